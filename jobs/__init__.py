@@ -1,0 +1,5 @@
+"""What gateway and worker agree on: specs, records, the ledger, blobs and hints.
+
+The contract is in `spec`, `record`, `ids`, `store`, `blobs`, `queue` and `errors`. The adapters
+(`stores/`, `blobstores/`, `queues/`) are imported by name, so `import jobs` stays light.
+"""

@@ -1,0 +1,41 @@
+"""Where bytes lie: the claim check's other half.
+
+Order on submit: blob, CREATE, hint. Order on finish: result blob, FINISH, then the source goes. A blob is
+deleted only after an explicit refusal by the ledger, never after a time-out or a lost connection.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Protocol
+
+from jobs.ids import BlobKey
+
+
+class BlobStore(Protocol):
+    """Bytes under keys. A blob is whole or absent; it is written once and never changed.
+
+    Every method raises `BlobStoreUnavailable` when the storage cannot be read or written.
+    """
+
+    def put(self, key: BlobKey, data: bytes) -> None:
+        """Write a blob durably. Writing the same key again replaces it in one step."""
+
+    def get(self, key: BlobKey) -> bytes:
+        """Read a blob whole.
+
+        Raises:
+            BlobMissing: there is none under the key.
+        """
+
+    def open(self, key: BlobKey) -> BinaryIO:
+        """Open a blob for reading, seekable, so that a server can stream it.
+
+        Raises:
+            BlobMissing: there is none under the key.
+        """
+
+    def delete(self, key: BlobKey) -> None:
+        """Remove a blob; without effect where there is none."""
+
+    def check(self) -> None:
+        """Raise `BlobStoreUnavailable` unless a blob could be written now."""

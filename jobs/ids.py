@@ -1,0 +1,90 @@
+"""Names of tasks and blobs: made, parsed, and safe as part of a path."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Final, NewType, Self
+
+TaskUid = NewType("TaskUid", str)
+"""20 characters `0-9a-v`: 4 bytes of Unix seconds and 8 random bytes in base32-hex without padding."""
+
+_TASK_UID: Final = re.compile(r"[0-9a-v]{19}[0g]")
+_ROLE: Final = re.compile(r"[a-z]{1,16}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_RANDOM_BYTES: Final = 8
+
+
+def new_task_uid(now_seconds: float | None = None) -> TaskUid:
+    """Make an id that sorts by time, is unique over all processes, and cannot be guessed.
+
+    Args:
+        now_seconds: Unix time; the system's clock when absent.
+    """
+    seconds = int(time.time() if now_seconds is None else now_seconds)
+    raw = seconds.to_bytes(4, "big") + secrets.token_bytes(_RANDOM_BYTES)
+    return TaskUid(base64.b32hexencode(raw).decode("ascii").rstrip("=").lower())
+
+
+def parse_task_uid(text: str) -> TaskUid:
+    """Check that a text from outside has the form of a task id.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not _TASK_UID.fullmatch(text):
+        raise ValueError("not a task id")
+    return TaskUid(text)
+
+
+def new_token() -> str:
+    """Make a fresh token for a claim or a blob: 16 random bytes, safe in a path."""
+    return secrets.token_urlsafe(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobKey:
+    """Where a blob lies: `<task>/<item>/<role>-<token>`. Never named by content, never shared."""
+
+    task: TaskUid
+    index: int
+    role: str
+    token: str
+
+    def __post_init__(self) -> None:
+        parse_task_uid(self.task)
+        if self.index < 0 or not _ROLE.fullmatch(self.role) or not _TOKEN.fullmatch(self.token):
+            raise ValueError("not a blob key")
+
+    def __str__(self) -> str:
+        return f"{self.task}/{self.index}/{self.role}-{self.token}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the form that `str` gives.
+
+        Raises:
+            ValueError: it is not that form.
+        """
+        try:
+            task, index, name = text.split("/")
+            role, token = name.split("-", 1)
+            key = cls(task=TaskUid(task), index=int(index), role=role, token=token)
+        except ValueError:
+            raise ValueError("not a blob key") from None
+        if str(key) != text:
+            raise ValueError("not a blob key")
+        return key
+
+
+def source_key(task: TaskUid, index: int) -> BlobKey:
+    """A fresh key for the picture that a caller sent."""
+    return BlobKey(task=task, index=index, role="source", token=new_token())
+
+
+def result_key(task: TaskUid, index: int, claim_token: str) -> BlobKey:
+    """The key of what one claim produced; another claim of the same item writes elsewhere."""
+    return BlobKey(task=task, index=index, role="result", token=claim_token)

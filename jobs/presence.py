@@ -1,0 +1,36 @@
+"""Which workers are there: each announces itself again and again, and one that is silent is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobs.spec import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPresence:
+    """What a live worker says of itself."""
+
+    owner: str
+    """The name under which it claims."""
+    lane: Lane
+    model: str
+    engine: str
+    """The library that runs the network, with its version."""
+    provider: str
+    """The execution provider that is *active*, not the one that was asked for."""
+    threads: int
+
+
+class Presence(Protocol):
+    """Where workers announce themselves. Every method raises `LedgerUnavailable` when the server is away."""
+
+    def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
+        """Count as alive for so long."""
+
+    def leave(self, owner: str) -> None:
+        """Count as gone at once."""
+
+    def alive(self) -> tuple[WorkerPresence, ...]:
+        """The workers that are alive, by owner."""

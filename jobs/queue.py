@@ -1,0 +1,26 @@
+"""Hints: "there is work in this lane". The ledger, not the message, says what is to be done."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from jobs.spec import Lane
+
+TASK_NAME: Final = "keycut.run"
+"""The one Celery task. Gateways send it by name; it takes a lane."""
+
+
+class JobQueue(Protocol):
+    """Carries hints to workers. A hint may be lost or doubled; neither harms."""
+
+    def hint(self, lane: Lane) -> None:
+        """Tell one worker of the lane that there is work.
+
+        Raises:
+            LedgerUnavailable: the broker does not answer.
+        """
+
+
+def queue_name(lane: Lane) -> str:
+    """The broker's queue for a lane."""
+    return f"keycut.{lane}"

@@ -1,0 +1,1 @@
+"""Implementations of `jobs.queue.JobQueue`; import the module of the one you need."""

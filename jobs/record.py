@@ -1,0 +1,177 @@
+"""What the ledger keeps: tasks with ordered items, their states and the moves between them.
+
+    FETCHING ─fetched→ QUEUED
+    QUEUED   ─claim→ RUNNING
+    RUNNING  ─finish→ DONE
+    RUNNING  ─fail→ FAILED
+    RUNNING  ─give back→ QUEUED
+    QUEUED, FETCHING, RUNNING ─terminate→ FAILED
+
+DONE and FAILED are final. A task's status follows from counters that the same script changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from jobs.ids import BlobKey, TaskUid
+from jobs.spec import CutoutSpec, Lane, lane_of
+
+
+class ItemState(StrEnum):
+    """Where one picture stands."""
+
+    FETCHING = "fetching"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in {ItemState.DONE, ItemState.FAILED}
+
+
+class Move(StrEnum):
+    """What can happen to an item."""
+
+    FETCHED = "fetched"
+    CLAIM = "claim"
+    FINISH = "finish"
+    FAIL = "fail"
+    GIVE_BACK = "give back"
+    TERMINATE = "terminate"
+
+
+MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
+    Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
+    Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
+    Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
+    Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
+    Move.GIVE_BACK: (frozenset({ItemState.RUNNING}), ItemState.QUEUED),
+    Move.TERMINATE: (
+        frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}),
+        ItemState.FAILED,
+    ),
+}
+"""Every allowed move: from which states, to which one."""
+
+
+class TaskStatus(StrEnum):
+    """Where a whole task stands."""
+
+    QUEUING = "queuing"
+    RUNNING = "running"
+    FINISHED = "finished"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorFacts:
+    """Why an item failed, as it crosses the ledger: facts, never a pickled exception."""
+
+    kind: str
+    """`CutoutError.kind` of the error's class."""
+    message: str
+    """A sentence that the caller can act on."""
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a finished item left in the blob store."""
+
+    blob: BlobKey
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """One picture of a task that is about to be created."""
+
+    source: BlobKey
+    spec: CutoutSpec
+    price: int = 1
+    """Credits reserved at acceptance and booked when the item is done."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that the item will wait in."""
+        return lane_of(self.spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """A repeat of `key` with the same content answers with the first task."""
+
+    key: str
+    content_digest: str
+    """A repeat of the key with another digest is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task that is about to be created; its source blobs are written already."""
+
+    uid: TaskUid
+    account: str
+    origin: str
+    """What the façade calls this kind of task; opaque to everybody else."""
+    items: tuple[NewItem, ...]
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One picture of a task, as it stands."""
+
+    index: int
+    state: ItemState
+    spec: CutoutSpec
+    source: BlobKey
+    price: int
+    attempts: int
+    """How many times a worker has claimed it."""
+    result: Result | None = None
+    error: ErrorFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as it stands. Times are milliseconds since the epoch on the ledger's clock."""
+
+    uid: TaskUid
+    account: str
+    origin: str
+    status: TaskStatus
+    created_at_ms: int
+    ended_at_ms: int | None
+    items: tuple[Item, ...]
+
+    @property
+    def booked(self) -> int:
+        """Credits charged: the price of every item that is done."""
+        return sum(item.price for item in self.items if item.state is ItemState.DONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's hold on one item. It ends with the lease unless it is renewed."""
+
+    token: str
+    owner: str
+    task: TaskUid
+    index: int
+    spec: CutoutSpec
+    source: BlobKey
+    attempt: int
+    """1 for the first claim of the item."""
+    deadline_in_seconds: float
+    """Time from the claim until the item's hard deadline, which no renewal passes."""

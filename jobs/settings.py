@@ -1,0 +1,86 @@
+"""Settings that gateway and worker must agree on, read once at a process's entry point.
+
+Each is `KEYCUT_<NAME>` in the environment, or a file `keycut_<name>` in the folder that `KEYCUT_SECRETS_DIR`
+names: the way for secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.spec import Precision
+from jobs.store import LedgerLimits
+
+MASTER_KEY_BYTES: Final = 32
+
+
+class JobSettings(BaseSettings):
+    """What both sides read."""
+
+    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore")
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """Redis or Valkey: `redis://`, `rediss://` or `unix://`; may hold a password, so it is a secret."""
+    blob_dir: Path = Path("/var/lib/keycut/blobs")
+    """Folder of sources and results; on a volume that gateways and workers share."""
+    master_key: SecretStr
+    """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
+
+    model: str = "isnet-general-use"
+    """Model that new items ask for, and that workers offer."""
+    precision: Precision = Precision.EXACT
+    """How exactly the network is computed."""
+
+    max_source_bytes: PositiveInt = 32 * 2**20
+    """Largest picture, in bytes after Base64."""
+    max_source_pixels: PositiveInt = 50_000_000
+    """Largest picture, in pixels; checked before decoding."""
+    max_source_side_px: PositiveInt = 12_000
+    """Longest side of a picture, in pixels; checked before decoding."""
+
+    lease_seconds: PositiveFloat = 15
+    """A worker that is silent for so long has lost its item."""
+    job_timeout_seconds: PositiveFloat = 120
+    """Longest time that one picture may take in a worker."""
+    account_queue_cap: PositiveInt = 500
+    """Pictures of one account that may wait or run."""
+    total_queue_cap: PositiveInt = 10_000
+    """Pictures of all accounts that may wait or run."""
+    idempotency_seconds: PositiveFloat = 86_400
+    """How long a repeated request answers with the first task."""
+    orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
+    """Age from which a blob without a record may be swept."""
+    retention_seconds: PositiveFloat = 86_400
+    """How long results stay after a task has ended."""
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            size = len(base64.b64decode(value.get_secret_value(), validate=True))
+        except (binascii.Error, ValueError):
+            size = -1
+        if size != MASTER_KEY_BYTES:
+            raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64")
+        return value
+
+    def master_key_bytes(self) -> bytes:
+        """The master key, decoded."""
+        return base64.b64decode(self.master_key.get_secret_value())
+
+    def ledger_limits(self) -> LedgerLimits:
+        """The part that the ledger's moves keep to."""
+        return LedgerLimits(
+            lease_seconds=self.lease_seconds,
+            job_timeout_seconds=self.job_timeout_seconds,
+            account_queue_cap=self.account_queue_cap,
+            total_queue_cap=self.total_queue_cap,
+            idempotency_seconds=self.idempotency_seconds,
+            source_max_age_seconds=self.orphan_grace_seconds / 2,
+        )

@@ -1,0 +1,79 @@
+"""What to do with one picture, in terms that belong to no protocol."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, NewType, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Lane = NewType("Lane", str)
+"""What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
+
+Level = Annotated[int, Field(ge=0, le=255)]
+"""A level of an 8-bit mask; 255 is certain foreground."""
+
+
+class Refinement(StrEnum):
+    """Whether alpha and colours are estimated anew where the subject's edge is soft."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class Output(StrEnum):
+    """What the caller gets: the picture with straight alpha, or alpha alone."""
+
+    CUTOUT = "cutout"
+    MASK = "mask"
+
+
+class Precision(StrEnum):
+    """How exactly the network is computed."""
+
+    EXACT = "exact"
+
+
+class Box(BaseModel):
+    """Limits of the subject in pixels of the oriented picture: left and top in, right and bottom out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    left_px: Annotated[int, Field(ge=0)]
+    top_px: Annotated[int, Field(ge=0)]
+    right_px: int
+    bottom_px: int
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        if self.right_px <= self.left_px or self.bottom_px <= self.top_px:
+            raise ValueError("a box needs an area")
+        return self
+
+
+class CutoutSpec(BaseModel):
+    """One cut-out, validated. It is stored with the item as JSON; `version` names its form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    model: str
+    precision: Precision = Precision.EXACT
+    box: Box | None = None
+    erode_px: Annotated[int, Field(ge=0, le=40)] = 15
+    foreground_threshold: Level = 240
+    background_threshold: Level = 15
+    refinement: Refinement = Refinement.AUTO
+    output: Output = Output.CUTOUT
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        if self.background_threshold > self.foreground_threshold:
+            raise ValueError("background_threshold must not exceed foreground_threshold")
+        return self
+
+
+def lane_of(spec: CutoutSpec) -> Lane:
+    """The lane that an item with this spec waits in."""
+    return Lane(f"{spec.model}:{spec.precision}")

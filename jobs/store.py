@@ -1,0 +1,110 @@
+"""The ledger: the one truth about tasks, items and claims.
+
+Every move is one atomic step and may run twice: a client that lost the reply sends the call again and gets the
+first answer. The clock is the ledger's own, never a caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobs.ids import TaskUid
+from jobs.record import Claim, ErrorFacts, NewTask, Result, Task
+from jobs.spec import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLimits:
+    """What the ledger's moves keep to. Both stores take it when they are made."""
+
+    lease_seconds: float = 15
+    """A worker that is silent for so long has lost its item."""
+    job_timeout_seconds: float = 120
+    """Time from a claim to its item's hard deadline."""
+    account_queue_cap: int = 500
+    """Items of one account that may wait or run."""
+    total_queue_cap: int = 10_000
+    """Items of all accounts that may wait or run."""
+    idempotency_seconds: float = 86_400
+    """How long a repeat of an idempotency key answers with the first task."""
+    source_max_age_seconds: float = 1_800
+    """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The answer of `create`."""
+
+    uid: TaskUid
+    repeated: bool
+    """True: the idempotency key named a task that exists. The new blobs are the caller's to delete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Credits of a metered account. Available = granted - used - reserved."""
+
+    granted: int
+    used: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """What new tasks may still cost."""
+        return self.granted - self.used - self.reserved
+
+
+class LedgerStore(Protocol):
+    """The moves of the ledger.
+
+    Every method raises `LedgerUnavailable` when the server does not answer in time.
+    """
+
+    def create(self, task: NewTask) -> Created:
+        """Accept a task: record, reservation and queue entries, all or nothing.
+
+        A second call with the same `task.uid` answers as the first.
+
+        Raises:
+            SubmissionRefused: a subclass says why; nothing is stored, no idempotency key either.
+        """
+
+    def claim(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
+        """Take the next item of one of the lanes, in turn between the accounts that wait there.
+
+        A second call with the same token answers with the same item while the claim holds.
+
+        Args:
+            lanes: where to look, in order of preference.
+            owner: the worker process.
+            token: fresh for this claim, from `jobs.ids.new_token`.
+
+        Returns:
+            The claim, or None when nothing waits.
+        """
+
+    def renew(self, claim: Claim) -> bool:
+        """Prolong the lease, never past the hard deadline; False when the item is no longer the claim's."""
+
+    def finish(self, claim: Claim, result: Result) -> bool:
+        """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
+
+    def fail(self, claim: Claim, error: ErrorFacts) -> bool:
+        """End the item as failed and release its price; False, and no effect, when the claim no longer holds."""
+
+    def get(self, uid: TaskUid, account: str) -> Task | None:
+        """The task as it stands; None when it does not exist or belongs to another account."""
+
+    def grant(self, account: str, credit_count: int) -> Balance:
+        """Add credits to an account. An account that was never granted any is not metered."""
+
+    def balance(self, account: str) -> Balance | None:
+        """The account's credits; None when it is not metered."""
+
+    def waiting(self, lane: Lane) -> int:
+        """How many items wait in a lane."""
+
+    def ping(self) -> None:
+        """Raise `LedgerUnavailable` unless the server answers."""

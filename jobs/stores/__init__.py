@@ -1,0 +1,1 @@
+"""Implementations of `jobs.store.LedgerStore`; import the module of the one you need."""

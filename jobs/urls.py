@@ -1,0 +1,50 @@
+"""Paths under which results can be fetched without a key: signed, with an expiry, the same in every poll."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Final
+
+from jobs.ids import BlobKey
+from jobs.record import Result
+
+_EXTENSIONS: Final = {"image/png": "png"}
+_MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
+
+
+class ResultPaths:
+    """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`.
+
+    The MAC is HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so
+    that it signs nothing else.
+    """
+
+    def __init__(self, master_key: bytes) -> None:
+        self._key = hmac.digest(master_key, b"keycut result paths v1", hashlib.sha256)
+
+    def path(self, result: Result, expires_at_seconds: int) -> str:
+        """The path of a result, valid until the given Unix time."""
+        tail = f"{expires_at_seconds}/{result.blob}.{_EXTENSIONS[result.media_type]}"
+        return f"/r/{self._mac(tail)}/{tail}"
+
+    def open(self, mac: str, expires: str, name: str, now_seconds: float) -> tuple[BlobKey, str] | None:
+        """Check the parts of a path.
+
+        Returns:
+            The blob's key and its media type; None when the path was altered or has expired.
+        """
+        if not hmac.compare_digest(mac.encode(), self._mac(f"{expires}/{name}").encode()):
+            return None
+        if int(expires) <= now_seconds:
+            return None
+        key, _, extension = name.rpartition(".")
+        return BlobKey.parse(key), _MEDIA_TYPES[extension]
+
+    def _mac(self, tail: str) -> str:
+        digest = hmac.digest(self._key, tail.encode(), hashlib.sha256)[:16]
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+    def __repr__(self) -> str:
+        return "ResultPaths(<key>)"

@@ -1,0 +1,1 @@
+"""The side of Keycut that computes: claim, read, cut out, write, finish."""

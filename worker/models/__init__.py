@@ -1,0 +1,1 @@
+"""The networks: a registry of rows, their files, the prepared graphs and the sessions that run them."""
