@@ -10,13 +10,13 @@ from contextlib import ExitStack
 import structlog
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
-
 from jobs.blobstores.file import FileBlobStore
+from jobs.queues.celery import celery_settings
+from jobs.stores.redis import RedisLedger, connect
+
 from jobs.presence import WorkerPresence
 from jobs.queue import TASK_NAME, queue_name
-from jobs.queues.celery import celery_settings
 from jobs.spec import Lane
-from jobs.stores.redis import RedisLedger, connect
 from worker.heartbeat import Every
 from worker.images import SourceLimits
 from worker.models.runtime import Segmenter, load_segmenter
