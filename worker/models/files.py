@@ -77,7 +77,7 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> We
 
 def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[str]]:
     """The first file that is there and whole, and a reason for each that is not."""
-    reasons = []
+    reasons: list[str] = []
     for row in model.files:
         try:
             return _verify(models_dir / row.file_name, row), reasons

@@ -89,7 +89,6 @@ def prepare(model: Any, *, widen: bool) -> Any:
     cut = onnx.utils.Extractor(model).extract_model(inputs, [model.graph.output[0].name])
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
-        onnx.checker.check_model(cut)
     return cut
 
 
@@ -137,14 +136,25 @@ def _float_names(graph: Graph) -> set[str]:
 def _drop_idle_casts(graph: Graph, floats: set[str]) -> None:
     """Take out casts from single to single precision. One that makes the graph's output stays under its name."""
     outputs = {value.name for value in graph.output}
-    source: dict[str, str] = {}
-    kept = []
-    for node in graph.node:  # in topological order, so a cast's own source is already known
-        node.input[:] = [source.get(name, name) for name in node.input]
-        idle = node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT and node.input[0] in floats
-        if idle and node.output[0] not in outputs:
-            source[node.output[0]] = node.input[0]
-        else:
-            kept.append(node)
+    source = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if _casts_to_single(node) and node.input[0] in floats and node.output[0] not in outputs
+    }
+
+    def origin(name: str) -> str:
+        while name in source:
+            name = source[name]
+        return name
+
+    kept = [node for node in graph.node if node.output[0] not in source]
+    for node in kept:
+        node.input[:] = [origin(name) for name in node.input]
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _casts_to_single(node: Any) -> bool:
+    return node.op_type == "Cast" and any(
+        attribute.name == "to" and attribute.i == TensorProto.FLOAT for attribute in node.attribute
+    )

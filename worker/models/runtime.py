@@ -111,7 +111,8 @@ class NetworkRun:
             self._buffer[0, channel] += self._shift[channel]
         output = np.asarray(self._session.run(None, {self._input: self._buffer})[0], np.float32)
         mask = _probability(output.reshape(output.shape[-2:]), self._row.output)
-        return np.clip(resize(mask, *image.shape[:2]), 0, 1)
+        full: Floats = resize(mask, *image.shape[:2])
+        return np.clip(full, 0, 1, out=full)
 
 
 def resize(array: Any, height_px: int, width_px: int) -> Any:
@@ -175,7 +176,7 @@ def _active_provider(session: onnxruntime.InferenceSession, device: Device) -> s
     provider = str(session.get_providers()[0])
     if device is Device.GPU and provider != _CUDA:
         raise ModelUnavailable(
-            f"a GPU was asked for but the network would run on {provider}: CUDA 13, cuDNN 9 or the driver cannot be "
+            f"a GPU was asked for but the network would run on {provider}: CUDA, cuDNN or the driver cannot be "
             "loaded; check `nvidia-smi` and the GPU's access from this container, or set KEYCUT_DEVICE=cpu"
         )
     return provider

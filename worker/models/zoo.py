@@ -37,9 +37,7 @@ def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Cal
         ) from error
     known = rembg.sessions.sessions_names_downloadable
     if name not in known:
-        raise ModelUnavailable(
-            f"no model is called {name}; besides the models folder's there are {', '.join(known)}"
-        )
+        raise ModelUnavailable(f"no model is called {name}; rembg has {', '.join(known)}")
     try:
         session = rembg.new_session(name, sess_opts=options, providers=providers)
     except Exception as error:  # what a session needs, and how it fails, differs from one to the next
