@@ -46,5 +46,7 @@ def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Cal
 
 
 def _first_mask(session: Any, image: Bytes) -> Floats:
-    mask = session.predict(Image.fromarray(image))[0]
+    # rembg stretches each mask to the full range; one without contrast has it divide by zero, and comes out black.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mask = session.predict(Image.fromarray(image))[0]
     return np.asarray(mask.convert("L"), np.float32) / np.float32(255)
