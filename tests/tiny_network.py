@@ -31,7 +31,7 @@ def write_tiny_model(models_dir: Path, name: str = "tiny", **row: object) -> str
 
 
 def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True) -> Any:
-    """Foreground probability, or log odds, of each pixel: high where the mean of its channels is below one half."""
+    """Foreground probability, or log odds, of each pixel: high where its channels' mean is below one half."""
     shape = [1, 1, side_px, side_px]
     weight = numpy_helper.from_array(np.full((1, 3, 1, 1), -STEEPNESS / 3, np.float32), "weight")
     bias = numpy_helper.from_array(np.array([STEEPNESS / 2], np.float32), "bias")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from worker.arrays import Bytes
@@ -91,20 +91,15 @@ def read_image(data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = Fal
     with warnings.catch_warnings(action="ignore"):
         try:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        except Exception as error:  # decoders fail in many ways on bytes that are not theirs
-            raise SourceUnreadable(
-                "the bytes are not a picture in a format that is read: " + ", ".join(FORMATS)
-            ) from error
-        _check("pixels", picture.width * picture.height, limits.max_pixels)
-        _check("pixels on its longest side", max(picture.size), limits.max_side_px)
-        try:
+            _check("pixels", picture.width * picture.height, limits.max_pixels)
+            _check("pixels on its longest side", max(picture.size), limits.max_side_px)
             return _decode(picture, keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
-        except Exception as error:  # as above
-            raise SourceUndecodable(
-                f"the {picture.format} picture is truncated or damaged; save or send it again"
-            ) from error
+        except UnidentifiedImageError as error:
+            raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS)) from error
+        except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
+            raise SourceUndecodable("the picture is truncated or damaged; save or send it again") from error
 
 
 def encode_png(rgb: Bytes, alpha: Bytes, icc_profile: bytes | None = None) -> bytes:
