@@ -168,7 +168,7 @@ def _open_session(
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # every error class of the library is private to it
-        raise ModelUnavailable(f"onnxruntime cannot load {path}: {error}") from error
+        raise ModelUnavailable(f"onnxruntime cannot load {path} (remove it if it is damaged): {error}") from error
 
 
 def _active_provider(session: onnxruntime.InferenceSession, device: Device) -> str:
