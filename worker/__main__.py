@@ -8,13 +8,14 @@ import sys
 from dataclasses import asdict
 
 import click
+from pydantic import ValidationError
 
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
 from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
-from worker.settings import Device, NetworkSettings
+from worker.settings import Device, NetworkSettings, setting_problems
 
 
 @click.group()
@@ -27,10 +28,17 @@ def models() -> None:
     """The networks and their weights."""
 
 
+def _network_settings() -> NetworkSettings:
+    try:
+        return NetworkSettings()
+    except ValidationError as error:
+        raise click.ClickException("; ".join(setting_problems(error))) from error
+
+
 @models.command("list")
 def list_models() -> None:
     """Show the models that need no rembg, and whether their weights are here."""
-    settings = NetworkSettings()
+    settings = _network_settings()
     for name in model_names(settings.models_dir):
         click.echo(f"{name}\t{_state(name, settings)}")
 
@@ -50,7 +58,7 @@ def _state(name: str, settings: NetworkSettings) -> str:
 @click.argument("name", required=False)
 def fetch(name: str | None) -> None:
     """Fetch, check and prepare a model's weights: NAME, or the one that KEYCUT_MODEL names."""
-    settings = NetworkSettings()
+    settings = _network_settings()
     if name is not None:
         settings = settings.model_copy(update={"model": name})
     try:

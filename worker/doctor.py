@@ -19,7 +19,7 @@ from worker.container import memory_limit_bytes
 from worker.models.errors import ModelUnavailable
 from worker.models.files import find_weights
 from worker.models.registry import find_model
-from worker.settings import NetworkSettings, WorkerSettings
+from worker.settings import NetworkSettings, WorkerSettings, setting_problems
 
 _GIB: Final = 2**30
 _ENOUGH_BYTES: Final = 2 * _GIB
@@ -49,7 +49,11 @@ def examine(secrets_dir: str | None) -> list[Check]:
     try:
         settings = WorkerSettings(_secrets_dir=secrets_dir)
     except ValidationError as error:
-        return [python, _broken_settings(error)]
+        problems = "; ".join(setting_problems(error))
+        return [
+            python,
+            Check(name="settings", ok=False, detail=problems, remedy="set these variables and look again"),
+        ]
     return [
         python,
         Check(name="settings", ok=True, detail=f"model {settings.model}, device {settings.device}"),
@@ -59,17 +63,6 @@ def examine(secrets_dir: str | None) -> list[Check]:
         _redis(settings),
         *_network(settings),
     ]
-
-
-def _broken_settings(error: ValidationError) -> Check:
-    """Every setting that is wrong. The values stay out of it: some of them are secrets."""
-    problems = [
-        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    ]
-    return Check(
-        name="settings", ok=False, detail="; ".join(problems), remedy="set these variables and look again"
-    )
 
 
 def _memory() -> Check:

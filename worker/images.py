@@ -10,12 +10,13 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
+from jobs.settings import JobSettings
 from worker.arrays import Bytes
 from worker.colour import is_rgb_profile, to_srgb
 from worker.png import BAND_BYTES, write_png
@@ -48,6 +49,15 @@ class ImageLimits:
     max_bytes: int
     max_pixels: int
     max_side_px: int
+
+    @classmethod
+    def of(cls, settings: JobSettings) -> Self:
+        """The limits that gateway and worker share."""
+        return cls(
+            max_bytes=settings.max_source_bytes,
+            max_pixels=settings.max_source_pixels,
+            max_side_px=settings.max_source_side_px,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
@@ -57,3 +57,11 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
     delete_source: bool = True
     """Delete a source picture as soon as its result is stored."""
+
+
+def setting_problems(error: ValidationError) -> list[str]:
+    """Every variable that is wrong, and why. The values stay out of it: some of them are secrets."""
+    return [
+        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_context=False, include_url=False)
+    ]

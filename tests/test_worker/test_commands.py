@@ -96,6 +96,13 @@ def test_everything_that_is_missing_is_told_with_a_remedy(
     assert PASSWORD not in result.output
 
 
+def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    result = run("models", "list")
+    assert result.exit_code == 1
+    assert "KEYCUT_DEVICE: " in result.stderr
+
+
 def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCUT_MASTER_KEY", PASSWORD)
     monkeypatch.setenv("KEYCUT_DEVICE", "abacus")

