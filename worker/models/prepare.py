@@ -6,7 +6,6 @@ saves a seventh of the time and a third of the memory. Networks for training car
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import onnx.utils
 from onnx import TensorProto, numpy_helper
 
 from worker.models.errors import ModelUnavailable
-from worker.models.files import Weights
+from worker.models.files import Weights, put_in_place
 
 _VERSION: Final = 1
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
@@ -46,33 +45,18 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
         return path
     try:
         graph = prepare(onnx.load(weights.path), widen=widen).SerializeToString()
-    except Exception as error:
-        # Protocol buffers, the checker and shape inference each raise their own.
+    except Exception as error:  # protocol buffers, the checker and shape inference each raise their own
         raise ModelUnavailable(f"{weights.path} is not a network that can be prepared: {error}") from error
     try:
-        _write(path, graph)
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".prepare-") as work:
+            written = Path(work) / path.name
+            written.write_bytes(graph)
+            return put_in_place(written, path)
     except OSError as error:
         raise ModelUnavailable(
             f"{cache_dir} cannot be written ({error.strerror}); set KEYCUT_CACHE_DIR"
         ) from error
-    return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write under a temporary name, rename once the bytes are on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".prepare-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            # Temporary files are private; a graph is no secret, and other users' workers may share the folder.
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def prepare(model: Any, *, widen: bool) -> Any:
