@@ -76,13 +76,12 @@ class Layer:
 
     @classmethod
     def reduced(cls, image: RgbImage, mask: FloatMask, trimap: ByteMask, long_side_px: int) -> Layer:
-        """The full-size arrays made to fit a long side."""
-        height, width = mask.shape
-        rows, columns = (max(MIN_SIDE_PX, side) for side in fitted(height, width, long_side_px))
-        small_trimap = shrunk(trimap, rows, columns)
+        """The arrays made to fit a long side."""
+        size = _working_size(mask, long_side_px)
+        small_trimap = shrunk(trimap, *size)
         return cls(
-            to_unit(shrunk(image, rows, columns)),
-            shrunk(mask, rows, columns),
+            to_unit(shrunk(image, *size)),
+            shrunk(mask, *size),
             (small_trimap >= UNKNOWN).astype(np.float32),
             (small_trimap > BACKGROUND) & (small_trimap < FOREGROUND),
         )
@@ -102,9 +101,11 @@ def refine(image: RgbImage, mask: FloatMask, trimap: ByteMask) -> ByteMask:
     Returns:
         (height, width) uint8.
     """
+    finest = _working_size(mask, LEVELS[-1].long_side_px)
+    given = shrunk(image, *finest), shrunk(mask, *finest), shrunk(trimap, *finest)
     change: FloatMask = np.zeros((1, 1), np.float32)
     for level in LEVELS:
-        layer = Layer.reduced(image, mask, trimap, level.long_side_px)
+        layer = Layer.reduced(*given, level.long_side_px)
         start = np.clip(layer.mask + enlarged(change, *layer.size), np.float32(0), np.float32(1))
         start = np.where(layer.unknown, start, layer.known)
         change = _solve(layer, start, level.steps) - layer.mask
@@ -113,6 +114,13 @@ def refine(image: RgbImage, mask: FloatMask, trimap: ByteMask) -> ByteMask:
     gain = 255 / (1 - 2 * HAZE)
     height, width = mask.shape
     return weighted_levels(mask, gain, enlarged(change, height, width), gain, -HAZE * gain)
+
+
+def _working_size(mask: FloatMask, long_side_px: int) -> tuple[int, int]:
+    """(height, width) that the solver can work at."""
+    height, width = mask.shape
+    height, width = fitted(height, width, long_side_px)
+    return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
 
 def _solve(layer: Layer, start: FloatMask, steps: int) -> FloatMask:
@@ -128,7 +136,8 @@ def _solve(layer: Layer, start: FloatMask, steps: int) -> FloatMask:
 
     def system(values: NDArray[np.float32]) -> NDArray[np.float32]:
         field[pixels] = values
-        return laplacian @ field + trust * values
+        product: NDArray[np.float32] = laplacian @ field + trust * values
+        return product
 
     known = np.where(layer.unknown, np.float32(0), start).ravel()
     diagonal = laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + trust
