@@ -36,6 +36,11 @@ class Composite:
     foreground: NDArray[np.uint8]
     """(height, width, 3) uint8 RGB: the subject's own colours; they count where alpha is above 0."""
 
+    def coarse_mask(self, blur_px: float = 4) -> NDArray[np.float32]:
+        """What a network gives at best: the true alpha out of focus, (height, width) float32 in [0, 1]."""
+        blurred = cv2.GaussianBlur(self.alpha, (0, 0), blur_px, borderType=cv2.BORDER_REPLICATE)
+        return np.clip(blurred, 0, 1).astype(np.float32)
+
 
 def background(
     height: int, width: int, seed: int, wall: tuple[int, int, int], floor: tuple[int, int, int]

@@ -14,6 +14,9 @@ WORKING_SIDE_PX: Final = 800
 WINDOWS_PX: Final = (45, 3)
 """Sides of the averaging windows at the working size: a wide one finds colours, a narrow one follows them."""
 
+NEGLIGIBLE: Final = np.float32(1e-5)
+"""What keeps the division finite where a layer has no share."""
+
 STRIP_ROWS: Final = 256
 """Rows of the picture that are corrected at once, which bounds the memory."""
 
@@ -48,12 +51,16 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
 def _blur_fusion(
     image: FloatImage, foreground: FloatImage, background: FloatImage, alpha: FloatMask, window_px: int
 ) -> tuple[FloatImage, FloatImage]:
-    """One pass: means of both layers, weighted by their share, then the foreground made to explain the image."""
-    share = alpha[..., None]
-    mean_share = mean(alpha, window_px)[..., None]
-    foreground = mean(foreground * share, window_px) / (mean_share + 1e-5)
-    background = mean(background * (1 - share), window_px) / (1 - mean_share + 1e-5)
-    return _explained(image, foreground, background, share), background
+    """One pass: means of both layers, then the foreground made to explain the image."""
+    foreground = _weighted_mean(foreground, alpha, window_px)
+    background = _weighted_mean(background, 1 - alpha, window_px)
+    return _explained(image, foreground, background, alpha[..., None]), background
+
+
+def _weighted_mean(layer: FloatImage, share: FloatMask, window_px: int) -> FloatImage:
+    """The layer's mean over a square; its share is squared, so that purer pixels say more than in the paper."""
+    weight = np.square(share)
+    return mean(layer * weight[..., None], window_px) / (mean(weight, window_px)[..., None] + NEGLIGIBLE)
 
 
 def _explained(image: FloatImage, foreground: FloatImage, background: FloatImage, share: FloatMask) -> FloatImage:
