@@ -77,9 +77,9 @@ def in_process() -> CutOut:
     from jobs.spec import CutoutSpec
     from worker.cutout.pipeline import Frame, run_steps, steps_for
     from worker.models.runtime import load_segmenter
-    from worker.settings import WorkerSettings
+    from worker.settings import NetworkSettings
 
-    settings = WorkerSettings()
+    settings = NetworkSettings()
     steps = steps_for(CutoutSpec(model=settings.model), load_segmenter(settings))
 
     def cut_out(photo: Path, result: Path) -> None:
