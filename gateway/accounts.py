@@ -59,13 +59,13 @@ class KeyPair:
 class KeyTable(Protocol):
     """Records of key pairs under their public keys. Every method raises `LedgerUnavailable` when it is away."""
 
-    def read(self, public_key: str) -> bytes | None:
+    def read(self, public_key: str) -> str | None:
         """The record, or None."""
 
-    def add(self, public_key: str, record: bytes) -> bool:
+    def add(self, public_key: str, record: str) -> bool:
         """Write a record where there is none; False where there is one."""
 
-    def all(self) -> dict[str, bytes]:
+    def all(self) -> dict[str, str]:
         """Every record."""
 
 
@@ -111,7 +111,7 @@ class Accounts:
         if not _PUBLIC_KEY.fullmatch(public_key):
             raise AccountError("a public key is 1 to 128 printable ASCII characters")
         record = _Record(account=name, private_keys=(self._seal(public_key, private_key),))
-        if not self._table.add(public_key, record.model_dump_json().encode()):
+        if not self._table.add(public_key, record.model_dump_json()):
             raise AccountError("the public key is taken")
         return Credentials(account=name, public_key=public_key, private_key=private_key)
 

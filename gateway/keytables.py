@@ -2,61 +2,64 @@
 
 from __future__ import annotations
 
-import redis
-from redis.exceptions import RedisError
+from typing import Final, cast
 
-from jobs.errors import LedgerUnavailable
+from redis import Redis
+from typing_extensions import override
 
-_TABLE = "keycut:{keys}"
+from gateway.accounts import KeyTable
+from jobs.stores.client import ledger_errors
+from jobs.stores.keys import KEY_PREFIX
+
+_TABLE: Final = "key_pairs"
 
 
-class RedisKeyTable:
+class RedisKeyTable(KeyTable):
     """One hash, a field for each public key."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        """Take a client that answers with bytes."""
+    def __init__(self, client: Redis, *, key_prefix: str = KEY_PREFIX) -> None:
+        """Use a server.
+
+        Args:
+            client: from `jobs.stores.client.connect`.
+            key_prefix: of the hash's name.
+        """
         self._client = client
+        self._name = f"{key_prefix}{_TABLE}"
 
-    def read(self, public_key: str) -> bytes | None:
-        """See `gateway.accounts.KeyTable`."""
-        try:
-            return self._client.hget(_TABLE, public_key)
-        except RedisError as error:
-            raise _away(error) from error
+    @override
+    def read(self, public_key: str) -> str | None:
+        with ledger_errors():
+            return cast("str | None", self._client.hget(self._name, public_key))
 
-    def add(self, public_key: str, record: bytes) -> bool:
-        """See `gateway.accounts.KeyTable`."""
-        try:
-            return bool(self._client.hsetnx(_TABLE, public_key, record))
-        except RedisError as error:
-            raise _away(error) from error
+    @override
+    def add(self, public_key: str, record: str) -> bool:
+        with ledger_errors():
+            return bool(self._client.hsetnx(self._name, public_key, record))
 
-    def all(self) -> dict[str, bytes]:
-        """See `gateway.accounts.KeyTable`."""
-        try:
-            return {key.decode(): record for key, record in self._client.hgetall(_TABLE).items()}
-        except RedisError as error:
-            raise _away(error) from error
+    @override
+    def all(self) -> dict[str, str]:
+        with ledger_errors():
+            return cast("dict[str, str]", self._client.hgetall(self._name))
 
 
-class MemoryKeyTable:
+class MemoryKeyTable(KeyTable):
     """A dictionary; one process, for tests."""
 
     def __init__(self) -> None:
-        self._records: dict[str, bytes] = {}
+        self._records: dict[str, str] = {}
 
-    def read(self, public_key: str) -> bytes | None:
-        """See `gateway.accounts.KeyTable`."""
+    @override
+    def read(self, public_key: str) -> str | None:
         return self._records.get(public_key)
 
-    def add(self, public_key: str, record: bytes) -> bool:
-        """See `gateway.accounts.KeyTable`."""
-        return self._records.setdefault(public_key, record) is record
+    @override
+    def add(self, public_key: str, record: str) -> bool:
+        if public_key in self._records:
+            return False
+        self._records[public_key] = record
+        return True
 
-    def all(self) -> dict[str, bytes]:
-        """See `gateway.accounts.KeyTable`."""
+    @override
+    def all(self) -> dict[str, str]:
         return dict(self._records)
-
-
-def _away(error: RedisError) -> LedgerUnavailable:
-    return LedgerUnavailable(f"the server of the accounts does not answer ({type(error).__name__})")

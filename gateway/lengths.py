@@ -37,11 +37,12 @@ class Walk:
 
 
 def walk_png(data: bytes) -> Walk:
-    """Chunks of length, type, data and check sum, up to `IEND`."""
+    """Chunks of length, type, data and check sum, up to `IEND` or, where that is missing, the end."""
     exif = None
+    kind = b""
     position = 8
     for _ in _parts():
-        if position >= len(data):
+        if position >= len(data) and kind == b"IDAT":
             break
         size, kind = struct.unpack_from(">I4s", data, position)
         _reach(data, position + 12 + size)
@@ -109,10 +110,8 @@ def walk_bmp(data: bytes) -> Walk:
     """Rows of an uncompressed picture, or the stated size of a compressed one."""
     start, header_bytes = struct.unpack_from("<II", data, 10)
     if header_bytes == _BMP_CORE_HEADER_BYTES:
-        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
-        compression = size = 0
-    else:
-        width, height, _, bits, compression, size = struct.unpack_from("<iiHHII", data, 18)
+        raise SourceUnreadable("a bitmap in the form of OS/2 1.x is not supported")
+    width, height, _, bits, compression, size = struct.unpack_from("<iiHHII", data, 18)
     if compression in _BMP_UNCOMPRESSED:
         size = (width * bits + 31) // 32 * 4 * abs(height)
     _reach(data, start + size)

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from jobs.settings import JobSettings
 
@@ -18,6 +18,8 @@ _ENVELOPE_BYTES: Final = 64 * 2**10
 
 class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -52,8 +54,8 @@ class GatewaySettings(JobSettings):
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are written."""
-    redis_timeout_seconds: PositiveFloat = 1
-    """How long to wait for the server that holds the accounts."""
+    redis_timeout_seconds: PositiveFloat = 0.6
+    """How long one of three attempts to reach the ledger's server may take."""
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -160,7 +160,7 @@ def clamp(corners: Corners, header: PictureHeader) -> Box:
 
 
 def _digest(origin: str, drafts: Sequence[Draft], pictures: Sequence[_Picture]) -> str:
-    """A digest of what the caller asked for, once it is decoded: a repeat has the same, another request has not."""
+    """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
     state = hashlib.sha256(origin.encode())
     for draft, picture in zip(drafts, pictures, strict=True):
         asked = draft.spec.model_dump_json(exclude=_INSTALLATION)

@@ -94,9 +94,6 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.BlobMissing: _FAULT,
 }
 
-ANSWERED: Final = (faults.RequestFault, signing.SigningError, jobs.CutoutError)
-"""The roots of the trees in the table."""
-
 
 def row_for(error: Exception) -> Row:
     """The row of an error; any that the table does not know is a fault of this server."""

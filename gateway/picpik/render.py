@@ -10,7 +10,7 @@ from gateway.query import Tasks
 from jobs.ids import TaskUid
 from jobs.record import Item, Task, TaskStatus
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 Members: TypeAlias = "dict[str, Json]"
 """Members of an answer."""
 

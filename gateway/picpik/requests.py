@@ -1,8 +1,8 @@
 """The fields of each action, and how a body is held to them.
 
-Types are JSON's, strictly: a number that is no integer, or text where a number is due, is refused. In a form, where
-every value is text, it is converted by the field's type. Null, and the empty value of the field's own type, mean
-absent.
+Types are JSON's, strictly: a number that is no integer, or text where a number is due, is refused. In a form,
+where every value is text, it is converted by the field's type. Null, and the empty value of the field's own type,
+mean absent.
 """
 
 from __future__ import annotations
@@ -10,11 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, NoReturn, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import structlog
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic.alias_generators import to_pascal
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
@@ -58,7 +67,7 @@ class _Absent:
 def _text(value: object) -> str:
     if isinstance(value, str) and not isinstance(value, NumberText):
         return value
-    _wrong_type()
+    raise _wrong_type()
 
 
 def _integer(value: object) -> int:
@@ -70,7 +79,7 @@ def _integer(value: object) -> int:
         plain = canonical_number(value)
         if "." not in plain:
             return int(plain)
-    _wrong_type()
+    raise _wrong_type()
 
 
 def _flag(value: object) -> bool:
@@ -78,11 +87,11 @@ def _flag(value: object) -> bool:
         return value
     if isinstance(value, FormText) and value in _FORM_FLAGS:
         return _FORM_FLAGS[value]
-    _wrong_type()
+    raise _wrong_type()
 
 
-def _wrong_type() -> NoReturn:
-    raise PydanticCustomError("wrong_type", "not of the field's type")
+def _wrong_type() -> PydanticCustomError:
+    return PydanticCustomError("wrong_type", "not of the field's type")
 
 
 def _box(corners: list[int]) -> list[int]:
@@ -171,33 +180,40 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], *, ignore_unkn
             of the fields.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
-    fields = {field.alias or name: _mark(field.metadata) for name, field in model.model_fields.items()}
-    arrays = [name for name, mark in fields.items() if mark and mark.empty == ()]
+    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
+    arrays = [name for name, mark in marks.items() if mark and mark.empty == ()]
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
-    unknown = [name for name in own if name not in fields]
+    unknown = [name for name in own if name not in marks]
     if unknown:
         _LOG.info("unknown fields", names=[name[: faults.SHOWN_CHARACTERS] for name in unknown[:16]])
     if ignore_unknown:
-        own = {name: value for name, value in own.items() if name in fields}
-    sent = {name: value for name, value in own.items() if not _is_absent(fields.get(name), name in fields, value)}
+        own = {name: value for name, value in own.items() if name in marks}
+    sent = {name: value for name, value in own.items() if name in unknown or not _is_absent(marks[name], value)}
     try:
         return model.model_validate(sent)
     except ValidationError as error:
-        raise _first_fault(error, list(fields)) from None
+        raise _first_fault(error, model) from None
 
 
-def _mark(metadata: list[object]) -> _Absent | None:
-    return next((item for item in metadata if isinstance(item, _Absent)), None)
+def _mark(field: FieldInfo) -> _Absent | None:
+    return next((item for item in field.metadata if isinstance(item, _Absent)), None)
 
 
-def _is_absent(mark: _Absent | None, known: bool, value: JsonValue) -> bool:
-    return known and (value is None or (mark is not None and mark.covers(value)))
+def _is_absent(mark: _Absent | None, value: JsonValue) -> bool:
+    return value is None or (mark is not None and mark.covers(value))
 
 
-def _first_fault(error: ValidationError, fields: list[str]) -> faults.ParameterFault:
+def _first_fault(error: ValidationError, model: type[Request]) -> faults.ParameterFault:
+    # A default's fault is found under the field's own name, any other under the name in the request.
+    aliases = {name: field.alias or name for name, field in model.model_fields.items()}
+    order = {name: place for place, name in enumerate(aliases.values())}
+
+    def path(fault: ErrorDetails) -> list[str]:
+        head, *index = map(str, fault["loc"])
+        return [aliases.get(head, head), *index]
+
     def rank(fault: ErrorDetails) -> tuple[int, int]:
-        step, name = _STEPS.get(fault["type"], _VALUE), fault["loc"][0]
-        return step, fields.index(str(name)) if name in fields else len(fields)
+        return _STEPS.get(fault["type"], _VALUE), order.get(path(fault)[0], len(order))
 
     first = min(error.errors(include_url=False, include_context=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(str(part) for part in first["loc"]))
+    return _FAULTS[rank(first)[0]](".".join(path(first)))
