@@ -8,8 +8,9 @@ import time
 import pytest
 
 from gateway.picpik.errors import TASK_ROWS
-from jobs import errors
+from jobs.errors import ProcessingFailed
 from jobs.ids import new_task_uid
+from jobs.record import ErrorFacts
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import Harness, make_settings
@@ -32,7 +33,7 @@ def test_a_picture_is_accepted_and_found_at_once(gateway: Harness) -> None:
     uid = gateway.submit(RawImage=pictures.data_uri(pictures.png()))
     assert re.fullmatch(r"[0-9a-v]{19}[0g]", uid)
     assert gateway.hints == [gateway.lane]
-    (key,) = gateway.blobs.keys()
+    (key,) = gateway.stored()
     assert gateway.blobs.get(key) == pictures.png()
     entry = gateway.detail(uid)
     assert {name: type(value) for name, value in entry.items()} == MEMBERS
@@ -43,7 +44,7 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
     uid = gateway.submit()
     claim = gateway.claim()
     assert gateway.detail(uid)["Status"] == "Running"
-    assert gateway.store.fail(claim, errors.ProcessingFailed("x").facts())
+    assert gateway.store.fail(claim, ProcessingFailed("x").facts())
     assert gateway.detail(uid)["Status"] == "Error"
 
     other = gateway.submit()
@@ -60,9 +61,7 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
 @pytest.mark.parametrize("kind", TASK_ROWS)
 def test_a_failed_task_says_what_to_do(memory_gateway: Harness, kind: str) -> None:
     uid = memory_gateway.submit()
-    error = errors.CutoutError("internal words", path="/secret")
-    error.__dict__["kind"] = kind
-    memory_gateway.fail_one(error)
+    memory_gateway.fail_one(ErrorFacts(kind=kind, message="internal words"))
     entry = memory_gateway.detail(uid)
     assert (entry["ErrorCode"], entry["ErrorMessage"]) == (TASK_ROWS[kind].error_code, TASK_ROWS[kind].message)
     assert entry["ErrorMassage"] == entry["ErrorMessage"] != ""
@@ -107,7 +106,7 @@ def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:
     uid = gateway.submit()
     refused = gateway.call("RemoveBackground", RawImage=pictures.BASE64_8X8)
     assert (refused["RetCode"], refused["Message"]) == (520, "Insufficient balance")
-    assert len(gateway.blobs.keys()) == 1
+    assert len(gateway.stored()) == 1
     # Without credits the picture's own faults are not told: credit is looked at first.
     assert gateway.call("RemoveBackground", RawImage="not base64!")["RetCode"] == 520
     gateway.finish_one()
@@ -124,7 +123,7 @@ class TestRepeats:
         gateway.store.grant("tester", 1)
         first = gateway.submit(request_uuid="r-1")
         assert gateway.submit(request_uuid="r-1") == first
-        assert len(gateway.blobs.keys()) == 1
+        assert len(gateway.stored()) == 1
         assert gateway.store.waiting(gateway.lane) == 1
         gateway.finish_one()
         assert gateway.submit(request_uuid="r-1") == first
@@ -135,7 +134,7 @@ class TestRepeats:
             "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="r-1", Box=[1, 1, 71, 7]
         )
         assert answer["RetCode"] == 171
-        assert len(gateway.blobs.keys()) == 1
+        assert len(gateway.stored()) == 1
 
     def test_another_request_under_the_same_id_is_new_work(self, gateway: Harness) -> None:
         first = gateway.submit(request_uuid="constant")
