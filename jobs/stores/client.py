@@ -83,7 +83,6 @@ class Scripts:
             key_prefix: of every key; holds a hash tag, so that all keys are in one slot.
             clock_offset_ms: added to the server's clock; 0 outside tests.
         """
-        self._client = client
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         folder = resources.files("jobs.stores") / "lua"
