@@ -23,7 +23,10 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3)
 )
 names = st.sampled_from(
-    ["RawImage", "Box", "Box.0", "Box.1", "ErodeSize", "ForegroundThreshold", "BackgroundThreshold", "HairOptimization", "OnlyMask", "request_uuid", "TaskUIDList", "TaskUIDList.1", "Zone", "signature"]
+    [
+        *("RawImage", "Box", "Box.0", "Box.1", "ErodeSize", "ForegroundThreshold", "BackgroundThreshold"),
+        *("HairOptimization", "OnlyMask", "request_uuid", "TaskUIDList", "TaskUIDList.1", "Zone", "signature"),
+    ]
 )
 positions = st.integers(0, len(pictures.BASE64_8X8) - 1)
 
