@@ -1,0 +1,68 @@
+"""Fixtures: a gateway on memory parts, and one on each ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+import structlog
+
+from gateway.accounts import Accounts, KeyTable
+from gateway.keytables import MemoryKeyTable, RedisKeyTable
+from jobs.presence import Presence
+from jobs.store import LedgerStore
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger, RedisPresence
+from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+
+
+@pytest.fixture
+def memory_key_table() -> KeyTable:
+    return MemoryKeyTable()
+
+
+@pytest.fixture
+def redis_key_table(redis_url: str, key_prefix: str) -> Iterator[KeyTable]:
+    with connect(redis_url) as client:
+        yield RedisKeyTable(client, key_prefix=key_prefix)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def key_table(request: pytest.FixtureRequest) -> KeyTable:
+    return cast("KeyTable", request.getfixturevalue(f"{request.param}_key_table"))
+
+
+def _harness(table: KeyTable, store: LedgerStore, presence: Presence) -> Harness:
+    settings = make_settings()
+    accounts = Accounts(table, settings.master_key_bytes())
+    accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    return Harness(settings=settings, accounts=accounts, store=store, presence=presence, blobs=MemoryBlobStore())
+
+
+@pytest.fixture
+def memory_gateway(memory_key_table: KeyTable) -> Harness:
+    return _harness(memory_key_table, MemoryLedger(make_settings().ledger_limits()), MemoryPresence())
+
+
+@pytest.fixture
+def redis_gateway(redis_url: str, redis_key_table: KeyTable, key_prefix: str) -> Iterator[Harness]:
+    with connect(redis_url) as client:
+        yield _harness(
+            redis_key_table,
+            RedisLedger(client, make_settings().ledger_limits(), key_prefix=key_prefix),
+            RedisPresence(client, key_prefix=key_prefix),
+        )
+
+
+@pytest.fixture(params=["memory", "redis"])
+def gateway(request: pytest.FixtureRequest) -> Harness:
+    """A gateway on each ledger in turn."""
+    return cast("Harness", request.getfixturevalue(f"{request.param}_gateway"))
+
+
+@pytest.fixture(autouse=True)
+def _clean_log_context() -> Iterator[None]:
+    yield
+    structlog.contextvars.clear_contextvars()
