@@ -35,7 +35,7 @@ COPY requirements/npm.txt /tmp/
 RUN /usr/local/bin/python -m venv /opt/npm && /opt/npm/bin/pip install --require-hashes -r /tmp/npm.txt
 ENV KEYCUT_MODELS_DIR=/opt/keycut-models \
     KEYCUT_CACHE_DIR=/opt/keycut-models/graphs
-RUN PATH="$PATH:/opt/npm/bin" python -m worker models fetch --prepare
+RUN PATH="$PATH:/opt/npm/bin" python -m worker models fetch
 
 FROM base AS gateway
 COPY --from=gateway-packages /opt/keycut /opt/keycut

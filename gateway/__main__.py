@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from http import HTTPStatus
+from http.client import HTTPConnection
+from typing import Final
 
 import click
 from pydantic import ValidationError
@@ -19,7 +22,10 @@ from gateway.server import GatewayServer, gunicorn_options
 from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.errors import LedgerUnavailable
+from jobs.settings import setting_problems
 from jobs.stores.redis import RedisLedger
+
+CHECK_SECONDS: Final = 3
 
 
 @click.group()
@@ -36,6 +42,23 @@ def serve(host: str | None, port: int | None) -> None:
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     GatewayServer(gunicorn_options(settings, host, port)).run()
+
+
+@main.command()
+def check() -> None:
+    """Ask the gateway of this machine whether it is alive; exit with 1 if not. For health checks."""
+    settings = _settings()
+    # The address that means every interface leads, as one to connect to, to this machine.
+    connection = HTTPConnection(settings.host, settings.port, timeout=CHECK_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except OSError as error:
+        raise click.ClickException(f"the gateway does not answer: {error}") from None
+    finally:
+        connection.close()
+    if status != HTTPStatus.OK:
+        raise click.ClickException(f"the gateway answers HTTP {status}")
 
 
 @main.group()
@@ -99,11 +122,7 @@ def _settings() -> GatewaySettings:
     try:
         return GatewaySettings()
     except ValidationError as error:
-        problems = [
-            f"KEYCUT_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise click.ClickException("wrong settings\n" + "\n".join(problems)) from None
+        raise click.ClickException("\n".join(["wrong settings", *setting_problems(error)])) from None
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 

@@ -8,8 +8,9 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from typing_extensions import override
 
-from gateway import logs, wsgi
+from gateway import wsgi
 from gateway.settings import GatewaySettings
+from jobs import logs
 
 KEEP_ALIVE_SECONDS = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""

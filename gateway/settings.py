@@ -47,11 +47,6 @@ class GatewaySettings(JobSettings):
     """HTTP status of an answer that says a cap is reached."""
     retry_after_seconds: PositiveInt = 2
     """What `Retry-After` says when a part is away or a cap is reached."""
-
-    log_format: Literal["json", "console"] = "json"
-    """One JSON object a line, or text for people."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are written."""
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
 

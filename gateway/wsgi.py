@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Flask
 from redis import Redis
 
-from gateway import logs
 from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
+from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.queues.celery import CeleryQueue
 from jobs.stores.client import connect

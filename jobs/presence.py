@@ -23,6 +23,16 @@ class WorkerPresence:
     threads: int
 
 
+def owner_name(host: str, process_id: int) -> str:
+    """The name under which a worker process claims and announces itself."""
+    return f"{host}-{process_id}"
+
+
+def is_from(host: str, worker: WorkerPresence) -> bool:
+    """Whether a worker runs on a host."""
+    return worker.owner.rpartition("-")[0] == host
+
+
 class Presence(Protocol):
     """Where workers announce themselves. Every method raises `LedgerUnavailable` when the server is away."""
 

@@ -10,10 +10,18 @@ import base64
 import binascii
 import os
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -69,6 +77,11 @@ class JobSettings(BaseSettings):
     """Age from which a blob without a record may be swept."""
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
+
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or text for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are written."""
 
     @override
     @classmethod
@@ -126,3 +139,11 @@ class JobSettings(BaseSettings):
             idempotency_seconds=self.idempotency_seconds,
             source_max_age_seconds=self.orphan_grace_seconds / 2,
         )
+
+
+def setting_problems(error: ValidationError) -> list[str]:
+    """Every variable that is wrong, and why. The values stay out of it: some of them are secrets."""
+    return [
+        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_context=False, include_url=False)
+    ]

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures_models import tiny_settings, weights_dir
 from tests.redis_server import redis_server
+from tests.stack import stack
+
+__all__ = ["stack", "tiny_settings", "weights_dir"]
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
-"""Fixtures for tests that run a network: the real one, fetched once per machine, and a tiny one."""
+"""Fixtures for tests that run a network: the real one, fetched once for each machine, and a tiny one."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.tiny_network import write_tiny_model
-from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
 from worker.models.registry import ISNET
 from worker.settings import NetworkSettings
@@ -18,12 +16,7 @@ from worker.settings import NetworkSettings
 def weights_dir() -> Path:
     """The user's models folder with the default model's weights in it."""
     models_dir = NetworkSettings().models_dir
-    try:
-        ensure_weights(ISNET, models_dir)
-    except ModelUnavailable as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the weights cannot be fetched here: {error}")
+    ensure_weights(ISNET, models_dir)
     return models_dir
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from keycut import Client
 
 ROOT = Path(__file__).parent.parent
@@ -54,3 +56,10 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
         process.wait(STOP_SECONDS)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[LiveStack]:
+    """The stack that all tests share."""
+    with keycut_up(tmp_path_factory.mktemp("stack"), KEYCUT_MODELS_DIR=str(weights_dir)) as live:
+        yield live

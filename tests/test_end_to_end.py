@@ -163,8 +163,8 @@ def test_results_are_fetched_without_a_key_and_cannot_be_guessed(stack: LiveStac
     with stack.client() as client:
         job = client.remove_background((ROOT / "examples" / "coffee.png").read_bytes())
         job.wait(timeout_seconds=60)
-        url = job.status().image_urls[0]
-        assert job.status().image_urls == (url,), "the address is the same in every poll"
+        url = job.status().result_urls[0]
+        assert job.status().result_urls == (url,), "the address is the same in every poll"
     answer = httpx.get(url)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"

@@ -1,26 +1,68 @@
-"""Operators' commands: `python -m worker models list|fetch` and `python -m worker doctor`."""
+"""Operators' commands: `python -m worker run`, `check`, `models list|fetch` and `doctor`."""
 
 from __future__ import annotations
 
 import json
-import os
+import socket
+import subprocess
 import sys
 from dataclasses import asdict
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from jobs import logs
+from jobs.errors import LedgerUnavailable
+from jobs.presence import is_from
+from jobs.settings import setting_problems
+from jobs.stores.redis import RedisPresence, connect
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
 from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
-from worker.settings import Device, NetworkSettings, setting_problems
+from worker.settings import Device, NetworkSettings, WorkerSettings
 
 
 @click.group()
 def main() -> None:
     """Commands for the machine that a worker runs on."""
+
+
+@main.command()
+def run() -> None:
+    """Do the work of this worker's lane until a signal says to stop."""
+    settings = _settings()
+    logs.configure(settings.log_format, settings.log_level)
+    # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
+    fetched = subprocess.run([sys.executable, "-m", "worker", "models", "fetch"], check=False)
+    if fetched.returncode:
+        sys.exit(fetched.returncode)
+    from worker import app  # the other commands need no Celery
+
+    app.run(settings)
+
+
+@main.command()
+def check() -> None:
+    """Say whether a worker of this machine is ready; exit with 1 if not. For health checks."""
+    settings = _settings()
+    try:
+        alive = RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
+    except LedgerUnavailable as error:
+        raise click.ClickException(error.message) from None
+    if not any(is_from(socket.gethostname(), worker) for worker in alive):
+        raise click.ClickException("no worker of this machine is ready")
+
+
+def _settings() -> WorkerSettings:
+    try:
+        return WorkerSettings()
+    except ValidationError as error:
+        raise click.ClickException("\n".join(["wrong settings", *setting_problems(error)])) from None
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()
@@ -80,7 +122,7 @@ def fetch(name: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(*, as_json: bool) -> None:
     """Check everything that a worker needs; exit with 1 if something is missing."""
-    checks = examine(os.environ.get("KEYCUT_SECRETS_DIR"))
+    checks = examine()
     well = all(check.ok for check in checks)
     if as_json:
         click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}, indent=2))

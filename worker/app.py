@@ -10,13 +10,13 @@ from contextlib import ExitStack
 import structlog
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
-from jobs.blobstores.file import FileBlobStore
-from jobs.queues.celery import celery_settings
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
 
-from jobs.presence import Presence, WorkerPresence
+from jobs.blobstores.file import FileBlobStore
+from jobs.presence import Presence, WorkerPresence, owner_name
 from jobs.queue import TASK_NAME, queue_name
+from jobs.queues.celery import celery_settings
 from jobs.spec import Lane
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from worker.heartbeat import Every
 from worker.images import ImageLimits
 from worker.models.runtime import Segmenter, load_segmenter
@@ -50,7 +50,7 @@ class Child:
         settings = self._settings
         redis = connect(settings.redis_url.get_secret_value())
         segmenter = load_segmenter(settings)
-        owner = f"{socket.gethostname()}-{os.getpid()}"
+        owner = owner_name(socket.gethostname(), os.getpid())
         self._runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=FileBlobStore(settings.blob_dir),

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import redis
 from pydantic import ValidationError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from jobs.errors import LedgerUnavailable
+from jobs.settings import setting_problems
+from jobs.stores.redis import RedisPresence, connect
 from worker.container import memory_limit_bytes
 from worker.models.errors import ModelUnavailable
 from worker.models.files import find_weights
 from worker.models.registry import find_model
-from worker.settings import NetworkSettings, WorkerSettings, setting_problems
+from worker.settings import NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
 _ENOUGH_BYTES: Final = 2 * _GIB
 """The default network takes 1.4 GB at rest; a large picture and its result come on top."""
-_REDIS_SECONDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +38,11 @@ class Check:
     """What to do about it, when it is not well."""
 
 
-def examine(secrets_dir: str | None) -> list[Check]:
-    """Every check, in the order in which an operator would mend what is wrong.
-
-    Args:
-        secrets_dir: folder of secret files, as `KEYCUT_SECRETS_DIR` names it.
-    """
+def examine() -> list[Check]:
+    """Every check, in the order in which an operator would mend what is wrong."""
     python = Check(name="python", ok=True, detail=f"Python {platform.python_version()} on {platform.machine()}")
     try:
-        settings = WorkerSettings(_secrets_dir=secrets_dir)
+        settings = WorkerSettings()
     except ValidationError as error:
         problems = "; ".join(setting_problems(error))
         return [
@@ -91,20 +86,12 @@ def _folder(name: str, path: Path, variable: str) -> Check:
 
 def _redis(settings: WorkerSettings) -> Check:
     try:
-        client = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_connect_timeout=_REDIS_SECONDS,
-            socket_timeout=_REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        with client:
-            client.ping()
-    except (redis.RedisError, ValueError) as error:
-        # The class alone: the text may hold the address with its password.
+        RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
+    except LedgerUnavailable as error:
         return Check(
             name="redis",
             ok=False,
-            detail=f"does not answer ({type(error).__name__})",
+            detail=error.message,
             remedy="start Redis or Valkey, or point KEYCUT_REDIS_URL at one",
         )
     return Check(name="redis", ok=True, detail="answers")

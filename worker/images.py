@@ -16,8 +16,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from jobs.settings import JobSettings
-from worker.cutout.arrays import Bytes
 from worker.colour import is_rgb_profile, to_srgb
+from worker.cutout.arrays import Bytes
 from worker.png import BAND_BYTES, write_png
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -151,6 +151,9 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Undo the orientation that the metadata names; what cannot be read counts as upright."""
+    # XMP may name another orientation; browsers and the gateway go by EXIF, and so do a box's coordinates.
+    for other in ("xmp", "XML:com.adobe.xmp"):
+        picture.info.pop(other, None)
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged metadata, in as many ways as there are; the pixels are whole

@@ -6,10 +6,11 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
+from jobs.spec import CutoutSpec, Lane, lane_of
 from worker.container import cpu_quota
 
 
@@ -51,6 +52,8 @@ class NetworkSettings(BaseSettings):
 class WorkerSettings(NetworkSettings, JobSettings):
     """Everything that a worker reads."""
 
+    start_timeout_seconds: PositiveFloat = 120
+    """How long loading the model may take."""
     beat_seconds: PositiveFloat = 5
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
@@ -58,10 +61,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     delete_source: bool = True
     """Delete a source picture as soon as its result is stored."""
 
-
-def setting_problems(error: ValidationError) -> list[str]:
-    """Every variable that is wrong, and why. The values stay out of it: some of them are secrets."""
-    return [
-        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
+    @property
+    def lane(self) -> Lane:
+        """What this worker offers."""
+        return lane_of(CutoutSpec(model=self.model, precision=self.precision))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from worker.cutout.arrays import Bytes, FloatMask, Floats, RgbImage
+from worker.cutout.arrays import FloatMask, Floats, RgbImage
 from worker.cutout.segment import Predict
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights

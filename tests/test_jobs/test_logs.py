@@ -10,7 +10,7 @@ import pytest
 import structlog
 from typing_extensions import override
 
-from gateway import logs
+from jobs import logs
 from jobs.queue import JobQueue
 from jobs.spec import Lane
 from tests.test_gateway import pictures
