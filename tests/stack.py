@@ -1,0 +1,56 @@
+"""`keycut up` as a user starts it: one real stack, with the real model, for every test that needs one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from keycut import Client
+
+ROOT = Path(__file__).parent.parent
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class LiveStack:
+    """A stack that is up."""
+
+    data: Path
+    url: str
+    public_key: str
+    private_key: str
+
+    def client(self) -> Client:
+        """A client of its first account."""
+        return Client(self.url, self.public_key, self.private_key)
+
+
+@contextmanager
+def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
+    """Run `keycut up --json` until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keycut", "up", "--data", str(data), "--port", "0", "--workers", "1", "--json"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, (data / "keycut.log").read_text(encoding="utf-8")[-4000:]
+        yield LiveStack(data=data, **json.loads(line))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS)
+        assert process.stdout is not None
+        process.stdout.close()

@@ -1,0 +1,97 @@
+"""Signs of life: a claim's lease is renewed and the worker announces itself while native code runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from jobs.errors import LedgerUnavailable, TimedOut
+from jobs.record import Claim
+from jobs.store import LedgerStore
+
+log = structlog.get_logger(__name__)
+
+
+class ClaimLost(Exception):
+    """The ledger says that the item is no longer this worker's; whatever is being made must be dropped."""
+
+
+class Every:
+    """Calls a function again and again from a thread of its own, until it is closed."""
+
+    def __init__(self, seconds: float, call: Callable[[], None], name: str, *, at_once: bool = False) -> None:
+        self._seconds, self._call, self._at_once = seconds, call, at_once
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._closed.wait(0 if self._at_once else self._seconds):
+            self._at_once = False
+            try:
+                self._call()
+            except LedgerUnavailable as error:
+                log.warning("ledger_unavailable", thread=self._thread.name, message=error.message)
+
+
+class Heartbeat:
+    """Keeps one claim alive, and tells the pipeline when to stop.
+
+    Leases are renewed from a thread, so that a long native call does not lose the item. A hang is therefore
+    seen by the hard deadline alone: `check`, called between the pipeline's steps, raises once it has passed.
+    """
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        claim: Claim,
+        beat_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._claim, self._clock = store, claim, clock
+        self._ends_at = clock() + claim.deadline_in_seconds
+        self._lost = threading.Event()
+        self._beat = Every(beat_seconds, self._renew, "lease")
+
+    def __enter__(self) -> Self:
+        self._beat.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._beat.__exit__(kind, error, trace)
+
+    def check(self) -> None:
+        """Return while the claim holds and there is time left.
+
+        Raises:
+            ClaimLost: the ledger refused a renewal.
+            TimedOut: the hard deadline has passed.
+        """
+        if self._lost.is_set():
+            raise ClaimLost
+        if self.seconds_left() <= 0:
+            raise TimedOut("the picture took longer than the service allows")
+
+    def seconds_left(self) -> float:
+        """Time until the hard deadline; negative when it has passed."""
+        return self._ends_at - self._clock()
+
+    def _renew(self) -> None:
+        if not self._store.renew(self._claim):
+            self._lost.set()

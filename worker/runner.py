@@ -1,0 +1,149 @@
+"""One item from claim to end: claim → read → cut out → write → finish. Celery is not known here.
+
+The order at the end is: result blob, FINISH, then the source goes. A blob is deleted only after the ledger's
+explicit answer, so a crash or a lost connection leaves at worst a blob that the sweeper takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from jobs.blobs import BlobStore
+from jobs.errors import BlobStoreUnavailable, CutoutError, LedgerUnavailable, ProcessingFailed
+from jobs.ids import new_token, result_key
+from jobs.record import Claim, Result
+from jobs.spec import CutoutSpec, Lane, Output
+from jobs.store import LedgerStore
+from worker.cutout.pipeline import Frame, run_steps, steps_for
+from worker.cutout.segment import Predict
+from worker.heartbeat import ClaimLost, Heartbeat
+from worker.images import SourceLimits, encode_mask, encode_png, read_image
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 0.5
+"""Pause before the ledger or the blob store is asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """What a worker process needs to do an item."""
+
+    store: LedgerStore
+    blobs: BlobStore
+    predict: Predict
+    owner: str
+    limits: SourceLimits
+    beat_seconds: float
+    delete_source: bool = True
+
+    def run_one(self, lanes: Sequence[Lane]) -> bool:
+        """Take one item of the lanes and bring it to its end.
+
+        Returns:
+            False when nothing waited.
+        """
+        claim = self.store.claim(lanes, self.owner, new_token())
+        if claim is None:
+            return False
+        with (
+            bound_contextvars(task=claim.task, item=claim.index, attempt=claim.attempt),
+            Heartbeat(self.store, claim, self.beat_seconds) as beat,
+        ):
+            self._bring_to_its_end(claim, beat)
+        return True
+
+    def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
+        started = time.monotonic()
+        try:
+            result = self._make(claim, beat)
+        except ClaimLost:
+            log.warning("claim_lost")
+            return
+        except CutoutError as error:
+            log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
+            self._fail(claim, beat, error)
+            return
+        except Exception:
+            log.exception("item_crashed")
+            self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
+            return
+        if insist(lambda: self.store.finish(claim, result), beat):
+            log.info("item_done", seconds=round(time.monotonic() - started, 3), size_bytes=result.size_bytes)
+            self._drop_source(claim)
+        else:
+            log.warning("finish_refused")
+            self.blobs.delete(result.blob)
+
+    def _make(self, claim: Claim, beat: Heartbeat) -> Result:
+        """Write the result's blob, without a word to the ledger."""
+        source = insist(lambda: self.blobs.get(claim.source), beat)
+        data, width_px, height_px = cut_out(source, claim.spec, self.predict, self.limits, beat.check)
+        key = result_key(claim.task, claim.index, claim.token)
+        insist(lambda: self.blobs.put(key, data), beat)
+        return Result(
+            blob=key, media_type="image/png", width_px=width_px, height_px=height_px, size_bytes=len(data)
+        )
+
+    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
+        if insist(lambda: self.store.fail(claim, error.facts()), beat):
+            self._drop_source(claim)
+
+    def _drop_source(self, claim: Claim) -> None:
+        if self.delete_source:
+            try:
+                self.blobs.delete(claim.source)
+            except BlobStoreUnavailable as error:
+                log.warning("source_kept", message=error.message)
+
+
+def cut_out(
+    data: bytes, spec: CutoutSpec, predict: Predict, limits: SourceLimits, check: Callable[[], None]
+) -> tuple[bytes, int, int]:
+    """Make the result of one picture, from bytes to bytes.
+
+    Args:
+        data: an encoded picture.
+        spec: what to do with it.
+        predict: the network.
+        limits: what the picture may measure.
+        check: called between steps; what it raises ends the work.
+
+    Returns:
+        The encoded PNG, its width and its height in pixels.
+
+    Raises:
+        SourceRejected, SourceUndecodable: the picture cannot be used.
+    """
+    source = read_image(data, limits)
+    check()
+    frame = run_steps(steps_for(spec, predict), Frame(image=source.rgb, source_alpha=source.alpha), check)
+    check()
+    height_px, width_px = frame.result_alpha.shape
+    if spec.output is Output.MASK:
+        return encode_mask(frame.result_alpha), width_px, height_px
+    return encode_png(frame.result_rgb, frame.result_alpha), width_px, height_px
+
+
+def insist(call: Callable[[], T], beat: Heartbeat) -> T:
+    """Call until the ledger or the blob store answers, as long as the claim has time.
+
+    Raises:
+        ServiceUnavailable: it did not answer before the hard deadline.
+    """
+    while True:
+        try:
+            return call()
+        except (LedgerUnavailable, BlobStoreUnavailable) as error:
+            if beat.seconds_left() <= RETRY_SECONDS:
+                raise
+            log.warning("waiting_for_service", kind=error.kind, message=error.message)
+            time.sleep(RETRY_SECONDS)
