@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ PASSING: Final = frozenset(
 )
 """Statuses of faults that pass, so that a repeat is worth it."""
 
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
 _jitter = random.SystemRandom()
 
 
@@ -43,9 +46,8 @@ class Retries:
         asked = None if response is None else retry_after_seconds(response)
         if asked is not None:
             return asked
-        return min(
-            self.first_delay_seconds * 2 ** (attempt - 1) * _jitter.uniform(0.75, 1.25), self.longest_delay_seconds
-        )
+        own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), attempt - 1)
+        return min(own, self.longest_delay_seconds)
 
 
 DEFAULT_RETRIES: Final = Retries()
@@ -90,7 +92,10 @@ class Connection:
             raise ValueError(f"url must start with http:// or https:// and name a host, it is {url!r}")
         self.sleep = sleep
         self._retries = retries
-        self._http = httpx.Client(timeout=timeout_seconds, transport=transport)
+        # A proxy that the environment names stands between this machine and others, not between it and itself.
+        self._http = httpx.Client(
+            timeout=timeout_seconds, transport=transport, trust_env=self.url.host not in LOOPBACK
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -152,7 +152,7 @@ class DataDir:
 
     @contextmanager
     def socket_path(self) -> Iterator[Path]:
-        """Where the server's unix socket goes: in the folder, or where its path would be too long, in a short one."""
+        """Where the server's unix socket goes: in the folder, or in a short one if that path is too long."""
         path = self.folder / "redis.sock"
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH_BYTES:
             yield path

@@ -60,7 +60,7 @@ class Guard:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # In a session of its own, so that the terminal's Ctrl-C does not reach it; isolated, so that it starts fast.
+        # In a session of its own, so that the terminal's Ctrl-C does not reach it; isolated, to start fast.
         return subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import subprocess
 import threading
@@ -44,7 +45,7 @@ class Backoff:
 
     def pause_seconds(self, deaths: int) -> float:
         """The pause after so many deaths in a row."""
-        return min(self.first_seconds * 2 ** min(deaths - 1, 32), self.longest_seconds)
+        return min(math.ldexp(self.first_seconds, min(deaths - 1, 32)), self.longest_seconds)
 
 
 class Child:
@@ -56,6 +57,7 @@ class Child:
         self._logger, self._guard = logger, guard
         self._start_at: float | None = None
         self._deaths = 0
+        self._over = False
         self._start()
 
     @property
@@ -79,6 +81,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._over = False
         self._guard.add(self.pid)
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._relay, args=(self._process.stdout,), daemon=True)
@@ -113,6 +116,9 @@ class Child:
 
     def end(self) -> None:
         """Kill whatever is left of the process and its children, and wait for the end of their output."""
+        if self._over:  # the number of the group may belong to somebody else by now
+            return
+        self._over = True
         signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
         self._guard.remove(self.pid)
@@ -125,7 +131,7 @@ class Supervisor:
     Args:
         logger: gets every line that the programs print, with the program's name before it.
         backoff: how fast the dead come back.
-        inherited: file descriptors that stay open until the last process is gone, even if the supervisor is killed.
+        inherited: file descriptors that stay open until the last process is gone, whatever ends the supervisor.
     """
 
     def __init__(
