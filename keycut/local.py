@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -167,7 +168,11 @@ def unix_url(socket_path: Path) -> str:
 
 def address(host: str, port: int) -> str:
     """Where to reach a service from this machine that listens on `host`, which may mean every address."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    try:
+        anywhere = ip_address(host).is_unspecified
+    except ValueError:  # a name
+        anywhere = False
+    reachable = "localhost" if anywhere else host
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
@@ -197,6 +202,7 @@ def why_not_ready(url: str) -> str | None:
 def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
     """The environment of gateway and workers."""
     environment = {name: value for name, value in os.environ.items() if name != "KEYCUT_PUBLIC_URL"}
+    environment.setdefault("KEYCUT_LOG_FORMAT", "console")
     return environment | {
         "KEYCUT_SECRETS_DIR": str(data.secrets),
         "KEYCUT_REDIS_URL": redis_url,
@@ -206,7 +212,7 @@ def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
 
 
 def running_environment(data: DataDir) -> dict[str, str] | None:
-    """The environment for a command to a stack that runs in the folder, or to the server that was named; or None."""
+    """The environment for commands to the stack of a folder; None when none runs and no server was named."""
     external = server.external_url(os.environ)
     if external is not None:
         return part_environment(data, external)
