@@ -1,4 +1,4 @@
-"""The command `keycut`. Results go to standard output, all else to standard error; 1 is a failure, 2 a wrong call."""
+"""The command `keycut`. Results go to standard output, the rest to standard error; 1: failed, 2: called wrongly."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ port_option = click.option(
     help="Port to listen on; 0 for a free one.",
 )
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 relayed = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 RELAY: Final = {"ignore_unknown_options": True}
 
@@ -119,7 +120,7 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
     "sources",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=existing_file,
     metavar="IN...",
 )
 @click.option(
@@ -160,7 +161,7 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 @click.option("--public-key", envvar="KEYCUT_PUBLIC_KEY", show_envvar=True, help="Account at that service.")
 @click.option(
     "--private-key-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=existing_file,
     help="File with the account's private key; default: the key in KEYCUT_PRIVATE_KEY.",
 )
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for one picture.")
@@ -197,10 +198,10 @@ def cut(
 
 
 def remote_client(url: str, public_key: str | None, private_key_file: Path | None) -> Client:
-    """A client for the service and account that the caller names; the private key never stands in the arguments."""
-    private_key = (
-        private_key_file.read_text().strip() if private_key_file else os.environ.get("KEYCUT_PRIVATE_KEY")
-    )
+    """A client for the service and account that the caller names; the private key is no argument of the command."""
+    private_key = os.environ.get("KEYCUT_PRIVATE_KEY")
+    if private_key_file is not None:
+        private_key = private_key_file.read_text().strip()
     if not (public_key and private_key):
         raise click.UsageError("--url needs --public-key, and KEYCUT_PRIVATE_KEY or --private-key-file")
     try:
