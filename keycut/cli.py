@@ -1,4 +1,4 @@
-"""The command `keycut`. Results go to standard output, the rest to standard error; 1: failed, 2: called wrongly."""
+"""The command `keycut`: results on standard output, all else on standard error; exit code 1 failed, 2 misused."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def cut(
 
 
 def remote_client(url: str, public_key: str | None, private_key_file: Path | None) -> Client:
-    """A client for the service and account that the caller names; the private key is no argument of the command."""
+    """A client for the service and account that the caller names; the private key is in no argument."""
     private_key = os.environ.get("KEYCUT_PRIVATE_KEY")
     if private_key_file is not None:
         private_key = private_key_file.read_text().strip()
