@@ -201,11 +201,9 @@ def main() -> None:
         sys.exit(f"there are no photos in {EXAMPLES}")
     OUT.mkdir(exist_ok=True)
     try:
-        with (
-            console.status("Starting server, gateway and worker") as status,
-            run_stack(StackOptions(data=DATA)) as stack,
-        ):
-            status.stop()
+        with ExitStack() as undo:
+            with console.status("Starting server, gateway and worker"):
+                stack = undo.enter_context(run_stack(StackOptions(data=DATA)))
             with Client(stack.url, stack.account.public_key, stack.account.private_key) as client:
                 cut_out_all(client, console)
             if keep:
