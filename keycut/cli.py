@@ -22,7 +22,8 @@ from keycut.cutting import cut_all, plan
 from keycut.datadir import DataDir, default_data_dir
 from keycut.doctor import examine
 from keycut.errors import KeycutError, NotRunning, ServiceError
-from keycut.local import PYTHON, StackOptions, cpus, require_parts, run_stack, running_environment
+from keycut.local import StackOptions, cpus, run_stack
+from keycut.parts import PYTHON, require_parts, running_environment
 
 DEFAULT_PORT: Final = 8080
 CPUS_PER_WORKER: Final = 4
@@ -240,7 +241,7 @@ def keys(data: Path, arguments: tuple[str, ...]) -> None:
 @main.command(context_settings=RELAY)
 @relayed
 def models(arguments: tuple[str, ...]) -> None:
-    """Manage the weights on this machine: fetch."""
+    """Manage the weights on this machine: list, fetch [NAME]."""
     relay(("worker", "models", *arguments), os.environ)
 
 
@@ -260,12 +261,15 @@ def relay(command: Sequence[str], environment: Mapping[str, str]) -> None:
 def doctor(data: Path, host: str, port: int, as_json: bool) -> None:
     """Say whether this machine can run the service, and what to do if not."""
     checks = examine(DataDir(data), host, port)
+    well = all(check.ok for check in checks)
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks]))
+        click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}))
     else:
         for check in checks:
-            click.echo(f"{'ok' if check.good else 'FAULT':5}  {check.name:6}  {check.found}")
-    if not all(check.good for check in checks):
+            click.echo(f"{'ok' if check.ok else 'FAIL':4}  {check.name:15}  {check.detail}")
+            if check.remedy and not check.ok:
+                click.echo(f"      {'':15}  {check.remedy}")
+    if not well:
         raise click.exceptions.Exit(1)
 
 

@@ -4,95 +4,109 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from keycut import server
 from keycut.datadir import DataDir
 from keycut.errors import KeycutError
-from keycut.local import COMMAND_SECONDS, PYTHON, claim_port, require_parts
+from keycut.local import claim_port, scratch_environment
+from keycut.parts import COMMAND_SECONDS, PYTHON, require_parts, running_environment
 
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON: Final = (3, 11)
+WORKERS_DOCTOR: Final = (*PYTHON, "worker", "doctor", "--json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at."""
+    """One finding, in the form that the worker's doctor gives its own."""
 
     name: str
-    good: bool
-    found: str
-    """What is there, or what is wrong and what to do about it."""
+    ok: bool
+    detail: str
+    """What is there, or what is wrong."""
+    remedy: str = ""
+    """What to do about it where `detail` does not say so."""
 
 
 def examine(data: DataDir, host: str, port: int) -> list[Check]:
     """Look at everything; nothing is started that stays."""
-    running = data.running()
-    return [
+    own = [
         _check("python", _python),
         _check("parts", _parts),
         _check("server", lambda: _server(data)),
         _check("data", lambda: _folder(data)),
-        _check(
-            "port", lambda: f"a stack runs at {running.url}" if running else f"{claim_port(host, port)} is free"
-        ),
-        worker_check((*PYTHON, "worker", "doctor", "--json")),
+        _check("port", lambda: _port(data, host, port)),
     ]
+    if not all(check.ok for check in own if check.name in {"parts", "server"}):
+        return own
+    environment = running_environment(data)
+    if environment is not None:
+        return own + ask_worker(WORKERS_DOCTOR, environment)
+    with scratch_environment() as environment:
+        return own + ask_worker(WORKERS_DOCTOR, environment)
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(name, good=True, found=look())
+        return Check(name=name, ok=True, detail=look())
     except (KeycutError, OSError) as error:
-        return Check(name, good=False, found=str(error))
+        return Check(name=name, ok=False, detail=str(error))
 
 
 def _python() -> str:
-    found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < OLDEST_PYTHON:
-        raise KeycutError(f"{found}; install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer")
-    return found
+        raise KeycutError(f"{platform.python_version()}; install {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+    return platform.python_version()
 
 
 def _parts() -> str:
     require_parts()
-    return "gateway and worker are installed"
+    return "the libraries of gateway and worker are installed"
 
 
 def _server(data: DataDir) -> str:
     if server.external_url(os.environ) is not None:
         return "the one that the environment names"
     binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
-    return f"{binary.version} at {binary.path}"
+    return f"{binary.version}, {binary.path}"
 
 
 def _folder(data: DataDir) -> str:
     place = next(folder for folder in (data.folder, *data.folder.parents) if folder.exists())
     with tempfile.TemporaryFile(dir=place):
-        return str(data.folder)
+        return f"{data.folder} can be written"
 
 
-def worker_check(command: Sequence[str]) -> Check:
-    """Ask the worker's own doctor about weights and execution provider.
+def _port(data: DataDir, host: str, port: int) -> str:
+    running = data.running()
+    return f"a stack runs at {running.url}" if running else f"{claim_port(host, port)} is free"
+
+
+def ask_worker(command: Sequence[str], environment: Mapping[str, str]) -> list[Check]:
+    """Let the worker's doctor look at weights, memory and execution provider.
 
     Args:
-        command: prints one JSON object and exits with 0 if a worker could run here.
+        command: prints one JSON object with `checks`.
+        environment: the environment that a worker would have.
     """
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
     )
-    good = done.returncode == 0
     try:
-        facts = json.loads(done.stdout)
-        found = ", ".join(f"{name} {_text(value)}" for name, value in facts.items())
-    except (ValueError, AttributeError):
+        found = json.loads(done.stdout)["checks"]
+        return [Check(**{**check, "name": f"worker {check['name']}"}) for check in found]
+    except (ValueError, TypeError, LookupError):
         lines = done.stderr.strip().splitlines()
-        return Check("worker", good=False, found=lines[-1] if lines else "it said nothing")
-    return Check("worker", good=good, found=found)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+        return [Check(name="worker", ok=False, detail=lines[-1] if lines else "its doctor said nothing")]

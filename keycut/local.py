@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import logging
 import os
 import socket
-import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,28 +16,22 @@ from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import httpx
 
 from keycut import server
 from keycut.datadir import Account, DataDir, StackFacts, default_data_dir
-from keycut.errors import CommandFailed, PartsMissing, PortInUse, StartFailed
+from keycut.errors import PortInUse, StartFailed
 from keycut.files import PRIVATE
+from keycut.parts import PYTHON, make_account, part_environment, require_parts, unix_url
 from keycut.supervisor import Program, Supervisor
-
-MODULES: Final = ("celery", "cryptography", "cv2", "flask", "numpy", "onnxruntime", "PIL", "pydantic_settings")
-"""What gateway and worker cannot do without; the client alone needs none of it."""
 
 LOG_BYTES: Final = 16 * 2**20
 """The log is moved aside at this size; one older part is kept."""
-COMMAND_SECONDS: Final = 60
 LOOK_SECONDS: Final = 0.1
+SCRATCH_SECONDS: Final = 10
 SERVER_GRACE_SECONDS: Final = 2.5
 """With the grace of the others this stays under ten seconds for all."""
-
-PYTHON: Final = (sys.executable, "-P", "-m")
-"""How another part is started. Without -P a folder `worker` in the current one would be taken for ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +84,7 @@ def run_stack(
         start = _Start(supervisor, time.monotonic() + options.ready_timeout_seconds, stop or threading.Event())
 
         external = server.external_url(os.environ)
-        if external is None:
-            start.server(data, socket_path)
-        environment = part_environment(data, external or unix_url(socket_path))
+        environment = part_environment(data, external or start.server(data, socket_path))
         account = data.account() or make_account(data, environment)
         stack = Stack(start.service(options, port, environment), account)
         supervisor.keep_alive()
@@ -111,7 +101,8 @@ class _Start:
     deadline: float
     stop: threading.Event
 
-    def server(self, data: DataDir, socket_path: Path) -> None:
+    def server(self, data: DataDir, socket_path: Path) -> str:
+        """Start the server and return its address."""
         binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
         # Noted before the first write: a crash in between errs on the side of refusing.
         server.write_marker(data.marker, binary.version)
@@ -121,8 +112,10 @@ class _Start:
         )
         self.supervisor.start(program)
         self._wait_until("redis", lambda: None if server.answers(socket_path) else "it does not answer")
+        return unix_url(socket_path)
 
     def service(self, options: StackOptions, port: int, environment: Mapping[str, str]) -> str:
+        """Start gateway and workers and return the service's address."""
         serve = (*PYTHON, "gateway", "serve", "--host", options.host, "--port", str(port))
         gateway = Program(name="gateway", arguments=serve, environment=environment)
         shared = {"KEYCUT_THREADS": str(max(1, cpus() // options.workers)), **environment}
@@ -145,25 +138,30 @@ class _Start:
         self.supervisor.check()
 
 
-def require_parts() -> None:
-    """Make sure that gateway and worker can be run here.
+@contextmanager
+def scratch_environment() -> Iterator[dict[str, str]]:
+    """The environment of parts on an empty data folder and a server that last as long as the block.
 
     Raises:
-        PartsMissing: a library is not installed.
+        LocalError: the server cannot be started.
     """
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise PartsMissing(missing)
+    external = server.external_url(os.environ)
+    with tempfile.TemporaryDirectory(prefix="keycut-") as folder, ExitStack() as undo:
+        data = DataDir(Path(folder))
+        data.prepare()
+        if external is None:
+            supervisor = Supervisor(undo.enter_context(open_log(data.log, echo=False)))
+            undo.callback(supervisor.stop)
+            start = _Start(supervisor, time.monotonic() + SCRATCH_SECONDS, threading.Event())
+            socket_path = undo.enter_context(data.socket_path())
+            yield part_environment(data, start.server(data, socket_path))
+        else:
+            yield part_environment(data, external)
 
 
 def cpus() -> int:
     """The CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def unix_url(socket_path: Path) -> str:
-    """A server's unix socket as an address."""
-    return f"unix://{quote(str(socket_path))}"
 
 
 def address(host: str, port: int) -> str:
@@ -197,57 +195,6 @@ def why_not_ready(url: str) -> str | None:
     except httpx.TransportError as error:
         return str(error) or type(error).__name__
     return None if answer.is_success else answer.text.strip()
-
-
-def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
-    """The environment of gateway and workers."""
-    environment = {name: value for name, value in os.environ.items() if name != "KEYCUT_PUBLIC_URL"}
-    environment.setdefault("KEYCUT_LOG_FORMAT", "console")
-    return environment | {
-        "KEYCUT_SECRETS_DIR": str(data.secrets),
-        "KEYCUT_REDIS_URL": redis_url,
-        "KEYCUT_BLOB_DIR": str(data.blobs),
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def running_environment(data: DataDir) -> dict[str, str] | None:
-    """The environment for commands to the stack of a folder; None when none runs and no server was named."""
-    external = server.external_url(os.environ)
-    if external is not None:
-        return part_environment(data, external)
-    facts = data.running()
-    if facts is None or facts.redis_socket is None:
-        return None
-    return part_environment(data, unix_url(Path(facts.redis_socket)))
-
-
-def make_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """Let the gateway make the first account, and keep its key pair.
-
-    Raises:
-        CommandFailed: it could not.
-    """
-    command = ("gateway", "keys", "add", "--name", "first", "--json")
-    done = subprocess.run(
-        (*PYTHON, *command),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    lines = done.stderr.strip().splitlines()
-    if done.returncode != 0:
-        raise CommandFailed(" ".join(command), done.returncode, lines[-1] if lines else "it said nothing")
-    try:
-        made = json.loads(done.stdout)
-        account = Account(made["public_key"], made["private_key"])
-    except (ValueError, TypeError, LookupError):
-        raise CommandFailed(" ".join(command), done.returncode, "its answer is no key pair in JSON") from None
-    data.keep_account(account)
-    return account
 
 
 @contextmanager

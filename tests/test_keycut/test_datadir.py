@@ -101,7 +101,8 @@ def test_a_running_stack_is_found_as_long_as_it_runs(data: DataDir) -> None:
         "from keycut.datadir import StackFacts; import os\n"
         "data = DataDir(pathlib.Path(sys.argv[1]))\n"
         "with data.locked():\n"
-        "    data.announce(StackFacts('http://127.0.0.1:1', os.getpid(), '/s')); print(flush=True); time.sleep(600)"
+        "    data.announce(StackFacts('http://127.0.0.1:1', os.getpid(), '/s'))\n"
+        "    print(flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", code, str(data.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
