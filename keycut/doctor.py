@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from keycut import server
 from keycut.datadir import DataDir
-from keycut.errors import KeycutError
+from keycut.errors import CommandFailed, KeycutError
 from keycut.local import claim_port, scratch_environment
-from keycut.parts import COMMAND_SECONDS, PYTHON, require_parts, running_environment
+from keycut.parts import ask, last_line, require_parts, running_environment
 
 OLDEST_PYTHON: Final = (3, 11)
-WORKERS_DOCTOR: Final = (*PYTHON, "worker", "doctor", "--json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +45,9 @@ def examine(data: DataDir, host: str, port: int) -> list[Check]:
         return own
     environment = running_environment(data)
     if environment is not None:
-        return own + ask_worker(WORKERS_DOCTOR, environment)
+        return own + ask_worker(environment)
     with scratch_environment() as environment:
-        return own + ask_worker(WORKERS_DOCTOR, environment)
+        return own + ask_worker(environment)
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
@@ -88,25 +86,17 @@ def _port(data: DataDir, host: str, port: int) -> str:
     return f"a stack runs at {running.url}" if running else f"{claim_port(host, port)} is free"
 
 
-def ask_worker(command: Sequence[str], environment: Mapping[str, str]) -> list[Check]:
+def ask_worker(environment: Mapping[str, str]) -> list[Check]:
     """Let the worker's doctor look at weights, memory and execution provider.
 
     Args:
-        command: prints one JSON object with `checks`.
         environment: the environment that a worker would have.
     """
-    done = subprocess.run(
-        command,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
     try:
+        done = ask(("worker", "doctor", "--json"), environment)
         found = json.loads(done.stdout)["checks"]
         return [Check(**{**check, "name": f"worker {check['name']}"}) for check in found]
+    except CommandFailed as error:
+        return [Check(name="worker", ok=False, detail=str(error))]
     except (ValueError, TypeError, LookupError):
-        lines = done.stderr.strip().splitlines()
-        return [Check(name="worker", ok=False, detail=lines[-1] if lines else "its doctor said nothing")]
+        return [Check(name="worker", ok=False, detail=last_line(done.stderr))]

@@ -117,9 +117,7 @@ class PortInUse(LocalError):
     """The address to listen on is taken."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"cannot listen on {host}:{port}: {reason}; choose another port, or --port 0 for a free one"
-        )
+        super().__init__(f"cannot listen on {host}:{port}: {reason}; try another port, or --port 0 for a free one")
         self.host, self.port, self.reason = host, port, reason
 
 
@@ -141,8 +139,8 @@ class StartFailed(LocalError):
 
 
 class CommandFailed(LocalError):
-    """A command of another part ended with an error."""
+    """A command of gateway or worker did not do what it was asked."""
 
-    def __init__(self, command: str, exit_code: int, message: str) -> None:
-        super().__init__(f"{command} failed (exit code {exit_code}): {message}")
-        self.command, self.exit_code, self.message = command, exit_code, message
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__(f"{command} failed: {reason}")
+        self.command, self.reason = command, reason

@@ -185,7 +185,8 @@ def claim_port(host: str, port: int) -> int:
         with socket.create_server((host, port), family=family) as listener:
             return int(listener.getsockname()[1])
     except OSError as error:
-        raise PortInUse(host, port, error.strerror or str(error)) from None
+        # The text of `create_server` repeats the address.
+        raise PortInUse(host, port, os.strerror(error.errno) if error.errno else str(error)) from None
 
 
 def why_not_ready(url: str) -> str | None:

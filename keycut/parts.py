@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -19,7 +19,8 @@ from keycut.errors import CommandFailed, PartsMissing
 MODULES: Final = ("celery", "cryptography", "cv2", "flask", "numpy", "onnxruntime", "PIL", "pydantic_settings")
 """What gateway and worker cannot do without; the client alone needs none of it."""
 
-COMMAND_SECONDS: Final = 60
+COMMAND_SECONDS: Final = 120
+"""Enough for a network to be loaded on a slow machine."""
 
 PYTHON: Final = (sys.executable, "-P", "-m")
 """How another part is started. Without -P a folder `worker` in the current one would be taken for ours."""
@@ -71,22 +72,39 @@ def make_account(data: DataDir, environment: Mapping[str, str]) -> Account:
         CommandFailed: it could not.
     """
     command = ("gateway", "keys", "add", "--name", "first", "--json")
-    done = subprocess.run(
-        (*PYTHON, *command),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    lines = done.stderr.strip().splitlines()
+    done = ask(command, environment)
     if done.returncode != 0:
-        raise CommandFailed(" ".join(command), done.returncode, lines[-1] if lines else "it said nothing")
+        raise CommandFailed(" ".join(command), last_line(done.stderr))
     try:
         made = json.loads(done.stdout)
         account = Account(made["public_key"], made["private_key"])
     except (ValueError, TypeError, LookupError):
-        raise CommandFailed(" ".join(command), done.returncode, "its answer is no key pair in JSON") from None
+        raise CommandFailed(" ".join(command), "its answer is no key pair in JSON") from None
     data.keep_account(account)
     return account
+
+
+def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a part's command and take what it prints.
+
+    Raises:
+        CommandFailed: it does not end.
+    """
+    try:
+        return subprocess.run(
+            (*PYTHON, *command),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(" ".join(command), f"no end after {COMMAND_SECONDS} s") from None
+
+
+def last_line(printed: str) -> str:
+    """The line of a command's error output that says what is wrong."""
+    lines = printed.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
