@@ -15,7 +15,9 @@ TaskUid = NewType("TaskUid", str)
 _TASK_UID: Final = re.compile(r"[0-9a-v]{19}[0g]")
 _ROLE: Final = re.compile(r"[a-z]{1,16}")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_TIME_BYTES: Final = 4
 _RANDOM_BYTES: Final = 8
+_MAX_INDEX: Final = 999_999
 
 
 def new_task_uid(now_seconds: float | None = None) -> TaskUid:
@@ -25,7 +27,7 @@ def new_task_uid(now_seconds: float | None = None) -> TaskUid:
         now_seconds: Unix time; the system's clock when absent.
     """
     seconds = int(time.time() if now_seconds is None else now_seconds)
-    raw = seconds.to_bytes(4, "big") + secrets.token_bytes(_RANDOM_BYTES)
+    raw = seconds.to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_RANDOM_BYTES)
     return TaskUid(base64.b32hexencode(raw).decode("ascii").rstrip("=").lower())
 
 
@@ -38,6 +40,12 @@ def parse_task_uid(text: str) -> TaskUid:
     if not _TASK_UID.fullmatch(text):
         raise ValueError("not a task id")
     return TaskUid(text)
+
+
+def made_at_seconds(uid: TaskUid) -> int:
+    """The Unix time at which an id was made."""
+    padded = f"{uid.upper()}===="
+    return int.from_bytes(base64.b32hexdecode(padded)[:_TIME_BYTES], "big")
 
 
 def new_token() -> str:
@@ -56,7 +64,7 @@ class BlobKey:
 
     def __post_init__(self) -> None:
         parse_task_uid(self.task)
-        if self.index < 0 or not _ROLE.fullmatch(self.role) or not _TOKEN.fullmatch(self.token):
+        if not 0 <= self.index <= _MAX_INDEX or not _ROLE.fullmatch(self.role) or not _TOKEN.fullmatch(self.token):
             raise ValueError("not a blob key")
 
     def __str__(self) -> str:

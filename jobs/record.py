@@ -70,6 +70,19 @@ class TaskStatus(StrEnum):
     ERROR = "error"
 
 
+def status_of(*, started: bool, open_count: int, done_count: int) -> TaskStatus:
+    """A task's status from its counters.
+
+    Args:
+        started: whether one of its items was ever claimed.
+        open_count: items that have not ended.
+        done_count: items that are done.
+    """
+    if open_count:
+        return TaskStatus.RUNNING if started else TaskStatus.QUEUING
+    return TaskStatus.FINISHED if done_count else TaskStatus.ERROR
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorFacts:
     """Why an item failed, as it crosses the ledger: facts, never a pickled exception."""
@@ -126,6 +139,15 @@ class NewTask:
     """What the façade calls this kind of task; opaque to everybody else."""
     items: tuple[NewItem, ...]
     idempotency: Idempotency | None = None
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise ValueError("a task needs an item: one without any would never end")
+        for index, item in enumerate(self.items):
+            if (item.source.task, item.source.index) != (self.uid, index):
+                raise ValueError("a source belongs to one item: copy a blob that is to be used again")
+            if item.price < 0:
+                raise ValueError("a price is not negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

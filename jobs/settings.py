@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+from typing_extensions import override
 
-from jobs.spec import Precision
+from jobs.spec import ModelName, Precision
 from jobs.store import LedgerLimits
 
 MASTER_KEY_BYTES: Final = 32
+SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
 
 
 class JobSettings(BaseSettings):
     """What both sides read."""
 
-    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore")
+    # Inputs stay out of error texts: a master key that is one character short is a secret all the same.
+    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`; may hold a password, so it is a secret."""
@@ -32,7 +43,7 @@ class JobSettings(BaseSettings):
     master_key: SecretStr
     """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 
-    model: str = "isnet-general-use"
+    model: ModelName = "isnet-general-use"
     """Model that new items ask for, and that workers offer."""
     precision: Precision = Precision.EXACT
     """How exactly the network is computed."""
@@ -59,6 +70,31 @@ class JobSettings(BaseSettings):
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
 
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the folder of secrets that the environment names."""
+        folder = os.environ.get(SECRETS_DIR_VARIABLE)
+        if folder is None:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise SettingsError(f"{SECRETS_DIR_VARIABLE} does not name a folder")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
     @field_validator("master_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr) -> SecretStr:
@@ -69,6 +105,12 @@ class JobSettings(BaseSettings):
         if size != MASTER_KEY_BYTES:
             raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64")
         return value
+
+    @model_validator(mode="after")
+    def _lease_fits_the_job(self) -> Self:
+        if self.lease_seconds > self.job_timeout_seconds:
+            raise ValueError("lease_seconds must not exceed job_timeout_seconds")
+        return self
 
     def master_key_bytes(self) -> bytes:
         """The master key, decoded."""

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Lane = NewType("Lane", str)
 """What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
 
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A model's name: part of a lane, and so of queue names and keys."""
+
 Level = Annotated[int, Field(ge=0, le=255)]
 """A level of an 8-bit mask; 255 is certain foreground."""
 
@@ -58,7 +61,7 @@ class CutoutSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    model: str
+    model: ModelName
     precision: Precision = Precision.EXACT
     box: Box | None = None
     erode_px: Annotated[int, Field(ge=0, le=40)] = 15

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from typing import Final
 
 from jobs.ids import BlobKey
@@ -12,6 +13,7 @@ from jobs.record import Result
 
 _EXTENSIONS: Final = {"image/png": "png"}
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
+_SECONDS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
 class ResultPaths:
@@ -30,17 +32,25 @@ class ResultPaths:
         return f"/r/{self._mac(tail)}/{tail}"
 
     def open(self, mac: str, expires: str, name: str, now_seconds: float) -> tuple[BlobKey, str] | None:
-        """Check the parts of a path.
+        """Check the parts of a path; they may hold anything at all.
 
         Returns:
             The blob's key and its media type; None when the path was altered or has expired.
         """
-        if not hmac.compare_digest(mac.encode(), self._mac(f"{expires}/{name}").encode()):
+        stem, _, extension = name.rpartition(".")
+        if not _SECONDS.fullmatch(expires) or extension not in _MEDIA_TYPES:
+            return None
+        try:
+            key = BlobKey.parse(stem)
+        except ValueError:
+            return None
+        # Signed is what was understood, not what was sent: the parts cannot be cut in another place.
+        tail = f"{int(expires)}/{key}.{extension}"
+        if not mac.isascii() or not hmac.compare_digest(mac, self._mac(tail)):
             return None
         if int(expires) <= now_seconds:
             return None
-        key, _, extension = name.rpartition(".")
-        return BlobKey.parse(key), _MEDIA_TYPES[extension]
+        return key, _MEDIA_TYPES[extension]
 
     def _mac(self, tail: str) -> str:
         digest = hmac.digest(self._key, tail.encode(), hashlib.sha256)[:16]

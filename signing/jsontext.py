@@ -37,9 +37,12 @@ MAX_VALUES: Final = 100_000
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-# Possessive, and with an optional closing quote, so that a string without an end is passed over once, not
-# tried again from each of its quotes.
-_STRUCTURE: Final = re.compile(r'([\[{])|([\]}])|(,)|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
+# Up to the next bracket or comma outside of strings, or to the end. Possessive, with an optional closing quote,
+# and matching whatever comes: no hostile text makes it try anything twice.
+_STRUCTURE: Final = re.compile(
+    r"""(?: [^\[\]{},"]++ | "[^"\\]*+(?:\\.[^"\\]*+)*+"?+ )*+ (?: ([\[{]) | ([\]}]) | (,) | \Z )""",
+    re.DOTALL | re.VERBOSE,
+)
 _OPENING, _CLOSING = 1, 2
 
 JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
@@ -117,8 +120,8 @@ def _check_structure(text: str) -> None:
     depth, values = 0, 1
     for token in _STRUCTURE.finditer(text):
         kind = token.lastindex
-        if kind is None:
-            continue
+        if kind is None or depth < 0:
+            return  # The end, or a bracket too many, at which the decoder will stop.
         if kind == _CLOSING:
             depth -= 1
             continue

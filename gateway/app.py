@@ -1,0 +1,140 @@
+"""The Flask application, made of parts that are passed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import (
+    BadRequest,
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
+
+from gateway.accounts import Accounts
+from gateway.headers import SourceLimits
+from gateway.health import HealthPages
+from gateway.picpik import faults
+from gateway.picpik.actions import Services
+from gateway.picpik.views import PicpikApi
+from gateway.proxies import TrustedProxies
+from gateway.query import Tasks
+from gateway.results import ResultPages
+from gateway.settings import GatewaySettings
+from gateway.submit import Submissions
+from jobs.blobs import BlobStore
+from jobs.errors import CutoutError
+from jobs.presence import Presence
+from jobs.queue import JobQueue
+from jobs.store import LedgerStore
+from jobs.urls import ResultPaths
+from signing import SigningError
+
+_LOG: Final = structlog.get_logger()
+
+_HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
+    MethodNotAllowed: faults.MethodNotAllowed,
+    RequestEntityTooLarge: faults.BodyTooLarge,
+    BadRequest: faults.BodyNotReadable,
+    ClientDisconnected: faults.BodyNotReadable,
+}
+
+
+def create_app(
+    settings: GatewaySettings,
+    *,
+    accounts: Accounts,
+    store: LedgerStore,
+    presence: Presence,
+    blobs: BlobStore,
+    queue: JobQueue,
+) -> Flask:
+    """Put the gateway together.
+
+    Args:
+        settings: limits, prices and addresses.
+        accounts: who may call.
+        store: the ledger.
+        presence: which workers are there.
+        blobs: where pictures lie.
+        queue: carries hints to workers.
+
+    Returns:
+        A WSGI application: PICPIK's protocol at `/`, results under `/r/`, `/healthz` and `/readyz`.
+    """
+    paths = ResultPaths(settings.master_key_bytes())
+    picpik = PicpikApi(
+        settings=settings,
+        accounts=accounts,
+        services=Services(
+            submissions=Submissions(
+                store=store,
+                blobs=blobs,
+                queue=queue,
+                limits=SourceLimits(
+                    max_bytes=settings.max_source_bytes,
+                    max_pixels=settings.max_source_pixels,
+                    max_side_px=settings.max_source_side_px,
+                ),
+                price=settings.image_price_credits,
+            ),
+            tasks=Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds),
+            model=settings.model,
+            precision=settings.precision,
+        ),
+    )
+    app = Flask("gateway", static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect would be a page in HTML
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.register_blueprint(picpik.blueprint())
+    app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
+    app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
+    app.before_request(_begin)
+    app.after_request(_end)
+    _answer_errors(app, picpik)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _begin() -> None:
+    structlog.contextvars.clear_contextvars()
+    g.started_at_seconds = time.monotonic()
+
+
+def _end(response: Response) -> Response:
+    """Harden an answer and log it. A path is not logged: a result's opens it."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.blueprint != "health":
+        _LOG.info(
+            "request",
+            method=request.method,
+            endpoint=request.endpoint,
+            status=response.status_code,
+            duration_ms=round((time.monotonic() - g.started_at_seconds) * 1_000),
+        )
+    return response
+
+
+def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
+    """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
+
+    def http_error(error: HTTPException) -> Response:
+        fault = _HTTP_FAULTS.get(type(error), faults.PathUnknown)
+        answer = picpik.refuse(fault())
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer
+
+    def unexpected(error: Exception) -> Response:
+        _LOG.error("a fault of this server", exc_info=error)
+        return picpik.refuse(error)
+
+    for expected in (faults.RequestFault, SigningError, CutoutError):
+        app.register_error_handler(expected, picpik.refuse)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)

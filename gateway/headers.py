@@ -1,0 +1,143 @@
+"""Format, oriented size and wholeness of a picture from its bytes, without decoding it.
+
+`filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
+`gateway.lengths` follows the lengths that the file states of itself. What only decoding shows is left to the
+worker.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import filetype
+import imagesize
+from filetype.types import image
+
+from gateway import lengths
+from jobs.errors import SourceTooLarge, SourceUnreadable
+
+_MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
+
+_WALKERS: Final[dict[str, Callable[[bytes], lengths.Walk]]] = {
+    "image/jpeg": lengths.walk_jpeg,
+    "image/png": lengths.walk_png,
+    "image/webp": lengths.walk_webp,
+    "image/bmp": lengths.walk_bmp,
+    "image/gif": lengths.walk_gif,
+    "image/tiff": lengths.walk_tiff,
+}
+
+_SWAPPING: Final = range(5, 9)
+"""EXIF orientations that exchange width and height."""
+
+_READ_COST_BYTES: Final = 64
+_READ_SLACK_BYTES: Final = 2**20
+_JPEG_SEGMENT_BYTES: Final = 65_533 - len(b"Exif\0\0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLimits:
+    """What a picture may be."""
+
+    max_bytes: int
+    max_pixels: int
+    max_side_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureHeader:
+    """What the bytes say of a picture, with the EXIF orientation applied."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 where there is none."""
+
+
+def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
+    """Check a picture as far as its header and its own lengths go.
+
+    Args:
+        data: the whole file.
+        limits: bounds on bytes, pixels and side; pixels and sides are counted after orientation.
+
+    Raises:
+        SourceUnreadable: the format is unknown, the size cannot be read, or the file is shorter than its own
+            lengths say.
+        SourceTooLarge: a limit is passed.
+    """
+    if len(data) > limits.max_bytes:
+        raise SourceTooLarge("bytes", len(data), limits.max_bytes)
+    header = _read(data)
+    side_px = max(header.width_px, header.height_px)
+    if side_px > limits.max_side_px:
+        raise SourceTooLarge("pixels on its longer side", side_px, limits.max_side_px)
+    pixels = header.width_px * header.height_px
+    if pixels > limits.max_pixels:
+        raise SourceTooLarge("pixels", pixels, limits.max_pixels)
+    return header
+
+
+def _read(data: bytes) -> PictureHeader:
+    kind = filetype.match(data, _MATCHERS)
+    if kind is None:
+        raise SourceUnreadable("the bytes are not a JPEG, PNG, WebP, BMP, GIF or TIFF picture")
+    width_px, height_px, orientation = _size_of(data)
+    if width_px < 1 or height_px < 1:
+        raise SourceUnreadable("the picture's size cannot be read")
+    try:
+        walk = _WALKERS[kind.mime](data)
+    except (struct.error, IndexError):
+        raise SourceUnreadable("the picture ends inside its header") from None
+    if walk.exif:
+        orientation = _orientation_of(walk.exif)
+    if orientation in _SWAPPING:
+        width_px, height_px = height_px, width_px
+    return PictureHeader(
+        media_type=kind.mime,
+        width_px=width_px,
+        height_px=height_px,
+        orientation=orientation if 1 <= orientation <= 8 else 1,
+    )
+
+
+def _size_of(data: bytes) -> tuple[int, int, int]:
+    """Stored width and height in pixels, and the orientation where the format's own place for it is known."""
+    try:
+        info = imagesize.get_info(
+            _BoundedReader(data), dpi=False, colors=False, channels=False, exif_rotation=False
+        )
+    except Exception:  # the parser promises no set of errors for damaged files
+        raise SourceUnreadable("the picture's size cannot be read") from None
+    return info.width, info.height, info.rotation
+
+
+def _orientation_of(exif: bytes) -> int:
+    """The orientation in a bare EXIF block (PNG `eXIf`, WebP `EXIF`), where imagesize does not look.
+
+    The block is handed over inside a JPEG of one pixel, so that one reader decides for every format.
+    """
+    block = exif.removeprefix(b"Exif\0\0")[:_JPEG_SEGMENT_BYTES]
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 8, 8, 1, 1, 0)
+    return _size_of(b"\xff\xd8" + segment + frame)[2]
+
+
+class _BoundedReader(io.BytesIO):
+    """A file in memory whose reads cost: hostile lengths end in an error, not in hours."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._budget_bytes = 2 * len(data) + _READ_SLACK_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        taken = super().read(size)
+        self._budget_bytes -= len(taken) + _READ_COST_BYTES
+        if self._budget_bytes < 0:
+            raise ValueError("too many reads")
+        return taken

@@ -1,0 +1,63 @@
+"""Whether this process lives, and whether the service can do work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from flask import Blueprint, Response, jsonify
+
+from jobs.blobs import BlobStore
+from jobs.errors import ServiceUnavailable
+from jobs.presence import Presence, WorkerPresence
+from jobs.store import LedgerStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPages:
+    """What supervisors and load balancers ask."""
+
+    store: LedgerStore
+    blobs: BlobStore
+    presence: Presence
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("health", __name__)
+        routes.add_url_rule("/healthz", view_func=self.alive, provide_automatic_options=False)
+        routes.add_url_rule("/readyz", view_func=self.ready, provide_automatic_options=False)
+        return routes
+
+    def alive(self) -> Response:
+        """Answer: the process is able to."""
+        return jsonify({"alive": True})
+
+    def ready(self) -> Response:
+        """Say whether ledger, blob store and a worker are there, and what is missing; 503 unless all are."""
+        missing = [
+            part
+            for part, check in (("ledger", self.store.ping), ("blob store", self.blobs.check))
+            if not _answers(check)
+        ]
+        workers = self._workers() if "ledger" not in missing else ()
+        if not workers:
+            missing.append("worker")
+        answer = jsonify(
+            {"ready": not missing, "missing": missing, "workers": [asdict(worker) for worker in workers]}
+        )
+        answer.status_code = 503 if missing else 200
+        return answer
+
+    def _workers(self) -> tuple[WorkerPresence, ...]:
+        try:
+            return self.presence.alive()
+        except ServiceUnavailable:
+            return ()
+
+
+def _answers(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except ServiceUnavailable:
+        return False
+    return True

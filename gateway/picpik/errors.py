@@ -1,0 +1,141 @@
+"""The one table from errors to what PICPIK's clients read: code, message and HTTP status.
+
+Codes up to 2000 are final for clients of the family, so what may pass answers with HTTP 429 or 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import signing
+from gateway.picpik import faults
+from jobs import errors as jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one kind of error is answered."""
+
+    ret_code: int
+    message: str
+    """Formatted with the error as `error`."""
+    status: int = 200
+    passing: bool = False
+    """Whether trying again later helps, so that the answer says when."""
+
+    def text(self, error: Exception) -> str:
+        """The message for one error."""
+        return self.message.format(error=error)
+
+
+_MISSING_ACTION: Final = Row(160, "Missing Action")
+_NO_SIGNATURE: Final = Row(170, "Missing signature")
+_WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
+_NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available")
+_PICTURE: Final = Row(230, "Params [RawImage] not available")
+_AWAY: Final = Row(130, "Service error and break", 503, passing=True)
+_FAULT: Final = Row(130, "Service error and break", 500)
+_LATER: Final = Row(150, "Service unavailable", 503, passing=True)
+
+ROWS: Final[Mapping[type[Exception], Row]] = {
+    # The request
+    faults.RequestFault: _MISSING_ACTION,
+    faults.BodyNotReadable: _MISSING_ACTION,
+    faults.BodyTooLarge: Row(230, "Request body too large", 413),
+    faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
+    faults.PathUnknown: Row(160, "Missing Action", 404),
+    faults.MethodNotAllowed: Row(160, "Missing Action", 405),
+    faults.ActionMissing: _MISSING_ACTION,
+    faults.ActionUnknown: Row(161, "Action [{error.name}] not found"),
+    faults.SignatureMissing: _NO_SIGNATURE,
+    faults.SignatureWrong: _WRONG_SIGNATURE,
+    faults.UserUnknown: Row(172, "User Not Exists"),
+    faults.ParameterFault: _NOT_AVAILABLE,
+    faults.ParameterMissing: Row(220, "Missing params [{error.name}]"),
+    faults.ParameterOfWrongType: Row(310, "Params [{error.name}] type error"),
+    faults.ParameterNotAvailable: _NOT_AVAILABLE,
+    # Its body and signature
+    signing.SigningError: _MISSING_ACTION,
+    signing.BodyRejected: _MISSING_ACTION,
+    signing.NotJson: _MISSING_ACTION,
+    signing.NotAnObject: _MISSING_ACTION,
+    signing.DuplicateName: _MISSING_ACTION,
+    signing.LoneSurrogate: _MISSING_ACTION,
+    signing.NonFiniteNumber: _MISSING_ACTION,
+    signing.NumberOutOfBounds: _MISSING_ACTION,
+    signing.TooDeep: _MISSING_ACTION,
+    signing.TooManyValues: _MISSING_ACTION,
+    signing.FormRejected: _MISSING_ACTION,
+    signing.FlattenedNamesRejected: _NOT_AVAILABLE,
+    # The picture
+    jobs.SourceRejected: _PICTURE,
+    jobs.SourceUnreadable: _PICTURE,
+    jobs.SourceTooLarge: _PICTURE,
+    jobs.BoxOutsidePicture: Row(230, "Params [Box] not available"),
+    # The ledger's refusals
+    jobs.SubmissionRefused: _LATER,
+    jobs.InsufficientCredits: Row(520, "Insufficient balance"),
+    jobs.QueueFull: Row(153, "Request throttled", 429, passing=True),
+    jobs.IdempotencyConflict: _WRONG_SIGNATURE,
+    jobs.SourceExpired: _LATER,
+    # Parts that are away
+    jobs.ServiceUnavailable: _AWAY,
+    jobs.LedgerUnavailable: _AWAY,
+    jobs.BlobStoreUnavailable: _AWAY,
+    # What belongs to a task's record, not to an answer
+    jobs.CutoutError: _FAULT,
+    jobs.ProcessingFailed: _FAULT,
+    jobs.SourceUndecodable: _FAULT,
+    jobs.TimedOut: _FAULT,
+    jobs.WorkerLost: _FAULT,
+    jobs.Terminated: _FAULT,
+    jobs.BlobMissing: _FAULT,
+}
+
+
+def row_for(error: Exception) -> Row:
+    """The row of an error; any that the table does not know is a fault of this server."""
+    return ROWS.get(type(error), _FAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """How a failed picture is shown in its task."""
+
+    error_code: int
+    message: str
+
+
+NOT_FOUND_CODE: Final = 230
+
+_FAILED: Final = TaskRow(1001, "Processing failed")
+
+TASK_ROWS: Final[Mapping[str, TaskRow]] = {
+    jobs.CutoutError.kind: _FAILED,
+    jobs.SourceRejected.kind: TaskRow(1001, "Image not acceptable"),
+    jobs.SourceUnreadable.kind: TaskRow(1001, "Image not readable: send JPEG, PNG, WebP, BMP, GIF or TIFF"),
+    jobs.SourceTooLarge.kind: TaskRow(1001, "Image too large: send fewer pixels"),
+    jobs.BoxOutsidePicture.kind: TaskRow(1001, "Box outside the image"),
+    jobs.ProcessingFailed.kind: _FAILED,
+    jobs.SourceUndecodable.kind: TaskRow(1001, "Image truncated or damaged: it cannot be decoded"),
+    jobs.TimedOut.kind: TaskRow(1003, "Task timed out: try again later or send a smaller image"),
+    jobs.WorkerLost.kind: TaskRow(1001, "Processing failed: workers stopped repeatedly on this image"),
+    jobs.Terminated.kind: TaskRow(1002, "Task terminated"),
+    jobs.SubmissionRefused.kind: _FAILED,
+    jobs.InsufficientCredits.kind: _FAILED,
+    jobs.QueueFull.kind: _FAILED,
+    jobs.IdempotencyConflict.kind: _FAILED,
+    jobs.SourceExpired.kind: _FAILED,
+    jobs.BlobMissing.kind: TaskRow(1001, "Image no longer stored: submit it again"),
+    jobs.ServiceUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
+    jobs.LedgerUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
+    jobs.BlobStoreUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
+}
+"""By the `kind` that stands in a record."""
+
+
+def task_row_for(kind: str) -> TaskRow:
+    """The row of a recorded error; a kind that a newer worker wrote reads as a plain failure."""
+    return TASK_ROWS.get(kind, _FAILED)

@@ -1,0 +1,94 @@
+"""What can be wrong with a request in PICPIK's terms. Codes and texts are in `errors.py`.
+
+* RequestFault
+  x BodyNotReadable
+  x BodyTooLarge
+  x EncodingNotSupported
+  x PathUnknown
+  x MethodNotAllowed
+  x ActionMissing
+  x ActionUnknown
+  x SignatureMissing
+  x SignatureWrong
+  x UserUnknown
+  x ParameterFault
+    + ParameterMissing
+    + ParameterOfWrongType
+    + ParameterNotAvailable
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SHOWN_CHARACTERS: Final = 128
+"""How much of a name that the caller chose is repeated to it."""
+
+
+class RequestFault(Exception):
+    """The caller's request is at fault."""
+
+
+class BodyNotReadable(RequestFault):
+    """The body is neither a JSON object nor a form."""
+
+
+class BodyTooLarge(RequestFault):
+    """The body has more bytes than the limit."""
+
+
+class EncodingNotSupported(RequestFault):
+    """The body is compressed."""
+
+
+class PathUnknown(RequestFault):
+    """Nothing lies under the path."""
+
+
+class MethodNotAllowed(RequestFault):
+    """The path does not take the method."""
+
+
+class ActionMissing(RequestFault):
+    """`Action` is absent, null, empty or not a string."""
+
+
+class ActionUnknown(RequestFault):
+    """`Action` names nothing that this server does."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("unknown action")
+        self.name = name[:SHOWN_CHARACTERS]
+
+
+class SignatureMissing(RequestFault):
+    """`Signature` is absent, null, empty or not a string."""
+
+
+class SignatureWrong(RequestFault):
+    """The signature is not 40 hex digits, or equals no accepted form."""
+
+
+class UserUnknown(RequestFault):
+    """`PublicKey` is not registered."""
+
+
+class ParameterFault(RequestFault):
+    """One parameter is at fault."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"parameter {name[:SHOWN_CHARACTERS]}")
+        #: The parameter's name; of an element with its index, such as `Box.2`.
+        self.name = name[:SHOWN_CHARACTERS]
+
+
+class ParameterMissing(ParameterFault):
+    """A required parameter is absent, null or empty."""
+
+
+class ParameterOfWrongType(ParameterFault):
+    """The JSON type is not the field's."""
+
+
+class ParameterNotAvailable(ParameterFault):
+    """The value is out of range, malformed or not among the allowed ones; or the name is unknown."""

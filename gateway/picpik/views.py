@@ -1,0 +1,158 @@
+"""The protocol's one address, `POST /`, and the form of every answer: one JSON object, whatever happened."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import structlog
+from flask import Blueprint, Response, g, jsonify, request
+
+from gateway.accounts import Account, Accounts
+from gateway.picpik import faults
+from gateway.picpik.actions import ACTIONS, Action, Caller, Services
+from gateway.picpik.errors import row_for
+from gateway.picpik.render import Members
+from gateway.picpik.requests import read_request
+from gateway.settings import GatewaySettings
+from signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
+
+REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_PROBE_BYTES: Final = 1_024
+
+Params = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What every answer repeats of its request."""
+
+    action: str = ""
+    request_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def of(cls, params: Params) -> Self:
+        """The parts that can be repeated; an id is made where the caller sent none that can be."""
+        action = _text(params.get("Action"))[: faults.SHOWN_CHARACTERS]
+        request_uuid = _text(params.get("request_uuid"))
+        if 0 < len(request_uuid) <= faults.SHOWN_CHARACTERS:
+            return cls(action, request_uuid)
+        return cls(action)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PicpikApi:
+    """The façade: its parts, and the way of a request through them."""
+
+    settings: GatewaySettings
+    accounts: Accounts
+    services: Services
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("picpik", __name__)
+        routes.add_url_rule("/", view_func=self.post, methods=["POST"], provide_automatic_options=False)
+        return routes
+
+    def post(self) -> Response:
+        """Answer one request, checking it in the protocol's order.
+
+        Raises:
+            RequestFault, SigningError, CutoutError: what `refuse` turns into an answer.
+        """
+        params = _read_params()
+        g.echo = Echo.of(params)
+        structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
+        action = _action_of(params)
+        rest, signature = take_signature(params)
+        if signature is None:
+            raise faults.SignatureMissing
+        account = self._account_of(params)
+        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
+            raise faults.SignatureWrong
+        fields = read_request(action.fields, rest, ignore_unknown=self.settings.ignore_unknown_fields)
+        caller = Caller(
+            account=account.name,
+            public_key=account.public_key,
+            signature=signature,
+            base_url=self.settings.public_url or request.host_url.rstrip("/"),
+        )
+        return _answer(0, "", action.handle(fields, caller, self.services))
+
+    def refuse(self, error: Exception) -> Response:
+        """An answer that says what is wrong."""
+        row = row_for(error)
+        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        answer = _answer(row.ret_code, row.text(error), {})
+        answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
+        if row.passing:
+            answer.headers["Retry-After"] = str(self.settings.retry_after_seconds)
+        return answer
+
+    def _account_of(self, params: Params) -> Account:
+        public_key = _text(params.get("PublicKey"))
+        if not public_key:
+            raise faults.ParameterMissing("PublicKey")
+        account = self.accounts.find(public_key)
+        if account is None:
+            raise faults.UserUnknown
+        structlog.contextvars.bind_contextvars(account=account.name)
+        return account
+
+
+def _read_params() -> Params:
+    """Read the current request's body: JSON if it looks like an object, else a form if it says so.
+
+    The body is not kept beside what is read from it, since it may hold a large picture.
+
+    Raises:
+        RequestFault: it is compressed, or neither.
+        BodyRejected: it is one of them, but broken.
+        HTTPException: it is too large, or the caller is gone.
+    """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise faults.EncodingNotSupported
+    body = request.get_data(cache=False)
+    if body[:_PROBE_BYTES].lstrip(_BLANK).startswith(b"{"):
+        return parse_body(body)
+    if request.mimetype == _FORM:
+        return parse_form(body)
+    raise faults.BodyNotReadable
+
+
+def _action_of(params: Params) -> Action[Any]:
+    name = _text(params.get("Action"))
+    if not name:
+        raise faults.ActionMissing
+    if name not in ACTIONS:
+        raise faults.ActionUnknown(name)
+    return ACTIONS[name]
+
+
+def _text(value: JsonValue) -> str:
+    """A string as it is; anything else as empty."""
+    return value if isinstance(value, str) and not isinstance(value, NumberText) else ""
+
+
+def _answer(ret_code: int, message: str, members: Members) -> Response:
+    echo = g.setdefault("echo", Echo())
+    structlog.contextvars.bind_contextvars(ret_code=ret_code)
+    answer = jsonify(
+        {
+            "RetCode": ret_code,
+            "Action": echo.action,
+            "Message": message,
+            "request_uuid": echo.request_uuid,
+            **members,
+        }
+    )
+    # A header holds printable ASCII only; an id may be any text.
+    plain = echo.request_uuid.isascii() and echo.request_uuid.isprintable()
+    answer.headers[REQUEST_UUID_HEADER] = echo.request_uuid if plain else quote(echo.request_uuid)
+    return answer

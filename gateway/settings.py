@@ -1,0 +1,81 @@
+"""The gateway's own settings, on top of those it shares with workers."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from jobs.settings import JobSettings
+
+Network = IPv4Network | IPv6Network
+
+_ENVELOPE_BYTES: Final = 64 * 2**10
+"""What a request holds beside its picture, generously."""
+
+
+class GatewaySettings(JobSettings):
+    """What one gateway process reads, once, at its entry point."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
+    """Port to listen on."""
+    processes: PositiveInt = 1
+    """Gateway processes."""
+    threads: PositiveInt = 16
+    """Request threads of each process."""
+    shutdown_seconds: PositiveInt = 30
+    """How long running requests may take to end after the stop signal."""
+
+    public_url: str | None = None
+    """Base of result addresses, such as `https://cutouts.example.com`; the request's own host when absent."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Addresses or networks, split by commas, whose `X-Forwarded-*` headers count."""
+    max_body_bytes: PositiveInt = 48 * 2**20
+    """Largest request body; over it the answer is HTTP 413."""
+    image_price_credits: NonNegativeInt = 1
+    """Price of one picture."""
+
+    go_numbers: bool = False
+    """Accept signatures over numbers in Go's exponent notation."""
+    ignore_unknown_fields: bool = False
+    """Ignore names that an action does not know, instead of refusing them."""
+    throttle_status: Literal[200, 429] = 429
+    """HTTP status of an answer that says a cap is reached."""
+    retry_after_seconds: PositiveInt = 2
+    """What `Retry-After` says when a part is away or a cap is reached."""
+
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or text for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are written."""
+    redis_timeout_seconds: PositiveFloat = 0.6
+    """How long one of three attempts to reach the ledger's server may take."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _body_holds_a_picture(self) -> Self:
+        needed = -(-self.max_source_bytes // 3) * 4 + _ENVELOPE_BYTES
+        if self.max_body_bytes < needed:
+            raise ValueError(f"max_body_bytes must be at least {needed}, so that max_source_bytes fit in Base64")
+        return self

@@ -1,0 +1,51 @@
+"""The WSGI entry point, and the only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+from redis import Redis
+
+from gateway import logs
+from gateway.accounts import Accounts
+from gateway.app import create_app
+from gateway.keytables import RedisKeyTable
+from gateway.settings import GatewaySettings
+from jobs.blobstores.file import FileBlobStore
+from jobs.queues.celery import CeleryQueue
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger, RedisPresence
+
+
+def read_settings() -> GatewaySettings:
+    """Settings from `KEYCUT_*` and from the files in the folder that `KEYCUT_SECRETS_DIR` names.
+
+    Raises:
+        ValidationError: names every setting that is wrong.
+    """
+    return GatewaySettings(_secrets_dir=os.environ.get("KEYCUT_SECRETS_DIR"))
+
+
+def connect_ledger(settings: GatewaySettings) -> Redis:
+    """A client of the ledger's server that gives up soon enough for a caller to wait."""
+    return connect(
+        settings.redis_url.get_secret_value(),
+        connect_timeout_seconds=settings.redis_timeout_seconds,
+        socket_timeout_seconds=settings.redis_timeout_seconds,
+    )
+
+
+def app() -> Flask:
+    """The gateway on the real parts."""
+    settings = read_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    client = connect_ledger(settings)
+    return create_app(
+        settings,
+        accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
+        store=RedisLedger(client, settings.ledger_limits()),
+        presence=RedisPresence(client),
+        blobs=FileBlobStore(settings.blob_dir),
+        queue=CeleryQueue(settings.redis_url.get_secret_value()),
+    )

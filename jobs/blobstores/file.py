@@ -1,0 +1,148 @@
+"""Blobs as files in a folder that gateways and workers share."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from typing_extensions import override
+
+from jobs.blobs import BlobStore
+from jobs.errors import BlobMissing, BlobStoreUnavailable
+from jobs.ids import BlobKey
+
+TEMPORARY_PREFIX: Final = ".writing-"
+"""How unfinished files are named. A crash can leave one behind; no key has such a name."""
+
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_FOLDER_ATTEMPTS: Final = 20
+
+
+class FileBlobStore(BlobStore):
+    """One file a blob at `<root>/<task>/<item>/<role>-<token>`, readable by the service's user alone."""
+
+    def __init__(self, root: Path) -> None:
+        """Use a folder, and make it if it is not there.
+
+        Raises:
+            BlobStoreUnavailable: it cannot be made.
+        """
+        self._root = root
+        with _storage_errors():
+            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+
+    @override
+    def put(self, key: BlobKey, data: bytes) -> None:
+        path = self._path(key)
+        with _storage_errors():
+            temporary = self._temporary_file(path)
+            try:
+                _write(temporary, data)
+                temporary.replace(path)
+                _sync_folder(path.parent)
+            except OSError:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                self._remove_empty_folders(path)
+                raise
+
+    @override
+    def get(self, key: BlobKey) -> bytes:
+        with self.open(key) as file, _storage_errors():
+            return file.read()
+
+    @override
+    def open(self, key: BlobKey) -> BinaryIO:
+        with _storage_errors():
+            try:
+                return self._path(key).open("rb")
+            except FileNotFoundError:
+                # A volume that is not there has no blobs either, but none of them is lost.
+                self._root.stat()
+                raise BlobMissing(f"no blob {key}") from None
+
+    @override
+    def delete(self, key: BlobKey) -> None:
+        path = self._path(key)
+        with _storage_errors():
+            path.unlink(missing_ok=True)
+            self._remove_empty_folders(path)
+
+    @override
+    def check(self) -> None:
+        with _storage_errors():
+            probe = self._root / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+            try:
+                _write(_create(probe), b"probe")
+            finally:
+                probe.unlink(missing_ok=True)
+
+    def _path(self, key: BlobKey) -> Path:
+        # A key's parts hold no separator and no dot, so the path cannot leave the root.
+        return self._root / str(key)
+
+    def _temporary_file(self, path: Path) -> Path:
+        """Create an empty file beside a path, and the folders above it.
+
+        A delete that empties the folder can take it away between its making and the file's, so both are repeated;
+        once the file is there, the folder is not empty and stays.
+        """
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        for _ in range(_FOLDER_ATTEMPTS):
+            with suppress(FileNotFoundError):
+                for folder in (path.parent.parent, path.parent):
+                    self._make_folder(folder)
+                return _create(temporary)
+        self._root.stat()
+        raise BlobStoreUnavailable("the folder of a blob was taken away again and again")
+
+    def _make_folder(self, folder: Path) -> None:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=_FOLDER_MODE)
+            _sync_folder(folder.parent)
+
+    def _remove_empty_folders(self, path: Path) -> None:
+        """Remove the item's folder and the task's, as far as they are empty: `rmdir` refuses all others."""
+        for folder in (path.parent, path.parent.parent):
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return
+
+
+def _create(path: Path) -> Path:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE))
+    return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a whole file and wait until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Turn an error of the file system into `BlobStoreUnavailable`; its text names no path."""
+    try:
+        yield
+    except OSError as error:
+        raise BlobStoreUnavailable(f"the blob store does not work: {error.strerror}") from error

@@ -1,0 +1,52 @@
+"""Blobs in this process's memory, for tests of what stands on them."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import BinaryIO
+
+from typing_extensions import override
+
+from jobs.blobs import BlobStore
+from jobs.errors import BlobMissing
+from jobs.ids import BlobKey
+
+
+class MemoryBlobStore(BlobStore):
+    """Bytes in a dictionary."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    @override
+    def put(self, key: BlobKey, data: bytes) -> None:
+        with self._lock:
+            self._blobs[str(key)] = bytes(data)
+
+    @override
+    def get(self, key: BlobKey) -> bytes:
+        with self._lock:
+            data = self._blobs.get(str(key))
+        if data is None:
+            raise BlobMissing(f"no blob {key}")
+        return data
+
+    @override
+    def open(self, key: BlobKey) -> BinaryIO:
+        return io.BytesIO(self.get(key))
+
+    @override
+    def delete(self, key: BlobKey) -> None:
+        with self._lock:
+            self._blobs.pop(str(key), None)
+
+    @override
+    def check(self) -> None:
+        """Memory can always be written."""
+
+    def keys(self) -> tuple[BlobKey, ...]:
+        """What is stored, in order of their names, so that a test can say what is left."""
+        with self._lock:
+            return tuple(BlobKey.parse(name) for name in sorted(self._blobs))

@@ -1,0 +1,98 @@
+"""Hints as Celery messages over Redis, and the Celery settings that gateway and worker share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from typing_extensions import override
+
+from jobs.errors import LedgerUnavailable
+from jobs.queue import TASK_NAME, JobQueue, queue_name
+from jobs.spec import Lane
+
+HINT_TIMEOUT_SECONDS: Final = 0.7
+"""For each thing that a hint waits for: a free connection, connecting, an answer."""
+PUBLISHER_CONNECTIONS: Final = 32
+VISIBILITY_TIMEOUT_SECONDS: Final = 3_600
+"""After so long Redis hands an unacknowledged message out again. The lease does the fast part."""
+
+
+def celery_settings(redis_url: str) -> dict[str, Any]:
+    """Settings of the Celery app, the same on both sides.
+
+    Args:
+        redis_url: `redis://`, `rediss://` or `unix://`.
+    """
+    return {
+        "broker_url": broker_url(redis_url),
+        # States live in the ledger: no result backend, no second truth.
+        "task_ignore_result": True,
+        # A message that is lost with its worker is handed out again; what is done twice is claimed once.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_acks_on_failure_or_timeout": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "broker_connection_retry": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # True would leave the message unacknowledged until the visibility timeout.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # Works with REMAP_SIGTERM=SIGQUIT and the prefork pool.
+        "worker_soft_shutdown_timeout": 30,
+        "worker_send_task_events": False,
+        "broker_pool_limit": 10,
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            # One list a lane: the ledger has the order, and the list's length is the number of hints.
+            "priority_steps": [0],
+            "socket_connect_timeout": 2,
+            "socket_timeout": 10,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+    }
+
+
+def broker_url(redis_url: str) -> str:
+    """A Redis URL as Celery reads it: `unix:///path?db=1` is `redis+socket:///path?virtual_host=1` there."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return parts._replace(scheme="redis+socket", query=f"virtual_host={database}").geturl()
+
+
+class CeleryQueue(JobQueue):
+    """Sends hints by the task's name. It holds no worker code and imports none."""
+
+    def __init__(self, redis_url: str) -> None:
+        """Prepare the sender; it connects at the first hint."""
+        settings = celery_settings(redis_url)
+        # A submit never hangs on its hint: a hint that is lost is sent again by the reaper.
+        settings["broker_transport_options"] |= {
+            "socket_connect_timeout": HINT_TIMEOUT_SECONDS,
+            "socket_timeout": HINT_TIMEOUT_SECONDS,
+        }
+        settings["broker_pool_limit"] = PUBLISHER_CONNECTIONS
+        self._app = Celery("keycut", set_as_current=False, config_source=settings)
+
+    @override
+    def hint(self, lane: Lane) -> None:
+        try:
+            with self._app.producer_pool.acquire(block=True, timeout=HINT_TIMEOUT_SECONDS) as producer:
+                self._app.send_task(
+                    TASK_NAME,
+                    args=[lane],
+                    queue=queue_name(lane),
+                    ignore_result=True,
+                    producer=producer,
+                    retry_policy={"max_retries": 1, "interval_start": 0},
+                )
+        except (KombuError, OSError) as error:
+            raise LedgerUnavailable(f"the broker does not take a hint: {type(error).__name__}") from error

@@ -1,0 +1,26 @@
+"""Hints that are followed at once, in the caller's thread: for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from typing_extensions import override
+
+from jobs.queue import JobQueue
+from jobs.spec import Lane
+
+
+class InlineQueue(JobQueue):
+    """A queue that is its own worker."""
+
+    def __init__(self, run: Callable[[Lane], None]) -> None:
+        """Keep what a worker would do.
+
+        Args:
+            run: called once for each hint; it claims and does one item of the lane.
+        """
+        self._run = run
+
+    @override
+    def hint(self, lane: Lane) -> None:
+        self._run(lane)

@@ -1,0 +1,101 @@
+"""The connection to Redis, and the scripts that run on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, Final, TypeAlias
+
+from redis import Redis, exceptions
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from jobs.errors import LedgerUnavailable
+
+CONNECT_TIMEOUT_SECONDS: Final = 2.0
+SOCKET_TIMEOUT_SECONDS: Final = 3.0
+HEALTH_CHECK_SECONDS: Final = 10
+RETRIES: Final = 2
+_FIRST_WAIT_SECONDS: Final = 0.05
+_LONGEST_WAIT_SECONDS: Final = 0.5
+_WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
+
+Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+
+
+def connect(
+    url: str,
+    *,
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
+) -> Redis:
+    """A client that gives up in time and sends a call again when its reply was lost.
+
+    It connects at the first call, not here. The retry covers a server that is still loading its data.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        connect_timeout_seconds: for one attempt to connect.
+        socket_timeout_seconds: for one reply.
+
+    Raises:
+        ValueError: the URL is not one of these; the message does not repeat it, for it may hold a password.
+    """
+    backoff = ExponentialBackoff(cap=_LONGEST_WAIT_SECONDS, base=_FIRST_WAIT_SECONDS)
+    try:
+        return Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_connect_timeout=connect_timeout_seconds,
+            socket_timeout=socket_timeout_seconds,
+            health_check_interval=HEALTH_CHECK_SECONDS,
+            retry=Retry(backoff, RETRIES, _WORTH_A_RETRY),
+        )
+    except ValueError:
+        raise ValueError("not a URL of a Redis server: redis://, rediss:// or unix://") from None
+
+
+@contextmanager
+def ledger_errors() -> Iterator[None]:
+    """Turn every error of the client into `LedgerUnavailable`.
+
+    Its message names the kind of error only, for redis-py's texts can hold parts of the URL; they are in the cause.
+    """
+    try:
+        yield
+    except (exceptions.RedisError, OSError) as error:
+        raise LedgerUnavailable(f"the ledger's server does not answer: {type(error).__name__}") from error
+
+
+class Scripts:
+    """Runs the files of `lua/`, each one atomic step on the server's clock."""
+
+    def __init__(self, client: Redis, key_prefix: str, clock_offset_ms: Callable[[], int]) -> None:
+        """Keep the parts that every call needs.
+
+        Args:
+            client: from `connect`.
+            key_prefix: of every key; holds a hash tag, so that all keys are in one slot.
+            clock_offset_ms: added to the server's clock; 0 outside tests.
+        """
+        self._client = client
+        self._prefix = key_prefix
+        self._clock_offset_ms = clock_offset_ms
+        folder = resources.files("jobs.stores") / "lua"
+        texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".lua")}
+        shared = texts.pop("shared.lua")
+        self._scripts = {
+            name.removesuffix(".lua"): client.register_script(f"{shared}\n{body}") for name, body in texts.items()
+        }
+
+    def run(self, name: str, **arguments: Json) -> Any:
+        """Run one script with named arguments.
+
+        Raises:
+            LedgerUnavailable: the server does not answer.
+        """
+        sent: list[str | int] = [self._clock_offset_ms(), json.dumps(arguments)]
+        with ledger_errors():
+            return self._scripts[name](keys=[self._prefix], args=sent)

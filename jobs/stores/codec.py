@@ -1,0 +1,90 @@
+"""How the parts of a record are written in the stores: hashes of text, with JSON where a part has structure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from jobs.ids import BlobKey, TaskUid
+from jobs.presence import WorkerPresence
+from jobs.record import ErrorFacts, Item, ItemState, Result, Task, status_of
+from jobs.spec import CutoutSpec, Lane
+
+
+def milliseconds(seconds: float) -> int:
+    """A duration as the stores count it."""
+    return round(seconds * 1000)
+
+
+def encode_spec(spec: CutoutSpec) -> str:
+    """A spec as JSON."""
+    return spec.model_dump_json()
+
+
+def decode_spec(text: str) -> CutoutSpec:
+    """The inverse of `encode_spec`."""
+    return CutoutSpec.model_validate_json(text)
+
+
+def encode_result(result: Result) -> str:
+    """A result as JSON."""
+    return json.dumps(asdict(result) | {"blob": str(result.blob)})
+
+
+def decode_result(text: str) -> Result:
+    """The inverse of `encode_result`."""
+    fields = json.loads(text)
+    return Result(**fields | {"blob": BlobKey.parse(fields["blob"])})
+
+
+def encode_error(error: ErrorFacts) -> str:
+    """The facts of an error as JSON."""
+    return json.dumps({"kind": error.kind, "message": error.message, "details": dict(error.details)})
+
+
+def decode_error(text: str) -> ErrorFacts:
+    """The inverse of `encode_error`."""
+    return ErrorFacts(**json.loads(text))
+
+
+def encode_presence(worker: WorkerPresence) -> str:
+    """What a worker says of itself, as JSON."""
+    return json.dumps(asdict(worker))
+
+
+def decode_presence(text: str) -> WorkerPresence:
+    """The inverse of `encode_presence`."""
+    fields = json.loads(text)
+    return WorkerPresence(**fields | {"lane": Lane(fields["lane"])})
+
+
+def decode_item(index: int, fields: Mapping[str, str]) -> Item:
+    """An item from its hash."""
+    return Item(
+        index=index,
+        state=ItemState(fields["state"]),
+        spec=decode_spec(fields["spec"]),
+        source=BlobKey.parse(fields["source"]),
+        price=int(fields["price"]),
+        attempts=int(fields["attempts"]),
+        result=decode_result(fields["result"]) if "result" in fields else None,
+        error=decode_error(fields["error"]) if "error" in fields else None,
+    )
+
+
+def decode_task(uid: TaskUid, fields: Mapping[str, str], items: Sequence[Mapping[str, str]]) -> Task:
+    """A task from its hash and its items' hashes in order."""
+    return Task(
+        uid=uid,
+        account=fields["account"],
+        origin=fields["origin"],
+        status=status_of(
+            started=fields["started"] == "1",
+            open_count=int(fields["open_count"]),
+            done_count=int(fields["done_count"]),
+        ),
+        created_at_ms=int(fields["created_at_ms"]),
+        ended_at_ms=int(fields["ended_at_ms"]) if "ended_at_ms" in fields else None,
+        items=tuple(decode_item(index, item) for index, item in enumerate(items)),
+    )

@@ -1,0 +1,50 @@
+"""The Redis keys of the ledger, all behind one prefix whose hash tag keeps them in one slot of a cluster.
+
+An item is named `<task uid>:<index>`, times are milliseconds since the epoch, credits are whole numbers.
+
+| Key | Type | Holds |
+| --- | --- | --- |
+| `task:<uid>` | hash | account, origin, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim) |
+| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; from a claim on: token, owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
+| `account:<account>` | hash | granted (absent: not metered), used, reserved; open (items that wait or run) |
+| `totals` | hash | accepted (last acceptance number), turn (last place in a line of accounts), open (items that wait or run) |
+| `lanes` | set | every lane that an item ever waited in |
+| `lane:<lane>` | zset | waiting items by acceptance number: their count, and the oldest first |
+| `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
+| `waiting:<lane>/<account>` | zset | the account's waiting items by acceptance number |
+| `queued` | zset | waiting items of all lanes by queued_at_ms, for the limit on queue age |
+| `leases` | zset | running items by the end of their lease |
+| `deadlines` | zset | running items by their hard deadline |
+| `claims` | hash | token → running item |
+| `unfinished:<account>` | zset | tasks with items that have not ended, by acceptance number of the first item |
+| `ended` | zset | ended tasks by ended_at_ms, for retention |
+| `idempotency:<account>/<digest of the key>` | hash, expires | uid of the first task, content_digest, until_ms |
+| `grant:<token>` | string, expires | a grant that took effect |
+| `workers` | hash | owner → what the worker says of itself |
+| `workers_until` | zset | owners by the time until which they count as alive |
+| `events:<uid>` | channel | `<index> <state>` whenever an item of the task ends |
+"""  # noqa: E501 — a row of a table is one line
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from jobs.ids import TaskUid
+
+KEY_PREFIX: Final = "{keycut}:"
+
+
+def item_name(uid: TaskUid, index: int) -> str:
+    """The name of an item in keys and indexes."""
+    return f"{uid}:{index}"
+
+
+def idempotency_name(account: str, key: str) -> str:
+    """The name of an account's idempotency key: of bounded length, and no two pairs share one."""
+    return f"{account}/{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def event_channel(key_prefix: str, uid: TaskUid) -> str:
+    """The channel on which the ends of a task's items are published."""
+    return f"{key_prefix}events:{uid}"

@@ -1,0 +1,40 @@
+-- CLAIM: takes the next item for a worker, in turn between the accounts that wait.
+--
+--   lanes                     where to look, in order of preference
+--   owner, token              the worker process, and this claim's own token
+--   lease_ms, job_timeout_ms
+--
+-- Answers {item, spec, source, attempt, milliseconds until the hard deadline}, or nil when nothing waits.
+--
+-- A lapsed lease is none of its business: only the reaper can tell a dead worker from a server that was away.
+local function answer(item)
+  local fields = redis.call('HMGET', key('item', item), 'spec', 'source', 'attempts', 'hard_deadline_ms')
+  return {item, fields[1], fields[2], tonumber(fields[3]), tonumber(fields[4]) - now_ms}
+end
+
+-- The reply was lost and the call comes again: the token holds an item already.
+local held = redis.call('HGET', key('claims'), args.token)
+if held then return answer(held) end
+
+for _, lane in ipairs(args.lanes) do
+  local account = redis.call('ZRANGE', key('turns', lane), 0, 0)[1]
+  if account then
+    local item = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0)[1]
+    local item_key = key('item', item)
+    local hard_deadline_ms = now_ms + args.job_timeout_ms
+
+    leave_queue(item, lane, account)
+    -- Served: to the end of the line, if more of its items wait (XX).
+    redis.call('ZADD', key('turns', lane), 'XX', next_turn(), account)
+
+    redis.call('HSET', item_key, 'state', 'running', 'token', args.token, 'owner', args.owner,
+      'claimed_at_ms', now_ms, 'hard_deadline_ms', hard_deadline_ms)
+    redis.call('HINCRBY', item_key, 'attempts', 1)
+    redis.call('HSET', key('claims'), args.token, item)
+    redis.call('ZADD', key('leases'), math.min(now_ms + args.lease_ms, hard_deadline_ms), item)
+    redis.call('ZADD', key('deadlines'), hard_deadline_ms, item)
+    redis.call('HSET', key('task', string.match(item, '^(.*):')), 'started', 1)
+    return answer(item)
+  end
+end
+return nil

@@ -1,0 +1,70 @@
+-- CREATE: accepts a task with its items, or refuses it and stores nothing.
+--
+--   uid, account, origin   of the task
+--   made_at_ms             when the uid was made, and with it the source blobs
+--   items                  list of {lane, spec, source, price}
+--   idempotency            nil, or {name, content_digest, lifetime_ms}
+--   account_cap, total_cap, source_max_age_ms
+--
+-- Answers {'created', uid}, {'repeated', uid of the first task}, or a refusal:
+-- {'conflict'}, {'credits', available, price}, {'full', scope, open, cap}, {'expired'}.
+local task_key = key('task', args.uid)
+local account_key = key('account', args.account)
+
+-- The reply was lost and the call comes again: the task is there, and costs nothing again.
+if redis.call('EXISTS', task_key) == 1 then return {'created', args.uid} end
+
+if args.idempotency then
+  local first = redis.call('HMGET', key('idempotency', args.idempotency.name), 'uid', 'content_digest', 'until_ms')
+  if first[1] and tonumber(first[3]) > now_ms then
+    if first[2] ~= args.idempotency.content_digest then return {'conflict'} end
+    return {'repeated', first[1]}
+  end
+end
+
+-- An account that was never granted credits is not metered: it reserves nothing.
+local metered = redis.call('HEXISTS', account_key, 'granted') == 1
+if metered then
+  local price = 0
+  for _, item in ipairs(args.items) do price = price + item.price end
+  local available = number_of(account_key, 'granted') - number_of(account_key, 'used')
+    - number_of(account_key, 'reserved')
+  if price > available then return {'credits', available, price} end
+end
+
+local account_open = number_of(account_key, 'open')
+if account_open + #args.items > args.account_cap then
+  return {'full', 'account', account_open, args.account_cap}
+end
+local total_open = number_of(key('totals'), 'open')
+if total_open + #args.items > args.total_cap then
+  return {'full', 'service', total_open, args.total_cap}
+end
+
+-- The sweeper takes blobs without a record once they are old: younger ones are safe until the record exists.
+if now_ms - args.made_at_ms > args.source_max_age_ms then return {'expired'} end
+
+for position, item in ipairs(args.items) do
+  local id = args.uid .. ':' .. (position - 1)
+  local number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
+  local reserved = metered and item.price or 0
+  redis.call('HSET', key('item', id), 'state', 'queued', 'account', args.account, 'lane', item.lane,
+    'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
+    'number', number, 'attempts', 0, 'queued_at_ms', now_ms, 'hinted_at_ms', now_ms)
+  enter_queue(id, item.lane, args.account, number, now_ms)
+  redis.call('HINCRBY', account_key, 'reserved', reserved)
+  if position == 1 then redis.call('ZADD', key('unfinished', args.account), number, args.uid) end
+end
+redis.call('HINCRBY', account_key, 'open', #args.items)
+redis.call('HINCRBY', key('totals'), 'open', #args.items)
+redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'created_at_ms', now_ms,
+  'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
+
+if args.idempotency then
+  local idempotency_key = key('idempotency', args.idempotency.name)
+  -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
+  redis.call('HSET', idempotency_key, 'uid', args.uid, 'content_digest', args.idempotency.content_digest,
+    'until_ms', now_ms + args.idempotency.lifetime_ms)
+  redis.call('PEXPIRE', idempotency_key, args.idempotency.lifetime_ms)
+end
+return {'created', args.uid}

@@ -1,0 +1,7 @@
+-- FAIL: ends a claimed item as failed and releases its price.
+--
+--   item, token
+--   error       JSON, as jobs/stores/codec.py writes it
+--
+-- Answers 1, or 0 when the claim no longer holds.
+return end_claim('failed', 'error', args.error)

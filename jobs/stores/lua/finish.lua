@@ -1,0 +1,7 @@
+-- FINISH: ends a claimed item as done and books its price.
+--
+--   item, token
+--   result      JSON, as jobs/stores/codec.py writes it
+--
+-- Answers 1, or 0 when the claim no longer holds.
+return end_claim('done', 'result', args.result)

@@ -1,0 +1,233 @@
+"""The ledger and the workers' presence in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from redis import Redis
+from typing_extensions import override
+
+from jobs.errors import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    QueueFull,
+    SourceExpired,
+    SubmissionRefused,
+)
+from jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
+from jobs.presence import Presence, WorkerPresence
+from jobs.record import Claim, ErrorFacts, NewTask, Result, Task
+from jobs.spec import Lane
+from jobs.store import Balance, Created, LedgerLimits, LedgerStore
+from jobs.stores.client import Json, Scripts, connect, ledger_errors
+from jobs.stores.codec import (
+    decode_presence,
+    decode_spec,
+    decode_task,
+    encode_error,
+    encode_presence,
+    encode_result,
+    encode_spec,
+    milliseconds,
+)
+from jobs.stores.keys import KEY_PREFIX, idempotency_name, item_name
+
+__all__ = ["RedisLedger", "RedisPresence", "connect"]
+
+GRANT_MEMORY_SECONDS: Final = 3_600
+"""How long a grant's token is remembered: far longer than a client goes on repeating a call."""
+
+
+def _no_offset() -> int:
+    return 0
+
+
+class RedisLedger(LedgerStore):
+    """The ledger in Redis: every move is one Lua script on the server's clock."""
+
+    def __init__(
+        self,
+        client: Redis,
+        limits: LedgerLimits,
+        *,
+        key_prefix: str = KEY_PREFIX,
+        clock_offset_ms: Callable[[], int] = _no_offset,
+    ) -> None:
+        """Use a server.
+
+        Args:
+            client: from `connect`.
+            limits: what the moves keep to; the same in every process.
+            key_prefix: of every key; its hash tag keeps them in one slot of a cluster.
+            clock_offset_ms: added to the server's clock; 0 outside tests.
+        """
+        self._client = client
+        self._limits = limits
+        self._prefix = key_prefix
+        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
+
+    @override
+    def create(self, task: NewTask) -> Created:
+        limits = self._limits
+        arguments: dict[str, Json] = {
+            "uid": task.uid,
+            "account": task.account,
+            "origin": task.origin,
+            "made_at_ms": milliseconds(made_at_seconds(task.uid)),
+            "account_cap": limits.account_queue_cap,
+            "total_cap": limits.total_queue_cap,
+            "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
+            "items": [
+                {
+                    "lane": item.lane,
+                    "spec": encode_spec(item.spec),
+                    "source": str(item.source),
+                    "price": item.price,
+                }
+                for item in task.items
+            ],
+        }
+        if task.idempotency is not None:
+            arguments["idempotency"] = {
+                "name": idempotency_name(task.account, task.idempotency.key),
+                "content_digest": task.idempotency.content_digest,
+                "lifetime_ms": milliseconds(limits.idempotency_seconds),
+            }
+        verdict, *facts = self._scripts.run("create", **arguments)
+        if verdict not in {"created", "repeated"}:
+            raise _refusal(verdict, facts)
+        return Created(uid=TaskUid(facts[0]), repeated=verdict == "repeated")
+
+    @override
+    def claim(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
+        answer = self._scripts.run(
+            "claim",
+            lanes=list(lanes),
+            owner=owner,
+            token=token,
+            lease_ms=milliseconds(self._limits.lease_seconds),
+            job_timeout_ms=milliseconds(self._limits.job_timeout_seconds),
+        )
+        if answer is None:
+            return None
+        name, spec, source, attempt, left_ms = answer
+        uid, index = name.split(":")
+        return Claim(
+            token=token,
+            owner=owner,
+            task=TaskUid(uid),
+            index=int(index),
+            spec=decode_spec(spec),
+            source=BlobKey.parse(source),
+            attempt=attempt,
+            deadline_in_seconds=left_ms / 1000,
+        )
+
+    @override
+    def renew(self, claim: Claim) -> bool:
+        lease_ms = milliseconds(self._limits.lease_seconds)
+        return self._holds("renew", claim, lease_ms=lease_ms)
+
+    @override
+    def finish(self, claim: Claim, result: Result) -> bool:
+        return self._holds("finish", claim, result=encode_result(result))
+
+    @override
+    def fail(self, claim: Claim, error: ErrorFacts) -> bool:
+        return self._holds("fail", claim, error=encode_error(error))
+
+    @override
+    def get(self, uid: TaskUid, account: str) -> Task | None:
+        hashes = self._scripts.run("read", uid=uid, account=account)
+        if hashes is None:
+            return None
+        task, *items = (_pairs(flat) for flat in hashes)
+        return decode_task(uid, task, items)
+
+    @override
+    def grant(self, account: str, credit_count: int) -> Balance:
+        granted, used, reserved = self._scripts.run(
+            "grant",
+            account=account,
+            credit_count=credit_count,
+            token=new_token(),
+            memory_ms=milliseconds(GRANT_MEMORY_SECONDS),
+        )
+        return Balance(granted=granted, used=used, reserved=reserved)
+
+    @override
+    def balance(self, account: str) -> Balance | None:
+        with ledger_errors():
+            granted, used, reserved = self._client.hmget(
+                f"{self._prefix}account:{account}", ["granted", "used", "reserved"]
+            )
+        if granted is None:
+            return None
+        return Balance(granted=int(granted), used=int(used or 0), reserved=int(reserved or 0))
+
+    @override
+    def waiting(self, lane: Lane) -> int:
+        with ledger_errors():
+            return self._client.zcard(f"{self._prefix}lane:{lane}")
+
+    @override
+    def ping(self) -> None:
+        with ledger_errors():
+            self._client.ping()
+
+    def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:
+        """Run a script that needs a live claim; False when it refuses."""
+        name = item_name(claim.task, claim.index)
+        return bool(self._scripts.run(script, item=name, token=claim.token, **arguments))
+
+
+class RedisPresence(Presence):
+    """The workers' presence in Redis, on the server's clock."""
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        key_prefix: str = KEY_PREFIX,
+        clock_offset_ms: Callable[[], int] = _no_offset,
+    ) -> None:
+        """Use a server; the arguments are those of `RedisLedger`."""
+        self._client = client
+        self._prefix = key_prefix
+        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
+
+    @override
+    def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
+        text = encode_presence(worker)
+        self._scripts.run("announce", owner=worker.owner, presence=text, ttl_ms=milliseconds(ttl_seconds))
+
+    @override
+    def leave(self, owner: str) -> None:
+        with ledger_errors(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.zrem(f"{self._prefix}workers_until", owner)
+            pipeline.hdel(f"{self._prefix}workers", owner)
+            pipeline.execute()
+
+    @override
+    def alive(self) -> tuple[WorkerPresence, ...]:
+        workers = (decode_presence(text) for text in self._scripts.run("alive"))
+        return tuple(sorted(workers, key=lambda worker: worker.owner))
+
+
+def _pairs(flat: Sequence[str]) -> Mapping[str, str]:
+    """A hash from the list of fields and values that a script answers with."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
+    """The error for a refusal of CREATE."""
+    match (verdict, *facts):
+        case ("credits", available, price):
+            return InsufficientCredits(available, price)
+        case ("full", scope, open_count, cap):
+            return QueueFull(scope, open_count, cap)
+        case ("expired",):
+            return SourceExpired("the pictures were uploaded too long ago; send them again")
+        case _:
+            return IdempotencyConflict("the idempotency key was used before with other content")

@@ -1,0 +1,79 @@
+"""Fixtures: a gateway on memory parts, and one on each ledger."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+import structlog
+
+from gateway.accounts import Accounts, KeyTable
+from gateway.keytables import MemoryKeyTable, RedisKeyTable
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger, RedisPresence
+from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.redis_server import redis_server
+from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+
+
+@pytest.fixture(scope="session")
+def gateway_redis_url() -> Iterator[str]:
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def memory_key_table() -> KeyTable:
+    return MemoryKeyTable()
+
+
+@pytest.fixture
+def redis_key_table(gateway_redis_url: str) -> Iterator[KeyTable]:
+    with connect(gateway_redis_url) as client:
+        yield RedisKeyTable(client, key_prefix=f"{{{uuid.uuid4()}}}:")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def key_table(request: pytest.FixtureRequest) -> KeyTable:
+    return cast(KeyTable, request.getfixturevalue(f"{request.param}_key_table"))
+
+
+def _harness(accounts: Accounts, **parts: object) -> Harness:
+    accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    return Harness(settings=make_settings(), accounts=accounts, blobs=MemoryBlobStore(), **parts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def memory_gateway(memory_key_table: KeyTable) -> Harness:
+    settings = make_settings()
+    return _harness(
+        Accounts(memory_key_table, settings.master_key_bytes()),
+        store=MemoryLedger(settings.ledger_limits()),
+        presence=MemoryPresence(),
+    )
+
+
+@pytest.fixture
+def redis_gateway(gateway_redis_url: str) -> Iterator[Harness]:
+    settings = make_settings()
+    prefix = f"{{{uuid.uuid4()}}}:"
+    with connect(gateway_redis_url) as client:
+        yield _harness(
+            Accounts(RedisKeyTable(client, key_prefix=prefix), settings.master_key_bytes()),
+            store=RedisLedger(client, settings.ledger_limits(), key_prefix=prefix),
+            presence=RedisPresence(client, key_prefix=prefix),
+        )
+
+
+@pytest.fixture(params=["memory", "redis"])
+def gateway(request: pytest.FixtureRequest) -> Harness:
+    """A gateway on each ledger in turn."""
+    return cast(Harness, request.getfixturevalue(f"{request.param}_gateway"))
+
+
+@pytest.fixture(autouse=True)
+def _clean_log_context() -> Iterator[None]:
+    yield
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,134 @@
+"""A whole gateway on real or memory parts, and a caller that signs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from gateway.accounts import Accounts
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+from jobs.errors import CutoutError
+from jobs.ids import new_token, result_key
+from jobs.presence import Presence
+from jobs.record import Claim, Result
+from jobs.spec import CutoutSpec, Lane, lane_of
+from jobs.store import LedgerStore
+from jobs.testing import InlineQueue, MemoryBlobStore
+from signing import parse_body, sign_params
+from tests.test_gateway import pictures
+
+PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
+ACCOUNT = "tester"
+
+Answer = dict[str, Any]
+
+
+def make_settings(**changes: Any) -> GatewaySettings:
+    """Settings that do not depend on the environment's."""
+    return GatewaySettings(master_key=MASTER_KEY, **changes)
+
+
+@dataclass(kw_only=True)
+class Harness:
+    """The parts, the application made of them, and what it hinted."""
+
+    settings: GatewaySettings
+    accounts: Accounts
+    store: LedgerStore
+    presence: Presence
+    blobs: MemoryBlobStore
+    hints: list[Lane] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.app = self.make_app(self.settings)
+        self.lane = lane_of(CutoutSpec(model=self.settings.model))
+
+    def make_app(self, settings: GatewaySettings, **parts: Any) -> Flask:
+        """The application, with other settings or parts."""
+        return create_app(
+            settings,
+            **{
+                "accounts": self.accounts,
+                "store": self.store,
+                "presence": self.presence,
+                "blobs": self.blobs,
+                "queue": InlineQueue(self.hints.append),
+                **parts,
+            },
+        )
+
+    def post(self, body: bytes | str, **options: Any) -> TestResponse:
+        """Send a body to `/` as it is."""
+        options.setdefault("content_type", "application/json")
+        return self.app.test_client().post("/", data=body, **options)
+
+    def call(self, action: str, private_key: str = PRIVATE_KEY, **fields: Any) -> Answer:
+        """Sign a request and send it; a field that is None is sent as null."""
+        params = {"Action": action, "PublicKey": PUBLIC_KEY, **fields}
+        return self.answer(self.post(json.dumps(signed(params, private_key))))
+
+    def call_text(self, members: str) -> Answer:
+        """Sign and send a request whose members are given as JSON text, so that numbers keep theirs."""
+        text = f'{{"PublicKey":"{PUBLIC_KEY}",{members}}}'
+        signature = sign_params(parse_body(text), PRIVATE_KEY)
+        return self.answer(self.post(f'{text[:-1]},"Signature":"{signature}"}}'))
+
+    @staticmethod
+    def answer(response: TestResponse) -> Answer:
+        """The answer's members; every answer of the protocol has HTTP status 200."""
+        assert response.status_code == 200, response.data
+        answer = response.get_json()
+        assert isinstance(answer, dict)
+        return answer
+
+    def submit(self, **fields: Any) -> str:
+        """Have one picture accepted."""
+        answer = self.call("RemoveBackground", **{"RawImage": pictures.BASE64_8X8, **fields})
+        assert answer["RetCode"] == 0, answer
+        return str(answer["TaskUID"])
+
+    def detail(self, uid: str, **fields: Any) -> Answer:
+        """A task's entry in `ListTasksDetails`."""
+        answer = self.call("ListTasksDetails", TaskUIDList=[uid], **fields)
+        assert answer["RetCode"] == 0, answer
+        (entry,) = answer["TaskDetailList"]
+        assert isinstance(entry, dict)
+        return entry
+
+    def claim(self) -> Claim:
+        """Take the next item as a worker does."""
+        claim = self.store.claim([self.lane], "worker", new_token())
+        assert claim is not None
+        return claim
+
+    def finish_one(self, data: bytes = b"result") -> Result:
+        """Do the next item as a worker does."""
+        claim = self.claim()
+        key = result_key(claim.task, claim.index, claim.token)
+        self.blobs.put(key, data)
+        result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))
+        assert self.store.finish(claim, result)
+        return result
+
+    def fail_one(self, error: CutoutError) -> None:
+        """Let the next item fail as a worker does."""
+        assert self.store.fail(self.claim(), error.facts())
+
+    def assert_nothing_left(self) -> None:
+        """No blob, no waiting work and no hint: what a refusal leaves."""
+        assert self.blobs.keys() == ()
+        assert self.store.waiting(self.lane) == 0
+        assert self.hints == []
+
+
+def signed(params: Mapping[str, Any], private_key: str = PRIVATE_KEY) -> dict[str, Any]:
+    """Parameters with their signature."""
+    return {**params, "Signature": sign_params(params, private_key)}

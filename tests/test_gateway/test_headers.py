@@ -1,0 +1,155 @@
+"""What bytes and header show of a picture, and that hostile bytes show nothing else."""
+
+from __future__ import annotations
+
+import struct
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.headers import SourceLimits, inspect
+from jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
+from tests.test_gateway import pictures
+
+LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
+
+WHOLE = {
+    "jpeg": pictures.jpeg(),
+    "png": pictures.png(8, 6),
+    "webp": pictures.webp(),
+    "bmp": pictures.bmp(),
+    "bmp top down": pictures.bmp(8, -6),
+    "gif": pictures.gif(),
+    "tiff little": pictures.tiff(),
+    "tiff big": pictures.tiff(order=">"),
+}
+
+TURNED = {
+    "jpeg": lambda exif, _: pictures.jpeg(exif=exif),
+    "png": lambda exif, _: pictures.png(8, 6, exif=exif),
+    "webp": lambda exif, _: pictures.webp(exif=exif),
+    "webp with JPEG's prefix": lambda exif, _: pictures.webp(exif=b"Exif\0\0" + exif),
+    "tiff": lambda _, orientation: pictures.tiff(orientation=orientation),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_size_of_every_format(name: str) -> None:
+    header = inspect(WHOLE[name], LIMITS)
+    assert (header.width_px, header.height_px, header.orientation) == (8, 6, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", TURNED)
+def test_sizes_are_oriented(name: str, orientation: int) -> None:
+    header = inspect(TURNED[name](pictures.exif_block(orientation), orientation), LIMITS)
+    assert header.orientation == orientation
+    assert (header.width_px, header.height_px) == ((6, 8) if orientation >= 5 else (8, 6))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65_535])
+def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
+    header = inspect(pictures.png(8, 6, exif=pictures.exif_block(orientation)), LIMITS)
+    assert (header.width_px, header.height_px, header.orientation) == (8, 6, 1)
+
+
+def test_exif_in_big_endian() -> None:
+    assert inspect(pictures.png(8, 6, exif=pictures.exif_block(6, ">")), LIMITS).orientation == 6
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_file_shorter_than_its_own_lengths_is_refused(name: str) -> None:
+    data = WHOLE[name]
+    # A JPEG's scan states no length, so only what stands before it can be seen missing; GIF's last byte is a mark.
+    # A TIFF ends with the place of a second directory.
+    spare_bytes = {"jpeg": 10, "gif": 1, "tiff little": 4, "tiff big": 4}.get(name, 0)
+    shortest_accepted = len(data) - spare_bytes
+    for size in range(shortest_accepted):
+        if name == "png" and size == len(data) - 12:
+            continue  # without IEND, but no length is cut
+        with pytest.raises(SourceUnreadable):
+            inspect(data[:size], LIMITS)
+    inspect(data[:shortest_accepted], LIMITS)
+
+
+def test_the_oldest_bitmaps_are_refused_since_their_size_would_be_misread() -> None:
+    with pytest.raises(SourceUnreadable):
+        inspect(pictures.bmp_core(), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x", b"<svg width='1' height='1'/>", b"P6 1 1 255 abc", b"%PDF-1.7", bytes(99)]
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(SourceUnreadable):
+        inspect(data, LIMITS)
+
+
+def test_limits_hold_at_their_value_and_not_above() -> None:
+    at = SourceLimits(max_bytes=len(pictures.png(8, 6)), max_pixels=48, max_side_px=8)
+    inspect(pictures.png(8, 6), at)
+    cases = {
+        "bytes": SourceLimits(max_bytes=at.max_bytes - 1, max_pixels=48, max_side_px=8),
+        "pixels": SourceLimits(max_bytes=at.max_bytes, max_pixels=47, max_side_px=8),
+        "pixels on its longer side": SourceLimits(max_bytes=at.max_bytes, max_pixels=48, max_side_px=7),
+    }
+    for measure, limits in cases.items():
+        with pytest.raises(SourceTooLarge) as caught:
+            inspect(pictures.png(8, 6), limits)
+        assert caught.value.measure == measure
+
+
+@pytest.mark.parametrize("size", [(0, 6), (8, 0), (2**31, 2**31)])
+def test_sizes_that_no_picture_has(size: tuple[int, int]) -> None:
+    with pytest.raises(SourceRejected):
+        inspect(pictures.png_header_only(*size), LIMITS)
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_raise_nothing_else(data: bytes) -> None:
+    _inspect_or_reject(data)
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(
+        [*WHOLE.values(), pictures.png(8, 6, exif=pictures.exif_block(6)), pictures.webp(exif=b"Exif")]
+    ),
+    st.lists(st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=8)), max_size=4),
+    st.integers(0, 400),
+)
+def test_damaged_headers_raise_nothing_else(data: bytes, edits: list[tuple[int, bytes]], keep: int) -> None:
+    damaged = bytearray(data)
+    for position, replacement in edits:
+        damaged[position : position + len(replacement)] = replacement
+    _inspect_or_reject(bytes(damaged[:keep]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff\xe0" + b"\x00\x10" + bytes(2**22),
+        b"\xff\xd8" + b"\xff" * 2**22,
+        b"\xff\xd8" + b"\xff\xe1\x00\x02" * 2**20,
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + bytes(7) + b"\x01\0\0\0\x01" + bytes(2**22),
+        pictures.gif()[:-9] + b"\x01x" * 2**21,
+        b"BM\0\0ftyp" + bytes(2**22),
+        b"II*\0\x08\0\0\0\xff\xff" + bytes(2**22),
+    ],
+    ids=["no marker", "fill bytes", "empty segments", "empty chunks", "one-byte blocks", "boxes", "empty tags"],
+)
+def test_hostile_files_are_read_in_bounded_time(data: bytes) -> None:
+    started = time.process_time()
+    _inspect_or_reject(data, SourceLimits(max_bytes=2**25, max_pixels=10_000, max_side_px=500))
+    assert time.process_time() - started < 2
+
+
+def _inspect_or_reject(data: bytes, limits: SourceLimits = LIMITS) -> None:
+    try:
+        header = inspect(data, limits)
+    except SourceRejected:
+        return
+    assert 1 <= header.width_px <= limits.max_side_px
+    assert 1 <= header.height_px <= limits.max_side_px

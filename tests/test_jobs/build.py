@@ -1,0 +1,79 @@
+"""What the tests of this package build: tasks, results, and calls that happen at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key
+from jobs.record import Claim, ErrorFacts, Idempotency, Item, NewItem, NewTask, Result
+from jobs.spec import CutoutSpec, Lane, lane_of
+from jobs.store import LedgerLimits, LedgerStore
+
+SPEC = CutoutSpec(model="isnet-general-use")
+LANE = lane_of(SPEC)
+OTHER_SPEC = CutoutSpec(model="u2netp")
+OTHER_LANE = lane_of(OTHER_SPEC)
+ERROR = ErrorFacts(kind="processing_failed", message="the picture is damaged", details={"side": 7, "part": "Ä"})
+
+Answer = TypeVar("Answer")
+
+
+class MakeLedger(Protocol):
+    """Makes a ledger on the test's clock; two of one test see the same tasks only if they are the same object."""
+
+    def __call__(self, limits: LedgerLimits = ...) -> LedgerStore: ...
+
+
+def new_task(
+    *,
+    account: str = "alice",
+    item_count: int = 1,
+    price: int = 1,
+    spec: CutoutSpec = SPEC,
+    idempotency: Idempotency | None = None,
+    uid: TaskUid | None = None,
+) -> NewTask:
+    """A task that no other equals."""
+    uid = new_task_uid() if uid is None else uid
+    items = tuple(NewItem(source=source_key(uid, index), spec=spec, price=price) for index in range(item_count))
+    return NewTask(uid=uid, account=account, origin="test", items=items, idempotency=idempotency)
+
+
+def claim_next(ledger: LedgerStore, lane: Lane = LANE) -> Claim:
+    """A claim where one must be had."""
+    claim = ledger.claim([lane], "worker-1", new_token())
+    assert claim is not None
+    return claim
+
+
+def result_of(claim: Claim) -> Result:
+    """What the claim's worker would have made."""
+    return Result(
+        blob=result_key(claim.task, claim.index, claim.token),
+        media_type="image/png",
+        width_px=640,
+        height_px=480,
+        size_bytes=12_345,
+    )
+
+
+def item_of(ledger: LedgerStore, claim: Claim, account: str = "alice") -> Item:
+    """The claim's item as it stands."""
+    task = ledger.get(claim.task, account)
+    assert task is not None
+    return task.items[claim.index]
+
+
+def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
+    """The answers of `call(0)`, `call(1)` …, all started together in threads of their own."""
+    barrier = threading.Barrier(count)
+
+    def start(number: int) -> Answer:
+        barrier.wait()
+        return call(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))

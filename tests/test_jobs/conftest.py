@@ -1,0 +1,85 @@
+"""One fixture for each protocol, over all of its implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from redis import Redis
+
+from jobs.blobs import BlobStore
+from jobs.blobstores.file import FileBlobStore
+from jobs.presence import Presence
+from jobs.store import LedgerLimits, LedgerStore
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.test_jobs.build import MakeLedger
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def make_memory_ledger(clock: ManualClock) -> MakeLedger:
+    def make(limits: LedgerLimits = LedgerLimits()) -> LedgerStore:  # noqa: B008 — frozen
+        return MemoryLedger(limits, clock)
+
+    return make
+
+
+@pytest.fixture
+def make_redis_ledger(client: Redis, key_prefix: str, clock: ManualClock) -> MakeLedger:
+    def make(limits: LedgerLimits = LedgerLimits()) -> LedgerStore:  # noqa: B008 — frozen
+        return RedisLedger(client, limits, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
+
+    return make
+
+
+@pytest.fixture(params=["memory", "redis"])
+def make_ledger(request: pytest.FixtureRequest) -> MakeLedger:
+    return cast(MakeLedger, request.getfixturevalue(f"make_{request.param}_ledger"))
+
+
+@pytest.fixture
+def ledger(make_ledger: MakeLedger) -> LedgerStore:
+    return make_ledger()
+
+
+@pytest.fixture
+def memory_presence(clock: ManualClock) -> Presence:
+    return MemoryPresence(clock)
+
+
+@pytest.fixture
+def redis_presence(client: Redis, key_prefix: str, clock: ManualClock) -> Presence:
+    return RedisPresence(client, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def presence(request: pytest.FixtureRequest) -> Presence:
+    return cast(Presence, request.getfixturevalue(f"{request.param}_presence"))
+
+
+@pytest.fixture
+def memory_blobs() -> BlobStore:
+    return MemoryBlobStore()
+
+
+@pytest.fixture
+def file_blobs(tmp_path: Path) -> BlobStore:
+    return FileBlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture(params=["memory", "file"])
+def blobs(request: pytest.FixtureRequest) -> BlobStore:
+    return cast(BlobStore, request.getfixturevalue(f"{request.param}_blobs"))

@@ -1,0 +1,68 @@
+"""The tree in the docstring is the tree of classes, and errors hold facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from signing import (
+    DuplicateName,
+    FlattenedNamesRejected,
+    FormRejected,
+    LoneSurrogate,
+    NonFiniteNumber,
+    NotAnObject,
+    NotJson,
+    NumberOutOfBounds,
+    SigningError,
+    TooDeep,
+    TooManyValues,
+    errors,
+)
+
+_BULLETS = ("*", "x", "+")
+
+
+def bullet_lines(docstring: str | None) -> list[str]:
+    lines = (docstring or "").splitlines()
+    return [line for line in lines if line.strip().startswith(tuple(f"{bullet} " for bullet in _BULLETS))]
+
+
+def tree(error: type[SigningError], depth: int = 0) -> Iterator[str]:
+    yield f"{'  ' * depth}{_BULLETS[depth]} {error.__name__}"
+    for child in error.__subclasses__():
+        yield from tree(child, depth + 1)
+
+
+def test_docstring_tree_is_the_class_tree() -> None:
+    assert bullet_lines(errors.__doc__) == list(tree(errors.SigningError))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NotJson("Expecting value", 7), "the body is not JSON: Expecting value (position 7)"),
+        (NotAnObject(), "the body is not a JSON object"),
+        (DuplicateName("Box"), "the name 'Box' stands twice in one object"),
+        (LoneSurrogate(), "a text holds a lone surrogate"),
+        (NonFiniteNumber("NaN"), "NaN is not a JSON number"),
+        (NumberOutOfBounds("exponent", 400), "a number is over the limit: exponent at most 400"),
+        (TooDeep(32), "the body is nested deeper than 32 levels"),
+        (TooManyValues(9), "the body holds more than 9 values"),
+        (FormRejected(2), "field 2 of the form is not UTF-8"),
+        (FlattenedNamesRejected("Box", "a gap"), "the elements of 'Box' do not make an array: a gap"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, SigningError) else "",
+)
+def test_message(error: SigningError, message: str) -> None:
+    assert str(error) == message
+
+
+@pytest.mark.parametrize("name", ["\ud800" * 1000, "行" * 1000, "\n" * 1000])
+def test_message_of_a_hostile_name_is_short_and_ascii(name: str) -> None:
+    error = DuplicateName(name)
+    assert error.name == name
+    assert str(error).isascii()
+    assert str(error).isprintable()
+    assert len(str(error)) < 500
