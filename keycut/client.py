@@ -125,7 +125,7 @@ class Client:
         """Send any action of the protocol and return its answer.
 
         Args:
-            action: name of the operation, for instance `GetCreditBalance`.
+            action: name of the operation, for instance `ListTasksDetails`.
             params: its fields, of JSON's types; floats are better avoided, since signers differ on them.
 
         Raises:
