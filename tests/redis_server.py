@@ -22,8 +22,12 @@ HOW_TO_GET_ONE: Final = (
 
 
 @contextmanager
-def redis_server(password: str = "") -> Iterator[str]:
+def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
     """Run a server as long as the block lasts.
+
+    Args:
+        arguments: more of the server's command line.
+        password: that clients must give; none when empty.
 
     Yields:
         Its URL, `unix://[:<password>@]<path>`.
@@ -35,7 +39,7 @@ def redis_server(password: str = "") -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="keycut-") as folder:
         socket, log = Path(folder, "redis.sock"), Path(folder, "redis.log")
         command = [str(_binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
-        command += ["--dir", folder, "--save", "", "--appendonly", "no", "--requirepass", password]
+        command += ["--dir", folder, "--save", "", "--appendonly", "no", "--requirepass", password, *arguments]
         url = f"unix://:{password}@{socket}" if password else f"unix://{socket}"
         with (
             log.open("wb") as output,

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 from typing_extensions import override
 
 from jobs.errors import LedgerUnavailable
@@ -65,7 +66,7 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         return redis_url
     database = parse_qs(parts.query).get("db", ["0"])[0]
-    return parts._replace(scheme="redis+socket", query=f"virtual_host={database}").geturl()
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
 
 
 class CeleryQueue(JobQueue):
@@ -94,5 +95,5 @@ class CeleryQueue(JobQueue):
                     producer=producer,
                     retry_policy={"max_retries": 1, "interval_start": 0},
                 )
-        except (KombuError, OSError) as error:
+        except (KombuError, RedisError, OSError) as error:
             raise LedgerUnavailable(f"the broker does not take a hint: {type(error).__name__}") from error

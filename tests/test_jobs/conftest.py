@@ -47,7 +47,7 @@ def make_redis_ledger(client: Redis, key_prefix: str, clock: ManualClock) -> Mak
 
 @pytest.fixture(params=["memory", "redis"])
 def make_ledger(request: pytest.FixtureRequest) -> MakeLedger:
-    return cast(MakeLedger, request.getfixturevalue(f"make_{request.param}_ledger"))
+    return cast("MakeLedger", request.getfixturevalue(f"make_{request.param}_ledger"))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def redis_presence(client: Redis, key_prefix: str, clock: ManualClock) -> Presen
 
 @pytest.fixture(params=["memory", "redis"])
 def presence(request: pytest.FixtureRequest) -> Presence:
-    return cast(Presence, request.getfixturevalue(f"{request.param}_presence"))
+    return cast("Presence", request.getfixturevalue(f"{request.param}_presence"))
 
 
 @pytest.fixture
@@ -82,4 +82,4 @@ def file_blobs(tmp_path: Path) -> BlobStore:
 
 @pytest.fixture(params=["memory", "file"])
 def blobs(request: pytest.FixtureRequest) -> BlobStore:
-    return cast(BlobStore, request.getfixturevalue(f"{request.param}_blobs"))
+    return cast("BlobStore", request.getfixturevalue(f"{request.param}_blobs"))

@@ -1,0 +1,91 @@
+"""Blobs, over every implementation."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from jobs.blobs import BlobStore
+from jobs.errors import BlobMissing
+from jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from tests.test_jobs.build import run_at_once
+
+
+@pytest.fixture
+def key() -> BlobKey:
+    return source_key(new_task_uid(), 0)
+
+
+@pytest.mark.parametrize("data", [b"", b"a", os.urandom(3_000_000)], ids=["empty", "byte", "large"])
+def test_what_was_put_is_got(blobs: BlobStore, key: BlobKey, data: bytes) -> None:
+    blobs.put(key, data)
+    assert blobs.get(key) == data
+    with blobs.open(key) as file:
+        assert file.read() == data
+
+
+def test_open_is_seekable(blobs: BlobStore, key: BlobKey) -> None:
+    blobs.put(key, b"0123456789")
+    with blobs.open(key) as file:
+        assert file.seek(0, os.SEEK_END) == 10
+        file.seek(4)
+        assert file.read(3) == b"456"
+
+
+def test_a_missing_blob(blobs: BlobStore, key: BlobKey) -> None:
+    with pytest.raises(BlobMissing):
+        blobs.get(key)
+    with pytest.raises(BlobMissing):
+        blobs.open(key)
+    blobs.put(source_key(key.task, 0), b"another token")
+    with pytest.raises(BlobMissing):
+        blobs.get(key)
+
+
+def test_putting_again_replaces(blobs: BlobStore, key: BlobKey) -> None:
+    blobs.put(key, b"first, longer")
+    with blobs.open(key) as reader:
+        blobs.put(key, b"second")
+        assert reader.read() == b"first, longer"
+    assert blobs.get(key) == b"second"
+
+
+def test_keys_do_not_mix(blobs: BlobStore) -> None:
+    task, token = new_task_uid(), new_token()
+    keys = [source_key(task, 0), source_key(task, 1), result_key(task, 0, token), result_key(task, 1, token)]
+    for number, key in enumerate(keys):
+        blobs.put(key, bytes([number]))
+    assert [blobs.get(key) for key in keys] == [bytes([number]) for number in range(4)]
+
+
+def test_delete(blobs: BlobStore, key: BlobKey) -> None:
+    other = source_key(key.task, 0)
+    blobs.put(key, b"data")
+    blobs.put(other, b"other")
+    blobs.delete(key)
+    blobs.delete(key)
+    with pytest.raises(BlobMissing):
+        blobs.get(key)
+    assert blobs.get(other) == b"other"
+    blobs.delete(other)
+    blobs.put(key, b"back")
+    assert blobs.get(key) == b"back"
+
+
+def test_check(blobs: BlobStore) -> None:
+    blobs.check()
+
+
+def test_puts_and_deletes_of_one_task_at_once(blobs: BlobStore) -> None:
+    """A delete that empties a folder must not take a blob along that is being put there."""
+    task = new_task_uid()
+
+    def put_and_delete(number: int) -> None:
+        for _ in range(40):
+            key = source_key(task, number % 2)
+            blobs.put(key, b"data")
+            assert blobs.get(key) == b"data"
+            blobs.delete(key)
+
+    run_at_once(6, put_and_delete)

@@ -1,0 +1,71 @@
+"""What is written to a store is read back as it was."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.ids import new_task_uid, new_token, result_key
+from jobs.presence import WorkerPresence
+from jobs.record import ErrorFacts, Result
+from jobs.spec import Box, CutoutSpec, Lane, Output, Refinement
+from jobs.stores import codec
+
+T = TypeVar("T")
+TEXT = st.text(st.characters(codec="utf-8"))
+COUNT = st.integers(0, 2**53)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    left, top = draw(st.integers(0, 10_000)), draw(st.integers(0, 10_000))
+    width, height = draw(st.integers(1, 10_000)), draw(st.integers(1, 10_000))
+    return Box(left_px=left, top_px=top, right_px=left + width, bottom_px=top + height)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> CutoutSpec:
+    background, foreground = sorted(draw(st.tuples(st.integers(0, 255), st.integers(0, 255))))
+    return CutoutSpec(
+        model=draw(NAMES),
+        box=draw(st.none() | boxes()),
+        erode_px=draw(st.integers(0, 40)),
+        foreground_threshold=foreground,
+        background_threshold=background,
+        refinement=draw(st.sampled_from(Refinement)),
+        output=draw(st.sampled_from(Output)),
+    )
+
+
+@given(specs())
+def test_specs(spec: CutoutSpec) -> None:
+    assert codec.decode_spec(codec.encode_spec(spec)) == spec
+
+
+@given(COUNT, COUNT, COUNT, TEXT)
+def test_results(width_px: int, height_px: int, size_bytes: int, media_type: str) -> None:
+    result = Result(
+        blob=result_key(new_task_uid(), 0, new_token()),
+        media_type=media_type,
+        width_px=width_px,
+        height_px=height_px,
+        size_bytes=size_bytes,
+    )
+    assert codec.decode_result(codec.encode_result(result)) == result
+
+
+@given(TEXT, TEXT, st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)))
+def test_errors(kind: str, message: str, details: dict[str, str | int | float]) -> None:
+    error = ErrorFacts(kind=kind, message=message, details=details)
+    assert codec.decode_error(codec.encode_error(error)) == error
+
+
+@given(TEXT, TEXT, st.integers(1, 512))
+def test_presences(owner: str, engine: str, threads: int) -> None:
+    worker = WorkerPresence(
+        owner=owner, lane=Lane("m:exact"), model="m", engine=engine, provider="CPU", threads=threads
+    )
+    assert codec.decode_presence(codec.encode_presence(worker)) == worker

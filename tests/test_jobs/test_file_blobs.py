@@ -1,0 +1,123 @@
+"""What only the file store has: folders, modes, and a disk that fails."""
+
+from __future__ import annotations
+
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.blobstores.file import FileBlobStore
+from jobs.errors import BlobMissing, BlobStoreUnavailable
+from jobs.ids import BlobKey, new_task_uid, source_key
+from jobs.testing import MemoryBlobStore
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "blobs"
+
+
+@pytest.fixture
+def blobs(root: Path) -> FileBlobStore:
+    return FileBlobStore(root)
+
+
+@pytest.fixture
+def key() -> BlobKey:
+    return source_key(new_task_uid(), 3)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow past 64 KiB: the write fails half way, as on a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def files_under(root: Path) -> list[Path]:
+    return sorted(root.rglob("*"))
+
+
+def test_the_path_is_the_key(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    assert [path for path in files_under(root) if path.is_file()] == [root / str(key)]
+
+
+def test_only_the_services_user_can_read(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in files_under(root) if path.is_dir()}
+    assert modes == {0o700}
+    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+    assert stat.S_IMODE((root / str(key)).stat().st_mode) == 0o600
+
+
+def test_the_last_delete_removes_the_folders(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    other = source_key(key.task, 4)
+    blobs.put(key, b"data")
+    blobs.put(other, b"data")
+    blobs.delete(key)
+    assert files_under(root) == [root / key.task, root / key.task / "4", root / str(other)]
+    blobs.delete(other)
+    assert files_under(root) == []
+    assert root.is_dir()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_nothing_behind(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    with pytest.raises(BlobStoreUnavailable) as error:
+        blobs.put(key, bytes(1_000_000))
+    assert files_under(root) == []
+    assert str(root) not in str(error.value)
+    blobs.put(key, b"small")
+    with pytest.raises(BlobStoreUnavailable):
+        blobs.put(key, bytes(1_000_000))
+    assert blobs.get(key) == b"small"
+
+
+def test_a_file_in_the_way(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    (root / key.task).write_text("not a folder")
+    for call in (blobs.get, blobs.open, blobs.delete, lambda key: blobs.put(key, b"data")):
+        with pytest.raises(BlobStoreUnavailable):
+            call(key)
+    blobs.check()
+
+
+def test_a_folder_in_the_way_of_the_root(root: Path) -> None:
+    root.parent.mkdir()
+    root.write_text("not a folder")
+    with pytest.raises(BlobStoreUnavailable):
+        FileBlobStore(root)
+
+
+def test_a_root_that_went_away(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    """An unmounted volume is no proof that a blob is gone."""
+    root.rmdir()
+    for call in (blobs.get, blobs.open, lambda key: blobs.put(key, b"data"), lambda _: blobs.check()):
+        with pytest.raises(BlobStoreUnavailable):
+            call(key)
+    assert not root.exists()
+
+
+def test_check_leaves_nothing(blobs: FileBlobStore, root: Path) -> None:
+    blobs.check()
+    assert files_under(root) == []
+
+
+def test_two_stores_of_one_folder_share_blobs(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    assert FileBlobStore(root).get(key) == b"data"
+    with pytest.raises(BlobMissing):
+        FileBlobStore(root).get(source_key(key.task, key.index))
+
+
+def test_the_memory_store_lists_what_is_left(key: BlobKey) -> None:
+    blobs = MemoryBlobStore()
+    blobs.put(key, b"data")
+    assert blobs.keys() == (key,)
+    blobs.delete(key)
+    assert blobs.keys() == ()

@@ -1,0 +1,105 @@
+"""Names: made, parsed, and nothing else accepted."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.ids import (
+    BlobKey,
+    TaskUid,
+    made_at_seconds,
+    new_task_uid,
+    new_token,
+    parse_task_uid,
+    result_key,
+    source_key,
+)
+
+UID = new_task_uid()
+SECONDS = st.integers(0, 2**32 - 1)
+HOSTILE = [
+    "",
+    "/",
+    "..",
+    "../../etc/passwd",
+    f"{UID}",
+    f"{UID}/0",
+    f"{UID}/0/source",
+    f"{UID}/0/source-",
+    f"{UID}/0/source-short",
+    f"{UID}/-1/source-12345678",
+    f"{UID}/+1/source-12345678",
+    f"{UID}/01/source-12345678",
+    f"{UID}/ 1/source-12345678",
+    f"{UID}/1_0/source-12345678",
+    f"{UID}/１/source-12345678",  # a full-width digit
+    f"{UID}/{'9' * 5_000}/source-12345678",
+    f"{UID}/1000000/source-12345678",
+    f"{UID}/0/source-1234567/",
+    f"{UID}/0/source-../12345678",
+    f"{UID}/0/source-12345678\n",
+    f"{UID}/0/so.rce-12345678",
+    f"{UID}/0/source-1234567é",
+    f"{UID.upper()}/0/source-12345678",
+    f"../{UID}/0/source-12345678",
+    f"{UID}/0/source-12345678\0",
+    f"{UID}/0/source-\ud800123456789",
+]
+
+
+def test_a_uid_is_parsed_as_it_was_made() -> None:
+    uid = new_task_uid()
+    assert parse_task_uid(uid) == uid
+    assert len(uid) == 20
+
+
+def test_uids_and_tokens_do_not_repeat() -> None:
+    assert len({new_task_uid(1) for _ in range(1_000)}) == 1_000
+    assert len({new_token() for _ in range(1_000)}) == 1_000
+
+
+@given(SECONDS)
+def test_a_uid_carries_its_time(seconds: int) -> None:
+    assert made_at_seconds(new_task_uid(seconds)) == seconds
+
+
+@given(SECONDS, SECONDS)
+def test_uids_sort_by_time(one: int, other: int) -> None:
+    if one != other:
+        assert (new_task_uid(one) < new_task_uid(other)) == (one < other)
+
+
+@pytest.mark.parametrize("text", ["", "a" * 19, "a" * 20, "A" * 19 + "0", "w" * 19 + "0", "0" * 20 + "\n"])
+def test_no_other_text_is_a_uid(text: str) -> None:
+    with pytest.raises(ValueError, match="not a task id"):
+        parse_task_uid(text)
+
+
+@given(SECONDS, st.integers(0, 999_999))
+def test_a_key_is_parsed_as_it_is_written(seconds: int, index: int) -> None:
+    for key in (
+        source_key(new_task_uid(seconds), index),
+        result_key(new_task_uid(seconds), index, new_token()),
+    ):
+        assert BlobKey.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=repr)
+def test_no_other_text_is_a_key(text: str) -> None:
+    with pytest.raises(ValueError, match="not a blob key"):
+        BlobKey.parse(text)
+
+
+@given(st.text(), st.integers(), st.text(), st.text())
+def test_whatever_is_a_key_stays_below_its_folder(task: str, index: int, role: str, token: str) -> None:
+    try:
+        key = BlobKey(task=TaskUid(task), index=index, role=role, token=token)
+    except ValueError:
+        return
+    path = PurePosixPath(str(key))
+    assert len(path.parts) == 3
+    assert not {".", "..", "/"}.intersection(path.parts)

@@ -1,0 +1,85 @@
+"""The table of allowed moves, walked over every ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from jobs.ids import new_token
+from jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
+from jobs.store import LedgerStore
+from tests.test_jobs.build import ERROR, LANE, claim_next, item_of, new_task, result_of
+
+
+def _queued(ledger: LedgerStore) -> Claim:
+    """An item that waits, and a claim that nobody has."""
+    model = new_task(account="model")
+    ledger.create(model)
+    held = claim_next(ledger)
+    task = new_task()
+    ledger.create(task)
+    return replace(held, task=task.uid, token=new_token())
+
+
+def _running(ledger: LedgerStore) -> Claim:
+    ledger.create(new_task())
+    return claim_next(ledger)
+
+
+def _done(ledger: LedgerStore) -> Claim:
+    claim = _running(ledger)
+    assert ledger.finish(claim, result_of(claim))
+    return replace(claim, token=new_token())
+
+
+def _failed(ledger: LedgerStore) -> Claim:
+    claim = _running(ledger)
+    assert ledger.fail(claim, ERROR)
+    return replace(claim, token=new_token())
+
+
+BRING_TO: dict[ItemState, Callable[[LedgerStore], Claim]] = {
+    ItemState.QUEUED: _queued,
+    ItemState.RUNNING: _running,
+    ItemState.DONE: _done,
+    ItemState.FAILED: _failed,
+}
+
+MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
+    Move.CLAIM: lambda ledger, claim: ledger.claim([LANE], "worker-2", new_token()),
+    Move.FINISH: lambda ledger, claim: ledger.finish(claim, result_of(claim)),
+    Move.FAIL: lambda ledger, claim: ledger.fail(claim, ERROR),
+}
+
+
+@pytest.mark.parametrize("state", BRING_TO)
+@pytest.mark.parametrize("move", MAKE)
+def test_a_move_is_made_where_the_table_has_it(ledger: LedgerStore, state: ItemState, move: Move) -> None:
+    claim = BRING_TO[state](ledger)
+    answer = MAKE[move](ledger, claim)
+    origins, target = MOVES[move]
+    assert bool(answer) == (state in origins)
+    assert item_of(ledger, claim).state is (target if state in origins else state)
+
+
+def test_the_table_covers_every_move_and_state() -> None:
+    assert set(MOVES) == set(Move)
+    origins = frozenset[ItemState]().union(*(origins for origins, _ in MOVES.values()))
+    assert origins == {state for state in ItemState if not state.final}
+
+
+@pytest.mark.parametrize(
+    ("started", "open_count", "done_count", "status"),
+    [
+        (False, 2, 0, TaskStatus.QUEUING),
+        (True, 2, 0, TaskStatus.RUNNING),
+        (True, 1, 1, TaskStatus.RUNNING),
+        (True, 0, 1, TaskStatus.FINISHED),
+        (True, 0, 0, TaskStatus.ERROR),
+        (False, 0, 0, TaskStatus.ERROR),
+    ],
+)
+def test_status_from_counters(started: bool, open_count: int, done_count: int, status: TaskStatus) -> None:
+    assert status_of(started=started, open_count=open_count, done_count=done_count) is status

@@ -1,0 +1,104 @@
+"""A reply is lost after the script took effect: the client sends it again and must get the first answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
+
+import pytest
+from redis import Redis
+
+from jobs.ids import new_token
+from jobs.record import Claim
+from jobs.store import Balance, Created, LedgerLimits
+from jobs.stores.redis import RedisLedger, connect
+from tests.test_jobs.build import ERROR, LANE, claim_next, new_task, result_of
+from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
+
+ReplyLost: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[LossyProxy]:
+    with lossy_proxy(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def ledger(proxy: LossyProxy, key_prefix: str) -> Iterator[RedisLedger]:
+    """Each script ran once, so that the server knows it and the next call is one round trip."""
+    with connect(proxy.url) as through_proxy:
+        ledger = RedisLedger(through_proxy, LedgerLimits(), key_prefix=key_prefix)
+        ledger.grant("alice", 10)
+        ledger.create(new_task(item_count=2, price=0))
+        done, failed = claim_next(ledger), claim_next(ledger)
+        assert ledger.renew(done)
+        assert ledger.finish(done, result_of(done))
+        assert ledger.fail(failed, ERROR)
+        yield ledger
+
+
+@pytest.fixture
+def reply_lost(proxy: LossyProxy, client: Redis) -> ReplyLost:
+    """A block in which one reply is lost and its script therefore runs twice."""
+
+    def script_count() -> int:
+        return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    @contextmanager
+    def lose() -> Iterator[None]:
+        before = script_count()
+        proxy.lose_next_reply()
+        yield
+        assert proxy.lost_count == 1
+        assert script_count() - before == 2
+
+    return lose
+
+
+def _claimed(ledger: RedisLedger) -> Claim:
+    ledger.create(new_task(price=4))
+    return claim_next(ledger)
+
+
+def test_create(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    task = new_task(item_count=2)
+    with reply_lost():
+        assert ledger.create(task) == Created(uid=task.uid, repeated=False)
+    assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=2)
+    assert ledger.waiting(LANE) == 2
+
+
+def test_claim(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    ledger.create(new_task(item_count=2))
+    with reply_lost():
+        claim = ledger.claim([LANE], "worker-1", new_token())
+    assert claim is not None
+    assert (claim.index, claim.attempt) == (0, 1)
+    assert ledger.waiting(LANE) == 1
+
+
+def test_renew(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.renew(claim)
+
+
+def test_finish(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.finish(claim, result_of(claim))
+    assert ledger.balance("alice") == Balance(granted=10, used=4, reserved=0)
+
+
+def test_fail(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.fail(claim, ERROR)
+    assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+
+
+def test_grant(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    with reply_lost():
+        assert ledger.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)

@@ -1,0 +1,92 @@
+"""Hints, as Celery carries them and as a test follows them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from base64 import b64decode
+
+import pytest
+from redis import Redis
+
+from jobs.errors import LedgerUnavailable
+from jobs.queue import TASK_NAME, queue_name
+from jobs.queues.celery import CeleryQueue, broker_url, celery_settings
+from jobs.spec import Lane
+from jobs.testing import InlineQueue
+from tests.redis_server import redis_server
+
+LANE = Lane("isnet-general-use:exact")
+
+
+def test_a_hint_is_a_message_that_carries_the_lane(redis_url: str) -> None:
+    lane = Lane("hinted:exact")
+    queue = CeleryQueue(redis_url)
+    queue.hint(lane)
+    queue.hint(lane)
+    with Redis.from_url(redis_url) as client:
+        assert client.llen(queue_name(lane)) == 2
+        message = json.loads(client.lpop(queue_name(lane)) or b"")
+    assert message["headers"]["task"] == TASK_NAME
+    assert message["headers"]["ignore_result"] is True
+    assert json.loads(b64decode(message["body"]))[0] == [lane]
+
+
+def test_a_password_and_a_database_reach_the_broker() -> None:
+    with redis_server(password="s3cret") as url:
+        CeleryQueue(f"{url}?db=3").hint(LANE)
+        with Redis.from_url(f"{url}?db=3") as client:
+            assert client.llen(queue_name(LANE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "expected"),
+    [
+        ("redis://:pw@h:1/2", "redis://:pw@h:1/2"),
+        ("rediss://h/0", "rediss://h/0"),
+        ("unix:///tmp/r.sock", "redis+socket:///tmp/r.sock?virtual_host=0"),
+        ("unix://u:pw@/tmp/r.sock?db=4", "redis+socket://u:pw@/tmp/r.sock?virtual_host=4"),
+    ],
+)
+def test_urls_as_celery_reads_them(redis_url: str, expected: str) -> None:
+    assert broker_url(redis_url) == expected
+
+
+def test_a_broker_that_is_away() -> None:
+    with pytest.raises(LedgerUnavailable) as error:
+        CeleryQueue("redis://:p4ssw0rd@127.0.0.1:1/0").hint(LANE)
+    assert "p4ssw0rd" not in str(error.value)
+
+
+def test_a_broker_that_hangs_holds_nobody_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        queue = CeleryQueue(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        started = time.monotonic()
+        with pytest.raises(LedgerUnavailable):
+            queue.hint(LANE)
+        assert time.monotonic() - started < 3
+
+
+def test_a_broker_that_comes_back() -> None:
+    with redis_server() as url:
+        queue = CeleryQueue(url)
+        queue.hint(LANE)
+        with Redis.from_url(url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+            queue.hint(LANE)
+            assert client.llen(queue_name(LANE)) == 2
+
+
+def test_each_side_gets_settings_of_its_own() -> None:
+    one, other = celery_settings("redis://h"), celery_settings("redis://h")
+    assert one == other
+    assert one["broker_transport_options"] is not other["broker_transport_options"]
+
+
+def test_the_inline_queue_runs_once_for_each_hint() -> None:
+    lanes: list[Lane] = []
+    queue = InlineQueue(lanes.append)
+    queue.hint(LANE)
+    queue.hint(LANE)
+    assert lanes == [LANE, LANE]

@@ -1,0 +1,245 @@
+"""What only the Redis ledger has: its keys, its events, its connection."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis import Redis
+from redis.client import PubSub
+from redis.exceptions import ResponseError
+
+from jobs.errors import LedgerUnavailable
+from jobs.ids import new_task_uid, new_token, source_key
+from jobs.presence import WorkerPresence
+from jobs.record import Claim, Idempotency
+from jobs.store import LedgerLimits, LedgerStore
+from jobs.stores import keys
+from jobs.stores.client import RETRIES
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from jobs.testing import ManualClock
+from tests.redis_server import redis_server
+from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of
+
+WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", threads=2)
+
+
+def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:
+    """One task done, one failed, one running, one waiting; returns the running claim."""
+    ledger.grant("alice", 10)
+    for number in range(4):
+        ledger.create(new_task(idempotency=Idempotency(key=str(number), content_digest="d")))
+    done, failed, running = claim_next(ledger), claim_next(ledger), claim_next(ledger)
+    assert ledger.renew(running)
+    assert ledger.finish(done, result_of(done))
+    assert ledger.fail(failed, ERROR)
+    assert ledger.get(done.task, "alice") is not None
+    presence.announce(WORKER, ttl_seconds=60)
+    assert presence.alive() == (WORKER,)
+    return running
+
+
+@pytest.fixture
+def ledger(client: Redis, key_prefix: str, clock: ManualClock) -> RedisLedger:
+    return RedisLedger(client, LedgerLimits(), key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
+
+
+class TestKeys:
+    def test_every_key_is_in_the_table_and_every_row_is_used(
+        self, ledger: RedisLedger, redis_presence: RedisPresence, client: Redis, key_prefix: str
+    ) -> None:
+        go_through_every_script(ledger, redis_presence)
+        rows = re.findall(r"^\| `([a-z_]+)[^`]*` \| (\w+)", keys.__doc__ or "", re.MULTILINE)
+        documented = {(kind, sort) for kind, sort in rows if sort != "channel"}
+        names = list(client.scan_iter(match=f"{key_prefix}*", count=1000))
+        used = {(name.removeprefix(key_prefix).split(":")[0], client.type(name)) for name in names}
+        assert used == documented
+
+    def test_nothing_but_the_record_is_left_of_an_ended_task(
+        self, ledger: RedisLedger, client: Redis, key_prefix: str
+    ) -> None:
+        task = new_task(item_count=2)
+        ledger.create(task)
+        for claim in (claim_next(ledger), claim_next(ledger)):
+            ledger.finish(claim, result_of(claim))
+        left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
+        assert left == {
+            f"task:{task.uid}",
+            f"item:{task.uid}:0",
+            f"item:{task.uid}:1",
+            "account:alice",
+            "totals",
+            "lanes",
+            "ended",
+        }
+        assert client.hgetall(f"{key_prefix}account:alice") == {"open": "0", "reserved": "0", "used": "0"}
+        assert client.hget(f"{key_prefix}totals", "open") == "0"
+
+    def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
+        ledger = make_redis_ledger(LedgerLimits(account_queue_cap=0))
+        with pytest.raises(Exception, match="cap is 0"):
+            ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
+        assert list(client.scan_iter(match=f"{key_prefix}*", count=1000)) == []
+
+    def test_two_accounts_never_share_an_idempotency_key(self) -> None:
+        assert keys.idempotency_name("a", "b/c") != keys.idempotency_name("a/b", "c")
+        assert len(keys.idempotency_name("a", "k" * 10_000)) < 100
+
+    def test_all_keys_are_in_one_slot(self) -> None:
+        """A server in cluster mode refuses a script that leaves its slot."""
+        with (
+            redis_server("--cluster-enabled", "yes") as url,
+            connect(url) as client,
+        ):
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            while True:
+                try:
+                    client.get("ready")
+                    break
+                except ResponseError:
+                    time.sleep(0.05)
+            go_through_every_script(RedisLedger(client, LedgerLimits()), RedisPresence(client))
+
+
+class TestTimes:
+    LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=20)
+
+    def test_a_renewed_lease_never_passes_the_hard_deadline(
+        self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str, clock: ManualClock
+    ) -> None:
+        ledger = make_redis_ledger(self.LIMITS)
+        ledger.create(new_task())
+        claim = claim_next(ledger)
+        item = keys.item_name(claim.task, claim.index)
+        deadline = client.zscore(f"{key_prefix}deadlines", item)
+        first = client.zscore(f"{key_prefix}leases", item)
+        assert deadline is not None
+        assert first == deadline - 5_000
+        clock.advance(seconds=10)
+        assert ledger.renew(claim)
+        assert client.zscore(f"{key_prefix}leases", item) == deadline
+
+    def test_the_clock_is_the_servers(self, client: Redis, key_prefix: str) -> None:
+        ledger = RedisLedger(client, LedgerLimits(), key_prefix=key_prefix)
+        task = new_task()
+        ledger.create(task)
+        stored = ledger.get(task.uid, "alice")
+        assert stored is not None
+        seconds, microseconds = client.time()
+        assert stored.created_at_ms == pytest.approx(seconds * 1000 + microseconds / 1000, abs=5_000)
+
+
+def test_the_end_of_an_item_is_an_event(ledger: RedisLedger, client: Redis, key_prefix: str) -> None:
+    task = new_task(item_count=2)
+    ledger.create(task)
+    with PubSub(client.connection_pool, ignore_subscribe_messages=True) as events:
+        events.subscribe(keys.event_channel(key_prefix, task.uid))
+        events.get_message(timeout=1)
+        first, second = claim_next(ledger), claim_next(ledger)
+        ledger.fail(second, ERROR)
+        ledger.finish(first, result_of(first))
+        ledger.finish(first, result_of(first))
+        heard = [events.get_message(timeout=1) for _ in range(3)]
+    assert [message and message["data"] for message in heard] == ["1 failed", "0 done", None]
+
+
+def test_another_process_sees_the_same(redis_url: str, key_prefix: str) -> None:
+    with connect(redis_url) as one, connect(redis_url) as two:
+        task = new_task()
+        RedisLedger(one, LedgerLimits(), key_prefix=key_prefix).create(task)
+        claim = claim_next(RedisLedger(two, LedgerLimits(), key_prefix=key_prefix))
+    assert claim.task == task.uid
+
+
+NOBODYS_UID = new_task_uid()
+NOBODYS_CLAIM = Claim(
+    token=new_token(),
+    owner="w",
+    task=NOBODYS_UID,
+    index=0,
+    spec=SPEC,
+    source=source_key(NOBODYS_UID, 0),
+    attempt=1,
+    deadline_in_seconds=1,
+)
+
+CALLS: dict[str, Callable[[LedgerStore, Claim], object]] = {
+    "create": lambda ledger, claim: ledger.create(new_task()),
+    "claim": lambda ledger, claim: ledger.claim([LANE], "w", new_token()),
+    "renew": lambda ledger, claim: ledger.renew(claim),
+    "finish": lambda ledger, claim: ledger.finish(claim, result_of(claim)),
+    "fail": lambda ledger, claim: ledger.fail(claim, ERROR),
+    "get": lambda ledger, claim: ledger.get(claim.task, "alice"),
+    "grant": lambda ledger, claim: ledger.grant("alice", 1),
+    "balance": lambda ledger, claim: ledger.balance("alice"),
+    "waiting": lambda ledger, claim: ledger.waiting(LANE),
+    "ping": lambda ledger, claim: ledger.ping(),
+}
+
+
+class TestServerAway:
+    @pytest.mark.parametrize("call", CALLS)
+    def test_every_call_says_so(self, call: str) -> None:
+        with (
+            connect("redis://:p4ssw0rd@127.0.0.1:1/0") as client,
+            pytest.raises(LedgerUnavailable) as error,
+        ):
+            CALLS[call](RedisLedger(client, LedgerLimits()), NOBODYS_CLAIM)
+        assert "p4ssw0rd" not in str(error.value)
+
+    def test_presence_says_so(self) -> None:
+        with connect("unix:///nowhere/redis.sock") as client:
+            presence = RedisPresence(client)
+            for call in (presence.alive, lambda: presence.leave("w"), lambda: presence.announce(WORKER, 1)):
+                with pytest.raises(LedgerUnavailable):
+                    call()
+
+    def test_a_server_that_does_not_answer(self, hung_url: str) -> None:
+        started = time.monotonic()
+        with (
+            connect(hung_url, connect_timeout_seconds=0.2, socket_timeout_seconds=0.2) as client,
+            pytest.raises(LedgerUnavailable),
+        ):
+            RedisLedger(client, LedgerLimits()).ping()
+        # One time-out for each attempt, and the waits between them.
+        assert time.monotonic() - started < 0.2 * (1 + RETRIES) + 1
+
+    def test_a_wrong_password(self) -> None:
+        with redis_server(password="right") as url:
+            with connect(url) as client:
+                RedisLedger(client, LedgerLimits()).ping()
+            with connect(url.replace("right", "wr0ng")) as client, pytest.raises(LedgerUnavailable) as error:
+                RedisLedger(client, LedgerLimits()).ping()
+        assert "wr0ng" not in str(error.value)
+        assert "wr0ng" not in repr(error.value.__cause__)
+
+    def test_it_comes_back(self, redis_url: str, key_prefix: str) -> None:
+        with connect(redis_url) as client:
+            ledger = RedisLedger(client, LedgerLimits(), key_prefix=key_prefix)
+            ledger.ping()
+            client.connection_pool.disconnect()
+            ledger.ping()
+
+
+@pytest.fixture
+def hung_url() -> Iterator[str]:
+    """A listener that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize("url", ["http://p4ss@host", "p4ss", "", "redis://:p4/ss@host:6379/0"])
+def test_a_bad_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="not a URL of a Redis server") as error:
+        connect(url)
+    assert "p4" not in str(error.value)
+    assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("url", ["redis://h:1/2", "rediss://:pw@h:1/2", "unix:///tmp/r.sock?db=2"])
+def test_every_scheme_is_known(url: str) -> None:
+    with connect(url) as client:
+        assert client.get_connection_kwargs()["db"] == 2

@@ -1,0 +1,87 @@
+"""Settings: read from the environment and from files, validated at once, and silent about secrets."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from jobs.settings import JobSettings
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KEYCUT_SECRETS_DIR", *(f"KEYCUT_{field.upper()}" for field in JobSettings.model_fields)):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
+    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "7.5")
+    settings = JobSettings()
+    assert settings.master_key_bytes() == bytes(range(32))
+    assert settings.ledger_limits().lease_seconds == 7.5
+
+
+def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keycut_master_key").write_text(f"{KEY}\n")
+    (tmp_path / "keycut_redis_url").write_text("redis://:pw@host/1")
+    monkeypatch.setenv("KEYCUT_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("KEYCUT_REDIS_URL", "redis://from-the-environment")
+    settings = JobSettings()
+    assert settings.master_key_bytes() == bytes(range(32))
+    assert settings.redis_url.get_secret_value() == "redis://from-the-environment"
+
+
+def test_a_missing_folder_of_secrets_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KEYCUT_SECRETS_DIR", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match="KEYCUT_SECRETS_DIR does not name a folder"):
+        JobSettings()
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = JobSettings.model_validate({"master_key": KEY, "redis_url": "redis://:p4ssw0rd@host/0"})
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert KEY not in text
+        assert "p4ssw0rd" not in text
+
+
+def test_every_problem_is_reported_at_once_without_the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", SHORT_KEY)
+    monkeypatch.setenv("KEYCUT_REDIS_URL", "http://:p4ssw0rd@host")
+    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "-1")
+    monkeypatch.setenv("KEYCUT_TOTAL_QUEUE_CAP", "many")
+    with pytest.raises(ValidationError) as error:
+        JobSettings()
+    named = {problem["loc"][0] for problem in error.value.errors()}
+    assert named == {"master_key", "redis_url", "lease_seconds", "total_queue_cap"}
+    assert SHORT_KEY not in str(error.value)
+    assert "p4ssw0rd" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["", "not base64!", SHORT_KEY, KEY + "AAAA", "é"])
+def test_a_master_key_is_32_bytes(key: str) -> None:
+    with pytest.raises(ValidationError, match="32 bytes in Base64"):
+        JobSettings.model_validate({"master_key": key})
+
+
+@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///tmp/r.sock"])
+def test_redis_urls(url: str) -> None:
+    settings = JobSettings.model_validate({"master_key": KEY, "redis_url": url})
+    assert settings.redis_url.get_secret_value() == url
+
+
+def test_a_lease_fits_into_the_job() -> None:
+    with pytest.raises(ValidationError, match="lease_seconds must not exceed job_timeout_seconds"):
+        JobSettings.model_validate({"master_key": KEY, "lease_seconds": 60, "job_timeout_seconds": 30})
+
+
+def test_sources_are_used_well_before_they_are_swept() -> None:
+    settings = JobSettings.model_validate({"master_key": KEY, "orphan_grace_seconds": 100})
+    assert settings.ledger_limits().source_max_age_seconds == 50

@@ -1,0 +1,92 @@
+"""Signed result paths."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.ids import new_task_uid, new_token, result_key
+from jobs.record import Result
+from jobs.urls import ResultPaths
+
+PATHS = ResultPaths(b"k" * 32)
+RESULT = Result(
+    blob=result_key(new_task_uid(), 0, new_token()),
+    media_type="image/png",
+    width_px=1,
+    height_px=1,
+    size_bytes=70,
+)
+EXPIRES_AT = 2_000_000_000
+PATH = PATHS.path(RESULT, EXPIRES_AT)
+
+
+def parts_of(path: str) -> tuple[str, str, str]:
+    _, route, mac, expires, name = path.split("/", 4)
+    assert route == "r"
+    return mac, expires, name
+
+
+MAC, EXPIRES, NAME = parts_of(PATH)
+
+
+def test_a_path_opens() -> None:
+    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == (RESULT.blob, "image/png")
+
+
+def test_the_same_in_every_poll() -> None:
+    assert PATHS.path(RESULT, EXPIRES_AT) == PATH
+
+
+def test_it_expires() -> None:
+    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT) is None
+
+
+def test_another_key_opens_nothing() -> None:
+    assert ResultPaths(b"j" * 32).open(MAC, EXPIRES, NAME, 0) is None
+
+
+def test_the_key_is_not_in_the_repr() -> None:
+    assert "kkk" not in repr(PATHS)
+
+
+@pytest.mark.parametrize("position", range(len(PATH)))
+def test_no_character_can_be_changed(position: int) -> None:
+    changed = "A" if PATH[position] != "A" else "B"
+    altered = PATH[:position] + changed + PATH[position + 1 :]
+    if altered.startswith("/r/") and altered.count("/") == PATH.count("/"):
+        assert PATHS.open(*parts_of(altered), now_seconds=0) is None
+
+
+@pytest.mark.parametrize(
+    ("mac", "expires", "name"),
+    [
+        ("", "", ""),
+        (MAC, "", NAME),
+        (MAC, f"{EXPIRES}/{NAME.split('/')[0]}", NAME.split("/", 1)[1]),  # the same text, cut elsewhere
+        (MAC, EXPIRES.replace("2", "２"), NAME),  # full-width digits
+        (MAC, f"0{EXPIRES}", NAME),
+        (MAC, f"+{EXPIRES}", NAME),
+        (MAC, f"{EXPIRES}\n", NAME),
+        (MAC, "9" * 5_000, NAME),
+        (MAC, "-1", NAME),
+        (MAC, "1e9", NAME),
+        (MAC, EXPIRES, NAME.removesuffix(".png")),
+        (MAC, EXPIRES, NAME.removesuffix("png")),
+        (MAC, EXPIRES, NAME.replace(".png", ".exe")),
+        (MAC, EXPIRES, ".png"),
+        (MAC, EXPIRES, f"../{NAME}"),
+        (f"{MAC}=", EXPIRES, NAME),
+        ("é" * 22, EXPIRES, NAME),
+        ("\ud800", "\ud800", "\ud800.png"),
+    ],
+)
+def test_hostile_parts_open_nothing(mac: str, expires: str, name: str) -> None:
+    assert PATHS.open(mac, expires, name, now_seconds=0) is None
+
+
+@given(st.text(), st.text(), st.text())
+def test_open_is_total(mac: str, expires: str, name: str) -> None:
+    assert PATHS.open(mac, expires, f"{name}.png", now_seconds=0) is None
+    assert PATHS.open(mac, EXPIRES, name, now_seconds=0) is None
