@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import shlex
+import signal
 import sys
 import time
 from base64 import b64encode
@@ -200,6 +201,8 @@ def main() -> None:
     if not photos():
         sys.exit(f"there are no photos in {EXAMPLES}")
     OUT.mkdir(exist_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with Ctrl-C switched off
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as undo:
             with console.status("Starting server, gateway and worker"):

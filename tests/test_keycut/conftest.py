@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
 from gateway.accounts import Accounts
@@ -44,7 +45,8 @@ def service() -> Iterator[Service]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield Service(f"http://127.0.0.1:{server.server_port}", gateway)
+        with capture_logs():  # else the gateway's lines would stand among the command's, in one process
+            yield Service(f"http://127.0.0.1:{server.server_port}", gateway)
     finally:
         server.shutdown()
         thread.join()
