@@ -83,7 +83,7 @@ class JobSettings(BaseSettings):
         """Arguments, then the environment, then the folder of secrets that the environment names."""
         folder = os.environ.get(SECRETS_DIR_VARIABLE)
         if folder is None:
-            return init_settings, env_settings
+            return init_settings, env_settings, file_secret_settings
         if not Path(folder).is_dir():
             raise SettingsError(f"{SECRETS_DIR_VARIABLE} does not name a folder")
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)

@@ -32,8 +32,8 @@ MAX_EXPONENT: Final = 400
 MAX_DEPTH: Final = 32
 """Levels of arrays and objects, the body itself being the first; the protocol's own requests have two."""
 
-MAX_VALUES: Final = 100_000
-"""Members and elements at all depths together."""
+MAX_VALUES: Final = 10_000
+"""Members and elements at all depths together; a verification writes each of them once for every form."""
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

@@ -39,9 +39,10 @@ class FileBlobStore(BlobStore):
     @override
     def put(self, key: BlobKey, data: bytes) -> None:
         path = self._path(key)
+        temporary = path.with_name(_temporary_name())
         with _storage_errors():
-            temporary = self._temporary_file(path)
             try:
+                self._create_with_folders(temporary)
                 _write(temporary, data)
                 temporary.replace(path)
                 _sync_folder(path.parent)
@@ -76,9 +77,10 @@ class FileBlobStore(BlobStore):
     @override
     def check(self) -> None:
         with _storage_errors():
-            probe = self._root / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+            probe = self._root / _temporary_name()
             try:
-                _write(_create(probe), b"probe")
+                _create(probe)
+                _write(probe, b"probe")
             finally:
                 probe.unlink(missing_ok=True)
 
@@ -86,18 +88,17 @@ class FileBlobStore(BlobStore):
         # A key's parts hold no separator and no dot, so the path cannot leave the root.
         return self._root / str(key)
 
-    def _temporary_file(self, path: Path) -> Path:
-        """Create an empty file beside a path, and the folders above it.
+    def _create_with_folders(self, path: Path) -> None:
+        """Create an empty file, and the folders of its item and task.
 
         A delete that empties the folder can take it away between its making and the file's, so both are repeated;
         once the file is there, the folder is not empty and stays.
         """
-        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
         for _ in range(_FOLDER_ATTEMPTS):
             with suppress(FileNotFoundError):
                 for folder in (path.parent.parent, path.parent):
                     self._make_folder(folder)
-                return _create(temporary)
+                return _create(path)
         self._root.stat()
         raise BlobStoreUnavailable("the folder of a blob was taken away again and again")
 
@@ -117,9 +118,12 @@ class FileBlobStore(BlobStore):
                 return
 
 
-def _create(path: Path) -> Path:
+def _temporary_name() -> str:
+    return f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+
+
+def _create(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE))
-    return path
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -17,6 +17,8 @@ from jobs.errors import LedgerUnavailable
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 SOCKET_TIMEOUT_SECONDS: Final = 2.0
 RETRIES: Final = 2
+MAX_CONNECTIONS: Final = 1_024
+"""Above a gateway's threads: one call holds one connection, and a call without one would be refused."""
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
@@ -51,6 +53,7 @@ def connect(
             decode_responses=True,
             socket_connect_timeout=connect_timeout_seconds,
             socket_timeout=socket_timeout_seconds,
+            max_connections=MAX_CONNECTIONS,
             retry=Retry(backoff, RETRIES, _WORTH_A_RETRY),
         )
     except ValueError:
@@ -80,7 +83,6 @@ class Scripts:
             key_prefix: of every key; holds a hash tag, so that all keys are in one slot.
             clock_offset_ms: added to the server's clock; 0 outside tests.
         """
-        self._client = client
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         folder = resources.files("jobs.stores") / "lua"

@@ -69,7 +69,9 @@ class MemoryLedger(LedgerStore):
         if task.idempotency is None:
             return None
         name = idempotency_name(task.account, task.idempotency.key)
-        uid, content_digest, until_ms = self._idempotency.get(name, (task.uid, "", 0))
+        if name not in self._idempotency:
+            return None
+        uid, content_digest, until_ms = self._idempotency[name]
         if until_ms <= self._now_ms():
             return None
         if content_digest != task.idempotency.content_digest:

@@ -229,5 +229,7 @@ def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
             return QueueFull(scope, open_count, cap)
         case ("expired",):
             return SourceExpired("the pictures were uploaded too long ago; send them again")
-        case _:
+        case ("conflict",):
             return IdempotencyConflict("the idempotency key was used before with other content")
+        case _:
+            raise ValueError(f"CREATE answered {verdict!r}")

@@ -16,6 +16,7 @@ SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
 OTHER_SPEC = CutoutSpec(model="u2netp")
 OTHER_LANE = lane_of(OTHER_SPEC)
+LIMITS = LedgerLimits()
 ERROR = ErrorFacts(kind="processing_failed", message="the picture is damaged", details={"side": 7, "part": "Ä"})
 
 Answer = TypeVar("Answer")

@@ -15,7 +15,7 @@ from jobs.presence import Presence
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
-from tests.test_jobs.build import MakeLedger
+from tests.test_jobs.build import LIMITS, MakeLedger
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def make_memory_ledger(clock: ManualClock) -> MakeLedger:
-    def make(limits: LedgerLimits = LedgerLimits()) -> LedgerStore:  # noqa: B008 — frozen
+    def make(limits: LedgerLimits = LIMITS) -> LedgerStore:
         return MemoryLedger(limits, clock)
 
     return make
@@ -39,7 +39,7 @@ def make_memory_ledger(clock: ManualClock) -> MakeLedger:
 
 @pytest.fixture
 def make_redis_ledger(client: Redis, key_prefix: str, clock: ManualClock) -> MakeLedger:
-    def make(limits: LedgerLimits = LedgerLimits()) -> LedgerStore:  # noqa: B008 — frozen
+    def make(limits: LedgerLimits = LIMITS) -> LedgerStore:
         return RedisLedger(client, limits, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
 
     return make

@@ -12,10 +12,11 @@ from redis import Redis
 
 from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, queue_name
-from jobs.queues.celery import CeleryQueue, broker_url, celery_settings
+from jobs.queues.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
 from jobs.spec import Lane
 from jobs.testing import InlineQueue
 from tests.redis_server import redis_server
+from tests.test_jobs.build import run_at_once
 
 LANE = Lane("isnet-general-use:exact")
 
@@ -66,6 +67,14 @@ def test_a_broker_that_hangs_holds_nobody_for_long() -> None:
         with pytest.raises(LedgerUnavailable):
             queue.hint(LANE)
         assert time.monotonic() - started < 3
+
+
+def test_more_threads_than_connections_hint_at_once(redis_url: str) -> None:
+    lane = Lane("crowd:exact")
+    queue = CeleryQueue(redis_url)
+    run_at_once(PUBLISHER_CONNECTIONS + 8, lambda _: queue.hint(lane))
+    with Redis.from_url(redis_url) as client:
+        assert client.llen(queue_name(lane)) == PUBLISHER_CONNECTIONS + 8
 
 
 def test_a_broker_that_comes_back() -> None:

@@ -22,7 +22,7 @@ from jobs.stores.client import RETRIES
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock
 from tests.redis_server import redis_server
-from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of
+from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of, run_at_once
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", threads=2)
 
@@ -83,6 +83,15 @@ class TestKeys:
         with pytest.raises(Exception, match="cap is 0"):
             ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
         assert list(client.scan_iter(match=f"{key_prefix}*", count=1000)) == []
+
+    def test_what_is_remembered_for_repeats_expires(
+        self, ledger: RedisLedger, client: Redis, key_prefix: str
+    ) -> None:
+        ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
+        ledger.grant("alice", 1)
+        for kind in ("idempotency", "grant"):
+            (name,) = client.scan_iter(match=f"{key_prefix}{kind}:*", count=1000)
+            assert 0 < client.pttl(name) <= 86_400_000
 
     def test_two_accounts_never_share_an_idempotency_key(self) -> None:
         assert keys.idempotency_name("a", "b/c") != keys.idempotency_name("a/b", "c")
@@ -205,7 +214,7 @@ class TestServerAway:
         ):
             RedisLedger(client, LedgerLimits()).ping()
         # One time-out for each attempt, and the waits between them.
-        assert time.monotonic() - started < 0.2 * (1 + RETRIES) + 1
+        assert time.monotonic() - started < 0.2 * (1 + RETRIES) + 2
 
     def test_a_wrong_password(self) -> None:
         with redis_server(password="right") as url:
@@ -222,6 +231,11 @@ class TestServerAway:
             ledger.ping()
             client.connection_pool.disconnect()
             ledger.ping()
+
+
+def test_every_thread_of_a_gateway_gets_a_connection(client: Redis, key_prefix: str) -> None:
+    waits = run_at_once(150, lambda _: client.blpop([f"{key_prefix}never"], timeout=0.3))
+    assert waits == [None] * 150
 
 
 @pytest.fixture

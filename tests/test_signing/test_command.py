@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import signing
 from signing import parse_body, take_signature, verify
 
 KEY = "sesame-123456"
@@ -28,6 +29,7 @@ def run(
         input=stdin.encode(),
         capture_output=True,
         check=False,
+        cwd=Path(signing.__file__).parents[1],
         env=environment,
     )
     assert b"sesame" not in done.stdout + done.stderr, "the private key is shown"

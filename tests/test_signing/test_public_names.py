@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import signing
@@ -23,6 +24,10 @@ def test_standard_library_only() -> None:
     code = "import sys, signing; print(*{name.partition('.')[0] for name in sys.modules})"
     # -S leaves site-packages out, so that an import from there fails.
     loaded = subprocess.run(
-        [sys.executable, "-S", "-c", code], check=True, capture_output=True, text=True
+        [sys.executable, "-S", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(signing.__file__).parents[1],
     ).stdout.split()
     assert set(loaded) <= sys.stdlib_module_names | {"signing", "__main__"}

@@ -3,5 +3,6 @@
 --   item, token
 --   result      JSON, as jobs/stores/codec.py writes it
 --
--- Answers 1, or 0 when the claim no longer holds.
+-- Answers 1, or 0 when the claim no longer holds. Past its lease or its hard deadline it holds all the same, until
+-- the reaper has taken the item back.
 return end_claim('done', 'result', args.result)
