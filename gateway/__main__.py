@@ -10,13 +10,14 @@ from dataclasses import asdict
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from redis import Redis
 
 from gateway.accounts import AccountError, Accounts
 from gateway.keytables import RedisKeyTable
 from gateway.server import GatewayServer, gunicorn_options
 from gateway.settings import GatewaySettings
-from gateway.wsgi import connect_ledger, read_settings
+from gateway.wsgi import connect_ledger
 from jobs.errors import LedgerUnavailable
 from jobs.stores.redis import RedisLedger
 
@@ -96,13 +97,15 @@ def _print(shown: dict[str, object], *, as_json: bool) -> None:
 
 def _settings() -> GatewaySettings:
     try:
-        return read_settings()
+        return GatewaySettings()
     except ValidationError as error:
         problems = [
             f"KEYCUT_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise click.ClickException("wrong settings\n" + "\n".join(problems)) from None
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @contextmanager

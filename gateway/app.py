@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ from werkzeug.exceptions import (
     ClientDisconnected,
     HTTPException,
     MethodNotAllowed,
+    RequestedRangeNotSatisfiable,
     RequestEntityTooLarge,
 )
 
@@ -42,7 +44,11 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     RequestEntityTooLarge: faults.BodyTooLarge,
     BadRequest: faults.BodyNotReadable,
     ClientDisconnected: faults.BodyNotReadable,
+    RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
+_DRAIN_BYTES: Final = 2**16
+_KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
+"""What an HTTP error says beside its page."""
 
 
 def create_app(
@@ -108,6 +114,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     """Harden an answer and log it. A path is not logged: a result's opens it."""
+    _drain()
     response.headers["X-Content-Type-Options"] = "nosniff"
     if request.blueprint != "health":
         _LOG.info(
@@ -120,14 +127,27 @@ def _end(response: Response) -> Response:
     return response
 
 
+def _drain() -> None:
+    """Take what a refused request is still sending, up to a bound.
+
+    A connection that is closed over unread bytes is reset, and the caller would never read the answer.
+    """
+    if not request.environ.get("wsgi.input_terminated"):
+        return
+    left_bytes = request.max_content_length or 0
+    with suppress(OSError):
+        while left_bytes > 0 and (chunk := request.environ["wsgi.input"].read(min(left_bytes, _DRAIN_BYTES))):
+            left_bytes -= len(chunk)
+
+
 def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
     """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
 
     def http_error(error: HTTPException) -> Response:
         fault = _HTTP_FAULTS.get(type(error), faults.PathUnknown)
         answer = picpik.refuse(fault())
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        kept = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
+        answer.headers.update(kept)
         return answer
 
     def unexpected(error: Exception) -> Response:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from jobs.blobs import BlobStore
@@ -38,6 +38,7 @@ class ResultPages:
 
         Raises:
             NotFound: the path was altered or has expired, or the result is gone; all look alike.
+        RequestedRangeNotSatisfiable: the range asked for lies outside.
             BlobStoreUnavailable: the blob store is away.
         """
         opened = self.paths.open(mac, expires, f"{task}/{index}/{name}", self.clock())
@@ -56,5 +57,9 @@ class ResultPages:
         answer.set_etag(key.token)
         answer.cache_control.private = True
         answer.cache_control.max_age = max(0, int(expires) - int(self.clock()))
-        answer.make_conditional(request.environ, accept_ranges=True, complete_length=size_bytes)
+        try:
+            answer.make_conditional(request.environ, accept_ranges=True, complete_length=size_bytes)
+        except RequestedRangeNotSatisfiable:
+            file.close()
+            raise
         return answer

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from jobs.settings import JobSettings
 
@@ -18,8 +18,6 @@ _ENVELOPE_BYTES: Final = 64 * 2**10
 
 class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
-
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     """Address to listen on."""

@@ -1,8 +1,6 @@
-"""The WSGI entry point, and the only module that reads the environment."""
+"""The WSGI entry point: settings from the environment, and the real parts."""
 
 from __future__ import annotations
-
-import os
 
 from flask import Flask
 from redis import Redis
@@ -18,15 +16,6 @@ from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger, RedisPresence
 
 
-def read_settings() -> GatewaySettings:
-    """Settings from `KEYCUT_*` and from the files in the folder that `KEYCUT_SECRETS_DIR` names.
-
-    Raises:
-        ValidationError: names every setting that is wrong.
-    """
-    return GatewaySettings(_secrets_dir=os.environ.get("KEYCUT_SECRETS_DIR"))
-
-
 def connect_ledger(settings: GatewaySettings) -> Redis:
     """A client of the ledger's server that gives up soon enough for a caller to wait."""
     return connect(
@@ -38,7 +27,7 @@ def connect_ledger(settings: GatewaySettings) -> Redis:
 
 def app() -> Flask:
     """The gateway on the real parts."""
-    settings = read_settings()
+    settings = GatewaySettings()
     logs.configure(settings.log_format, settings.log_level)
     client = connect_ledger(settings)
     return create_app(

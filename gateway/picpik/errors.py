@@ -47,6 +47,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
     faults.PathUnknown: Row(160, "Missing Action", 404),
     faults.MethodNotAllowed: Row(160, "Missing Action", 405),
+    faults.RangeNotAvailable: Row(230, "Range not available", 416),
     faults.ActionMissing: _MISSING_ACTION,
     faults.ActionUnknown: Row(161, "Action [{error.name}] not found"),
     faults.SignatureMissing: _NO_SIGNATURE,

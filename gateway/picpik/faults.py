@@ -6,6 +6,7 @@
   x EncodingNotSupported
   x PathUnknown
   x MethodNotAllowed
+  x RangeNotAvailable
   x ActionMissing
   x ActionUnknown
   x SignatureMissing
@@ -47,6 +48,10 @@ class PathUnknown(RequestFault):
 
 class MethodNotAllowed(RequestFault):
     """The path does not take the method."""
+
+
+class RangeNotAvailable(RequestFault):
+    """The range asked for lies outside of the result."""
 
 
 class ActionMissing(RequestFault):

@@ -119,6 +119,9 @@ def _read_params() -> Params:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise faults.EncodingNotSupported
     body = request.get_data(cache=False)
+    if request.content_length is None:
+        # A body of unknown length was silently cut where the limit is; asking for more says so.
+        request.stream.read(1)
     if body[:_PROBE_BYTES].lstrip(_BLANK).startswith(b"{"):
         return parse_body(body)
     if request.mimetype == _FORM:

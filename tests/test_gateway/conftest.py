@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import cast
 
@@ -14,14 +13,7 @@ from gateway.keytables import MemoryKeyTable, RedisKeyTable
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger, RedisPresence
 from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
-from tests.redis_server import redis_server
 from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
-
-
-@pytest.fixture(scope="session")
-def gateway_redis_url() -> Iterator[str]:
-    with redis_server() as url:
-        yield url
 
 
 @pytest.fixture
@@ -30,14 +22,14 @@ def memory_key_table() -> KeyTable:
 
 
 @pytest.fixture
-def redis_key_table(gateway_redis_url: str) -> Iterator[KeyTable]:
-    with connect(gateway_redis_url) as client:
-        yield RedisKeyTable(client, key_prefix=f"{{{uuid.uuid4()}}}:")
+def redis_key_table(redis_url: str, key_prefix: str) -> Iterator[KeyTable]:
+    with connect(redis_url) as client:
+        yield RedisKeyTable(client, key_prefix=key_prefix)
 
 
 @pytest.fixture(params=["memory", "redis"])
 def key_table(request: pytest.FixtureRequest) -> KeyTable:
-    return cast(KeyTable, request.getfixturevalue(f"{request.param}_key_table"))
+    return cast("KeyTable", request.getfixturevalue(f"{request.param}_key_table"))
 
 
 def _harness(accounts: Accounts, **parts: object) -> Harness:
@@ -56,21 +48,20 @@ def memory_gateway(memory_key_table: KeyTable) -> Harness:
 
 
 @pytest.fixture
-def redis_gateway(gateway_redis_url: str) -> Iterator[Harness]:
+def redis_gateway(redis_url: str, key_prefix: str) -> Iterator[Harness]:
     settings = make_settings()
-    prefix = f"{{{uuid.uuid4()}}}:"
-    with connect(gateway_redis_url) as client:
+    with connect(redis_url) as client:
         yield _harness(
-            Accounts(RedisKeyTable(client, key_prefix=prefix), settings.master_key_bytes()),
-            store=RedisLedger(client, settings.ledger_limits(), key_prefix=prefix),
-            presence=RedisPresence(client, key_prefix=prefix),
+            Accounts(RedisKeyTable(client, key_prefix=key_prefix), settings.master_key_bytes()),
+            store=RedisLedger(client, settings.ledger_limits(), key_prefix=key_prefix),
+            presence=RedisPresence(client, key_prefix=key_prefix),
         )
 
 
 @pytest.fixture(params=["memory", "redis"])
 def gateway(request: pytest.FixtureRequest) -> Harness:
     """A gateway on each ledger in turn."""
-    return cast(Harness, request.getfixturevalue(f"{request.param}_gateway"))
+    return cast("Harness", request.getfixturevalue(f"{request.param}_gateway"))
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ from werkzeug.test import TestResponse
 from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from jobs.errors import CutoutError
-from jobs.ids import new_token, result_key
+from jobs.blobs import BlobStore
+from jobs.ids import BlobKey, new_token, result_key
 from jobs.presence import Presence
-from jobs.record import Claim, Result
+from jobs.record import Claim, ErrorFacts, Result
 from jobs.spec import CutoutSpec, Lane, lane_of
 from jobs.store import LedgerStore
 from jobs.testing import InlineQueue, MemoryBlobStore
@@ -44,7 +44,7 @@ class Harness:
     accounts: Accounts
     store: LedgerStore
     presence: Presence
-    blobs: MemoryBlobStore
+    blobs: BlobStore
     hints: list[Lane] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,6 +95,11 @@ class Harness:
         assert answer["RetCode"] == 0, answer
         return str(answer["TaskUID"])
 
+    @staticmethod
+    def signed_picture(source: str) -> dict[str, Any]:
+        """A signed request for one picture."""
+        return signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": source})
+
     def detail(self, uid: str, **fields: Any) -> Answer:
         """A task's entry in `ListTasksDetails`."""
         answer = self.call("ListTasksDetails", TaskUIDList=[uid], **fields)
@@ -118,13 +123,18 @@ class Harness:
         assert self.store.finish(claim, result)
         return result
 
-    def fail_one(self, error: CutoutError) -> None:
+    def fail_one(self, error: ErrorFacts) -> None:
         """Let the next item fail as a worker does."""
-        assert self.store.fail(self.claim(), error.facts())
+        assert self.store.fail(self.claim(), error)
+
+    def stored(self) -> tuple[BlobKey, ...]:
+        """The blobs that are there; of a store in memory."""
+        assert isinstance(self.blobs, MemoryBlobStore)
+        return self.blobs.keys()
 
     def assert_nothing_left(self) -> None:
         """No blob, no waiting work and no hint: what a refusal leaves."""
-        assert self.blobs.keys() == ()
+        assert self.stored() == ()
         assert self.store.waiting(self.lane) == 0
         assert self.hints == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -26,12 +27,12 @@ WHOLE = {
     "tiff big": pictures.tiff(order=">"),
 }
 
-TURNED = {
-    "jpeg": lambda exif, _: pictures.jpeg(exif=exif),
-    "png": lambda exif, _: pictures.png(8, 6, exif=exif),
-    "webp": lambda exif, _: pictures.webp(exif=exif),
-    "webp with JPEG's prefix": lambda exif, _: pictures.webp(exif=b"Exif\0\0" + exif),
-    "tiff": lambda _, orientation: pictures.tiff(orientation=orientation),
+TURNED: dict[str, Callable[[int], bytes]] = {
+    "jpeg": lambda orientation: pictures.jpeg(exif=pictures.exif_block(orientation)),
+    "png": lambda orientation: pictures.png(8, 6, exif=pictures.exif_block(orientation)),
+    "webp": lambda orientation: pictures.webp(exif=pictures.exif_block(orientation)),
+    "webp, prefixed": lambda orientation: pictures.webp(exif=b"Exif\0\0" + pictures.exif_block(orientation)),
+    "tiff": lambda orientation: pictures.tiff(orientation=orientation),
 }
 
 
@@ -44,7 +45,7 @@ def test_size_of_every_format(name: str) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", TURNED)
 def test_sizes_are_oriented(name: str, orientation: int) -> None:
-    header = inspect(TURNED[name](pictures.exif_block(orientation), orientation), LIMITS)
+    header = inspect(TURNED[name](orientation), LIMITS)
     assert header.orientation == orientation
     assert (header.width_px, header.height_px) == ((6, 8) if orientation >= 5 else (8, 6))
 

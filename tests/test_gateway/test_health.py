@@ -1,0 +1,140 @@
+"""What supervisors are told, and what callers are told when a part is away."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.accounts import Accounts
+from gateway.keytables import RedisKeyTable
+from gateway.settings import GatewaySettings
+from gateway.wsgi import connect_ledger
+from jobs.blobstores.file import FileBlobStore
+from jobs.presence import WorkerPresence
+from jobs.stores.redis import RedisLedger, RedisPresence
+from jobs.testing import MemoryLedger
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import Harness, make_settings
+
+
+@pytest.fixture
+def worker(gateway: Harness) -> WorkerPresence:
+    return WorkerPresence(
+        owner="w1",
+        lane=gateway.lane,
+        model="isnet-general-use",
+        engine="onnxruntime 1.31",
+        provider="CPUExecutionProvider",
+        threads=2,
+    )
+
+
+@pytest.fixture
+def deaf_server() -> Iterator[str]:
+    """A server that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+def ready(harness: Harness) -> tuple[int, dict[str, object]]:
+    response = harness.app.test_client().get("/readyz")
+    return response.status_code, response.get_json()
+
+
+def away(harness: Harness, settings: GatewaySettings) -> Harness:
+    """The gateway, its ledger's server being another one."""
+    client = connect_ledger(settings)
+    harness.accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
+    harness.store = RedisLedger(client, settings.ledger_limits())
+    harness.presence = RedisPresence(client)
+    harness.app = harness.make_app(settings)
+    return harness
+
+
+def test_alive(memory_gateway: Harness) -> None:
+    response = memory_gateway.app.test_client().get("/healthz")
+    assert (response.status_code, response.get_json()) == (200, {"alive": True})
+
+
+def test_ready_with_a_worker_and_not_without(gateway: Harness, worker: WorkerPresence) -> None:
+    assert ready(gateway) == (503, {"ready": False, "missing": ["worker"], "workers": []})
+    gateway.presence.announce(worker, 10)
+    status, body = ready(gateway)
+    assert (status, body["ready"], body["missing"]) == (200, True, [])
+    assert body["workers"] == [
+        {
+            "owner": "w1",
+            "lane": gateway.lane,
+            "model": "isnet-general-use",
+            "engine": "onnxruntime 1.31",
+            "provider": "CPUExecutionProvider",
+            "threads": 2,
+        }
+    ]
+    gateway.presence.leave("w1")
+    assert ready(gateway)[0] == 503
+
+
+def test_a_ledger_that_is_away(memory_gateway: Harness) -> None:
+    harness = away(memory_gateway, make_settings(redis_url="unix:///nowhere/redis.sock"))
+    assert ready(harness) == (503, {"ready": False, "missing": ["ledger", "worker"], "workers": []})
+    assert harness.app.test_client().get("/healthz").status_code == 200
+    response = harness.post(
+        '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x","request_uuid":"r"}'
+    )
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert response.get_json() == {
+        "RetCode": 130,
+        "Action": "ListTasksDetails",
+        "Message": "Service error and break",
+        "request_uuid": "r",
+    }
+
+
+def test_a_ledger_that_does_not_answer_is_given_up_soon(memory_gateway: Harness, deaf_server: str) -> None:
+    harness = away(memory_gateway, make_settings(redis_url=deaf_server))
+    started = time.monotonic()
+    response = harness.post('{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}')
+    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
+    assert time.monotonic() - started < 2.5
+
+
+def test_a_blob_store_that_is_away(memory_gateway: Harness, tmp_path: Path) -> None:
+    memory_gateway.blobs = FileBlobStore(tmp_path / "blobs")
+    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
+    shutil.rmtree(tmp_path / "blobs")
+    assert ready(memory_gateway)[1]["missing"] == ["blob store", "worker"]
+    response = memory_gateway.app.test_client().post("/", json=memory_gateway.signed_picture(pictures.BASE64_8X8))
+    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
+    assert memory_gateway.store.waiting(memory_gateway.lane) == 0
+
+
+def test_a_full_queue(memory_gateway: Harness) -> None:
+    limits = make_settings(account_queue_cap=1)
+    memory_gateway.store = MemoryLedger(limits.ledger_limits())
+    memory_gateway.app = memory_gateway.make_app(limits)
+    memory_gateway.submit()
+    body = memory_gateway.signed_picture(pictures.BASE64_8X8)
+    response = memory_gateway.app.test_client().post("/", json=body)
+    assert (response.status_code, response.get_json()["RetCode"]) == (429, 153)
+    assert response.headers["Retry-After"] == "2"
+    assert len(memory_gateway.stored()) == 1
+    tolerant = memory_gateway.make_app(make_settings(throttle_status=200))
+    assert tolerant.test_client().post("/", json=body).status_code == 200
+
+
+def test_a_fault_of_this_server_shows_no_trace(memory_gateway: Harness) -> None:
+    # Records under another master key cannot be opened.
+    memory_gateway.accounts.add("other", public_key="other")
+    strange = Accounts(memory_gateway.accounts._table, bytes(32))
+    client = memory_gateway.make_app(memory_gateway.settings, accounts=strange).test_client()
+    response = client.post("/", json={"Action": "ListTasksDetails", "PublicKey": "other", "Signature": "x"})
+    assert response.status_code == 500
+    assert response.get_json().keys() == {"RetCode", "Action", "Message", "request_uuid"}
+    assert (response.get_json()["RetCode"], response.get_json()["Action"]) == (130, "ListTasksDetails")
+    assert b"Traceback" not in response.data

@@ -1,0 +1,125 @@
+"""Result pictures over HTTP, from every blob store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from jobs.blobs import BlobStore
+from jobs.blobstores.file import FileBlobStore
+from jobs.record import Result
+from jobs.testing import MemoryBlobStore
+from jobs.urls import ResultPaths
+from tests.test_gateway.harness import Harness
+
+DATA = bytes(range(256)) * 4
+NEVER = 4_102_444_800
+"""The year 2100."""
+
+
+@pytest.fixture(params=["memory", "file"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return MemoryBlobStore() if request.param == "memory" else FileBlobStore(tmp_path)
+
+
+@pytest.fixture
+def client(memory_gateway: Harness, blobs: BlobStore) -> FlaskClient:
+    memory_gateway.blobs = blobs
+    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
+    return memory_gateway.app.test_client()
+
+
+@pytest.fixture
+def result(memory_gateway: Harness, client: FlaskClient) -> Result:
+    memory_gateway.submit()
+    return memory_gateway.finish_one(DATA)
+
+
+@pytest.fixture
+def paths(memory_gateway: Harness) -> ResultPaths:
+    return ResultPaths(memory_gateway.settings.master_key_bytes())
+
+
+@pytest.fixture
+def path(result: Result, paths: ResultPaths) -> str:
+    return paths.path(result, NEVER)
+
+
+def assert_absent(response: TestResponse) -> None:
+    assert (response.status_code, response.mimetype) == (404, "application/json")
+    body = response.get_json()
+    assert body.pop("request_uuid")
+    assert body == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
+
+
+def test_whole(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        assert response.data == DATA
+        assert response.content_length == len(DATA)
+        assert response.mimetype == "image/png"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.cache_control.private
+        assert response.cache_control.max_age
+        assert response.accept_ranges == "bytes"
+
+
+def test_head(client: FlaskClient, path: str) -> None:
+    with client.head(path) as response:
+        assert (response.status_code, response.data, response.content_length) == (200, b"", len(DATA))
+
+
+def test_conditional(client: FlaskClient, path: str) -> None:
+    with client.get(path) as first:
+        etag = first.headers["ETag"]
+    with client.get(path, headers={"If-None-Match": etag}) as again:
+        assert (again.status_code, again.data) == (304, b"")
+    with client.get(path, headers={"If-None-Match": '"other"'}) as other:
+        assert other.data == DATA
+
+
+@pytest.mark.parametrize(("asked", "start", "stop"), [("0-9", 0, 10), ("1000-", 1000, 1024), ("-5", 1019, 1024)])
+def test_ranges(client: FlaskClient, path: str, asked: str, start: int, stop: int) -> None:
+    with client.get(path, headers={"Range": f"bytes={asked}"}) as response:
+        assert response.status_code == 206
+        assert response.data == DATA[start:stop]
+        assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
+
+
+def test_a_range_outside(client: FlaskClient, path: str) -> None:
+    with client.get(path, headers={"Range": "bytes=5000-"}) as response:
+        assert (response.status_code, response.mimetype) == (416, "application/json")
+        assert response.headers["Content-Range"] == f"bytes */{len(DATA)}"
+
+
+def test_anything_wrong_is_the_same_404(
+    client: FlaskClient, path: str, result: Result, paths: ResultPaths
+) -> None:
+    mac, expires, task, index, name = path.removeprefix("/r/").split("/")
+    for wrong in (
+        f"/r/{mac[:-1]}x/{expires}/{task}/{index}/{name}",
+        f"/r/ü/{expires}/{task}/{index}/{name}",
+        f"/r/{mac}/{NEVER + 1}/{task}/{index}/{name}",
+        f"/r/{mac}/0{expires}/{task}/{index}/{name}",
+        f"/r/{mac}/x/{task}/{index}/{name}",
+        f"/r/{mac}/{expires}/{task}/1/{name}",
+        f"/r/{mac}/{expires}/{task}/{index}/{name[:-4]}.jpg",
+        f"/r/{mac}/{expires}/../{index}/{name}",
+        paths.path(result, 1_000),
+    ):
+        assert_absent(client.get(wrong))
+
+
+def test_a_result_that_was_deleted(client: FlaskClient, blobs: BlobStore, path: str, result: Result) -> None:
+    blobs.delete(result.blob)
+    assert_absent(client.get(path))
+
+
+def test_a_source_has_no_path(client: FlaskClient, memory_gateway: Harness, paths: ResultPaths) -> None:
+    uid = memory_gateway.submit()
+    claim = memory_gateway.claim()
+    assert claim.task == uid
+    forged = f"/r/{'A' * 22}/{NEVER}/{claim.source}.png"
+    assert_absent(client.get(forged))

@@ -1,0 +1,222 @@
+"""The real server: commands as an operator types them, gunicorn, HTTP, Redis, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.blobstores.file import FileBlobStore
+from jobs.ids import new_token, result_key
+from jobs.record import Result
+from jobs.spec import Lane
+from jobs.store import LedgerLimits
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger
+from tests.redis_server import redis_server
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import MASTER_KEY, signed
+
+START_SECONDS = 20
+LANE = Lane("isnet-general-use:exact")
+
+
+@dataclass
+class Installation:
+    """A Redis server, a folder for blobs, and the gateway's environment."""
+
+    redis_url: str
+    blob_dir: Path
+
+    def __post_init__(self) -> None:
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("KEYCUT_")},
+            "KEYCUT_REDIS_URL": self.redis_url,
+            "KEYCUT_MASTER_KEY": MASTER_KEY,
+            "KEYCUT_BLOB_DIR": str(self.blob_dir),
+            "KEYCUT_MAX_SOURCE_BYTES": "300000",
+            "KEYCUT_MAX_BODY_BYTES": "500000",
+            "KEYCUT_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
+        }
+
+    def run(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        command = [sys.executable, "-W", "error", "-m", "gateway", *arguments]
+        environment = {**self.environment, **changes}
+        return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
+
+    def keys(self, *arguments: str, given: str = "") -> Any:
+        """Run a `keys` command and read its JSON."""
+        done = self.run("keys", *arguments, "--json", given=given)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@dataclass
+class LiveGateway:
+    """A gateway that serves."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with redis_server() as redis_url:
+        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
+
+
+@pytest.fixture(scope="module")
+def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    port = free_port()
+    log = tmp_path_factory.mktemp("logs") / "gateway.log"
+    command = [sys.executable, "-m", "gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=installation.environment, stdout=output, stderr=output) as process,
+    ):
+        gateway = LiveGateway(process, f"http://127.0.0.1:{port}", log)
+        try:
+            wait_until_alive(gateway)
+            yield gateway
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until_alive(gateway: LiveGateway) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at:
+        try:
+            if httpx.get(f"{gateway.url}/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(gateway.log.read_text())
+
+
+@pytest.fixture(scope="module")
+def keys(installation: Installation) -> dict[str, str]:
+    pair = installation.keys("add", "--name", "anna", "--credits", "5")
+    assert isinstance(pair, dict)
+    return pair
+
+
+def call(gateway: LiveGateway, keys: dict[str, str], action: str, **fields: Any) -> dict[str, Any]:
+    params = {"Action": action, "PublicKey": keys["public_key"], **fields}
+    answer = httpx.post(gateway.url, json=signed(params, keys["private_key"]))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert isinstance(body, dict)
+    return body
+
+
+def test_keys_are_added_once_and_listed_without_secrets(installation: Installation, keys: dict[str, str]) -> None:
+    assert keys.keys() == {"account", "public_key", "private_key", "available_credits"}
+    taken = installation.keys("add", "--name", "bert", "--public-key", "abcdefg", given="123456\n")
+    assert (taken["public_key"], taken["private_key"]) == ("abcdefg", "123456")
+    refused = installation.run("keys", "add", "--public-key", "abcdefg", given="other\n")
+    assert (refused.returncode, refused.stderr) == (1, "Error: the public key is taken\n")
+    assert installation.run("keys", "add", "--public-key", "new").returncode == 1
+    listed = installation.keys("list")
+    assert {"account": "bert", "public_key": "abcdefg", "private_key_count": 1} in listed
+    assert keys["private_key"] not in json.dumps(listed)
+    assert "anna" in installation.run("keys", "list").stdout
+
+
+def test_wrong_settings_are_named_all_at_once_without_their_values(installation: Installation) -> None:
+    done = installation.run("serve", KEYCUT_MASTER_KEY="c2VjcmV0", KEYCUT_PORT="x", KEYCUT_TRUSTED_PROXIES="proxy")
+    assert done.returncode == 1
+    for name in ("KEYCUT_MASTER_KEY", "KEYCUT_PORT", "KEYCUT_TRUSTED_PROXIES"):
+        assert name in done.stderr
+    assert "c2VjcmV0" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_ledger_that_is_away_is_told_in_a_line(installation: Installation) -> None:
+    done = installation.run("keys", "list", KEYCUT_REDIS_URL="unix:///nowhere/redis.sock")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_picture_goes_round(live: LiveGateway, installation: Installation, keys: dict[str, str]) -> None:
+    answer = call(live, keys, "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="round")
+    assert answer["RetCode"] == 0, answer
+    blobs = FileBlobStore(installation.blob_dir)
+    with connect(installation.redis_url) as client:
+        assert client.llen(f"keycut.{LANE}") == 1
+        ledger = RedisLedger(client, LedgerLimits())
+        claim = ledger.claim([LANE], "worker", new_token())
+        assert claim is not None
+        key = result_key(claim.task, claim.index, claim.token)
+        blobs.put(key, b"picture")
+        result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=7)
+        assert ledger.finish(claim, result)
+    (entry,) = call(live, keys, "ListTasksDetails", TaskUIDList=[answer["TaskUID"]])["TaskDetailList"]
+    (url,) = entry["ImgList"]
+    assert url.startswith(live.url)
+    fetched = httpx.get(url, headers={"Range": "bytes=0-2"})
+    assert (fetched.status_code, fetched.content, fetched.headers["Content-Type"]) == (206, b"pic", "image/png")
+    assert httpx.head(url).headers["Content-Length"] == "7"
+
+
+def test_the_forwarded_address_of_a_trusted_proxy_counts(live: LiveGateway, keys: dict[str, str]) -> None:
+    uid = call(live, keys, "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="round")["TaskUID"]
+    request = signed(
+        {"Action": "ListTasksDetails", "PublicKey": keys["public_key"], "TaskUIDList": [uid]}, keys["private_key"]
+    )
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
+    (entry,) = httpx.post(live.url, json=request, headers=headers).json()["TaskDetailList"]
+    assert entry["ImgList"][0].startswith("https://cut.example/r/")
+
+
+def test_bodies_without_a_length_and_bodies_over_the_limit(live: LiveGateway, keys: dict[str, str]) -> None:
+    params = {
+        "Action": "ListTasksDetails",
+        "PublicKey": keys["public_key"],
+        "TaskUIDList": ["d5ari00q5cu0v880200g"],
+    }
+    body = json.dumps(signed(params, keys["private_key"])).encode()
+    with httpx.Client(base_url=live.url) as client:
+        assert client.post("/", content=iter([body[:10], body[10:]])).json()["RetCode"] == 0
+        for content in (b"{" + b" " * 500_000, iter([b"{", b" " * 500_000])):
+            refused = client.post("/", content=content)
+            assert (refused.status_code, refused.json()["RetCode"]) == (413, 230)
+        assert client.get("/healthz").status_code == 200
+
+
+def test_no_worker_no_readiness(live: LiveGateway) -> None:
+    answer = httpx.get(f"{live.url}/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["worker"])
+
+
+def test_it_stops_in_order_and_its_log_holds_no_secret(
+    live: LiveGateway, installation: Installation, keys: dict[str, str]
+) -> None:
+    live.process.send_signal(signal.SIGTERM)
+    assert live.process.wait(timeout=START_SECONDS) == 0
+    text = live.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert any(line["event"].startswith("Listening at") for line in lines)
+    accepted = next(line for line in lines if line.get("request_uuid") == "round")
+    assert (
+        accepted.items() >= {"account": "anna", "action": "RemoveBackground", "ret_code": 0, "status": 200}.items()
+    )
+    assert len(accepted["task_uid"]) == 20
+    for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
+        assert secret not in text
