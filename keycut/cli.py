@@ -90,6 +90,7 @@ RELAY: Final = {"ignore_unknown_options": True}
 
 
 @click.group(cls=Commands)
+@click.version_option(package_name="keycut")
 def main() -> None:
     """Cut subjects out of pictures, on this machine or at a service."""
 
@@ -247,7 +248,7 @@ def models(arguments: tuple[str, ...]) -> None:
 
 def relay(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run another part's command on this terminal and end as it ends."""
-    require_parts()
+    require_parts(command[0])
     done = subprocess.run((*PYTHON, *command), env=dict(environment), check=False)
     # A command that a signal ended reports a negative number, which no process can exit with.
     raise click.exceptions.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
@@ -277,7 +278,8 @@ def doctor(data: Path, host: str, port: int, as_json: bool) -> None:
 def stop_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that nothing is interrupted half-way."""
     stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not everywhere
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
     try:
         yield stop

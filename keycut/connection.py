@@ -41,6 +41,10 @@ class Retries:
     longest_delay_seconds: float = 30
     """A `Retry-After` above this is not waited for: the fault is reported."""
 
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts must be at least 1, it is {self.attempts}")
+
     def delay_seconds(self, attempt: int, response: httpx.Response | None) -> float:
         """The pause after attempt number `attempt`, counted from 1: what the service asks for, or our own."""
         asked = None if response is None else retry_after_seconds(response)

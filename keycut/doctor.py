@@ -64,7 +64,7 @@ def _python() -> str:
 
 
 def _parts() -> str:
-    require_parts()
+    require_parts("gateway", "worker")
     return "the libraries of gateway and worker are installed"
 
 

@@ -70,7 +70,7 @@ def run_stack(
         KeyboardInterrupt: `stop` was set during the start.
         OSError: the data folder cannot be written.
     """
-    require_parts()
+    require_parts("gateway", "worker")
     data = DataDir(options.data)
     with ExitStack() as undo:
         lock = undo.enter_context(data.locked())

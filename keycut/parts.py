@@ -16,8 +16,11 @@ from keycut import server
 from keycut.datadir import Account, DataDir
 from keycut.errors import CommandFailed, PartsMissing
 
-MODULES: Final = ("celery", "cryptography", "cv2", "flask", "numpy", "onnxruntime", "PIL", "pydantic_settings")
-"""What gateway and worker cannot do without; the client alone needs none of it."""
+MODULES: Final = {
+    "gateway": ("celery", "cryptography", "flask", "gunicorn", "pydantic_settings"),
+    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "pydantic_settings"),
+}
+"""What each part cannot do without; the client alone needs none of it."""
 
 COMMAND_SECONDS: Final = 120
 """Enough for a network to be loaded on a slow machine."""
@@ -26,13 +29,17 @@ PYTHON: Final = (sys.executable, "-P", "-m")
 """How another part is started. Without -P a folder `worker` in the current one would be taken for ours."""
 
 
-def require_parts() -> None:
-    """Make sure that gateway and worker can be run here.
+def require_parts(*parts: str) -> None:
+    """Make sure that parts can be run here.
+
+    Args:
+        parts: `gateway`, `worker`, or both.
 
     Raises:
         PartsMissing: a library is not installed.
     """
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    needed = {module for part in parts for module in MODULES[part]}
+    missing = sorted(module for module in needed if importlib.util.find_spec(module) is None)
     if missing:
         raise PartsMissing(missing)
 

@@ -120,6 +120,11 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         Script([]).client(url=url)
 
 
+def test_a_request_is_sent_at_least_once() -> None:
+    with pytest.raises(ValueError, match="attempts"):
+        Retries(attempts=0)
+
+
 def test_dates_are_understood_in_retry_after() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
 

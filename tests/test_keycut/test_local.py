@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from keycut import parts
 from keycut.datadir import DataDir
-from keycut.errors import PortInUse
+from keycut.errors import PartsMissing, PortInUse
 from keycut.local import address, claim_port
 from tests.test_keycut.processes import lives, soon
 from tests.test_keycut.stand_ins import write_stand_ins
@@ -218,3 +219,10 @@ def test_ports_and_addresses() -> None:
     assert address("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert address("::1", 80) == "http://[::1]:80"
     assert address("0.0.0.0", 80) == address("::", 80) == "http://localhost:80"
+
+
+def test_missing_libraries_are_named_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(parts.MODULES, "worker", ("numpy", "no_such_library"))
+    parts.require_parts("gateway")
+    with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'keycut\["):
+        parts.require_parts("gateway", "worker")

@@ -45,7 +45,7 @@ def supervisor(lines: Lines) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
-def test_pauses_double_up_to_a_limit_and_start_over_after_a_stable_time() -> None:
+def test_pauses_double_up_to_a_limit() -> None:
     backoff = Backoff(first_seconds=0.5, longest_seconds=30)
     assert [backoff.pause_seconds(deaths) for deaths in (1, 2, 3, 7, 10_000)] == [0.5, 1, 2, 30, 30]
 
@@ -67,9 +67,24 @@ def test_one_that_dies_again_and_again_is_started_ever_more_slowly(
     supervisor.start(program("dier", DIE, tmp_path))
     supervisor.keep_alive()
     assert soon(lambda: len(pids(tmp_path)) >= 4)
-    announced = [text.rpartition(" in ")[2] for text in lines.texts if "starts again" in text]
-    assert announced[:4] == ["0.1 s", "0.2 s", "0.4 s", "0.4 s"][: len(announced)]
-    assert len(announced) >= 3
+    assert announcements(lines)[:3] == ["0.1 s", "0.2 s", "0.4 s"]
+
+
+def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(lines: Lines, tmp_path: Path) -> None:
+    logger = logging.Logger("test")
+    logger.addHandler(lines)
+    supervisor = Supervisor(logger, backoff=Backoff(first_seconds=0.1, longest_seconds=9, stable_seconds=0.3))
+    try:
+        supervisor.start(program("mayfly", "import time; time.sleep(0.4)", tmp_path))
+        supervisor.keep_alive()
+        assert soon(lambda: len(announcements(lines)) == 3)
+    finally:
+        supervisor.stop()
+    assert announcements(lines) == ["0.1 s"] * 3
+
+
+def announcements(lines: Lines) -> list[str]:
+    return [text.rpartition(" in ")[2] for text in lines.texts if "starts again" in text]
 
 
 def test_output_goes_to_the_log_with_the_name_before_it(
