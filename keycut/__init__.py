@@ -2,7 +2,7 @@
 
 from keycut import Client
 
-with Client("http://127.0.0.1:8000", public_key, private_key) as client:
+with Client("http://127.0.0.1:8080", public_key, private_key) as client:
     client.remove_background("cat.jpg").save("cat.png")
 """
 

@@ -221,7 +221,8 @@ def local_client(folder: Path, pictures: int, console: Console) -> Iterator[Clie
         if running is not None and account is not None:
             url = running.url
         else:
-            options = StackOptions(data=folder, workers=min(pictures, max(1, cpus() // CPUS_PER_WORKER)))
+            workers = min(pictures, max(1, cpus() // CPUS_PER_WORKER))
+            options = StackOptions(data=folder, workers=workers, announced=False)
             with console.status("Starting a stack for this call"):
                 stack = undo.enter_context(run_stack(options))
             url, account = stack.url, stack.account

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from keycut.client import Job
+from keycut.client import Job, JobStatus
 from keycut.errors import KeycutError
 
 AT_ONCE: Final = 4
@@ -71,10 +72,15 @@ def cut_all(
     Returns:
         What failed, in the order of `orders`.
     """
+    given_up = threading.Event()
+
+    def look(_: JobStatus) -> None:
+        if given_up.is_set():
+            raise _GivenUp
 
     def work(order: Order) -> None:
         job = submit(order.source)
-        job.wait(timeout_seconds=timeout_seconds)
+        job.wait(timeout_seconds=timeout_seconds, on_status=look)
         order.target.parent.mkdir(parents=True, exist_ok=True)
         job.save(order.target)
 
@@ -82,16 +88,32 @@ def cut_all(
     with progress_bar(console) as progress, ThreadPoolExecutor(AT_ONCE) as pool:
         bar = progress.add_task("Cutting out", total=len(orders))
         running = {pool.submit(work, order): order for order in orders}
-        for done in as_completed(running):
-            order = running[done]
-            try:
-                done.result()
-            except (KeycutError, OSError) as error:
-                failures[order.source] = Failure(order.source, error)
-            else:
-                on_saved(order.target)
-            progress.advance(bar)
+        try:
+            for done in as_completed(running):
+                order = running[done]
+                failure = _failure(done, order.source)
+                if failure is None:
+                    on_saved(order.target)
+                else:
+                    failures[order.source] = failure
+                progress.advance(bar)
+        except BaseException:  # Ctrl-C above all: the pool would otherwise wait for pictures that nobody wants
+            given_up.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [failures[order.source] for order in orders if order.source in failures]
+
+
+class _GivenUp(Exception):
+    """The caller has stopped waiting."""
+
+
+def _failure(done: Future[None], source: Path) -> Failure | None:
+    try:
+        done.result()
+    except (KeycutError, OSError) as error:
+        return Failure(source, error)
+    return None
 
 
 def progress_bar(console: Console) -> Progress:

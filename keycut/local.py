@@ -43,6 +43,8 @@ class StackOptions:
     port: int = 0
     """0 for a free one."""
     workers: int = 1
+    announced: bool = True
+    """Whether other commands find the stack. One that ends with a single call is better left alone."""
     ready_timeout_seconds: float = 180
 
 
@@ -88,8 +90,9 @@ def run_stack(
         account = data.account() or make_account(data, environment)
         stack = Stack(start.service(options, port, environment), account)
         supervisor.keep_alive()
-        data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
-        undo.callback(data.withdraw)
+        if options.announced:
+            data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
+            undo.callback(data.withdraw)
         yield stack
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +19,7 @@ from keycut.cutting import plan
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
+from tests.test_keycut.processes import soon
 
 
 @pytest.fixture
@@ -128,6 +133,17 @@ def test_wrong_calls_exit_with_2(
     photos[0].write_text("key")
     result = run("cut", "a.png", "-o", "out.png", *arguments)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Path) -> None:
+    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
+    command = [sys.executable, "-m", "keycut", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
+    environment = os.environ | {"KEYCUT_PRIVATE_KEY": PRIVATE_KEY}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=10)[1]
+    assert (process.returncode, said.strip()) == (1, "Aborted!")
 
 
 def test_results_never_replace_pictures_or_each_other(tmp_path: Path) -> None:

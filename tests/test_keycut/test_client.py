@@ -79,7 +79,7 @@ def test_a_saved_result_is_whole_and_has_the_usual_permissions(service: Service,
 def test_a_job_that_fails_says_why(service: Service) -> None:
     with service.client() as client:
         job = client.remove_background(png())
-        service.gateway.fail_one(SourceUndecodable("the picture ends too soon"))
+        service.gateway.fail_one(SourceUndecodable("the picture ends too soon").facts())
         with pytest.raises(JobFailed) as caught:
             job.wait()
     assert (caught.value.uid, caught.value.code) == (job.uid, 1001)
