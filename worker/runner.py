@@ -20,17 +20,14 @@ from jobs.ids import new_token, result_key
 from jobs.record import Claim, Result
 from jobs.spec import CutoutSpec, Lane, Output
 from jobs.store import LedgerStore
-from worker.cutout.pipeline import Frame, run_steps, steps_for
+from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
 from worker.cutout.segment import Predict
 from worker.heartbeat import ClaimLost, Heartbeat
-from worker.images import SourceLimits, encode_mask, encode_png, read_image
+from worker.images import Reading, encode_png, read_image
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-RETRY_SECONDS = 0.5
-"""Pause before the ledger or the blob store is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +38,11 @@ class Runner:
     blobs: BlobStore
     predict: Predict
     owner: str
-    limits: SourceLimits
+    reading: Reading
     beat_seconds: float
     delete_source: bool = True
+    retry_seconds: float = 0.5
+    """Pause before the ledger or the blob store is asked again."""
 
     def run_one(self, lanes: Sequence[Lane]) -> bool:
         """Take one item of the lanes and bring it to its end.
@@ -76,7 +75,7 @@ class Runner:
             log.exception("item_crashed")
             self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
-        if insist(lambda: self.store.finish(claim, result), beat):
+        if self._insist(lambda: self.store.finish(claim, result), beat):
             log.info("item_done", seconds=round(time.monotonic() - started, 3), size_bytes=result.size_bytes)
             self._drop_source(claim)
         else:
@@ -85,17 +84,32 @@ class Runner:
 
     def _make(self, claim: Claim, beat: Heartbeat) -> Result:
         """Write the result's blob, without a word to the ledger."""
-        source = insist(lambda: self.blobs.get(claim.source), beat)
-        data, width_px, height_px = cut_out(source, claim.spec, self.predict, self.limits, beat.check)
+        source = self._insist(lambda: self.blobs.get(claim.source), beat)
+        data, width_px, height_px = cut_out(source, claim.spec, self.predict, self.reading, beat.check)
         key = result_key(claim.task, claim.index, claim.token)
-        insist(lambda: self.blobs.put(key, data), beat)
+        self._insist(lambda: self.blobs.put(key, data), beat)
         return Result(
             blob=key, media_type="image/png", width_px=width_px, height_px=height_px, size_bytes=len(data)
         )
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
-        if insist(lambda: self.store.fail(claim, error.facts()), beat):
+        if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
             self._drop_source(claim)
+
+    def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
+        """Call until the ledger or the blob store answers, as long as the claim has time.
+
+        Raises:
+            ServiceUnavailable: it did not answer before the hard deadline.
+        """
+        while True:
+            try:
+                return call()
+            except (LedgerUnavailable, BlobStoreUnavailable) as error:
+                if beat.seconds_left() <= self.retry_seconds:
+                    raise
+                log.warning("waiting_for_service", kind=error.kind, message=error.message)
+                time.sleep(self.retry_seconds)
 
     def _drop_source(self, claim: Claim) -> None:
         if self.delete_source:
@@ -106,7 +120,7 @@ class Runner:
 
 
 def cut_out(
-    data: bytes, spec: CutoutSpec, predict: Predict, limits: SourceLimits, check: Callable[[], None]
+    data: bytes, spec: CutoutSpec, predict: Predict, reading: Reading, check: Callable[[], None]
 ) -> tuple[bytes, int, int]:
     """Make the result of one picture, from bytes to bytes.
 
@@ -114,7 +128,7 @@ def cut_out(
         data: an encoded picture.
         spec: what to do with it.
         predict: the network.
-        limits: what the picture may measure.
+        reading: what the picture may measure, and how its colours are read.
         check: called between steps; what it raises ends the work.
 
     Returns:
@@ -123,27 +137,10 @@ def cut_out(
     Raises:
         SourceRejected, SourceUndecodable: the picture cannot be used.
     """
-    source = read_image(data, limits)
+    source = read_image(data, reading)
+    frame = Frame(picture=source.over_white(), source_alpha=source.alpha)
+    result = filled(run_steps(steps_for(spec, predict), frame, check).result)
     check()
-    frame = run_steps(steps_for(spec, predict), Frame(image=source.rgb, source_alpha=source.alpha), check)
-    check()
-    height_px, width_px = frame.result_alpha.shape
-    if spec.output is Output.MASK:
-        return encode_mask(frame.result_alpha), width_px, height_px
-    return encode_png(frame.result_rgb, frame.result_alpha), width_px, height_px
-
-
-def insist(call: Callable[[], T], beat: Heartbeat) -> T:
-    """Call until the ledger or the blob store answers, as long as the claim has time.
-
-    Raises:
-        ServiceUnavailable: it did not answer before the hard deadline.
-    """
-    while True:
-        try:
-            return call()
-        except (LedgerUnavailable, BlobStoreUnavailable) as error:
-            if beat.seconds_left() <= RETRY_SECONDS:
-                raise
-            log.warning("waiting_for_service", kind=error.kind, message=error.message)
-            time.sleep(RETRY_SECONDS)
+    height_px, width_px = result.shape[:2]
+    icc_profile = None if spec.output is Output.MASK else source.icc_profile
+    return encode_png(result, icc_profile), width_px, height_px

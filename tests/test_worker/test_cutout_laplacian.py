@@ -1,0 +1,59 @@
+"""The sparse rows against the paper's formula, written out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.cutout.arrays import FloatImage
+from worker.cutout.laplacian import laplacian_rows
+
+EPSILON = 1e-4
+
+
+def written_out(image: FloatImage, epsilon: float) -> NDArray[np.float64]:
+    """Equation 12 of Levin, Lischinski and Weiss, window by window: (pixels, pixels)."""
+    height, width = image.shape[:2]
+    laplacian = np.zeros((height * width, height * width))
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            members = [(y + dy) * width + x + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+            colours = image.reshape(-1, 3)[members].astype(np.float64)
+            centred = colours - colours.mean(axis=0)
+            covariance = centred.T @ centred / 9 + epsilon * np.eye(3)
+            affinity = (1 + centred @ np.linalg.inv(covariance) @ centred.T) / 9
+            laplacian[np.ix_(members, members)] += np.eye(9) - affinity
+    return laplacian
+
+
+def picture(height: int = 9, width: int = 7) -> FloatImage:
+    return np.random.default_rng(0).random((height, width, 3)).astype(np.float32)
+
+
+def some_unknown(image: FloatImage) -> NDArray[np.bool_]:
+    return np.random.default_rng(1).random(image.shape[:2]) < 0.5
+
+
+def test_rows_are_the_formula() -> None:
+    image = picture()
+    unknown = some_unknown(image)
+    expected = written_out(image, EPSILON)[np.flatnonzero(unknown)]
+    assert np.allclose(laplacian_rows(image, unknown, EPSILON).toarray(), expected, atol=1e-5)
+
+
+def test_a_constant_alpha_costs_nothing() -> None:
+    image = picture()
+    rows = laplacian_rows(image, np.ones(image.shape[:2], bool), EPSILON)
+    assert np.abs(rows @ np.ones(image.size // 3, np.float32)).max() < 1e-5
+
+
+def test_an_alpha_linear_in_colour_costs_next_to_nothing() -> None:
+    image = picture()
+    rows = laplacian_rows(image, np.ones(image.shape[:2], bool), 1e-7)
+    alpha = (0.2 + image @ np.array([0.1, 0.5, 0.2])).ravel().astype(np.float32)
+    assert np.abs(rows @ alpha).max() < 1e-4
+
+
+def test_a_picture_of_one_colour_is_handled() -> None:
+    image = np.full((5, 6, 3), 0.5, np.float32)
+    assert np.isfinite(laplacian_rows(image, np.ones((5, 6), bool), 1e-7).data).all()

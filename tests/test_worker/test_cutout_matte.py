@@ -1,0 +1,82 @@
+"""Alpha in the unknown band, scored against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.composites import COMPOSITES, Composite
+from worker.cutout import scores
+from worker.cutout.arrays import ByteMask, FloatMask
+from worker.cutout.filters import to_levels
+from worker.cutout.matte import refine, remap
+from worker.cutout.trimap import Thresholds, make_trimap
+
+USUAL = Thresholds(foreground=240, background=15)
+
+RECORDED_SAD = {"ball": 0.864, "mug": 2.144, "bottle": 0.865, "bear": 2.244, "portrait": 0.787}
+"""Thousands of pixels, of refined alpha from the coarse mask; the test allows one per cent more."""
+
+
+def refined(composite: Composite) -> ByteMask:
+    mask = composite.coarse_mask()
+    return refine(composite.photo, mask, make_trimap(to_levels(mask), USUAL, erode_px=15))
+
+
+@pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
+class TestRefine:
+    def test_is_as_near_to_the_truth_as_recorded(self, composite: Composite) -> None:
+        error = scores.sad(refined(composite) / 255, composite.alpha)
+        assert error <= 1.01 * RECORDED_SAD[composite.name]
+
+    def test_is_nearer_to_the_truth_than_the_mask(self, composite: Composite) -> None:
+        alpha, mask = refined(composite) / 255, composite.coarse_mask()
+        assert scores.sad(alpha, composite.alpha) < 0.5 * scores.sad(mask, composite.alpha)
+        assert scores.gradient_error(alpha, composite.alpha) < scores.gradient_error(mask, composite.alpha)
+
+    def test_is_deterministic(self, composite: Composite) -> None:
+        assert np.array_equal(refined(composite), refined(composite))
+
+
+@pytest.mark.parametrize("size", [(3, 3), (3, 900), (900, 3), (5, 2000)])
+def test_refine_works_in_narrow_pictures(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    mask = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
+    alpha = refine(image, mask, make_trimap(to_levels(mask), USUAL, erode_px=3))
+    assert alpha.shape == size
+    assert alpha.dtype == np.uint8
+
+
+def ramp() -> FloatMask:
+    return np.arange(256, dtype=np.float32)[None] / np.float32(255)
+
+
+def test_remap_is_linear_between_the_thresholds() -> None:
+    alpha = remap(ramp(), Thresholds(foreground=200, background=100), erode_px=0)[0]
+    assert (alpha[:101] == 0).all()
+    assert (alpha[200:] == 255).all()
+    assert np.abs(alpha[100:201] - np.linspace(0, 255, 101)).max() < 0.51
+
+
+def test_remap_is_a_step_where_the_thresholds_are_equal() -> None:
+    alpha = remap(ramp(), Thresholds(foreground=128, background=128), erode_px=0)[0]
+    assert alpha.tolist() == [0] * 129 + [255] * 127
+
+
+@pytest.mark.parametrize("erode_px", range(41))
+def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
+    mask = np.zeros((3, 200), np.float32)
+    mask[:, 100:] = 1
+    row = remap(mask, USUAL, erode_px)[1]
+    soft = np.flatnonzero((row > 0) & (row < 255))
+    assert (row[: 100 - erode_px // 2] == 0).all()
+    assert (row[100 + erode_px // 2 :] == 255).all()
+    assert len(soft) <= max(0, erode_px - 1)
+
+
+def test_the_blur_grows_with_the_erosion() -> None:
+    mask = np.zeros((3, 200), np.float32)
+    mask[:, 100:] = 1
+    widths = [np.count_nonzero(remap(mask, USUAL, k)[1] % 255) for k in (0, 5, 10, 15, 20, 30, 40)]
+    assert widths == sorted(widths)
+    assert widths[0] == 0 < widths[1] < widths[-1]

@@ -1,0 +1,227 @@
+"""What the parameters do to pixels, through the whole pipeline; the network is a mask that is given."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from jobs.errors import BoxOutsidePicture
+from jobs.spec import Box, CutoutSpec, Output, Refinement
+from tests.composites import COMPOSITES, Composite
+from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
+from worker.cutout.filters import enlarged, to_levels
+from worker.cutout.pipeline import Frame, StepOutOfOrderError, filled, run_steps, steps_for
+from worker.cutout.scores import sad
+from worker.cutout.segment import Predict
+from worker.cutout.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
+
+SIZES = [(1, 1), (1, 40), (40, 1), (2, 2), (2, 50), (3, 3), (3, 40), (17, 23)]
+MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]
+
+in_each_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def go_on() -> None:
+    """The check of a caller that never stops the work."""
+
+
+def given(mask: FloatMask) -> Predict:
+    return lambda view: enlarged(mask, view.shape[0], view.shape[1])
+
+
+def run(picture: RgbImage, mask: FloatMask, source_alpha: ByteMask | None = None, **parameters: Any) -> Frame:
+    spec = CutoutSpec(model="given", **parameters)
+    return run_steps(steps_for(spec, given(mask)), Frame(picture=picture, source_alpha=source_alpha), go_on)
+
+
+def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:
+    result = run(picture, mask, output=Output.MASK, **parameters).result
+    assert result is not None
+    return result
+
+
+@cache
+def bear() -> Composite:
+    return next(composite for composite in COMPOSITES if composite.name == "bear")
+
+
+def noise(height: int, width: int) -> RgbImage:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def soft_pixels(alpha: ByteMask) -> int:
+    return int(np.count_nonzero((alpha > 0) & (alpha < 255)))
+
+
+@in_each_mode
+class TestEveryMode:
+    def test_known_regions_stay(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask()
+        alpha = alpha_of(bear().photo, mask, refinement=mode)
+        trimap = make_trimap(to_levels(mask), Thresholds(240, 15), erode_px=15)
+        assert (alpha[trimap == FOREGROUND] == 255).all()
+        assert (alpha[trimap == BACKGROUND] == 0).all()
+
+    def test_the_mask_is_the_cutouts_alpha(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask()
+        cutout = run(bear().photo, mask, refinement=mode).result
+        assert cutout is not None
+        assert np.array_equal(cutout[..., 3], alpha_of(bear().photo, mask, refinement=mode))
+
+    def test_opaque_colours_are_the_pictures_and_clear_ones_are_zero(self, mode: Refinement) -> None:
+        cutout = run(bear().photo, bear().coarse_mask(), refinement=mode).result
+        assert cutout is not None
+        assert np.array_equal(cutout[cutout[..., 3] == 255, :3], bear().photo[cutout[..., 3] == 255])
+        assert not cutout[cutout[..., 3] == 0].any()
+
+    def test_equal_input_gives_equal_output(self, mode: Refinement) -> None:
+        first, second = (run(bear().photo, bear().coarse_mask(), refinement=mode).result for _ in range(2))
+        assert np.array_equal(filled(first), filled(second))
+
+    @pytest.mark.parametrize("size", SIZES)
+    @pytest.mark.parametrize("level", [0.0, 0.02, 0.5, 1.0])
+    def test_any_size_and_any_flat_mask(self, mode: Refinement, size: tuple[int, int], level: float) -> None:
+        mask = np.full(size, level, np.float32)
+        cutout = run(noise(*size), mask, refinement=mode, erode_px=40).result
+        assert cutout is not None
+        assert cutout.shape == (*size, 4)
+        expected = 0 if level == 0.0 else int(to_levels(mask)[0, 0])
+        assert (cutout[..., 3] == (0 if expected < 15 else expected)).all()
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_any_size_and_a_mask_of_all_levels(self, mode: Refinement, size: tuple[int, int]) -> None:
+        mask = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
+        alpha = alpha_of(noise(*size), mask, refinement=mode)
+        assert alpha.shape == size
+        assert (alpha[mask == 0] == 0).all()
+
+    def test_no_known_foreground_leaves_the_mask_itself(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask()
+        alpha = alpha_of(bear().photo, mask, refinement=mode, foreground_threshold=255, background_threshold=0)
+        assert np.array_equal(alpha, to_levels(mask))
+
+    def test_source_alpha_multiplies_last(self, mode: Refinement) -> None:
+        mask, source = bear().coarse_mask(), np.full(bear().alpha.shape, 128, np.uint8)
+        plain = alpha_of(bear().photo, mask, refinement=mode)
+        halved = run(bear().photo, mask, source, refinement=mode, output=Output.MASK).result
+        assert np.abs(filled(halved) - plain * (128 / 255)).max() <= 0.5
+
+
+class TestErodeSize:
+    @pytest.mark.parametrize("mode", [Refinement.ON, Refinement.OFF])
+    def test_more_is_softer(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask(blur_px=1.5)
+        sharp, usual, wide = (
+            soft_pixels(alpha_of(bear().photo, mask, refinement=mode, erode_px=k)) for k in (0, 15, 40)
+        )
+        assert sharp < usual < wide
+        assert wide > 1.2 * sharp
+
+    def test_zero_leaves_sharp_parts_of_the_mask_alone(self) -> None:
+        mask = (bear().alpha > 0.5).astype(np.float32)
+        assert np.array_equal(alpha_of(bear().photo, mask, refinement=Refinement.ON, erode_px=0), to_levels(mask))
+
+    def test_reaches_no_further_than_its_half(self) -> None:
+        mask = (bear().alpha > 0.5).astype(np.float32)
+        alpha = alpha_of(bear().photo, mask, refinement=Refinement.ON, erode_px=20)
+        changed = (alpha != to_levels(mask)).astype(np.uint8)
+        contour = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+        reach = cv2.dilate(contour.astype(np.uint8), np.ones((21, 21), np.uint8))
+        assert changed.any()
+        assert not (changed & (1 - reach)).any()
+
+
+class TestThresholds:
+    @pytest.mark.parametrize("mode", [Refinement.ON, Refinement.OFF])
+    def test_a_higher_background_threshold_tightens_the_outline(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask()
+        loose, tight = (
+            alpha_of(bear().photo, mask, refinement=mode, background_threshold=t, erode_px=0) for t in (5, 150)
+        )
+        assert np.count_nonzero(tight) < np.count_nonzero(loose)
+
+    @pytest.mark.parametrize("mode", [Refinement.ON, Refinement.OFF])
+    def test_a_lower_foreground_threshold_hardens_the_inner_edge(self, mode: Refinement) -> None:
+        mask = bear().coarse_mask()
+        soft, hard = (
+            alpha_of(bear().photo, mask, refinement=mode, foreground_threshold=t, erode_px=0) for t in (250, 100)
+        )
+        assert np.count_nonzero(hard == 255) > np.count_nonzero(soft == 255)
+
+    def test_off_is_linear_between_them(self) -> None:
+        mask = np.tile(np.arange(256, dtype=np.float32) / np.float32(255), (4, 1))
+        alpha = alpha_of(
+            noise(4, 256), mask, refinement="off", erode_px=0, background_threshold=50, foreground_threshold=150
+        )
+        assert np.abs(alpha[0] - np.clip((np.arange(256) - 50) * 2.55, 0, 255)).max() < 0.51
+
+
+class TestRefinement:
+    def test_on_finds_alpha_and_colours_off_does_not(self) -> None:
+        mask = bear().coarse_mask()
+        on, off = (run(bear().photo, mask, refinement=mode) for mode in (Refinement.ON, Refinement.OFF))
+        errors = [sad(filled(frame.alpha) / 255, bear().alpha) for frame in (on, off)]
+        assert errors[0] < 0.5 * errors[1]
+        assert not np.array_equal(filled(on.colours), bear().photo)
+        assert np.array_equal(filled(off.colours), bear().photo)
+
+    @pytest.mark.parametrize(("blur_px", "refined"), [(4.0, True), (0.0, False)])
+    def test_auto_goes_by_the_width_of_the_soft_zone(self, blur_px: float, refined: bool) -> None:
+        sharp = (bear().alpha > 0.5).astype(np.float32)
+        mask = cv2.GaussianBlur(sharp, (0, 0), blur_px).astype(np.float32) if blur_px else sharp
+        auto = run(bear().photo, mask)
+        assert auto.refined is refined
+        same = run(bear().photo, mask, refinement=Refinement.ON if refined else Refinement.OFF)
+        assert np.array_equal(filled(auto.result), filled(same.result))
+
+
+class TestBox:
+    BOX = Box(left_px=200, top_px=150, right_px=500, bottom_px=420)
+
+    @in_each_mode
+    def test_outside_is_background_and_the_size_stays(self, mode: Refinement) -> None:
+        cutout = run(bear().photo, np.ones((800, 800), np.float32), box=self.BOX, refinement=mode).result
+        assert cutout is not None
+        assert cutout.shape == (800, 800, 4)
+        inside = np.zeros((800, 800), bool)
+        inside[150:420, 200:500] = True
+        assert (cutout[inside, 3] == 255).all()
+        assert not cutout[~inside].any()
+
+    def test_the_network_sees_the_box_with_context(self) -> None:
+        seen: list[tuple[int, ...]] = []
+
+        def predict(view: RgbImage) -> FloatMask:
+            seen.append(view.shape)
+            return np.ones(view.shape[:2], np.float32)
+
+        run_steps(steps_for(CutoutSpec(model="m", box=self.BOX), predict), Frame(picture=bear().photo), go_on)
+        assert seen == [(270 + 2 * 27, 300 + 2 * 30, 3)]
+
+    def test_beside_the_picture_is_refused(self) -> None:
+        with pytest.raises(BoxOutsidePicture):
+            run(noise(10, 10), np.ones((10, 10), np.float32), box=self.BOX)
+
+
+def test_check_runs_before_each_step_and_may_stop_the_work() -> None:
+    calls: list[int] = []
+
+    def third_time_stops() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise TimeoutError
+
+    steps = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))
+    with pytest.raises(TimeoutError):
+        run_steps(steps, Frame(picture=noise(4, 4)), third_time_stops)
+    assert len(calls) == 3
+
+
+def test_a_step_out_of_order_says_so() -> None:
+    last_first = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))[::-1]
+    with pytest.raises(StepOutOfOrderError):
+        run_steps(last_first, Frame(picture=noise(4, 4)), go_on)

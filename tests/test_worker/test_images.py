@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import SecretStr
+
+from jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
+from jobs.settings import JobSettings
+from worker.arrays import Bytes
+from worker.images import FORMATS, ImageLimits, read_image
+
+LIMITS = ImageLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)
+
+
+def gradient(height_px: int = 24, width_px: int = 40) -> Bytes:
+    """A picture in which every pixel differs from its neighbours, and no corner is like another."""
+    rows, columns = np.mgrid[:height_px, :width_px]
+    return np.dstack([rows * 255 // height_px, columns * 255 // width_px, 255 - rows * 4]).astype(np.uint8)
+
+
+EXACT: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+"""Options with which a format keeps the pixels as they are, or nearly so."""
+
+
+def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read(kind: str) -> None:
+    rgb = np.repeat(np.repeat(gradient(3, 5), 8, axis=0), 8, axis=1)
+    source = read_image(saved(Image.fromarray(rgb), kind, **EXACT.get(kind, {})), LIMITS)
+    assert source.rgb.shape == rgb.shape
+    assert source.rgb.dtype == np.uint8
+    assert np.abs(source.rgb.astype(int) - rgb).max() <= (4 if kind == "JPEG" else 0)
+    assert source.alpha is None
+    assert source.icc_profile is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
+    upright = gradient()
+    # What a camera stores, by the EXIF specification's table, is the inverse of what a reader must do.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, 3),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif, **EXACT.get(kind, {}))
+    source = read_image(data, LIMITS)
+    assert source.rgb.shape == upright.shape
+    assert np.abs(source.rgb.astype(int) - upright).max() <= (12 if kind == "JPEG" else 0)
+
+
+def test_damaged_metadata_does_not_cost_the_picture() -> None:
+    data = saved(Image.fromarray(gradient()), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff broken")
+    assert read_image(data, LIMITS).rgb.shape == (24, 40, 3)
+
+
+ALPHA = np.array([[0, 1, 128], [200, 254, 255]], np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_alpha_is_parted_from_the_colours(kind: str) -> None:
+    rgba = np.dstack([gradient(2, 3), ALPHA])
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    source = read_image(saved(Image.fromarray(rgba), kind, **options), LIMITS)
+    assert source.alpha is not None
+    np.testing.assert_array_equal(source.alpha, ALPHA)
+    np.testing.assert_array_equal(source.rgb, rgba[..., :3])
+
+
+def test_grey_with_alpha() -> None:
+    levels = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
+    source = read_image(saved(Image.fromarray(np.dstack([levels, ALPHA]), "LA"), "PNG"), LIMITS)
+    assert source.alpha is not None
+    np.testing.assert_array_equal(source.alpha, ALPHA)
+    np.testing.assert_array_equal(source.rgb, np.dstack([levels] * 3))
+
+
+def test_an_alpha_that_hides_nothing_is_none() -> None:
+    rgba = np.dstack([gradient(), np.full((24, 40), 255, np.uint8)])
+    assert read_image(saved(Image.fromarray(rgba), "PNG"), LIMITS).alpha is None
+
+
+@pytest.mark.parametrize(("mode", "key"), [("L", 7), ("RGB", (7, 7, 7)), ("P", 7), ("1", 0), ("P", b"\xff\x00")])
+def test_a_transparent_colour_becomes_alpha(mode: str, key: object) -> None:
+    hidden = {"1": 0, "P": 1 if isinstance(key, bytes) else 7}.get(mode, 7)
+    picture = Image.new(mode, (4, 3), 255 if mode == "1" else 0)
+    if mode == "P":
+        picture.putpalette([level for level in range(256) for _ in range(3)])
+    picture.putpixel((1, 2), hidden if mode != "RGB" else (7, 7, 7))
+    source = read_image(saved(picture, "PNG", transparency=key), LIMITS)
+    expected = np.full((3, 4), 255, np.uint8)
+    expected[2, 1] = 0
+    assert source.alpha is not None
+    np.testing.assert_array_equal(source.alpha, expected)
+
+
+def test_what_is_transparent_shows_white_to_the_network() -> None:
+    rgb = np.zeros((2, 3, 3), np.uint8)
+    source = read_image(saved(Image.fromarray(np.dstack([rgb, ALPHA])), "PNG"), LIMITS)
+    np.testing.assert_array_equal(source.over_white(), np.dstack([255 - ALPHA] * 3))
+    opaque = read_image(saved(Image.fromarray(gradient()), "PNG"), LIMITS)
+    assert opaque.over_white() is opaque.rgb
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_are_divided_and_not_clipped(extension: str, channels: int) -> None:
+    levels = np.linspace(0, 65535, 12 * 10).astype(np.uint16).reshape(12, 10)
+    data = cv2.imencode(extension, np.dstack([levels] * channels))[1].tobytes()
+    source = read_image(data, LIMITS)
+    assert np.abs(source.rgb.astype(int) - (levels / 257)[..., None]).max() <= 1
+    if channels == 4:
+        assert source.alpha is not None
+        assert np.abs(source.alpha.astype(int) - levels / 257).max() <= 1
+
+
+def test_a_transparent_level_of_sixteen_bit_grey() -> None:
+    levels = np.array([[0, 40000], [40001, 65535]], np.uint16)
+    source = read_image(saved(Image.fromarray(levels), "PNG", transparency=40000), LIMITS)
+    assert source.alpha is not None
+    np.testing.assert_array_equal(source.alpha, [[255, 0], [255, 255]])
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_samples_of_32_bits_are_refused_with_advice(mode: str) -> None:
+    with pytest.raises(SourceUndecodable, match="8 or 16 bits"):
+        read_image(saved(Image.new(mode, (4, 4)), "TIFF"), LIMITS)
+
+
+def test_the_first_frame_of_an_animation() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    for kind in ("GIF", "WEBP", "PNG", "TIFF", "MPO"):
+        data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert read_image(data, LIMITS).rgb[4, 4].tolist() == pytest.approx([255, 0, 0], abs=4), kind
+
+
+LIMIT_CASES = [
+    (ImageLimits(max_bytes=10, max_pixels=10**6, max_side_px=1000), "bytes", 10),
+    (ImageLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
+    (ImageLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
+]
+
+
+def test_the_limits_are_the_gateways() -> None:
+    settings = JobSettings(master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
+    limits = ImageLimits.of(settings)
+    assert (limits.max_bytes, limits.max_pixels, limits.max_side_px) == (32 * 2**20, 50_000_000, 12_000)
+
+
+@pytest.mark.parametrize(("limits", "measure", "limit"), LIMIT_CASES, ids=[case[1] for case in LIMIT_CASES])
+def test_limits(limits: ImageLimits, measure: str, limit: int) -> None:
+    with pytest.raises(SourceTooLarge) as caught:
+        read_image(saved(Image.fromarray(gradient()), "PNG"), limits)
+    assert (caught.value.measure, caught.value.limit) == (measure, limit)
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    data = saved(Image.new("1", (20_000, 20_000)), "PNG")
+    assert len(data) < LIMITS.max_bytes
+    with pytest.raises(SourceTooLarge):
+        read_image(data, LIMITS)
+
+
+UNREADABLE = {
+    "nothing": b"",
+    "text": b"no picture at all",
+    "a PDF": b"%PDF-1.7 ...",
+    "a format that is not read": saved(Image.new("RGB", (4, 4)), "ICO"),
+    "a signature alone": b"\x89PNG\r\n\x1a\n",
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_picture(data: bytes) -> None:
+    with pytest.raises(SourceUnreadable):
+        read_image(data, LIMITS)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_truncated_picture_is_named_as_such(kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(noise), kind)
+    with pytest.raises(SourceUndecodable, match="truncated or damaged"):
+        read_image(data[: len(data) * 2 // 3], LIMITS)
+
+
+SAMPLES = {kind: saved(Image.fromarray(gradient()), kind) for kind in FORMATS}
+
+
+@given(
+    st.sampled_from(FORMATS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20)
+)
+def test_damage_gives_a_picture_or_one_of_our_errors(kind: str, damage: list[tuple[float, int]]) -> None:
+    data = bytearray(SAMPLES[kind])
+    for place, value in damage:
+        data[min(int(place * len(data)), len(data) - 1)] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            source = read_image(bytes(data), LIMITS)
+        except (SourceUnreadable, SourceTooLarge, SourceUndecodable):
+            return
+    assert source.rgb.ndim == 3

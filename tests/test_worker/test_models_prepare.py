@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.tiny_network import SIDE_PX, tiny_network
+from worker.models.errors import ModelUnavailable
+from worker.models.files import Weights, find_weights
+from worker.models.prepare import prepare, prepared_graph
+from worker.models.registry import ISNET, WeightsFile
+
+
+def half_network() -> Any:
+    """The tiny network in half precision with casts at its ends and around its sigmoid, out of order, and a side
+    output: what converters to half precision leave behind."""
+    model = tiny_network()
+    graph = model.graph
+    for tensor in graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    conv, sigmoid = graph.node
+    conv.input[0] = "half_input"
+    sigmoid.input[0], sigmoid.output[0] = "wide_odds", "wide_mask"
+    graph.node.extend(
+        [
+            helper.make_node("Cast", ["input"], ["half_input"], to=TensorProto.FLOAT16),
+            helper.make_node("Cast", ["odds"], ["wide_odds"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", ["wide_mask"], ["half_mask"], to=TensorProto.FLOAT16),
+            helper.make_node("Cast", ["half_mask"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Shape", ["odds"], ["shape"]),
+            helper.make_node("Cast", ["shape"], ["side"], to=TensorProto.FLOAT16),
+        ]
+    )
+    shape = [1, 1, SIDE_PX, SIDE_PX]
+    halves = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, shape) for name in ("odds", "half_mask")]
+    wides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("wide_odds", "wide_mask")]
+    graph.value_info.extend([*halves, *wides])
+    graph.value_info.append(helper.make_tensor_value_info("half_input", TensorProto.FLOAT16, [1, 3, 64, 64]))
+    graph.output.append(helper.make_tensor_value_info("side", TensorProto.FLOAT16, [4]))
+    return model
+
+
+def output(model: Any, picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["mask"], {"input": picture})[0])
+
+
+@pytest.fixture
+def picture() -> np.ndarray[Any, Any]:
+    return np.random.default_rng(1).random((1, 3, SIDE_PX, SIDE_PX), np.float32)
+
+
+def test_half_precision_is_widened_and_the_casts_go(picture: np.ndarray[Any, Any]) -> None:
+    expected = output(half_network(), picture)
+    ready = prepare(half_network(), widen=True)
+    assert [value.name for value in ready.graph.output] == ["mask"]
+    assert [node.op_type for node in ready.graph.node if node.op_type != "Cast"] == ["Conv", "Sigmoid"]
+    assert len(ready.graph.node) == 3  # the cast that makes the output stays
+    assert {tensor.data_type for tensor in ready.graph.initializer} == {TensorProto.FLOAT}
+    assert np.abs(output(ready, picture) - expected).max() < 0.5 / 255
+
+
+def test_on_a_gpu_the_precision_stays(picture: np.ndarray[Any, Any]) -> None:
+    ready = prepare(half_network(), widen=False)
+    assert [value.name for value in ready.graph.output] == ["mask"]
+    assert {tensor.data_type for tensor in ready.graph.initializer} == {TensorProto.FLOAT16}
+    np.testing.assert_array_equal(output(ready, picture), output(half_network(), picture))
+
+
+def test_a_network_in_single_precision_stays_as_it_is(picture: np.ndarray[Any, Any]) -> None:
+    ready = prepare(tiny_network(), widen=True)
+    np.testing.assert_array_equal(output(ready, picture), output(tiny_network(), picture))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Weights:
+    path = tmp_path / "half.onnx"
+    onnx.save(half_network(), path)
+    row = WeightsFile(
+        file_name=path.name,
+        digest=None,
+        input_px=(SIDE_PX, SIDE_PX),
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        licence="",
+        origin="",
+    )
+    return Weights(path=path, row=row, sha256="f" * 64)
+
+
+def test_workers_that_start_together_find_one_whole_graph(weights: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "graphs"
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: prepared_graph(weights, cache, widen=True), range(8)))
+    assert [*cache.iterdir()] == [*set(paths)]
+    onnx.load(paths[0])
+
+
+def test_a_graph_is_prepared_once(weights: Weights, tmp_path: Path) -> None:
+    first = prepared_graph(weights, tmp_path / "graphs", widen=True)
+    weights.path.unlink()
+    assert prepared_graph(weights, tmp_path / "graphs", widen=True) == first
+    with pytest.raises(ModelUnavailable):  # the other form is another file
+        prepared_graph(weights, tmp_path / "graphs", widen=False)
+
+
+def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
+    weights.path.write_bytes(b"not a network")
+    with pytest.raises(ModelUnavailable, match=r"half\.onnx is not a network"):
+        prepared_graph(weights, tmp_path, widen=True)
+
+
+def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelUnavailable, match="KEYCUT_CACHE_DIR"):
+        prepared_graph(weights, tmp_path / "file/graphs", widen=True)
+
+
+def test_the_default_network_gives_the_same_mask_when_prepared(weights_dir: Path) -> None:
+    found = find_weights(ISNET, weights_dir)
+    rows, columns = np.mgrid[:1024, :1024]
+    disc = np.hypot(rows - 500, columns - 560) < 300
+    fed = np.where(disc, -0.3, 0.45).astype(np.float32)[None, None].repeat(3, axis=1)
+    before = onnx.load(found.path)
+    masks = []
+    for model in (before, prepare(onnx.load(found.path), widen=True)):
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        masks.append(session.run([before.graph.output[0].name], {"input": fed})[0])
+        del session  # one at a time: each takes more than a gigabyte
+    assert np.abs(masks[0] - masks[1]).max() < 1 / 255

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_network import write_tiny_model
+from worker.models.errors import ModelUnavailable
+from worker.models.registry import MODELS, NpmPackage, OutputKind, find_model, model_names
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_built_in_rows_are_whole(name: str, tmp_path: Path) -> None:
+    model = find_model(name, tmp_path)
+    assert model is not None
+    assert model.name == name
+    for row in model.files:
+        assert row.digest is not None
+        assert row.licence
+        assert row.origin
+        assert row.source is not None
+
+
+def test_the_sources_of_the_default_model_differ_in_normalisation() -> None:
+    packed, released = MODELS["isnet-general-use"].files
+    assert isinstance(packed.source, NpmPackage)
+    for level in (0, 128, 255):
+        assert (level / 255 - packed.mean[0]) / packed.std[0] == pytest.approx((level - 128) / 256)
+        assert (level / 255 - released.mean[0]) / released.std[0] == pytest.approx(level / 255 - 0.5)
+
+
+def test_an_operators_own_model(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path, "mine", mean=[0.1, 0.2, 0.3], output="logit", sha256="0" * 64)
+    model = find_model("mine", tmp_path)
+    assert model is not None
+    (row,) = model.files
+    assert (row.file_name, row.mean, row.output) == ("mine.onnx", (0.1, 0.2, 0.3), OutputKind.LOGIT)
+    assert row.digest == "sha256:" + "0" * 64
+    assert model_names(tmp_path) == ("isnet-general-use", "mine")
+
+
+MALFORMED: dict[str, dict[str, object]] = {
+    "no size": {},
+    "a size of zero": {"input_px": [0, 64]},
+    "a divisor of zero": {"input_px": [64, 64], "std": [1, 1, 0]},
+    "an unknown output": {"input_px": [64, 64], "output": "depth"},
+    "an unknown member": {"input_px": [64, 64], "means": [0, 0, 0]},
+}
+
+
+@pytest.mark.parametrize("facts", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_row_is_named(tmp_path: Path, facts: dict[str, object]) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ModelUnavailable, match=r"mine\.json does not describe a model"):
+        find_model("mine", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "../mine", "a/b", ".hidden", "a" * 101, "a b"])
+def test_a_name_cannot_leave_the_models_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelUnavailable, match="not a model's name"):
+        find_model(name, tmp_path)
+
+
+def test_other_names_are_left_to_rembg(tmp_path: Path) -> None:
+    assert find_model("u2netp", tmp_path) is None

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from tests.tiny_network import STEEPNESS, tiny_network, write_tiny_model
+from worker.arrays import Bytes, Floats
+from worker.models.errors import ModelUnavailable
+from worker.models.runtime import load_segmenter
+from worker.settings import Device, NetworkSettings
+
+
+def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:
+    """White, with a black square in the second quarter of its height and width."""
+    image = np.full((height_px, width_px, 3), 255, np.uint8)
+    image[height_px // 4 : height_px // 2, width_px // 4 : width_px // 2] = 0
+    return image
+
+
+def changed(settings: NetworkSettings, **values: object) -> NetworkSettings:
+    return settings.model_copy(update=values)
+
+
+def test_a_network_finds_its_subject(tiny_settings: NetworkSettings) -> None:
+    mask = load_segmenter(tiny_settings)(dark_square())
+    assert mask.shape == (200, 300)
+    assert mask.dtype == np.float32
+    assert mask[75, 110] > 0.99
+    assert mask[20, 20] < 0.01
+    assert mask[150, 250] < 0.01
+
+
+def test_it_says_what_runs(tiny_settings: NetworkSettings) -> None:
+    segmenter = load_segmenter(tiny_settings)
+    assert segmenter.model == "tiny"
+    assert segmenter.engine == f"onnxruntime {onnxruntime.__version__}"
+    assert segmenter.provider == "CPUExecutionProvider"
+    assert segmenter.threads == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (64, 64), (3, 70), (2000, 31)], ids=str)
+def test_pictures_of_any_shape(tiny_settings: NetworkSettings, size: tuple[int, int]) -> None:
+    mask = load_segmenter(tiny_settings)(np.zeros((*size, 3), np.uint8))
+    assert mask.shape == size
+    assert mask.min() > 0.99
+    assert mask.max() <= 1
+
+
+def test_levels_follow_the_rows_normalisation(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "shifted", mean=[0.2, 0.1, 0.0], std=[0.5, 1.0, 2.0])
+    image = np.full((8, 8, 3), (255, 128, 64), np.uint8)
+    fed = np.mean([(1 - 0.2) / 0.5, (128 / 255 - 0.1) / 1.0, (64 / 255) / 2.0])
+    expected = 1 / (1 + np.exp(-STEEPNESS * (0.5 - fed)))
+    mask = load_segmenter(changed(tiny_settings, model="shifted"))(image)
+    assert mask == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("output", ["probability", "logit", "range"])
+def test_every_kind_of_output_becomes_a_probability(tiny_settings: NetworkSettings, output: str) -> None:
+    write_tiny_model(tiny_settings.models_dir, "other", output=output)
+    mask = load_segmenter(changed(tiny_settings, model="other"))(dark_square())
+    assert mask[75, 110] > 0.99
+    assert mask[150, 250] < 0.01
+    assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def test_a_range_without_contrast_has_no_subject(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "other", output="range")
+    assert not load_segmenter(changed(tiny_settings, model="other"))(np.zeros((9, 9, 3), np.uint8)).any()
+
+
+def test_one_run_at_a_time_whoever_asks(tiny_settings: NetworkSettings) -> None:
+    segmenter = load_segmenter(tiny_settings)
+    images = [np.full((40, 40, 3), level, np.uint8) for level in (0, 255) * 20]
+    with ThreadPoolExecutor(8) as pool:
+        masks: list[Floats] = list(pool.map(segmenter, images))
+    for image, mask in zip(images, masks, strict=True):
+        assert mask == pytest.approx(1 - image[..., 0] / 255, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (4, 4, 1)], ids=str)
+def test_other_arrays_are_refused(tiny_settings: NetworkSettings, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        load_segmenter(tiny_settings)(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
+)
+def test_a_gpu_that_is_not_there_is_refused(tiny_settings: NetworkSettings) -> None:
+    with pytest.raises(ModelUnavailable, match="has no CUDA"):
+        load_segmenter(changed(tiny_settings, device=Device.GPU))
+
+
+def test_a_network_for_other_inputs_is_refused_before_any_picture(tiny_settings: NetworkSettings) -> None:
+    onnx.save(tiny_network(side_px=32), tiny_settings.models_dir / "tiny.onnx")
+    with pytest.raises(ModelUnavailable, match="tiny cannot be run on a picture"):
+        load_segmenter(tiny_settings)
+
+
+def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None:
+    load_segmenter(tiny_settings)
+    (graph,) = tiny_settings.cache_dir.iterdir()
+    graph.write_bytes(b"damaged")
+    with pytest.raises(ModelUnavailable, match=graph.name):
+        load_segmenter(tiny_settings)
+
+
+def test_the_default_network_finds_a_subject(weights_dir: Path) -> None:
+    rows, columns = np.mgrid[:300, :400]
+    image = np.full((300, 400, 3), (120, 170, 230), np.uint8)
+    image[np.hypot(rows - 150, columns - 200) < 90] = (200, 40, 30)
+    mask = load_segmenter(NetworkSettings(models_dir=weights_dir))(image)
+    assert mask.shape == (300, 400)
+    assert mask[150, 200] > 0.9
+    assert mask[10, 10] < 0.1
+
+
+def test_rembgs_models_run_through_rembg(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("rembg")
+    # rembg takes a file that lies in its own folder as it is.
+    folder = tmp_path / "rembg/models/u2netp"
+    folder.mkdir(parents=True)
+    onnx.save(tiny_network(side_px=320), folder / "u2netp.onnx")
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
+    segmenter = load_segmenter(changed(tiny_settings, model="u2netp"))
+    assert (segmenter.model, segmenter.provider, segmenter.threads) == ("u2netp", "CPUExecutionProvider", 1)
+    mask = segmenter(dark_square())
+    assert mask.shape == (200, 300)
+    assert mask.dtype == np.float32
+    assert mask[75, 110] > 0.99
+    assert mask[150, 250] < 0.01
+    for name, reason in {"no-such-model": "no model is called", "dis_custom": "model_path is required"}.items():
+        with pytest.raises(ModelUnavailable, match=reason):
+            load_segmenter(changed(tiny_settings, model=name))

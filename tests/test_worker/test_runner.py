@@ -1,0 +1,255 @@
+"""One item from claim to end, with the real ledger and pipeline in memory and a network that is a function."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from structlog.testing import capture_logs
+
+from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
+from jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
+from jobs.store import LedgerLimits
+from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from worker.images import Reading
+from worker.runner import Runner
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF, erode_px=0)
+LANE = lane_of(SPEC)
+READING = Reading(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
+
+
+def bright(image: Bytes) -> Floats:
+    """A network that finds what is bright."""
+    return (image.mean(axis=2) > 128).astype(np.float32)
+
+
+def picture() -> bytes:
+    """A bright square on a dark ground, 40 px wide and 30 px high."""
+    pixels = np.full((30, 40, 3), 20, np.uint8)
+    pixels[10:20, 10:30] = (250, 200, 220)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A runner with the parts that it works on."""
+
+    runner: Runner
+    store: MemoryLedger
+    blobs: MemoryBlobStore
+
+    def submit(self, data: bytes, spec: CutoutSpec = SPEC) -> TaskUid:
+        uid = new_task_uid()
+        source = source_key(uid, 0)
+        self.blobs.put(source, data)
+        self.store.create(
+            NewTask(uid=uid, account="ada", origin="test", items=(NewItem(source=source, spec=spec),))
+        )
+        return uid
+
+    def run(self, **changes: object) -> bool:
+        return replace(self.runner, **changes).run_one([LANE])
+
+    def item(self, uid: TaskUid) -> Item:
+        task = self.store.get(uid, "ada")
+        assert task is not None
+        return task.items[0]
+
+    def roles(self) -> list[str]:
+        return sorted(key.role for key in self.blobs.keys())
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    store, blobs = MemoryLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
+    yield Bench(
+        Runner(
+            store=store, blobs=blobs, predict=bright, owner="w1", reading=READING, beat_seconds=5, retry_seconds=0.01
+        ),
+        store,
+        blobs,
+    )
+
+
+def test_an_item_becomes_a_cut_out_and_its_source_goes(bench: Bench) -> None:
+    uid = bench.submit(picture())
+    assert bench.run()
+    item = bench.item(uid)
+    assert item.state is ItemState.DONE
+    assert item.result is not None
+    assert (item.result.width_px, item.result.height_px) == (40, 30)
+    assert bench.roles() == ["result"]
+    data = bench.blobs.get(item.result.blob)
+    assert item.result.size_bytes == len(data)
+    with Image.open(io.BytesIO(data)) as image:
+        pixels = np.asarray(image)
+    assert pixels[15, 20].tolist() == [250, 200, 220, 255]
+    assert not pixels[0, 0].any()
+
+
+def test_a_mask_is_grey(bench: Bench) -> None:
+    uid = bench.submit(picture(), SPEC.model_copy(update={"output": Output.MASK}))
+    bench.run()
+    result = bench.item(uid).result
+    assert result is not None
+    with Image.open(io.BytesIO(bench.blobs.get(result.blob))) as image:
+        assert image.mode == "L"
+
+
+def test_the_source_can_be_kept(bench: Bench) -> None:
+    bench.submit(picture())
+    bench.run(delete_source=False)
+    assert bench.roles() == ["result", "source"]
+
+
+def test_nothing_waits(bench: Bench) -> None:
+    assert not bench.run()
+
+
+def test_another_lane_is_left_alone(bench: Bench) -> None:
+    uid = bench.submit(picture())
+    assert not bench.runner.run_one([Lane("other:exact")])
+    assert bench.item(uid).state is ItemState.QUEUED
+
+
+def test_a_damaged_picture_fails_with_a_text_that_helps(bench: Bench) -> None:
+    uid = bench.submit(picture()[:-40])
+    bench.run()
+    error = bench.item(uid).error
+    assert error is not None
+    assert error.kind == "source_undecodable"
+    assert "truncated" in error.message
+    assert bench.roles() == []
+
+
+def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> None:
+    uid = bench.submit(picture())
+    bench.run(reading=replace(READING, max_pixels=100))
+    error = bench.item(uid).error
+    assert error is not None
+    assert error.kind == "source_too_large"
+    assert error.details["limit"] == 100
+
+
+def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
+    def crash(_: Bytes) -> Floats:
+        raise ZeroDivisionError("secret detail")
+
+    uid = bench.submit(picture())
+    with capture_logs() as logs:
+        bench.run(predict=crash)
+    error = bench.item(uid).error
+    assert error is not None
+    assert (error.kind, error.message) == ("processing_failed", "the picture could not be processed")
+    assert any(entry["event"] == "item_crashed" and entry["exc_info"] for entry in logs)
+    task = bench.store.get(uid, "ada")
+    assert task is not None
+    assert (task.status, task.booked) == (TaskStatus.ERROR, 0)
+
+
+class Losing(MemoryLedger):
+    """A ledger that has given the item to somebody else by the time it is finished."""
+
+    def finish(self, claim: Claim, result: Result) -> bool:
+        return False
+
+
+def test_a_refused_finish_removes_only_its_own_result(bench: Bench) -> None:
+    store = Losing(LedgerLimits(), ManualClock())
+    losing = Bench(replace(bench.runner, store=store), store, bench.blobs)
+    losing.submit(picture())
+    losing.run()
+    assert losing.roles() == ["source"]
+
+
+def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
+    refused = threading.Event()
+
+    class Taken(MemoryLedger):
+        def renew(self, claim: Claim) -> bool:
+            refused.set()
+            return False
+
+    store = Taken(LedgerLimits(), ManualClock())
+
+    def slow(image: Bytes) -> Floats:
+        assert refused.wait(5)
+        return bright(image)
+
+    taken = Bench(replace(bench.runner, store=store, predict=slow, beat_seconds=0.01), store, bench.blobs)
+    uid = taken.submit(picture())
+    taken.run()
+    assert taken.item(uid).state is ItemState.RUNNING
+    assert taken.roles() == ["source"]
+
+
+def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
+    store = MemoryLedger(LedgerLimits(lease_seconds=0.01, job_timeout_seconds=0.01), ManualClock())
+
+    def slow(image: Bytes) -> Floats:
+        time.sleep(0.05)
+        return bright(image)
+
+    late = Bench(replace(bench.runner, store=store, predict=slow), store, bench.blobs)
+    uid = late.submit(picture())
+    late.run()
+    error = late.item(uid).error
+    assert error is not None
+    assert error.kind == "timed_out"
+
+
+def failing_first(times: int, error: Exception, call: Callable[..., object]) -> Callable[..., object]:
+    """A call that fails a few times before it works."""
+    left = [error] * times
+
+    def wrapped(*arguments: object) -> object:
+        if left:
+            raise left.pop()
+        return call(*arguments)
+
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "error"),
+    [
+        ("blobs", "get", BlobStoreUnavailable("the disk is away")),
+        ("blobs", "put", BlobStoreUnavailable("the disk is full")),
+        ("store", "finish", LedgerUnavailable("restarting")),
+    ],
+)
+def test_an_absent_service_is_waited_for(
+    bench: Bench, part: str, method: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = bench.submit(picture())
+    target = getattr(bench, part)
+    monkeypatch.setattr(target, method, failing_first(2, error, getattr(target, method)))
+    bench.run()
+    assert bench.item(uid).state is ItemState.DONE
+    assert bench.roles() == ["result"]
+
+
+def test_a_vanished_source_fails_the_item(bench: Bench) -> None:
+    uid = bench.submit(picture())
+    for key in list(bench.blobs.keys()):
+        assert isinstance(key, BlobKey)
+        bench.blobs.delete(key)
+    bench.run()
+    error = bench.item(uid).error
+    assert error is not None
+    assert error.kind == "blob_missing"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.settings import JobSettings
+from worker.settings import Device, NetworkSettings, WorkerSettings
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER_KEY", "MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL"):
+        monkeypatch.delenv(f"KEYCUT_{name}", raising=False)
+
+
+def test_folders_follow_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    settings = NetworkSettings()
+    assert settings.models_dir == tmp_path / "keycut/models"
+    assert settings.cache_dir == tmp_path / "keycut/graphs"
+
+
+@pytest.mark.parametrize("value", [None, "", "relative/cache"])
+def test_without_a_usable_cache_folder_the_home_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str | None
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+    assert NetworkSettings().models_dir == tmp_path / ".cache/keycut/models"
+
+
+def test_a_worker_reads_both_sides_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
+    monkeypatch.setenv("KEYCUT_DEVICE", "gpu")
+    monkeypatch.setenv("KEYCUT_THREADS", "3")
+    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "20")
+    settings = WorkerSettings()
+    assert (settings.device, settings.thread_count(), settings.lease_seconds) == (Device.GPU, 3, 20)
+    assert KEY not in repr(settings)
+
+
+def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    monkeypatch.setenv("KEYCUT_THREADS", "0")
+    with pytest.raises(ValidationError) as caught:
+        WorkerSettings()
+    assert {problem["loc"][0] for problem in caught.value.errors()} == {"device", "threads", "master_key"}
+
+
+def test_the_network_alone_needs_no_key() -> None:
+    assert NetworkSettings().model == JobSettings.model_fields["model"].default
+
+
+def test_threads_default_to_the_quota() -> None:
+    assert NetworkSettings().thread_count() >= 1

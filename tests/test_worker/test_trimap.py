@@ -1,0 +1,109 @@
+"""The trimap against the protocol's words, on masks small enough to read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from worker.cutout.arrays import ByteMask
+from worker.cutout.trimap import (
+    BACKGROUND,
+    FOREGROUND,
+    UNKNOWN,
+    Thresholds,
+    holds_subject,
+    keep_known,
+    make_trimap,
+    tells_apart,
+)
+
+USUAL = Thresholds(foreground=240, background=15)
+
+
+def row(*levels: int) -> ByteMask:
+    return np.array([levels], np.uint8)
+
+
+def step_edge(height: int = 60, width: int = 60) -> ByteMask:
+    """Subject in the right half."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, width // 2 :] = 255
+    return mask
+
+
+def test_comparisons_are_strict() -> None:
+    trimap = make_trimap(row(0, 14, 15, 16, 239, 240, 241, 255), USUAL, erode_px=0)
+    assert trimap.tolist() == [[BACKGROUND] * 2 + [UNKNOWN] * 4 + [FOREGROUND] * 2]
+
+
+def test_foreground_threshold_255_leaves_no_known_foreground() -> None:
+    assert FOREGROUND not in make_trimap(row(0, 128, 255), Thresholds(255, 15), erode_px=0)
+
+
+def test_background_threshold_0_leaves_no_known_background() -> None:
+    assert BACKGROUND not in make_trimap(row(0, 128, 255), Thresholds(240, 0), erode_px=0)
+
+
+def test_equal_thresholds_leave_only_the_level_between_unknown() -> None:
+    assert make_trimap(row(99, 100, 101), Thresholds(100, 100), 0).tolist() == [[BACKGROUND, UNKNOWN, FOREGROUND]]
+
+
+@pytest.mark.parametrize(("erode_px", "band_px"), [(0, 0), (1, 0), (3, 2), (15, 14), (39, 38), (40, 39)])
+def test_erosion_widens_the_band_by_a_square(erode_px: int, band_px: int) -> None:
+    trimap = make_trimap(step_edge(), USUAL, erode_px)
+    assert ((trimap == UNKNOWN).sum(axis=1) == band_px).all()
+
+
+def test_a_subject_cut_by_the_frame_keeps_its_edge_there() -> None:
+    trimap = make_trimap(step_edge(), USUAL, erode_px=15)
+    assert (trimap[:, -1] == FOREGROUND).all()
+    assert (trimap[[0, -1], :20] == BACKGROUND).all()
+
+
+def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:, 19:21] = 255
+    trimap = make_trimap(mask, USUAL, erode_px=15)
+    assert (trimap[:, 19:21] == FOREGROUND).all()
+    assert (trimap[:, 15] == UNKNOWN).all()
+
+
+@pytest.mark.parametrize(
+    ("levels", "thresholds", "expected"),
+    [
+        ((0, 14), USUAL, False),
+        ((0, 15), USUAL, True),
+        ((14,), Thresholds(240, 0), False),
+        ((15,), Thresholds(240, 0), True),
+    ],
+)
+def test_a_mask_wholly_below_the_background_threshold_holds_no_subject(
+    levels: tuple[int, ...], thresholds: Thresholds, expected: bool
+) -> None:
+    assert holds_subject(row(*levels), thresholds) is expected
+
+
+def test_tells_apart_needs_both_known_regions() -> None:
+    assert tells_apart(row(BACKGROUND, UNKNOWN, FOREGROUND))
+    assert not tells_apart(row(BACKGROUND, UNKNOWN))
+    assert not tells_apart(row(UNKNOWN, FOREGROUND))
+
+
+def test_keep_known_changes_only_known_pixels() -> None:
+    trimap = row(BACKGROUND, UNKNOWN, FOREGROUND)
+    assert keep_known(row(7, 7, 7), trimap).tolist() == [[0, 7, 255]]
+
+
+@given(
+    mask=arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12))),
+    limits=st.tuples(st.integers(0, 255), st.integers(0, 255)).map(sorted),
+    erode_px=st.integers(0, 40),
+)
+def test_erosion_only_takes_from_the_known(mask: ByteMask, limits: list[int], erode_px: int) -> None:
+    thresholds = Thresholds(foreground=limits[1], background=limits[0])
+    before, after = make_trimap(mask, thresholds, 0), make_trimap(mask, thresholds, erode_px)
+    assert after.shape == mask.shape
+    assert ((after == before) | (after == UNKNOWN)).all()

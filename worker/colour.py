@@ -1,0 +1,69 @@
+"""Colour profiles: what a picture's numbers mean, brought to sRGB."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageCms
+
+_SPACE_OF: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_LATTICE: Final = np.stack(np.meshgrid(*[np.linspace(0, 255, 9).astype(np.uint8)] * 3), axis=-1).reshape(27, 27, 3)
+
+
+def to_srgb(picture: Image.Image, icc: bytes | None) -> Image.Image:
+    """The picture in sRGB, by its profile. Without a usable one its numbers count as sRGB, or as plain CMYK.
+
+    Args:
+        picture: of mode `L`, `RGB` or `CMYK`.
+        icc: the profile that came with it; a damaged one, or one for other colours, is ignored.
+
+    Returns:
+        A picture of mode `RGB`.
+    """
+    if icc is None:
+        return picture.convert("RGB")
+    if picture.mode == "L" and is_rgb_profile(icc):
+        picture = picture.convert("RGB")
+    transform = _transform(icc, picture.mode)
+    if transform is None:
+        return picture.convert("RGB")
+    return transform.apply(picture)
+
+
+def is_rgb_profile(icc: bytes) -> bool:
+    """Whether the bytes are a whole profile for RGB pictures."""
+    profile = _profile(icc)
+    return profile is not None and _space(profile) == "RGB"
+
+
+def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from the profile to sRGB; None when there is none, or nothing would change."""
+    profile = _profile(icc)
+    if profile is None or _space(profile) != _SPACE_OF[mode]:
+        return None
+    try:
+        transform = ImageCms.ImageCmsTransform(
+            profile, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, "RGB"
+        )
+    except (OSError, ValueError):  # a profile that opens but lacks the tables for this direction
+        return None
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether colours all over the cube stay within one level: the profile is sRGB, whatever it is called."""
+    after = np.asarray(transform.apply(Image.fromarray(_LATTICE)), np.int16)
+    return bool(np.abs(after - _LATTICE).max() <= 1)
+
+
+def _profile(icc: bytes) -> ImageCms.ImageCmsProfile | None:
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _space(profile: ImageCms.ImageCmsProfile) -> str:
+    return str(profile.profile.xcolor_space).strip()

@@ -1,0 +1,80 @@
+"""OpenCV's filters as the maths needs them: typed, and with the border replicated."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.cutout.arrays import ByteMask, FloatMask
+
+Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
+
+
+def shrunk(image: Array, height_px: int, width_px: int) -> Array:
+    """The image made smaller, each pixel the mean of what it covers."""
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
+
+
+def enlarged(image: Array, height_px: int, width_px: int) -> Array:
+    """The image made larger, linear between its pixels."""
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_LINEAR))
+
+
+def mean(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """The mean over a square around each pixel."""
+    blurred = cv2.blur(image, (side_px, side_px), borderType=cv2.BORDER_REPLICATE)
+    return cast("NDArray[np.float32]", blurred)
+
+
+def softened(mask: ByteMask, reach_px: int) -> ByteMask:
+    """A Gaussian blur that reaches this far, three standard deviations."""
+    side_px = 2 * reach_px + 1
+    blurred = cv2.GaussianBlur(mask, (side_px, side_px), reach_px / 3, borderType=cv2.BORDER_REPLICATE)
+    return cast("ByteMask", blurred)
+
+
+def eroded(mask: ByteMask, element: ByteMask) -> ByteMask:
+    """The least value under the element around each pixel."""
+    return cast("ByteMask", cv2.erode(mask, element, borderType=cv2.BORDER_REPLICATE))
+
+
+def dilated(mask: Array, element: ByteMask) -> Array:
+    """The greatest value under the element around each pixel."""
+    return cast("Array", cv2.dilate(mask, element, borderType=cv2.BORDER_REPLICATE))
+
+
+def top_hat(mask: FloatMask, element: ByteMask) -> FloatMask:
+    """What stands out brighter from its surroundings and is narrower than the element."""
+    hat = cv2.morphologyEx(mask, cv2.MORPH_TOPHAT, element, borderType=cv2.BORDER_REPLICATE)
+    return cast("FloatMask", hat)
+
+
+def square(side_px: int) -> ByteMask:
+    """A structuring element of ones."""
+    return np.ones((side_px, side_px), np.uint8)
+
+
+def disc(side_px: int) -> ByteMask:
+    """A round structuring element."""
+    return cast("ByteMask", cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side_px, side_px)))
+
+
+def to_unit(levels: ByteMask) -> FloatMask:
+    """0 to 255 as 0 to 1."""
+    return levels.astype(np.float32) / np.float32(255)
+
+
+def to_levels(values: FloatMask) -> ByteMask:
+    """0 to 1 as 0 to 255, rounded; values beyond are clipped."""
+    return weighted_levels(values, 255, values, 0)
+
+
+def weighted_levels(
+    first: FloatMask, first_gain: float, second: FloatMask, second_gain: float, offset: float = 0
+) -> ByteMask:
+    """`first * first_gain + second * second_gain + offset`, rounded and clipped to 0 to 255."""
+    levels = cv2.addWeighted(first, first_gain, second, second_gain, offset, dtype=cv2.CV_8U)
+    return cast("ByteMask", levels)

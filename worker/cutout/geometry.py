@@ -1,0 +1,83 @@
+"""Where in the picture the subject is looked for, and the sizes that a picture is worked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.errors import BoxOutsidePicture
+from jobs.spec import Box
+
+CONTEXT_PART: Final = 0.10
+"""How much of the region's side the network sees beyond each edge of it."""
+
+CONTEXT_MIN_PX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of whole pixels: left and top in, right and bottom out."""
+
+    left_px: int
+    top_px: int
+    right_px: int
+    bottom_px: int
+
+    @property
+    def height_px(self) -> int:
+        """Rows in the region."""
+        return self.bottom_px - self.top_px
+
+    @property
+    def width_px(self) -> int:
+        """Columns in the region."""
+        return self.right_px - self.left_px
+
+    @property
+    def index(self) -> tuple[slice, slice]:
+        """What selects the region from an array."""
+        return slice(self.top_px, self.bottom_px), slice(self.left_px, self.right_px)
+
+    def clamped(self, height_px: int, width_px: int) -> Region:
+        """The part of the region that lies in a picture of this size; it may be empty."""
+        return Region(
+            max(0, self.left_px), max(0, self.top_px), min(width_px, self.right_px), min(height_px, self.bottom_px)
+        )
+
+    def seen_from(self, other: Region) -> Region:
+        """The same pixels in the coordinates of `other`, which holds them."""
+        return Region(
+            self.left_px - other.left_px,
+            self.top_px - other.top_px,
+            self.right_px - other.left_px,
+            self.bottom_px - other.top_px,
+        )
+
+
+def region_of(box: Box | None, height_px: int, width_px: int) -> Region:
+    """The part of a picture that may hold the subject: the box clamped to it, without one all of it.
+
+    Raises:
+        BoxOutsidePicture: nothing of the box lies in the picture.
+    """
+    if box is None:
+        return Region(0, 0, width_px, height_px)
+    region = Region(box.left_px, box.top_px, box.right_px, box.bottom_px).clamped(height_px, width_px)
+    if region.height_px <= 0 or region.width_px <= 0:
+        raise BoxOutsidePicture("the box lies outside the picture", width=width_px, height=height_px)
+    return region
+
+
+def with_context(region: Region, height_px: int, width_px: int) -> Region:
+    """The region and some of its surroundings, without which a network finds the subject less well."""
+    beside = max(CONTEXT_MIN_PX, round(CONTEXT_PART * region.width_px))
+    above = max(CONTEXT_MIN_PX, round(CONTEXT_PART * region.height_px))
+    return Region(
+        region.left_px - beside, region.top_px - above, region.right_px + beside, region.bottom_px + above
+    ).clamped(height_px, width_px)
+
+
+def fitted(height_px: int, width_px: int, long_side_px: int) -> tuple[int, int]:
+    """(height, width) of the picture made to fit a long side; never enlarged, never under 1 px."""
+    scale = min(1.0, long_side_px / max(height_px, width_px))
+    return max(1, round(height_px * scale)), max(1, round(width_px * scale))

@@ -1,0 +1,177 @@
+"""From a picture to a cut-out, as a list of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from jobs.spec import Box, CutoutSpec, Output, Refinement
+from worker.cutout import matte
+from worker.cutout.arrays import ByteMask, FloatMask, RgbaImage, RgbImage
+from worker.cutout.compose import combined, compose
+from worker.cutout.filters import to_levels
+from worker.cutout.foreground import estimate_foreground
+from worker.cutout.geometry import Region, region_of
+from worker.cutout.segment import Predict, segment
+from worker.cutout.softness import is_soft
+from worker.cutout.trimap import Thresholds, holds_subject, keep_known, make_trimap, tells_apart
+
+Filled = TypeVar("Filled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One picture on its way. A step returns a new frame with more of it filled.
+
+    `picture` and `source_alpha` have the size of the oriented picture, and so has `result` at the end. All else
+    has the size of `region`: the picture outside it is background and is not worked on.
+    """
+
+    picture: RgbImage
+    source_alpha: ByteMask | None = None
+    """The picture's own alpha, where it has one."""
+
+    region: Region | None = None
+    mask: FloatMask | None = None
+    levels: ByteMask | None = None
+    """`mask` in 8 bits, which thresholds are compared with."""
+
+    refined: bool = False
+    """Whether alpha and colours are estimated from colour."""
+
+    alpha: ByteMask | None = None
+    colours: RgbImage | None = None
+    result: RgbaImage | ByteMask | None = None
+    """The cut-out, or for `Output.MASK` its alpha alone."""
+
+
+Step: TypeAlias = Callable[[Frame], Frame]
+
+
+class StepOutOfOrderError(RuntimeError):
+    """A step needs what no step before it has filled."""
+
+
+def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
+    """Every step that a spec asks for, in order.
+
+    Args:
+        spec: what to do.
+        predict: the network.
+
+    Returns:
+        Steps for `run_steps`. They raise `jobs.errors.BoxOutsidePicture` where nothing of the spec's box lies
+        in the picture, and what `predict` raises.
+    """
+    thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
+    before = (
+        select_region(spec.box),
+        find_subject(predict),
+        choose_refinement(spec.refinement, thresholds),
+        estimate_alpha(thresholds, spec.erode_px),
+    )
+    if spec.output is Output.MASK:
+        return (*before, give_mask, restore_size)
+    return (*before, clean_colours, give_cutout, restore_size)
+
+
+def run_steps(steps: tuple[Step, ...], frame: Frame, check: Callable[[], None]) -> Frame:
+    """Run the steps in order; `check` is called before each and may raise to stop the work."""
+    for step in steps:
+        check()
+        frame = step(frame)
+    return frame
+
+
+def filled(value: Filled | None) -> Filled:
+    """A field of a frame that an earlier step has filled.
+
+    Raises:
+        StepOutOfOrderError: none has.
+    """
+    if value is None:
+        raise StepOutOfOrderError("a step ran before the one that it builds on")
+    return value
+
+
+def select_region(box: Box | None) -> Step:
+    """A step that fills `region`."""
+    return lambda frame: replace(frame, region=region_of(box, *frame.picture.shape[:2]))
+
+
+def find_subject(predict: Predict) -> Step:
+    """A step that fills `mask` and `levels` with what the network sees."""
+
+    def step(frame: Frame) -> Frame:
+        mask = segment(predict, frame.picture, filled(frame.region))
+        return replace(frame, mask=mask, levels=to_levels(mask))
+
+    return step
+
+
+def choose_refinement(refinement: Refinement, thresholds: Thresholds) -> Step:
+    """A step that fills `refined`: as the spec says, or by the width of the soft zone."""
+
+    def step(frame: Frame) -> Frame:
+        if refinement is Refinement.AUTO:
+            return replace(frame, refined=is_soft(filled(frame.levels), thresholds))
+        return replace(frame, refined=refinement is Refinement.ON)
+
+    return step
+
+
+def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
+    """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
+
+    def step(frame: Frame) -> Frame:
+        mask, levels = filled(frame.mask), filled(frame.levels)
+        if not holds_subject(levels, thresholds):
+            return replace(frame, alpha=np.zeros_like(levels))
+        trimap = make_trimap(levels, thresholds, erode_px)
+        if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
+            alpha = levels
+        elif not frame.refined:
+            alpha = matte.remap(mask, thresholds, erode_px)
+        else:
+            alpha = matte.refine(_seen(frame), mask, trimap)
+        return replace(frame, alpha=keep_known(alpha, trimap))
+
+    return step
+
+
+def clean_colours(frame: Frame) -> Frame:
+    """A step that fills `colours`: the subject's own where they were estimated, the picture's where not."""
+    image, alpha = _seen(frame), filled(frame.alpha)
+    return replace(frame, colours=estimate_foreground(image, alpha) if frame.refined else image)
+
+
+def give_mask(frame: Frame) -> Frame:
+    """A step that fills `result` with alpha alone."""
+    return replace(frame, result=_final_alpha(frame))
+
+
+def give_cutout(frame: Frame) -> Frame:
+    """A step that fills `result` with colours and straight alpha."""
+    return replace(frame, result=compose(filled(frame.colours), _final_alpha(frame)))
+
+
+def restore_size(frame: Frame) -> Frame:
+    """A step that gives `result` the size of the picture, with nothing outside the region."""
+    part, height_and_width = filled(frame.result), frame.picture.shape[:2]
+    if part.shape[:2] == height_and_width:
+        return frame
+    whole = np.zeros((*height_and_width, *part.shape[2:]), np.uint8)
+    whole[filled(frame.region).index] = part
+    return replace(frame, result=whole)
+
+
+def _final_alpha(frame: Frame) -> ByteMask:
+    source = frame.source_alpha
+    return combined(filled(frame.alpha), None if source is None else source[filled(frame.region).index])
+
+
+def _seen(frame: Frame) -> RgbImage:
+    return frame.picture[filled(frame.region).index]

@@ -1,0 +1,37 @@
+"""The network enters the maths here, as a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from worker.cutout.arrays import FloatMask, RgbImage
+from worker.cutout.geometry import Region, with_context
+
+Predict: TypeAlias = Callable[[RgbImage], FloatMask]
+"""A picture to the probability, at the picture's size, that a pixel belongs to the main subject."""
+
+
+def segment(predict: Predict, picture: RgbImage, region: Region) -> FloatMask:
+    """The soft mask of the subject within a region of the picture.
+
+    Args:
+        predict: gets the region with its surroundings.
+        picture: (height, width, 3) uint8.
+        region: lies in the picture.
+
+    Returns:
+        (region height, region width) float32 in [0, 1].
+
+    Raises:
+        ValueError: `predict` gave a mask of another size than its picture.
+    """
+    height_px, width_px = picture.shape[:2]
+    seen = with_context(region, height_px, width_px)
+    view = np.ascontiguousarray(picture[seen.index])
+    mask = predict(view)
+    if mask.shape != view.shape[:2]:
+        raise ValueError(f"the mask is {mask.shape}, the picture is {view.shape[:2]}")
+    return mask[region.seen_from(seen).index]

@@ -1,0 +1,138 @@
+"""What an operator asks before the first picture: is everything there that this worker needs?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import redis
+from pydantic import ValidationError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.container import memory_limit_bytes
+from worker.models.errors import ModelUnavailable
+from worker.models.files import find_weights
+from worker.models.registry import find_model
+from worker.settings import NetworkSettings, WorkerSettings, setting_problems
+
+_GIB: Final = 2**30
+_ENOUGH_BYTES: Final = 2 * _GIB
+"""The default network takes 1.4 GB at rest; a large picture and its result come on top."""
+_REDIS_SECONDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One finding."""
+
+    name: str
+    ok: bool
+    detail: str
+    """What was found, on one line."""
+    remedy: str = ""
+    """What to do about it, when it is not well."""
+
+
+def examine(secrets_dir: str | None) -> list[Check]:
+    """Every check, in the order in which an operator would mend what is wrong.
+
+    Args:
+        secrets_dir: folder of secret files, as `KEYCUT_SECRETS_DIR` names it.
+    """
+    python = Check(name="python", ok=True, detail=f"Python {platform.python_version()} on {platform.machine()}")
+    try:
+        settings = WorkerSettings(_secrets_dir=secrets_dir)
+    except ValidationError as error:
+        problems = "; ".join(setting_problems(error))
+        return [
+            python,
+            Check(name="settings", ok=False, detail=problems, remedy="set these variables and look again"),
+        ]
+    return [
+        python,
+        Check(name="settings", ok=True, detail=f"model {settings.model}, device {settings.device}"),
+        _memory(),
+        _folder("cache", settings.cache_dir, "KEYCUT_CACHE_DIR"),
+        _folder("blobs", settings.blob_dir, "KEYCUT_BLOB_DIR"),
+        _redis(settings),
+        *_network(settings),
+    ]
+
+
+def _memory() -> Check:
+    limit = memory_limit_bytes()
+    return Check(
+        name="memory",
+        ok=limit >= _ENOUGH_BYTES,
+        detail=f"{limit / _GIB:.1f} GiB for this process",
+        remedy=f"give the worker's container at least {_ENOUGH_BYTES // _GIB} GiB",
+    )
+
+
+def _folder(name: str, path: Path, variable: str) -> Check:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return Check(name=name, ok=True, detail=f"{path} can be written")
+    except OSError as error:
+        return Check(
+            name=name,
+            ok=False,
+            detail=f"{path} cannot be written: {os.strerror(error.errno or 0)}",
+            remedy=f"let user {os.getuid()} write there, or set {variable}",
+        )
+
+
+def _redis(settings: WorkerSettings) -> Check:
+    try:
+        client = redis.Redis.from_url(
+            settings.redis_url.get_secret_value(),
+            socket_connect_timeout=_REDIS_SECONDS,
+            socket_timeout=_REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        with client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        # The class alone: the text may hold the address with its password.
+        return Check(
+            name="redis",
+            ok=False,
+            detail=f"does not answer ({type(error).__name__})",
+            remedy="start Redis or Valkey, or point KEYCUT_REDIS_URL at one",
+        )
+    return Check(name="redis", ok=True, detail="answers")
+
+
+def _network(settings: NetworkSettings) -> list[Check]:
+    """The weights, and a first run of the network; nothing is fetched for a model with a row."""
+    try:
+        # Loaded here, so that a missing or broken engine is a finding and not the end of the report.
+        from worker.models import runtime
+    except ImportError as error:
+        remedy = "`pip install keycut[worker,cpu]`, or `keycut[worker,gpu]` on a machine with a GPU"
+        return [Check(name="engine", ok=False, detail=f"cannot be loaded: {error}", remedy=remedy)]
+    try:
+        model = find_model(settings.model, settings.models_dir)
+        detail = "rembg's, which keeps and checks them itself"
+        if model is not None:
+            weights = find_weights(model, settings.models_dir)
+            detail = f"{weights.path}, checked; licence: {weights.row.licence}"
+    except ModelUnavailable as error:
+        remedy = f"run `python -m worker models fetch {settings.model}`"
+        return [Check(name="weights", ok=False, detail=str(error).replace("\n", "; "), remedy=remedy)]
+    found = Check(name="weights", ok=True, detail=detail)
+    begin = time.perf_counter()
+    try:
+        segmenter = runtime.load_segmenter(settings)
+    except ModelUnavailable as error:
+        return [found, Check(name="network", ok=False, detail=str(error), remedy="see the reason")]
+    seconds = time.perf_counter() - begin
+    runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.threads} threads"
+    return [found, Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")]

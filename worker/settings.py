@@ -1,0 +1,67 @@
+"""Settings of a worker, on top of those that it shares with the gateway."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.settings import JobSettings
+from worker.container import cpu_quota
+
+
+class Device(StrEnum):
+    """Where the network is computed."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+def user_cache_dir() -> Path:
+    """`keycut` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`. It need not exist."""
+    # The XDG specification has a relative path ignored.
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "keycut"
+
+
+class NetworkSettings(BaseSettings):
+    """What the network needs: enough for `models fetch` on a machine that has no keys yet."""
+
+    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore")
+
+    model: str = JobSettings.model_fields["model"].default
+    """Model that this worker offers: the default one, one of the models folder, or any that rembg knows."""
+    models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
+    """Folder of weights; checked before use, fetched into when they are not there."""
+    cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
+    """Folder of prepared graphs; may be emptied at any time."""
+    device: Device = Device.CPU
+    """`cpu` or `gpu`. With `gpu` a worker refuses to start when CUDA does not answer."""
+    threads: PositiveInt | None = None
+    """Threads of the network on the CPU; unset, the container's quota of processors."""
+
+    def thread_count(self) -> int:
+        """Threads of the network: as set, else what the container allows."""
+        return self.threads or cpu_quota()
+
+
+class WorkerSettings(NetworkSettings, JobSettings):
+    """Everything that a worker reads."""
+
+    beat_seconds: PositiveFloat = 5
+    """How often a worker renews its lease and announces itself."""
+    keep_rgb_profile: bool = False
+    """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
+    delete_source: bool = True
+    """Delete a source picture as soon as its result is stored."""
+
+
+def setting_problems(error: ValidationError) -> list[str]:
+    """Every variable that is wrong, and why. The values stay out of it: some of them are secrets."""
+    return [
+        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_context=False, include_url=False)
+    ]
