@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -107,7 +107,10 @@ class Child:
             self._logger.warning(message, "keycut", self.program.name, self.exit_code, pause)
         elif now >= self._start_at:
             self._start_at = None
-            self._start()
+            try:
+                self._start()
+            except OSError as error:  # the next look counts it as another death
+                self._logger.warning("%-8s | %s cannot be run: %s", "keycut", self.program.name, error)
 
     def ask_to_stop(self) -> None:
         """Send the polite signal, to the leader alone: it knows how to stop its own children."""
@@ -147,7 +150,10 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """The process of each program at present, by the program's name."""
-        return {child.program.name: child.pid for wave in self._waves for child in wave}
+        return {child.program.name: child.pid for child in self._children()}
+
+    def _children(self) -> Iterator[Child]:
+        return (child for wave in self._waves for child in wave)
 
     def start(self, *programs: Program) -> None:
         """Start a wave.
@@ -169,7 +175,7 @@ class Supervisor:
         Raises:
             StartFailed: a process has ended.
         """
-        for child in (child for wave in self._waves for child in wave):
+        for child in self._children():
             if child.exit_code is not None:
                 child.end()
                 raise StartFailed(
@@ -178,7 +184,7 @@ class Supervisor:
 
     def last_lines(self, name: str) -> tuple[str, ...]:
         """What a program printed last."""
-        return tuple(line for wave in self._waves for c in wave if c.program.name == name for line in c.last_lines)
+        return tuple(line for child in self._children() if child.program.name == name for line in child.last_lines)
 
     def keep_alive(self) -> None:
         """From now on start the dead again, in a thread of its own."""
@@ -189,7 +195,7 @@ class Supervisor:
         while not self._stopping.wait(LOOK_SECONDS):
             self._guard.revive()
             now = time.monotonic()
-            for child in (child for wave in self._waves for child in wave):
+            for child in self._children():
                 child.look(now, self._backoff)
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(lines: Lin
     finally:
         supervisor.stop()
     assert announcements(lines) == ["0.1 s"] * 3
+
+
+def test_a_program_that_vanishes_is_tried_until_it_is_back(
+    supervisor: Supervisor, lines: Lines, tmp_path: Path
+) -> None:
+    tool, state = tmp_path / "tool", tmp_path / "state"
+    tool.symlink_to(sys.executable)
+    there = program("tool", SLEEP, state)
+    supervisor.start(replace(there, arguments=(str(tool), *there.arguments[1:])))
+    supervisor.keep_alive()
+    assert soon(lambda: pids(state))
+    tool.unlink()
+    os.kill(supervisor.pids["tool"], signal.SIGKILL)
+    assert soon(lambda: any("tool cannot be run" in text for text in lines.texts))
+    tool.symlink_to(sys.executable)
+    assert soon(lambda: len(pids(state)) == 2)
 
 
 def announcements(lines: Lines) -> list[str]:
