@@ -72,7 +72,7 @@ class KeyTable(Protocol):
 class _Record(BaseModel):
     """A key pair as it is stored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     account: str
     private_keys: tuple[str, ...]

@@ -103,6 +103,7 @@ def create_app(
     app.before_request(_begin)
     app.after_request(_end)
     _answer_errors(app, picpik)
+    # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
 

@@ -27,16 +27,16 @@ def configure(log_format: LogFormat, level: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
     )
 
 
 def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
     """The same for the standard library's loggers, as `logging.config.dictConfig` takes it."""
+    # Plain tracebacks only: structlog's richer ones print local variables, keys and pictures among them.
     ending: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,

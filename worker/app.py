@@ -12,13 +12,13 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 from jobs.blobstores.file import FileBlobStore
 from jobs.queues.celery import celery_settings
-from jobs.stores.redis import RedisLedger, connect
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
 
-from jobs.presence import WorkerPresence
+from jobs.presence import Presence, WorkerPresence
 from jobs.queue import TASK_NAME, queue_name
 from jobs.spec import Lane
 from worker.heartbeat import Every
-from worker.images import SourceLimits
+from worker.images import ImageLimits
 from worker.models.runtime import Segmenter, load_segmenter
 from worker.runner import Runner
 from worker.settings import WorkerSettings
@@ -48,30 +48,33 @@ class Child:
 
     def _load(self) -> None:
         settings = self._settings
-        ledger = RedisLedger(connect(settings.redis_url.get_secret_value()), settings.ledger_limits())
+        redis = connect(settings.redis_url.get_secret_value())
         segmenter = load_segmenter(settings)
         owner = f"{socket.gethostname()}-{os.getpid()}"
         self._runner = Runner(
-            store=ledger,
+            store=RedisLedger(redis, settings.ledger_limits()),
             blobs=FileBlobStore(settings.blob_dir),
             predict=segmenter,
             owner=owner,
-            limits=SourceLimits.of(settings),
+            limits=ImageLimits.of(settings),
             beat_seconds=settings.beat_seconds,
+            keep_rgb_profile=settings.keep_rgb_profile,
             delete_source=settings.delete_source,
         )
-        presence = presence_of(owner, settings.lane, segmenter)
-        ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS
-        self._open.callback(ledger.leave, owner)
+        self._stay_present(RedisPresence(redis), presence_of(owner, settings.lane, segmenter))
+
+    def _stay_present(self, presence: Presence, worker: WorkerPresence) -> None:
+        ttl_seconds = self._settings.beat_seconds * PRESENCE_TTL_BEATS
+        self._open.callback(presence.leave, worker.owner)
         self._open.enter_context(
             Every(
-                settings.beat_seconds,
-                lambda: ledger.announce(presence, ttl_seconds),
+                self._settings.beat_seconds,
+                lambda: presence.announce(worker, ttl_seconds),
                 "presence",
                 at_once=True,
             )
         )
-        log.info("worker_ready", lane=presence.lane, provider=presence.provider, threads=presence.threads)
+        log.info("worker_ready", lane=worker.lane, provider=worker.provider, threads=worker.threads)
 
     def stop(self, **_: object) -> None:
         """Leave in order."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -17,7 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from jobs.settings import JobSettings
-from worker.arrays import Bytes
+from worker.cutout.arrays import Bytes
 from worker.colour import is_rgb_profile, to_srgb
 from worker.png import BAND_BYTES, write_png
 
@@ -112,48 +111,18 @@ def read_image(data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = Fal
             raise SourceUndecodable("the picture is truncated or damaged; save or send it again") from error
 
 
-def encode_png(rgb: Bytes, alpha: Bytes, icc_profile: bytes | None = None) -> bytes:
-    """A cut-out as PNG, RGBA with straight alpha. Where alpha is 0 the colour is 0 too.
+def encode_png(pixels: Bytes, icc_profile: bytes | None = None) -> bytes:
+    """A result as PNG: a cut-out as RGBA with straight alpha, a mask as 8-bit grey.
 
     Args:
-        rgb: (height, width, 3) uint8.
-        alpha: (height, width) uint8.
-        icc_profile: the profile that `rgb` keeps to; None for sRGB.
+        pixels: (height, width, 4) or (height, width) uint8.
+        icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
     """
-    height_px, width_px = alpha.shape
-    return write_png(width_px, height_px, 4, _rgba_bands(rgb, alpha), icc_profile)
-
-
-def encode_mask(alpha: Bytes) -> bytes:
-    """A mask as PNG, 8-bit grey; white is the subject.
-
-    Args:
-        alpha: (height, width) uint8.
-    """
-    height_px, width_px = alpha.shape
-    bands = (alpha[rows, :, None] for rows in _rows(height_px, width_px))
-    return write_png(width_px, height_px, 1, bands)
-
-
-def _rgba_bands(rgb: Bytes, alpha: Bytes) -> Iterator[Bytes]:
-    """The cut-out in bands, in one buffer that each band overwrites."""
-    height_px, width_px = alpha.shape
-    buffer: Bytes | None = None
-    for rows in _rows(height_px, 4 * width_px):
-        visible = alpha[rows]
-        if buffer is None:
-            buffer = np.empty((len(visible), width_px, 4), np.uint8)
-        band = buffer[: len(visible)]
-        band[..., :3] = rgb[rows]
-        band[..., 3] = visible
-        band.view(np.uint32)[..., 0] *= visible != 0
-        yield band
-
-
-def _rows(height_px: int, row_bytes: int) -> Iterator[slice]:
-    """Slices of as many rows as make a band."""
-    step = max(1, BAND_BYTES // row_bytes)
-    return (slice(top, top + step) for top in range(0, height_px, step))
+    height_px, width_px = pixels.shape[:2]
+    planes = pixels.reshape(height_px, width_px, -1)
+    rows_per_band = max(1, BAND_BYTES // planes[0].nbytes)
+    bands = (planes[top : top + rows_per_band] for top in range(0, height_px, rows_per_band))
+    return write_png(width_px, height_px, planes.shape[2], bands, icc_profile)
 
 
 def _check(measure: str, value: int, limit: int) -> None:

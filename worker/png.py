@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from isal import isal_zlib
 
-from worker.arrays import Bytes
+from worker.cutout.arrays import Bytes
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE: Final = {1: 0, 4: 6}  # channels → grey, RGBA

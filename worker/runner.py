@@ -20,10 +20,11 @@ from jobs.ids import new_token, result_key
 from jobs.record import Claim, Result
 from jobs.spec import CutoutSpec, Lane, Output
 from jobs.store import LedgerStore
+from worker.cutout.arrays import ByteMask, RgbaImage
 from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
 from worker.cutout.segment import Predict
 from worker.heartbeat import ClaimLost, Heartbeat
-from worker.images import Reading, encode_png, read_image
+from worker.images import ImageLimits, SourceImage, encode_png, read_image
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +39,9 @@ class Runner:
     blobs: BlobStore
     predict: Predict
     owner: str
-    reading: Reading
+    limits: ImageLimits
     beat_seconds: float
+    keep_rgb_profile: bool = False
     delete_source: bool = True
     retry_seconds: float = 0.5
     """Pause before the ledger or the blob store is asked again."""
@@ -85,7 +87,10 @@ class Runner:
     def _make(self, claim: Claim, beat: Heartbeat) -> Result:
         """Write the result's blob, without a word to the ledger."""
         source = self._insist(lambda: self.blobs.get(claim.source), beat)
-        data, width_px, height_px = cut_out(source, claim.spec, self.predict, self.reading, beat.check)
+        image = read_image(source, self.limits, keep_rgb_profile=self.keep_rgb_profile)
+        pixels, icc_profile = cut_out(image, claim.spec, self.predict, beat.check)
+        data = encode_png(pixels, icc_profile)
+        height_px, width_px = pixels.shape[:2]
         key = result_key(claim.task, claim.index, claim.token)
         self._insist(lambda: self.blobs.put(key, data), beat)
         return Result(
@@ -120,27 +125,20 @@ class Runner:
 
 
 def cut_out(
-    data: bytes, spec: CutoutSpec, predict: Predict, reading: Reading, check: Callable[[], None]
-) -> tuple[bytes, int, int]:
-    """Make the result of one picture, from bytes to bytes.
+    source: SourceImage, spec: CutoutSpec, predict: Predict, check: Callable[[], None]
+) -> tuple[RgbaImage | ByteMask, bytes | None]:
+    """Make the result of one picture.
 
     Args:
-        data: an encoded picture.
+        source: the decoded picture.
         spec: what to do with it.
         predict: the network.
-        reading: what the picture may measure, and how its colours are read.
         check: called between steps; what it raises ends the work.
 
     Returns:
-        The encoded PNG, its width and its height in pixels.
-
-    Raises:
-        SourceRejected, SourceUndecodable: the picture cannot be used.
+        A cut-out (height, width, 4) or a mask (height, width), uint8, and the colour profile that it keeps to.
     """
-    source = read_image(data, reading)
     frame = Frame(picture=source.over_white(), source_alpha=source.alpha)
     result = filled(run_steps(steps_for(spec, predict), frame, check).result)
     check()
-    height_px, width_px = result.shape[:2]
-    icc_profile = None if spec.output is Output.MASK else source.icc_profile
-    return encode_png(result, icc_profile), width_px, height_px
+    return result, None if spec.output is Output.MASK else source.icc_profile

@@ -10,6 +10,8 @@ import structlog
 
 from gateway.accounts import Accounts, KeyTable
 from gateway.keytables import MemoryKeyTable, RedisKeyTable
+from jobs.presence import Presence
+from jobs.store import LedgerStore
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger, RedisPresence
 from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
@@ -32,29 +34,25 @@ def key_table(request: pytest.FixtureRequest) -> KeyTable:
     return cast("KeyTable", request.getfixturevalue(f"{request.param}_key_table"))
 
 
-def _harness(accounts: Accounts, **parts: object) -> Harness:
+def _harness(table: KeyTable, store: LedgerStore, presence: Presence) -> Harness:
+    settings = make_settings()
+    accounts = Accounts(table, settings.master_key_bytes())
     accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    return Harness(settings=make_settings(), accounts=accounts, blobs=MemoryBlobStore(), **parts)  # type: ignore[arg-type]
+    return Harness(settings=settings, accounts=accounts, store=store, presence=presence, blobs=MemoryBlobStore())
 
 
 @pytest.fixture
 def memory_gateway(memory_key_table: KeyTable) -> Harness:
-    settings = make_settings()
-    return _harness(
-        Accounts(memory_key_table, settings.master_key_bytes()),
-        store=MemoryLedger(settings.ledger_limits()),
-        presence=MemoryPresence(),
-    )
+    return _harness(memory_key_table, MemoryLedger(make_settings().ledger_limits()), MemoryPresence())
 
 
 @pytest.fixture
-def redis_gateway(redis_url: str, key_prefix: str) -> Iterator[Harness]:
-    settings = make_settings()
+def redis_gateway(redis_url: str, redis_key_table: KeyTable, key_prefix: str) -> Iterator[Harness]:
     with connect(redis_url) as client:
         yield _harness(
-            Accounts(RedisKeyTable(client, key_prefix=key_prefix), settings.master_key_bytes()),
-            store=RedisLedger(client, settings.ledger_limits(), key_prefix=key_prefix),
-            presence=RedisPresence(client, key_prefix=key_prefix),
+            redis_key_table,
+            RedisLedger(client, make_settings().ledger_limits(), key_prefix=key_prefix),
+            RedisPresence(client, key_prefix=key_prefix),
         )
 
 

@@ -100,6 +100,11 @@ class Harness:
         """A signed request for one picture."""
         return signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": source})
 
+    @staticmethod
+    def signed_list(*uids: str) -> dict[str, Any]:
+        """A signed request for tasks."""
+        return signed({"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": list(uids)})
+
     def detail(self, uid: str, **fields: Any) -> Answer:
         """A task's entry in `ListTasksDetails`."""
         answer = self.call("ListTasksDetails", TaskUIDList=[uid], **fields)

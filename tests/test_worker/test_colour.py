@@ -56,8 +56,8 @@ def test_a_profile_can_be_kept_with_the_numbers_untouched() -> None:
     source = read_image(saved(Image.fromarray(rgb), "PNG", icc_profile=profile), LIMITS, keep_rgb_profile=True)
     np.testing.assert_array_equal(source.rgb, rgb)
     assert source.icc_profile == profile
-    alpha = np.full(rgb.shape[:2], 255, np.uint8)
-    result = Image.open(io.BytesIO(encode_png(source.rgb, alpha, source.icc_profile)))
+    opaque = np.full(rgb.shape[:2], 255, np.uint8)
+    result = Image.open(io.BytesIO(encode_png(np.dstack([source.rgb, opaque]), source.icc_profile)))
     assert result.info["icc_profile"] == profile
 
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
 from jobs.settings import JobSettings
-from worker.arrays import Bytes
+from worker.cutout.arrays import Bytes
 from worker.images import FORMATS, ImageLimits, read_image
 
 LIMITS = ImageLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from tests.tiny_network import STEEPNESS, tiny_network, write_tiny_model
-from worker.arrays import Bytes, Floats
+from worker.cutout.arrays import Bytes, Floats
 from worker.models.errors import ModelUnavailable
 from worker.models.runtime import load_segmenter
 from worker.settings import Device, NetworkSettings

@@ -20,7 +20,7 @@ from jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskSt
 from jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from worker.images import Reading
+from worker.images import ImageLimits
 from worker.runner import Runner
 
 Bytes = npt.NDArray[np.uint8]
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF, erode_px=0)
 LANE = lane_of(SPEC)
-READING = Reading(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
+LIMITS = ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 
 
 def bright(image: Bytes) -> Floats:
@@ -79,7 +79,7 @@ def bench() -> Iterator[Bench]:
     store, blobs = MemoryLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
     yield Bench(
         Runner(
-            store=store, blobs=blobs, predict=bright, owner="w1", reading=READING, beat_seconds=5, retry_seconds=0.01
+            store=store, blobs=blobs, predict=bright, owner="w1", limits=LIMITS, beat_seconds=5, retry_seconds=0.01
         ),
         store,
         blobs,
@@ -139,7 +139,7 @@ def test_a_damaged_picture_fails_with_a_text_that_helps(bench: Bench) -> None:
 
 def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> None:
     uid = bench.submit(picture())
-    bench.run(reading=replace(READING, max_pixels=100))
+    bench.run(limits=replace(LIMITS, max_pixels=100))
     error = bench.item(uid).error
     assert error is not None
     assert error.kind == "source_too_large"

@@ -7,17 +7,23 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-RgbImage: TypeAlias = NDArray[np.uint8]
+Bytes: TypeAlias = NDArray[np.uint8]
+"""uint8 of any shape."""
+
+Floats: TypeAlias = NDArray[np.float32]
+"""float32 of any shape."""
+
+RgbImage: TypeAlias = Bytes
 """(height, width, 3) uint8: sRGB colours."""
 
-RgbaImage: TypeAlias = NDArray[np.uint8]
+RgbaImage: TypeAlias = Bytes
 """(height, width, 4) uint8: sRGB colours and straight alpha."""
 
-ByteMask: TypeAlias = NDArray[np.uint8]
+ByteMask: TypeAlias = Bytes
 """(height, width) uint8: 0 is background, 255 is subject."""
 
-FloatMask: TypeAlias = NDArray[np.float32]
+FloatMask: TypeAlias = Floats
 """(height, width) float32 in [0, 1]: 0 is background, 1 is subject."""
 
-FloatImage: TypeAlias = NDArray[np.float32]
+FloatImage: TypeAlias = Floats
 """(height, width, 3) float32 in [0, 1]: sRGB colours."""

@@ -6,14 +6,14 @@ A session does not survive a fork: load a segmenter in the process that runs it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import onnxruntime
 
-from worker.arrays import Bytes, Floats
+from worker.cutout.arrays import Bytes, FloatMask, Floats, RgbImage
+from worker.cutout.segment import Predict
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
 from worker.models.prepare import prepared_graph
@@ -25,8 +25,6 @@ _WARM_UP_PX: Final = 64
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
 
-Predict = Callable[[Bytes], Floats]
-"""From an sRGB picture (height, width, 3) to its foreground probability (height, width)."""
 Providers = list[str | tuple[str, dict[str, str]]]
 
 
@@ -48,7 +46,7 @@ class Segmenter:
         self._predict = predict
         self._one_at_a_time = threading.Lock()
 
-    def __call__(self, image: Bytes) -> Floats:
+    def __call__(self, image: RgbImage) -> FloatMask:
         """The coarse foreground probability of a picture.
 
         Runs follow one another: one run already keeps every thread busy.
@@ -102,7 +100,7 @@ class NetworkRun:
         self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
         self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
 
-    def __call__(self, image: Bytes) -> Floats:
+    def __call__(self, image: RgbImage) -> FloatMask:
         """As `Segmenter.__call__`, for one caller at a time."""
         height_px, width_px = self._row.input_px
         small = resize(image, height_px, width_px)

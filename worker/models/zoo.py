@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from worker.arrays import Bytes, Floats
+from worker.cutout.arrays import Bytes, Floats
 from worker.models.errors import ModelUnavailable
 
 

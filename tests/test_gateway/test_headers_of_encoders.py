@@ -1,0 +1,66 @@
+"""Headers of files that a real encoder wrote, held to what its decoder says of them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image, ImageOps
+
+from gateway.headers import SourceLimits, inspect
+
+LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
+
+FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "jpeg": ("JPEG", "RGB", {}),
+    "jpeg progressive": ("JPEG", "RGB", {"progressive": True, "optimize": True}),
+    "jpeg with a large profile": ("JPEG", "RGB", {"icc_profile": bytes(200_000)}),
+    "jpeg grey": ("JPEG", "L", {}),
+    "jpeg four colours": ("JPEG", "CMYK", {}),
+    "png": ("PNG", "RGBA", {}),
+    "png palette": ("PNG", "P", {}),
+    "png 16 bit": ("PNG", "I;16", {}),
+    "webp": ("WEBP", "RGB", {}),
+    "webp with alpha": ("WEBP", "RGBA", {}),
+    "webp lossless": ("WEBP", "RGBA", {"lossless": True}),
+    "bmp": ("BMP", "RGB", {}),
+    "bmp palette": ("BMP", "P", {}),
+    "bmp one bit": ("BMP", "1", {}),
+    "gif": ("GIF", "P", {}),
+    "tiff": ("TIFF", "RGB", {}),
+    "tiff lzw": ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    "tiff jpeg": ("TIFF", "RGB", {"compression": "jpeg"}),
+}
+WITHOUT_EXIF = {"BMP", "GIF"}
+
+
+def encode(name: str, orientation: int | None) -> bytes:
+    form, mode, options = FILES[name]
+    if orientation is not None and form not in WITHOUT_EXIF:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options = {**options, "exif": exif}
+    picture = Image.effect_noise((301, 200), 80)
+    buffer = io.BytesIO()
+    picture.convert("L").convert(mode).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+@pytest.mark.parametrize("name", FILES)
+def test_size_is_the_decoders(name: str, orientation: int | None) -> None:
+    data = encode(name, orientation)
+    with Image.open(io.BytesIO(data)) as opened:
+        expected = ImageOps.exif_transpose(opened).size
+    header = inspect(data, LIMITS)
+    assert (header.width_px, header.height_px) == expected
+
+
+def test_an_animation_is_taken_by_its_first_frame() -> None:
+    frames = [Image.effect_noise((30, 20), 80) for _ in range(3)]
+    for form in ("GIF", "WEBP", "PNG"):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, form, save_all=True, append_images=frames[1:])
+        header = inspect(buffer.getvalue(), LIMITS)
+        assert (header.width_px, header.height_px) == (30, 20)
