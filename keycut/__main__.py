@@ -1,0 +1,5 @@
+"""`python -m keycut` is the command `keycut`."""
+
+from keycut.cli import main
+
+main()

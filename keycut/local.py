@@ -1,0 +1,221 @@
+"""The whole service on this machine, as processes: server, gateway, workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from keycut import server
+from keycut.datadir import Account, DataDir, StackFacts, default_data_dir
+from keycut.errors import PortInUse, StartFailed
+from keycut.files import PRIVATE
+from keycut.parts import PYTHON, make_account, part_environment, require_parts, unix_url
+from keycut.supervisor import Program, Supervisor
+
+LOG_BYTES: Final = 16 * 2**20
+"""The log is moved aside at this size; one older part is kept."""
+LOOK_SECONDS: Final = 0.1
+SCRATCH_SECONDS: Final = 10
+SERVER_GRACE_SECONDS: Final = 2.5
+"""With the grace of the others this stays under ten seconds for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What to run, and where."""
+
+    data: Path = field(default_factory=default_data_dir)
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 for a free one."""
+    workers: int = 1
+    announced: bool = True
+    """Whether other commands find the stack. One that ends with a single call is better left alone."""
+    ready_timeout_seconds: float = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that is up: its address and its first account."""
+
+    url: str
+    account: Account
+
+
+@contextmanager
+def run_stack(
+    options: StackOptions, *, echo: bool = False, stop: threading.Event | None = None
+) -> Iterator[Stack]:
+    """Start everything, keep it alive while the block runs, stop it within ten seconds.
+
+    Args:
+        options: what to run.
+        echo: copy the log to standard error.
+        stop: set by whoever wants the start to be given up.
+
+    Raises:
+        LocalError: it cannot be started; nothing is left running.
+        KeyboardInterrupt: `stop` was set during the start.
+        OSError: the data folder cannot be written.
+    """
+    require_parts("gateway", "worker")
+    data = DataDir(options.data)
+    with ExitStack() as undo:
+        lock = undo.enter_context(data.locked())
+        data.prepare()
+        data.withdraw()
+        port = claim_port(options.host, options.port)
+        logger = undo.enter_context(open_log(data.log, echo=echo))
+        socket_path = undo.enter_context(data.socket_path())
+        supervisor = Supervisor(logger, inherited=[lock])
+        undo.callback(supervisor.stop)
+        start = _Start(supervisor, time.monotonic() + options.ready_timeout_seconds, stop or threading.Event())
+
+        external = server.external_url(os.environ)
+        environment = part_environment(data, external or start.server(data, socket_path))
+        account = data.account() or make_account(data, environment)
+        stack = Stack(start.service(options, port, environment), account)
+        supervisor.keep_alive()
+        if options.announced:
+            data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
+            undo.callback(data.withdraw)
+        yield stack
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A start on its way: a process that dies, or a deadline that passes, is its end."""
+
+    supervisor: Supervisor
+    deadline: float
+    stop: threading.Event
+
+    def server(self, data: DataDir, socket_path: Path) -> str:
+        """Start the server and return its address."""
+        binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
+        # Noted before the first write: a crash in between errs on the side of refusing.
+        server.write_marker(data.marker, binary.version)
+        arguments = server.command_line(binary, socket_path=socket_path, folder=data.server_files)
+        program = Program(
+            name="redis", arguments=arguments, environment=os.environ, grace_seconds=SERVER_GRACE_SECONDS
+        )
+        self.supervisor.start(program)
+        self._wait_until("redis", lambda: None if server.answers(socket_path) else "it does not answer")
+        return unix_url(socket_path)
+
+    def service(self, options: StackOptions, port: int, environment: Mapping[str, str]) -> str:
+        """Start gateway and workers and return the service's address."""
+        serve = (*PYTHON, "gateway", "serve", "--host", options.host, "--port", str(port))
+        gateway = Program(name="gateway", arguments=serve, environment=environment)
+        shared = {"KEYCUT_THREADS": str(max(1, cpus() // options.workers)), **environment}
+        workers = (
+            Program(name=f"worker-{number}", arguments=(*PYTHON, "worker", "run"), environment=shared)
+            for number in range(1, options.workers + 1)
+        )
+        self.supervisor.start(gateway, *workers)
+        url = address(options.host, port)
+        self._wait_until("the service", lambda: why_not_ready(url))
+        return url
+
+    def _wait_until(self, name: str, why_not: Callable[[], str | None]) -> None:
+        while (reason := why_not()) is not None:
+            self.supervisor.check()
+            if self.stop.wait(LOOK_SECONDS):
+                raise KeyboardInterrupt
+            if time.monotonic() > self.deadline:
+                raise StartFailed(name, f"was not ready in time: {reason}", self.supervisor.last_lines(name))
+        self.supervisor.check()
+
+
+@contextmanager
+def scratch_environment() -> Iterator[dict[str, str]]:
+    """The environment of parts on an empty data folder and a server that last as long as the block.
+
+    Raises:
+        LocalError: the server cannot be started.
+    """
+    external = server.external_url(os.environ)
+    with tempfile.TemporaryDirectory(prefix="keycut-") as folder, ExitStack() as undo:
+        data = DataDir(Path(folder))
+        data.prepare()
+        if external is None:
+            supervisor = Supervisor(undo.enter_context(open_log(data.log, echo=False)))
+            undo.callback(supervisor.stop)
+            start = _Start(supervisor, time.monotonic() + SCRATCH_SECONDS, threading.Event())
+            socket_path = undo.enter_context(data.socket_path())
+            yield part_environment(data, start.server(data, socket_path))
+        else:
+            yield part_environment(data, external)
+
+
+def cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def address(host: str, port: int) -> str:
+    """Where to reach a service from this machine that listens on `host`, which may mean every address."""
+    try:
+        anywhere = ip_address(host).is_unspecified
+    except ValueError:  # a name
+        anywhere = False
+    reachable = "localhost" if anywhere else host
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def claim_port(host: str, port: int) -> int:
+    """The port to listen on, tried out: `port` itself, or a free one for 0.
+
+    Raises:
+        PortInUse: it is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as listener:
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        # The text of `create_server` repeats the address.
+        raise PortInUse(host, port, os.strerror(error.errno) if error.errno else str(error)) from None
+
+
+def why_not_ready(url: str) -> str | None:
+    """None when the service could do a job now; otherwise what it says."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
+    except httpx.TransportError as error:
+        return str(error) or type(error).__name__
+    return None if answer.is_success else answer.text.strip()
+
+
+@contextmanager
+def open_log(path: Path, *, echo: bool) -> Iterator[logging.Logger]:
+    """One log for all processes, private to its owner, and on request copied to standard error."""
+    path.touch(mode=PRIVATE)
+    handlers: list[logging.Handler] = [
+        RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    ]
+    if echo:
+        handlers.append(logging.StreamHandler())
+    logger = logging.Logger("keycut.stack")
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        for handler in handlers:
+            handler.close()

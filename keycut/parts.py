@@ -1,0 +1,117 @@
+"""Gateway and worker as commands: whether they can run here, with which environment, and what they are asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from keycut import server
+from keycut.datadir import Account, DataDir
+from keycut.errors import CommandFailed, PartsMissing
+
+MODULES: Final = {
+    "gateway": ("celery", "cryptography", "flask", "gunicorn", "pydantic_settings"),
+    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "pydantic_settings"),
+}
+"""What each part cannot do without; the client alone needs none of it."""
+
+COMMAND_SECONDS: Final = 120
+"""Enough for a network to be loaded on a slow machine."""
+
+PYTHON: Final = (sys.executable, "-P", "-m")
+"""How another part is started. Without -P a folder `worker` in the current one would be taken for ours."""
+
+
+def require_parts(*parts: str) -> None:
+    """Make sure that parts can be run here.
+
+    Args:
+        parts: `gateway`, `worker`, or both.
+
+    Raises:
+        PartsMissing: a library is not installed.
+    """
+    needed = {module for part in parts for module in MODULES[part]}
+    missing = sorted(module for module in needed if importlib.util.find_spec(module) is None)
+    if missing:
+        raise PartsMissing(missing)
+
+
+def unix_url(socket_path: Path) -> str:
+    """A server's unix socket as an address."""
+    return f"unix://{quote(str(socket_path))}"
+
+
+def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
+    """The environment of gateway and workers."""
+    environment = {name: value for name, value in os.environ.items() if name != "KEYCUT_PUBLIC_URL"}
+    environment.setdefault("KEYCUT_LOG_FORMAT", "console")
+    return environment | {
+        "KEYCUT_SECRETS_DIR": str(data.secrets),
+        "KEYCUT_REDIS_URL": redis_url,
+        "KEYCUT_BLOB_DIR": str(data.blobs),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def running_environment(data: DataDir) -> dict[str, str] | None:
+    """The environment for commands to the stack of a folder; None when none runs and no server was named."""
+    external = server.external_url(os.environ)
+    if external is not None:
+        return part_environment(data, external)
+    facts = data.running()
+    if facts is None or facts.redis_socket is None:
+        return None
+    return part_environment(data, unix_url(Path(facts.redis_socket)))
+
+
+def make_account(data: DataDir, environment: Mapping[str, str]) -> Account:
+    """Let the gateway make the first account, and keep its key pair.
+
+    Raises:
+        CommandFailed: it could not.
+    """
+    command = ("gateway", "keys", "add", "--name", "first", "--json")
+    done = ask(command, environment)
+    if done.returncode != 0:
+        raise CommandFailed(" ".join(command), last_line(done.stderr))
+    try:
+        made = json.loads(done.stdout)
+        account = Account(made["public_key"], made["private_key"])
+    except (ValueError, TypeError, LookupError):
+        raise CommandFailed(" ".join(command), "its answer is no key pair in JSON") from None
+    data.keep_account(account)
+    return account
+
+
+def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a part's command and take what it prints.
+
+    Raises:
+        CommandFailed: it does not end.
+    """
+    try:
+        return subprocess.run(
+            (*PYTHON, *command),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(" ".join(command), f"no end after {COMMAND_SECONDS} s") from None
+
+
+def last_line(printed: str) -> str:
+    """The line of a command's error output that says what is wrong."""
+    lines = printed.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,55 @@
+"""Gateway and worker as small as can be, for what the real ones do not do on demand: die, or never get ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GATEWAY = """
+import http.server, json, os, pathlib, sys
+
+def environment_is_whole():
+    key = pathlib.Path(os.environ["KEYCUT_SECRETS_DIR"], "keycut_master_key").read_text()
+    return len(key) == 44 and pathlib.Path(os.environ["KEYCUT_BLOB_DIR"]).is_dir()
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        ready = self.path == "/readyz" and environment_is_whole() and list(state.glob("worker-*"))
+        self.send_response(200 if ready else 503)
+        self.end_headers()
+        self.wfile.write(b"" if ready else b"no worker")
+
+    def log_message(self, *_):
+        pass
+
+state = pathlib.Path(os.environ["STATE"])
+options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+if sys.argv[1] == "keys":
+    assert "KEYCUT_PUBLIC_URL" not in os.environ
+    with open(state / "keys", "a") as made:
+        made.write("made\\n")
+    print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
+else:
+    (state / f"gateway-{os.getpid()}").touch()
+    http.server.HTTPServer((options["--host"], int(options["--port"])), Pages).serve_forever()
+"""
+
+WORKER = """
+import os, pathlib, sys, time
+
+if os.environ.get("WORKER_DIES"):
+    print("no weights here")
+    sys.exit(3)
+state = pathlib.Path(os.environ["STATE"])
+if not os.environ.get("WORKER_HANGS"):
+    (state / f"worker-{os.getpid()}").write_text(os.environ["KEYCUT_THREADS"])
+print("worker is ready with", os.environ["KEYCUT_REDIS_URL"], flush=True)
+time.sleep(600)
+"""
+
+
+def write_stand_ins(folder: Path) -> None:
+    """Make packages `gateway` and `worker` in a folder that is to come first on the path."""
+    for name, code in (("gateway", GATEWAY), ("worker", WORKER)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+        (folder / name / "__main__.py").write_text(code)

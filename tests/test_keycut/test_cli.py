@@ -1,0 +1,177 @@
+"""The command against a real gateway: results, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keycut.cli import main
+from keycut.cutting import plan
+from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.test_gateway.pictures import png
+from tests.test_keycut.conftest import Service
+from tests.test_keycut.processes import soon
+
+
+@pytest.fixture
+def worked_service(service: Service) -> Iterator[Service]:
+    """A service whose worker answers each picture with its settings."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            if service.gateway.store.waiting(service.gateway.lane):
+                service.gateway.finish_one(b"done")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield service
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_REDIS_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
+    for path in paths:
+        path.write_bytes(png())
+    return paths
+
+
+def run(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+
+
+def cut(service: Service, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:
+    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
+    return run("cut", *arguments, *account, KEYCUT_PRIVATE_KEY=private_key)
+
+
+def test_one_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    target = tmp_path / "new" / "out.png"
+    result = cut(worked_service, photos[0], "-o", target)
+    assert (result.exit_code, result.stdout) == (0, f"{target}\n")
+    assert target.read_bytes() == b"done"
+
+
+def test_several_pictures_into_a_folder(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    result = cut(worked_service, *photos, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "b.png", "c.png"}
+    assert sorted(result.stdout.split()) == [str(tmp_path / "out" / f"{name}.png") for name in "abc"]
+
+
+def test_options_reach_the_service(service: Service, photos: list[Path], tmp_path: Path) -> None:
+    options = ("--mask", "--box", "1,2,7,8", "--erode-size", "3", "--hair", "off", "--timeout", "0")
+    result = cut(service, photos[0], "-o", tmp_path / "out.png", *options)
+    spec = service.gateway.claim().spec
+    assert spec.box is not None
+    assert (spec.box.left_px, spec.box.bottom_px, spec.erode_px, spec.refinement, spec.output) == (
+        1,
+        8,
+        3,
+        "off",
+        "mask",
+    )
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "is still Queuing after 0 s" in result.stderr
+
+
+def test_one_bad_picture_does_not_stop_the_others(
+    worked_service: Service, photos: list[Path], tmp_path: Path
+) -> None:
+    photos[1].write_bytes(b"no picture")
+    result = cut(worked_service, *photos, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+    assert result.stderr.startswith(f"Error: {photos[1]}: RemoveBackground refused: Params [RawImage]")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_wrong_key_says_what_to_check(service: Service, photos: list[Path], tmp_path: Path) -> None:
+    result = cut(service, photos[0], "-o", tmp_path / "out.png", private_key="wrong-key")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("(code 171); check the private key\n")
+    assert "wrong-key" not in result.output
+
+
+def test_the_private_key_may_lie_in_a_file(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{PRIVATE_KEY}\n")
+    account = ("--url", worked_service.url, "--public-key", PUBLIC_KEY, "--private-key-file", tmp_path / "key")
+    assert run("cut", photos[0], "-o", tmp_path / "out.png", *account).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
+        (["--erode-size", "41"], "0<=x<=40"),
+        (["--url", "http://127.0.0.1:9"], "--url needs --public-key"),
+        (["--url", "nowhere", "--public-key", "a", "--private-key-file", "a.png"], "url must start with http"),
+    ],
+)
+def test_wrong_calls_exit_with_2(
+    arguments: list[str], said: str, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos[0].parent)
+    photos[0].write_text("key")
+    result = run("cut", "a.png", "-o", "out.png", *arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Path) -> None:
+    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
+    command = [sys.executable, "-m", "keycut", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
+    environment = os.environ | {"KEYCUT_PRIVATE_KEY": PRIVATE_KEY}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=10)[1]
+    assert (process.returncode, said.strip()) == (1, "Aborted!")
+
+
+def test_results_never_replace_pictures_or_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a\.png is a picture"):
+        plan([tmp_path / "a.png"], tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"a\.png is a picture or another one's result"):
+        plan([tmp_path / "x" / "a.jpg", tmp_path / "y" / "a.jpg"], tmp_path)
+    [order] = plan([tmp_path / "a.jpg"], tmp_path)
+    assert order.target == tmp_path / "a.png"
+
+
+def test_keys_need_a_running_stack(tmp_path: Path) -> None:
+    result = run("keys", "list", "--data", tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: no stack runs in {tmp_path / 'data'}; start one with keycut up --data {tmp_path / 'data'}\n",
+    )
+
+
+def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
+    result = run("doctor", "--data", tmp_path / "data", "--port", "0", "--json")
+    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert (result.exit_code, json.loads(result.stdout)["ok"]) == (1, False)
+    assert found["python"]["ok"]
+    assert found["data"]["ok"]
+    assert "written by valkey 99.0" in found["server"]["detail"]
+    shown = run("doctor", "--data", tmp_path / "data", "--port", "0")
+    assert shown.exit_code == 1
+    assert "FAIL  server" in shown.stdout

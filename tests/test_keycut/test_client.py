@@ -1,0 +1,207 @@
+"""The client against the real gateway over HTTP; the test does the worker's part."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jobs.errors import SourceUndecodable
+from jobs.spec import Box, Output, Refinement
+from keycut import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
+from keycut.client import signed_body
+from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.test_gateway.pictures import png
+from tests.test_keycut.conftest import Service
+
+
+def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path: Path) -> None:
+    source = tmp_path / "in.png"
+    source.write_bytes(png(20, 10))
+    seen: list[str] = []
+
+    def work(status: JobStatus) -> None:
+        seen.append(status.state)
+        if status.state == "Queuing":
+            service.gateway.finish_one(b"the cut-out")
+
+    with service.client() as client:
+        job = client.remove_background(source)
+        status = job.wait(on_status=work)
+        assert job.save(tmp_path / "out.png").read_bytes() == b"the cut-out"
+    assert seen == ["Queuing", "Finished"]
+    assert (status.credits, status.error_code, len(status.result_urls)) == (1, 0, 1)
+
+
+def test_settings_arrive_as_they_were_given(service: Service) -> None:
+    with service.client() as client:
+        client.remove_background(
+            png(20, 10),
+            box=(1, 2, 11, 9),
+            erode_size=3,
+            foreground_threshold=200,
+            background_threshold=20,
+            hair_optimization="off",
+            only_mask=True,
+        )
+    spec = service.gateway.claim().spec
+    assert spec.box == Box(left_px=1, top_px=2, right_px=11, bottom_px=9)
+    assert (spec.erode_px, spec.refinement, spec.output) == (3, Refinement.OFF, Output.MASK)
+    assert (spec.foreground_threshold, spec.background_threshold) == (200, 20)
+
+
+def test_a_job_is_found_again_by_its_id(service: Service) -> None:
+    with service.client() as client:
+        uid = client.remove_background(png()).uid
+        service.gateway.finish_one(b"the cut-out")
+    with service.client() as client:
+        assert client.job(uid).result() == b"the cut-out"
+
+
+def test_a_saved_result_is_whole_and_has_the_usual_permissions(service: Service, tmp_path: Path) -> None:
+    with service.client() as client:
+        job = client.remove_background(png())
+        service.gateway.finish_one(b"new")
+        target = tmp_path / "out.png"
+        target.write_bytes(b"old")
+        job.save(target)
+        with pytest.raises(FileNotFoundError):
+            job.save(tmp_path / "missing" / "out.png")
+    assert list(tmp_path.iterdir()) == [target]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_job_that_fails_says_why(service: Service) -> None:
+    with service.client() as client:
+        job = client.remove_background(png())
+        service.gateway.fail_one(SourceUndecodable("the picture ends too soon").facts())
+        with pytest.raises(JobFailed) as caught:
+            job.wait()
+    assert (caught.value.uid, caught.value.code) == (job.uid, 1001)
+
+
+def test_an_unknown_task_ends_the_wait(service: Service) -> None:
+    with service.client() as client, pytest.raises(JobFailed) as caught:
+        client.job("d5ari00q5cu0v880200g").wait()
+    assert caught.value.code == 230
+
+
+def test_patience_ends_and_the_job_goes_on(service: Service) -> None:
+    with service.client() as client:
+        job = client.remove_background(png())
+        with pytest.raises(JobTimeout) as caught:
+            job.wait(timeout_seconds=0.3)
+        assert (caught.value.uid, caught.value.state) == (job.uid, "Queuing")
+        service.gateway.finish_one()
+        assert job.wait().ended
+
+
+@pytest.mark.parametrize(
+    ("public_key", "private_key", "code"), [("nobody", PRIVATE_KEY, 172), (PUBLIC_KEY, "wrong", 171)]
+)
+def test_wrong_keys_are_refused(service: Service, public_key: str, private_key: str, code: int) -> None:
+    with Client(service.url, public_key, private_key) as client, pytest.raises(ServiceError) as caught:
+        client.remove_background(png())
+    assert (caught.value.ret_code, caught.value.action) == (code, "RemoveBackground")
+    assert "wrong" not in str(caught.value)
+
+
+def test_what_is_no_picture_is_refused(service: Service) -> None:
+    with service.client() as client, pytest.raises(ServiceError, match="RawImage") as caught:
+        client.remove_background(b"no picture")
+    assert caught.value.ret_code == 230
+
+
+def test_any_action_can_be_called(service: Service) -> None:
+    with service.client() as client:
+        answer = client.call("ListTasksDetails", {"TaskUIDList": ["d5ari00q5cu0v880200g"]})
+        with pytest.raises(ServiceError, match="NoSuchAction"):
+            client.call("NoSuchAction")
+    assert answer["TaskDetailList"][0]["Status"] == "Error"
+
+
+def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: Service) -> None:
+    """The gateway accepts, the answer is lost on the way, the client sends again: one task, not two."""
+    network = httpx.HTTPTransport()
+    answers: list[httpx.Response] = []
+
+    def lossy(request: httpx.Request) -> httpx.Response:
+        answer = network.handle_request(request)
+        answer.read()
+        answers.append(answer)
+        if len(answers) == 1:
+            raise httpx.ReadError("connection lost")
+        return answer
+
+    retries = Retries(first_delay_seconds=0.01)
+    with (
+        network,
+        Client(
+            service.url, PUBLIC_KEY, PRIVATE_KEY, retries=retries, transport=httpx.MockTransport(lossy)
+        ) as client,
+    ):
+        job = client.remove_background(png())
+    assert [answer.json()["TaskUID"] for answer in answers] == [job.uid, job.uid]
+    assert service.gateway.store.waiting(service.gateway.lane) == 1
+
+
+def test_a_service_that_is_away_is_said_to_be() -> None:
+    retries = Retries(attempts=2, first_delay_seconds=0.01)
+    with (
+        Client("http://127.0.0.1:9", "public", "private", retries=retries) as client,
+        pytest.raises(TransportError, match=r"http://127\.0\.0\.1:9.*refused"),
+    ):
+        client.call("ListTasksDetails")
+
+
+def test_polls_become_rarer_and_an_ended_job_is_asked_for_once() -> None:
+    pauses: list[float] = []
+    states = iter(["Queuing", *["Running"] * 8, "Finished"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        detail = {"TaskUID": "t", "Status": next(states), "ImgList": ["/r/1.png"]}
+        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://a.example", "public", "private", transport=transport, sleep=pauses.append) as client:
+        job = client.job("t")
+        assert job.wait() is job.wait() is job.status()
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1], len(pauses)) == (0.2, 2.0, 9)
+
+
+def test_an_address_of_a_result_is_in_no_error() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(410)
+        detail = {"TaskUID": "t", "Status": "Finished", "ImgList": ["https://results.example/r/signed-path"]}
+        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+
+    with (
+        Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(TransportError, match=r"https://results\.example: HTTP 410") as caught,
+    ):
+        client.job("t").result()
+    assert "signed-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize("details", [{}, {"TaskDetailList": []}, {"TaskDetailList": [7]}])
+def test_an_answer_without_the_task_is_no_answer(details: dict[str, object]) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"RetCode": 0, **details}))
+    with (
+        Client("http://a.example", "public", "private", transport=transport) as client,
+        pytest.raises(TransportError, match="no details"),
+    ):
+        client.job("t").status()
+
+
+def test_a_given_id_of_a_request_is_kept() -> None:
+    params = {"request_uuid": "mine"}
+    assert signed_body("ListModels", params, "public", "private") == signed_body(
+        "ListModels", params, "public", "private"
+    )

