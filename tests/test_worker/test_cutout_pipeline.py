@@ -6,8 +6,12 @@ from functools import cache
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jobs.errors import BoxOutsidePicture
 from jobs.spec import Box, CutoutSpec, Output, Refinement
@@ -109,6 +113,34 @@ class TestEveryMode:
         plain = alpha_of(bear().photo, mask, refinement=mode)
         halved = run(bear().photo, mask, source, refinement=mode, output=Output.MASK).result
         assert np.abs(filled(halved) - plain * (128 / 255)).max() <= 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@hypothesis.given(
+    mask=arrays(np.float32, st.tuples(st.integers(1, 14), st.integers(1, 14)), elements=st.floats(0, 1, width=32)),
+    limits=st.tuples(st.integers(0, 255), st.integers(0, 255)).map(sorted),
+    erode_px=st.integers(0, 40),
+    mode=st.sampled_from(MODES),
+)
+def test_no_small_picture_is_too_strange(
+    mask: FloatMask, limits: list[int], erode_px: int, mode: Refinement
+) -> None:
+    low, high = limits
+    alpha = alpha_of(
+        noise(*mask.shape),
+        mask,
+        background_threshold=low,
+        foreground_threshold=high,
+        erode_px=erode_px,
+        refinement=mode,
+    )
+    levels = to_levels(mask)
+    trimap = make_trimap(levels, Thresholds(high, low), erode_px)
+    if levels.max() < (low or 15):
+        assert not alpha.any()
+    else:
+        assert (alpha[trimap == FOREGROUND] == 255).all()
+        assert (alpha[trimap == BACKGROUND] == 0).all()
 
 
 class TestErodeSize:
