@@ -49,8 +49,12 @@ def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:
 
 
 @cache
+def named(name: str) -> Composite:
+    return next(composite for composite in COMPOSITES if composite.name == name)
+
+
 def bear() -> Composite:
-    return next(composite for composite in COMPOSITES if composite.name == "bear")
+    return named("bear")
 
 
 def noise(height: int, width: int) -> RgbImage:
@@ -201,13 +205,12 @@ class TestRefinement:
         assert not np.array_equal(filled(on.colours), bear().photo)
         assert np.array_equal(filled(off.colours), bear().photo)
 
-    @pytest.mark.parametrize(("blur_px", "refined"), [(4.0, True), (0.0, False)])
+    @pytest.mark.parametrize(("blur_px", "refined"), [(0.3, False), (1.5, True), (6.0, True)])
     def test_auto_goes_by_the_width_of_the_soft_zone(self, blur_px: float, refined: bool) -> None:
-        sharp = (bear().alpha > 0.5).astype(np.float32)
-        mask = cv2.GaussianBlur(sharp, (0, 0), blur_px).astype(np.float32) if blur_px else sharp
-        auto = run(bear().photo, mask)
+        ball = named("ball")
+        auto = run(ball.photo, ball.coarse_mask(blur_px))
         assert auto.refined is refined
-        same = run(bear().photo, mask, refinement=Refinement.ON if refined else Refinement.OFF)
+        same = run(ball.photo, ball.coarse_mask(blur_px), refinement=Refinement.ON if refined else Refinement.OFF)
         assert np.array_equal(filled(auto.result), filled(same.result))
 
 
@@ -233,6 +236,11 @@ class TestBox:
 
         run_steps(steps_for(CutoutSpec(model="m", box=self.BOX), predict), Frame(picture=bear().photo), go_on)
         assert seen == [(270 + 2 * 27, 300 + 2 * 30, 3)]
+
+    def test_source_alpha_keeps_its_place(self) -> None:
+        source = np.tile(np.linspace(0, 255, 800).astype(np.uint8), (800, 1))
+        result = run(bear().photo, np.ones((800, 800), np.float32), source, box=self.BOX, output=Output.MASK).result
+        assert np.array_equal(filled(result)[150:420, 200:500], source[150:420, 200:500])
 
     def test_beside_the_picture_is_refused(self) -> None:
         with pytest.raises(BoxOutsidePicture):
