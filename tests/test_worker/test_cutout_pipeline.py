@@ -18,7 +18,7 @@ from jobs.spec import Box, CutoutSpec, Output, Refinement
 from tests.composites import COMPOSITES, Composite
 from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
 from worker.cutout.filters import enlarged, to_levels
-from worker.cutout.pipeline import Frame, StepOutOfOrderError, filled, run_steps, steps_for
+from worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from worker.cutout.scores import sad
 from worker.cutout.segment import Predict
 from worker.cutout.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
@@ -239,7 +239,9 @@ class TestBox:
 
     def test_source_alpha_keeps_its_place(self) -> None:
         source = np.tile(np.linspace(0, 255, 800).astype(np.uint8), (800, 1))
-        result = run(bear().photo, np.ones((800, 800), np.float32), source, box=self.BOX, output=Output.MASK).result
+        result = run(
+            bear().photo, np.ones((800, 800), np.float32), source, box=self.BOX, output=Output.MASK
+        ).result
         assert np.array_equal(filled(result)[150:420, 200:500], source[150:420, 200:500])
 
     def test_beside_the_picture_is_refused(self) -> None:
@@ -263,5 +265,5 @@ def test_check_runs_before_each_step_and_may_stop_the_work() -> None:
 
 def test_a_step_out_of_order_says_so() -> None:
     last_first = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))[::-1]
-    with pytest.raises(StepOutOfOrderError):
+    with pytest.raises(StepOutOfOrder):
         run_steps(last_first, Frame(picture=noise(4, 4)), go_on)
