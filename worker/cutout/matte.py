@@ -37,11 +37,12 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(100, 40), Level(200, 40), Level(400, 20), Level(800, 15))
-"""From coarse to fine: the coarse ones carry alpha across the band, the fine ones follow the contour."""
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 20), Level(800, 15))
+"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
+the contour."""
 
 EPSILON: Final = 1e-7
-TRUST: Final = 1e-3
+TRUST: Final = 1e-4
 TRUST_WHERE_SURE: Final = 1e-2
 """How strongly the solution is drawn to the mask, everywhere and where the mask is near 0 or 1."""
 
