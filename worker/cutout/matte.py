@@ -42,6 +42,8 @@ LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 20),
 the contour."""
 
 EPSILON: Final = 1e-7
+"""Regularisation of the colour covariance: small, so that fine differences of colour count."""
+
 TRUST: Final = 1e-4
 TRUST_WHERE_SURE: Final = 1e-2
 """How strongly the solution is drawn to the mask, everywhere and where the mask is near 0 or 1."""
