@@ -27,9 +27,9 @@ MEASURES: Final = ("SAD", "Grad", "fgerr")
 
 FLOORS: Final = {
     "all": (36.0, 18.0, 36.0),
-    "portrait/hair": (20.0, 8.0, 31.0),
+    "portrait/hair": (18.0, 8.0, 31.0),
     "animal/fur": (23.0, 10.0, 26.0),
-    "thin structure": (29.0, 55.0, 33.0),
+    "thin structure": (28.0, 45.0, 32.0),
     "product/hard edge": (50.0, 36.0, 52.0),
     "transparent": (135.0, 12.0, 60.0),
 }

@@ -6,15 +6,19 @@ from functools import cache
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jobs.errors import BoxOutsidePicture
 from jobs.spec import Box, CutoutSpec, Output, Refinement
 from tests.composites import COMPOSITES, Composite
 from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
 from worker.cutout.filters import enlarged, to_levels
-from worker.cutout.pipeline import Frame, StepOutOfOrderError, filled, run_steps, steps_for
+from worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from worker.cutout.scores import sad
 from worker.cutout.segment import Predict
 from worker.cutout.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
@@ -45,8 +49,12 @@ def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:
 
 
 @cache
+def named(name: str) -> Composite:
+    return next(composite for composite in COMPOSITES if composite.name == name)
+
+
 def bear() -> Composite:
-    return next(composite for composite in COMPOSITES if composite.name == "bear")
+    return named("bear")
 
 
 def noise(height: int, width: int) -> RgbImage:
@@ -111,6 +119,34 @@ class TestEveryMode:
         assert np.abs(filled(halved) - plain * (128 / 255)).max() <= 0.5
 
 
+@settings(max_examples=60, deadline=None)
+@hypothesis.given(
+    mask=arrays(np.float32, st.tuples(st.integers(1, 14), st.integers(1, 14)), elements=st.floats(0, 1, width=32)),
+    limits=st.tuples(st.integers(0, 255), st.integers(0, 255)).map(sorted),
+    erode_px=st.integers(0, 40),
+    mode=st.sampled_from(MODES),
+)
+def test_no_small_picture_is_too_strange(
+    mask: FloatMask, limits: list[int], erode_px: int, mode: Refinement
+) -> None:
+    low, high = limits
+    alpha = alpha_of(
+        noise(*mask.shape),
+        mask,
+        background_threshold=low,
+        foreground_threshold=high,
+        erode_px=erode_px,
+        refinement=mode,
+    )
+    levels = to_levels(mask)
+    trimap = make_trimap(levels, Thresholds(high, low), erode_px)
+    if levels.max() < (low or 15):
+        assert not alpha.any()
+    else:
+        assert (alpha[trimap == FOREGROUND] == 255).all()
+        assert (alpha[trimap == BACKGROUND] == 0).all()
+
+
 class TestErodeSize:
     @pytest.mark.parametrize("mode", [Refinement.ON, Refinement.OFF])
     def test_more_is_softer(self, mode: Refinement) -> None:
@@ -169,13 +205,12 @@ class TestRefinement:
         assert not np.array_equal(filled(on.colours), bear().photo)
         assert np.array_equal(filled(off.colours), bear().photo)
 
-    @pytest.mark.parametrize(("blur_px", "refined"), [(4.0, True), (0.0, False)])
+    @pytest.mark.parametrize(("blur_px", "refined"), [(0.3, False), (1.5, True), (6.0, True)])
     def test_auto_goes_by_the_width_of_the_soft_zone(self, blur_px: float, refined: bool) -> None:
-        sharp = (bear().alpha > 0.5).astype(np.float32)
-        mask = cv2.GaussianBlur(sharp, (0, 0), blur_px).astype(np.float32) if blur_px else sharp
-        auto = run(bear().photo, mask)
+        ball = named("ball")
+        auto = run(ball.photo, ball.coarse_mask(blur_px))
         assert auto.refined is refined
-        same = run(bear().photo, mask, refinement=Refinement.ON if refined else Refinement.OFF)
+        same = run(ball.photo, ball.coarse_mask(blur_px), refinement=Refinement.ON if refined else Refinement.OFF)
         assert np.array_equal(filled(auto.result), filled(same.result))
 
 
@@ -202,6 +237,13 @@ class TestBox:
         run_steps(steps_for(CutoutSpec(model="m", box=self.BOX), predict), Frame(picture=bear().photo), go_on)
         assert seen == [(270 + 2 * 27, 300 + 2 * 30, 3)]
 
+    def test_source_alpha_keeps_its_place(self) -> None:
+        source = np.tile(np.linspace(0, 255, 800).astype(np.uint8), (800, 1))
+        result = run(
+            bear().photo, np.ones((800, 800), np.float32), source, box=self.BOX, output=Output.MASK
+        ).result
+        assert np.array_equal(filled(result)[150:420, 200:500], source[150:420, 200:500])
+
     def test_beside_the_picture_is_refused(self) -> None:
         with pytest.raises(BoxOutsidePicture):
             run(noise(10, 10), np.ones((10, 10), np.float32), box=self.BOX)
@@ -223,5 +265,5 @@ def test_check_runs_before_each_step_and_may_stop_the_work() -> None:
 
 def test_a_step_out_of_order_says_so() -> None:
     last_first = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))[::-1]
-    with pytest.raises(StepOutOfOrderError):
+    with pytest.raises(StepOutOfOrder):
         run_steps(last_first, Frame(picture=noise(4, 4)), go_on)

@@ -12,12 +12,10 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbImage
 from worker.cutout.filters import (
-    dilated,
     disc,
     enlarged,
     shrunk,
     softened,
-    square,
     to_levels,
     to_unit,
     top_hat,
@@ -39,15 +37,18 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(200, 40), Level(400, 20), Level(800, 15))
-"""From coarse to fine: the coarse ones carry alpha across the band, the fine ones follow the contour."""
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 20), Level(800, 15))
+"""From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
+the contour."""
 
 EPSILON: Final = 1e-7
-TRUST: Final = 1e-3
+"""Regularisation of the colour covariance: small, so that fine differences of colour count."""
+
+TRUST: Final = 1e-4
 TRUST_WHERE_SURE: Final = 1e-2
 """How strongly the solution is drawn to the mask, everywhere and where the mask is near 0 or 1."""
 
-TRUST_WHERE_THIN: Final = 3e-2
+TRUST_WHERE_THIN: Final = 5e-2
 """The same for spokes and whiskers that the mask found: their colours are too mixed to be told apart."""
 
 THIN_PX: Final = 7
@@ -156,10 +157,9 @@ def _solve(layer: Layer, start: FloatMask, steps: int) -> FloatMask:
 
 
 def _thinness(mask: FloatMask) -> FloatMask:
-    """0 to 1: how surely the mask shows a thin part of the subject at or beside each pixel (white top-hat)."""
+    """0 to 1: how surely the mask shows a thin part of the subject at each pixel (white top-hat)."""
     side_px = max(3, THIN_PX * max(mask.shape) // LEVELS[-1].long_side_px | 1)
-    prominence = dilated(top_hat(mask, disc(side_px)), square(3))
-    thinness: FloatMask = np.maximum(2 * prominence - 1, np.float32(0))
+    thinness: FloatMask = np.maximum(2 * top_hat(mask, disc(side_px)) - 1, np.float32(0))
     return thinness
 
 

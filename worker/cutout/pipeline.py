@@ -22,7 +22,7 @@ from worker.cutout.trimap import Thresholds, holds_subject, keep_known, make_tri
 Filled = TypeVar("Filled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """One picture on its way. A step returns a new frame with more of it filled.
 
@@ -51,7 +51,7 @@ class Frame:
 Step: TypeAlias = Callable[[Frame], Frame]
 
 
-class StepOutOfOrderError(RuntimeError):
+class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
@@ -90,10 +90,10 @@ def filled(value: Filled | None) -> Filled:
     """A field of a frame that an earlier step has filled.
 
     Raises:
-        StepOutOfOrderError: none has.
+        StepOutOfOrder: none has.
     """
     if value is None:
-        raise StepOutOfOrderError("a step ran before the one that it builds on")
+        raise StepOutOfOrder("a step ran before the one that it builds on")
     return value
 
 
