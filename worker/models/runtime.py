@@ -36,6 +36,7 @@ class Segmenter:
         engine: the library that runs it, with its version.
         provider: the execution provider that is active, not the one that was asked for.
         threads: threads of the network on the CPU.
+        predict: the network itself, without the lock.
     """
 
     def __init__(self, predict: Predict, *, model: str, provider: str, threads: int) -> None:
@@ -43,7 +44,7 @@ class Segmenter:
         self.engine = f"onnxruntime {onnxruntime.__version__}"
         self.provider = provider
         self.threads = threads
-        self._predict = predict
+        self.predict = predict
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, image: RgbImage) -> FloatMask:
@@ -60,7 +61,7 @@ class Segmenter:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
         with self._one_at_a_time:
-            return self._predict(image)
+            return self.predict(image)
 
 
 def load_segmenter(settings: NetworkSettings) -> Segmenter:
@@ -107,10 +108,14 @@ class NetworkRun:
         for channel in range(3):
             np.multiply(small[..., channel], self._scale[channel], out=self._buffer[0, channel], casting="unsafe")
             self._buffer[0, channel] += self._shift[channel]
-        output = np.asarray(self._session.run(None, {self._input: self._buffer})[0], np.float32)
-        mask = _probability(output.reshape(output.shape[-2:]), self._row.output)
+        mask = _probability(self.run_session(), self._row.output)
         full: Floats = resize(mask, *image.shape[:2])
         return np.clip(full, 0, 1, out=full)
+
+    def run_session(self) -> Floats:
+        """The network alone, on the input that was prepared last: its first output as (height, width)."""
+        output = np.asarray(self._session.run(None, {self._input: self._buffer})[0], np.float32)
+        return output.reshape(output.shape[-2:])
 
 
 def resize(array: Any, height_px: int, width_px: int) -> Any:
