@@ -12,8 +12,6 @@ from http.client import HTTPConnection
 from typing import Final
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from redis import Redis
 
 from gateway.accounts import AccountError, Accounts
@@ -22,7 +20,7 @@ from gateway.server import GatewayServer, gunicorn_options
 from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.errors import LedgerUnavailable
-from jobs.settings import setting_problems
+from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisLedger
 
 CHECK_SECONDS: Final = 3
@@ -82,8 +80,7 @@ def add(name: str, credit_count: int | None, public_key: str | None, as_json: bo
     if private_key == "":
         raise click.ClickException("no private key on standard input")
     settings = _settings()
-    with _reported_errors():
-        client = connect_ledger(settings)
+    with _reported_errors(), connect_ledger(settings) as client:
         credentials = _accounts(settings, client).add(name, public_key=public_key, private_key=private_key)
         shown = asdict(credentials)
         if credit_count is not None:
@@ -97,8 +94,8 @@ def add(name: str, credit_count: int | None, public_key: str | None, as_json: bo
 def list_(as_json: bool) -> None:
     """List key pairs, without their private keys."""
     settings = _settings()
-    with _reported_errors():
-        pairs = [asdict(pair) for pair in _accounts(settings, connect_ledger(settings)).list()]
+    with _reported_errors(), connect_ledger(settings) as client:
+        pairs = [asdict(pair) for pair in _accounts(settings, client).list()]
     if as_json:
         click.echo(json.dumps(pairs))
         return
@@ -120,11 +117,9 @@ def _print(shown: dict[str, object], *, as_json: bool) -> None:
 
 def _settings() -> GatewaySettings:
     try:
-        return GatewaySettings()
-    except ValidationError as error:
-        raise click.ClickException("\n".join(["wrong settings", *setting_problems(error)])) from None
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        return load_settings(GatewaySettings)
+    except WrongSettings as error:
+        raise click.ClickException(f"wrong settings\n{error}") from None
 
 
 @contextmanager

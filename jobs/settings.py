@@ -10,7 +10,7 @@ import base64
 import binascii
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -143,9 +143,24 @@ class JobSettings(BaseSettings):
         )
 
 
-def setting_problems(error: ValidationError) -> list[str]:
-    """Every variable that is wrong, and why. The values stay out of it: some of them are secrets."""
-    return [
-        f"KEYCUT_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
+S = TypeVar("S", bound=BaseSettings)
+
+
+class WrongSettings(Exception):
+    """What is wrong with the environment, every variable on a line. Values stay out: some are secrets."""
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read settings from the environment, at a process's entry point.
+
+    Raises:
+        WrongSettings: one or more variables are missing or malformed.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_context=False, include_url=False)
+        lines = [f"KEYCUT_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
+        raise WrongSettings("\n".join(lines)) from None
+    except SettingsError as error:
+        raise WrongSettings(str(error)) from None

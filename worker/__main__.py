@@ -7,15 +7,15 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict
+from typing import TypeVar
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
+from pydantic_settings import BaseSettings
 
 from jobs import logs
 from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
-from jobs.settings import setting_problems
+from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
@@ -23,6 +23,8 @@ from worker.models.files import ensure_weights, find_weights
 from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
 from worker.settings import Device, NetworkSettings, WorkerSettings
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 @click.group()
@@ -33,7 +35,7 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Do the work of this worker's lane until a signal says to stop."""
-    settings = _settings()
+    settings = _settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
     fetched = subprocess.run([sys.executable, "-m", "worker", "models", "fetch"], check=False)
@@ -47,7 +49,7 @@ def run() -> None:
 @main.command()
 def check() -> None:
     """Say whether a worker of this machine is ready; exit with 1 if not. For health checks."""
-    settings = _settings()
+    settings = _settings(WorkerSettings)
     try:
         alive = RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
     except LedgerUnavailable as error:
@@ -56,13 +58,11 @@ def check() -> None:
         raise click.ClickException("no worker of this machine is ready")
 
 
-def _settings() -> WorkerSettings:
+def _settings(kind: type[S]) -> S:
     try:
-        return WorkerSettings()
-    except ValidationError as error:
-        raise click.ClickException("\n".join(["wrong settings", *setting_problems(error)])) from None
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        return load_settings(kind)
+    except WrongSettings as error:
+        raise click.ClickException(f"wrong settings\n{error}") from None
 
 
 @main.group()
@@ -70,17 +70,10 @@ def models() -> None:
     """The networks and their weights."""
 
 
-def _network_settings() -> NetworkSettings:
-    try:
-        return NetworkSettings()
-    except ValidationError as error:
-        raise click.ClickException("; ".join(setting_problems(error))) from error
-
-
 @models.command("list")
 def list_models() -> None:
     """Show the models that need no rembg, and whether their weights are here."""
-    settings = _network_settings()
+    settings = _settings(NetworkSettings)
     for name in model_names(settings.models_dir):
         click.echo(f"{name}\t{_state(name, settings)}")
 
@@ -100,7 +93,7 @@ def _state(name: str, settings: NetworkSettings) -> str:
 @click.argument("name", required=False)
 def fetch(name: str | None) -> None:
     """Fetch, check and prepare a model's weights: NAME, or the one that KEYCUT_MODEL names."""
-    settings = _network_settings()
+    settings = _settings(NetworkSettings)
     if name is not None:
         settings = settings.model_copy(update={"model": name})
     try:

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from jobs.errors import LedgerUnavailable
-from jobs.settings import setting_problems
+from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
 from worker.container import memory_limit_bytes
 from worker.models.errors import ModelUnavailable
@@ -42,9 +40,9 @@ def examine() -> list[Check]:
     """Every check, in the order in which an operator would mend what is wrong."""
     python = Check(name="python", ok=True, detail=f"Python {platform.python_version()} on {platform.machine()}")
     try:
-        settings = WorkerSettings()
-    except ValidationError as error:
-        problems = "; ".join(setting_problems(error))
+        settings = load_settings(WorkerSettings)
+    except WrongSettings as error:
+        problems = str(error).replace("\n", "; ")
         return [
             python,
             Check(name="settings", ok=False, detail=problems, remedy="set these variables and look again"),

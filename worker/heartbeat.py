@@ -51,8 +51,9 @@ class Every:
 class Heartbeat:
     """Keeps one claim alive, and tells the pipeline when to stop.
 
-    Leases are renewed from a thread, so that a long native call does not lose the item. A hang is therefore
-    seen by the hard deadline alone: `check`, called between the pipeline's steps, raises once it has passed.
+    Leases are renewed from a thread, so that a long native call does not lose the item; a hang is therefore seen
+    by the hard deadline alone. `check`, called between the pipeline's steps, asks the ledger itself: an item that
+    was taken away is noticed at the next step and not at the next beat.
     """
 
     def __init__(
@@ -83,10 +84,14 @@ class Heartbeat:
             ClaimLost: the ledger refused a renewal.
             TimedOut: the hard deadline has passed.
         """
-        if self._lost.is_set():
-            raise ClaimLost
         if self.seconds_left() <= 0:
             raise TimedOut("the picture took longer than the service allows")
+        try:
+            self._renew()
+        except LedgerUnavailable as error:
+            log.warning("ledger_unavailable", thread="pipeline", message=error.message)
+        if self._lost.is_set():
+            raise ClaimLost
 
     def seconds_left(self) -> float:
         """Time until the hard deadline; negative when it has passed."""

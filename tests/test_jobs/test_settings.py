@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from jobs.settings import JobSettings
+from jobs.settings import JobSettings, WrongSettings, load_settings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
@@ -85,3 +85,14 @@ def test_a_lease_fits_into_the_job() -> None:
 def test_sources_are_used_well_before_they_are_swept() -> None:
     settings = JobSettings.model_validate({"master_key": KEY, "orphan_grace_seconds": 100})
     assert settings.ledger_limits().source_max_age_seconds == 50
+
+
+def test_what_is_wrong_is_said_line_by_line_and_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", "too-short-but-secret")
+    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "-3")
+    with pytest.raises(WrongSettings) as caught:
+        load_settings(JobSettings)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["KEYCUT_MASTER_KEY", "KEYCUT_LEASE_SECONDS"]
+    assert "too-short-but-secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
