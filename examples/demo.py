@@ -201,6 +201,7 @@ def main() -> None:
     if not photos():
         sys.exit(f"there are no photos in {EXAMPLES}")
     OUT.mkdir(exist_ok=True)
+    started = time.perf_counter()
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with Ctrl-C switched off
         signal.signal(number, signal.default_int_handler)
     try:
@@ -209,6 +210,7 @@ def main() -> None:
                 stack = undo.enter_context(run_stack(StackOptions(data=DATA)))
             with Client(stack.url, stack.account.public_key, stack.account.private_key) as client:
                 cut_out_all(client, console)
+            print(f"Done in {time.perf_counter() - started:.0f} s, with the start of the service.")
             if keep:
                 stay_up(stack)
     except KeycutError as error:

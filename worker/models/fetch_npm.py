@@ -69,6 +69,8 @@ def _run(npm: Npm, arguments: list[str], work: Path, timeout_seconds: float) -> 
         done = npm(
             [*arguments, f"--cache={work / 'cache'}", "--ignore-scripts", "--loglevel=error"],
             cwd=work,
+            # A company's proxy signs with an authority that the system knows and a Node of its own wheel does not.
+            env=os.environ | {"NODE_USE_SYSTEM_CA": "1"},
             timeout=timeout_seconds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
