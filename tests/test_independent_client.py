@@ -1,0 +1,106 @@
+"""The whole API through a client that shares no code with the service, against the running stack."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.independent_client import IndependentClient, data_uri
+from tests.stack import ROOT, LiveStack
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def client(stack: LiveStack) -> IndependentClient:
+    return IndependentClient(stack.url, stack.public_key, stack.private_key)
+
+
+@pytest.fixture(scope="module")
+def photo() -> str:
+    return data_uri((ROOT / "examples" / "coffee.jpg").read_bytes())
+
+
+def test_it_imports_nothing_of_ours() -> None:
+    tree = ast.parse(Path(ROOT / "tests" / "independent_client.py").read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= {
+        "__future__", "base64", "hashlib", "json", "time", "typing", "urllib", "uuid",
+    }  # fmt: skip
+
+
+def test_submit_poll_download(client: IndependentClient, photo: str) -> None:
+    submitted = client.call(
+        "RemoveBackground", RawImage=photo, ErodeSize=10, HairOptimization="on", OnlyMask=False
+    )
+    assert submitted["RetCode"] == 0, submitted
+    detail = client.ended(submitted["TaskUID"])
+    assert (detail["Status"], detail["ErrorCode"], detail["ConsumeApiPoint"]) == ("Finished", 0, 1)
+    assert detail["Action"] == "RemoveBackground"
+    [url] = detail["ImgList"]
+    assert client.download(url).startswith(PNG)
+
+
+def test_a_batch_keeps_its_order_and_the_place_of_what_fails(client: IndependentClient, photo: str) -> None:
+    whole = (ROOT / "examples" / "grace_hopper.jpg").read_bytes()
+    submitted = client.call(
+        "RemoveBackgroundsInBatch", RawImages=[photo, data_uri(whole[: len(whole) // 2]), photo], OnlyMask=True
+    )
+    assert submitted["RetCode"] == 0, submitted
+    detail = client.ended(submitted["TaskUID"])
+    assert (detail["Status"], detail["ErrorCode"], detail["ConsumeApiPoint"]) == ("Finished", 1001, 2)
+    first, second, third = detail["ImgList"]
+    assert second == ""
+    assert first != third
+    assert client.download(first) == client.download(third)
+
+
+def test_terminate(client: IndependentClient, photo: str) -> None:
+    uids = [client.call("RemoveBackground", RawImage=photo)["TaskUID"] for _ in range(4)]
+    assert set(uids) & set(client.call("ListRunningTasks")["TaskUIDList"])
+    assert client.call("TerminateTask", TaskUID=uids[-1])["RetCode"] == 0
+    [detail] = client.call("ListTasksDetails", TaskUIDList=[uids[-1]])["TaskDetailList"]
+    assert (detail["Status"], detail["ErrorCode"], detail["ConsumeApiPoint"]) == ("Error", 1002, 0)
+    assert uids[-1] not in client.call("ListRunningTasks")["TaskUIDList"]
+    assert [client.ended(uid)["Status"] for uid in uids[:-1]] == ["Finished"] * 3
+
+
+def test_balance_counts_what_was_booked(client: IndependentClient, photo: str) -> None:
+    before = client.call("GetCreditBalance")
+    assert before["RetCode"] == 0, before
+    client.ended(client.call("RemoveBackground", RawImage=photo)["TaskUID"])
+    after = client.call("GetCreditBalance")
+    assert after["UsedCredits"] == before["UsedCredits"] + 1
+    assert after["TotalCredits"] >= after["UsedCredits"]
+
+
+def test_list_models_is_a_first_call_that_works(client: IndependentClient) -> None:
+    assert client.call("ListModels")["RetCode"] == 0
+
+
+def test_legacy_names_see_the_same_tasks(client: IndependentClient, photo: str) -> None:
+    uid = client.call("RemoveBackground", RawImage=photo)["TaskUID"]
+    assert client.call("ListRunningTask")["RetCode"] == 0
+    new = client.ended(uid)
+    [old] = client.call("ListGenerateTaskDetail", TaskUIDs=[uid])["TaskDetailList"]
+    one = client.call("GetGenerateTaskDetail", TaskUID=uid)
+    assert old["TaskUid"] == uid
+    assert old["FinalPictureUrls"] == one["FinalPictureUrls"] == new["ImgList"]
+    assert old["TaskStatus"] == one["TaskStatus"] == "Finished"
+    assert old["TaskType"] == one["TaskType"] == "TaskRemoveBackground"
+
+
+def test_waiting_for_the_end_is_quicker_than_polling(client: IndependentClient, photo: str) -> None:
+    uid = client.call("RemoveBackground", RawImage=photo)["TaskUID"]
+    [detail] = client.call("ListTasksDetails", TaskUIDList=[uid], WaitSeconds=30)["TaskDetailList"]
+    assert detail["Status"] == "Finished"
+
+
+def test_a_wrong_key_and_a_strange_task(client: IndependentClient, stack: LiveStack) -> None:
+    stranger = IndependentClient(stack.url, stack.public_key, "not the key")
+    assert stranger.call("ListModels")["RetCode"] == 171
+    [detail] = client.call("ListTasksDetails", TaskUIDList=["d5ari00q5cu0v880200g"])["TaskDetailList"]
+    assert (detail["Status"], detail["ErrorCode"]) == ("Error", 230)
