@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobs.ids import TaskUid
-from jobs.record import Claim, ErrorFacts, NewTask, Result, Task
+from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
+from jobs.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,14 @@ class LedgerLimits:
     """How long a repeat of an idempotency key answers with the first task."""
     source_max_age_seconds: float = 1_800
     """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+    retention_seconds: float = 86_400
+    """How long a task stays after its end. From then on it looks as if it had never been."""
+    max_attempts: int = 3
+    """After so many claims whose worker died, an item fails instead of being tried again."""
+    queue_timeout_seconds: float = 3_600
+    """An item that waits longer fails."""
+    hint_grace_seconds: float = 5
+    """Time that a hint has to reach a worker before it counts as missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +65,8 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Protocol):
-    """The moves of the ledger.
+class LedgerStore(Upkeep, Protocol):
+    """The moves of the ledger, with those of its upkeep.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.
     """
@@ -94,8 +103,49 @@ class LedgerStore(Protocol):
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds."""
 
+    def give_back(self, claim: Claim) -> bool:
+        """Put the item back to its old place because its worker stops in order: the attempt is not counted.
+
+        Returns:
+            False, and no effect, when the claim no longer holds.
+        """
+
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        """Take everything from a worker that has gone, and put it back to its old place.
+
+        Args:
+            owner: the worker process.
+            died: whether the attempts count: an item whose workers died `max_attempts` times fails as
+                `WorkerLost`. Without it a picture that kills its worker would go round for ever.
+
+        Returns:
+            How many items the worker held.
+        """
+
     def get(self, uid: TaskUid, account: str) -> Task | None:
         """The task as it stands; None when it does not exist or belongs to another account."""
+
+    def get_many(self, uids: Sequence[TaskUid], account: str) -> tuple[Task | None, ...]:
+        """As `get`, for each of the ids in their order, in one round trip."""
+
+    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        """The task that an idempotency key stands for, before anything is written for a repeat; None when none.
+
+        Raises:
+            IdempotencyConflict: the key was used before with other content.
+        """
+
+    def unfinished(self, account: str) -> tuple[TaskUid, ...]:
+        """The account's tasks that have not ended, oldest first."""
+
+    def terminate(self, uid: TaskUid, account: str) -> bool:
+        """End every item that has not ended as `Terminated`, releasing its price; running claims lose their token.
+
+        Items that are done stay booked. A task that has ended already stays as it is.
+
+        Returns:
+            False when the task does not exist or belongs to another account.
+        """
 
     def grant(self, account: str, credit_count: int) -> Balance:
         """Add credits to an account. An account that was never granted any is not metered."""
