@@ -31,6 +31,14 @@ class LedgerLimits:
     """How long a repeat of an idempotency key answers with the first task."""
     source_max_age_seconds: float = 1_800
     """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+    retention_seconds: float = 86_400
+    """How long a task stays after its end. From then on it looks as if it had never been."""
+    max_attempts: int = 3
+    """After so many claims whose worker died, an item fails instead of being tried again."""
+    queue_timeout_seconds: float = 3_600
+    """An item that waits longer fails."""
+    hint_grace_seconds: float = 5
+    """Time that a hint has to reach a worker before it counts as missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
