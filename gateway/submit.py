@@ -67,9 +67,7 @@ class Submissions:
         looks = [Look.at(draft, self.limits) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
-            idempotency = Idempotency(
-                key=idempotency_key, content_digest=content_digest(origin, drafts, looks)
-            )
+            idempotency = Idempotency(key=idempotency_key, content_digest=content_digest(origin, drafts, looks))
             first = self.store.recall(account, idempotency)
             if first is not None:
                 return first

@@ -128,11 +128,13 @@ def _pieces(value: Signable, form: Form) -> Iterator[Piece]:
     elif isinstance(value, (list, tuple)):
         for element in value:
             yield from _pieces(element, form)
+    elif isinstance(value, LongText):
+        yield value
     else:
         yield _scalar(value, form)
 
 
-def _scalar(value: object, form: Form) -> Piece:
+def _scalar(value: object, form: Form) -> str:
     # The order matters: a NumberText is a str, and a bool is an int.
     if isinstance(value, NumberText):
         return form.number(value)
@@ -148,6 +150,4 @@ def _scalar(value: object, form: Form) -> Piece:
         if not math.isfinite(value):
             raise NonFiniteNumber(repr(value))
         return form.number(NumberText(float.__repr__(value)))
-    if isinstance(value, LongText):
-        return value
     raise TypeError(f"a {type(value).__name__} has no JSON form")

@@ -48,7 +48,7 @@ _OPENING, _CLOSING = 1, 2
 
 @runtime_checkable
 class LongText(Protocol):
-    """A string that is too long to be held in memory: a server may put one in the place of a string it has read."""
+    """A string that is too long to be held in memory; a server may put one in the place of a string it read."""
 
     def chunks(self) -> Iterator[str]:
         """The text piece by piece, from its beginning each time."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from typing_extensions import override
+from werkzeug.exceptions import HTTPException
 
 from gateway.picpik import faults
 from jobs.errors import ServiceUnavailable
@@ -108,9 +109,10 @@ def received(stream: IO[bytes], limits: BodyLimits, *, is_form: bool) -> Iterato
         The body, whose long texts can be read until the block ends.
 
     Raises:
-        BodyNotReadable: it is neither.
+        BodyNotReadable: it is neither, or its transfer is broken.
         BodyTooLarge: it holds too much beside its long fields.
         BodyRejected: it is one of them, but broken.
+        HTTPException: it is too long, or the caller is gone.
         ServiceUnavailable: the temporary file cannot be written.
     """
     beginning = io.BytesIO()
@@ -131,16 +133,25 @@ def received(stream: IO[bytes], limits: BodyLimits, *, is_form: bool) -> Iterato
 
 
 def _copy(source: IO[bytes], target: IO[bytes], at_most_bytes: int | None = None) -> None:
-    """Copy until the end, or until so many bytes; what the source raises comes through as it is."""
+    """Copy until the end, or until so many bytes."""
     left_bytes = at_most_bytes
     while left_bytes is None or left_bytes > 0:
         wanted = _CHUNK_BYTES if left_bytes is None else min(_CHUNK_BYTES, left_bytes)
-        chunk = source.read(wanted)
+        chunk = _read(source, wanted)
         if not chunk:
             return
         target.write(chunk)
         if left_bytes is not None:
             left_bytes -= len(chunk)
+
+
+def _read(source: IO[bytes], size_bytes: int) -> bytes:
+    try:
+        return source.read(size_bytes)
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has its own errors for a body whose chunks are broken
+        raise faults.BodyNotReadable from error
 
 
 def _parse(body: bytes, *, is_form: bool) -> Params:
@@ -239,7 +250,7 @@ class _Restoring:
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Tell a disk that is full from a caller who is gone: the stream raises errors of HTTP, never of the system."""
+    """Say that the disk is full, say; the stream that is copied raises errors of HTTP, never of the system."""
     try:
         yield
     except OSError as error:

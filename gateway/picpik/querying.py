@@ -21,20 +21,19 @@ def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Serv
     """Show tasks in the order of the request, at once or when one of them has ended."""
     found = services.waits.find(caller.account, request.uids, request.wait_seconds)
     views = (
-        View.of(uid, task, services.tasks, caller.base_url)
-        for uid, task in zip(request.uids, found, strict=True)
+        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
     )
     return TaskDetails(task_detail_list=[view.detail() for view in views])
 
 
-def list_running_tasks(request: Plain, caller: Caller, services: Services) -> TaskIds:
+def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
     """Name the account's tasks that have not ended, oldest first."""
-    return TaskIds(task_uid_list=list(services.tasks.unfinished(caller.account)))
+    return TaskIds(task_uid_list=list(services.store.unfinished(caller.account)))
 
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
-    if not services.tasks.terminate(caller.account, request.uid):
+    if not services.store.terminate(request.uid, caller.account):
         raise _unknown_task()
     return Answer()
 
@@ -53,13 +52,12 @@ def list_generate_task_detail(
     """Show tasks in the words of the older interface."""
     found = services.tasks.find(caller.account, request.uids)
     views = (
-        View.of(uid, task, services.tasks, caller.base_url)
-        for uid, task in zip(request.uids, found, strict=True)
+        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
     )
     return GenerateTasks(task_detail_list=[view.listed_generate_task() for view in views])
 
 
-def get_credit_balance(request: Plain, caller: Caller, services: Services) -> CreditBalance:
+def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
     """Show the account's credits."""
     balance = services.store.balance(caller.account)
     if balance is None:
@@ -69,7 +67,7 @@ def get_credit_balance(request: Plain, caller: Caller, services: Services) -> Cr
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
 
 
-def list_models(request: Plain, caller: Caller, services: Services) -> ModelLists:
+def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
     """Show that there are no models of image generation."""
     return ModelLists()
 

@@ -39,8 +39,8 @@ class Request(BaseModel):
     )
 
     request_uuid: Annotated[RequestId, Field(alias="request_uuid")] = ""
-    """Your id of the request, repeated in the answer; made by the server where it is absent. The same request under
-    the same id is done once."""
+    """Your id of the request, repeated in the answer; the server makes one where it is absent. The same request
+    under the same id is done once."""
 
 
 class OnePicture(Request):

@@ -25,7 +25,7 @@ _SINGLE: Final = "RemoveBackground"
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
     """Accept one picture."""
     draft = Draft(source=request.raw_image, spec=_spec(request, services), corners=_corners(request.box))
-    return _submit(_SINGLE, [draft], request, caller, services, lambda index: "RawImage")
+    return _submit(_SINGLE, [draft], request, caller, services, lambda _: "RawImage")
 
 
 def remove_backgrounds_in_batch(

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 from typing_extensions import override
 
+from gateway.drafts import Draft
 from gateway.headers import SourceLimits
-from gateway.submit import Draft, Submissions
+from gateway.submit import DraftRejected, Submissions
 from jobs.errors import (
     BlobStoreUnavailable,
     InsufficientCredits,
     LedgerUnavailable,
     QueueFull,
-    SourceRejected,
     SubmissionRefused,
 )
 from jobs.ids import BlobKey
@@ -102,8 +102,9 @@ def test_several_pictures_are_one_task_and_one_hint_a_lane() -> None:
 
 def test_one_bad_picture_among_several_leaves_nothing() -> None:
     events: list[str] = []
-    with pytest.raises(SourceRejected):
+    with pytest.raises(DraftRejected) as caught:
         submissions(events).submit("a", "Cut", [DRAFT, Draft(source="?", spec=DRAFT.spec)])
+    assert caught.value.index == 1
     assert events == []
 
 
