@@ -141,7 +141,10 @@ class Harness:
 
     def finish_one(self, data: bytes = b"result") -> Result:
         """Do the next item as a worker does."""
-        claim = self.claim()
+        return self.finish(self.claim(), data)
+
+    def finish(self, claim: Claim, data: bytes = b"result") -> Result:
+        """Do a claimed item as a worker does."""
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))
