@@ -19,8 +19,8 @@ SourceText: TypeAlias = str | LongText
 """A data URI or bare Base64."""
 
 _DATA_URI: Final = re.compile(r"\s*data:[^,]{0,512};base64,", re.IGNORECASE)
-_WHITE: Final = re.compile(r"[ \t\r\n\f\v]+")
-_URL_SAFE: Final = str.maketrans("-_", "+/")
+_LENIENT: Final = " \t\r\n\f\v-_"
+_STRICT: Final = str.maketrans("-_", "+/", " \t\r\n\f\v")
 _URL_SCHEME: Final = re.compile(r"\s*https?://", re.IGNORECASE)
 
 
@@ -80,11 +80,8 @@ def _without_head(text: str) -> str:
 
 def _in_alphabet(payload: str) -> str:
     """Base64 in the standard alphabet and without white space."""
-    if _WHITE.search(payload):
-        payload = _WHITE.sub("", payload)
-    if "-" in payload or "_" in payload:
-        payload = payload.translate(_URL_SAFE)
-    return payload
+    # Eight searches for a character are far quicker than one for a set.
+    return payload.translate(_STRICT) if any(character in payload for character in _LENIENT) else payload
 
 
 def _padded(payload: str) -> str:
