@@ -12,6 +12,7 @@ from gateway.headers import SourceLimits
 from gateway.submit import DraftRejected, Submissions
 from jobs.errors import (
     BlobStoreUnavailable,
+    IdempotencyConflict,
     InsufficientCredits,
     LedgerUnavailable,
     QueueFull,
@@ -158,6 +159,24 @@ def test_a_repeat_keeps_the_first_blobs_only_and_hints_once() -> None:
     assert part.blobs.get(task.items[0].source)
     assert stored(part) == 1
     assert events.count("hint m:exact") == 1
+
+
+def test_a_repeat_is_answered_before_anything_is_written() -> None:
+    events: list[str] = []
+    part = submissions(events)
+    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
+    events.clear()
+    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
+    assert events == []
+
+
+def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictures() -> None:
+    part = submissions([])
+    part.submit("a", "Cut", [DRAFT], "key")
+    with pytest.raises(IdempotencyConflict):
+        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "key")
+    with pytest.raises(DraftRejected):
+        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "other key")
 
 
 def test_a_repeat_is_known_after_the_model_was_changed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from jobs.testing import ManualClock, MemoryLedger
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
 
+SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {
     "TaskUID": str,
     "Action": str,
@@ -155,6 +157,15 @@ class TestRepeats:
         )
         assert answer["RetCode"] == 171
         assert len(gateway.stored()) == 1
+
+    def test_many_at_once_are_one_task(self, gateway: Harness) -> None:
+        gateway.store.grant("tester", 1)
+        body = json.dumps(signed({**SUBMIT, "request_uuid": "r-1"}))
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: gateway.answer(gateway.post(body)), range(20)))
+        assert {answer["RetCode"] for answer in answers} == {0}
+        assert len({answer["TaskUID"] for answer in answers}) == 1
+        assert (gateway.store.waiting(gateway.lane), len(gateway.stored()), len(gateway.hints)) == (1, 1, 1)
 
     def test_another_request_under_the_same_id_is_new_work(self, gateway: Harness) -> None:
         first = gateway.submit(request_uuid="constant")
