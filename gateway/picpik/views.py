@@ -88,12 +88,7 @@ class PicpikApi:
         action = _action_of(params)
         if body.size_bytes > self.settings.max_body_bytes and not action.large:
             raise faults.BodyTooLarge
-        rest, signature = take_signature(params)
-        if signature is None:
-            raise faults.SignatureMissing
-        account = self._account_of(params)
-        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
-            raise faults.SignatureWrong
+        account, rest, signature = self._authenticate(params)
         fields = read_request(action.request, rest, self._reading_rules)
         caller = Caller(
             account=account.name,
@@ -120,6 +115,16 @@ class PicpikApi:
         return ReadingRules(
             ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
         )
+
+    def _authenticate(self, params: Params) -> tuple[Account, Params, str]:
+        """The account that signed the request, what it signed, and the signature as presented."""
+        rest, signature = take_signature(params)
+        if signature is None:
+            raise faults.SignatureMissing
+        account = self._account_of(params)
+        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
+            raise faults.SignatureWrong
+        return account, rest, signature
 
     def _account_of(self, params: Params) -> Account:
         public_key = _text(params.get("PublicKey"))
