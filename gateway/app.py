@@ -22,15 +22,17 @@ from gateway.accounts import Accounts
 from gateway.headers import SourceLimits
 from gateway.health import HealthPages
 from gateway.picpik import faults
-from gateway.picpik.actions import Services
+from gateway.picpik.services import Services
 from gateway.picpik.views import PicpikApi
 from gateway.proxies import TrustedProxies
 from gateway.query import Tasks
 from gateway.results import ResultPages
 from gateway.settings import GatewaySettings
 from gateway.submit import Submissions
+from gateway.wait import Waits
 from jobs.blobs import BlobStore
 from jobs.errors import CutoutError
+from jobs.events import TaskEvents
 from jobs.presence import Presence
 from jobs.queue import JobQueue
 from jobs.store import LedgerStore
@@ -56,6 +58,7 @@ def create_app(
     *,
     accounts: Accounts,
     store: LedgerStore,
+    events: TaskEvents,
     presence: Presence,
     blobs: BlobStore,
     queue: JobQueue,
@@ -66,14 +69,17 @@ def create_app(
         settings: limits, prices and addresses.
         accounts: who may call.
         store: the ledger.
+        events: its news.
         presence: which workers are there.
         blobs: where pictures lie.
         queue: carries hints to workers.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/`, results under `/r/`, `/healthz` and `/readyz`.
+        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, results under `/r/`,
+        `/healthz` and `/readyz`.
     """
     paths = ResultPaths(settings.master_key_bytes())
+    tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
     picpik = PicpikApi(
         settings=settings,
         accounts=accounts,
@@ -89,14 +95,18 @@ def create_app(
                 ),
                 price=settings.image_price_credits,
             ),
-            tasks=Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds),
+            tasks=tasks,
+            # Half of the threads: whoever waits must not keep those out who bring work.
+            waits=Waits(tasks, events, at_once=settings.request_threads // 2),
+            store=store,
             model=settings.model,
             precision=settings.precision,
+            unmetered_credits=settings.unmetered_credits,
         ),
     )
     app = Flask("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
@@ -136,7 +146,7 @@ def _drain() -> None:
     if not request.environ.get("wsgi.input_terminated"):
         return
     left_bytes = request.max_content_length or 0
-    with suppress(OSError):
+    with suppress(Exception):  # each server has its own errors for a body that is broken
         while left_bytes > 0 and (chunk := request.environ["wsgi.input"].read(min(left_bytes, _DRAIN_BYTES))):
             left_bytes -= len(chunk)
 

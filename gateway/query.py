@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.ids import TaskUid
@@ -21,8 +20,6 @@ class Tasks:
     paths: ResultPaths
     retention_seconds: float
     """How long a task and its results are shown after its end."""
-    clock: Callable[[], float] = time.time
-    """Unix time in seconds."""
 
     def find(self, account: str, uids: Sequence[TaskUid]) -> tuple[Task | None, ...]:
         """Each task as it stands, in the order of `uids`.
@@ -32,18 +29,10 @@ class Tasks:
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
-        return tuple(self._shown(self.store.get(uid, account)) for uid in uids)
+        return self.store.get_many(uids, account)
 
     def result_path(self, task: Task, result: Result) -> str:
         """The path of a result: the same in every call, and good for as long as the result is kept."""
-        return self.paths.path(result, self._expires_at_seconds(task))
-
-    def _shown(self, task: Task | None) -> Task | None:
-        if task is None or task.ended_at_ms is None or self._expires_at_seconds(task) > self.clock():
-            return task
-        return None
-
-    def _expires_at_seconds(self, task: Task) -> int:
         if task.ended_at_ms is None:
             raise ValueError("a task that has not ended has no results")
-        return math.floor(task.ended_at_ms / 1_000 + self.retention_seconds)
+        return self.paths.path(result, math.floor(task.ended_at_ms / 1_000 + self.retention_seconds))

@@ -1,11 +1,19 @@
-"""Serves results under their signed paths, in whole or in part, without a key."""
+"""Serves results under their signed paths, in whole or in part, without a key.
+
+With `?download=<name>` a browser saves the result under that name instead of showing it.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
@@ -14,6 +22,10 @@ from werkzeug.wsgi import wrap_file
 from jobs.blobs import BlobStore
 from jobs.errors import BlobMissing
 from jobs.urls import ResultPaths
+
+_UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
+_NAME_CHARACTERS: Final = 100
+_DEFAULT_NAME: Final = "cutout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +50,7 @@ class ResultPages:
 
         Raises:
             NotFound: the path was altered or has expired, or the result is gone; all look alike.
-        RequestedRangeNotSatisfiable: the range asked for lies outside.
+            RequestedRangeNotSatisfiable: the range asked for lies outside.
             BlobStoreUnavailable: the blob store is away.
         """
         opened = self.paths.open(mac, expires, f"{task}/{index}/{name}", self.clock())
@@ -57,9 +69,30 @@ class ResultPages:
         answer.set_etag(key.token)
         answer.cache_control.private = True
         answer.cache_control.max_age = max(0, int(expires) - int(self.clock()))
+        wanted = request.args.get("download")
+        if wanted is not None:
+            answer.headers["Content-Disposition"] = attachment(wanted, PurePosixPath(name).suffix)
         try:
             answer.make_conditional(request.environ, accept_ranges=True, complete_length=size_bytes)
         except RequestedRangeNotSatisfiable:
             file.close()
             raise
         return answer
+
+
+def attachment(wanted: str, suffix: str) -> str:
+    """The header that makes a browser save a result.
+
+    Args:
+        wanted: the name that the caller asked for; may hold anything at all.
+        suffix: of the result's own format, such as `.png`; a name with another one gets it as well, so that
+            nothing that can be started is saved from this host.
+
+    Returns:
+        A value in the form of RFC 6266, with the name in ASCII and in UTF-8.
+    """
+    # Of a path only the last part; then letters, digits and a few marks, none of them in front.
+    name = _UNSAFE.sub("_", re.split(r"[/\\]", unicodedata.normalize("NFC", wanted))[-1]).lstrip(" ._-")
+    stem = name.removesuffix(suffix)[:_NAME_CHARACTERS].strip(" ._") or _DEFAULT_NAME
+    in_ascii = (stem + suffix).encode("ascii", "replace").decode("ascii").replace("?", "_")
+    return f"attachment; filename=\"{in_ascii}\"; filename*=UTF-8''{quote(stem + suffix, safe='')}"

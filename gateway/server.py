@@ -1,18 +1,34 @@
-"""gunicorn with request threads, set up from the settings."""
+"""gunicorn with request threads, set up from the settings.
+
+What is not even HTTP never reaches the application; it is answered in JSON all the same.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import uuid
+from http import HTTPStatus
+from socket import socket
+from typing import Any, Final
 
 from flask import Flask
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import (
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.workers.gthread import ThreadWorker
 from typing_extensions import override
 
 from gateway import wsgi
 from gateway.settings import GatewaySettings
 from jobs import logs
 
-KEEP_ALIVE_SECONDS = 30
+KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
 
 
@@ -20,7 +36,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
     """Settings as gunicorn names them."""
     return {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
-        "worker_class": "gthread",
+        "worker_class": JsonErrorWorker,
         "workers": settings.processes,
         "threads": settings.request_threads,
         "graceful_timeout": settings.shutdown_seconds,
@@ -38,6 +54,46 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         },
         "proc_name": "keycut-gateway",
     }
+
+
+class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no types
+    """gunicorn's worker with request threads, without its pages in HTML."""
+
+    @override
+    def handle_error(self, req: object, client: socket, addr: tuple[str, int] | None, exc: Exception) -> None:
+        """Answer what went wrong outside of the application: a broken request, mostly."""
+        if isinstance(exc, ParseException) and not isinstance(exc, _OURS):
+            status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
+            self.log.warning("broken request: %s", type(exc).__name__)
+            answer = _answer(status, 160, "Missing Action")
+        else:
+            self.log.exception("a request was not answered")
+            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, 130, "Service error and break")
+        try:
+            util.write_nonblock(client, answer)
+        except OSError:
+            self.log.debug("the caller of a broken request is gone")
+
+
+_OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)
+"""Among gunicorn's errors of parsing, those that are about the answer."""
+_STATUSES: Final = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+}
+
+
+def _answer(status: HTTPStatus, ret_code: int, message: str) -> bytes:
+    """A whole HTTP answer, after which the connection is closed."""
+    members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
+    body = json.dumps(members)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join([*head, "", body]).encode("ascii")
 
 
 class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishes no types

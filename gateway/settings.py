@@ -36,10 +36,18 @@ class GatewaySettings(JobSettings):
     """Addresses or networks, split by commas, whose `X-Forwarded-*` headers count."""
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body; over it the answer is HTTP 413."""
+    max_batch_body_bytes: PositiveInt = 256 * 2**20
+    """Largest request body of `RemoveBackgroundsInBatch`."""
+    body_memory_bytes: PositiveInt = 2 * 2**20
+    """Larger request bodies go to a temporary file; `TMPDIR` says where, and should be on a disk."""
+    max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
+    """Most pictures of one batch."""
     image_price_credits: NonNegativeInt = 1
     """Price of one picture."""
+    unmetered_credits: NonNegativeInt = 1_000_000_000
+    """`TotalCredits` of an account that was never granted any, and is therefore not metered."""
 
-    go_numbers: bool = False
+    go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
     ignore_unknown_fields: bool = False
     """Ignore names that an action does not know, instead of refusing them."""
@@ -67,8 +75,10 @@ class GatewaySettings(JobSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _body_holds_a_picture(self) -> Self:
+    def _bodies_hold_pictures(self) -> Self:
         needed = -(-self.max_source_bytes // 3) * 4 + _ENVELOPE_BYTES
         if self.max_body_bytes < needed:
             raise ValueError(f"max_body_bytes must be at least {needed}, so that max_source_bytes fit in Base64")
+        if self.max_batch_body_bytes < self.max_body_bytes:
+            raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from gateway.headers import PictureHeader, SourceLimits, inspect
+from gateway.drafts import Draft, Look, content_digest
+from gateway.headers import SourceLimits
 from gateway.source import decode_source
 from jobs.blobs import BlobStore
 from jobs.errors import (
     BlobStoreUnavailable,
-    BoxOutsidePicture,
     InsufficientCredits,
     LedgerUnavailable,
     SourceRejected,
@@ -23,34 +22,19 @@ from jobs.errors import (
 from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from jobs.queue import JobQueue
 from jobs.record import Idempotency, NewItem, NewTask
-from jobs.spec import Box, CutoutSpec, Lane
+from jobs.spec import Lane
 from jobs.store import LedgerStore
 
 _LOG: Final = structlog.get_logger()
-_INSTALLATION: Final = {"version", "model", "precision"}
-"""Parts of a spec that the installation chooses, not the caller."""
-
-Corners = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels of the oriented picture, as the caller sent them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """One picture as a caller sent it, and what is to be done with it."""
+class DraftRejected(Exception):
+    """One of the pictures, or its box, is not acceptable."""
 
-    source: str
-    """A data URI or bare Base64."""
-    spec: CutoutSpec
-    """Without a box; it is set from `corners` once the picture's size is known."""
-    corners: Corners | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """A draft that was read."""
-
-    data: bytes
-    spec: CutoutSpec
+    def __init__(self, index: int, reason: SourceRejected) -> None:
+        super().__init__(f"picture {index}: {reason}")
+        #: Which of the drafts, counted from 0, and what is wrong with it.
+        self.index, self.reason = index, reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,43 +60,44 @@ class Submissions:
             idempotency_key: the name of this very request; None where the caller gave none.
 
         Raises:
-            SourceRejected: what bytes and header of a picture show, or its box, is not acceptable.
+            DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
             SubmissionRefused: the ledger did not accept the task; its blobs are deleted.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
         """
-        pictures = self._read(account, drafts)
+        looks = [Look.at(draft, self.limits) for draft in drafts]
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = Idempotency(key=idempotency_key, content_digest=content_digest(origin, drafts, looks))
+            first = self.store.recall(account, idempotency)
+            if first is not None:
+                return first
+        self._refuse_faults(account, looks)
         uid = new_task_uid()
         items = tuple(
-            NewItem(source=source_key(uid, index), spec=picture.spec, price=self.price)
-            for index, picture in enumerate(pictures)
+            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price)
+            for index, look in enumerate(looks)
         )
-        for item, picture in zip(items, pictures, strict=True):
-            self.blobs.put(item.source, picture.data)
-        idempotency = idempotency_key and Idempotency(
-            key=idempotency_key, content_digest=_digest(origin, drafts, pictures)
-        )
-        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency or None)
+        for item, draft in zip(items, drafts, strict=True):
+            # Decoded once more: cheaper than to hold all pictures of a batch.
+            self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
+        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency)
         first = self._create(task)
         if first == uid:
             self._hint({item.lane for item in items})
         return first
 
-    def _read(self, account: str, drafts: Sequence[Draft]) -> list[_Picture]:
-        """Decode and inspect every picture. An account that cannot pay learns that before its picture's faults."""
-        try:
-            return [self._read_one(draft) for draft in drafts]
-        except SourceRejected:
-            balance = self.store.balance(account)
-            price = self.price * len(drafts)
-            if balance is not None and balance.available < price:
-                raise InsufficientCredits(balance.available, price) from None
-            raise
-
-    def _read_one(self, draft: Draft) -> _Picture:
-        data = decode_source(draft.source, self.limits.max_bytes)
-        header = inspect(data, self.limits)
-        box = None if draft.corners is None else clamp(draft.corners, header)
-        return _Picture(data, draft.spec.model_copy(update={"box": box}))
+    def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
+        """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""
+        rejected = next(
+            (DraftRejected(index, look.fault) for index, look in enumerate(looks) if look.fault is not None), None
+        )
+        if rejected is None:
+            return
+        balance = self.store.balance(account)
+        price = self.price * len(looks)
+        if balance is not None and balance.available < price:
+            raise InsufficientCredits(balance.available, price)
+        raise rejected
 
     def _create(self, task: NewTask) -> TaskUid:
         keys = [item.source for item in task.items]
@@ -139,31 +124,3 @@ class Submissions:
             except LedgerUnavailable as error:
                 # The ledger knows the work, and whoever reaps sends the hint again.
                 _LOG.warning("a hint was not sent", lane=lane, reason=str(error))
-
-
-def clamp(corners: Corners, header: PictureHeader) -> Box:
-    """Cut a box to the oriented picture.
-
-    Raises:
-        BoxOutsidePicture: nothing of it is left.
-    """
-    left_px, top_px, right_px, bottom_px = corners
-    left_px, top_px = max(left_px, 0), max(top_px, 0)
-    right_px, bottom_px = min(right_px, header.width_px), min(bottom_px, header.height_px)
-    if right_px <= left_px or bottom_px <= top_px:
-        raise BoxOutsidePicture(
-            f"the box has no area within the picture of {header.width_px} x {header.height_px} pixels",
-            width_px=header.width_px,
-            height_px=header.height_px,
-        )
-    return Box(left_px=left_px, top_px=top_px, right_px=right_px, bottom_px=bottom_px)
-
-
-def _digest(origin: str, drafts: Sequence[Draft], pictures: Sequence[_Picture]) -> str:
-    """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
-    state = hashlib.sha256(origin.encode())
-    for draft, picture in zip(drafts, pictures, strict=True):
-        asked = draft.spec.model_dump_json(exclude=_INSTALLATION)
-        state.update(f"\0{asked}\0{draft.corners}\0".encode())
-        state.update(hashlib.sha256(picture.data).digest())
-    return state.hexdigest()

@@ -13,7 +13,9 @@ from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.queues.celery import CeleryQueue
 from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger, RedisPresence
+from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisTaskEvents
+from jobs.stores.redis_presence import RedisPresence
 
 
 def connect_ledger(settings: GatewaySettings) -> Redis:
@@ -34,6 +36,7 @@ def app() -> Flask:
         settings,
         accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
         store=RedisLedger(client, settings.ledger_limits()),
+        events=RedisTaskEvents(settings.redis_url.get_secret_value()),
         presence=RedisPresence(client),
         blobs=FileBlobStore(settings.blob_dir),
         queue=CeleryQueue(settings.redis_url.get_secret_value()),

@@ -153,6 +153,9 @@ class LedgerStore(Upkeep, Protocol):
     def balance(self, account: str) -> Balance | None:
         """The account's credits; None when it is not metered."""
 
+    def booked(self, account: str) -> int:
+        """The price of everything that was ever done for an account, metered or not."""
+
     def waiting(self, lane: Lane) -> int:
         """How many items wait in a lane."""
 

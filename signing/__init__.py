@@ -35,7 +35,7 @@ from signing.errors import (
 )
 from signing.flat import unflatten
 from signing.forms import FormText, parse_form
-from signing.jsontext import JsonValue, NumberText, dump_body, parse_body
+from signing.jsontext import JsonValue, LongText, NumberText, dump_body, parse_body
 from signing.picpik import sign, sign_params, take_signature, verify
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "FormText",
     "JsonValue",
     "LoneSurrogate",
+    "LongText",
     "NonFiniteNumber",
     "NotAnObject",
     "NotJson",

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NoReturn, Self, TypeAlias
+from typing import Final, NoReturn, Protocol, Self, TypeAlias, runtime_checkable
 
 from signing.errors import (
     DuplicateName,
@@ -45,8 +45,17 @@ _STRUCTURE: Final = re.compile(
 )
 _OPENING, _CLOSING = 1, 2
 
-JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
-"""A value as `parse_body` gives it; every number is a `NumberText`."""
+
+@runtime_checkable
+class LongText(Protocol):
+    """A string that is too long to be held in memory; a server may put one in the place of a string it read."""
+
+    def chunks(self) -> Iterator[str]:
+        """The text piece by piece, from its beginning each time."""
+
+
+JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | LongText | None"
+"""A value as `parse_body` gives it, where every number is a `NumberText` and no string a `LongText`."""
 
 
 class NumberText(str):

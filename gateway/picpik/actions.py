@@ -1,104 +1,43 @@
-"""The actions: one row each, from fields to a handler."""
+"""The actions, one row each."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-import structlog
+from gateway.picpik import answers, querying, requests, submitting
+from gateway.picpik.services import Caller, Services
 
-from gateway.picpik.render import Members, task_detail
-from gateway.picpik.requests import ListTasksDetails, RemoveBackground, Request
-from gateway.query import Tasks
-from gateway.submit import Corners, Draft, Submissions
-from jobs.spec import CutoutSpec, Output, Precision, Refinement
-
-R = TypeVar("R", bound=Request)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What handlers work with."""
-
-    submissions: Submissions
-    tasks: Tasks
-    model: str
-    """The model that new pictures ask for."""
-    precision: Precision
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who asks, once the signature was found right."""
-
-    account: str
-    public_key: str
-    signature: str = field(repr=False)
-    """As presented."""
-    base_url: str
-    """Scheme and host in front of result paths."""
+R = TypeVar("R", bound=requests.Request)
+A = TypeVar("A", bound=answers.Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Action(Generic[R]):
-    """One row of the table."""
+class Action(Generic[R, A]):
+    """What a request may hold, what it is answered with, and who answers it."""
 
-    fields: type[R]
-    handle: Callable[[R, Caller, Services], Members]
-
-
-def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> Members:
-    """Accept one picture."""
-    spec = CutoutSpec(
-        model=services.model,
-        precision=services.precision,
-        erode_px=request.erode_size,
-        foreground_threshold=request.foreground_threshold,
-        background_threshold=request.background_threshold,
-        refinement=Refinement(request.hair_optimization),
-        output=Output.MASK if request.only_mask else Output.CUTOUT,
-    )
-    draft = Draft(source=request.raw_image, spec=spec, corners=_corners(request.box))
-    uid = services.submissions.submit(
-        caller.account, "RemoveBackground", [draft], _idempotency_key("RemoveBackground", request, caller)
-    )
-    structlog.contextvars.bind_contextvars(task_uid=uid)
-    return {"TaskUID": uid}
+    request: type[R]
+    answer: type[A]
+    handle: Callable[[R, Caller, Services], A]
+    large: bool = False
+    """Whether its body may be as large as a batch's."""
 
 
-def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> Members:
-    """Show tasks, each as it stands, in the order of the request."""
-    found = services.tasks.find(caller.account, request.uids)
-    return {
-        "TaskDetailList": [
-            task_detail(uid, task, services.tasks, caller.base_url)
-            for uid, task in zip(request.uids, found, strict=True)
-        ]
-    }
-
-
-ACTIONS: Final[Mapping[str, Action[Any]]] = {
-    "RemoveBackground": Action(RemoveBackground, remove_background),
-    "ListTasksDetails": Action(ListTasksDetails, list_tasks_details),
+ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
+    "RemoveBackground": Action(requests.RemoveBackground, answers.TaskCreated, submitting.remove_background),
+    "RemoveBackgroundsInBatch": Action(
+        requests.RemoveBackgroundsInBatch, answers.TaskCreated, submitting.remove_backgrounds_in_batch, large=True
+    ),
+    "ListTasksDetails": Action(requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details),
+    "ListRunningTasks": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
+    "TerminateTask": Action(requests.OneTask, answers.Answer, querying.terminate_task),
+    "GetCreditBalance": Action(requests.Plain, answers.CreditBalance, querying.get_credit_balance),
+    "ListModels": Action(requests.Plain, answers.ModelLists, querying.list_models),
+    # No longer maintained by the protocol's owner, and still met in old clients.
+    "ListGenerateTaskDetail": Action(
+        requests.ListGenerateTaskDetail, answers.GenerateTasks, querying.list_generate_task_detail
+    ),
+    "GetGenerateTaskDetail": Action(requests.OneTask, answers.GenerateTask, querying.get_generate_task_detail),
+    "ListRunningTask": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
 }
-
-
-def _corners(box: list[int]) -> Corners | None:
-    if not box:
-        return None
-    left, top, right, bottom = box
-    return left, top, right, bottom
-
-
-def _idempotency_key(action: str, request: Request, caller: Caller) -> str | None:
-    """The name of this very request; None where the caller gave it no id.
-
-    Some clients send a constant id, so the signature is part of the name.
-    """
-    if not request.request_uuid:
-        return None
-    parts = [caller.public_key, action, request.request_uuid, caller.signature.lower()]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

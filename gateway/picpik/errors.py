@@ -24,20 +24,25 @@ class Row:
     status: int = 200
     passing: bool = False
     """Whether trying again later helps, so that the answer says when."""
+    detail: str = ""
+    """What the answer says beside the protocol's text, formatted as that is; not before the signature counts."""
 
     def text(self, error: Exception) -> str:
         """The message for one error."""
         return self.message.format(error=error)
 
+    def detail_text(self, error: Exception) -> str:
+        """A sentence that a person can act on; empty where the message says it all."""
+        return self.detail.format(error=error)
+
 
 _MISSING_ACTION: Final = Row(160, "Missing Action")
 _NO_SIGNATURE: Final = Row(170, "Missing signature")
 _WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
-_NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available")
-_PICTURE: Final = Row(230, "Params [RawImage] not available")
+_NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available", detail="{error.detail}")
 _AWAY: Final = Row(130, "Service error and break", 503, passing=True)
 _FAULT: Final = Row(130, "Service error and break", 500)
-_LATER: Final = Row(150, "Service unavailable", 503, passing=True)
+_LATER: Final = Row(150, "Service unavailable", 503, passing=True, detail="{error.message}")
 
 ROWS: Final[Mapping[type[Exception], Row]] = {
     # The request
@@ -54,8 +59,8 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.SignatureWrong: _WRONG_SIGNATURE,
     faults.UserUnknown: Row(172, "User Not Exists"),
     faults.ParameterFault: _NOT_AVAILABLE,
-    faults.ParameterMissing: Row(220, "Missing params [{error.name}]"),
-    faults.ParameterOfWrongType: Row(310, "Params [{error.name}] type error"),
+    faults.ParameterMissing: Row(220, "Missing params [{error.name}]", detail="{error.detail}"),
+    faults.ParameterOfWrongType: Row(310, "Params [{error.name}] type error", detail="{error.detail}"),
     faults.ParameterNotAvailable: _NOT_AVAILABLE,
     # Its body and signature
     signing.SigningError: _MISSING_ACTION,
@@ -69,22 +74,22 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     signing.TooDeep: _MISSING_ACTION,
     signing.TooManyValues: _MISSING_ACTION,
     signing.FormRejected: _MISSING_ACTION,
-    signing.FlattenedNamesRejected: _NOT_AVAILABLE,
-    # The picture
-    jobs.SourceRejected: _PICTURE,
-    jobs.SourceUnreadable: _PICTURE,
-    jobs.SourceTooLarge: _PICTURE,
-    jobs.BoxOutsidePicture: Row(230, "Params [Box] not available"),
+    signing.FlattenedNamesRejected: Row(230, "Params [{error.name}] not available", detail="{error.reason}"),
     # The ledger's refusals
     jobs.SubmissionRefused: _LATER,
-    jobs.InsufficientCredits: Row(520, "Insufficient balance"),
-    jobs.QueueFull: Row(153, "Request throttled", 429, passing=True),
+    jobs.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
+    jobs.QueueFull: Row(153, "Request throttled", 429, passing=True, detail="{error.message}"),
     jobs.IdempotencyConflict: _WRONG_SIGNATURE,
     jobs.SourceExpired: _LATER,
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,
     jobs.BlobStoreUnavailable: _AWAY,
+    # What handlers turn into a fault of a parameter, which knows the picture's name
+    jobs.SourceRejected: _FAULT,
+    jobs.SourceUnreadable: _FAULT,
+    jobs.SourceTooLarge: _FAULT,
+    jobs.BoxOutsidePicture: _FAULT,
     # What belongs to a task's record, not to an answer
     jobs.CutoutError: _FAULT,
     jobs.ProcessingFailed: _FAULT,
@@ -111,28 +116,32 @@ class TaskRow:
 
 NOT_FOUND_CODE: Final = 230
 
-_FAILED: Final = TaskRow(1001, "Processing failed")
+FAILED_CODE: Final = 1001
+TERMINATED: Final = TaskRow(1002, "Task terminated")
+TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smaller image")
+
+_FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
 
 TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     jobs.CutoutError.kind: _FAILED,
-    jobs.SourceRejected.kind: TaskRow(1001, "Image not acceptable"),
-    jobs.SourceUnreadable.kind: TaskRow(1001, "Image not readable: send JPEG, PNG, WebP, BMP, GIF or TIFF"),
-    jobs.SourceTooLarge.kind: TaskRow(1001, "Image too large: send fewer pixels"),
-    jobs.BoxOutsidePicture.kind: TaskRow(1001, "Box outside the image"),
+    jobs.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
+    jobs.SourceUnreadable.kind: TaskRow(FAILED_CODE, "Image not readable: send JPEG, PNG, WebP, BMP, GIF or TIFF"),
+    jobs.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    jobs.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
     jobs.ProcessingFailed.kind: _FAILED,
-    jobs.SourceUndecodable.kind: TaskRow(1001, "Image truncated or damaged: it cannot be decoded"),
-    jobs.TimedOut.kind: TaskRow(1003, "Task timed out: try again later or send a smaller image"),
-    jobs.WorkerLost.kind: TaskRow(1001, "Processing failed: workers stopped repeatedly on this image"),
-    jobs.Terminated.kind: TaskRow(1002, "Task terminated"),
+    jobs.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    jobs.TimedOut.kind: TIMED_OUT,
+    jobs.WorkerLost.kind: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
+    jobs.Terminated.kind: TERMINATED,
     jobs.SubmissionRefused.kind: _FAILED,
     jobs.InsufficientCredits.kind: _FAILED,
     jobs.QueueFull.kind: _FAILED,
     jobs.IdempotencyConflict.kind: _FAILED,
     jobs.SourceExpired.kind: _FAILED,
-    jobs.BlobMissing.kind: TaskRow(1001, "Image no longer stored: submit it again"),
-    jobs.ServiceUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
-    jobs.LedgerUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
-    jobs.BlobStoreUnavailable.kind: TaskRow(1001, "Processing failed: try again later"),
+    jobs.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
+    jobs.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    jobs.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    jobs.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }
 """By the `kind` that stands in a record."""
 

@@ -81,10 +81,12 @@ class UserUnknown(RequestFault):
 class ParameterFault(RequestFault):
     """One parameter is at fault."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, detail: str = "") -> None:
         super().__init__(f"parameter {name[:SHOWN_CHARACTERS]}")
         #: The parameter's name; of an element with its index, such as `Box.2`.
         self.name = name[:SHOWN_CHARACTERS]
+        #: What is wrong with it, for a person; empty before the signature was found right.
+        self.detail = detail
 
 
 class ParameterMissing(ParameterFault):

@@ -3,41 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
-from gateway.picpik.errors import NOT_FOUND_CODE, TaskRow, task_row_for
+from gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
+from gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
 from gateway.query import Tasks
 from jobs.ids import TaskUid
 from jobs.record import Item, Task, TaskStatus
 
-Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
-Members: TypeAlias = "dict[str, Json]"
-"""Members of an answer."""
+BATCH: Final = "RemoveBackgroundsInBatch"
+"""The action whose tasks hold several pictures."""
 
+_TASK_TYPE: Final = "TaskRemoveBackground"
+_FINISHED, _ERROR = "Finished", "Error"
 _STATUSES: Final[Mapping[TaskStatus, str]] = {
     TaskStatus.QUEUING: "Queuing",
     TaskStatus.RUNNING: "Running",
-    TaskStatus.FINISHED: "Finished",
-    TaskStatus.ERROR: "Error",
+    TaskStatus.FINISHED: _FINISHED,
+    TaskStatus.ERROR: _ERROR,
 }
 _NO_ERROR: Final = TaskRow(0, "")
 
 
-def task_detail(uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> Members:
-    """An entry of `TaskDetailList`; it has all its members, whatever the state.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A task in the protocol's terms, before either interface gives it names."""
 
-    Args:
-        uid: the id that was asked for.
-        task: what stands under it for this account; None where nothing does.
-        tasks: knows the paths of results.
-        base_url: scheme and host in front of them.
-    """
-    if task is None:
-        return _entry(uid, "", "Error", [], 0, TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found"))
-    urls: list[Json] = []
-    if task.status is TaskStatus.FINISHED:
-        urls = [_url(item, task, tasks, base_url) for item in task.items]
-    return _entry(uid, task.origin, _STATUSES[task.status], urls, task.booked, _error(task))
+    uid: TaskUid
+    action: str
+    status: str
+    urls: list[str]
+    charged: int
+    error: TaskRow
+
+    @classmethod
+    def of(cls, uid: TaskUid, task: Task | None, tasks: Tasks, base_url: str) -> View:
+        """See a task.
+
+        Args:
+            uid: the id that was asked for.
+            task: what stands under it for this account; None where nothing does.
+            tasks: knows the paths of results.
+            base_url: scheme and host in front of them.
+        """
+        if task is None:
+            error = TaskRow(NOT_FOUND_CODE, f"Task [{uid}] not found")
+            return cls(uid=uid, action="", status=_ERROR, urls=[], charged=0, error=error)
+        error = _error(task)
+        finished = task.status is TaskStatus.FINISHED
+        return cls(
+            uid=uid,
+            action=task.origin,
+            # A batch that was terminated is an error, although what it has finished is charged and shown.
+            status=_ERROR if error == TERMINATED else _STATUSES[task.status],
+            urls=[_url(item, task, tasks, base_url) for item in task.items] if finished else [],
+            charged=task.booked,
+            error=error,
+        )
+
+    def detail(self) -> TaskDetail:
+        """An entry of `ListTasksDetails`."""
+        return TaskDetail(
+            task_uid=self.uid,
+            action=self.action,
+            status=self.status,
+            img_list=self.urls,
+            consume_api_point=self.charged,
+            error_code=self.error.error_code,
+            error_massage=self.error.message,
+            error_message=self.error.message,
+        )
+
+    def generate_task(self) -> GenerateTask:
+        """The answer of `GetGenerateTaskDetail`."""
+        return GenerateTask(
+            task_type=_TASK_TYPE if self.action else "",
+            task_status=self.status,
+            final_picture_urls=self.urls,
+            task_error_msg=self.error.message,
+            task_error_code=self.error.error_code,
+        )
+
+    def listed_generate_task(self) -> ListedGenerateTask:
+        """An entry of `ListGenerateTaskDetail`."""
+        return ListedGenerateTask(task_uid=self.uid, **self.generate_task().model_dump())
 
 
 def _url(item: Item, task: Task, tasks: Tasks, base_url: str) -> str:
@@ -45,22 +95,17 @@ def _url(item: Item, task: Task, tasks: Tasks, base_url: str) -> str:
 
 
 def _error(task: Task) -> TaskRow:
-    """The first failed picture's error, once the task has ended."""
-    if task.status not in {TaskStatus.FINISHED, TaskStatus.ERROR}:
+    """What went wrong with a task that has ended."""
+    failed = {item.index: task_row_for(item.error.kind) for item in task.items if item.error}
+    if not failed or task.ended_at_ms is None:
         return _NO_ERROR
-    return next((task_row_for(item.error.kind) for item in task.items if item.error), _NO_ERROR)
-
-
-def _entry(uid: str, action: str, status: str, urls: list[Json], points: int, error: TaskRow) -> Members:
-    return {
-        "TaskUID": uid,
-        "Action": action,
-        "Status": status,
-        "ImgList": urls,
-        "Seed": 0,
-        "TxtList": [],
-        "ConsumeApiPoint": points,
-        "ErrorCode": error.error_code,
-        "ErrorMassage": error.message,
-        "ErrorMessage": error.message,
-    }
+    if TERMINATED in failed.values():
+        return TERMINATED
+    if task.origin != BATCH:
+        return next(iter(failed.values()))
+    indices: dict[TaskRow, list[int]] = {}
+    for index, row in failed.items():
+        indices.setdefault(row, []).append(index)
+    message = "; ".join(f"RawImages {places}: {row.message}" for row, places in indices.items())
+    all_timed_out = task.status is TaskStatus.ERROR and set(indices) == {TIMED_OUT}
+    return TaskRow(TIMED_OUT.error_code if all_timed_out else FAILED_CODE, message)

@@ -1,125 +1,32 @@
-"""The fields of each action, and how a body is held to them.
-
-Types are JSON's, strictly: a number that is no integer, or text where a number is due, is refused. In a form,
-where every value is text, it is converted by the field's type. Null, and the empty value of the field's own type,
-mean absent.
-"""
+"""The fields of each action's request. Their order is the order in which faults are reported."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated
 
-import structlog
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from gateway.picpik import faults
-from jobs.ids import TaskUid, parse_task_uid
-from signing import FormText, JsonValue, NumberText, canonical_number, unflatten
-
-MAX_TASK_IDS: Final = 1_000
-"""How many tasks one call may ask about."""
-
-ENVELOPE: Final = frozenset({"Action", "PublicKey"})
-"""Names that were read before an action's own fields are looked at."""
-IGNORED: Final = frozenset({"Region", "Zone", "ProjectId", "SecurityToken", "RemoveType"})
-"""Names that some clients send with every call; signed, and without effect."""
-
-_LOG: Final = structlog.get_logger()
-_FORM_INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,99})", re.ASCII)
-_FORM_FLAGS: Final = {"true": True, "false": False}
-
-_UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
-"""Steps of the check, in their order; a fault of an earlier one is reported first."""
-_STEPS: Final = {"extra_forbidden": _UNKNOWN, "missing": _MISSING, "wrong_type": _TYPE, "list_type": _TYPE}
-_FAULTS: Final = {
-    _UNKNOWN: faults.ParameterNotAvailable,
-    _MISSING: faults.ParameterMissing,
-    _TYPE: faults.ParameterOfWrongType,
-    _VALUE: faults.ParameterNotAvailable,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Absent:
-    """Marks a field whose empty value counts as absent."""
-
-    empty: str | tuple[()]
-
-    def covers(self, value: JsonValue) -> bool:
-        return value == "" if self.empty == "" else value == []
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str) and not isinstance(value, NumberText):
-        return value
-    raise _wrong_type()
-
-
-def _integer(value: object) -> int:
-    if type(value) is int:  # a default
-        return value
-    if isinstance(value, FormText) and _FORM_INTEGER.fullmatch(value):
-        return int(value)
-    if isinstance(value, NumberText):
-        plain = canonical_number(value)
-        if "." not in plain:
-            return int(plain)
-    raise _wrong_type()
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, FormText) and value in _FORM_FLAGS:
-        return _FORM_FLAGS[value]
-    raise _wrong_type()
-
-
-def _wrong_type() -> PydanticCustomError:
-    return PydanticCustomError("wrong_type", "not of the field's type")
-
-
-def _box(corners: list[int]) -> list[int]:
-    """Four corners with an area; whether the picture holds it shows later."""
-    match corners:
-        case [left, top, right, bottom] if left < right and top < bottom:
-            return corners
-    raise ValueError("not a box")
-
-
-def _not_too_many(uids: list[str]) -> list[str]:
-    if len(uids) > MAX_TASK_IDS:
-        raise ValueError("too many tasks")
-    return uids
-
-
-Text = Annotated[str, BeforeValidator(_text), _Absent("")]
-Integer = Annotated[int, BeforeValidator(_integer)]
-Level = Annotated[Integer, Field(ge=0, le=255)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Corners = Annotated[list[Integer], AfterValidator(_box), _Absent(())]
-TaskUids = Annotated[
-    list[Annotated[Text, AfterValidator(parse_task_uid)]], AfterValidator(_not_too_many), _Absent(())
-]
+from gateway.picpik.fields import (
+    Corners,
+    ErodeSize,
+    Flag,
+    Hair,
+    Level,
+    Picture,
+    Pictures,
+    RequestId,
+    Uid,
+    Uids,
+    WaitSeconds,
+    wrong_value,
+)
+from jobs.ids import TaskUid
 
 
 class Request(BaseModel):
-    """What every action takes. The order of fields is the order in which faults are reported."""
+    """What every action takes."""
 
     model_config = ConfigDict(
         strict=True,
@@ -128,92 +35,99 @@ class Request(BaseModel):
         alias_generator=to_pascal,
         validate_by_name=False,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
-    request_uuid: Annotated[Text, Field(alias="request_uuid", max_length=faults.SHOWN_CHARACTERS)] = ""
-    """The caller's id of the request; empty where it sent none."""
+    request_uuid: Annotated[RequestId, Field(alias="request_uuid")] = ""
+    """Your id of the request, repeated in the answer; the server makes one where it is absent. The same request
+    under the same id is done once."""
 
 
-class RemoveBackground(Request):
-    """Cut one picture out."""
+class OnePicture(Request):
+    """What is cut out."""
 
-    raw_image: Annotated[Text, Field(repr=False)]
+    raw_image: Annotated[Picture, Field(repr=False)]
+    """The picture."""
     box: Corners = Field(default_factory=list)
-    erode_size: Annotated[Integer, Field(ge=0, le=40)] = 15
+    """Limits of the subject in pixels of the oriented picture: left, top, right, bottom; the whole picture where
+    absent."""
+
+
+class SeveralPictures(Request):
+    """What is cut out, all in the same manner."""
+
+    raw_images: Annotated[Pictures, Field(repr=False)]
+    """The pictures; results come in their order."""
+
+
+class Cutting(Request):
+    """How it is cut out."""
+
+    erode_size: ErodeSize = 15
+    """Width of the soft edge zone, in pixels."""
     foreground_threshold: Level = 240
+    """Mask level above which a pixel is certain foreground."""
     background_threshold: Annotated[Level, Field(validate_default=True)] = 15
-    hair_optimization: Annotated[Literal["auto", "on", "off"], BeforeValidator(_text), _Absent("")] = "auto"
+    """Mask level below which a pixel is certain background; not above `ForegroundThreshold`."""
+    hair_optimization: Hair = "auto"
+    """Whether alpha and colours are estimated anew where the edge is soft."""
     only_mask: Flag = False
+    """Give the mask instead of the cut-out."""
 
     @field_validator("background_threshold")
     @classmethod
     def _below_foreground(cls, value: int, info: ValidationInfo) -> int:
         if value > info.data.get("foreground_threshold", value):
-            raise ValueError("above the foreground threshold")
+            raise wrong_value("must not exceed ForegroundThreshold")
         return value
+
+
+# The fields of the last base come first.
+class RemoveBackground(Cutting, OnePicture):
+    """Cut one picture out."""
+
+
+class RemoveBackgroundsInBatch(Cutting, SeveralPictures):
+    """Cut several pictures out, all in the same manner, as one task."""
 
 
 class ListTasksDetails(Request):
     """Show tasks."""
 
-    task_uid_list: Annotated[TaskUids, Field(alias="TaskUIDList")]
+    task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
+    """The tasks to show."""
+    wait_seconds: WaitSeconds = 0
+    """Keycut's own: hold the answer back until one of the tasks has ended, for so many seconds at most."""
 
     @property
     def uids(self) -> tuple[TaskUid, ...]:
         """The ids in the order of the request."""
-        return tuple(TaskUid(uid) for uid in self.task_uid_list)
+        return tuple(map(TaskUid, self.task_uid_list))
 
 
-R = TypeVar("R", bound=Request)
+class ListGenerateTaskDetail(Request):
+    """Show tasks, in the words of the older interface."""
+
+    task_uids: Annotated[Uids, Field(alias="TaskUIDs")]
+    """The tasks to show."""
+
+    @property
+    def uids(self) -> tuple[TaskUid, ...]:
+        """The ids in the order of the request."""
+        return tuple(map(TaskUid, self.task_uids))
 
 
-def read_request(model: type[R], params: Mapping[str, JsonValue], *, ignore_unknown: bool = False) -> R:
-    """Hold verified parameters to an action's fields.
+class OneTask(Request):
+    """Name one task."""
 
-    Args:
-        model: the action's fields.
-        params: the parameters as received, without the signature; flattened names are rebuilt.
-        ignore_unknown: leave names out that the action does not know, instead of refusing them.
+    task_uid: Annotated[Uid, Field(alias="TaskUID")]
+    """The task."""
 
-    Raises:
-        ParameterFault: the first fault: unknown names, then required fields, types, and values, each in the order
-            of the fields.
-        FlattenedNamesRejected: members `Name.K` do not make an array.
-    """
-    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
-    arrays = [name for name, mark in marks.items() if mark and mark.empty == ()]
-    own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
-    unknown = [name for name in own if name not in marks]
-    if unknown:
-        _LOG.info("unknown fields", names=[name[: faults.SHOWN_CHARACTERS] for name in unknown[:16]])
-    if ignore_unknown:
-        own = {name: value for name, value in own.items() if name in marks}
-    sent = {name: value for name, value in own.items() if name in unknown or not _is_absent(marks[name], value)}
-    try:
-        return model.model_validate(sent)
-    except ValidationError as error:
-        raise _first_fault(error, model) from None
+    @property
+    def uid(self) -> TaskUid:
+        """The task's id."""
+        return TaskUid(self.task_uid)
 
 
-def _mark(field: FieldInfo) -> _Absent | None:
-    return next((item for item in field.metadata if isinstance(item, _Absent)), None)
-
-
-def _is_absent(mark: _Absent | None, value: JsonValue) -> bool:
-    return value is None or (mark is not None and mark.covers(value))
-
-
-def _first_fault(error: ValidationError, model: type[Request]) -> faults.ParameterFault:
-    # A default's fault is found under the field's own name, any other under the name in the request.
-    aliases = {name: field.alias or name for name, field in model.model_fields.items()}
-    order = {name: place for place, name in enumerate(aliases.values())}
-
-    def path(fault: ErrorDetails) -> list[str]:
-        head, *index = map(str, fault["loc"])
-        return [aliases.get(head, head), *index]
-
-    def rank(fault: ErrorDetails) -> tuple[int, int]:
-        return _STEPS.get(fault["type"], _VALUE), order.get(path(fault)[0], len(order))
-
-    first = min(error.errors(include_url=False, include_context=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(path(first)))
+class Plain(Request):
+    """Take no fields but the common ones."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -13,20 +13,19 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from gateway.accounts import Account, Accounts
 from gateway.picpik import faults
-from gateway.picpik.actions import ACTIONS, Action, Caller, Services
+from gateway.picpik.actions import ACTIONS, Action
+from gateway.picpik.bodies import Body, BodyLimits, Params, received
 from gateway.picpik.errors import row_for
-from gateway.picpik.render import Members
-from gateway.picpik.requests import read_request
+from gateway.picpik.openapi import describe
+from gateway.picpik.reading import ReadingRules, read_request
+from gateway.picpik.services import Caller, Services
 from gateway.settings import GatewaySettings
-from signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
+from signing import JsonValue, NumberText, take_signature, verify
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
-_PROBE_BYTES: Final = 1_024
-
-Params = Mapping[str, JsonValue]
+_LONG_FIELDS: Final = frozenset({"RawImage", "RawImages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Echo:
         return cls(action)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PicpikApi:
     """The façade: its parts, and the way of a request through them."""
 
@@ -58,42 +57,74 @@ class PicpikApi:
         """The routes."""
         routes = Blueprint("picpik", __name__)
         routes.add_url_rule("/", view_func=self.post, methods=["POST"], provide_automatic_options=False)
+        routes.add_url_rule("/openapi.json", view_func=self.openapi, provide_automatic_options=False)
         return routes
+
+    def openapi(self) -> Response:
+        """Describe the protocol to machines."""
+        return jsonify(describe(ACTIONS, max_batch_images=self.settings.max_batch_images))
 
     def post(self) -> Response:
         """Answer one request, checking it in the protocol's order.
 
         Raises:
             RequestFault, SigningError, CutoutError: what `refuse` turns into an answer.
+            HTTPException: the body is too large, or the caller is gone.
         """
-        params = _read_params()
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise faults.EncodingNotSupported
+        limits = BodyLimits(
+            memory_bytes=self.settings.body_memory_bytes,
+            held_bytes=self.settings.max_body_bytes,
+            long_fields=_LONG_FIELDS,
+        )
+        with received(request.stream, limits, is_form=request.mimetype == _FORM) as body:
+            return self._answer_to(body)
+
+    def _answer_to(self, body: Body) -> Response:
+        params = body.params
         g.echo = Echo.of(params)
         structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
         action = _action_of(params)
-        rest, signature = take_signature(params)
-        if signature is None:
-            raise faults.SignatureMissing
-        account = self._account_of(params)
-        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
-            raise faults.SignatureWrong
-        fields = read_request(action.fields, rest, ignore_unknown=self.settings.ignore_unknown_fields)
+        if body.size_bytes > self.settings.max_body_bytes and not action.large:
+            raise faults.BodyTooLarge
+        account, rest, signature = self._authenticate(params)
+        fields = read_request(action.request, rest, self._reading_rules)
         caller = Caller(
             account=account.name,
             public_key=account.public_key,
             signature=signature,
             base_url=self.settings.public_url or request.host_url.rstrip("/"),
         )
-        return _answer(0, "", action.handle(fields, caller, self.services))
+        answer = action.handle(fields, caller, self.services)
+        return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
         row = row_for(error)
         structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
-        answer = _answer(row.ret_code, row.text(error), {})
+        detail = row.detail_text(error)
+        answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
             answer.headers["Retry-After"] = str(self.settings.retry_after_seconds)
         return answer
+
+    @cached_property
+    def _reading_rules(self) -> ReadingRules:
+        return ReadingRules(
+            ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
+        )
+
+    def _authenticate(self, params: Params) -> tuple[Account, Params, str]:
+        """The account that signed the request, what it signed, and the signature as presented."""
+        rest, signature = take_signature(params)
+        if signature is None:
+            raise faults.SignatureMissing
+        account = self._account_of(params)
+        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
+            raise faults.SignatureWrong
+        return account, rest, signature
 
     def _account_of(self, params: Params) -> Account:
         public_key = _text(params.get("PublicKey"))
@@ -106,30 +137,7 @@ class PicpikApi:
         return account
 
 
-def _read_params() -> Params:
-    """Read the current request's body: JSON if it looks like an object, else a form if it says so.
-
-    The body is not kept beside what is read from it, since it may hold a large picture.
-
-    Raises:
-        RequestFault: it is compressed, or neither.
-        BodyRejected: it is one of them, but broken.
-        HTTPException: it is too large, or the caller is gone.
-    """
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise faults.EncodingNotSupported
-    body = request.get_data(cache=False)
-    if request.content_length is None:
-        # A body of unknown length was silently cut where the limit is; asking for more says so.
-        request.stream.read(1)
-    if body[:_PROBE_BYTES].lstrip(_BLANK).startswith(b"{"):
-        return parse_body(body)
-    if request.mimetype == _FORM:
-        return parse_form(body)
-    raise faults.BodyNotReadable
-
-
-def _action_of(params: Params) -> Action[Any]:
+def _action_of(params: Params) -> Action[Any, Any]:
     name = _text(params.get("Action"))
     if not name:
         raise faults.ActionMissing
@@ -143,7 +151,7 @@ def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) and not isinstance(value, NumberText) else ""
 
 
-def _answer(ret_code: int, message: str, members: Members) -> Response:
+def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
     echo = g.setdefault("echo", Echo())
     structlog.contextvars.bind_contextvars(ret_code=ret_code)
     answer = jsonify(

@@ -199,6 +199,11 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             return self._state.credits_of(account) if self._state.metered(account) else None
 
     @override
+    def booked(self, account: str) -> int:
+        with self._lock:
+            return self._state.accounts[account]["booked"]
+
+    @override
     def waiting(self, lane: Lane) -> int:
         with self._lock:
             return len(self._state.waiting(lane))

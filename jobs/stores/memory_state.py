@@ -116,7 +116,12 @@ class LedgerState:
         self.items.update(name, state=state, ended_at_ms=now_ms, **outcome)
         self.claims.pop(fields.get("token", ""), None)
         done, reserved = state is ItemState.DONE, int(fields["reserved"])
-        self.accounts[fields["account"]].update(open=-1, reserved=-reserved, used=reserved if done else 0)
+        self.accounts[fields["account"]].update(
+            open=-1,
+            reserved=-reserved,
+            used=reserved if done else 0,
+            booked=int(fields["price"]) if done else 0,
+        )
         self.tasks.add(uid, "done_count", int(done))
         if self.tasks.add(uid, "open_count", -1) == 0:
             self.tasks.update(uid, ended_at_ms=now_ms)

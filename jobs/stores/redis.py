@@ -168,6 +168,11 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         return Balance(granted=int(granted), used=int(used or 0), reserved=int(reserved or 0))
 
     @override
+    def booked(self, account: str) -> int:
+        with ledger_errors():
+            return int(self._client.hget(f"{self._prefix}account:{account}", "booked") or 0)
+
+    @override
     def waiting(self, lane: Lane) -> int:
         with ledger_errors():
             return self._client.zcard(f"{self._prefix}lane:{lane}")

@@ -10,10 +10,13 @@ import structlog
 
 from gateway.accounts import Accounts, KeyTable
 from gateway.keytables import MemoryKeyTable, RedisKeyTable
+from jobs.events import TaskEvents
 from jobs.presence import Presence
 from jobs.store import LedgerStore
 from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger, RedisPresence
+from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisTaskEvents
+from jobs.stores.redis_presence import RedisPresence
 from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
 from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 
@@ -34,24 +37,33 @@ def key_table(request: pytest.FixtureRequest) -> KeyTable:
     return cast("KeyTable", request.getfixturevalue(f"{request.param}_key_table"))
 
 
-def _harness(table: KeyTable, store: LedgerStore, presence: Presence) -> Harness:
+def _harness(table: KeyTable, store: LedgerStore, events: TaskEvents, presence: Presence) -> Harness:
     settings = make_settings()
     accounts = Accounts(table, settings.master_key_bytes())
     accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    return Harness(settings=settings, accounts=accounts, store=store, presence=presence, blobs=MemoryBlobStore())
+    return Harness(
+        settings=settings,
+        accounts=accounts,
+        store=store,
+        events=events,
+        presence=presence,
+        blobs=MemoryBlobStore(),
+    )
 
 
 @pytest.fixture
 def memory_gateway(memory_key_table: KeyTable) -> Harness:
-    return _harness(memory_key_table, MemoryLedger(make_settings().ledger_limits()), MemoryPresence())
+    ledger = MemoryLedger(make_settings().ledger_limits())
+    return _harness(memory_key_table, ledger, ledger.events, MemoryPresence())
 
 
 @pytest.fixture
 def redis_gateway(redis_url: str, redis_key_table: KeyTable, key_prefix: str) -> Iterator[Harness]:
-    with connect(redis_url) as client:
+    with connect(redis_url) as client, RedisTaskEvents(redis_url, key_prefix=key_prefix) as events:
         yield _harness(
             redis_key_table,
             RedisLedger(client, make_settings().ledger_limits(), key_prefix=key_prefix),
+            events,
             RedisPresence(client, key_prefix=key_prefix),
         )
 

@@ -11,10 +11,11 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from gateway.accounts import Accounts
+from gateway.accounts import Accounts, Credentials
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 from jobs.blobs import BlobStore
+from jobs.events import TaskEvents
 from jobs.ids import BlobKey, new_token, result_key
 from jobs.presence import Presence
 from jobs.record import Claim, ErrorFacts, Result
@@ -43,6 +44,7 @@ class Harness:
     settings: GatewaySettings
     accounts: Accounts
     store: LedgerStore
+    events: TaskEvents
     presence: Presence
     blobs: BlobStore
     hints: list[Lane] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Harness:
             **{
                 "accounts": self.accounts,
                 "store": self.store,
+                "events": self.events,
                 "presence": self.presence,
                 "blobs": self.blobs,
                 "queue": InlineQueue(self.hints.append),
@@ -95,6 +98,23 @@ class Harness:
         assert answer["RetCode"] == 0, answer
         return str(answer["TaskUID"])
 
+    def submit_for(self, owner: Credentials) -> str:
+        """Have one picture of another account accepted."""
+        answer = self.call(
+            "RemoveBackground",
+            private_key=owner.private_key,
+            PublicKey=owner.public_key,
+            RawImage=pictures.BASE64_8X8,
+        )
+        assert answer["RetCode"] == 0, answer
+        return str(answer["TaskUID"])
+
+    def submit_batch(self, count: int = 2, **fields: Any) -> str:
+        """Have a batch of pictures accepted."""
+        answer = self.call("RemoveBackgroundsInBatch", **{"RawImages": [pictures.BASE64_8X8] * count, **fields})
+        assert answer["RetCode"] == 0, answer
+        return str(answer["TaskUID"])
+
     @staticmethod
     def signed_picture(source: str) -> dict[str, Any]:
         """A signed request for one picture."""
@@ -121,7 +141,10 @@ class Harness:
 
     def finish_one(self, data: bytes = b"result") -> Result:
         """Do the next item as a worker does."""
-        claim = self.claim()
+        return self.finish(self.claim(), data)
+
+    def finish(self, claim: Claim, data: bytes = b"result") -> Result:
+        """Do a claimed item as a worker does."""
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))

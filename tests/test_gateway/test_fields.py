@@ -90,7 +90,7 @@ CODES = {220: "Missing params [{}]", 230: "Params [{}] not available", 310: "Par
 def test_refused_fields(memory_gateway: Harness, members: str, code: int, name: str) -> None:
     answer = memory_gateway.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
     assert (answer["RetCode"], answer["Message"]) == (code, CODES[code].format(name))
-    assert set(answer) == {"RetCode", "Message", "Action", "request_uuid"}
+    assert set(answer) == {"RetCode", "Message", "Action", "request_uuid", "Detail"}
     memory_gateway.assert_nothing_left()
 
 

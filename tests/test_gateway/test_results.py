@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -86,6 +87,38 @@ def test_ranges(client: FlaskClient, path: str, asked: str, start: int, stop: in
         assert response.status_code == 206
         assert response.data == DATA[start:stop]
         assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "plain", "whole"),
+    [
+        ("cat.png", "cat.png", "cat.png"),
+        ("my cat (2).png", "my cat (2).png", "my cat (2).png"),
+        ("Kätzchen 猫.png", "K_tzchen _.png", "Kätzchen 猫.png"),
+        ("cat", "cat.png", "cat.png"),
+        ("cat.exe", "cat.exe.png", "cat.exe.png"),
+        ("../../etc/passwd", "passwd.png", "passwd.png"),
+        ("C:\\temp\\cat.png", "cat.png", "cat.png"),
+        (".bashrc", "bashrc.png", "bashrc.png"),
+        ('a";x="\r\nSet-Cookie: a=b\0', "a_x_Set-Cookie_ a_b.png", "a_x_Set-Cookie_ a_b.png"),
+        ("x" * 500, "x" * 100 + ".png", "x" * 100 + ".png"),
+        ("", "cutout.png", "cutout.png"),
+        ("...", "cutout.png", "cutout.png"),
+        ("\u202egnp.exe", "gnp.exe.png", "gnp.exe.png"),
+    ],
+)
+def test_saved_under_a_safe_name(client: FlaskClient, path: str, wanted: str, plain: str, whole: str) -> None:
+    with client.get(path, query_string={"download": wanted}) as response:
+        assert response.data == DATA
+        assert (
+            response.headers["Content-Disposition"]
+            == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(whole, safe='')}"
+        )
+
+
+def test_shown_unless_it_is_to_be_saved(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        assert "Content-Disposition" not in response.headers
 
 
 def test_a_range_outside(client: FlaskClient, path: str) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class Installation:
             "KEYCUT_BLOB_DIR": str(self.blob_dir),
             "KEYCUT_MAX_SOURCE_BYTES": "300000",
             "KEYCUT_MAX_BODY_BYTES": "500000",
+            "KEYCUT_MAX_BATCH_BODY_BYTES": "500000",
             "KEYCUT_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
         }
 
@@ -198,6 +200,31 @@ def test_bodies_without_a_length_and_bodies_over_the_limit(live: LiveGateway, ke
             refused = client.post("/", content=content)
             assert (refused.status_code, refused.json()["RetCode"]) == (413, 230)
         assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", 200),
+    ],
+)
+def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, status: int) -> None:
+    host, _, port = live.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=START_SECONDS) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: application/json" in head
+    answer = json.loads(body)
+    assert uuid.UUID(answer.pop("request_uuid"))
+    assert answer == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
 
 
 def test_no_worker_no_readiness(live: LiveGateway) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pytest
 from typing_extensions import override
 
+from gateway.drafts import Draft
 from gateway.headers import SourceLimits
-from gateway.submit import Draft, Submissions
+from gateway.submit import DraftRejected, Submissions
 from jobs.errors import (
     BlobStoreUnavailable,
+    IdempotencyConflict,
     InsufficientCredits,
     LedgerUnavailable,
     QueueFull,
-    SourceRejected,
     SubmissionRefused,
 )
 from jobs.ids import BlobKey
@@ -102,8 +103,9 @@ def test_several_pictures_are_one_task_and_one_hint_a_lane() -> None:
 
 def test_one_bad_picture_among_several_leaves_nothing() -> None:
     events: list[str] = []
-    with pytest.raises(SourceRejected):
+    with pytest.raises(DraftRejected) as caught:
         submissions(events).submit("a", "Cut", [DRAFT, Draft(source="?", spec=DRAFT.spec)])
+    assert caught.value.index == 1
     assert events == []
 
 
@@ -157,6 +159,24 @@ def test_a_repeat_keeps_the_first_blobs_only_and_hints_once() -> None:
     assert part.blobs.get(task.items[0].source)
     assert stored(part) == 1
     assert events.count("hint m:exact") == 1
+
+
+def test_a_repeat_is_answered_before_anything_is_written() -> None:
+    events: list[str] = []
+    part = submissions(events)
+    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
+    events.clear()
+    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
+    assert events == []
+
+
+def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictures() -> None:
+    part = submissions([])
+    part.submit("a", "Cut", [DRAFT], "key")
+    with pytest.raises(IdempotencyConflict):
+        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "key")
+    with pytest.raises(DraftRejected):
+        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "other key")
 
 
 def test_a_repeat_is_known_after_the_model_was_changed() -> None:

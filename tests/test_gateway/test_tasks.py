@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -11,10 +14,12 @@ from gateway.picpik.errors import TASK_ROWS
 from jobs.errors import ProcessingFailed
 from jobs.ids import new_task_uid
 from jobs.record import ErrorFacts
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from jobs.store import LedgerLimits
+from jobs.testing import ManualClock, MemoryLedger
 from tests.test_gateway import pictures
-from tests.test_gateway.harness import Harness, make_settings
+from tests.test_gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
 
+SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {
     "TaskUID": str,
     "Action": str,
@@ -68,30 +73,47 @@ def test_a_failed_task_says_what_to_do(memory_gateway: Harness, kind: str) -> No
     assert (entry["Status"], entry["ConsumeApiPoint"], entry["ImgList"]) == ("Error", 0, [])
 
 
-def test_unknown_foreign_and_old_tasks_look_alike(memory_gateway: Harness) -> None:
-    clock = ManualClock(time.time() - 100_000)
-    old = MemoryLedger(memory_gateway.settings.ledger_limits(), clock)
-    harness = Harness(
-        settings=make_settings(),
-        accounts=memory_gateway.accounts,
-        store=old,
-        presence=memory_gateway.presence,
-        blobs=MemoryBlobStore(),
-    )
-    ended, foreign, unknown = harness.submit(), harness.submit(), new_task_uid()
-    harness.finish_one()
-    stranger = harness.accounts.add("stranger")
-    answer = harness.call("ListTasksDetails", TaskUIDList=[ended, unknown, ended])
-    assert [entry["TaskUID"] for entry in answer["TaskDetailList"]] == [ended, unknown, ended]
-    for entry in answer["TaskDetailList"]:
-        uid = entry.pop("TaskUID")
-        assert entry.pop("ErrorMassage") == entry.pop("ErrorMessage") == f"Task [{uid}] not found"
-        assert entry.items() >= {"Action": "", "Status": "Error", "ErrorCode": 230, "ImgList": []}.items()
-    assert harness.detail(foreign)["Status"] == "Queuing"
-    hidden = harness.call(
-        "ListTasksDetails", private_key=stranger.private_key, PublicKey=stranger.public_key, TaskUIDList=[foreign]
-    )
-    assert hidden["TaskDetailList"][0]["ErrorCode"] == 230
+HIDDEN_CALLS = [
+    ("ListTasksDetails", lambda uid: {"TaskUIDList": [uid]}),
+    ("ListGenerateTaskDetail", lambda uid: {"TaskUIDs": [uid]}),
+    ("GetGenerateTaskDetail", lambda uid: {"TaskUID": uid}),
+    ("TerminateTask", lambda uid: {"TaskUID": uid}),
+]
+
+
+@pytest.mark.parametrize(("action", "fields"), HIDDEN_CALLS)
+def test_unknown_foreign_and_expired_tasks_look_alike(
+    memory_gateway: Harness, action: str, fields: Callable[[str], dict[str, Any]]
+) -> None:
+    clock = ManualClock()
+    limits = LedgerLimits(retention_seconds=60)
+    memory_gateway.store = MemoryLedger(limits, clock)
+    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
+    expired = memory_gateway.submit()
+    memory_gateway.finish_one()
+    stranger = memory_gateway.accounts.add("stranger")
+    foreign = memory_gateway.submit_for(stranger)
+    clock.advance(60)
+
+    answers = set()
+    for uid in (expired, foreign, new_task_uid()):
+        params = {"Action": action, "PublicKey": PUBLIC_KEY, "request_uuid": "r", **fields(uid)}
+        response = memory_gateway.post(json.dumps(signed(params)))
+        answers.add((response.status_code, response.data.replace(uid.encode(), b"UID"), *response.headers))
+    assert len(answers) == 1
+    [(_, body, *_)] = answers
+    assert b"230" in body
+    assert b"Queuing" not in body
+
+
+def test_a_task_that_is_not_there(memory_gateway: Harness) -> None:
+    uid = new_task_uid()
+    entry = memory_gateway.detail(uid)
+    assert {name: type(value) for name, value in entry.items()} == MEMBERS
+    assert entry["ErrorMassage"] == entry["ErrorMessage"] == f"Task [{uid}] not found"
+    assert entry.items() >= {"TaskUID": uid, "Action": "", "Status": "Error", "ErrorCode": 230}.items()
+    other = memory_gateway.call("ListTasksDetails", TaskUIDList=[uid, new_task_uid(), uid])
+    assert [entry["TaskUID"] for entry in other["TaskDetailList"]][::2] == [uid, uid]
 
 
 def test_the_public_address_stands_in_front_of_results(memory_gateway: Harness) -> None:
@@ -135,6 +157,15 @@ class TestRepeats:
         )
         assert answer["RetCode"] == 171
         assert len(gateway.stored()) == 1
+
+    def test_many_at_once_are_one_task(self, gateway: Harness) -> None:
+        gateway.store.grant("tester", 1)
+        body = json.dumps(signed({**SUBMIT, "request_uuid": "r-1"}))
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: gateway.answer(gateway.post(body)), range(20)))
+        assert {answer["RetCode"] for answer in answers} == {0}
+        assert len({answer["TaskUID"] for answer in answers}) == 1
+        assert (gateway.store.waiting(gateway.lane), len(gateway.stored()), len(gateway.hints)) == (1, 1, 1)
 
     def test_another_request_under_the_same_id_is_new_work(self, gateway: Harness) -> None:
         first = gateway.submit(request_uuid="constant")

@@ -34,10 +34,12 @@ def service() -> Iterator[Service]:
     settings = make_settings()
     accounts = Accounts(MemoryKeyTable(), settings.master_key_bytes())
     accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    ledger = MemoryLedger(settings.ledger_limits())
     gateway = Harness(
         settings=settings,
         accounts=accounts,
-        store=MemoryLedger(settings.ledger_limits()),
+        store=ledger,
+        events=ledger.events,
         presence=MemoryPresence(),
         blobs=MemoryBlobStore(),
     )

@@ -53,7 +53,7 @@ local function end_item(item, state, outcome, text)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
   local task_key = key('task', uid)
-  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved')
+  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price')
   local account, token, reserved = fields[1], fields[2], tonumber(fields[3])
   local account_key = key('account', account)
 
@@ -64,6 +64,7 @@ local function end_item(item, state, outcome, text)
   redis.call('HINCRBY', account_key, 'reserved', -reserved)
   if state == 'done' then
     redis.call('HINCRBY', account_key, 'used', reserved)
+    redis.call('HINCRBY', account_key, 'booked', fields[4])
     redis.call('HINCRBY', task_key, 'done_count', 1)
   end
   redis.call('HINCRBY', account_key, 'open', -1)

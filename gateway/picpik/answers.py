@@ -1,0 +1,118 @@
+"""What each action answers, beside the members that every answer has."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_pascal
+
+
+class Answer(BaseModel):
+    """An answer without members of its own."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_pascal,
+        validate_by_name=True,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class TaskCreated(Answer):
+    """A task was accepted."""
+
+    task_uid: str = Field(alias="TaskUID")
+    """The task's id, to ask `ListTasksDetails` about."""
+
+
+class TaskDetail(Answer):
+    """A task as it stands; all members are there, whatever the state."""
+
+    task_uid: str = Field(alias="TaskUID")
+    """The id that was asked about."""
+    action: str
+    """The action that made the task; empty where there is no such task."""
+    status: str
+    """`Queuing`, `Running`, `Finished` or `Error`."""
+    img_list: list[str]
+    """Addresses of the results, in the order of the pictures; empty text where one failed."""
+    seed: int = 0
+    """Always 0."""
+    txt_list: list[str] = Field(default_factory=list)
+    """Always empty."""
+    consume_api_point: int
+    """Credits charged."""
+    error_code: int
+    """0, or why a picture failed: 230 not found, 1001 failed, 1002 terminated, 1003 timed out."""
+    error_massage: str
+    """What went wrong; the spelling is the protocol's."""
+    error_message: str
+    """The same under the corrected name."""
+
+
+class TaskDetails(Answer):
+    """Tasks in the order of the request."""
+
+    task_detail_list: list[TaskDetail]
+    """One entry for each id."""
+
+
+class TaskIds(Answer):
+    """Tasks that have not ended, oldest first."""
+
+    task_uid_list: list[str] = Field(alias="TaskUIDList")
+    """Their ids."""
+
+
+class CreditBalance(Answer):
+    """Credits of the account."""
+
+    total_credits: int
+    """Granted altogether, used ones included."""
+    used_credits: int
+    """Charged for finished pictures."""
+    expire_timestamp: int | None = None
+    """Unix seconds at which the credits lapse; absent, since they do not."""
+
+
+class ModelLists(Answer):
+    """Models of image generation: none."""
+
+    main_models: dict[str, object] = Field(default_factory=dict)
+    """Always empty."""
+    lora_models: dict[str, object] = Field(default_factory=dict)
+    """Always empty."""
+    embedding_models: dict[str, object] = Field(default_factory=dict)
+    """Always empty."""
+    hypernetwork_models: dict[str, object] = Field(default_factory=dict)
+    """Always empty."""
+
+
+class GenerateTask(Answer):
+    """A task as it stands, in the words of the older interface."""
+
+    task_type: str
+    """`TaskRemoveBackground`; empty where there is no such task."""
+    task_status: str
+    """As `Status` of `ListTasksDetails`."""
+    final_picture_urls: list[str]
+    """As `ImgList`."""
+    task_error_msg: str
+    """As `ErrorMessage`."""
+    task_error_code: int
+    """As `ErrorCode`."""
+
+
+class ListedGenerateTask(GenerateTask):
+    """The same in a list, with its id."""
+
+    task_uid: str = Field(alias="TaskUid")
+    """The id that was asked about; the spelling is the protocol's."""
+
+
+class GenerateTasks(Answer):
+    """Tasks in the order of the request."""
+
+    task_detail_list: list[ListedGenerateTask]
+    """One entry for each id."""

@@ -1,0 +1,76 @@
+"""Handlers of the actions that show or end tasks, and of those about the account."""
+
+from __future__ import annotations
+
+from gateway.picpik import faults
+from gateway.picpik.answers import (
+    Answer,
+    CreditBalance,
+    GenerateTask,
+    GenerateTasks,
+    ModelLists,
+    TaskDetails,
+    TaskIds,
+)
+from gateway.picpik.render import View
+from gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
+from gateway.picpik.services import Caller, Services
+
+
+def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
+    """Show tasks in the order of the request, at once or when one of them has ended."""
+    found = services.waits.find(caller.account, request.uids, request.wait_seconds)
+    views = (
+        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
+    )
+    return TaskDetails(task_detail_list=[view.detail() for view in views])
+
+
+def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
+    """Name the account's tasks that have not ended, oldest first."""
+    return TaskIds(task_uid_list=list(services.store.unfinished(caller.account)))
+
+
+def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
+    """End a task."""
+    if not services.store.terminate(request.uid, caller.account):
+        raise _unknown_task()
+    return Answer()
+
+
+def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
+    """Show one task in the words of the older interface."""
+    [task] = services.tasks.find(caller.account, [request.uid])
+    if task is None:
+        raise _unknown_task()
+    return View.of(request.uid, task, services.tasks, caller.base_url).generate_task()
+
+
+def list_generate_task_detail(
+    request: ListGenerateTaskDetail, caller: Caller, services: Services
+) -> GenerateTasks:
+    """Show tasks in the words of the older interface."""
+    found = services.tasks.find(caller.account, request.uids)
+    views = (
+        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
+    )
+    return GenerateTasks(task_detail_list=[view.listed_generate_task() for view in views])
+
+
+def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
+    """Show the account's credits."""
+    balance = services.store.balance(caller.account)
+    if balance is None:
+        return CreditBalance(
+            total_credits=services.unmetered_credits, used_credits=services.store.booked(caller.account)
+        )
+    return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
+
+
+def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
+    """Show that there are no models of image generation."""
+    return ModelLists()
+
+
+def _unknown_task() -> faults.ParameterNotAvailable:
+    return faults.ParameterNotAvailable("TaskUID", "there is no such task, or its results have expired")

@@ -1,0 +1,38 @@
+"""What the actions' handlers are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.query import Tasks
+from gateway.submit import Submissions
+from gateway.wait import Waits
+from jobs.spec import Precision
+from jobs.store import LedgerStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What handlers work with."""
+
+    submissions: Submissions
+    tasks: Tasks
+    waits: Waits
+    store: LedgerStore
+    model: str
+    """The model that new pictures ask for."""
+    precision: Precision
+    unmetered_credits: int
+    """What an account without a balance is told to have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, once the signature was found right."""
+
+    account: str
+    public_key: str
+    signature: str = field(repr=False)
+    """As presented."""
+    base_url: str
+    """Scheme and host in front of result paths."""

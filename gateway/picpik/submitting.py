@@ -1,0 +1,87 @@
+"""Handlers of the actions that make tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from gateway.drafts import Corners, Draft
+from gateway.picpik import faults
+from gateway.picpik.answers import TaskCreated
+from gateway.picpik.render import BATCH
+from gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
+from gateway.picpik.services import Caller, Services
+from gateway.submit import DraftRejected
+from jobs.errors import BoxOutsidePicture
+from jobs.spec import CutoutSpec, Output, Refinement
+
+_SINGLE: Final = "RemoveBackground"
+
+
+def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
+    """Accept one picture."""
+    draft = Draft(source=request.raw_image, spec=_spec(request, services), corners=_corners(request.box))
+    return _submit(_SINGLE, [draft], request, caller, services, lambda _: "RawImage")
+
+
+def remove_backgrounds_in_batch(
+    request: RemoveBackgroundsInBatch, caller: Caller, services: Services
+) -> TaskCreated:
+    """Accept several pictures as one task; one that is bad refuses them all."""
+    spec = _spec(request, services)
+    drafts = [Draft(source=picture, spec=spec) for picture in request.raw_images]
+    return _submit(BATCH, drafts, request, caller, services, lambda index: f"RawImages.{index}")
+
+
+def _submit(
+    action: str,
+    drafts: Sequence[Draft],
+    request: Request,
+    caller: Caller,
+    services: Services,
+    name_of: Callable[[int], str],
+) -> TaskCreated:
+    """Submit pictures; `name_of` says what the one at an index is called."""
+    try:
+        uid = services.submissions.submit(
+            caller.account, action, drafts, _idempotency_key(action, request, caller)
+        )
+    except DraftRejected as rejected:
+        name = "Box" if isinstance(rejected.reason, BoxOutsidePicture) else name_of(rejected.index)
+        raise faults.ParameterNotAvailable(name, rejected.reason.message) from rejected
+    structlog.contextvars.bind_contextvars(task_uid=uid)
+    return TaskCreated(task_uid=uid)
+
+
+def _spec(request: Cutting, services: Services) -> CutoutSpec:
+    return CutoutSpec(
+        model=services.model,
+        precision=services.precision,
+        erode_px=request.erode_size,
+        foreground_threshold=request.foreground_threshold,
+        background_threshold=request.background_threshold,
+        refinement=Refinement(request.hair_optimization),
+        output=Output.MASK if request.only_mask else Output.CUTOUT,
+    )
+
+
+def _corners(box: list[int]) -> Corners | None:
+    if not box:
+        return None
+    left, top, right, bottom = box
+    return left, top, right, bottom
+
+
+def _idempotency_key(action: str, request: Request, caller: Caller) -> str | None:
+    """The name of this very request; None where the caller gave it no id.
+
+    Some clients send a constant id, so the signature is part of the name.
+    """
+    if not request.request_uuid:
+        return None
+    parts = [caller.public_key, action, request.request_uuid, caller.signature.lower()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,158 @@
+"""The actions about tasks, credits and models, on every ledger."""
+
+from __future__ import annotations
+
+from gateway.picpik.actions import ACTIONS
+from jobs.ids import new_task_uid
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import ACCOUNT, Answer, Harness, make_settings
+
+COMMON = {"RetCode", "Action", "Message", "request_uuid"}
+
+
+def own(answer: Answer) -> Answer:
+    """What an answer says beside the members that every answer has."""
+    assert answer["RetCode"] == 0, answer
+    return {name: value for name, value in answer.items() if name not in COMMON}
+
+
+def test_the_table_is_complete() -> None:
+    assert set(ACTIONS) == {
+        *("RemoveBackground", "RemoveBackgroundsInBatch", "ListTasksDetails", "ListRunningTasks", "TerminateTask"),
+        *("GetCreditBalance", "ListModels", "ListGenerateTaskDetail", "GetGenerateTaskDetail", "ListRunningTask"),
+    }
+
+
+class TestRunning:
+    """ListRunningTasks, and its older name."""
+
+    def test_it_names_waiting_and_running_tasks_oldest_first(self, gateway: Harness) -> None:
+        uids = [gateway.submit(), gateway.submit_batch(2), gateway.submit()]
+        gateway.claim()
+        assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": uids}
+        assert own(gateway.call("ListRunningTask")) == {"TaskUIDList": uids}
+
+    def test_a_task_that_ended_is_left_out(self, gateway: Harness) -> None:
+        first, second = gateway.submit(), gateway.submit()
+        gateway.finish_one()
+        assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": [second]}
+        gateway.call("TerminateTask", TaskUID=second)
+        assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
+        assert gateway.detail(first)["Status"] == "Finished"
+
+    def test_it_shows_nobody_elses(self, gateway: Harness) -> None:
+        stranger = gateway.accounts.add("stranger")
+        gateway.submit_for(stranger)
+        assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
+
+
+class TestTerminate:
+    """TerminateTask."""
+
+    def test_a_waiting_task_ends_uncharged(self, gateway: Harness) -> None:
+        gateway.store.grant(ACCOUNT, 1)
+        uid = gateway.submit()
+        assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
+        entry = gateway.detail(uid)
+        assert (entry["Status"], entry["ErrorCode"], entry["ErrorMassage"]) == ("Error", 1002, "Task terminated")
+        assert (entry["ErrorMessage"], entry["ConsumeApiPoint"], entry["ImgList"]) == ("Task terminated", 0, [])
+        assert gateway.store.waiting(gateway.lane) == 0
+        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 1, "UsedCredits": 0}
+        gateway.submit()
+
+    def test_a_running_task_ends_and_its_worker_is_refused(self, gateway: Harness) -> None:
+        uid = gateway.submit()
+        claim = gateway.claim()
+        gateway.call("TerminateTask", TaskUID=uid)
+        assert not gateway.store.renew(claim)
+        assert gateway.detail(uid)["ErrorCode"] == 1002
+
+    def test_a_task_that_has_ended_stays_as_it_is(self, gateway: Harness) -> None:
+        uid = gateway.submit()
+        gateway.finish_one()
+        before = gateway.detail(uid)
+        assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
+        assert gateway.detail(uid) == before
+
+    def test_a_task_that_is_not_there(self, gateway: Harness) -> None:
+        answer = gateway.call("TerminateTask", TaskUID=new_task_uid())
+        assert (answer["RetCode"], answer["Message"]) == (230, "Params [TaskUID] not available")
+
+
+def legacy(uid: str, status: str, urls: list[str], message: str = "", code: int = 0) -> Answer:
+    """An entry of the older interface's list."""
+    return {
+        "TaskUid": uid,
+        "TaskType": "" if code == 230 else "TaskRemoveBackground",
+        "TaskStatus": status,
+        "FinalPictureUrls": urls,
+        "TaskErrorMsg": message,
+        "TaskErrorCode": code,
+    }
+
+
+class TestLegacy:
+    """The older interface sees the same tasks under other names."""
+
+    def test_one_task(self, gateway: Harness) -> None:
+        uid = gateway.submit()
+        gateway.claim()
+        assert own(gateway.call("GetGenerateTaskDetail", TaskUID=uid)) == {
+            "TaskType": "TaskRemoveBackground",
+            "TaskStatus": "Running",
+            "FinalPictureUrls": [],
+            "TaskErrorMsg": "",
+            "TaskErrorCode": 0,
+        }
+        answer = gateway.call("GetGenerateTaskDetail", TaskUID=new_task_uid())
+        assert (answer["RetCode"], answer["Message"]) == (230, "Params [TaskUID] not available")
+
+    def test_several_tasks(self, gateway: Harness) -> None:
+        finished, terminated, unknown = gateway.submit(), gateway.submit_batch(1), new_task_uid()
+        gateway.finish_one()
+        gateway.call("TerminateTask", TaskUID=terminated)
+        listed = own(gateway.call("ListGenerateTaskDetail", TaskUIDs=[finished, terminated, unknown]))
+        urls = gateway.detail(finished)["ImgList"]
+        assert listed == {
+            "TaskDetailList": [
+                legacy(finished, "Finished", urls),
+                legacy(terminated, "Error", [], "Task terminated", 1002),
+                legacy(unknown, "Error", [], f"Task [{unknown}] not found", 230),
+            ]
+        }
+
+
+class TestCredits:
+    """GetCreditBalance."""
+
+    def test_what_is_reserved_is_not_used(self, gateway: Harness) -> None:
+        gateway.store.grant(ACCOUNT, 12)
+        gateway.submit()
+        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 0}
+        gateway.finish_one()
+        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 1}
+
+    def test_an_account_that_is_not_metered(self, gateway: Harness) -> None:
+        gateway.app = gateway.make_app(make_settings(image_price_credits=3, unmetered_credits=5_000))
+        gateway.submit_batch(3)
+        gateway.finish_one()
+        gateway.finish_one()
+        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 5_000, "UsedCredits": 6}
+
+
+def test_there_are_no_models(memory_gateway: Harness) -> None:
+    maps: Answer = {"MainModels": {}, "LoraModels": {}, "EmbeddingModels": {}, "HypernetworkModels": {}}
+    assert own(memory_gateway.call("ListModels")) == maps
+
+
+def test_no_action_but_the_one_waits(memory_gateway: Harness) -> None:
+    uid = memory_gateway.submit()
+    calls: list[tuple[str, Answer]] = [
+        ("RemoveBackground", {"RawImage": pictures.BASE64_8X8}),
+        ("ListRunningTasks", {}),
+        ("GetGenerateTaskDetail", {"TaskUID": uid}),
+        ("ListGenerateTaskDetail", {"TaskUIDs": [uid]}),
+    ]
+    for action, fields in calls:
+        answer = memory_gateway.call(action, **fields, WaitSeconds=1)
+        assert (answer["RetCode"], answer["Message"]) == (230, "Params [WaitSeconds] not available")

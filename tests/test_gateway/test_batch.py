@@ -1,0 +1,156 @@
+"""Batches: one task, ordered pictures; a bad picture refuses all, one that fails later leaves its place empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.errors import ProcessingFailed, SourceUndecodable, TimedOut
+from jobs.record import ErrorFacts
+from jobs.spec import Output
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import ACCOUNT, Harness, make_settings
+
+FAILED = ProcessingFailed("x").facts()
+DAMAGED = SourceUndecodable("x").facts()
+LATE = TimedOut("x").facts()
+
+
+def test_a_batch_is_one_task_with_results_in_order(gateway: Harness) -> None:
+    sources = [pictures.png(8, height_px) for height_px in (4, 5, 6)]
+    uid = gateway.submit_batch(RawImages=[pictures.data_uri(source) for source in sources], OnlyMask=True)
+    assert gateway.hints == [gateway.lane]
+    for index, source in enumerate(sources):
+        assert gateway.detail(uid)["ImgList"] == []
+        claim = gateway.claim()
+        assert (claim.task, claim.index, claim.spec.output) == (uid, index, Output.MASK)
+        assert gateway.blobs.get(claim.source) == source
+        gateway.finish(claim, f"result {index}".encode())
+    entry = gateway.detail(uid)
+    assert (
+        entry.items() >= {"Status": "Finished", "ConsumeApiPoint": 3, "ErrorCode": 0, "ErrorMassage": ""}.items()
+    )
+    assert entry["Action"] == "RemoveBackgroundsInBatch"
+    client = gateway.app.test_client()
+    assert [client.get(url).data for url in entry["ImgList"]] == [b"result 0", b"result 1", b"result 2"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "detail"),
+    [
+        ("not base64!", "the picture is not valid Base64"),
+        ("bm90IGFuIGltYWdl", "the bytes are not a JPEG, PNG, WebP, BMP, GIF or TIFF picture"),
+        ("", "must not be empty"),
+    ],
+)
+def test_one_bad_picture_refuses_the_whole_call(memory_gateway: Harness, bad: str, detail: str) -> None:
+    answer = memory_gateway.call(
+        "RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8, pictures.BASE64_8X8, bad, "x"]
+    )
+    assert (answer["RetCode"], answer["Message"]) == (230, "Params [RawImages.2] not available")
+    assert answer["Detail"] == detail
+    memory_gateway.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "message"),
+    [
+        ({}, 220, "Missing params [RawImages]"),
+        ({"RawImages": []}, 220, "Missing params [RawImages]"),
+        ({"RawImages": "x"}, 310, "Params [RawImages] type error"),
+        ({"RawImages": ["x", 7]}, 310, "Params [RawImages.1] type error"),
+        ({"RawImages": ["x"], "Box": [1, 1, 7, 7]}, 230, "Params [Box] not available"),
+        ({"RawImages": ["x"], "RawImage": "x"}, 230, "Params [RawImage] not available"),
+        ({"RawImages": ["x"] * 17, "ErodeSize": 41}, 230, "Params [RawImages] not available"),
+        ({"RawImages.0": "x", "RawImages.2": "x"}, 230, "Params [RawImages] not available"),
+    ],
+)
+def test_refused_fields(memory_gateway: Harness, fields: dict[str, Any], code: int, message: str) -> None:
+    answer = memory_gateway.call("RemoveBackgroundsInBatch", **fields)
+    assert (answer["RetCode"], answer["Message"]) == (code, message)
+
+
+def test_flattened_pictures_keep_their_order(memory_gateway: Harness) -> None:
+    small, large = (pictures.data_uri(pictures.png(8, height_px)) for height_px in (4, 5))
+    answer = memory_gateway.call("RemoveBackgroundsInBatch", **{"RawImages.2": large, "RawImages.1": small})
+    assert answer["RetCode"] == 0
+    assert memory_gateway.blobs.get(memory_gateway.claim().source) == pictures.png(8, 4)
+
+
+def test_the_number_of_pictures_is_a_setting(memory_gateway: Harness) -> None:
+    memory_gateway.app = memory_gateway.make_app(make_settings(max_batch_images=2))
+    memory_gateway.submit_batch(2)
+    answer = memory_gateway.call("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 3)
+    assert (answer["RetCode"], answer["Detail"]) == (230, "3 pictures, the limit is 2")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "code", "message"),
+    [
+        ([None, FAILED, None], "Finished", 1001, "RawImages [1]: Processing failed"),
+        (
+            [DAMAGED, None, DAMAGED],
+            "Finished",
+            1001,
+            "RawImages [0, 2]: Image truncated or damaged: it cannot be decoded",
+        ),
+        (
+            [FAILED, LATE, FAILED],
+            "Error",
+            1001,
+            "RawImages [0, 2]: Processing failed; "
+            "RawImages [1]: Task timed out: try again later or send a smaller image",
+        ),
+        ([LATE, None], "Finished", 1001, "RawImages [0]: Task timed out: try again later or send a smaller image"),
+        ([LATE, LATE], "Error", 1003, "RawImages [0, 1]: Task timed out: try again later or send a smaller image"),
+    ],
+)
+def test_pictures_that_fail_later(
+    gateway: Harness, ends: list[ErrorFacts | None], status: str, code: int, message: str
+) -> None:
+    gateway.store.grant(ACCOUNT, 5)
+    uid = gateway.submit_batch(len(ends))
+    for error in ends:
+        entry = gateway.detail(uid)
+        assert (entry["ErrorCode"], entry["ErrorMassage"], entry["ImgList"]) == (0, "", [])
+        if error is None:
+            gateway.finish_one()
+        else:
+            gateway.fail_one(error)
+    entry = gateway.detail(uid)
+    assert (entry["Status"], entry["ErrorCode"], entry["ErrorMassage"]) == (status, code, message)
+    assert [bool(url) for url in entry["ImgList"]] == ([not error for error in ends] if None in ends else [])
+    assert entry["ConsumeApiPoint"] == ends.count(None)
+    balance = gateway.store.balance(ACCOUNT)
+    assert balance is not None
+    assert (balance.used, balance.reserved) == (ends.count(None), 0)
+
+
+def test_a_terminated_batch_keeps_what_it_finished(gateway: Harness) -> None:
+    uid = gateway.submit_batch(3)
+    result = gateway.finish_one(b"paid")
+    assert gateway.call("TerminateTask", TaskUID=uid)["RetCode"] == 0
+    entry = gateway.detail(uid)
+    assert (entry["Status"], entry["ErrorCode"], entry["ErrorMassage"]) == ("Error", 1002, "Task terminated")
+    assert entry["ConsumeApiPoint"] == 1
+    url, *others = entry["ImgList"]
+    assert others == ["", ""]
+    assert str(result.blob) in url
+    assert gateway.app.test_client().get(url).data == b"paid"
+
+
+def test_a_repeated_batch_is_answered_with_the_first_task(gateway: Harness) -> None:
+    gateway.store.grant(ACCOUNT, 2)
+    first = gateway.submit_batch(2, request_uuid="r")
+    assert gateway.submit_batch(2, request_uuid="r") == first
+    assert len(gateway.stored()) == 2
+
+
+def test_another_grouping_under_the_same_signature_is_refused(gateway: Harness) -> None:
+    # Both bodies sign alike. The second would be bad for its pictures, which must not be told.
+    text = pictures.BASE64_8X8
+    gateway.submit_batch(RawImages=[text, text], request_uuid="r")
+    answer = gateway.call("RemoveBackgroundsInBatch", RawImages=[text[:-8], text[-8:] + text], request_uuid="r")
+    assert (answer["RetCode"], answer["Message"]) == (171, "Signature VerifyAC Error")
+    assert "Detail" not in answer

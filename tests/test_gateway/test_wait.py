@@ -1,0 +1,120 @@
+"""Calls that wait for a task's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from jobs.ids import new_task_uid
+from jobs.testing import MemoryLedger
+from tests.test_gateway.harness import Answer, Harness, make_settings
+
+SOON_SECONDS = 2.0
+"""Far less than the calls below would wait, far more than an answer takes."""
+A_WHILE_SECONDS = 0.15
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def waiting(gateway: Harness, *uids: str, seconds: int = 20) -> Answer:
+    return gateway.call("ListTasksDetails", TaskUIDList=list(uids), WaitSeconds=seconds)
+
+
+def held(gateway: Harness, threads: ThreadPoolExecutor, *uids: str, seconds: int = 20) -> Future[Answer]:
+    """A call that waits in a thread of its own."""
+    future = threads.submit(waiting, gateway, *uids, seconds=seconds)
+    time.sleep(A_WHILE_SECONDS)
+    assert not future.done()
+    return future
+
+
+def statuses(answer: Answer) -> list[str]:
+    return [entry["Status"] for entry in answer["TaskDetailList"]]
+
+
+def timed(call: Callable[[], Answer]) -> tuple[Answer, float]:
+    started_at = time.monotonic()
+    return call(), time.monotonic() - started_at
+
+
+def test_the_answer_comes_when_a_task_ends(gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    first, second = gateway.submit(), gateway.submit()
+    future = held(gateway, threads, second, first)
+    gateway.finish_one()
+    assert statuses(future.result(SOON_SECONDS)) == ["Queuing", "Finished"]
+
+
+def test_a_batch_ends_with_its_last_picture(gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    uid = gateway.submit_batch(2)
+    future = held(gateway, threads, uid)
+    gateway.finish_one()
+    time.sleep(A_WHILE_SECONDS)
+    assert not future.done()
+    gateway.finish_one()
+    assert statuses(future.result(SOON_SECONDS)) == ["Finished"]
+
+
+def test_termination_ends_the_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    uid = gateway.submit()
+    future = held(gateway, threads, uid)
+    gateway.call("TerminateTask", TaskUID=uid)
+    assert statuses(future.result(SOON_SECONDS)) == ["Error"]
+
+
+def test_a_task_that_has_ended_or_is_not_there_is_not_waited_for(memory_gateway: Harness) -> None:
+    ended, waits = memory_gateway.submit(), memory_gateway.submit()
+    memory_gateway.finish_one()
+    for uid in (ended, new_task_uid()):
+        answer, seconds = timed(partial(waiting, memory_gateway, waits, uid))
+        assert seconds < SOON_SECONDS
+        assert statuses(answer)[0] == "Queuing"
+
+
+def test_the_time_is_kept(memory_gateway: Harness) -> None:
+    uid = memory_gateway.submit()
+    answer, seconds = timed(lambda: waiting(memory_gateway, uid, seconds=1))
+    assert 1 <= seconds < SOON_SECONDS
+    assert statuses(answer) == ["Queuing"]
+
+
+def test_without_news_the_record_is_read_each_second(memory_gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    # The ledger that tells the news is another one, so that none arrives.
+    uid = memory_gateway.submit()
+    silent = MemoryLedger(memory_gateway.settings.ledger_limits()).events
+    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings, events=silent)
+    future = held(memory_gateway, threads, uid)
+    memory_gateway.finish_one()
+    assert statuses(future.result(SOON_SECONDS)) == ["Finished"]
+
+
+def test_half_of_the_request_threads_may_wait(memory_gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    memory_gateway.app = memory_gateway.make_app(make_settings(request_threads=4))
+    uid = memory_gateway.submit()
+    waits = [held(memory_gateway, threads, uid) for _ in range(2)]
+    answer, seconds = timed(lambda: waiting(memory_gateway, uid))
+    assert (statuses(answer), seconds < SOON_SECONDS) == (["Queuing"], True)
+    memory_gateway.finish_one()
+    assert [statuses(future.result(SOON_SECONDS)) for future in waits] == [["Finished"]] * 2
+    # Their places are free again.
+    other = memory_gateway.submit()
+    last = held(memory_gateway, threads, other)
+    memory_gateway.finish_one()
+    assert statuses(last.result(SOON_SECONDS)) == ["Finished"]
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(-1, 230), (31, 230), (1.5, 310), ("1", 310), (True, 310), (0, 0)])
+def test_the_field(memory_gateway: Harness, seconds: Any, code: int) -> None:
+    uid = memory_gateway.submit()
+    answer = memory_gateway.call("ListTasksDetails", TaskUIDList=[uid], WaitSeconds=seconds)
+    assert answer["RetCode"] == code
+    if code:
+        assert "[WaitSeconds]" in answer["Message"]
