@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import structlog
 
+from gateway.account_records import Terms
 from gateway.headers import PictureHeader, SourceLimits, inspect
 from gateway.source import decode_source
 from jobs.blobs import BlobStore
@@ -63,6 +64,13 @@ class Submissions:
     limits: SourceLimits
     price: int
     """Credits for one picture."""
+    queue_cap: int | None = None
+    """Pictures of the account that may wait or run; None stands for the ledger's own cap."""
+
+    def on_terms(self, terms: Terms) -> Self:
+        """The same for an account with terms of its own."""
+        price = self.price if terms.price_credits is None else terms.price_credits
+        return replace(self, price=price, queue_cap=terms.queue_cap)
 
     def submit(
         self, account: str, origin: str, drafts: Sequence[Draft], idempotency_key: str | None = None
@@ -91,7 +99,14 @@ class Submissions:
         idempotency = idempotency_key and Idempotency(
             key=idempotency_key, content_digest=_digest(origin, drafts, pictures)
         )
-        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency or None)
+        task = NewTask(
+            uid=uid,
+            account=account,
+            origin=origin,
+            items=items,
+            idempotency=idempotency or None,
+            account_cap=self.queue_cap,
+        )
         first = self._create(task)
         if first == uid:
             self._hint({item.lane for item in items})

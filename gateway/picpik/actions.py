@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Generic, Self, TypeVar
 
 import structlog
 
+from gateway.account_records import Terms
+from gateway.limits import Rate
 from gateway.picpik.render import Members, task_detail
 from gateway.picpik.requests import ListTasksDetails, RemoveBackground, Request
 from gateway.query import Tasks
@@ -28,6 +30,10 @@ class Services:
     model: str
     """The model that new pictures ask for."""
     precision: Precision
+
+    def on_terms(self, terms: Terms) -> Self:
+        """The same for an account with terms of its own."""
+        return replace(self, submissions=self.submissions.on_terms(terms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,8 @@ class Action(Generic[R]):
 
     fields: type[R]
     handle: Callable[[R, Caller, Services], Members]
+    rate: Rate = Rate.POLL
+    """What a request is counted as."""
 
 
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> Members:
@@ -81,7 +89,7 @@ def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Serv
 
 
 ACTIONS: Final[Mapping[str, Action[Any]]] = {
-    "RemoveBackground": Action(RemoveBackground, remove_background),
+    "RemoveBackground": Action(RemoveBackground, remove_background, Rate.SUBMIT),
     "ListTasksDetails": Action(ListTasksDetails, list_tasks_details),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import signing
+from gateway.limits import RateExceeded
 from gateway.picpik import faults
 from jobs import errors as jobs
 
@@ -35,6 +36,7 @@ _NO_SIGNATURE: Final = Row(170, "Missing signature")
 _WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
 _NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available")
 _PICTURE: Final = Row(230, "Params [RawImage] not available")
+_THROTTLED: Final = Row(153, "Request throttled", 429, passing=True)
 _AWAY: Final = Row(130, "Service error and break", 503, passing=True)
 _FAULT: Final = Row(130, "Service error and break", 500)
 _LATER: Final = Row(150, "Service unavailable", 503, passing=True)
@@ -75,10 +77,12 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.SourceUnreadable: _PICTURE,
     jobs.SourceTooLarge: _PICTURE,
     jobs.BoxOutsidePicture: Row(230, "Params [Box] not available"),
+    # How often
+    RateExceeded: _THROTTLED,
     # The ledger's refusals
     jobs.SubmissionRefused: _LATER,
     jobs.InsufficientCredits: Row(520, "Insufficient balance"),
-    jobs.QueueFull: Row(153, "Request throttled", 429, passing=True),
+    jobs.QueueFull: _THROTTLED,
     jobs.IdempotencyConflict: _WRONG_SIGNATURE,
     jobs.SourceExpired: _LATER,
     # Parts that are away

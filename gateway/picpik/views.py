@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from gateway.accounts import Account, Accounts
+from gateway.limits import RateExceeded, RequestLimits
 from gateway.picpik import faults
 from gateway.picpik.actions import ACTIONS, Action, Caller, Services
 from gateway.picpik.errors import row_for
@@ -25,6 +27,7 @@ REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
+_FAILED_SIGNATURES: Final = (faults.SignatureMissing, faults.UserUnknown, faults.SignatureWrong)
 
 Params = Mapping[str, JsonValue]
 
@@ -52,6 +55,7 @@ class PicpikApi:
 
     settings: GatewaySettings
     accounts: Accounts
+    limits: RequestLimits
     services: Services
 
     def blueprint(self) -> Blueprint:
@@ -70,12 +74,11 @@ class PicpikApi:
         g.echo = Echo.of(params)
         structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
         action = _action_of(params)
-        rest, signature = take_signature(params)
-        if signature is None:
-            raise faults.SignatureMissing
-        account = self._account_of(params)
-        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
-            raise faults.SignatureWrong
+        with self._counting_failures():
+            account, rest, signature = self._authenticate(params)
+        g.allowance = self.limits.take(account.name, account.terms, action.rate)
+        if not g.allowance.granted:
+            raise RateExceeded(g.allowance)
         fields = read_request(action.fields, rest, ignore_unknown=self.settings.ignore_unknown_fields)
         caller = Caller(
             account=account.name,
@@ -83,7 +86,7 @@ class PicpikApi:
             signature=signature,
             base_url=self.settings.public_url or request.host_url.rstrip("/"),
         )
-        return _answer(0, "", action.handle(fields, caller, self.services))
+        return _answer(0, "", action.handle(fields, caller, self.services.on_terms(account.terms)))
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
@@ -92,8 +95,30 @@ class PicpikApi:
         answer = _answer(row.ret_code, row.text(error), {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
-            answer.headers["Retry-After"] = str(self.settings.retry_after_seconds)
+            # A rate knows when it frees; of anything else the setting is a guess.
+            source = error if isinstance(error, RateExceeded) else self.settings
+            answer.headers["Retry-After"] = str(source.retry_after_seconds)
         return answer
+
+    @contextmanager
+    def _counting_failures(self) -> Iterator[None]:
+        """Refuse an address that failed too often before it costs more, and count what fails in the block."""
+        self.limits.check_address(request.remote_addr)
+        try:
+            yield
+        except _FAILED_SIGNATURES:
+            self.limits.count_failure(request.remote_addr)
+            raise
+
+    def _authenticate(self, params: Params) -> tuple[Account, Params, str]:
+        """The account that signed the request, what it signed, and the signature as presented."""
+        rest, signature = take_signature(params)
+        if signature is None:
+            raise faults.SignatureMissing
+        account = self._account_of(params)
+        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
+            raise faults.SignatureWrong
+        return account, rest, signature
 
     def _account_of(self, params: Params) -> Account:
         public_key = _text(params.get("PublicKey"))
@@ -155,6 +180,8 @@ def _answer(ret_code: int, message: str, members: Members) -> Response:
             **members,
         }
     )
+    if "allowance" in g:
+        answer.headers.update(g.allowance.headers())
     # A header holds printable ASCII only; an id may be any text.
     plain = echo.request_uuid.isascii() and echo.request_uuid.isprintable()
     answer.headers[REQUEST_UUID_HEADER] = echo.request_uuid if plain else quote(echo.request_uuid)

@@ -85,8 +85,9 @@ class MemoryLedger(LedgerStore):
         if self._metered(task.account) and price > available:
             raise InsufficientCredits(available, price)
         account_open = self._accounts[task.account]["open"]
-        if account_open + len(task.items) > limits.account_queue_cap:
-            raise QueueFull("account", account_open, limits.account_queue_cap)
+        account_cap = limits.account_queue_cap if task.account_cap is None else task.account_cap
+        if account_open + len(task.items) > account_cap:
+            raise QueueFull("account", account_open, account_cap)
         total_open = sum(account["open"] for account in self._accounts.values())
         if total_open + len(task.items) > limits.total_queue_cap:
             raise QueueFull("service", total_open, limits.total_queue_cap)

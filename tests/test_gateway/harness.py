@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
+from limits.storage import MemoryStorage, Storage
 from werkzeug.test import TestResponse
 
 from gateway.accounts import Accounts
 from gateway.app import create_app
+from gateway.limits import RequestLimits
 from gateway.settings import GatewaySettings
 from jobs.blobs import BlobStore
 from jobs.ids import BlobKey, new_token, result_key
@@ -31,9 +33,13 @@ ACCOUNT = "tester"
 Answer = dict[str, Any]
 
 
+UNHURRIED = {"submits_per_second": 1_000, "polls_per_second": 1_000, "failed_signatures_per_minute": 1_000}
+"""Rates that a test does not reach unless it means to."""
+
+
 def make_settings(**changes: Any) -> GatewaySettings:
     """Settings that do not depend on the environment's."""
-    return GatewaySettings(master_key=MASTER_KEY, **changes)
+    return GatewaySettings(master_key=MASTER_KEY, **UNHURRIED | changes)
 
 
 @dataclass(kw_only=True)
@@ -45,6 +51,8 @@ class Harness:
     store: LedgerStore
     presence: Presence
     blobs: BlobStore
+    windows: Storage = field(default_factory=MemoryStorage)
+    """Where request rates are counted."""
     hints: list[Lane] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,6 +65,7 @@ class Harness:
             settings,
             **{
                 "accounts": self.accounts,
+                "limits": RequestLimits(self.windows, settings),
                 "store": self.store,
                 "presence": self.presence,
                 "blobs": self.blobs,
