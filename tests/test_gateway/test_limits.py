@@ -74,7 +74,7 @@ class TestAccounts:
 
     def test_an_accounts_own_terms_count_instead(self, windows: Storage) -> None:
         limits = limits_of(windows, submits_per_second=1, polls_per_second=1)
-        own = {"submits_per_second": 3, "polls_per_second": 2}
+        own: dict[str, Any] = {"submits_per_second": 3, "polls_per_second": 2}
         assert [take(limits, **own).granted for _ in range(4)] == [True, True, True, False]
         assert [take(limits, rate=Rate.POLL, **own).granted for _ in range(3)] == [True, True, False]
 
