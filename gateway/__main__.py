@@ -10,7 +10,7 @@ import click
 
 from gateway.console import read_settings
 from gateway.key_commands import keys
-from gateway.server import GatewayServer, gunicorn_options, keep_freed_memory_low
+from gateway.server import GatewayServer, give_back_large_blocks, gunicorn_options
 
 CHECK_SECONDS: Final = 3
 
@@ -28,7 +28,7 @@ def serve(host: str | None, port: int | None) -> None:
     settings = read_settings()
     host = settings.host if host is None else host
     port = settings.port if port is None else port
-    keep_freed_memory_low()
+    give_back_large_blocks()
     GatewayServer(gunicorn_options(settings, host, port)).run()
 
 

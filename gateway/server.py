@@ -17,23 +17,24 @@ from jobs import logs
 KEEP_ALIVE_SECONDS = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
 
-_M_ARENA_MAX: Final = -8
-"""`M_ARENA_MAX` of glibc's malloc.h."""
-_ARENAS: Final = 2
+_M_MMAP_THRESHOLD: Final = -3
+"""As in the `malloc.h` of glibc."""
+_LARGE_BLOCK_BYTES: Final = 2**20
 
 
-def keep_freed_memory_low() -> None:
-    """Let glibc keep freed memory in two heaps instead of eight for each processor.
+def give_back_large_blocks() -> None:
+    """Let glibc return the memory of pictures to the system as soon as it is freed.
 
-    Every request thread takes a heap of its own otherwise, and each keeps what the largest picture needed. To be
-    called before threads start; processes that are forked later inherit it. Where the operator chose a number by
-    `MALLOC_ARENA_MAX`, or another C library is in use, nothing is changed.
+    By default the first large block that is freed raises the size from which blocks are mapped one by one, up to
+    32 MB. Pictures then lie in the threads' heaps, which keep hundreds of megabytes. A fixed size ends that, fewer
+    heaps alone do not. Processes that are forked later inherit it. Where the operator chose a size by
+    `MALLOC_MMAP_THRESHOLD_`, or another C library is in use, nothing is changed.
     """
-    if "MALLOC_ARENA_MAX" in os.environ:
+    if "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[str, Any]:
