@@ -1,36 +1,44 @@
 """Accounts and their key pairs. Private keys lie encrypted, since a signature's check needs them as text.
 
-A key pair may have several live private keys, so that one can be replaced without a moment in which neither
-counts; an account may have several key pairs.
+An account is a record of its own; several key pairs may belong to it. A key pair may have several live private
+keys, so that one can be replaced without a moment in which neither counts. Nothing of it is cached: what one
+process revokes counts in every process with the next request.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import BaseModel, ConfigDict
+from gateway.account_records import (
+    AccountError,
+    AccountRecord,
+    PairRecord,
+    PrivateKeySeal,
+    Record,
+    SealedKey,
+    Terms,
+)
+
+PAIRS: Final = "key_pairs"
+ACCOUNTS: Final = "accounts"
+MAX_LIVE_KEYS: Final = 3
+"""Private keys of a pair that may count at a time: each one costs a digest of every picture."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _PUBLIC_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 
-
-class AccountError(Exception):
-    """A key pair cannot be added, or its record not be read."""
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A new key pair, as it is shown once."""
+    """A private key of a pair, as it is shown once."""
 
     account: str
     public_key: str
@@ -39,12 +47,13 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who a public key belongs to, and what signs for it."""
+    """Who a public key belongs to, what signs for it, and on which terms."""
 
     name: str
     public_key: str
     private_keys: tuple[str, ...] = field(repr=False)
     """Every private key that counts now."""
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,53 +62,67 @@ class KeyPair:
 
     account: str
     public_key: str
+    active: bool
+    """Whether it and its account count."""
     private_key_count: int
+    """Private keys that count now."""
+    created_at_seconds: float
+    terms: Terms
 
 
 class KeyTable(Protocol):
-    """Records of key pairs under their public keys. Every method raises `LedgerUnavailable` when it is away."""
+    """Records under a kind (`PAIRS` by public key, `ACCOUNTS` by name) and a name.
 
-    def read(self, public_key: str) -> str | None:
-        """The record, or None."""
+    Every method raises `LedgerUnavailable` when it is away, and a call that is repeated since its reply was lost
+    answers as the first one.
+    """
 
-    def add(self, public_key: str, record: str) -> bool:
-        """Write a record where there is none; False where there is one."""
+    def read(self, kind: str, name: str) -> str | None:
+        """A record, or None."""
 
-    def all(self) -> dict[str, str]:
-        """Every record."""
+    def read_pair(self, public_key: str) -> tuple[str, str] | None:
+        """A key pair's record and that of its account, in one round trip; None unless both are there."""
 
+    def add(self, kind: str, name: str, record: str) -> bool:
+        """Write a record where there is none; False where there is another."""
 
-class _Record(BaseModel):
-    """A key pair as it is stored."""
+    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
+        """Write a record where `before` stands; False where something else does by now."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    account: str
-    private_keys: tuple[str, ...]
-    """Base64 of nonce and AES-GCM ciphertext, each."""
+    def all(self, kind: str) -> dict[str, str]:
+        """Every record of a kind."""
 
 
 class Accounts:
-    """Adds, lists and finds key pairs."""
+    """Adds, changes, lists and finds accounts and key pairs."""
 
-    def __init__(self, table: KeyTable, master_key: bytes) -> None:
-        """Derive the key that private keys are encrypted with.
+    def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
+        """Use a table.
 
         Args:
             table: where records lie.
-            master_key: the installation's 32 bytes; the derived key serves nothing else.
+            master_key: the installation's 32 bytes; private keys are encrypted with a key derived from it.
+            clock: Unix time in seconds.
         """
-        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"keycut private keys v1").derive(master_key)
-        self._cipher = AESGCM(derived)
         self._table = table
+        self._seal = PrivateKeySeal(master_key)
+        self._clock = clock
 
-    def add(self, name: str, *, public_key: str | None = None, private_key: str | None = None) -> Credentials:
+    def add(
+        self,
+        name: str,
+        *,
+        public_key: str | None = None,
+        private_key: str | None = None,
+        terms: Terms | None = None,
+    ) -> Credentials:
         """Add a key pair to an account, which begins to exist with its first.
 
         Args:
             name: the account.
             public_key: a key that clients use already; made when absent.
             private_key: its private key; made when absent.
+            terms: what is set in them holds for the account from now on.
 
         Raises:
             AccountError: a name or key has a form that is not allowed, or the public key is taken.
@@ -110,13 +133,18 @@ class Accounts:
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
         if not _PUBLIC_KEY.fullmatch(public_key):
             raise AccountError("a public key is 1 to 128 printable ASCII characters")
-        record = _Record(account=name, private_keys=(self._seal(public_key, private_key),))
-        if not self._table.add(public_key, record.model_dump_json()):
+        # The account goes first: a pair never stands without one.
+        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).model_dump_json())
+        sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
+        pair = PairRecord(account=name, created_at_seconds=self._clock(), private_keys=(sealed,))
+        if not self._table.add(PAIRS, public_key, pair.model_dump_json()):
             raise AccountError("the public key is taken")
+        if terms is not None:
+            self.change(name, terms=terms)
         return Credentials(account=name, public_key=public_key, private_key=private_key)
 
     def find(self, public_key: str) -> Account | None:
-        """Who the public key belongs to; None when it is not registered.
+        """Who the public key belongs to; None when it is not registered, or it or its account is not active.
 
         Raises:
             AccountError: the record was written under another master key, or altered.
@@ -124,34 +152,135 @@ class Accounts:
         """
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
-        raw = self._table.read(public_key)
-        if raw is None:
+        found = self._table.read_pair(public_key)
+        if found is None:
             return None
-        record = _Record.model_validate_json(raw)
-        keys = tuple(self._open(public_key, sealed) for sealed in record.private_keys)
-        return Account(name=record.account, public_key=public_key, private_keys=keys)
+        pair, account = PairRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
+        if not (pair.active and account.active):
+            return None
+        live = pair.live_keys(self._clock())
+        keys = tuple(self._seal.open(public_key, key.sealed) for key in live)
+        return Account(name=pair.account, public_key=public_key, private_keys=keys, terms=account.terms)
+
+    def rotate(self, public_key: str, grace_seconds: float | None = None) -> Credentials:
+        """Give a pair a new private key. The ones before stay live until `finish_rotation`, or for the time given.
+
+        Args:
+            public_key: names the pair.
+            grace_seconds: how long the private keys of before go on counting.
+
+        Raises:
+            AccountError: there is no such active pair, or it has as many live keys as it may.
+        """
+        private_key = secrets.token_urlsafe(_KEY_BYTES)
+        sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
+        now_seconds = self._clock()
+
+        def rotated(pair: PairRecord) -> PairRecord:
+            live = pair.live_keys(now_seconds)
+            if len(live) >= MAX_LIVE_KEYS:
+                raise AccountError(f"the pair has {len(live)} live private keys: finish the last rotation first")
+            if grace_seconds is not None:
+                live = tuple(key.until(now_seconds + grace_seconds) for key in live)
+            return pair.model_copy(update={"private_keys": (*live, sealed)})
+
+        pair = self._change_pair(public_key, rotated)
+        return Credentials(account=pair.account, public_key=public_key, private_key=private_key)
+
+    def finish_rotation(self, public_key: str) -> None:
+        """Drop every private key of a pair but the newest.
+
+        Raises:
+            AccountError: there is no such active pair.
+        """
+        self._change_pair(
+            public_key, lambda pair: pair.model_copy(update={"private_keys": pair.private_keys[-1:]})
+        )
+
+    def revoke(self, public_key: str) -> None:
+        """End a pair for good; its private keys are erased, and its public key is never given again.
+
+        Raises:
+            AccountError: there is no such active pair.
+        """
+        self._change_pair(public_key, lambda pair: pair.model_copy(update={"active": False, "private_keys": ()}))
+
+    def record(self, name: str) -> AccountRecord:
+        """An account as it stands.
+
+        Raises:
+            AccountError: there is none of the name.
+        """
+        raw = self._table.read(ACCOUNTS, name)
+        if raw is None:
+            raise AccountError(f"there is no account {name!r}")
+        return AccountRecord.model_validate_json(raw)
+
+    def change(
+        self, name: str, *, terms: Terms | None = None, active: bool | None = None, from_defaults: bool = False
+    ) -> AccountRecord:
+        """Change what is given of an account, and return it as it stands then.
+
+        Args:
+            name: the account.
+            terms: what is set in them replaces what holds.
+            active: whether its key pairs count.
+            from_defaults: forget first what was set before.
+
+        Raises:
+            AccountError: there is none of the name.
+        """
+
+        def changed(account: AccountRecord) -> AccountRecord:
+            before = Terms() if from_defaults else account.terms
+            given = {} if terms is None else terms.model_dump(exclude_none=True)
+            return account.model_copy(
+                update={
+                    "terms": before.model_copy(update=given),
+                    "active": account.active if active is None else active,
+                }
+            )
+
+        return self._replace(ACCOUNTS, name, AccountRecord, f"there is no account {name!r}", changed)
 
     def list(self) -> tuple[KeyPair, ...]:
         """Every key pair, by account and public key, without the private keys."""
-        pairs = (
-            KeyPair(account=record.account, public_key=public_key, private_key_count=len(record.private_keys))
-            for public_key, record in (
-                (key, _Record.model_validate_json(raw)) for key, raw in self._table.all().items()
+        accounts = {
+            name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()
+        }
+        pairs = {key: PairRecord.model_validate_json(raw) for key, raw in self._table.all(PAIRS).items()}
+        listed = (
+            KeyPair(
+                account=pair.account,
+                public_key=public_key,
+                active=pair.active and accounts[pair.account].active,
+                private_key_count=len(pair.live_keys(self._clock())),
+                created_at_seconds=pair.created_at_seconds,
+                terms=accounts[pair.account].terms,
             )
+            for public_key, pair in pairs.items()
         )
-        return tuple(sorted(pairs, key=lambda pair: (pair.account, pair.public_key)))
+        return tuple(sorted(listed, key=lambda pair: (pair.account, pair.public_key)))
 
-    def _seal(self, public_key: str, private_key: str) -> str:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, private_key.encode(), public_key.encode())
-        return base64.b64encode(nonce + sealed).decode("ascii")
+    def _change_pair(self, public_key: str, change: Callable[[PairRecord], PairRecord]) -> PairRecord:
+        missing = "there is no such key pair"
 
-    def _open(self, public_key: str, sealed: str) -> str:
-        raw = base64.b64decode(sealed)
-        try:
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], public_key.encode()).decode()
-        except InvalidTag:
-            raise AccountError("a stored private key cannot be read with this master key") from None
+        def of_active(pair: PairRecord) -> PairRecord:
+            if not pair.active:
+                raise AccountError("the key pair is revoked")
+            return change(pair)
+
+        return self._replace(PAIRS, public_key, PairRecord, missing, of_active)
+
+    def _replace(self, kind: str, name: str, form: type[R], missing: str, change: Callable[[R], R]) -> R:
+        """Change a record; once more where another process changed it in between."""
+        while True:
+            before = self._table.read(kind, name)
+            if before is None:
+                raise AccountError(missing)
+            after = change(form.model_validate_json(before))
+            if self._table.replace(kind, name, before, after.model_dump_json()):
+                return after
 
     def __repr__(self) -> str:
         return "Accounts(<key>)"

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
 from gateway.accounts import Accounts
 from gateway.headers import SourceLimits
 from gateway.health import HealthPages
+from gateway.limits import RateExceeded, RequestLimits
 from gateway.picpik import faults
 from gateway.picpik.services import Services
 from gateway.picpik.views import PicpikApi
@@ -57,6 +58,7 @@ def create_app(
     settings: GatewaySettings,
     *,
     accounts: Accounts,
+    limits: RequestLimits,
     store: LedgerStore,
     events: TaskEvents,
     presence: Presence,
@@ -68,6 +70,7 @@ def create_app(
     Args:
         settings: limits, prices and addresses.
         accounts: who may call.
+        limits: how often.
         store: the ledger.
         events: its news.
         presence: which workers are there.
@@ -83,6 +86,7 @@ def create_app(
     picpik = PicpikApi(
         settings=settings,
         accounts=accounts,
+        limits=limits,
         services=Services(
             submissions=Submissions(
                 store=store,
@@ -165,7 +169,7 @@ def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
         _LOG.error("a fault of this server", exc_info=error)
         return picpik.refuse(error)
 
-    for expected in (faults.RequestFault, SigningError, CutoutError):
+    for expected in (faults.RequestFault, SigningError, RateExceeded, CutoutError):
         app.register_error_handler(expected, picpik.refuse)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)

@@ -1,65 +1,110 @@
-"""Where key pairs lie: in the ledger's server, or in memory for tests."""
+"""Where accounts and key pairs lie: in the ledger's server, or in memory for tests."""
 
 from __future__ import annotations
 
+import json
+import threading
+from collections import defaultdict
 from typing import Final, cast
 
 from redis import Redis
 from typing_extensions import override
 
-from gateway.accounts import KeyTable
+from gateway.accounts import ACCOUNTS, PAIRS, KeyTable
 from jobs.stores.client import ledger_errors
 from jobs.stores.keys import KEY_PREFIX
 
-_TABLE: Final = "key_pairs"
+_READ_PAIR: Final = """
+local pair = redis.call('HGET', KEYS[1], ARGV[1])
+if not pair then return nil end
+local account = redis.call('HGET', KEYS[2], cjson.decode(pair).account)
+if not account then return nil end
+return {pair, account}
+"""
+_REPLACE: Final = """
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if record == ARGV[3] then return 1 end
+if record ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
 
 
 class RedisKeyTable(KeyTable):
-    """One hash, a field for each public key."""
+    """One hash for each kind, a field for each name."""
 
     def __init__(self, client: Redis, *, key_prefix: str = KEY_PREFIX) -> None:
         """Use a server.
 
         Args:
             client: from `jobs.stores.client.connect`.
-            key_prefix: of the hash's name.
+            key_prefix: of the hashes' names.
         """
         self._client = client
-        self._name = f"{key_prefix}{_TABLE}"
+        self._prefix = key_prefix
+        self._read_pair = client.register_script(_READ_PAIR)
+        self._replace = client.register_script(_REPLACE)
 
     @override
-    def read(self, public_key: str) -> str | None:
+    def read(self, kind: str, name: str) -> str | None:
         with ledger_errors():
-            return cast("str | None", self._client.hget(self._name, public_key))
+            return cast("str | None", self._client.hget(self._hash(kind), name))
 
     @override
-    def add(self, public_key: str, record: str) -> bool:
+    def read_pair(self, public_key: str) -> tuple[str, str] | None:
         with ledger_errors():
-            return bool(self._client.hsetnx(self._name, public_key, record))
+            found = self._read_pair(keys=[self._hash(PAIRS), self._hash(ACCOUNTS)], args=[public_key])
+        return None if found is None else (found[0], found[1])
 
     @override
-    def all(self) -> dict[str, str]:
+    def add(self, kind: str, name: str, record: str) -> bool:
         with ledger_errors():
-            return cast("dict[str, str]", self._client.hgetall(self._name))
+            return bool(self._client.hsetnx(self._hash(kind), name, record)) or self.read(kind, name) == record
+
+    @override
+    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
+        with ledger_errors():
+            return bool(self._replace(keys=[self._hash(kind)], args=[name, before, after]))
+
+    @override
+    def all(self, kind: str) -> dict[str, str]:
+        with ledger_errors():
+            return cast("dict[str, str]", self._client.hgetall(self._hash(kind)))
+
+    def _hash(self, kind: str) -> str:
+        return f"{self._prefix}{kind}"
 
 
 class MemoryKeyTable(KeyTable):
-    """A dictionary; one process, for tests."""
+    """A dictionary for each kind; one process, for tests."""
 
     def __init__(self) -> None:
-        self._records: dict[str, str] = {}
+        self._records: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._lock = threading.Lock()
 
     @override
-    def read(self, public_key: str) -> str | None:
-        return self._records.get(public_key)
+    def read(self, kind: str, name: str) -> str | None:
+        return self._records[kind].get(name)
 
     @override
-    def add(self, public_key: str, record: str) -> bool:
-        if public_key in self._records:
-            return False
-        self._records[public_key] = record
-        return True
+    def read_pair(self, public_key: str) -> tuple[str, str] | None:
+        pair = self.read(PAIRS, public_key)
+        account = None if pair is None else self.read(ACCOUNTS, json.loads(pair)["account"])
+        return None if pair is None or account is None else (pair, account)
 
     @override
-    def all(self) -> dict[str, str]:
-        return dict(self._records)
+    def add(self, kind: str, name: str, record: str) -> bool:
+        with self._lock:
+            return self._records[kind].setdefault(name, record) == record
+
+    @override
+    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
+        with self._lock:
+            if self.read(kind, name) not in {before, after}:
+                return False
+            self._records[kind][name] = after
+            return True
+
+    @override
+    def all(self, kind: str) -> dict[str, str]:
+        return dict(self._records[kind])

@@ -47,14 +47,21 @@ class GatewaySettings(JobSettings):
     unmetered_credits: NonNegativeInt = 1_000_000_000
     """`TotalCredits` of an account that was never granted any, and is therefore not metered."""
 
+    submits_per_second: PositiveInt = 10
+    """Requests with pictures that one account may send in a second, unless its own terms say otherwise."""
+    polls_per_second: PositiveInt = 50
+    """Other requests that one account may send in a second, unless its own terms say otherwise."""
+    failed_signatures_per_minute: PositiveInt = 30
+    """Wrong signatures and unknown keys in a minute after which a client's address is refused for a while."""
+
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
     ignore_unknown_fields: bool = False
     """Ignore names that an action does not know, instead of refusing them."""
     throttle_status: Literal[200, 429] = 429
-    """HTTP status of an answer that says a cap is reached."""
+    """HTTP status of an answer that says a cap or rate is reached."""
     retry_after_seconds: PositiveInt = 2
-    """What `Retry-After` says when a part is away or a cap is reached."""
+    """What `Retry-After` says when a part is away or a cap is reached; of a rate it is computed."""
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import structlog
 
+from gateway.account_records import Terms
 from gateway.drafts import Draft, Look, content_digest
 from gateway.headers import SourceLimits
 from gateway.source import decode_source
@@ -47,6 +48,13 @@ class Submissions:
     limits: SourceLimits
     price: int
     """Credits for one picture."""
+    queue_cap: int | None = None
+    """Pictures of the account that may wait or run; None stands for the ledger's own cap."""
+
+    def on_terms(self, terms: Terms) -> Self:
+        """The same for an account with terms of its own."""
+        price = self.price if terms.price_credits is None else terms.price_credits
+        return replace(self, price=price, queue_cap=terms.queue_cap)
 
     def submit(
         self, account: str, origin: str, drafts: Sequence[Draft], idempotency_key: str | None = None
@@ -80,7 +88,14 @@ class Submissions:
         for item, draft in zip(items, drafts, strict=True):
             # Decoded once more: cheaper than to hold all pictures of a batch.
             self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
-        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency)
+        task = NewTask(
+            uid=uid,
+            account=account,
+            origin=origin,
+            items=items,
+            idempotency=idempotency,
+            account_cap=self.queue_cap,
+        )
         first = self._create(task)
         if first == uid:
             self._hint({item.lane for item in items})

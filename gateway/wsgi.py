@@ -8,6 +8,7 @@ from redis import Redis
 from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
+from gateway.limits import RequestLimits, redis_storage
 from gateway.settings import GatewaySettings
 from jobs import logs
 from jobs.blobstores.file import FileBlobStore
@@ -35,6 +36,7 @@ def app() -> Flask:
     return create_app(
         settings,
         accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
+        limits=RequestLimits(redis_storage(client), settings),
         store=RedisLedger(client, settings.ledger_limits()),
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),
         presence=RedisPresence(client),

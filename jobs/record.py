@@ -141,6 +141,8 @@ class NewTask:
     """What the façade calls this kind of task; opaque to everybody else."""
     items: tuple[NewItem, ...]
     idempotency: Idempotency | None = None
+    account_cap: int | None = None
+    """Items of the account that may wait or run, this task's among them; None stands for the ledger's limit."""
 
     def __post_init__(self) -> None:
         if not self.items:

@@ -233,7 +233,12 @@ def local_client(folder: Path, pictures: int, console: Console) -> Iterator[Clie
 @data_option
 @relayed
 def keys(data: Path, arguments: tuple[str, ...]) -> None:
-    """Manage key pairs of the stack in --data: add --name NAME [--credits N] [--json], list [--json]."""
+    """Manage key pairs and accounts of the stack in --data.
+
+    add [--name NAME] [--credits N] [--price N]; list; rotate PUBLIC_KEY [--grace SECONDS | --finish];
+    revoke PUBLIC_KEY; credits NAME [--grant N]; account NAME [--queue-cap N] [--suspended | --active]; each with
+    --json as well. `python -m gateway keys COMMAND --help` says the rest.
+    """
     environment = running_environment(DataDir(data))
     if environment is None:
         raise NotRunning(data)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from gateway.limits import Rate
 from gateway.picpik import answers, querying, requests, submitting
 from gateway.picpik.services import Caller, Services
 
@@ -20,14 +21,22 @@ class Action(Generic[R, A]):
     request: type[R]
     answer: type[A]
     handle: Callable[[R, Caller, Services], A]
+    rate: Rate = Rate.POLL
+    """What a request is counted as."""
     large: bool = False
     """Whether its body may be as large as a batch's."""
 
 
 ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
-    "RemoveBackground": Action(requests.RemoveBackground, answers.TaskCreated, submitting.remove_background),
+    "RemoveBackground": Action(
+        requests.RemoveBackground, answers.TaskCreated, submitting.remove_background, Rate.SUBMIT
+    ),
     "RemoveBackgroundsInBatch": Action(
-        requests.RemoveBackgroundsInBatch, answers.TaskCreated, submitting.remove_backgrounds_in_batch, large=True
+        requests.RemoveBackgroundsInBatch,
+        answers.TaskCreated,
+        submitting.remove_backgrounds_in_batch,
+        Rate.SUBMIT,
+        large=True,
     ),
     "ListTasksDetails": Action(requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details),
     "ListRunningTasks": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),

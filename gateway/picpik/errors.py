@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import signing
+from gateway.limits import RateExceeded
 from gateway.picpik import faults
 from jobs import errors as jobs
 
@@ -40,6 +41,7 @@ _MISSING_ACTION: Final = Row(160, "Missing Action")
 _NO_SIGNATURE: Final = Row(170, "Missing signature")
 _WRONG_SIGNATURE: Final = Row(171, "Signature VerifyAC Error")
 _NOT_AVAILABLE: Final = Row(230, "Params [{error.name}] not available", detail="{error.detail}")
+_THROTTLED: Final = Row(153, "Request throttled", 429, passing=True, detail="{error}")
 _AWAY: Final = Row(130, "Service error and break", 503, passing=True)
 _FAULT: Final = Row(130, "Service error and break", 500)
 _LATER: Final = Row(150, "Service unavailable", 503, passing=True, detail="{error.message}")
@@ -75,10 +77,12 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     signing.TooManyValues: _MISSING_ACTION,
     signing.FormRejected: _MISSING_ACTION,
     signing.FlattenedNamesRejected: Row(230, "Params [{error.name}] not available", detail="{error.reason}"),
+    # How often
+    RateExceeded: _THROTTLED,
     # The ledger's refusals
     jobs.SubmissionRefused: _LATER,
     jobs.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
-    jobs.QueueFull: Row(153, "Request throttled", 429, passing=True, detail="{error.message}"),
+    jobs.QueueFull: _THROTTLED,
     jobs.IdempotencyConflict: _WRONG_SIGNATURE,
     jobs.SourceExpired: _LATER,
     # Parts that are away

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from gateway.account_records import Terms
 from gateway.query import Tasks
 from gateway.submit import Submissions
 from gateway.wait import Waits
@@ -24,6 +26,10 @@ class Services:
     precision: Precision
     unmetered_credits: int
     """What an account without a balance is told to have."""
+
+    def on_terms(self, terms: Terms) -> Self:
+        """The same for an account with terms of its own."""
+        return replace(self, submissions=self.submissions.on_terms(terms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -12,6 +14,7 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from gateway.accounts import Account, Accounts
+from gateway.limits import RateExceeded, RequestLimits
 from gateway.picpik import faults
 from gateway.picpik.actions import ACTIONS, Action
 from gateway.picpik.bodies import Body, BodyLimits, Params, received
@@ -26,6 +29,7 @@ REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _LONG_FIELDS: Final = frozenset({"RawImage", "RawImages"})
+_FAILED_SIGNATURES: Final = (faults.SignatureMissing, faults.UserUnknown, faults.SignatureWrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class PicpikApi:
 
     settings: GatewaySettings
     accounts: Accounts
+    limits: RequestLimits
     services: Services
 
     def blueprint(self) -> Blueprint:
@@ -88,7 +93,11 @@ class PicpikApi:
         action = _action_of(params)
         if body.size_bytes > self.settings.max_body_bytes and not action.large:
             raise faults.BodyTooLarge
-        account, rest, signature = self._authenticate(params)
+        with self._counting_failures():
+            account, rest, signature = self._authenticate(params)
+        g.allowance = self.limits.take(account.name, account.terms, action.rate)
+        if not g.allowance.granted:
+            raise RateExceeded(g.allowance)
         fields = read_request(action.request, rest, self._reading_rules)
         caller = Caller(
             account=account.name,
@@ -96,7 +105,7 @@ class PicpikApi:
             signature=signature,
             base_url=self.settings.public_url or request.host_url.rstrip("/"),
         )
-        answer = action.handle(fields, caller, self.services)
+        answer = action.handle(fields, caller, self.services.on_terms(account.terms))
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
     def refuse(self, error: Exception) -> Response:
@@ -107,7 +116,9 @@ class PicpikApi:
         answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
-            answer.headers["Retry-After"] = str(self.settings.retry_after_seconds)
+            # A rate knows when it frees; of anything else the setting is a guess.
+            source = error if isinstance(error, RateExceeded) else self.settings
+            answer.headers["Retry-After"] = str(source.retry_after_seconds)
         return answer
 
     @cached_property
@@ -115,6 +126,16 @@ class PicpikApi:
         return ReadingRules(
             ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
         )
+
+    @contextmanager
+    def _counting_failures(self) -> Iterator[None]:
+        """Refuse an address that failed too often before it costs more, and count what fails in the block."""
+        self.limits.check_address(request.remote_addr)
+        try:
+            yield
+        except _FAILED_SIGNATURES:
+            self.limits.count_failure(request.remote_addr)
+            raise
 
     def _authenticate(self, params: Params) -> tuple[Account, Params, str]:
         """The account that signed the request, what it signed, and the signature as presented."""
@@ -163,6 +184,8 @@ def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
             **members,
         }
     )
+    if "allowance" in g:
+        answer.headers.update(g.allowance.headers())
     # A header holds printable ASCII only; an id may be any text.
     plain = echo.request_uuid.isascii() and echo.request_uuid.isprintable()
     answer.headers[REQUEST_UUID_HEADER] = echo.request_uuid if plain else quote(echo.request_uuid)

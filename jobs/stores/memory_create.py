@@ -17,8 +17,9 @@ def check(state: LedgerState, task: NewTask) -> None:
     if state.metered(task.account) and price > available:
         raise InsufficientCredits(available, price)
     account_open = state.accounts[task.account]["open"]
-    if account_open + len(task.items) > limits.account_queue_cap:
-        raise QueueFull("account", account_open, limits.account_queue_cap)
+    account_cap = limits.account_queue_cap if task.account_cap is None else task.account_cap
+    if account_open + len(task.items) > account_cap:
+        raise QueueFull("account", account_open, account_cap)
     total_open = sum(account["open"] for account in state.accounts.values())
     if total_open + len(task.items) > limits.total_queue_cap:
         raise QueueFull("service", total_open, limits.total_queue_cap)

@@ -46,7 +46,7 @@ class RedisLedger(RedisUpkeep, LedgerStore):
             "account": task.account,
             "origin": task.origin,
             "made_at_ms": milliseconds(made_at_seconds(task.uid)),
-            "account_cap": limits.account_queue_cap,
+            "account_cap": limits.account_queue_cap if task.account_cap is None else task.account_cap,
             "total_cap": limits.total_queue_cap,
             "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
             "retention_ms": self._retention_ms,

@@ -7,9 +7,11 @@ from typing import cast
 
 import pytest
 import structlog
+from limits.storage import MemoryStorage, Storage
 
 from gateway.accounts import Accounts, KeyTable
 from gateway.keytables import MemoryKeyTable, RedisKeyTable
+from gateway.limits import redis_storage
 from jobs.events import TaskEvents
 from jobs.presence import Presence
 from jobs.store import LedgerStore
@@ -37,7 +39,25 @@ def key_table(request: pytest.FixtureRequest) -> KeyTable:
     return cast("KeyTable", request.getfixturevalue(f"{request.param}_key_table"))
 
 
-def _harness(table: KeyTable, store: LedgerStore, events: TaskEvents, presence: Presence) -> Harness:
+@pytest.fixture
+def memory_windows() -> Storage:
+    return MemoryStorage()
+
+
+@pytest.fixture
+def redis_windows(redis_url: str, key_prefix: str) -> Iterator[Storage]:
+    with connect(redis_url) as client:
+        yield redis_storage(client, key_prefix=key_prefix)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def windows(request: pytest.FixtureRequest) -> Storage:
+    return cast("Storage", request.getfixturevalue(f"{request.param}_windows"))
+
+
+def _harness(
+    table: KeyTable, store: LedgerStore, events: TaskEvents, presence: Presence, windows: Storage
+) -> Harness:
     settings = make_settings()
     accounts = Accounts(table, settings.master_key_bytes())
     accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
@@ -48,23 +68,27 @@ def _harness(table: KeyTable, store: LedgerStore, events: TaskEvents, presence: 
         events=events,
         presence=presence,
         blobs=MemoryBlobStore(),
+        windows=windows,
     )
 
 
 @pytest.fixture
-def memory_gateway(memory_key_table: KeyTable) -> Harness:
+def memory_gateway(memory_key_table: KeyTable, memory_windows: Storage) -> Harness:
     ledger = MemoryLedger(make_settings().ledger_limits())
-    return _harness(memory_key_table, ledger, ledger.events, MemoryPresence())
+    return _harness(memory_key_table, ledger, ledger.events, MemoryPresence(), memory_windows)
 
 
 @pytest.fixture
-def redis_gateway(redis_url: str, redis_key_table: KeyTable, key_prefix: str) -> Iterator[Harness]:
+def redis_gateway(
+    redis_url: str, redis_key_table: KeyTable, redis_windows: Storage, key_prefix: str
+) -> Iterator[Harness]:
     with connect(redis_url) as client, RedisTaskEvents(redis_url, key_prefix=key_prefix) as events:
         yield _harness(
             redis_key_table,
             RedisLedger(client, make_settings().ledger_limits(), key_prefix=key_prefix),
             events,
             RedisPresence(client, key_prefix=key_prefix),
+            redis_windows,
         )
 
 

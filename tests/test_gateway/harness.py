@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
+from limits.storage import MemoryStorage, Storage
 from werkzeug.test import TestResponse
 
 from gateway.accounts import Accounts, Credentials
 from gateway.app import create_app
+from gateway.limits import RequestLimits
 from gateway.settings import GatewaySettings
 from jobs.blobs import BlobStore
 from jobs.events import TaskEvents
@@ -32,9 +34,13 @@ ACCOUNT = "tester"
 Answer = dict[str, Any]
 
 
+UNHURRIED = {"submits_per_second": 1_000, "polls_per_second": 1_000, "failed_signatures_per_minute": 1_000}
+"""Rates that a test does not reach unless it means to."""
+
+
 def make_settings(**changes: Any) -> GatewaySettings:
     """Settings that do not depend on the environment's."""
-    return GatewaySettings(master_key=MASTER_KEY, **changes)
+    return GatewaySettings(master_key=MASTER_KEY, **UNHURRIED | changes)
 
 
 @dataclass(kw_only=True)
@@ -47,6 +53,8 @@ class Harness:
     events: TaskEvents
     presence: Presence
     blobs: BlobStore
+    windows: Storage = field(default_factory=MemoryStorage)
+    """Where request rates are counted."""
     hints: list[Lane] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,6 +67,7 @@ class Harness:
             settings,
             **{
                 "accounts": self.accounts,
+                "limits": RequestLimits(self.windows, settings),
                 "store": self.store,
                 "events": self.events,
                 "presence": self.presence,

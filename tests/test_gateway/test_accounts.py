@@ -6,14 +6,28 @@ import json
 
 import pytest
 
-from gateway.accounts import AccountError, Accounts, KeyTable
+from gateway.account_records import AccountError, Terms
+from gateway.accounts import ACCOUNTS, MAX_LIVE_KEYS, PAIRS, Accounts, KeyTable
+from jobs.testing import ManualClock
+from tests.test_jobs.build import run_at_once
 
 MASTER_KEY = bytes(32)
 
 
 @pytest.fixture
-def accounts(key_table: KeyTable) -> Accounts:
-    return Accounts(key_table, MASTER_KEY)
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def accounts(key_table: KeyTable, clock: ManualClock) -> Accounts:
+    return Accounts(key_table, MASTER_KEY, clock)
+
+
+def live_keys(accounts: Accounts, public_key: str) -> tuple[str, ...]:
+    found = accounts.find(public_key)
+    assert found is not None
+    return found.private_keys
 
 
 def test_a_pair_is_found_again(accounts: Accounts) -> None:
@@ -84,7 +98,7 @@ def test_the_list_is_in_order_and_shows_no_private_key(accounts: Accounts) -> No
 def test_private_keys_lie_encrypted(accounts: Accounts, key_table: KeyTable) -> None:
     made = accounts.add("anna", public_key="one", private_key="a private key")
     same = accounts.add("anna", public_key="two", private_key="a private key")
-    first, second = key_table.all().values()
+    first, second = key_table.all(PAIRS).values()
     assert "a private key" not in first + second
     assert json.loads(first)["private_keys"] != json.loads(second)["private_keys"]
     assert "a private key" not in repr((accounts, made, same, accounts.find("one")))
@@ -94,20 +108,138 @@ def test_a_record_counts_for_its_own_public_key_and_master_key_only(
     accounts: Accounts, key_table: KeyTable
 ) -> None:
     accounts.add("anna", public_key="one", private_key="secret")
-    key_table.add("two", key_table.all()["one"])
+    key_table.add(PAIRS, "two", key_table.all(PAIRS)["one"])
     with pytest.raises(AccountError):
         accounts.find("two")
     with pytest.raises(AccountError):
         Accounts(key_table, b"\1" * 32).find("one")
 
 
-def test_every_live_private_key_is_found(accounts: Accounts, key_table: KeyTable) -> None:
-    accounts.add("anna", public_key="one", private_key="old")
-    record = json.loads(key_table.all()["one"])
-    record["private_keys"].append(accounts._seal("three", "new"))
-    sealed_for_three = accounts._seal("three", "old")
-    record["private_keys"][0] = sealed_for_three
-    key_table.add("three", json.dumps(record))
-    account = accounts.find("three")
-    assert account is not None
-    assert account.private_keys == ("old", "new")
+class TestRotation:
+    def test_both_keys_count_until_it_is_finished(self, accounts: Accounts, clock: ManualClock) -> None:
+        old = accounts.add("anna", public_key="one")
+        new = accounts.rotate("one")
+        assert (new.account, new.public_key) == ("anna", "one")
+        assert new.private_key != old.private_key
+        clock.advance(seconds=10**9)
+        assert live_keys(accounts, "one") == (old.private_key, new.private_key)
+        accounts.finish_rotation("one")
+        assert live_keys(accounts, "one") == (new.private_key,)
+        accounts.finish_rotation("one")
+        assert live_keys(accounts, "one") == (new.private_key,)
+
+    def test_a_grace_time_ends_the_old_key(self, accounts: Accounts, clock: ManualClock) -> None:
+        old = accounts.add("anna", public_key="one")
+        new = accounts.rotate("one", grace_seconds=60)
+        clock.advance(seconds=59)
+        assert live_keys(accounts, "one") == (old.private_key, new.private_key)
+        assert accounts.list()[0].private_key_count == 2
+        clock.advance(seconds=2)
+        assert live_keys(accounts, "one") == (new.private_key,)
+        assert accounts.list()[0].private_key_count == 1
+
+    def test_a_later_grace_prolongs_no_earlier_one(self, accounts: Accounts, clock: ManualClock) -> None:
+        accounts.add("anna", public_key="one")
+        second = accounts.rotate("one", grace_seconds=60)
+        third = accounts.rotate("one", grace_seconds=600)
+        clock.advance(seconds=61)
+        assert live_keys(accounts, "one") == (second.private_key, third.private_key)
+
+    def test_live_keys_are_few(self, accounts: Accounts, clock: ManualClock) -> None:
+        accounts.add("anna", public_key="one")
+        for _ in range(MAX_LIVE_KEYS - 1):
+            accounts.rotate("one", grace_seconds=60)
+        with pytest.raises(AccountError, match="finish"):
+            accounts.rotate("one")
+        assert len(live_keys(accounts, "one")) == MAX_LIVE_KEYS
+        clock.advance(seconds=61)
+        accounts.rotate("one")
+
+    def test_rotations_at_once_lose_no_key(self, accounts: Accounts) -> None:
+        first = accounts.add("anna", public_key="one")
+        made = run_at_once(2, lambda _: accounts.rotate("one").private_key)
+        assert set(live_keys(accounts, "one")) == {first.private_key, *made}
+
+
+class TestRevocation:
+    def test_it_counts_at_once_and_in_every_process(self, accounts: Accounts, key_table: KeyTable) -> None:
+        accounts.add("anna", public_key="one")
+        accounts.add("anna", public_key="two")
+        elsewhere = Accounts(key_table, MASTER_KEY)
+        assert elsewhere.find("one") is not None
+        accounts.revoke("one")
+        assert elsewhere.find("one") is None
+        assert elsewhere.find("two") is not None
+        listed = {pair.public_key: (pair.active, pair.private_key_count) for pair in accounts.list()}
+        assert listed == {"one": (False, 0), "two": (True, 1)}
+
+    def test_it_is_for_good(self, accounts: Accounts, key_table: KeyTable) -> None:
+        accounts.add("anna", public_key="one", private_key="x")
+        accounts.revoke("one")
+        assert json.loads(key_table.all(PAIRS)["one"])["private_keys"] == []
+        for again in (accounts.revoke, accounts.rotate, accounts.finish_rotation):
+            with pytest.raises(AccountError, match="revoked"):
+                again("one")
+        with pytest.raises(AccountError, match="taken"):
+            accounts.add("anna", public_key="one", private_key="x")
+
+    def test_pairs_that_are_not_there(self, accounts: Accounts) -> None:
+        for change in (accounts.revoke, accounts.rotate, accounts.finish_rotation):
+            with pytest.raises(AccountError, match="no such key pair"):
+                change("nobody")
+
+
+class TestAccountRecords:
+    def test_terms_are_the_accounts_and_change_one_by_one(self, accounts: Accounts) -> None:
+        accounts.add("anna", public_key="one", terms=Terms(price_credits=3, queue_cap=7))
+        accounts.add("anna", public_key="two", terms=Terms(price_credits=0))
+        for key in ("one", "two"):
+            found = accounts.find(key)
+            assert found is not None
+            assert found.terms == Terms(price_credits=0, queue_cap=7)
+        changed = accounts.change("anna", terms=Terms(submits_per_second=2))
+        assert changed.terms == Terms(price_credits=0, queue_cap=7, submits_per_second=2)
+        assert accounts.record("anna") == changed
+        assert accounts.change("anna", terms=Terms(queue_cap=1), from_defaults=True).terms == Terms(queue_cap=1)
+
+    def test_an_account_can_be_suspended(self, accounts: Accounts) -> None:
+        accounts.add("anna", public_key="one")
+        accounts.change("anna", active=False)
+        assert accounts.find("one") is None
+        assert not accounts.list()[0].active
+        accounts.change("anna", active=True)
+        assert accounts.find("one") is not None
+
+    def test_it_is_made_once(self, accounts: Accounts, clock: ManualClock) -> None:
+        accounts.add("anna")
+        made_at = accounts.record("anna").created_at_seconds
+        clock.advance(seconds=60)
+        accounts.add("anna")
+        assert accounts.record("anna").created_at_seconds == made_at == pytest.approx(clock() - 60)
+
+    def test_accounts_that_are_not_there(self, accounts: Accounts) -> None:
+        with pytest.raises(AccountError, match="no account 'bert'"):
+            accounts.record("bert")
+        with pytest.raises(AccountError, match="no account 'bert'"):
+            accounts.change("bert", active=False)
+
+    def test_a_pair_without_its_account_does_not_count(self, accounts: Accounts, key_table: KeyTable) -> None:
+        accounts.add("anna", public_key="one")
+        stray = key_table.all(PAIRS)["one"].replace("anna", "bert")
+        assert key_table.add(PAIRS, "two", stray)
+        assert accounts.find("two") is None
+
+
+class TestTable:
+    def test_what_stands_there_is_not_overwritten(self, key_table: KeyTable) -> None:
+        assert key_table.add(ACCOUNTS, "a", "1")
+        assert not key_table.add(ACCOUNTS, "a", "2")
+        assert not key_table.replace(ACCOUNTS, "a", "2", "3")
+        assert not key_table.replace(ACCOUNTS, "b", "1", "3")
+        assert key_table.all(ACCOUNTS) == {"a": "1"}
+        assert key_table.all(PAIRS) == {}
+
+    def test_a_call_whose_reply_was_lost_may_run_again(self, key_table: KeyTable) -> None:
+        assert [key_table.add(ACCOUNTS, "a", "1") for _ in range(2)] == [True, True]
+        assert [key_table.replace(ACCOUNTS, "a", "1", "2") for _ in range(2)] == [True, True]
+        assert key_table.read(ACCOUNTS, "a") == "2"

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.accounts import Accounts
 from gateway.keytables import RedisKeyTable
+from gateway.limits import redis_storage
 from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.blobstores.file import FileBlobStore
@@ -52,6 +53,7 @@ def away(harness: Harness, settings: GatewaySettings) -> Harness:
     harness.accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
     harness.store = RedisLedger(client, settings.ledger_limits())
     harness.presence = RedisPresence(client)
+    harness.windows = redis_storage(client)
     harness.app = harness.make_app(settings)
     return harness
 

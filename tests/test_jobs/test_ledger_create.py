@@ -181,6 +181,15 @@ class TestQueueCaps:
         assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == ("account", 2, 3)
         ledger.create(new_task(account="bob", item_count=3))
 
+    def test_a_tasks_own_cap_counts_instead(self, make_ledger: MakeLedger) -> None:
+        ledger = make_ledger(LedgerLimits(account_queue_cap=3))
+        ledger.create(replace(new_task(item_count=5), account_cap=5))
+        for refused, cap in ((new_task(), 3), (replace(new_task(), account_cap=5), 5)):
+            with pytest.raises(QueueFull) as refusal:
+                ledger.create(refused)
+            assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == ("account", 5, cap)
+        ledger.create(replace(new_task(), account_cap=6))
+
     def test_the_cap_on_all(self, make_ledger: MakeLedger) -> None:
         ledger = make_ledger(LedgerLimits(total_queue_cap=3))
         ledger.create(new_task(item_count=2))

@@ -1,0 +1,45 @@
+"""What the gateway's commands run on: a Redis server and a folder for blobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.test_gateway.harness import MASTER_KEY
+
+
+@dataclass
+class Installation:
+    """A Redis server, a folder for blobs, and the gateway's environment."""
+
+    redis_url: str
+    blob_dir: Path
+
+    def __post_init__(self) -> None:
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("KEYCUT_")},
+            "KEYCUT_REDIS_URL": self.redis_url,
+            "KEYCUT_MASTER_KEY": MASTER_KEY,
+            "KEYCUT_BLOB_DIR": str(self.blob_dir),
+            "KEYCUT_MAX_SOURCE_BYTES": "300000",
+            "KEYCUT_MAX_BODY_BYTES": "500000",
+            "KEYCUT_MAX_BATCH_BODY_BYTES": "500000",
+            "KEYCUT_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
+        }
+
+    def run(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        command = [sys.executable, "-W", "error", "-m", "gateway", *arguments]
+        environment = {**self.environment, **changes}
+        return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
+
+    def keys(self, *arguments: str, given: str = "") -> Any:
+        """Run a `keys` command and read its JSON."""
+        done = self.run("keys", *arguments, "--json", given=given)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)

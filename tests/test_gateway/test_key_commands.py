@@ -1,0 +1,122 @@
+"""`python -m gateway keys`, as an operator types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.accounts import Accounts
+from gateway.keytables import RedisKeyTable
+from jobs.stores.client import connect
+from tests.redis_server import redis_server
+from tests.test_gateway.harness import make_settings
+from tests.test_gateway.installation import Installation
+
+UNSET = {"price_credits": None, "submits_per_second": None, "polls_per_second": None, "queue_cap": None}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with redis_server() as redis_url:
+        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
+
+
+@pytest.fixture
+def accounts(installation: Installation) -> Iterator[Accounts]:
+    """What a gateway process sees."""
+    with connect(installation.redis_url) as client:
+        yield Accounts(RedisKeyTable(client), make_settings().master_key_bytes())
+
+
+def test_an_account_with_terms_of_its_own(installation: Installation, accounts: Accounts) -> None:
+    terms = ("--price", "3", "--submits-per-second", "20", "--polls-per-second", "100", "--queue-cap", "7")
+    made = installation.keys("add", "--name", "anna", "--credits", "9", *terms)
+    assert made["available_credits"] == 9
+    expected = {"price_credits": 3, "submits_per_second": 20, "polls_per_second": 100, "queue_cap": 7}
+    found = accounts.find(made["public_key"])
+    assert found is not None
+    assert found.terms.model_dump() == expected
+    (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
+    assert row.pop("created_at").endswith("+00:00")
+    assert row == {
+        "account": "anna",
+        "public_key": made["public_key"],
+        "active": True,
+        "private_key_count": 1,
+        **expected,
+    }
+
+
+def test_an_account_is_shown_and_changed(installation: Installation, accounts: Accounts) -> None:
+    key = installation.keys("add", "--name", "bert", "--price", "3")["public_key"]
+    shown = installation.keys("account", "bert", "--queue-cap", "5", "--suspended")
+    assert (
+        shown.items() >= {**UNSET, "price_credits": 3, "queue_cap": 5, "active": False, "metered": False}.items()
+    )
+    assert accounts.find(key) is None
+    shown = installation.keys("account", "bert", "--defaults", "--price", "0", "--active")
+    assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
+    assert shown == installation.keys("account", "bert")
+    assert "price credits: 0\nsubmits per second: -\n" in installation.run("keys", "account", "bert").stdout
+
+
+def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Accounts) -> None:
+    old = installation.keys("add", "--name", "carl")
+    new = installation.keys("rotate", old["public_key"])
+    assert new.keys() == {"account", "public_key", "private_key"}
+    found = accounts.find(old["public_key"])
+    assert found is not None
+    assert found.private_keys == (old["private_key"], new["private_key"])
+    listed = installation.run("keys", "list").stdout + json.dumps(installation.keys("list"))
+    assert old["public_key"] in listed
+    for pair in (old, new):
+        assert pair["private_key"] not in listed
+    finished = installation.keys("rotate", "--finish", old["public_key"])
+    assert finished == {"public_key": old["public_key"], "private_key_count": 1}
+    found = accounts.find(old["public_key"])
+    assert found is not None
+    assert found.private_keys == (new["private_key"],)
+
+
+def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation, accounts: Accounts) -> None:
+    key = installation.keys("add", "--name", "dora")["public_key"]
+    new = installation.keys("rotate", key, "--grace", "0")
+    found = accounts.find(key)
+    assert found is not None
+    assert found.private_keys == (new["private_key"],)
+    misused = installation.run("keys", "rotate", key, "--grace", "5", "--finish")
+    assert (misused.returncode, "takes no --grace" in misused.stderr) == (2, True)
+
+
+def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
+    key = installation.keys("add", "--name", "emil")["public_key"]
+    assert accounts.find(key) is not None
+    assert installation.keys("revoke", key) == {"public_key": key, "active": False}
+    assert accounts.find(key) is None
+    again = installation.run("keys", "revoke", key)
+    assert (again.returncode, again.stderr) == (1, "Error: the key pair is revoked\n")
+
+
+def test_credits(installation: Installation) -> None:
+    installation.keys("add", "--name", "fritz")
+    assert installation.keys("credits", "fritz") == {"account": "fritz", "metered": False}
+    expected = {"account": "fritz", "metered": True, "granted": 5, "used": 0, "reserved": 0, "available": 5}
+    assert installation.keys("credits", "fritz", "--grant", "5") == expected
+    assert installation.keys("credits", "fritz") == expected
+    assert "available: 5\n" in installation.run("keys", "credits", "fritz").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("credits", "nobody", "--grant", "5"), "there is no account 'nobody'"),
+        (("account", "nobody", "--price", "5"), "there is no account 'nobody'"),
+        (("rotate", "nobody"), "there is no such key pair"),
+        (("revoke", "nobody"), "there is no such key pair"),
+    ],
+)
+def test_what_is_not_there(installation: Installation, arguments: tuple[str, ...], message: str) -> None:
+    done = installation.run("keys", *arguments)
+    assert (done.returncode, done.stderr) == (1, f"Error: {message}\n")
