@@ -99,7 +99,8 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     for uid in (expired, foreign, new_task_uid()):
         params = {"Action": action, "PublicKey": PUBLIC_KEY, "request_uuid": "r", **fields(uid)}
         response = memory_gateway.post(json.dumps(signed(params)))
-        answers.add((response.status_code, response.data.replace(uid.encode(), b"UID"), *response.headers))
+        headers = [(name, text) for name, text in response.headers if not name.startswith("X-RateLimit")]
+        answers.add((response.status_code, response.data.replace(uid.encode(), b"UID"), *headers))
     assert len(answers) == 1
     [(_, body, *_)] = answers
     assert b"230" in body
