@@ -9,8 +9,7 @@ from typing import Final
 from jobs.errors import SourceTooLarge, SourceUnreadable
 
 _DATA_URI: Final = re.compile(r"\s*data:[^,]{0,512};base64,", re.IGNORECASE)
-_WHITE: Final = " \t\r\n\f\v"
-_NO_WHITE: Final = str.maketrans("", "", _WHITE)
+_WHITE: Final = re.compile(r"[ \t\r\n\f\v]+")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _URL_SCHEME: Final = re.compile(r"\s*https?://", re.IGNORECASE)
 
@@ -48,9 +47,8 @@ def _alphabet_only(text: str) -> str:
     """The Base64 text in the standard alphabet, padded, without white space; a data URI's head is cut off."""
     head = _DATA_URI.match(text)
     payload = text[head.end() :] if head else text
-    # One search for each character is a hundred times as fast as one for all of them.
-    if any(character in payload for character in _WHITE):
-        payload = payload.translate(_NO_WHITE)
+    if _WHITE.search(payload):
+        payload = _WHITE.sub("", payload)
     if "-" in payload or "_" in payload:
         payload = payload.translate(_URL_SAFE)
     missing = -len(payload) % 4
