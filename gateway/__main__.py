@@ -10,7 +10,8 @@ import click
 
 from gateway.console import read_settings
 from gateway.key_commands import keys
-from gateway.server import GatewayServer, give_back_large_blocks, gunicorn_options
+from gateway.memory import give_back_large_blocks
+from gateway.server import GatewayServer, gunicorn_options
 
 CHECK_SECONDS: Final = 3
 

@@ -11,7 +11,7 @@ import pytest
 
 LEFT_MB = """
 from pathlib import Path
-from gateway.server import give_back_large_blocks
+from gateway.memory import give_back_large_blocks
 
 def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
