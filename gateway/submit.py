@@ -83,7 +83,7 @@ class Submissions:
         task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency)
         first = self._create(task)
         if first == uid:
-            self._hint({item.lane for item in items})
+            self._hint([item.lane for item in items])
         return first
 
     def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
@@ -117,10 +117,11 @@ class Submissions:
             except BlobStoreUnavailable:
                 _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(key))
 
-    def _hint(self, lanes: set[Lane]) -> None:
-        for lane in lanes:
-            try:
+    def _hint(self, lanes: Sequence[Lane]) -> None:
+        """Send a hint for each item: a worker does one item a hint."""
+        try:
+            for lane in lanes:
                 self.queue.hint(lane)
-            except LedgerUnavailable as error:
-                # The ledger knows the work, and whoever reaps sends the hint again.
-                _LOG.warning("a hint was not sent", lane=lane, reason=str(error))
+        except LedgerUnavailable as error:
+            # The ledger knows the work, and whoever reaps sends the hints that are missing.
+            _LOG.warning("hints were not sent", reason=str(error))
