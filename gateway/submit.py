@@ -73,6 +73,15 @@ class Submissions:
                 return first
         self._refuse_faults(account, looks)
         uid = new_task_uid()
+        items = self._store(uid, drafts, looks)
+        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency)
+        first = self._create(task)
+        if first == uid:
+            self._hint([item.lane for item in items])
+        return first
+
+    def _store(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
+        """Write the pictures as blobs."""
         items = tuple(
             NewItem(source=source_key(uid, index), spec=look.spec, price=self.price)
             for index, look in enumerate(looks)
@@ -80,11 +89,7 @@ class Submissions:
         for item, draft in zip(items, drafts, strict=True):
             # Decoded once more: cheaper than to hold all pictures of a batch.
             self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
-        task = NewTask(uid=uid, account=account, origin=origin, items=items, idempotency=idempotency)
-        first = self._create(task)
-        if first == uid:
-            self._hint([item.lane for item in items])
-        return first
+        return items
 
     def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
         """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""
