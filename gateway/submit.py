@@ -81,13 +81,7 @@ class Submissions:
                 return first
         self._refuse_faults(account, looks)
         uid = new_task_uid()
-        items = tuple(
-            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price)
-            for index, look in enumerate(looks)
-        )
-        for item, draft in zip(items, drafts, strict=True):
-            # Decoded once more: cheaper than to hold all pictures of a batch.
-            self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
+        items = self._store(uid, drafts, looks)
         task = NewTask(
             uid=uid,
             account=account,
@@ -98,8 +92,19 @@ class Submissions:
         )
         first = self._create(task)
         if first == uid:
-            self._hint({item.lane for item in items})
+            self._hint([item.lane for item in items])
         return first
+
+    def _store(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
+        """Write the pictures as blobs."""
+        items = tuple(
+            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price)
+            for index, look in enumerate(looks)
+        )
+        for item, draft in zip(items, drafts, strict=True):
+            # Decoded once more: cheaper than to hold all pictures of a batch.
+            self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
+        return items
 
     def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
         """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""
@@ -132,10 +137,11 @@ class Submissions:
             except BlobStoreUnavailable:
                 _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(key))
 
-    def _hint(self, lanes: set[Lane]) -> None:
-        for lane in lanes:
-            try:
+    def _hint(self, lanes: Sequence[Lane]) -> None:
+        """Send a hint for each item: a worker does one item a hint."""
+        try:
+            for lane in lanes:
                 self.queue.hint(lane)
-            except LedgerUnavailable as error:
-                # The ledger knows the work, and whoever reaps sends the hint again.
-                _LOG.warning("a hint was not sent", lane=lane, reason=str(error))
+        except LedgerUnavailable as error:
+            # The ledger knows the work, and whoever reaps sends the hints that are missing.
+            _LOG.warning("hints were not sent", reason=str(error))

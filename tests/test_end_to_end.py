@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from keycut import JobFailed
+from signing import sign_params
 from tests.composites import COMPOSITES, Composite
 from tests.stack import ROOT, LiveStack
 
@@ -170,3 +172,28 @@ def test_results_are_fetched_without_a_key_and_cannot_be_guessed(stack: LiveStac
     assert answer.headers["content-type"] == "image/png"
     altered = url.replace("/r/", "/r/A", 1)
     assert httpx.get(altered).status_code == 404
+
+
+def test_a_batch_comes_back_in_order_without_polling(stack: LiveStack) -> None:
+    names = ("coffee.jpg", "grace_hopper.jpg", "chelsea.jpg")
+    sources = [(ROOT / "examples" / name).read_bytes() for name in names]
+    sources[1] = sources[1][: len(sources[1]) // 2]
+    pictures = [base64.b64encode(source).decode() for source in sources]
+    task_uid = call(stack, "RemoveBackgroundsInBatch", RawImages=pictures, OnlyMask=True)["TaskUID"]
+    [entry] = call(stack, "ListTasksDetails", TaskUIDList=[task_uid], WaitSeconds=30)["TaskDetailList"]
+    assert (entry["Status"], entry["ErrorCode"], entry["ConsumeApiPoint"]) == ("Finished", 1001, 2)
+    assert entry["ErrorMassage"].startswith("RawImages [1]: Image truncated")
+    assert entry["ImgList"][1] == ""
+    for index in (0, 2):
+        with Image.open(io.BytesIO(sources[index])) as source:
+            mask = pixels(httpx.get(entry["ImgList"][index]).content)
+            assert mask.shape == (source.height, source.width)
+
+
+def call(stack: LiveStack, action: str, **fields: Any) -> dict[str, Any]:
+    """Sign and send a request."""
+    params = {"Action": action, "PublicKey": stack.public_key, **fields}
+    signature = sign_params(params, stack.private_key)
+    answer = httpx.post(stack.url, json={**params, "Signature": signature}, timeout=60).json()
+    assert answer["RetCode"] == 0, answer
+    return dict(answer)

@@ -15,7 +15,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -122,8 +122,9 @@ def received(stream: IO[bytes], limits: BodyLimits, *, is_form: bool) -> Iterato
         beginning.close()
         yield Body(size_bytes, params)
         return
-    with tempfile.TemporaryFile() as file:
+    with ExitStack() as files:
         with _storage_errors():
+            file = files.enter_context(tempfile.TemporaryFile())
             file.write(beginning.getbuffer())
             beginning = io.BytesIO()
             _copy(stream, file)
@@ -250,7 +251,7 @@ class _Restoring:
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Say that the disk is full, say; the stream that is copied raises errors of HTTP, never of the system."""
+    """Turn an error of the file system into `ServiceUnavailable`; the stream that is copied raises none."""
     try:
         yield
     except OSError as error:

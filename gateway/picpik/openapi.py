@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -171,7 +171,7 @@ def _tidy(schema: Schema) -> Schema:
 def _tidied(value: object) -> object:
     if isinstance(value, dict):
         return _tidy(value)
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if isinstance(value, list):
         return [_tidied(element) for element in value]
     return value
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from gateway.picpik import faults
 from gateway.picpik.answers import (
     Answer,
@@ -15,15 +17,14 @@ from gateway.picpik.answers import (
 from gateway.picpik.render import View
 from gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from gateway.picpik.services import Caller, Services
+from jobs.ids import TaskUid
+from jobs.record import Task
 
 
 def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
     """Show tasks in the order of the request, at once or when one of them has ended."""
     found = services.waits.find(caller.account, request.uids, request.wait_seconds)
-    views = (
-        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
-    )
-    return TaskDetails(task_detail_list=[view.detail() for view in views])
+    return TaskDetails(task_detail_list=[view.detail() for view in _views(request.uids, found, caller, services)])
 
 
 def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
@@ -51,10 +52,9 @@ def list_generate_task_detail(
 ) -> GenerateTasks:
     """Show tasks in the words of the older interface."""
     found = services.tasks.find(caller.account, request.uids)
-    views = (
-        View.of(uid, task, services.tasks, caller.base_url) for uid, task in zip(request.uids, found, strict=True)
+    return GenerateTasks(
+        task_detail_list=[view.listed_generate_task() for view in _views(request.uids, found, caller, services)]
     )
-    return GenerateTasks(task_detail_list=[view.listed_generate_task() for view in views])
 
 
 def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
@@ -70,6 +70,13 @@ def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBa
 def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
     """Show that there are no models of image generation."""
     return ModelLists()
+
+
+def _views(
+    uids: Sequence[TaskUid], found: Sequence[Task | None], caller: Caller, services: Services
+) -> Iterator[View]:
+    for uid, task in zip(uids, found, strict=True):
+        yield View.of(uid, task, services.tasks, caller.base_url)
 
 
 def _unknown_task() -> faults.ParameterNotAvailable:

@@ -67,7 +67,7 @@ class PicpikApi:
 
     def openapi(self) -> Response:
         """Describe the protocol to machines."""
-        return jsonify(describe(ACTIONS, max_batch_images=self.settings.max_batch_images))
+        return jsonify(self._description)
 
     def post(self) -> Response:
         """Answer one request, checking it in the protocol's order.
@@ -120,6 +120,10 @@ class PicpikApi:
             source = error if isinstance(error, RateExceeded) else self.settings
             answer.headers["Retry-After"] = str(source.retry_after_seconds)
         return answer
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
+        return describe(ACTIONS, max_batch_images=self.settings.max_batch_images)
 
     @cached_property
     def _reading_rules(self) -> ReadingRules:

@@ -141,6 +141,14 @@ def test_bodies_over_the_limit(memory_gateway: Harness) -> None:
     assert client.post("/", data=b"{" + b" " * 60_000).status_code == 200
 
 
+def test_a_body_that_cannot_be_stored(memory_gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    client = memory_gateway.make_app(make_settings(body_memory_bytes=10)).test_client()
+    response = client.post("/", data=GOOD)
+    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
+    assert "Retry-After" in response.headers
+
+
 def test_compressed_bodies(memory_gateway: Harness) -> None:
     response = memory_gateway.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
     assert (response.status_code, response.get_json()["RetCode"]) == (415, 160)

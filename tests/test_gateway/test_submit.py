@@ -91,14 +91,14 @@ def test_blob_then_record_then_hint() -> None:
     assert events == ["blob", "create", "hint m:exact"]
 
 
-def test_several_pictures_are_one_task_and_one_hint_a_lane() -> None:
+def test_several_pictures_are_one_task_and_a_hint_each() -> None:
     events: list[str] = []
     part = submissions(events)
     uid = part.submit("a", "Cut", [DRAFT, DRAFT])
     task = part.store.get(uid, "a")
     assert task is not None
     assert [item.source.index for item in task.items] == [0, 1]
-    assert events == ["blob", "blob", "create", "hint m:exact"]
+    assert events == ["blob", "blob", "create", "hint m:exact", "hint m:exact"]
 
 
 def test_one_bad_picture_among_several_leaves_nothing() -> None:

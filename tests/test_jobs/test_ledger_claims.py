@@ -155,6 +155,20 @@ class TestEnd:
         assert (item.state, item.result, item.error) == (ItemState.FAILED, None, ERROR)
         assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
 
+    def test_what_was_done_is_counted_of_every_account(self, ledger: LedgerStore) -> None:
+        ledger.create(new_task(item_count=3, price=3))
+        done, failed, again = claim_next(ledger), claim_next(ledger), claim_next(ledger)
+        assert ledger.booked("alice") == 0
+        ledger.finish(done, result_of(done))
+        ledger.finish(done, result_of(done))
+        ledger.fail(failed, ERROR)
+        assert ledger.booked("alice") == 3
+        assert ledger.balance("alice") is None
+        # What was done before the account was metered is not charged afterwards.
+        assert ledger.grant("alice", 10) == Balance(granted=10, used=0, reserved=0)
+        ledger.finish(again, result_of(again))
+        assert (ledger.booked("alice"), ledger.booked("bob")) == (6, 0)
+
     def test_repeats_answer_as_the_first_time_and_book_once(self, ledger: LedgerStore) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(item_count=2))

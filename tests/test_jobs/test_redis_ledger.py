@@ -83,7 +83,12 @@ class TestKeys:
             "lanes",
             "ended",
         }
-        assert client.hgetall(f"{key_prefix}account:alice") == {"open": "0", "reserved": "0", "used": "0"}
+        assert client.hgetall(f"{key_prefix}account:alice") == {
+            "open": "0",
+            "reserved": "0",
+            "used": "0",
+            "booked": "2",
+        }
         assert client.hget(f"{key_prefix}totals", "open") == "0"
 
     def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
