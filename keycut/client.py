@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Self
 import httpx
 
 from keycut.connection import DEFAULT_RETRIES, Connection, Retries
-from keycut.errors import JobFailed, JobTimeout, TransportError
+from keycut.errors import JobFailed, JobTimeout, ServiceError, TransportError
 from keycut.files import write_whole
 from signing import sign_params
 
@@ -26,6 +26,8 @@ State = Literal["Queuing", "Running", "Finished", "Error"]
 FIRST_POLL_SECONDS: Final = 0.2
 LONGEST_POLL_SECONDS: Final = 2.0
 POLL_GROWTH: Final = 1.5
+LONGEST_WAIT_SECONDS: Final = 5
+"""How long one call lets the service wait for the job's end; Ctrl-C waits for no more than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ class Client:
             url, timeout_seconds=timeout_seconds, retries=retries, transport=transport, sleep=sleep
         )
         self._public_key, self._private_key = public_key, private_key
+        self._longest_wait_seconds = min(LONGEST_WAIT_SECONDS, int(timeout_seconds / 2))
 
     def __repr__(self) -> str:
         return f"Client({str(self._connection.url)!r}, {self._public_key!r}, '********')"
@@ -177,6 +180,26 @@ class Client:
             params["Box"] = list(box)
         return self.job(self.call("RemoveBackground", params)["TaskUID"])
 
+    def details(self, uid: str, wait_seconds: float = 0) -> Mapping[str, Any]:
+        """One task's entry of `ListTasksDetails`.
+
+        The service may hold its answer back for `wait_seconds`, until the task ends. One that does not know
+        `WaitSeconds` is asked without it from then on. Errors are those of `call`.
+        """
+        params: dict[str, Any] = {"TaskUIDList": [uid]}
+        wait = min(int(wait_seconds), self._longest_wait_seconds)
+        try:
+            answer = self.call("ListTasksDetails", {**params, "WaitSeconds": wait} if wait > 0 else params)
+        except ServiceError as error:
+            if wait <= 0 or "WaitSeconds" not in error.message:
+                raise
+            self._longest_wait_seconds = 0
+            answer = self.call("ListTasksDetails", params)
+        try:
+            return dict(answer["TaskDetailList"][0])
+        except (LookupError, TypeError, ValueError):
+            raise TransportError(str(self._connection.url), "the answer has no details of the task") from None
+
     def job(self, uid: str) -> Job:
         """A job that was handed in before, by its id; nothing is asked of the service yet."""
         return Job(self, self._connection, uid)
@@ -193,8 +216,11 @@ class Job:
     def __repr__(self) -> str:
         return f"Job({self.uid!r})"
 
-    def status(self) -> JobStatus:
+    def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
+
+        Args:
+            wait_seconds: how long the service may hold its answer back, until the job ends.
 
         Raises:
             ServiceError: the service refused.
@@ -202,10 +228,9 @@ class Job:
         """
         if self._ended is not None:
             return self._ended
-        answer = self._client.call("ListTasksDetails", {"TaskUIDList": [self.uid]})
         try:
-            status = JobStatus.from_detail(answer["TaskDetailList"][0])
-        except (LookupError, TypeError, AttributeError):
+            status = JobStatus.from_detail(self._client.details(self.uid, wait_seconds))
+        except (LookupError, TypeError):
             raise TransportError(str(self._connection.url), "the answer has no details of the task") from None
         if status.ended:
             self._ended = status
@@ -214,7 +239,7 @@ class Job:
     def wait(
         self, *, timeout_seconds: float = 300, on_status: Callable[[JobStatus], None] | None = None
     ) -> JobStatus:
-        """Poll until the job has finished, at first every 0.2 s, later every 2 s.
+        """Wait until the job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s.
 
         Args:
             timeout_seconds: how long to wait.
@@ -226,20 +251,24 @@ class Job:
             ServiceError: the service refused.
             TransportError: no usable answer came.
         """
-        started, pause = time.monotonic(), FIRST_POLL_SECONDS
+        asked_at, pause = time.monotonic(), FIRST_POLL_SECONDS
+        ends_at, wait_seconds = asked_at + timeout_seconds, 0.0
         while True:
-            status = self.status()
+            status = self.status(wait_seconds)
             if on_status is not None:
                 on_status(status)
             if status.state == "Error":
                 raise JobFailed(self.uid, status.error_code, status.error_message)
             if status.ended:
                 return status
-            left_seconds = started + timeout_seconds - time.monotonic()
-            if left_seconds <= 0:
+            answered_at = time.monotonic()
+            if answered_at >= ends_at:
                 raise JobTimeout(self.uid, timeout_seconds, status.state)
-            self._connection.sleep(min(pause, left_seconds))
-            pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            if wait_seconds and answered_at - asked_at < FIRST_POLL_SECONDS:  # the service does not wait
+                self._connection.sleep(min(pause, ends_at - answered_at))
+                pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            asked_at = time.monotonic()
+            wait_seconds = ends_at - asked_at
 
     def result(self) -> bytes:
         """The PNG, waited for as `wait` does by default.

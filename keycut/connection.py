@@ -121,7 +121,7 @@ class Connection:
             reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
             raise TransportError(str(self.url), reason) from None
         if ret_code != 0:
-            raise ServiceError(ret_code, message, action)
+            raise ServiceError(ret_code, message, action, str(answer.get("Detail") or ""))
         return dict(answer)
 
     def download(self, url: str) -> bytes:

@@ -38,9 +38,11 @@ class TransportError(KeycutError):
 class ServiceError(KeycutError):
     """The service refused a request."""
 
-    def __init__(self, ret_code: int, message: str, action: str) -> None:
-        super().__init__(f"{action} refused: {message} (code {ret_code})")
+    def __init__(self, ret_code: int, message: str, action: str, detail: str = "") -> None:
+        super().__init__(f"{action} refused: {message} (code {ret_code})" + (f": {detail}" if detail else ""))
         self.ret_code, self.message, self.action = ret_code, message, action
+        #: What is wrong in a sentence, where the service says more than the protocol's text.
+        self.detail = detail
 
 
 class JobFailed(KeycutError):

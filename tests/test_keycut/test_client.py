@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -172,7 +175,7 @@ def test_polls_become_rarer_and_an_ended_job_is_asked_for_once() -> None:
         job = client.job("t")
         assert job.wait() is job.wait() is job.status()
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1], len(pauses)) == (0.2, 2.0, 9)
+    assert (pauses[0], pauses[-1], len(pauses)) == (0.2, 2.0, 8)
 
 
 def test_an_address_of_a_result_is_in_no_error() -> None:
@@ -205,3 +208,31 @@ def test_a_given_id_of_a_request_is_kept() -> None:
     assert signed_body("ListModels", params, "public", "private") == signed_body(
         "ListModels", params, "public", "private"
     )
+
+
+def test_the_service_waits_for_the_end_of_the_job(service: Service) -> None:
+    with service.client() as client, ThreadPoolExecutor() as threads:
+        job = client.remove_background(png())
+        ended = threads.submit(job.wait)
+        time.sleep(0.3)
+        assert not ended.done()
+        started = time.monotonic()
+        service.gateway.finish_one()
+        assert ended.result(5).ended
+    assert time.monotonic() - started < 1
+
+
+def test_a_service_that_cannot_wait_is_polled() -> None:
+    asked: list[bool] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append("WaitSeconds" in json.loads(request.content))
+        if asked[-1]:
+            return httpx.Response(200, json={"RetCode": 230, "Message": "Params [WaitSeconds] not available"})
+        state = "Finished" if len(asked) > 4 else "Running"
+        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [{"Status": state}]})
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://a.example", "public", "private", transport=transport, sleep=lambda _: None) as client:
+        client.job("t").wait()
+    assert asked == [False, True, False, False, False]
