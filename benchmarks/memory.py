@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from overhead import LIMITS, photo
 
+from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.ids import new_task_uid, source_key
 from jobs.record import ItemState, NewItem, NewTask
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="leave the refinement of edges away")
     parser.add_argument("--plot", type=Path, help="draw the table into this PNG file")
     arguments = parser.parse_args()
+    logs.configure("console", "warning")
     sizes = [size for size in MEGAPIXELS if size <= arguments.largest]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
