@@ -12,6 +12,9 @@ from gateway.console import read_settings
 from gateway.key_commands import keys
 from gateway.memory import give_back_large_blocks
 from gateway.server import GatewayServer, gunicorn_options
+from gateway.wsgi import connect_ledger
+from jobs.errors import LedgerUnavailable
+from jobs.stores.client import EvictingServer, require_no_eviction
 
 CHECK_SECONDS: Final = 3
 
@@ -27,6 +30,13 @@ def main() -> None:
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
     settings = read_settings()
+    with connect_ledger(settings) as client:
+        try:
+            require_no_eviction(client)
+        except EvictingServer as error:
+            raise click.ClickException(str(error)) from None
+        except LedgerUnavailable as error:  # callers are told to wait, until it is there
+            click.echo(f"not checked for eviction: {error.message}", err=True)
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     give_back_large_blocks()
