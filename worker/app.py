@@ -65,6 +65,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     # Celery leaves logging alone once somebody listens here; else it would silence the worker's own lines as well.
     setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     worker_before_create_process.connect(parent.before_child, weak=False)
+    worker_before_create_process.connect(child.before_fork, weak=False)
     worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)
     worker_ready.connect(parent.ready, weak=False)
     worker_shutting_down.connect(parent.stopping, weak=False)

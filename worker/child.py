@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from multiprocessing import Event
+from multiprocessing.sharedctypes import RawValue
 
 import structlog
 from celery.exceptions import Reject
@@ -44,22 +44,41 @@ class Child:
         """
         self._settings, self._load = settings, load
         self._runner: Runner | None = None
-        self._useless = Event()
+        self._forked = False
+        # Shared between the processes, and without locks: a child that is killed would keep them.
+        self._ready = RawValue("b", False)
+        self._useless = RawValue("b", False)
 
     @property
     def useless(self) -> bool:
         """Whether a child could not start, and the worker stops for that reason; for the parent."""
-        return self._useless.is_set()
+        return bool(self._useless.value)
+
+    def before_fork(self, **_: object) -> None:
+        """Stop the worker when the last child died while it was loading: the next would die as well.
+
+        Whoever started the worker starts it again, after a pause; Celery would do so at once and for ever.
+        """
+        if self._forked and not self._ready.value:
+            log.error("worker_cannot_start", reason="the working process died while it was loading the network")
+            self._give_up(os.getpid())
+        self._forked = True
+        self._ready.value = False
 
     def start(self, owner: str) -> None:
         """Load the model, then announce the worker. Without a model the whole worker stops."""
+        if self.useless:
+            return
         try:
             self._start(owner)
         except Exception:
             # Celery only logs what a signal's receiver raises, and would go on with a child that can do nothing.
             log.exception("worker_cannot_start")
-            self._useless.set()
-            os.kill(os.getppid(), signal.SIGTERM)
+            self._give_up(os.getppid())
+
+    def _give_up(self, parent_pid: int) -> None:
+        self._useless.value = True
+        os.kill(parent_pid, signal.SIGTERM)
 
     def _start(self, owner: str) -> None:
         settings = self._settings
@@ -75,6 +94,7 @@ class Child:
             keep_rgb_profile=settings.keep_rgb_profile,
             delete_source=settings.delete_source,
         )
+        self._ready.value = True
         worker = presence_of(owner, settings.lane, segmenter)
         presence = RedisPresence(redis)
         ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS

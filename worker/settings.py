@@ -61,8 +61,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
     stop_grace_seconds: PositiveFloat = 30
     """How long a worker that is told to stop may go on with its picture; after that it gives it back."""
     max_worker_bytes: PositiveInt | None = None
-    """Memory past which the working process is replaced between two pictures; unset, three quarters of what the \
-container may use, but never less than 2 GiB."""
+    """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
+    container may use, but never less than 2 GiB."""
     beat_seconds: PositiveFloat = 5
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False

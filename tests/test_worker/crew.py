@@ -112,10 +112,10 @@ class Crew:
         self.lane = settings.lane
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
-    def start(self, **changes: str) -> Worker:
+    def start(self, *arguments: str, **changes: str) -> Worker:
         """Start a worker without waiting for it."""
         log_file = self.folder / f"worker-{len(self.workers)}.log"
-        command = [sys.executable, "-m", "tests.test_worker.harmful_worker"]
+        command = [sys.executable, "-m", "tests.test_worker.harmful_worker", *arguments]
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 command, env=self.environment | changes, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log

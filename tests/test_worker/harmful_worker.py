@@ -1,6 +1,6 @@
 """A real worker whose network does harm where a test asks for it, by the width of the picture.
 
-Run as `python -m tests.test_worker.harmful_worker`, with a worker's environment.
+Run as `python -m tests.test_worker.harmful_worker [dies-loading]`, with a worker's environment.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def do_harm(width_px: int) -> None:
 
 def load(settings: NetworkSettings) -> Segmenter:
     """The network of the settings, behind the harm."""
+    if "dies-loading" in sys.argv:
+        time.sleep(1)  # at once, Celery itself would notice
+        os.kill(os.getpid(), signal.SIGKILL)
     real = load_segmenter(settings)
 
     def predict(image: RgbImage) -> FloatMask:

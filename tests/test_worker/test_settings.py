@@ -60,3 +60,13 @@ def test_the_network_alone_needs_no_key() -> None:
 
 def test_threads_default_to_the_quota() -> None:
     assert NetworkSettings().thread_count() >= 1
+
+
+def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_two_gibibytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
+    for available, allowed in ((2**30, 2 * 2**30), (8 * 2**30, 6 * 2**30)):
+        monkeypatch.setattr("worker.settings.memory_limit_bytes", lambda size=available: size)
+        assert WorkerSettings().worker_byte_limit() == allowed
+    assert WorkerSettings(max_worker_bytes=10**9).worker_byte_limit() == 10**9
