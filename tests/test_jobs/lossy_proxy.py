@@ -25,17 +25,17 @@ class LossyProxy(socketserver.ThreadingUnixStreamServer):
         self.upstream = upstream
         self.url = f"unix://{address}"
         self.lost_count = 0
-        self._lose = threading.Event()
+        self._replies_until_loss = -1
 
-    def lose_next_reply(self) -> None:
-        """Lose the next bytes that the server sends."""
-        self._lose.set()
+    def lose_next_reply(self, after: int = 0) -> None:
+        """Lose the next bytes that the server sends, or those after some more replies."""
+        self._replies_until_loss = after
 
     def loses_this_one(self) -> bool:
         """Whether the reply at hand is the one to lose."""
-        if not self._lose.is_set():
+        self._replies_until_loss -= 1
+        if self._replies_until_loss != -1:
             return False
-        self._lose.clear()
         self.lost_count += 1
         return True
 
