@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures_models import tiny_settings, weights_dir
 from tests.redis_server import redis_server
+from tests.s3_server import Bucket, new_bucket, s3_server
 from tests.stack import stack
 
 __all__ = ["stack", "tiny_settings", "weights_dir"]
@@ -19,6 +20,19 @@ def redis_url() -> Iterator[str]:
     """A running server that all tests share; each keeps to its own `key_prefix`."""
     with redis_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """A running S3 server that all tests share; each has a bucket of its own."""
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str) -> Iterator[Bucket]:
+    with new_bucket(s3_url) as bucket:
+        yield bucket
 
 
 @pytest.fixture
