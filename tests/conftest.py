@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.blobstores.s3_client import connect
 from tests.fixtures_models import tiny_settings, weights_dir
 from tests.redis_server import redis_server
-from tests.s3_server import Bucket, new_bucket, s3_server
+from tests.s3_server import Bucket, new_bucket, s3_server, s3_settings
 from tests.stack import stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["stack", "tiny_settings", "weights_dir"]
 
@@ -29,9 +35,16 @@ def s3_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def s3_client(s3_url: str) -> Iterator[S3Client]:
+    """The operator's client: it takes longer to make than most tests take."""
+    with closing(connect(s3_settings(s3_url))) as client:
+        yield client
+
+
 @pytest.fixture
-def bucket(s3_url: str) -> Iterator[Bucket]:
-    with new_bucket(s3_url) as bucket:
+def bucket(s3_url: str, s3_client: S3Client) -> Iterator[Bucket]:
+    with new_bucket(s3_client, s3_settings(s3_url)) as bucket:
         yield bucket
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from jobs.blobstores import s3_client
 from jobs.blobstores.settings import BlobSettings
 from tests.ports import free_port
 
@@ -103,19 +102,22 @@ class Bucket:
         self.client.delete_bucket(Bucket=self.name)
 
 
-@contextmanager
-def new_bucket(url: str) -> Iterator[Bucket]:
-    """Make a bucket of a server that no other test uses; it is removed when the block ends."""
+def s3_settings(url: str) -> BlobSettings:
+    """Settings for a server's URL and a bucket that is not there yet and that no other test uses."""
     parts = urlsplit(url)
-    settings = BlobSettings(
+    return BlobSettings(
         blob_store="s3",
         s3_endpoint_url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
         s3_bucket=f"keycut-{secrets.token_hex(8)}",
         s3_access_key=parts.username or "",
         s3_secret_key=SecretStr(parts.password or ""),
     )
-    with closing(s3_client.connect(settings)) as client:
-        bucket = Bucket(settings, client)
-        bucket.make()
-        yield bucket
-        bucket.remove()
+
+
+@contextmanager
+def new_bucket(client: S3Client, settings: BlobSettings) -> Iterator[Bucket]:
+    """Make a bucket; it is removed when the block ends."""
+    bucket = Bucket(settings, client)
+    bucket.make()
+    yield bucket
+    bucket.remove()
