@@ -114,9 +114,12 @@ class S3BlobStore(BlobStore):
     def _fetch_rest(self, key: BlobKey, etag: str, offset_bytes: int) -> StreamingBody:
         """Ask for the same object from an offset, before its end, on."""
         with self._missing(key):
-            return self._client.get_object(
+            found = self._client.get_object(
                 Bucket=self._bucket, Key=self._name(str(key)), IfMatch=etag, Range=f"bytes={offset_bytes}-"
-            )["Body"]
+            )
+        # Without it these would be bytes from the beginning.
+        require(found, "ContentRange")
+        return found["Body"]
 
     @contextmanager
     def _missing(self, key: BlobKey) -> Iterator[None]:

@@ -96,13 +96,13 @@ def ask(call: Callable[[], T]) -> T:
 
 
 def require(answer: Mapping[str, object], member: str) -> None:
-    """Make sure that an answer holds what every whole one holds: a connection may end in the middle of its header.
+    """Make sure that an answer holds what every whole one does: a connection may end in the middle of a header.
 
     Raises:
         ConnectionError: it does not.
     """
     if member not in answer:
-        raise ConnectionError("an answer that ends in its header")
+        raise ConnectionError(f"an answer without {member}")
 
 
 def _may_pass(error: Exception) -> bool:
@@ -115,5 +115,5 @@ def _may_pass(error: Exception) -> bool:
 def _unavailable(error: Exception) -> BlobStoreUnavailable:
     """What happened, without address and keys."""
     if isinstance(error, ClientError):
-        return BlobStoreUnavailable(f"the S3 server answers {error.response['Error']['Code']}")
+        return BlobStoreUnavailable(f"the S3 server answers {error.response['Error'].get('Code', 'an error')}")
     return BlobStoreUnavailable(f"the S3 server does not answer: {type(error).__name__}")

@@ -170,6 +170,12 @@ def test_an_address_that_nobody_answers(bucket: Bucket, key: BlobKey) -> None:
             connection.close()
 
 
+def test_a_server_that_reads_nothing(bucket: Bucket, key: BlobKey) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        store = S3BlobStore(at_port(bucket.settings, server.getsockname()[1]))
+        assert_given_up_soon(store, key, lambda blobs, key: blobs.put(key, bytes(32 * 2**20)))
+
+
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 def test_a_broken_connection_is_tried_again(
     relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]
@@ -180,17 +186,22 @@ def test_a_broken_connection_is_tried_again(
     assert relay.hang_ups == []
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda blobs, key: blobs.get(key) == DATA,
+        lambda blobs, key: blobs.open(key).read() == DATA,
+        lambda blobs, key: list(blobs.tasks()) == [key.task],
+    ],
+    ids=["get", "open", "tasks"],
+)
 def test_an_answer_that_ends_in_its_header_is_asked_for_again(
-    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey, read: Callable[[BlobStore, BlobKey], bool]
 ) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
     relay.hang_ups[:] = [20, 40]
-    assert relayed.get(key) == DATA
-    relay.hang_ups[:] = [20, 40]
-    with relayed.open(key) as file:
-        assert file.read() == DATA
-    relay.hang_ups[:] = [20, 40]
-    assert list(relayed.tasks()) == [key.task]
+    assert read(relayed, key)
+    assert relay.hang_ups == []
 
 
 def test_a_truncated_answer_is_asked_for_again(
@@ -199,6 +210,13 @@ def test_a_truncated_answer_is_asked_for_again(
     bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
     relay.hang_ups[:] = [100_000, 200_000]
     assert relayed.get(key) == DATA
+    assert relay.hang_ups == []
+
+
+def test_an_answer_that_is_always_truncated(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
     relay.hang_ups[:] = [100_000] * 3
     with pytest.raises(BlobStoreUnavailable):
         relayed.get(key)
