@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.blobstores.s3_client import connect
 from tests.fixtures_models import tiny_settings, weights_dir
 from tests.redis_server import redis_server
-from tests.s3_server import Bucket, new_bucket, s3_server, s3_settings
+from tests.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.stack import stack
 
 if TYPE_CHECKING:
@@ -37,8 +35,7 @@ def s3_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_client(s3_url: str) -> Iterator[S3Client]:
-    """The operator's client: it takes longer to make than most tests take."""
-    with closing(connect(s3_settings(s3_url))) as client:
+    with operators_client(s3_settings(s3_url)) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Final
@@ -112,6 +112,16 @@ def s3_settings(url: str) -> BlobSettings:
         s3_access_key=parts.username or "",
         s3_secret_key=SecretStr(parts.password or ""),
     )
+
+
+@contextmanager
+def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
+    """A client that makes buckets and looks into them; it takes longer to make than most tests take."""
+    # Imported here, so that whoever has no S3 library is told by `s3_server` how to get it.
+    from jobs.blobstores.s3_client import connect
+
+    with closing(connect(settings)) as client:
+        yield client
 
 
 @contextmanager

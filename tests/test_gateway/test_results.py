@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.blobstores.file import FileBlobStore
-from jobs.blobstores.s3 import S3BlobStore
 from jobs.record import Result
 from jobs.testing import MemoryBlobStore
 from jobs.urls import ResultPaths
@@ -35,7 +35,7 @@ def file_blobs(tmp_path: Path) -> BlobStore:
 
 @pytest.fixture
 def s3_blobs(bucket: Bucket) -> BlobStore:
-    return S3BlobStore(bucket.settings)
+    return open_blob_store(bucket.settings)
 
 
 @pytest.fixture(params=["memory", "file", "s3"])

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.blobstores.file import FileBlobStore
-from jobs.blobstores.s3 import S3BlobStore
 from jobs.presence import Presence
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
@@ -84,7 +84,7 @@ def file_blobs(tmp_path: Path) -> BlobStore:
 
 @pytest.fixture
 def s3_blobs(bucket: Bucket) -> BlobStore:
-    return S3BlobStore(bucket.settings)
+    return open_blob_store(bucket.settings)
 
 
 @pytest.fixture(params=["memory", "file", "s3"])
