@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 _CHUNK_BYTES: Final = 16_384
 _LOOK_SECONDS: Final = 0.02
@@ -23,7 +24,7 @@ class Relay(socketserver.ThreadingTCPServer):
     def __init__(self, upstream: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", 0), _Passage)
         self.upstream = upstream
-        self.port: int = self.server_address[1]
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.silent = threading.Event()
         """While set, connections are taken and nothing is passed on, in either direction."""
         self.hang_ups: list[int] = []
@@ -58,9 +59,12 @@ class _Passage(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def relay_to(host: str, port: int) -> Iterator[Relay]:
-    """Run a relay in front of a server."""
-    with Relay((host, port)) as relay:
+def relay_to(url: str | None) -> Iterator[Relay]:
+    """Run a relay in front of a server, given as `http://<host>:<port>`."""
+    upstream = urlsplit(url or "")
+    assert upstream.hostname
+    assert upstream.port
+    with Relay((upstream.hostname, upstream.port)) as relay:
         thread = threading.Thread(target=relay.serve_forever, args=[_LOOK_SECONDS])
         thread.start()
         try:

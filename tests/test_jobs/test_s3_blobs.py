@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -48,16 +47,15 @@ def blobs(bucket: Bucket) -> BlobStore:
 
 @pytest.fixture
 def relay(bucket: Bucket) -> Iterator[Relay]:
-    parts = urlsplit(bucket.settings.s3_endpoint_url or "")
-    assert parts.hostname
-    assert parts.port
-    with relay_to(parts.hostname, parts.port) as relay:
+    with relay_to(bucket.settings.s3_endpoint_url) as relay:
         yield relay
 
 
 @pytest.fixture
 def relayed(bucket: Bucket, relay: Relay) -> BlobStore:
-    return S3BlobStore(at_port(bucket.settings, relay.port).model_copy(update={"s3_timeout_seconds": 0.6}))
+    return S3BlobStore(
+        bucket.settings.model_copy(update={"s3_endpoint_url": relay.url, "s3_timeout_seconds": 0.6})
+    )
 
 
 def at_port(settings: BlobSettings, port: int) -> BlobSettings:
