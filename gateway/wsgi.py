@@ -16,7 +16,7 @@ from gateway.settings import GatewaySettings
 from jobs import logs
 from jobs.background import upkeep_threads
 from jobs.blobs import BlobStore
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
 from jobs.store import LedgerStore
@@ -41,7 +41,7 @@ def app() -> Flask:
     logs.configure(settings.log_format, settings.log_level)
     client = connect_ledger(settings)
     store = RedisLedger(client, settings.ledger_limits())
-    blobs = FileBlobStore(settings.blob_dir)
+    blobs = open_blob_store(settings)
     queue = CeleryQueue(settings.redis_url.get_secret_value())
     keep_in_order(settings, store, blobs, queue)
     return create_app(

@@ -19,7 +19,7 @@ from celery.signals import (
 )
 from redis import Redis
 
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, queue_name
 from jobs.queues.celery import CeleryQueue, celery_settings
@@ -96,7 +96,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         settings,
         RedisLedger(client, settings.ledger_limits()),
         RedisPresence(client),
-        FileBlobStore(settings.blob_dir),
+        open_blob_store(settings),
         CeleryQueue(redis_url),
     )
     worker = make_app(settings, parent, child).Worker(

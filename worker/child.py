@@ -10,7 +10,7 @@ from multiprocessing.sharedctypes import RawValue
 import structlog
 from celery.exceptions import Reject
 
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.loops import Every
 from jobs.presence import WorkerPresence
 from jobs.spec import Lane
@@ -86,7 +86,7 @@ class Child:
         segmenter = self._load(settings)
         self._runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
-            blobs=FileBlobStore(settings.blob_dir),
+            blobs=open_blob_store(settings),
             predict=segmenter,
             owner=owner,
             limits=ImageLimits.of(settings),

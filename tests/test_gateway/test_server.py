@@ -24,6 +24,7 @@ from jobs.spec import Lane
 from jobs.store import LedgerLimits
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger
+from tests.ports import free_port
 from tests.redis_server import redis_server
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import MASTER_KEY, signed
@@ -63,11 +64,6 @@ def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -
             yield gateway
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_until_alive(gateway: LiveGateway) -> None:
