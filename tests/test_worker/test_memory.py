@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import subprocess
@@ -16,16 +17,12 @@ BLOCK_BYTES = 64 * 2**20
 LEVEL_MIB = 8.0
 
 
-def touched(size_bytes: int) -> bytearray:
-    """A block every page of which is in memory."""
-    return bytearray(os.urandom(2**20)) * (size_bytes // 2**20)
-
-
 def test_the_resident_size_follows_what_is_held() -> None:
     before = resident_bytes()
-    block = touched(BLOCK_BYTES)
-    held = resident_bytes()
-    del block
+    with mmap.mmap(-1, BLOCK_BYTES) as block:  # not from a heap, which may have room left
+        for page in range(0, BLOCK_BYTES, mmap.PAGESIZE):
+            block[page] = 1
+        held = resident_bytes()
     after = resident_bytes()
     assert before is not None
     assert held is not None
