@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 HANG_MARGIN_SECONDS = 2
 """From an item's hard deadline to the end of a child that does not let go of it."""
 LOOK_SECONDS = 0.2
+"""How often Celery looks whether its child lives."""
 WAIT_SECONDS = 1.0
 """Pause before an absent server is asked again."""
 

@@ -63,7 +63,7 @@ class Parent:
         self._living = owner_name(socket.gethostname(), f"{os.getpid()}.{self._count}")
 
     def ready(self, **_: object) -> None:
-        """Start the threads. Celery calls it when the first child is up: none may live before that fork."""
+        """Start the threads. Celery calls it after the first fork: a child should inherit none."""
         self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
         self._open.enter_context(
             upkeep_threads(self._settings, self._store, self._blobs, self._queue, wrap=QuietAtFork)
