@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobs.ids import TaskUid
-from jobs.record import Claim, ErrorFacts, NewTask, Result, Task
+from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
 
 
@@ -31,6 +31,14 @@ class LedgerLimits:
     """How long a repeat of an idempotency key answers with the first task."""
     source_max_age_seconds: float = 1_800
     """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+    retention_seconds: float = 86_400
+    """How long a task stays after its end. From then on it looks as if it had never been."""
+    max_attempts: int = 3
+    """After so many claims whose worker died, an item fails instead of being tried again."""
+    queue_timeout_seconds: float = 3_600
+    """An item that waits longer fails."""
+    hint_grace_seconds: float = 5
+    """Time that a hint has to reach a worker before it counts as missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,28 @@ class LedgerStore(Protocol):
 
     def get(self, uid: TaskUid, account: str) -> Task | None:
         """The task as it stands; None when it does not exist or belongs to another account."""
+
+    def get_many(self, uids: Sequence[TaskUid], account: str) -> tuple[Task | None, ...]:
+        """As `get`, for each of the ids in their order, in one round trip."""
+
+    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        """The task that an idempotency key stands for, before anything is written for a repeat; None when none.
+
+        Raises:
+            IdempotencyConflict: the key was used before with other content.
+        """
+
+    def unfinished(self, account: str) -> tuple[TaskUid, ...]:
+        """The account's tasks that have not ended, oldest first."""
+
+    def terminate(self, uid: TaskUid, account: str) -> bool:
+        """End every item that has not ended as `Terminated`, releasing its price; running claims lose their token.
+
+        Items that are done stay booked. A task that has ended already stays as it is.
+
+        Returns:
+            False when the task does not exist or belongs to another account.
+        """
 
     def grant(self, account: str, credit_count: int) -> Balance:
         """Add credits to an account. An account that was never granted any is not metered."""

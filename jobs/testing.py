@@ -3,6 +3,7 @@
 clock = ManualClock()
 ledger = MemoryLedger(LedgerLimits(), clock)
 app = create_app(settings, ledger, MemoryBlobStore(), InlineQueue(run))
+with ledger.events.listen([uid]) as waiter: ...
 clock.advance(seconds=16)       # every lease has lapsed
 """
 

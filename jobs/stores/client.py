@@ -31,17 +31,19 @@ def connect(
     *,
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
+    retries: int = RETRIES,
 ) -> Redis:
     """A client that gives up in time and sends a call again when its reply was lost.
 
     It connects at the first call, not here. The retry covers a server that is still loading its data. A server
-    that hangs costs (1 + `RETRIES`) timeouts; redis-py's health check is left off because its pings are retried
+    that hangs costs (1 + `retries`) timeouts; redis-py's health check is left off because its pings are retried
     within the retries and make three times as many.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
+        retries: how often a call is sent again.
 
     Raises:
         ValueError: the URL is not one of these; the message does not repeat it, for it may hold a password.
@@ -54,7 +56,7 @@ def connect(
             socket_connect_timeout=connect_timeout_seconds,
             socket_timeout=socket_timeout_seconds,
             max_connections=MAX_CONNECTIONS,
-            retry=Retry(backoff, RETRIES, _WORTH_A_RETRY),
+            retry=Retry(backoff, retries, _WORTH_A_RETRY),
         )
     except ValueError:
         raise ValueError("not a URL of a Redis server: redis://, rediss:// or unix://") from None
@@ -70,6 +72,11 @@ def ledger_errors() -> Iterator[None]:
         yield
     except (exceptions.RedisError, OSError) as error:
         raise LedgerUnavailable(f"the ledger's server does not answer: {type(error).__name__}") from error
+
+
+def no_offset() -> int:
+    """What is added to the server's clock outside tests."""
+    return 0
 
 
 class Scripts:

@@ -4,8 +4,8 @@ An item is named `<task uid>:<index>`, times are milliseconds since the epoch, c
 
 | Key | Type | Holds |
 | --- | --- | --- |
-| `task:<uid>` | hash | account, origin, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim) |
-| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; from a claim on: token, owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
+| `task:<uid>` | hash | account, origin, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); hidden (1 once its blobs are being deleted) |
+| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; open (items that wait or run) |
 | `totals` | hash | accepted (last acceptance number), turn (last place in a line of accounts), open (items that wait or run) |
 | `lanes` | set | every lane that an item ever waited in |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TypeAlias
 
 Fields: TypeAlias = dict[str, str]
@@ -16,6 +17,10 @@ class Records:
 
     def __contains__(self, name: str) -> bool:
         return name in self._encoded
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order in which they were first written."""
+        return iter(self._encoded)
 
     def read(self, name: str) -> Fields:
         """All fields; none where nothing was written."""
@@ -32,3 +37,8 @@ class Records:
         value = int(self.read(name).get(field, 0)) + amount
         self.update(name, **{field: value})
         return value
+
+    def remove(self, name: str, *fields: str) -> None:
+        """Take some fields away, as far as they are there."""
+        kept = {field: value for field, value in self.read(name).items() if field not in fields}
+        self._encoded[name] = json.dumps(kept).encode()

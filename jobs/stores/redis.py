@@ -1,4 +1,4 @@
-"""The ledger and the workers' presence in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The ledger in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,26 @@ from jobs.errors import (
     SubmissionRefused,
 )
 from jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
-from jobs.presence import Presence, WorkerPresence
-from jobs.record import Claim, ErrorFacts, NewTask, Result, Task
+from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
 from jobs.store import Balance, Created, LedgerLimits, LedgerStore
-from jobs.stores.client import Json, Scripts, connect, ledger_errors
+from jobs.stores.client import Json, Scripts, connect, ledger_errors, no_offset
 from jobs.stores.codec import (
-    decode_presence,
     decode_spec,
     decode_task,
     encode_error,
-    encode_presence,
     encode_result,
     encode_spec,
     milliseconds,
 )
+from jobs.stores.endings import TERMINATED
 from jobs.stores.keys import KEY_PREFIX, idempotency_name, item_name
+from jobs.stores.redis_presence import RedisPresence
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 
 GRANT_MEMORY_SECONDS: Final = 3_600
 """How long a grant's token is remembered: far longer than a client goes on repeating a call."""
-
-
-def _no_offset() -> int:
-    return 0
 
 
 class RedisLedger(LedgerStore):
@@ -52,7 +47,7 @@ class RedisLedger(LedgerStore):
         limits: LedgerLimits,
         *,
         key_prefix: str = KEY_PREFIX,
-        clock_offset_ms: Callable[[], int] = _no_offset,
+        clock_offset_ms: Callable[[], int] = no_offset,
     ) -> None:
         """Use a server.
 
@@ -64,6 +59,7 @@ class RedisLedger(LedgerStore):
         """
         self._client = client
         self._limits = limits
+        self._retention_ms = milliseconds(limits.retention_seconds)
         self._prefix = key_prefix
         self._scripts = Scripts(client, key_prefix, clock_offset_ms)
 
@@ -78,6 +74,7 @@ class RedisLedger(LedgerStore):
             "account_cap": limits.account_queue_cap,
             "total_cap": limits.total_queue_cap,
             "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
+            "retention_ms": self._retention_ms,
             "items": [
                 {
                     "lane": item.lane,
@@ -89,10 +86,8 @@ class RedisLedger(LedgerStore):
             ],
         }
         if task.idempotency is not None:
-            arguments["idempotency"] = {
-                "name": idempotency_name(task.account, task.idempotency.key),
-                "content_digest": task.idempotency.content_digest,
-                "lifetime_ms": milliseconds(limits.idempotency_seconds),
+            arguments["idempotency"] = _named(task.account, task.idempotency) | {
+                "lifetime_ms": milliseconds(limits.idempotency_seconds)
             }
         verdict, *facts = self._scripts.run("create", **arguments)
         if verdict not in {"created", "repeated"}:
@@ -139,11 +134,39 @@ class RedisLedger(LedgerStore):
 
     @override
     def get(self, uid: TaskUid, account: str) -> Task | None:
-        hashes = self._scripts.run("read", uid=uid, account=account)
-        if hashes is None:
-            return None
-        task, *items = (_pairs(flat) for flat in hashes)
-        return decode_task(uid, task, items)
+        return self.get_many([uid], account)[0]
+
+    @override
+    def get_many(self, uids: Sequence[TaskUid], account: str) -> tuple[Task | None, ...]:
+        answers = self._scripts.run("read", uids=list(uids), account=account, retention_ms=self._retention_ms)
+        return tuple(_task(uid, hashes) for uid, hashes in zip(uids, answers, strict=True))
+
+    @override
+    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        verdict, *facts = self._scripts.run(
+            "recall", idempotency=_named(account, idempotency), retention_ms=self._retention_ms
+        )
+        match verdict:
+            case "known":
+                return TaskUid(facts[0])
+            case "none":
+                return None
+            case _:
+                raise _refusal(verdict, facts)
+
+    @override
+    def unfinished(self, account: str) -> tuple[TaskUid, ...]:
+        with ledger_errors():
+            uids = self._client.zrange(f"{self._prefix}unfinished:{account}", 0, -1)
+        return tuple(TaskUid(str(uid)) for uid in uids)
+
+    @override
+    def terminate(self, uid: TaskUid, account: str) -> bool:
+        error = encode_error(TERMINATED)
+        answer = self._scripts.run(
+            "terminate", uid=uid, account=account, error=error, retention_ms=self._retention_ms
+        )
+        return bool(answer)
 
     @override
     def grant(self, account: str, credit_count: int) -> Balance:
@@ -182,37 +205,18 @@ class RedisLedger(LedgerStore):
         return bool(self._scripts.run(script, item=name, token=claim.token, **arguments))
 
 
-class RedisPresence(Presence):
-    """The workers' presence in Redis, on the server's clock."""
+def _task(uid: TaskUid, hashes: Sequence[Sequence[str]] | None) -> Task | None:
+    """A task from what READ answers for it."""
+    if hashes is None:
+        return None
+    task, *items = map(_pairs, hashes)
+    return decode_task(uid, task, items)
 
-    def __init__(
-        self,
-        client: Redis,
-        *,
-        key_prefix: str = KEY_PREFIX,
-        clock_offset_ms: Callable[[], int] = _no_offset,
-    ) -> None:
-        """Use a server; the arguments are those of `RedisLedger`."""
-        self._client = client
-        self._prefix = key_prefix
-        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
 
-    @override
-    def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
-        text = encode_presence(worker)
-        self._scripts.run("announce", owner=worker.owner, presence=text, ttl_ms=milliseconds(ttl_seconds))
-
-    @override
-    def leave(self, owner: str) -> None:
-        with ledger_errors(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.zrem(f"{self._prefix}workers_until", owner)
-            pipeline.hdel(f"{self._prefix}workers", owner)
-            pipeline.execute()
-
-    @override
-    def alive(self) -> tuple[WorkerPresence, ...]:
-        workers = (decode_presence(text) for text in self._scripts.run("alive"))
-        return tuple(sorted(workers, key=lambda worker: worker.owner))
+def _named(account: str, idempotency: Idempotency) -> dict[str, Json]:
+    """An idempotency key as the scripts take it."""
+    name = idempotency_name(account, idempotency.key)
+    return {"name": name, "content_digest": idempotency.content_digest}
 
 
 def _pairs(flat: Sequence[str]) -> Mapping[str, str]:

@@ -36,6 +36,7 @@ def ledger(proxy: LossyProxy, key_prefix: str) -> Iterator[RedisLedger]:
         assert ledger.renew(done)
         assert ledger.finish(done, result_of(done))
         assert ledger.fail(failed, ERROR)
+        assert ledger.terminate(done.task, "alice")
         yield ledger
 
 
@@ -97,6 +98,14 @@ def test_fail(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         assert ledger.fail(claim, ERROR)
     assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+
+
+def test_terminate(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.terminate(claim.task, "alice")
+    assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+    assert not ledger.fail(claim, ERROR)
 
 
 def test_grant(ledger: RedisLedger, reply_lost: ReplyLost) -> None:

@@ -37,6 +37,10 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     assert ledger.finish(done, result_of(done))
     assert ledger.fail(failed, ERROR)
     assert ledger.get(done.task, "alice") is not None
+    assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
+    ended = new_task()
+    ledger.create(ended)
+    assert ledger.terminate(ended.uid, "alice")
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     return running
@@ -182,6 +186,10 @@ CALLS: dict[str, Callable[[LedgerStore, Claim], object]] = {
     "finish": lambda ledger, claim: ledger.finish(claim, result_of(claim)),
     "fail": lambda ledger, claim: ledger.fail(claim, ERROR),
     "get": lambda ledger, claim: ledger.get(claim.task, "alice"),
+    "get_many": lambda ledger, claim: ledger.get_many([claim.task], "alice"),
+    "recall": lambda ledger, claim: ledger.recall("alice", Idempotency(key="k", content_digest="d")),
+    "unfinished": lambda ledger, claim: ledger.unfinished("alice"),
+    "terminate": lambda ledger, claim: ledger.terminate(claim.task, "alice"),
     "grant": lambda ledger, claim: ledger.grant("alice", 1),
     "balance": lambda ledger, claim: ledger.balance("alice"),
     "waiting": lambda ledger, claim: ledger.waiting(LANE),

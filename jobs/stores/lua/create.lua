@@ -4,7 +4,7 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
---   account_cap, total_cap, source_max_age_ms
+--   account_cap, total_cap, source_max_age_ms, retention_ms
 --
 -- Answers {'created', uid}, {'repeated', uid of the first task}, or a refusal:
 -- {'conflict'}, {'credits', available, price}, {'full', scope, open, cap}, {'expired'}.
@@ -15,11 +15,9 @@ local account_key = key('account', args.account)
 if redis.call('EXISTS', task_key) == 1 then return {'created', args.uid} end
 
 if args.idempotency then
-  local first = redis.call('HMGET', key('idempotency', args.idempotency.name), 'uid', 'content_digest', 'until_ms')
-  if first[1] and tonumber(first[3]) > now_ms then
-    if first[2] ~= args.idempotency.content_digest then return {'conflict'} end
-    return {'repeated', first[1]}
-  end
+  local first, content_digest = remembered()
+  if first and content_digest ~= args.idempotency.content_digest then return {'conflict'} end
+  if first then return {'repeated', first} end
 end
 
 -- An account that was never granted credits is not metered: it reserves nothing.

@@ -1,12 +1,19 @@
--- READ: a task with its items as they stand at one moment.
+-- READ: tasks with their items as they stand at one moment.
 --
---   uid, account
+--   uids, account
+--   retention_ms
 --
--- Answers the hashes of the task and of each item in order, or nil when the account has no such task.
-local task_key = key('task', args.uid)
-if redis.call('HGET', task_key, 'account') ~= args.account then return nil end
-local hashes = {redis.call('HGETALL', task_key)}
-for index = 0, number_of(task_key, 'item_count') - 1 do
-  hashes[index + 2] = redis.call('HGETALL', key('item', args.uid .. ':' .. index))
+-- Answers for each id the hashes of the task and of each item in order, or nil when the account has no such task.
+local answers = {}
+for position, uid in ipairs(args.uids) do
+  local task_key = key('task', uid)
+  answers[position] = false
+  if visible(uid) and redis.call('HGET', task_key, 'account') == args.account then
+    local hashes = {redis.call('HGETALL', task_key)}
+    for index = 0, number_of(task_key, 'item_count') - 1 do
+      hashes[index + 2] = redis.call('HGETALL', key('item', uid .. ':' .. index))
+    end
+    answers[position] = hashes
+  end
 end
-return hashes
+return answers

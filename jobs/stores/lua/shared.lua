@@ -42,7 +42,14 @@ local function leave_queue(item, lane, account)
   if redis.call('EXISTS', waiting) == 0 then redis.call('ZREM', key('turns', lane), account) end
 end
 
--- Ends a running item for good. Done: its reserved credits are booked; failed: they are released.
+-- Ends the hold of a running item's claim. The item's own field keeps the token.
+local function drop_claim(item, token)
+  redis.call('HDEL', key('claims'), token)
+  redis.call('ZREM', key('leases'), item)
+  redis.call('ZREM', key('deadlines'), item)
+end
+
+-- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 local function end_item(item, state, outcome, text)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
@@ -53,9 +60,7 @@ local function end_item(item, state, outcome, text)
 
   -- The token stays in the item, so that a repeat of FINISH or FAIL is known as such.
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
-  redis.call('HDEL', key('claims'), token)
-  redis.call('ZREM', key('leases'), item)
-  redis.call('ZREM', key('deadlines'), item)
+  if token then drop_claim(item, token) end
 
   redis.call('HINCRBY', account_key, 'reserved', -reserved)
   if state == 'done' then
@@ -71,6 +76,28 @@ local function end_item(item, state, outcome, text)
     redis.call('ZREM', key('unfinished', account), uid)
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
+end
+
+-- Fails an item that waits or runs, without its worker: a late answer with the old token is refused.
+local function fail_item(item, error)
+  local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account')
+  if fields[1] ~= 'running' then leave_queue(item, fields[2], fields[3]) end
+  end_item(item, 'failed', 'error', error)
+  redis.call('HDEL', key('item', item), 'token')
+end
+
+-- Whether a task can be seen: not marked as hidden, and not past its retention, swept or not.
+local function visible(uid)
+  local fields = redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden')
+  if not fields[1] or fields[3] then return false end
+  return not fields[2] or now_ms - tonumber(fields[2]) < args.retention_ms
+end
+
+-- The task that args.idempotency stands for and the digest of its content; nil when there is none to be seen.
+local function remembered()
+  local first = redis.call('HMGET', key('idempotency', args.idempotency.name), 'uid', 'content_digest', 'until_ms')
+  if not first[1] or tonumber(first[3]) <= now_ms or not visible(first[1]) then return nil end
+  return first[1], first[2]
 end
 
 -- FINISH and FAIL in common: args.token must hold args.item. Answers 1 or 0; a repeat answers as the first time.

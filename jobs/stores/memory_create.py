@@ -1,0 +1,67 @@
+"""CREATE in the memory ledger: what is checked, and what is stored."""
+
+from __future__ import annotations
+
+from jobs.errors import InsufficientCredits, QueueFull, SourceExpired
+from jobs.ids import made_at_seconds
+from jobs.record import ItemState, NewTask
+from jobs.stores.codec import encode_spec, milliseconds
+from jobs.stores.keys import idempotency_name, item_name
+from jobs.stores.memory_state import LedgerState
+
+
+def check(state: LedgerState, task: NewTask) -> None:
+    """Raise `SubmissionRefused` unless the task can be accepted."""
+    limits, available = state.limits, state.credits_of(task.account).available
+    price = sum(item.price for item in task.items)
+    if state.metered(task.account) and price > available:
+        raise InsufficientCredits(available, price)
+    account_open = state.accounts[task.account]["open"]
+    if account_open + len(task.items) > limits.account_queue_cap:
+        raise QueueFull("account", account_open, limits.account_queue_cap)
+    total_open = sum(account["open"] for account in state.accounts.values())
+    if total_open + len(task.items) > limits.total_queue_cap:
+        raise QueueFull("service", total_open, limits.total_queue_cap)
+    age_ms = state.now_ms() - milliseconds(made_at_seconds(task.uid))
+    if age_ms > milliseconds(limits.source_max_age_seconds):
+        raise SourceExpired("the pictures were uploaded too long ago; send them again")
+
+
+def accept(state: LedgerState, task: NewTask) -> None:
+    """Store a task that was checked: record, reservation, queue entries and idempotency key."""
+    now_ms, account = state.now_ms(), state.accounts[task.account]
+    for index, item in enumerate(task.items):
+        name = item_name(task.uid, index)
+        reserved = item.price if state.metered(task.account) else 0
+        state.accepted += 1
+        state.items.update(
+            name,
+            state=ItemState.QUEUED,
+            account=task.account,
+            lane=item.lane,
+            spec=encode_spec(item.spec),
+            source=str(item.source),
+            price=item.price,
+            reserved=reserved,
+            number=state.accepted,
+            attempts=0,
+            queued_at_ms=now_ms,
+            hinted_at_ms=now_ms,
+        )
+        state.enter_queue(name)
+        account["reserved"] += reserved
+    account["open"] += len(task.items)
+    state.tasks.update(
+        task.uid,
+        account=task.account,
+        origin=task.origin,
+        created_at_ms=now_ms,
+        item_count=len(task.items),
+        open_count=len(task.items),
+        done_count=0,
+        started=0,
+    )
+    if task.idempotency is not None:
+        until_ms = now_ms + milliseconds(state.limits.idempotency_seconds)
+        name = idempotency_name(task.account, task.idempotency.key)
+        state.idempotency[name] = (task.uid, task.idempotency.content_digest, until_ms)

@@ -1,0 +1,27 @@
+"""News of tasks within this process's memory, for tests of what stands on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from typing_extensions import override
+
+from jobs.events import TaskEvents, Waiter
+from jobs.ids import TaskUid
+from jobs.stores.waiters import Waiters
+
+
+class MemoryTaskEvents(TaskEvents):
+    """What a memory ledger tells; it is the ledger's `events`."""
+
+    def __init__(self) -> None:
+        self._waiters = Waiters()
+
+    @override
+    def listen(self, uids: Sequence[TaskUid]) -> AbstractContextManager[Waiter]:
+        return self._waiters.listen(uids)
+
+    def tell(self, uid: TaskUid) -> None:
+        """Say that an item of a task has ended."""
+        self._waiters.tell(uid)

@@ -1,0 +1,111 @@
+"""What the memory ledger knows, and the steps that its moves have in common.
+
+Its place is that of `lua/shared.lua` beside the scripts: nothing here takes the lock, every move does.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+
+from jobs.errors import IdempotencyConflict
+from jobs.ids import TaskUid
+from jobs.record import ErrorFacts, Idempotency, ItemState
+from jobs.spec import Lane
+from jobs.store import Balance, LedgerLimits
+from jobs.stores.codec import encode_error, milliseconds
+from jobs.stores.keys import idempotency_name
+from jobs.stores.memory_events import MemoryTaskEvents
+from jobs.stores.memory_records import Records
+
+
+class LedgerState:
+    """Records, accounts, claims and lines."""
+
+    def __init__(self, limits: LedgerLimits, clock: Callable[[], float]) -> None:
+        self.limits = limits
+        self.tasks = Records()
+        self.items = Records()
+        self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.idempotency: dict[str, tuple[TaskUid, str, int]] = {}
+        self.claims: dict[str, str] = {}
+        """Token → running item."""
+        self.lines: defaultdict[Lane, dict[str, list[str]]] = defaultdict(dict)
+        """Per lane the accounts in the order of their turn, and for each its items in the order of acceptance."""
+        self.accepted = 0
+        self.events = MemoryTaskEvents()
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        """The ledger's clock."""
+        return milliseconds(self._clock())
+
+    def metered(self, account: str) -> bool:
+        """Whether the account was ever granted credits."""
+        return "granted" in self.accounts[account]
+
+    def credits_of(self, account: str) -> Balance:
+        """The account's credits; all 0 where it is not metered."""
+        counts = self.accounts[account]
+        return Balance(granted=counts["granted"], used=counts["used"], reserved=counts["reserved"])
+
+    def visible(self, uid: TaskUid, account: str) -> bool:
+        """Whether an account can see a task: not marked as hidden, and not past its retention, swept or not."""
+        fields = self.tasks.read(uid)
+        if fields.get("account") != account or "hidden" in fields:
+            return False
+        retention_ms = milliseconds(self.limits.retention_seconds)
+        return "ended_at_ms" not in fields or self.now_ms() - int(fields["ended_at_ms"]) < retention_ms
+
+    def remembered(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        """The task that an idempotency key stands for; None when there is none to be seen.
+
+        Raises:
+            IdempotencyConflict: the key was used before with other content.
+        """
+        name = idempotency_name(account, idempotency.key)
+        if name not in self.idempotency:
+            return None
+        uid, content_digest, until_ms = self.idempotency[name]
+        if until_ms <= self.now_ms() or not self.visible(uid, account):
+            return None
+        if content_digest != idempotency.content_digest:
+            raise IdempotencyConflict("the idempotency key was used before with other content")
+        return uid
+
+    def enter_queue(self, name: str) -> None:
+        """Put an item where a claim finds it, at its place by acceptance."""
+        fields = self.items.read(name)
+        line = self.lines[Lane(fields["lane"])].setdefault(fields["account"], [])
+        insort(line, name, key=lambda item: int(self.items.read(item)["number"]))
+
+    def leave_queue(self, name: str) -> None:
+        """Take an item away from where a claim finds it; its account leaves the line with its last item."""
+        fields = self.items.read(name)
+        accounts = self.lines[Lane(fields["lane"])]
+        accounts[fields["account"]].remove(name)
+        if not accounts[fields["account"]]:
+            del accounts[fields["account"]]
+
+    def end_item(self, name: str, state: ItemState, outcome: Mapping[str, str]) -> None:
+        """End an item for good, once it has left its queue.
+
+        Done: its reserved credits are booked; failed: they are released.
+        """
+        fields, now_ms, uid = self.items.read(name), self.now_ms(), TaskUid(name.split(":")[0])
+        self.items.update(name, state=state, ended_at_ms=now_ms, **outcome)
+        self.claims.pop(fields.get("token", ""), None)
+        done, reserved = state is ItemState.DONE, int(fields["reserved"])
+        self.accounts[fields["account"]].update(open=-1, reserved=-reserved, used=reserved if done else 0)
+        self.tasks.add(uid, "done_count", int(done))
+        if self.tasks.add(uid, "open_count", -1) == 0:
+            self.tasks.update(uid, ended_at_ms=now_ms)
+        self.events.tell(uid)
+
+    def fail_item(self, name: str, error: ErrorFacts) -> None:
+        """Fail an item that waits or runs, without its worker: a late answer with the old token is refused."""
+        if self.items.read(name)["state"] != ItemState.RUNNING:
+            self.leave_queue(name)
+        self.end_item(name, ItemState.FAILED, {"error": encode_error(error)})
+        self.items.remove(name, "token")

@@ -1,0 +1,127 @@
+"""News for waiters, over every implementation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from jobs.events import TaskEvents
+from jobs.ids import new_task_uid
+from jobs.record import ItemState
+from jobs.store import LedgerLimits, LedgerStore
+from jobs.stores.redis_events import RedisTaskEvents
+from jobs.stores.waiters import Waiters
+from jobs.testing import ManualClock, MemoryLedger
+from tests.test_jobs.build import ERROR, MakeLedger, claim_next, item_of, new_task, result_of, run_at_once
+
+Told = tuple[LedgerStore, TaskEvents]
+
+
+@pytest.fixture
+def memory_told(clock: ManualClock) -> Told:
+    ledger = MemoryLedger(LedgerLimits(), clock)
+    return ledger, ledger.events
+
+
+@pytest.fixture
+def redis_told(make_redis_ledger: MakeLedger, redis_url: str, key_prefix: str) -> Iterator[Told]:
+    with RedisTaskEvents(redis_url, key_prefix=key_prefix) as events:
+        yield make_redis_ledger(LedgerLimits()), events
+
+
+@pytest.fixture(params=["memory", "redis"])
+def told(request: pytest.FixtureRequest) -> Told:
+    return cast("Told", request.getfixturevalue(f"{request.param}_told"))
+
+
+@pytest.fixture
+def ledger(told: Told) -> LedgerStore:
+    return told[0]
+
+
+@pytest.fixture
+def events(told: Told) -> TaskEvents:
+    return told[1]
+
+
+def test_each_end_of_an_item_is_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+    task = new_task(item_count=2)
+    ledger.create(task)
+    done, failed = claim_next(ledger), claim_next(ledger)
+    with events.listen([task.uid]) as waiter:
+        ledger.finish(done, result_of(done))
+        assert waiter.wait(5)
+        assert item_of(ledger, done).state is ItemState.DONE
+        ledger.fail(failed, ERROR)
+        assert waiter.wait(5)
+        assert not waiter.wait(0.05)
+
+
+def test_a_termination_is_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+    task = new_task()
+    ledger.create(task)
+    with events.listen([task.uid]) as waiter:
+        ledger.terminate(task.uid, "alice")
+        assert waiter.wait(5)
+
+
+def test_claims_and_renewals_are_no_news(ledger: LedgerStore, events: TaskEvents) -> None:
+    task = new_task()
+    ledger.create(task)
+    with events.listen([task.uid]) as waiter:
+        ledger.renew(claim_next(ledger))
+        assert not waiter.wait(0.1)
+
+
+def test_any_of_several_tasks(ledger: LedgerStore, events: TaskEvents) -> None:
+    tasks = [new_task() for _ in range(3)]
+    for task in tasks:
+        ledger.create(task)
+    with events.listen([task.uid for task in tasks]) as waiter:
+        ledger.terminate(tasks[2].uid, "alice")
+        assert waiter.wait(5)
+
+
+def test_others_hear_nothing(ledger: LedgerStore, events: TaskEvents) -> None:
+    task = new_task()
+    ledger.create(task)
+    with events.listen([new_task_uid()]) as stranger, events.listen([task.uid]) as waiter:
+        ledger.terminate(task.uid, "alice")
+        assert waiter.wait(5)
+        assert not stranger.wait(0.05)
+
+
+def test_all_waiters_of_a_task_hear(ledger: LedgerStore, events: TaskEvents) -> None:
+    task = new_task()
+    ledger.create(task)
+
+    def wait(number: int) -> bool:
+        with events.listen([task.uid]) as waiter:
+            return waiter.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(run_at_once, 20, wait)
+        time.sleep(0.3)
+        ledger.terminate(task.uid, "alice")
+        assert waits.result() == [True] * 20
+
+
+def test_what_ended_before_is_not_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+    """A waiter reads the record after it has begun to listen: there it finds what it did not hear."""
+    task = new_task()
+    ledger.create(task)
+    ledger.terminate(task.uid, "alice")
+    with events.listen([task.uid]) as waiter:
+        assert not waiter.wait(0.05)
+
+
+def test_waiters_that_left_leave_nothing() -> None:
+    waiters, uid = Waiters(), new_task_uid()
+    with waiters.listen([uid, uid, new_task_uid()]):
+        assert len(waiters) == 2
+    assert len(waiters) == 0
+    waiters.tell(uid)

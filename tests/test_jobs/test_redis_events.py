@@ -1,0 +1,101 @@
+"""What only the events over Redis have: a connection that can be lost, and a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from jobs.events import Waiter
+from jobs.ids import new_task_uid
+from jobs.record import NewTask
+from jobs.store import LedgerLimits
+from jobs.stores.redis import RedisLedger, connect
+from jobs.stores.redis_events import CONFIRM_SECONDS, RedisTaskEvents
+from tests.redis_server import redis_server
+from tests.test_jobs.build import new_task, run_at_once
+from tests.test_jobs.restart import RESTARTABLE, eventually, restart
+
+THREAD = "task-events"
+
+
+def listening_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
+
+
+@pytest.fixture
+def own_url() -> Iterator[str]:
+    """A server that no other test uses and that can start anew with its data."""
+    with redis_server(*RESTARTABLE) as url:
+        yield url
+
+
+def subscriber_count(client: Redis) -> int:
+    return int(client.pubsub_numpat())
+
+
+def test_one_connection_and_one_thread_for_everybody(own_url: str) -> None:
+    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
+        assert listening_threads() == []
+
+        def listen(_: int) -> None:
+            with events.listen([new_task_uid()]):
+                time.sleep(0.1)
+
+        run_at_once(30, listen)
+        assert len(listening_threads()) == 1
+        assert subscriber_count(client) == 1
+    assert listening_threads() == []
+
+
+def test_it_is_subscribed_before_listen_returns(own_url: str) -> None:
+    with RedisTaskEvents(own_url) as events, connect(own_url) as client, events.listen([new_task_uid()]):
+        assert subscriber_count(client) == 1
+
+
+def test_closing_frees_the_connection_and_wakes_nobody(own_url: str) -> None:
+    with connect(own_url) as client:
+        events = RedisTaskEvents(own_url)
+        with events.listen([new_task_uid()]) as waiter:
+            events.close()
+            assert not waiter.wait(0.05)
+        events.close()
+        assert eventually(lambda: subscriber_count(client) == 0)
+        assert listening_threads() == []
+
+
+def ends(ledger: RedisLedger, task: NewTask, waiter: Waiter) -> bool:
+    """Whether the end of a fresh task is heard."""
+    ledger.create(task)
+    ledger.terminate(task.uid, "alice")
+    return waiter.wait(2)
+
+
+def test_it_subscribes_again_when_the_connection_is_lost(own_url: str) -> None:
+    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
+        ledger, task = RedisLedger(client, LedgerLimits()), new_task()
+        with events.listen([task.uid]) as waiter:
+            client.client_kill_filter(_type="pubsub")
+            assert eventually(lambda: subscriber_count(client) == 1)
+            assert ends(ledger, task, waiter)
+
+
+def test_it_survives_a_restart_of_the_server(own_url: str) -> None:
+    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
+        ledger, task = RedisLedger(client, LedgerLimits()), new_task()
+        with events.listen([task.uid]) as waiter:
+            restart(own_url)
+            assert eventually(lambda: subscriber_count(client) == 1)
+            assert ends(ledger, task, waiter)
+
+
+def test_a_server_that_is_away_holds_nobody_for_long() -> None:
+    with RedisTaskEvents("unix:///nowhere/redis.sock") as events:
+        started = time.monotonic()
+        with events.listen([new_task_uid()]) as waiter:
+            assert time.monotonic() - started < CONFIRM_SECONDS + 1
+            assert not waiter.wait(0.05)
+    assert listening_threads() == []
