@@ -6,9 +6,10 @@ deleted only after an explicit refusal by the ledger, never after a time-out or 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
-from jobs.ids import BlobKey
+from jobs.ids import BlobKey, TaskUid
 
 
 class BlobStore(Protocol):
@@ -36,6 +37,18 @@ class BlobStore(Protocol):
 
     def delete(self, key: BlobKey) -> None:
         """Remove a blob; without effect where there is none."""
+
+    def tasks(self) -> Iterator[TaskUid]:
+        """The tasks that have blobs, in no order; one that comes or goes meanwhile may be missing."""
+
+    def delete_task(self, uid: TaskUid) -> None:
+        """Remove every blob of a task; without effect where there is none.
+
+        What is put meanwhile may stay: a caller that must be sure calls again.
+        """
+
+    def delete_unfinished(self, older_than_seconds: float) -> None:
+        """Remove what writers that died left behind, once nobody has written to it for so long."""
 
     def check(self) -> None:
         """Raise `BlobStoreUnavailable` unless a blob could be written now."""

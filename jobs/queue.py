@@ -20,6 +20,13 @@ class JobQueue(Protocol):
             LedgerUnavailable: the broker does not answer.
         """
 
+    def pending(self, lane: Lane) -> int:
+        """How many of the lane's hints no worker has taken yet.
+
+        Raises:
+            LedgerUnavailable: the broker does not answer.
+        """
+
 
 def queue_name(lane: Lane) -> str:
     """The broker's queue for a lane."""

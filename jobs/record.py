@@ -5,6 +5,8 @@
     RUNNING  ─finish→ DONE
     RUNNING  ─fail→ FAILED
     RUNNING  ─give back→ QUEUED
+    RUNNING  ─lapse→ QUEUED, or FAILED when the attempts are used up
+    QUEUED, FETCHING, RUNNING ─time out→ FAILED
     QUEUED, FETCHING, RUNNING ─terminate→ FAILED
 
 DONE and FAILED are final. A task's status follows from counters that the same script changes.
@@ -160,7 +162,7 @@ class Item:
     source: BlobKey
     price: int
     attempts: int
-    """How many times a worker has claimed it."""
+    """How many claims count: all but those that a worker gave back in order."""
     result: Result | None = None
     error: ErrorFacts | None = None
 

@@ -69,6 +69,12 @@ class JobSettings(BaseSettings):
     """A worker that is silent for so long has lost its item."""
     job_timeout_seconds: PositiveFloat = 120
     """Longest time that one picture may take in a worker."""
+    max_attempts: PositiveInt = 3
+    """After so many attempts in which its worker died, a picture fails."""
+    queue_timeout_seconds: PositiveFloat = 3_600
+    """A picture that waits longer fails."""
+    sweep_seconds: PositiveFloat = 1
+    """How often lapsed leases and missing hints are looked for."""
     account_queue_cap: PositiveInt = 500
     """Pictures of one account that may wait or run."""
     total_queue_cap: PositiveInt = 10_000
@@ -140,6 +146,9 @@ class JobSettings(BaseSettings):
             total_queue_cap=self.total_queue_cap,
             idempotency_seconds=self.idempotency_seconds,
             source_max_age_seconds=self.orphan_grace_seconds / 2,
+            retention_seconds=self.retention_seconds,
+            max_attempts=self.max_attempts,
+            queue_timeout_seconds=self.queue_timeout_seconds,
         )
 
 

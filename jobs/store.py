@@ -13,6 +13,7 @@ from typing import Protocol
 from jobs.ids import TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
+from jobs.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,8 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Protocol):
-    """The moves of the ledger.
+class LedgerStore(Upkeep, Protocol):
+    """The moves of the ledger, with those of its upkeep.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.
     """
@@ -101,6 +102,25 @@ class LedgerStore(Protocol):
 
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
         """End the item as failed and release its price; False, and no effect, when the claim no longer holds."""
+
+    def give_back(self, claim: Claim) -> bool:
+        """Put the item back to its old place because its worker stops in order: the attempt is not counted.
+
+        Returns:
+            False, and no effect, when the claim no longer holds.
+        """
+
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        """Take everything from a worker that has gone, and put it back to its old place.
+
+        Args:
+            owner: the worker process.
+            died: whether the attempts count: an item whose workers died `max_attempts` times fails as
+                `WorkerLost`. Without it a picture that kills its worker would go round for ever.
+
+        Returns:
+            How many items the worker held.
+        """
 
     def get(self, uid: TaskUid, account: str) -> Task | None:
         """The task as it stands; None when it does not exist or belongs to another account."""

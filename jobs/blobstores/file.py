@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing_extensions import override
 
 from jobs.blobs import BlobStore
 from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey
+from jobs.ids import BlobKey, TaskUid, parse_task_uid
 
 TEMPORARY_PREFIX: Final = ".writing-"
 """How unfinished files are named. A crash can leave one behind; no key has such a name."""
@@ -75,6 +77,33 @@ class FileBlobStore(BlobStore):
             self._remove_empty_folders(path)
 
     @override
+    def tasks(self) -> Iterator[TaskUid]:
+        with _storage_errors():
+            names = [folder.name for folder in self._root.iterdir()]
+        for name in names:
+            # Whatever else lies in the folder of a volume is none of the service's business.
+            with suppress(ValueError):
+                yield parse_task_uid(name)
+
+    @override
+    def delete_task(self, uid: TaskUid) -> None:
+        with _storage_errors():
+            for path in _below(self._root / uid):
+                _remove(path)
+
+    @override
+    def delete_unfinished(self, older_than_seconds: float) -> None:
+        written_before = time.time() - older_than_seconds
+        for uid in self.tasks():
+            with _storage_errors():
+                for path in _below(self._root / uid):
+                    if path.is_dir() or path.name.startswith(TEMPORARY_PREFIX):
+                        _remove_if_older(path, written_before)
+        with _storage_errors():
+            for path in self._root.glob(f"{TEMPORARY_PREFIX}*"):
+                _remove_if_older(path, written_before)
+
+    @override
     def check(self) -> None:
         with _storage_errors():
             probe = self._root / _temporary_name()
@@ -116,6 +145,30 @@ class FileBlobStore(BlobStore):
                 continue
             except OSError:
                 return
+
+
+def _below(folder: Path) -> list[Path]:
+    """A folder and all that it holds, what lies deepest first; nothing where there is no such folder."""
+    return [*sorted(folder.rglob("*"), reverse=True), folder]
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder if it is empty. It may be gone already."""
+    with suppress(FileNotFoundError):
+        if not path.is_dir():
+            path.unlink()
+            return
+        try:
+            path.rmdir()
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+
+
+def _remove_if_older(path: Path, written_before: float) -> None:
+    with suppress(FileNotFoundError):
+        if path.stat().st_mtime < written_before:
+            _remove(path)
 
 
 def _temporary_name() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from typing_extensions import override
 
 from jobs.blobs import BlobStore
 from jobs.errors import BlobMissing
-from jobs.ids import BlobKey
+from jobs.ids import BlobKey, TaskUid
 
 
 class MemoryBlobStore(BlobStore):
@@ -41,6 +42,20 @@ class MemoryBlobStore(BlobStore):
     def delete(self, key: BlobKey) -> None:
         with self._lock:
             self._blobs.pop(str(key), None)
+
+    @override
+    def tasks(self) -> Iterator[TaskUid]:
+        return iter({key.task for key in self.keys()})
+
+    @override
+    def delete_task(self, uid: TaskUid) -> None:
+        for key in self.keys():
+            if key.task == uid:
+                self.delete(key)
+
+    @override
+    def delete_unfinished(self, older_than_seconds: float) -> None:
+        """Nothing is ever written half."""
 
     @override
     def check(self) -> None:

@@ -13,6 +13,7 @@ from typing_extensions import override
 from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, JobQueue, queue_name
 from jobs.spec import Lane
+from jobs.stores.client import connect, ledger_errors
 
 HINT_TIMEOUT_SECONDS: Final = 0.7
 """For each thing that a hint waits for: a free connection, connecting, an answer."""
@@ -81,6 +82,11 @@ class CeleryQueue(JobQueue):
             "socket_timeout": HINT_TIMEOUT_SECONDS,
         }
         settings["broker_pool_limit"] = PUBLISHER_CONNECTIONS
+        self._client = connect(
+            redis_url,
+            connect_timeout_seconds=HINT_TIMEOUT_SECONDS,
+            socket_timeout_seconds=HINT_TIMEOUT_SECONDS,
+        )
         self._app = Celery("keycut", set_as_current=False, config_source=settings)
 
     @override
@@ -97,3 +103,9 @@ class CeleryQueue(JobQueue):
                 )
         except (KombuError, RedisError, OSError) as error:
             raise LedgerUnavailable(f"the broker does not take a hint: {type(error).__name__}") from error
+
+    @override
+    def pending(self, lane: Lane) -> int:
+        # With one priority step a queue is one list, under the queue's own name.
+        with ledger_errors():
+            return self._client.llen(queue_name(lane))

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs.errors import Terminated
+from jobs.errors import Terminated, TimedOut, WorkerLost
+from jobs.record import ErrorFacts
 
 TERMINATED: Final = Terminated("the task was terminated").facts()
+TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").facts()
+TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
+
+
+def worker_lost(attempts: int) -> ErrorFacts:
+    """The attempts are used up, and none came to an end."""
+    return WorkerLost(f"the picture's worker died in each of {attempts} attempts", attempts=attempts).facts()

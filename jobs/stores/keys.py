@@ -5,21 +5,22 @@ An item is named `<task uid>:<index>`, times are milliseconds since the epoch, c
 | Key | Type | Holds |
 | --- | --- | --- |
 | `task:<uid>` | hash | account, origin, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); hidden (1 once its blobs are being deleted) |
-| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
+| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; open (items that wait or run) |
 | `totals` | hash | accepted (last acceptance number), turn (last place in a line of accounts), open (items that wait or run) |
 | `lanes` | set | every lane that an item ever waited in |
-| `lane:<lane>` | zset | waiting items by acceptance number: their count, and the oldest first |
+| `lane:<lane>` | zset | waiting items by hinted_at_ms: their count, and who has gone without a hint for longest |
 | `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
 | `waiting:<lane>/<account>` | zset | the account's waiting items by acceptance number |
 | `queued` | zset | waiting items of all lanes by queued_at_ms, for the limit on queue age |
-| `leases` | zset | running items by the end of their lease |
-| `deadlines` | zset | running items by their hard deadline |
+| `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
 | `unfinished:<account>` | zset | tasks with items that have not ended, by acceptance number of the first item |
 | `ended` | zset | ended tasks by ended_at_ms, for retention |
 | `idempotency:<account>/<digest of the key>` | hash, expires | uid of the first task, content_digest, until_ms |
-| `grant:<token>` | string, expires | a grant that took effect |
+| `answer:<token>` | string, expires | what a call without a claim answered, for its repeat |
+| `reaper` | string, expires | token of the reaper at work |
+| `server` | hash | run_id of the server that the last reaper met, since_ms (0 for the first ever) |
 | `workers` | hash | owner → what the worker says of itself |
 | `workers_until` | zset | owners by the time until which they count as alive |
 | `events:<uid>` | channel | `<index> <state>` whenever an item of the task ends |

@@ -6,42 +6,23 @@ what cannot be stored there cannot be stored here.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
 from jobs.ids import BlobKey, TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Result, Task
 from jobs.spec import Lane
-from jobs.store import Balance, Created, LedgerLimits, LedgerStore
+from jobs.store import Balance, Created, LedgerStore
 from jobs.stores.codec import decode_spec, decode_task, encode_error, encode_result, milliseconds
 from jobs.stores.endings import TERMINATED
 from jobs.stores.keys import item_name
 from jobs.stores.memory_create import accept, check
-from jobs.stores.memory_events import MemoryTaskEvents
-from jobs.stores.memory_state import LedgerState
+from jobs.stores.memory_upkeep import MemoryUpkeep
 
 
-class MemoryLedger(LedgerStore):
+class MemoryLedger(MemoryUpkeep, LedgerStore):
     """The ledger in memory; one lock makes each move one step."""
-
-    def __init__(self, limits: LedgerLimits, clock: Callable[[], float] = time.time) -> None:
-        """Start empty.
-
-        Args:
-            limits: what the moves keep to.
-            clock: the ledger's clock, Unix time in seconds; `jobs.testing.ManualClock` in tests.
-        """
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._state = LedgerState(limits, clock)
-
-    @property
-    def events(self) -> MemoryTaskEvents:
-        """News of this ledger's tasks."""
-        return self._state.events
 
     @override
     def create(self, task: NewTask) -> Created:
@@ -144,11 +125,35 @@ class MemoryLedger(LedgerStore):
             return True
 
     @override
+    def give_back(self, claim: Claim) -> bool:
+        with self._lock:
+            name = item_name(claim.task, claim.index)
+            if self._state.items.read(name).get("given_back") == claim.token:
+                return True
+            if self._state.claims.get(claim.token) != name:
+                return False
+            self._state.requeue(name, counts=False)
+            self._state.items.update(name, given_back=claim.token)
+            return True
+
+    @override
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        with self._lock:
+            running = self._state.in_order("lease_until_ms", self._state.claims.values())
+            held = [name for name in running if self._state.items.read(name)["owner"] == owner]
+            for name in held:
+                if died:
+                    self._state.lose_worker(name)
+                else:
+                    self._state.requeue(name, counts=False)
+            return len(held)
+
+    @override
     def terminate(self, uid: TaskUid, account: str) -> bool:
         with self._lock:
             if not self._state.visible(uid, account):
                 return False
-            for name in self._item_names(uid):
+            for name in self._state.item_names(uid):
                 if not ItemState(self._state.items.read(name)["state"]).final:
                     self._state.fail_item(name, TERMINATED)
             return True
@@ -163,12 +168,8 @@ class MemoryLedger(LedgerStore):
             return tuple(self._task(uid) if self._state.visible(uid, account) else None for uid in uids)
 
     def _task(self, uid: TaskUid) -> Task:
-        items = [self._state.items.read(name) for name in self._item_names(uid)]
+        items = [self._state.items.read(name) for name in self._state.item_names(uid)]
         return decode_task(uid, self._state.tasks.read(uid), items)
-
-    def _item_names(self, uid: TaskUid) -> list[str]:
-        item_count = int(self._state.tasks.read(uid)["item_count"])
-        return [item_name(uid, index) for index in range(item_count)]
 
     @override
     def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
@@ -200,7 +201,7 @@ class MemoryLedger(LedgerStore):
     @override
     def waiting(self, lane: Lane) -> int:
         with self._lock:
-            return sum(len(items) for items in self._state.lines[lane].values())
+            return len(self._state.waiting(lane))
 
     @override
     def ping(self) -> None:

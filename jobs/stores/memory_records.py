@@ -38,6 +38,10 @@ class Records:
         self.update(name, **{field: value})
         return value
 
+    def delete(self, name: str) -> None:
+        """Take a whole hash away, if it is there."""
+        self._encoded.pop(name, None)
+
     def remove(self, name: str, *fields: str) -> None:
         """Take some fields away, as far as they are there."""
         kept = {field: value for field, value in self.read(name).items() if field not in fields}

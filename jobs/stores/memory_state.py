@@ -5,9 +5,10 @@ Its place is that of `lua/shared.lua` beside the scripts: nothing here takes the
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from jobs.errors import IdempotencyConflict
 from jobs.ids import TaskUid
@@ -15,7 +16,8 @@ from jobs.record import ErrorFacts, Idempotency, ItemState
 from jobs.spec import Lane
 from jobs.store import Balance, LedgerLimits
 from jobs.stores.codec import encode_error, milliseconds
-from jobs.stores.keys import idempotency_name
+from jobs.stores.endings import worker_lost
+from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.memory_events import MemoryTaskEvents
 from jobs.stores.memory_records import Records
 
@@ -33,6 +35,8 @@ class LedgerState:
         """Token → running item."""
         self.lines: defaultdict[Lane, dict[str, list[str]]] = defaultdict(dict)
         """Per lane the accounts in the order of their turn, and for each its items in the order of acceptance."""
+        self.lanes: set[Lane] = set()
+        """Every lane that an item ever waited in."""
         self.accepted = 0
         self.events = MemoryTaskEvents()
         self._clock = clock
@@ -77,6 +81,7 @@ class LedgerState:
     def enter_queue(self, name: str) -> None:
         """Put an item where a claim finds it, at its place by acceptance."""
         fields = self.items.read(name)
+        self.lanes.add(Lane(fields["lane"]))
         line = self.lines[Lane(fields["lane"])].setdefault(fields["account"], [])
         insort(line, name, key=lambda item: int(self.items.read(item)["number"]))
 
@@ -87,6 +92,20 @@ class LedgerState:
         accounts[fields["account"]].remove(name)
         if not accounts[fields["account"]]:
             del accounts[fields["account"]]
+
+    def waiting(self, lane: Lane | None = None) -> list[str]:
+        """The items that wait, in one lane or in all."""
+        lanes = self.lines.values() if lane is None else [self.lines[lane]]
+        return [name for line in lanes for names in line.values() for name in names]
+
+    def in_order(self, time_field: str, names: Iterable[str], until_ms: float = math.inf) -> list[str]:
+        """Items by one of their times, up to and with a moment."""
+        times = sorted((int(self.items.read(name)[time_field]), name) for name in names)
+        return [name for time_ms, name in times if time_ms <= until_ms]
+
+    def item_names(self, uid: TaskUid) -> list[str]:
+        """The items of a task in order."""
+        return [item_name(uid, index) for index in range(int(self.tasks.read(uid)["item_count"]))]
 
     def end_item(self, name: str, state: ItemState, outcome: Mapping[str, str]) -> None:
         """End an item for good, once it has left its queue.
@@ -109,3 +128,20 @@ class LedgerState:
             self.leave_queue(name)
         self.end_item(name, ItemState.FAILED, {"error": encode_error(error)})
         self.items.remove(name, "token")
+
+    def requeue(self, name: str, *, counts: bool) -> None:
+        """Put a running item back to its old place. The attempt is taken off again unless it counts."""
+        del self.claims[self.items.read(name)["token"]]
+        self.items.remove(name, "token")
+        self.items.update(name, state=ItemState.QUEUED, queued_at_ms=self.now_ms())
+        if not counts:
+            self.items.add(name, "attempts", -1)
+        self.enter_queue(name)
+
+    def lose_worker(self, name: str) -> bool:
+        """Take a running item from a worker that died; False when it is not tried again."""
+        if int(self.items.read(name)["attempts"]) >= self.limits.max_attempts:
+            self.fail_item(name, worker_lost(self.limits.max_attempts))
+            return False
+        self.requeue(name, counts=True)
+        return True

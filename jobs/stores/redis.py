@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from redis import Redis
 from typing_extensions import override
 
 from jobs.errors import (
@@ -15,11 +14,11 @@ from jobs.errors import (
     SourceExpired,
     SubmissionRefused,
 )
-from jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
+from jobs.ids import BlobKey, TaskUid, made_at_seconds
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
-from jobs.store import Balance, Created, LedgerLimits, LedgerStore
-from jobs.stores.client import Json, Scripts, connect, ledger_errors, no_offset
+from jobs.store import Balance, Created, LedgerStore
+from jobs.stores.client import Json, connect, ledger_errors
 from jobs.stores.codec import (
     decode_spec,
     decode_task,
@@ -29,39 +28,15 @@ from jobs.stores.codec import (
     milliseconds,
 )
 from jobs.stores.endings import TERMINATED
-from jobs.stores.keys import KEY_PREFIX, idempotency_name, item_name
+from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.redis_presence import RedisPresence
+from jobs.stores.redis_upkeep import RedisUpkeep
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 
-GRANT_MEMORY_SECONDS: Final = 3_600
-"""How long a grant's token is remembered: far longer than a client goes on repeating a call."""
 
-
-class RedisLedger(LedgerStore):
+class RedisLedger(RedisUpkeep, LedgerStore):
     """The ledger in Redis: every move is one Lua script on the server's clock."""
-
-    def __init__(
-        self,
-        client: Redis,
-        limits: LedgerLimits,
-        *,
-        key_prefix: str = KEY_PREFIX,
-        clock_offset_ms: Callable[[], int] = no_offset,
-    ) -> None:
-        """Use a server.
-
-        Args:
-            client: from `connect`.
-            limits: what the moves keep to; the same in every process.
-            key_prefix: of every key; its hash tag keeps them in one slot of a cluster.
-            clock_offset_ms: added to the server's clock; 0 outside tests.
-        """
-        self._client = client
-        self._limits = limits
-        self._retention_ms = milliseconds(limits.retention_seconds)
-        self._prefix = key_prefix
-        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
 
     @override
     def create(self, task: NewTask) -> Created:
@@ -133,6 +108,15 @@ class RedisLedger(LedgerStore):
         return self._holds("fail", claim, error=encode_error(error))
 
     @override
+    def give_back(self, claim: Claim) -> bool:
+        return self._holds("give_back", claim)
+
+    @override
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        (count,) = self._run_once("give_back_owned", owner=owner, died=died, **self._last_attempt())
+        return int(count)
+
+    @override
     def get(self, uid: TaskUid, account: str) -> Task | None:
         return self.get_many([uid], account)[0]
 
@@ -170,13 +154,7 @@ class RedisLedger(LedgerStore):
 
     @override
     def grant(self, account: str, credit_count: int) -> Balance:
-        granted, used, reserved = self._scripts.run(
-            "grant",
-            account=account,
-            credit_count=credit_count,
-            token=new_token(),
-            memory_ms=milliseconds(GRANT_MEMORY_SECONDS),
-        )
+        granted, used, reserved = self._run_once("grant", account=account, credit_count=credit_count)
         return Balance(granted=granted, used=used, reserved=reserved)
 
     @override

@@ -32,7 +32,6 @@ for _, lane in ipairs(args.lanes) do
     redis.call('HINCRBY', item_key, 'attempts', 1)
     redis.call('HSET', key('claims'), args.token, item)
     redis.call('ZADD', key('leases'), math.min(now_ms + args.lease_ms, hard_deadline_ms), item)
-    redis.call('ZADD', key('deadlines'), hard_deadline_ms, item)
     redis.call('HSET', key('task', string.match(item, '^(.*):')), 'started', 1)
     return answer(item)
   end

@@ -49,7 +49,7 @@ for position, item in ipairs(args.items) do
   redis.call('HSET', key('item', id), 'state', 'queued', 'account', args.account, 'lane', item.lane,
     'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
     'number', number, 'attempts', 0, 'queued_at_ms', now_ms, 'hinted_at_ms', now_ms)
-  enter_queue(id, item.lane, args.account, number, now_ms)
+  enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
   redis.call('HINCRBY', account_key, 'reserved', reserved)
   if position == 1 then redis.call('ZADD', key('unfinished', args.account), number, args.uid) end
 end

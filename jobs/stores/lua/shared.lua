@@ -25,9 +25,9 @@ local function next_turn()
 end
 
 -- Puts an item where CLAIM finds it, at its acceptance number: put back after a claim, it has its old place again.
-local function enter_queue(item, lane, account, number, queued_at_ms)
+local function enter_queue(item, lane, account, number, queued_at_ms, hinted_at_ms)
   redis.call('ZADD', key('waiting', lane .. '/' .. account), number, item)
-  redis.call('ZADD', key('lane', lane), number, item)
+  redis.call('ZADD', key('lane', lane), hinted_at_ms, item)
   redis.call('ZADD', key('queued'), queued_at_ms, item)
   redis.call('SADD', key('lanes'), lane)
   -- NX: an account that waits already keeps its place; a newcomer goes to the end, once.
@@ -46,7 +46,6 @@ end
 local function drop_claim(item, token)
   redis.call('HDEL', key('claims'), token)
   redis.call('ZREM', key('leases'), item)
-  redis.call('ZREM', key('deadlines'), item)
 end
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
@@ -84,6 +83,37 @@ local function fail_item(item, error)
   if fields[1] ~= 'running' then leave_queue(item, fields[2], fields[3]) end
   end_item(item, 'failed', 'error', error)
   redis.call('HDEL', key('item', item), 'token')
+end
+
+-- Puts a running item back to its old place. The attempt is taken off again unless it counts.
+local function requeue(item, counts)
+  local item_key = key('item', item)
+  local fields = redis.call('HMGET', item_key, 'token', 'lane', 'account', 'number', 'hinted_at_ms')
+  drop_claim(item, fields[1])
+  redis.call('HDEL', item_key, 'token')
+  redis.call('HSET', item_key, 'state', 'queued', 'queued_at_ms', now_ms)
+  if not counts then redis.call('HINCRBY', item_key, 'attempts', -1) end
+  enter_queue(item, fields[2], fields[3], fields[4], now_ms, fields[5])
+end
+
+-- Takes a running item from a worker that died. Answers whether it may be tried again.
+local function lose_worker(item)
+  if number_of(key('item', item), 'attempts') >= args.max_attempts then
+    fail_item(item, args.worker_lost)
+    return false
+  end
+  requeue(item, true)
+  return true
+end
+
+-- Makes a move once for each args.call: a repeat has its first answer.
+local function once(move)
+  local memory = key('answer', args.call)
+  local answer = redis.call('GET', memory)
+  if answer then return cjson.decode(answer) end
+  answer = move()
+  redis.call('SET', memory, cjson.encode(answer), 'PX', args.memory_ms)
+  return answer
 end
 
 -- Whether a task can be seen: not marked as hidden, and not past its retention, swept or not.

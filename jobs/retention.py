@@ -1,0 +1,108 @@
+"""The loop that removes what is past its time: tasks after their retention, and blobs that belong to no task.
+
+A task goes in three steps, each of which may be repeated: its record is marked and nobody sees it any more, its
+blobs are deleted, its record is deleted. Whoever stops in between leaves a marked record, which the next sweep
+finds; so it may run in several places at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import structlog
+
+from jobs.blobs import BlobStore
+from jobs.errors import BlobStoreUnavailable, ServiceUnavailable
+from jobs.ids import TaskUid
+from jobs.upkeep import BATCH, Upkeep
+
+log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """Removes what nobody may see any more."""
+
+    def __init__(self, store: Upkeep, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
+        """Keep the parts.
+
+        Args:
+            store: the ledger; it says what is past its retention.
+            blobs: where the bytes lie.
+            orphan_grace_seconds: age from which a blob without a record goes. CREATE refuses sources half as old,
+                so no task can appear whose blobs are taken.
+        """
+        self._store, self._blobs = store, blobs
+        self._orphan_grace_seconds = orphan_grace_seconds
+
+    def sweep(self) -> int:
+        """Remove the tasks past their retention, and say how many they were.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer; what was not removed is found again.
+        """
+        total = 0
+        while uids := self._store.hide_expired():
+            emptied = [uid for uid in uids if self._empties(uid)]
+            for uid in emptied:
+                self._store.forget(uid)
+            total += len(emptied)
+            if not emptied:
+                break  # the same ids would come again
+        if total:
+            log.info("tasks_removed", tasks=total)
+        return total
+
+    def sweep_orphans(self) -> int:
+        """Remove blobs without a record and what dead writers left, and say of how many tasks there were blobs.
+
+        It reads every folder of the storage, so it is for rarer use than `sweep`.
+
+        Raises:
+            ServiceUnavailable: the ledger or the blob store does not answer; what was not removed is found again.
+        """
+        total = 0
+        for uids in _batches(self._blobs.tasks()):
+            orphans = self._store.unrecorded(uids, self._orphan_grace_seconds)
+            total += sum(self._empties(uid) for uid in orphans)
+        self._blobs.delete_unfinished(self._orphan_grace_seconds)
+        if total:
+            log.info("orphans_removed", tasks=total)
+        return total
+
+    def _empties(self, uid: TaskUid) -> bool:
+        """Delete a task's blobs. One that cannot be deleted must not keep all the others."""
+        try:
+            self._blobs.delete_task(uid)
+        except BlobStoreUnavailable as error:
+            log.warning("blobs_kept", task=uid, message=error.message)
+            return False
+        return True
+
+    def run(self, stop: threading.Event, every_seconds: float = 60) -> None:
+        """Sweep again and again, whatever the ledger and the storage do, until `stop` is set.
+
+        Orphans are looked for four times in their grace time.
+        """
+        orphans_due_at = time.monotonic()
+        while not stop.wait(every_seconds):
+            self._attempt(self.sweep)
+            if time.monotonic() >= orphans_due_at:
+                orphans_due_at = time.monotonic() + self._orphan_grace_seconds / 4
+                self._attempt(self.sweep_orphans)
+
+    def _attempt(self, sweep: Callable[[], int]) -> None:
+        try:
+            sweep()
+        except ServiceUnavailable as error:
+            log.warning("sweeper_waits", kind=error.kind, message=error.message)
+        except Exception:
+            # A fault of one sweep must not fill the disk: the next may get further.
+            log.exception("sweeper_failed")
+
+
+def _batches(uids: Iterator[TaskUid]) -> Iterator[list[TaskUid]]:
+    while batch := list(islice(uids, BATCH)):
+        yield batch

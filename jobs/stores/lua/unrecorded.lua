@@ -1,0 +1,13 @@
+-- UNRECORDED: which tasks have no record and are so old that CREATE would refuse them.
+--
+--   tasks          list of {uid, made_at_ms}
+--   min_age_ms
+--
+-- Answers the ids.
+local uids = {}
+for _, task in ipairs(args.tasks) do
+  if now_ms - task.made_at_ms > args.min_age_ms and redis.call('EXISTS', key('task', task.uid)) == 0 then
+    uids[#uids + 1] = task.uid
+  end
+end
+return uids

@@ -1,0 +1,119 @@
+"""The memory ledger's upkeep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from typing_extensions import override
+
+from jobs.ids import TaskUid, made_at_seconds
+from jobs.spec import Lane
+from jobs.store import LedgerLimits
+from jobs.stores.codec import milliseconds
+from jobs.stores.endings import TOO_LATE, TOO_SLOW
+from jobs.stores.memory_events import MemoryTaskEvents
+from jobs.stores.memory_state import LedgerState
+from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
+
+
+class MemoryUpkeep(Upkeep):
+    """The part of the memory ledger that no caller waits for, and what all of its moves need."""
+
+    def __init__(self, limits: LedgerLimits, clock: Callable[[], float] = time.time) -> None:
+        """Start empty.
+
+        Args:
+            limits: what the moves keep to.
+            clock: the ledger's clock, Unix time in seconds; `jobs.testing.ManualClock` in tests.
+        """
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._state = LedgerState(limits, clock)
+        self._reaper = ("", 0)
+
+    @property
+    def events(self) -> MemoryTaskEvents:
+        """News of this ledger's tasks."""
+        return self._state.events
+
+    @override
+    def lanes(self) -> tuple[Lane, ...]:
+        with self._lock:
+            return tuple(sorted(self._state.lanes))
+
+    @override
+    def reap(self, holder: str, pending: Mapping[Lane, int]) -> Reaped | None:
+        """As the protocol says. A process's memory never restarts, so no lapse is renewed."""
+        with self._lock:
+            now_ms = self._state.now_ms()
+            reaper, until_ms = self._reaper
+            if reaper != holder and now_ms < until_ms:
+                return None
+            self._reaper = (holder, now_ms + milliseconds(REAPER_HOLD_SECONDS))
+            lapsed = self._state.in_order("lease_until_ms", self._state.claims.values(), now_ms)
+            taken_back = Counter(self._take_back(name) for name in lapsed[:BATCH])
+            queued_before_ms = now_ms - milliseconds(self._limits.queue_timeout_seconds)
+            too_late = self._state.in_order("queued_at_ms", self._state.waiting(), queued_before_ms)[:BATCH]
+            for name in too_late:
+                self._state.fail_item(name, TOO_LATE)
+            hints = {lane: self._hint_missing(lane, under_way) for lane, under_way in pending.items()}
+            return Reaped(
+                requeued=taken_back["requeued"],
+                worker_lost=taken_back["worker_lost"],
+                too_slow=taken_back["too_slow"],
+                too_late=len(too_late),
+                hints={lane: count for lane, count in hints.items() if count},
+            )
+
+    def _take_back(self, name: str) -> str:
+        """Take a running item from its worker, and say what became of it."""
+        fields = self._state.items.read(name)
+        if int(fields["lease_until_ms"]) >= int(fields["hard_deadline_ms"]):
+            self._state.fail_item(name, TOO_SLOW)
+            return "too_slow"
+        return "requeued" if self._state.lose_worker(name) else "worker_lost"
+
+    def _hint_missing(self, lane: Lane, under_way: int) -> int:
+        """Count the hints that a lane is missing, and mark them as sent."""
+        now_ms, names = self._state.now_ms(), self._state.waiting(lane)
+        hinted_before_ms = now_ms - milliseconds(self._limits.hint_grace_seconds)
+        due = self._state.in_order("hinted_at_ms", names, hinted_before_ms)
+        missing = due[: max(0, min(len(names) - under_way, BATCH))]
+        for name in missing:
+            self._state.items.update(name, hinted_at_ms=now_ms)
+        return len(missing)
+
+    @override
+    def hide_expired(self) -> tuple[TaskUid, ...]:
+        with self._lock:
+            until_ms = self._state.now_ms() - milliseconds(self._limits.retention_seconds)
+            ended = (
+                (int(fields["ended_at_ms"]), TaskUid(uid))
+                for uid in self._state.tasks
+                if "ended_at_ms" in (fields := self._state.tasks.read(uid))
+            )
+            uids = [uid for ended_at_ms, uid in sorted(ended) if ended_at_ms <= until_ms][:BATCH]
+            for uid in uids:
+                self._state.tasks.update(uid, hidden=1)
+            return tuple(uids)
+
+    @override
+    def forget(self, uid: TaskUid) -> None:
+        with self._lock:
+            if "hidden" in self._state.tasks.read(uid):
+                for name in self._state.item_names(uid):
+                    self._state.items.delete(name)
+                self._state.tasks.delete(uid)
+
+    @override
+    def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
+        with self._lock:
+            made_before_ms = self._state.now_ms() - milliseconds(older_than_seconds)
+            return tuple(
+                uid
+                for uid in uids
+                if uid not in self._state.tasks and milliseconds(made_at_seconds(uid)) < made_before_ms
+            )

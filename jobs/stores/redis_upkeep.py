@@ -1,0 +1,108 @@
+"""The ledger's upkeep in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from redis import Redis
+from typing_extensions import override
+
+from jobs.ids import TaskUid, made_at_seconds, new_token
+from jobs.spec import Lane
+from jobs.store import LedgerLimits
+from jobs.stores.client import Json, Scripts, ledger_errors, no_offset
+from jobs.stores.codec import encode_error, milliseconds
+from jobs.stores.endings import TOO_LATE, TOO_SLOW, worker_lost
+from jobs.stores.keys import KEY_PREFIX
+from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
+
+CALL_MEMORY_SECONDS: Final = 60
+"""How long a call's answer is remembered: far longer than a client goes on repeating it."""
+
+
+class RedisUpkeep(Upkeep):
+    """The part of the Redis ledger that no caller waits for, and what all of its moves need."""
+
+    def __init__(
+        self,
+        client: Redis,
+        limits: LedgerLimits,
+        *,
+        key_prefix: str = KEY_PREFIX,
+        clock_offset_ms: Callable[[], int] = no_offset,
+    ) -> None:
+        """Use a server.
+
+        Args:
+            client: from `connect`.
+            limits: what the moves keep to; the same in every process.
+            key_prefix: of every key; its hash tag keeps them in one slot of a cluster.
+            clock_offset_ms: added to the server's clock; 0 outside tests.
+        """
+        self._client = client
+        self._limits = limits
+        self._retention_ms = milliseconds(limits.retention_seconds)
+        self._prefix = key_prefix
+        self._scripts = Scripts(client, key_prefix, clock_offset_ms)
+
+    @override
+    def lanes(self) -> tuple[Lane, ...]:
+        with ledger_errors():
+            lanes = self._client.smembers(f"{self._prefix}lanes")
+        return tuple(Lane(lane) for lane in sorted(map(str, lanes)))
+
+    @override
+    def reap(self, holder: str, pending: Mapping[Lane, int]) -> Reaped | None:
+        with ledger_errors():
+            run_id: str = self._client.info("server")["run_id"]
+        answer = self._run_once(
+            "reap",
+            holder=holder,
+            hold_ms=milliseconds(REAPER_HOLD_SECONDS),
+            run_id=run_id,
+            pending={str(lane): under_way for lane, under_way in pending.items()},
+            lease_ms=milliseconds(self._limits.lease_seconds),
+            queue_timeout_ms=milliseconds(self._limits.queue_timeout_seconds),
+            hint_grace_ms=milliseconds(self._limits.hint_grace_seconds),
+            too_slow=encode_error(TOO_SLOW),
+            too_late=encode_error(TOO_LATE),
+            batch=BATCH,
+            **self._last_attempt(),
+        )
+        if answer is None:
+            return None
+        renewed, requeued, lost, too_slow, too_late, hints = answer
+        return Reaped(
+            renewed=renewed,
+            requeued=requeued,
+            worker_lost=lost,
+            too_slow=too_slow,
+            too_late=too_late,
+            hints=dict(zip(map(Lane, hints[::2]), hints[1::2], strict=True)),
+        )
+
+    @override
+    def hide_expired(self) -> tuple[TaskUid, ...]:
+        uids = self._scripts.run("hide_expired", retention_ms=self._retention_ms, batch=BATCH)
+        return tuple(map(TaskUid, uids))
+
+    @override
+    def forget(self, uid: TaskUid) -> None:
+        self._scripts.run("forget", uid=uid)
+
+    @override
+    def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
+        tasks: list[Json] = [{"uid": uid, "made_at_ms": milliseconds(made_at_seconds(uid))} for uid in uids]
+        found = self._scripts.run("unrecorded", tasks=tasks, min_age_ms=milliseconds(older_than_seconds))
+        return tuple(map(TaskUid, found))
+
+    def _run_once(self, script: str, **arguments: Json) -> Any:
+        """Run a script that remembers its answer for a repeat, because its arguments alone do not tell one."""
+        memory_ms = milliseconds(CALL_MEMORY_SECONDS)
+        return self._scripts.run(script, call=new_token(), memory_ms=memory_ms, **arguments)
+
+    def _last_attempt(self) -> dict[str, Json]:
+        """When an item whose worker died is not tried again, and why it then fails."""
+        attempts = self._limits.max_attempts
+        return {"max_attempts": attempts, "worker_lost": encode_error(worker_lost(attempts))}
