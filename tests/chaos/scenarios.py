@@ -1,0 +1,178 @@
+"""What is done to the running service: one row a scenario."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from jobs.errors import LedgerUnavailable
+from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT
+from tests.chaos.pictures import Effect
+from tests.chaos.service import GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+
+PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
+
+Fault = Callable[[Service], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One kind of trouble."""
+
+    name: str
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Fault points that are live, each with its chance."""
+    fault: Fault | None = None
+    """Done again and again while jobs come in."""
+    every_seconds: float = 1
+    """Pause between two faults."""
+    effects: tuple[Effect, ...] = (Effect.NONE,)
+    """What the jobs' pictures do, in turn."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the service, where they differ."""
+
+
+def kill_worker(service: Service) -> None:
+    """Kill -9 a worker: its computing child, its parent, or all of it."""
+    workers = ready(service)
+    if not workers:
+        return
+    name = random.choice(sorted(workers))
+    service.faults.note()
+    with suppress(ProcessLookupError):
+        match random.choice(("child", "parent", "group")):
+            case "child":
+                os.kill(workers[name], signal.SIGKILL)
+            case "parent":
+                os.kill(service.leader(name), signal.SIGKILL)
+            case _:
+                os.killpg(service.leader(name), signal.SIGKILL)
+
+
+def stop_worker(service: Service) -> None:
+    """Stop a worker in order, as a new version's roll-out does."""
+    workers = ready(service)
+    if workers:
+        service.faults.note()
+        os.kill(service.leader(random.choice(sorted(workers))), signal.SIGTERM)
+
+
+def freeze_worker(service: Service) -> None:
+    """Freeze a worker past its lease, and let it go on as if nothing had been."""
+    workers = ready(service)
+    if not workers:
+        return
+    group = service.leader(random.choice(sorted(workers)))
+    service.faults.note()
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        time.sleep(PAST_LEASE_SECONDS)
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+
+def kill_server(service: Service) -> None:
+    """Kill -9 the Redis-protocol server; it comes back on the same append-only file."""
+    service.faults.note()
+    os.kill(service.leader(SERVER), signal.SIGKILL)
+
+
+def kill_gateway(service: Service) -> None:
+    """Kill -9 the gateway, all of it."""
+    service.faults.note()
+    os.killpg(service.leader(GATEWAY), signal.SIGKILL)
+
+
+def cut_workers_off(service: Service) -> None:
+    """Cut the network between all workers and the server for longer than a lease."""
+    service.faults.note()
+    with service.worker_wire.cut():
+        time.sleep(PAST_LEASE_SECONDS)
+
+
+def lose_replies(service: Service) -> None:
+    """Break connections in place of replies for a while; the calls have taken effect."""
+    wires = (service.gateway_wire, service.worker_wire)
+    for wire in wires:
+        wire.loss_chance = 0.03
+    try:
+        time.sleep(2)
+    finally:
+        for wire in wires:
+            wire.loss_chance = 0
+
+
+def fill_disk(service: Service) -> None:
+    """Let no process of gateway and workers write to a file for a while: the disk is full."""
+    service.faults.note()
+    with no_room(service):
+        time.sleep(PAST_LEASE_SECONDS)
+
+
+@contextmanager
+def no_room(service: Service) -> Iterator[None]:
+    """Set every process's limit on a file's size to nothing."""
+    _limit_files(service, 0)
+    try:
+        yield
+    finally:
+        _limit_files(service, resource.RLIM_INFINITY)
+
+
+def _limit_files(service: Service, size_bytes: int) -> None:
+    for name in (GATEWAY, *WORKERS):
+        for pid in service.members(name):
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+
+def ready(service: Service) -> dict[str, int]:
+    """The workers that can be met at work; none while the server is away."""
+    try:
+        return service.ready_workers()
+    except LedgerUnavailable:
+        return {}
+
+
+def anything(service: Service) -> None:
+    """Any of the faults."""
+    random.choice(ALL_FAULTS)(service)
+
+
+ALL_FAULTS: Final[tuple[Fault, ...]] = (
+    kill_worker,
+    stop_worker,
+    freeze_worker,
+    kill_server,
+    kill_gateway,
+    cut_workers_off,
+    lose_replies,
+    fill_disk,
+)
+_STEPS: Final = {AFTER_CLAIM: 0.04, AFTER_RESULT: 0.04, AFTER_FINISH: 0.04}
+
+SCENARIOS: Final = (
+    Scenario(name="worker killed, once a second", fault=kill_worker),
+    Scenario(name="worker dies between two steps", chances=_STEPS),
+    Scenario(name="worker stopped in order", fault=stop_worker, every_seconds=1.5),
+    Scenario(name="worker frozen past its lease", fault=freeze_worker, every_seconds=0.5),
+    Scenario(name="workers cut off from Redis", fault=cut_workers_off, every_seconds=1.5),
+    Scenario(name="replies of Redis lost", fault=lose_replies, every_seconds=0.2),
+    Scenario(name="Redis killed and restarted", fault=kill_server, every_seconds=2),
+    Scenario(name="gateway killed", fault=kill_gateway, every_seconds=2),
+    Scenario(name="gateway dies between record and hint", chances={BEFORE_HINT: 0.2}),
+    Scenario(name="disk full", fault=fill_disk, every_seconds=1.5),
+    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_HINT: 0.05}),
+    Scenario(
+        name="pictures that kill or hang their worker",
+        effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),
+        settings={"KEYCUT_MAX_ATTEMPTS": "3", "KEYCUT_JOB_TIMEOUT_SECONDS": "4"},
+    ),
+)
