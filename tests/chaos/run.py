@@ -20,8 +20,10 @@ from tests.chaos.service import PRICE_CREDITS, Credentials, Service, patiently
 from tests.chaos.verdict import Verdict, judge
 
 SUBMITTERS: Final = 3
-OPEN_AT_ONCE: Final = 12
+OPEN_AT_ONCE: Final = 8
 """Jobs under way: enough that every worker has one and some wait, so that no fault meets an idle service."""
+TROUBLE_SECONDS: Final = 10
+"""How long faults go on once the last job has come in, if any is left that they can meet."""
 SETTLE_SECONDS: Final = 90
 _PATIENT: Final = Retries(attempts=60, first_delay_seconds=0.1, longest_delay_seconds=2)
 
@@ -33,8 +35,9 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
     began_ms = round(time.time() * 1000)
     with _trouble(service, scenario):
         accepted, refused = _submit(service, scenario, job_count, credentials)
+        _wait_for_the_end(service, account, TROUBLE_SECONDS)
     service.wait_until_well()
-    _wait_for_the_end(service, account)
+    _wait_for_the_end(service, account, SETTLE_SECONDS)
     return judge(service, account, accepted, refused, service.faults.times_ms(began_ms))
 
 
@@ -99,8 +102,8 @@ def _wait_for_room(service: Service, account: str) -> None:
         time.sleep(0.05)
 
 
-def _wait_for_the_end(service: Service, account: str) -> None:
-    """Wait until the account has no open job, or the time for that is over, which the verdict will show."""
-    ends_at = time.monotonic() + SETTLE_SECONDS
+def _wait_for_the_end(service: Service, account: str, seconds: float) -> None:
+    """Wait until the account has no open job, or the time for that is over."""
+    ends_at = time.monotonic() + seconds
     while _open_count(service, account) and time.monotonic() < ends_at:
         time.sleep(0.05)

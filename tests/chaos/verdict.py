@@ -112,7 +112,7 @@ def judge(
     mine = {name: histories[name] for uid in uids for name in [item_name(uid, 0)]}
     # What is swept once nothing is open is what was left lying about; no result may go with it.
     time.sleep(_GRACE_SECONDS)
-    Sweeper(ledger, service.blobs, orphan_grace_seconds=_GRACE_SECONDS).sweep()
+    _sweep(service, ledger)
     return Verdict(
         jobs=len(uids),
         faults=len(faults_ms),
@@ -126,6 +126,12 @@ def judge(
         rerun_seconds=tuple(gap / 1000 for item in mine.values() for gap in item.reruns_ms),
         next_end_seconds=tuple(next_end_seconds(mine.values(), faults_ms)),
     )
+
+
+def _sweep(service: Service, ledger: RedisLedger) -> None:
+    sweeper = Sweeper(ledger, service.blobs, orphan_grace_seconds=_GRACE_SECONDS)
+    sweeper.sweep()
+    sweeper.sweep_orphans()
 
 
 def _tasks_of(service: Service, account: str) -> list[TaskUid]:
@@ -172,8 +178,7 @@ def _still_open(service: Service) -> tuple[str, ...]:
 
 def _left_after_retention(service: Service) -> tuple[str, ...]:
     """Sweep as if all retention were over; what is there after that would be there for ever."""
-    over = RedisLedger(service.client, LedgerLimits(retention_seconds=0))
-    Sweeper(over, service.blobs, orphan_grace_seconds=_GRACE_SECONDS).sweep()
+    _sweep(service, RedisLedger(service.client, LedgerLimits(retention_seconds=0)))
     files = [str(path.relative_to(service.blob_dir)) for path in service.blob_dir.rglob("*") if path.is_file()]
     records = [
         name

@@ -24,6 +24,10 @@ class BrokenQueue(JobQueue):
     def hint(self, lane: Lane) -> None:
         raise ZeroDivisionError("a bug")
 
+    @override
+    def pending(self, lane: Lane) -> int:
+        raise ZeroDivisionError("a bug")
+
 
 @pytest.fixture
 def _restored_logging() -> Iterator[None]:

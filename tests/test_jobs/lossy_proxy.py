@@ -43,17 +43,19 @@ class LossyProxy(Proxy):
     def __init__(self, address: Path, upstream: str) -> None:
         super().__init__(address, upstream)
         self.lost_count = 0
-        self._lose = threading.Event()
+        self._replies_until_loss = -1
 
-    def lose_next_reply(self) -> None:
-        """Lose the next bytes that the server sends."""
-        self._lose.set()
+    def lose_next_reply(self, after: int = 0) -> None:
+        """Lose the next bytes that the server sends, or those after some more replies."""
+        self._replies_until_loss = after
 
     @override
     def passes(self, *, reply: bool) -> bool:
-        if not reply or not self._lose.is_set():
+        if not reply:
             return True
-        self._lose.clear()
+        self._replies_until_loss -= 1
+        if self._replies_until_loss != -1:
+            return True
         self.lost_count += 1
         return False
 

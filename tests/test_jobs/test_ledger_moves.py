@@ -51,6 +51,7 @@ MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
     Move.CLAIM: lambda ledger, claim: ledger.claim([LANE], "worker-2", new_token()),
     Move.FINISH: lambda ledger, claim: ledger.finish(claim, result_of(claim)),
     Move.FAIL: lambda ledger, claim: ledger.fail(claim, ERROR),
+    Move.GIVE_BACK: lambda ledger, claim: ledger.give_back(claim),
     Move.TERMINATE: lambda ledger, claim: (
         claim.task in ledger.unfinished("alice") and ledger.terminate(claim.task, "alice")
     ),

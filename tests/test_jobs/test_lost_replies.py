@@ -13,10 +13,15 @@ from jobs.ids import new_token
 from jobs.record import Claim
 from jobs.store import Balance, Created, LedgerLimits
 from jobs.stores.redis import RedisLedger, connect
-from tests.test_jobs.build import ERROR, LANE, claim_next, new_task, result_of
+from jobs.testing import ManualClock
+from jobs.upkeep import Reaped
+from tests.test_jobs.build import ERROR, LANE, claim_next, item_of, new_task, result_of
 from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
 
-ReplyLost: TypeAlias = Callable[[], AbstractContextManager[None]]
+ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
+
+
+REAPER = "reaper-1"
 
 
 @pytest.fixture
@@ -26,10 +31,10 @@ def proxy(redis_url: str) -> Iterator[LossyProxy]:
 
 
 @pytest.fixture
-def ledger(proxy: LossyProxy, key_prefix: str) -> Iterator[RedisLedger]:
+def ledger(proxy: LossyProxy, key_prefix: str, clock: ManualClock) -> Iterator[RedisLedger]:
     """Each script ran once, so that the server knows it and the next call is one round trip."""
     with connect(proxy.url) as through_proxy:
-        ledger = RedisLedger(through_proxy, LedgerLimits(), key_prefix=key_prefix)
+        ledger = RedisLedger(through_proxy, LedgerLimits(), key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
         ledger.grant("alice", 10)
         ledger.create(new_task(item_count=2, price=0))
         done, failed = claim_next(ledger), claim_next(ledger)
@@ -37,6 +42,9 @@ def ledger(proxy: LossyProxy, key_prefix: str) -> Iterator[RedisLedger]:
         assert ledger.finish(done, result_of(done))
         assert ledger.fail(failed, ERROR)
         assert ledger.terminate(done.task, "alice")
+        assert not ledger.give_back(done)
+        assert ledger.give_back_owned("worker-1", died=True) == 0
+        assert ledger.reap(REAPER, {}) == Reaped()
         yield ledger
 
 
@@ -48,9 +56,9 @@ def reply_lost(proxy: LossyProxy, client: Redis) -> ReplyLost:
         return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
 
     @contextmanager
-    def lose() -> Iterator[None]:
+    def lose(after: int = 0) -> Iterator[None]:
         before = script_count()
-        proxy.lose_next_reply()
+        proxy.lose_next_reply(after)
         yield
         assert proxy.lost_count == 1
         assert script_count() - before == 2
@@ -106,6 +114,28 @@ def test_terminate(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
         assert ledger.terminate(claim.task, "alice")
     assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
     assert not ledger.fail(claim, ERROR)
+
+
+def test_give_back(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.give_back(claim)
+    assert (ledger.waiting(LANE), item_of(ledger, claim).attempts) == (1, 0)
+
+
+def test_give_back_by_owner(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+    claim = _claimed(ledger)
+    with reply_lost():
+        assert ledger.give_back_owned(claim.owner, died=True) == 1
+    assert (ledger.waiting(LANE), item_of(ledger, claim).attempts) == (1, 1)
+
+
+def test_reap(ledger: RedisLedger, reply_lost: ReplyLost, clock: ManualClock) -> None:
+    _claimed(ledger)
+    clock.advance(seconds=16)
+    with reply_lost(after=1):  # the first reply is the server's run_id
+        assert ledger.reap(REAPER, {LANE: 0}) == Reaped(requeued=1, hints={LANE: 1})
+    assert ledger.waiting(LANE) == 1
 
 
 def test_grant(ledger: RedisLedger, reply_lost: ReplyLost) -> None:

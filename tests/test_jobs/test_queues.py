@@ -34,9 +34,24 @@ def test_a_hint_is_a_message_that_carries_the_lane(redis_url: str) -> None:
     assert json.loads(b64decode(message["body"]))[0] == [lane]
 
 
+def test_what_no_worker_has_taken_is_pending(redis_url: str) -> None:
+    lane = Lane("pending:exact")
+    queue = CeleryQueue(redis_url)
+    assert queue.pending(lane) == 0
+    queue.hint(lane)
+    queue.hint(lane)
+    queue.hint(Lane("other:exact"))
+    assert queue.pending(lane) == 2
+    with Redis.from_url(redis_url) as client:
+        client.lpop(queue_name(lane))
+    assert queue.pending(lane) == 1
+
+
 def test_a_password_and_a_database_reach_the_broker() -> None:
     with redis_server(password="s3cret") as url:
-        CeleryQueue(f"{url}?db=3").hint(LANE)
+        queue = CeleryQueue(f"{url}?db=3")
+        queue.hint(LANE)
+        assert queue.pending(LANE) == 1
         with Redis.from_url(f"{url}?db=3") as client:
             assert client.llen(queue_name(LANE)) == 1
 
@@ -55,9 +70,11 @@ def test_urls_as_celery_reads_them(redis_url: str, expected: str) -> None:
 
 
 def test_a_broker_that_is_away() -> None:
-    with pytest.raises(LedgerUnavailable) as error:
-        CeleryQueue("redis://:p4ssw0rd@127.0.0.1:1/0").hint(LANE)
-    assert "p4ssw0rd" not in str(error.value)
+    queue = CeleryQueue("redis://:p4ssw0rd@127.0.0.1:1/0")
+    for call in (queue.hint, queue.pending):
+        with pytest.raises(LedgerUnavailable) as error:
+            call(LANE)
+        assert "p4ssw0rd" not in str(error.value)
 
 
 def test_a_broker_that_hangs_holds_nobody_for_long() -> None:
@@ -99,3 +116,4 @@ def test_the_inline_queue_runs_once_for_each_hint() -> None:
     queue.hint(LANE)
     queue.hint(LANE)
     assert lanes == [LANE, LANE]
+    assert queue.pending(LANE) == 0

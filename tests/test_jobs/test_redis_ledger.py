@@ -41,6 +41,10 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     ended = new_task()
     ledger.create(ended)
     assert ledger.terminate(ended.uid, "alice")
+    assert ledger.reap("reaper-1", {LANE: 0}) is not None
+    assert ledger.hide_expired() == ()
+    ledger.forget(ended.uid)
+    assert ledger.unrecorded([ended.uid], 0) == ()
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     return running
@@ -188,6 +192,13 @@ CALLS: dict[str, Callable[[LedgerStore, Claim], object]] = {
     "get_many": lambda ledger, claim: ledger.get_many([claim.task], "alice"),
     "recall": lambda ledger, claim: ledger.recall("alice", Idempotency(key="k", content_digest="d")),
     "unfinished": lambda ledger, claim: ledger.unfinished("alice"),
+    "give_back": lambda ledger, claim: ledger.give_back(claim),
+    "give_back_owned": lambda ledger, claim: ledger.give_back_owned("w", died=True),
+    "lanes": lambda ledger, claim: ledger.lanes(),
+    "reap": lambda ledger, claim: ledger.reap("r", {LANE: 0}),
+    "hide_expired": lambda ledger, claim: ledger.hide_expired(),
+    "forget": lambda ledger, claim: ledger.forget(claim.task),
+    "unrecorded": lambda ledger, claim: ledger.unrecorded([claim.task], 0),
     "terminate": lambda ledger, claim: ledger.terminate(claim.task, "alice"),
     "grant": lambda ledger, claim: ledger.grant("alice", 1),
     "balance": lambda ledger, claim: ledger.balance("alice"),

@@ -82,6 +82,12 @@ def test_a_lease_fits_into_the_job() -> None:
         JobSettings.model_validate({"master_key": KEY, "lease_seconds": 60, "job_timeout_seconds": 30})
 
 
+def test_the_ledgers_limits_are_the_settings() -> None:
+    chosen = {"max_attempts": 5, "queue_timeout_seconds": 60, "retention_seconds": 70}
+    limits = JobSettings.model_validate({"master_key": KEY, **chosen}).ledger_limits()
+    assert {name: getattr(limits, name) for name in chosen} == chosen
+
+
 def test_sources_are_used_well_before_they_are_swept() -> None:
     settings = JobSettings.model_validate({"master_key": KEY, "orphan_grace_seconds": 100})
     assert settings.ledger_limits().source_max_age_seconds == 50
