@@ -10,7 +10,7 @@ from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
 from jobs import logs
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.queues.celery import CeleryQueue
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger, RedisPresence
@@ -35,6 +35,6 @@ def app() -> Flask:
         accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
         store=RedisLedger(client, settings.ledger_limits()),
         presence=RedisPresence(client),
-        blobs=FileBlobStore(settings.blob_dir),
+        blobs=open_blob_store(settings),
         queue=CeleryQueue(settings.redis_url.get_secret_value()),
     )

@@ -26,11 +26,11 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
-    SettingsConfigDict,
     SettingsError,
 )
 from typing_extensions import override
 
+from jobs.blobstores.settings import BlobSettings
 from jobs.spec import ModelName, Precision
 from jobs.store import LedgerLimits
 
@@ -38,18 +38,11 @@ MASTER_KEY_BYTES: Final = 32
 SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
 
 
-class JobSettings(BaseSettings):
+class JobSettings(BlobSettings):
     """What both sides read."""
-
-    # Inputs stay out of error texts: a master key that is one character short is a secret all the same.
-    model_config = SettingsConfigDict(
-        env_prefix="KEYCUT_", frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`; may hold a password, so it is a secret."""
-    blob_dir: Path = Path("/var/lib/keycut/blobs")
-    """Folder of sources and results; on a volume that gateways and workers share."""
     master_key: SecretStr
     """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 

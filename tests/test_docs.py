@@ -79,7 +79,7 @@ def shown_default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
         return f"`~/.cache/keycut/{FOLDERS[name]}`"
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-    return "unset" if default in (None, ()) else f"`{default}`"
+    return "unset" if default in (None, (), "") else f"`{default}`"
 
 
 def test_the_table_of_settings_is_the_settings() -> None:

@@ -11,7 +11,7 @@ import structlog
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.presence import Presence, WorkerPresence, owner_name
 from jobs.queue import TASK_NAME, queue_name
 from jobs.queues.celery import celery_settings
@@ -53,7 +53,7 @@ class Child:
         owner = owner_name(socket.gethostname(), os.getpid())
         self._runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
-            blobs=FileBlobStore(settings.blob_dir),
+            blobs=open_blob_store(settings),
             predict=segmenter,
             owner=owner,
             limits=ImageLimits.of(settings),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jobs.errors import LedgerUnavailable
+from jobs.blobstores.choose import open_blob_store
+from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
 from worker.container import memory_limit_bytes
@@ -52,7 +53,7 @@ def examine() -> list[Check]:
         Check(name="settings", ok=True, detail=f"model {settings.model}, device {settings.device}"),
         _memory(),
         _folder("cache", settings.cache_dir, "KEYCUT_CACHE_DIR"),
-        _folder("blobs", settings.blob_dir, "KEYCUT_BLOB_DIR"),
+        _blobs(settings),
         _redis(settings),
         *_network(settings),
     ]
@@ -66,6 +67,17 @@ def _memory() -> Check:
         detail=f"{limit / _GIB:.1f} GiB for this process",
         remedy=f"give the worker's container at least {_ENOUGH_BYTES // _GIB} GiB",
     )
+
+
+def _blobs(settings: WorkerSettings) -> Check:
+    if settings.blob_store == "file":
+        return _folder("blobs", settings.blob_dir, "KEYCUT_BLOB_DIR")
+    try:
+        open_blob_store(settings).check()
+    except BlobStoreUnavailable as error:
+        remedy = "see to the server, or set KEYCUT_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
+        return Check(name="blobs", ok=False, detail=error.message, remedy=remedy)
+    return Check(name="blobs", ok=True, detail=f"bucket {settings.s3_bucket} can be written")
 
 
 def _folder(name: str, path: Path, variable: str) -> Check:
