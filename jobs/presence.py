@@ -23,9 +23,14 @@ class WorkerPresence:
     threads: int
 
 
-def owner_name(host: str, process_id: int) -> str:
-    """The name under which a worker process claims and announces itself."""
-    return f"{host}-{process_id}"
+def owner_name(host: str, process: str) -> str:
+    """The name under which a worker process claims and announces itself.
+
+    Args:
+        host: the machine or container.
+        process: a name that no other of its worker processes has; without a hyphen.
+    """
+    return f"{host}-{process}"
 
 
 def is_from(host: str, worker: WorkerPresence) -> bool:

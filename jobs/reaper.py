@@ -1,16 +1,15 @@
-"""The loop that takes items back from lost workers and sends the hints that are missing.
+"""What takes items back from lost workers and sends the hints that are missing.
 
-It runs in every worker's parent and in a gateway, since no worker may be alive; one of them works at a time.
+Every worker's parent and every gateway calls it again and again, since any of them may be gone; one works at a
+time.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict
 
 import structlog
 
-from jobs.errors import LedgerUnavailable
 from jobs.ids import new_token
 from jobs.queue import JobQueue
 from jobs.upkeep import Reaped, Upkeep
@@ -45,14 +44,3 @@ class Reaper:
             for _ in range(count):
                 self._queue.hint(lane)
         return reaped
-
-    def run(self, stop: threading.Event, every_seconds: float = 1) -> None:
-        """Sweep again and again, whatever the ledger does, until `stop` is set."""
-        while not stop.wait(every_seconds):
-            try:
-                self.sweep()
-            except LedgerUnavailable as error:
-                log.warning("reaper_waits", message=error.message)
-            except Exception:
-                # The loop is the last to save an item: no fault of one sweep may end it.
-                log.exception("reaper_failed")

@@ -1,4 +1,4 @@
-"""The loop that removes what is past its time: tasks after their retention, and blobs that belong to no task.
+"""What removes what is past its time: tasks after their retention, and blobs that belong to no task.
 
 A task goes in three steps, each of which may be repeated: its record is marked and nobody sees it any more, its
 blobs are deleted, its record is deleted. Whoever stops in between leaves a marked record, which the next sweep
@@ -7,15 +7,13 @@ finds; so it may run in several places at once.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import structlog
 
 from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable, ServiceUnavailable
+from jobs.errors import BlobStoreUnavailable
 from jobs.ids import TaskUid
 from jobs.upkeep import BATCH, Upkeep
 
@@ -80,27 +78,6 @@ class Sweeper:
             log.warning("blobs_kept", task=uid, message=error.message)
             return False
         return True
-
-    def run(self, stop: threading.Event, every_seconds: float = 60) -> None:
-        """Sweep again and again, whatever the ledger and the storage do, until `stop` is set.
-
-        Orphans are looked for four times in their grace time.
-        """
-        orphans_due_at = time.monotonic()
-        while not stop.wait(every_seconds):
-            self._attempt(self.sweep)
-            if time.monotonic() >= orphans_due_at:
-                orphans_due_at = time.monotonic() + self._orphan_grace_seconds / 4
-                self._attempt(self.sweep_orphans)
-
-    def _attempt(self, sweep: Callable[[], int]) -> None:
-        try:
-            sweep()
-        except ServiceUnavailable as error:
-            log.warning("sweeper_waits", kind=error.kind, message=error.message)
-        except Exception:
-            # A fault of one sweep must not fill the disk: the next may get further.
-            log.exception("sweeper_failed")
 
 
 def _batches(uids: Iterator[TaskUid]) -> Iterator[list[TaskUid]]:

@@ -113,6 +113,8 @@ class LedgerStore(Upkeep, Protocol):
     def give_back_owned(self, owner: str, *, died: bool) -> int:
         """Take everything from a worker that has gone, and put it back to its old place.
 
+        What the worker held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again.
+
         Args:
             owner: the worker process.
             died: whether the attempts count: an item whose workers died `max_attempts` times fails as

@@ -43,7 +43,7 @@ def run() -> None:
         sys.exit(fetched.returncode)
     from worker import app  # the other commands need no Celery
 
-    app.run(settings)
+    sys.exit(app.run(settings))
 
 
 @main.command()

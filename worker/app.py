@@ -2,130 +2,129 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import signal
 import socket
-from contextlib import ExitStack
+import time
+from typing import Any
 
 import structlog
-from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery import Celery, bootsteps
+from celery.signals import (
+    setup_logging,
+    worker_before_create_process,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
+from redis import Redis
 
 from jobs.blobstores.choose import open_blob_store
-from jobs.presence import Presence, WorkerPresence, owner_name
+from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, queue_name
-from jobs.queues.celery import celery_settings
-from jobs.spec import Lane
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from worker.heartbeat import Every
-from worker.images import ImageLimits
-from worker.models.runtime import Segmenter, load_segmenter
-from worker.runner import Runner
+from jobs.queues.celery import CeleryQueue, celery_settings
+from jobs.stores.client import EvictingServer, connect, require_no_eviction
+from jobs.stores.redis import RedisLedger, RedisPresence
+from worker.child import Child
+from worker.parent import Parent
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
-PRESENCE_TTL_BEATS = 4
-"""A worker counts as gone after so many beats of silence."""
+HANG_MARGIN_SECONDS = 2
+"""From an item's hard deadline to the end of a child that does not let go of it."""
+LOOK_SECONDS = 0.2
+WAIT_SECONDS = 1.0
+"""Pause before an absent server is asked again."""
 
 
-class Child:
-    """What lives in the pool's process. ONNX Runtime sessions do not survive a fork, so it starts after it."""
+class LookAfterChild(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery publishes no types
+    """Notices a dead child soon.
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        self._settings = settings
-        self._runner: Runner | None = None
-        self._open = ExitStack()
+    Celery hears of a death when the child's files close, which is often before it can be waited for; then it looks
+    again only every five seconds.
+    """
 
-    def start(self, **_: object) -> None:
-        """Load the model, then announce the worker. Without a model the whole worker stops."""
-        try:
-            self._load()
-        except Exception:
-            # Celery only logs what a signal's receiver raises, and would go on with a child that can do nothing.
-            log.exception("worker_cannot_start")
-            os.kill(os.getppid(), signal.SIGTERM)
+    requires = ("celery.worker.components:Hub", "celery.worker.components:Pool")
 
-    def _load(self) -> None:
-        settings = self._settings
-        redis = connect(settings.redis_url.get_secret_value())
-        segmenter = load_segmenter(settings)
-        owner = owner_name(socket.gethostname(), os.getpid())
-        self._runner = Runner(
-            store=RedisLedger(redis, settings.ledger_limits()),
-            blobs=open_blob_store(settings),
-            predict=segmenter,
-            owner=owner,
-            limits=ImageLimits.of(settings),
-            beat_seconds=settings.beat_seconds,
-            keep_rgb_profile=settings.keep_rgb_profile,
-            delete_source=settings.delete_source,
-        )
-        self._stay_present(RedisPresence(redis), presence_of(owner, settings.lane, segmenter))
-
-    def _stay_present(self, presence: Presence, worker: WorkerPresence) -> None:
-        ttl_seconds = self._settings.beat_seconds * PRESENCE_TTL_BEATS
-        self._open.callback(presence.leave, worker.owner)
-        self._open.enter_context(
-            Every(
-                self._settings.beat_seconds,
-                lambda: presence.announce(worker, ttl_seconds),
-                "presence",
-                at_once=True,
-            )
-        )
-        log.info("worker_ready", lane=worker.lane, provider=worker.provider, threads=worker.threads)
-
-    def stop(self, **_: object) -> None:
-        """Leave in order."""
-        self._open.close()
-
-    def run(self, lane: str) -> None:
-        """Do one item of the lane, if one waits."""
-        if self._runner is None:
-            raise RuntimeError("the worker process was not started")
-        self._runner.run_one([Lane(lane)])
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """Have Celery look. It calls this for each connection to the broker, and forgets timers with it."""
+        hub.call_repeatedly(LOOK_SECONDS, worker.pool.maintain_pool)
 
 
-def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
-    """What a worker with this segmenter says of itself."""
-    return WorkerPresence(
-        owner=owner,
-        lane=lane,
-        model=segmenter.model,
-        engine=segmenter.engine,
-        provider=segmenter.provider,
-        threads=segmenter.threads,
-    )
-
-
-def make_app(settings: WorkerSettings) -> Celery:
+def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     """The Celery application of one worker."""
     app = Celery("keycut", set_as_current=False)
     app.conf.update(celery_settings(settings.redis_url.get_secret_value()))
     app.conf.update(
-        worker_hijack_root_logger=False,
         worker_proc_alive_timeout=settings.start_timeout_seconds,
+        # The child ends an item in time by itself; one that hangs in native code is killed.
+        task_time_limit=settings.job_timeout_seconds + HANG_MARGIN_SECONDS,
+        worker_max_memory_per_child=settings.worker_byte_limit() // 1024,
     )
-    child = Child(settings)
-    worker_process_init.connect(child.start, weak=False)
-    worker_process_shutdown.connect(child.stop, weak=False)
+    # Celery leaves logging alone once somebody listens here; else it would silence the worker's own lines as well.
+    setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
+    worker_before_create_process.connect(parent.before_child, weak=False)
+    worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)
+    worker_ready.connect(parent.ready, weak=False)
+    worker_shutting_down.connect(parent.stopping, weak=False)
+    app.steps["worker"].add(LookAfterChild)
     app.task(child.run, name=TASK_NAME)
     return app
 
 
-def run(settings: WorkerSettings) -> None:
-    """Serve the worker's lane until the process is told to stop."""
-    make_app(settings).worker_main(
-        [
-            "worker",
-            "--pool=prefork",
-            "--concurrency=1",
-            f"--queues={queue_name(settings.lane)}",
-            f"--hostname=keycut-{os.getpid()}@%h",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel=WARNING",
-        ]
+def run(settings: WorkerSettings, child: Child | None = None) -> int:
+    """Serve the worker's lane until the process is told to stop.
+
+    Args:
+        settings: of the worker.
+        child: what does the work; the usual one by default.
+
+    Returns:
+        The process's exit status.
+    """
+    child = child or Child(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    client = connect(redis_url)
+    try:
+        wait_for_server(client)
+    except EvictingServer as error:
+        log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
+        return 1
+    parent = Parent(
+        settings,
+        RedisLedger(client, settings.ledger_limits()),
+        RedisPresence(client),
+        open_blob_store(settings),
+        CeleryQueue(redis_url),
     )
+    worker = make_app(settings, parent, child).Worker(
+        pool_cls="prefork",
+        concurrency=1,
+        queues=[queue_name(settings.lane)],
+        hostname=f"keycut-{os.getpid()}@{socket.gethostname()}",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    with parent:
+        worker.start()
+    return 1 if child.useless else worker.exitcode or 0
+
+
+def wait_for_server(client: Redis) -> None:
+    """Return once the ledger's server is there, and is one that keeps what it was given.
+
+    Raises:
+        EvictingServer: it may throw keys away.
+    """
+    away = False
+    while True:
+        try:
+            return require_no_eviction(client)
+        except LedgerUnavailable as error:
+            if not away:
+                log.warning("waiting_for_service", kind=error.kind, message=error.message)
+            away = True
+            time.sleep(WAIT_SECONDS)

@@ -11,6 +11,7 @@ from typing import Self
 import structlog
 
 from jobs.errors import LedgerUnavailable, TimedOut
+from jobs.loops import Every
 from jobs.record import Claim
 from jobs.store import LedgerStore
 
@@ -19,33 +20,6 @@ log = structlog.get_logger(__name__)
 
 class ClaimLost(Exception):
     """The ledger says that the item is no longer this worker's; whatever is being made must be dropped."""
-
-
-class Every:
-    """Calls a function again and again from a thread of its own, until it is closed."""
-
-    def __init__(self, seconds: float, call: Callable[[], None], name: str, *, at_once: bool = False) -> None:
-        self._seconds, self._call, self._at_once = seconds, call, at_once
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closed.set()
-        self._thread.join()
-
-    def _loop(self) -> None:
-        while not self._closed.wait(0 if self._at_once else self._seconds):
-            self._at_once = False
-            try:
-                self._call()
-            except LedgerUnavailable as error:
-                log.warning("ledger_unavailable", thread=self._thread.name, message=error.message)
 
 
 class Heartbeat:

@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
 from jobs.spec import CutoutSpec, Lane, lane_of
-from worker.container import cpu_quota
+from worker.container import cpu_quota, memory_limit_bytes
+
+_LEAST_WORKER_BYTES = 2 * 2**30
 
 
 class Device(StrEnum):
@@ -56,12 +58,21 @@ class WorkerSettings(NetworkSettings, JobSettings):
 
     start_timeout_seconds: PositiveFloat = 120
     """How long loading the model may take."""
+    stop_grace_seconds: PositiveFloat = 30
+    """How long a worker that is told to stop may go on with its picture; after that it gives it back."""
+    max_worker_bytes: PositiveInt | None = None
+    """Memory past which the working process is replaced between two pictures; unset, three quarters of what the \
+container may use, but never less than 2 GiB."""
     beat_seconds: PositiveFloat = 5
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
     delete_source: bool = True
     """Delete a source picture as soon as its result is stored."""
+
+    def worker_byte_limit(self) -> int:
+        """Resident bytes past which the working process is replaced: as set, else by what the container allows."""
+        return self.max_worker_bytes or max(_LEAST_WORKER_BYTES, memory_limit_bytes() * 3 // 4)
 
     @property
     def lane(self) -> Lane:

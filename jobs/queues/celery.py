@@ -43,8 +43,6 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         # True would leave the message unacknowledged until the visibility timeout.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # Works with REMAP_SIGTERM=SIGQUIT and the prefork pool.
-        "worker_soft_shutdown_timeout": 30,
         "worker_send_task_events": False,
         "broker_pool_limit": 10,
         "broker_transport_options": {

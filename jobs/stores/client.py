@@ -8,17 +8,21 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
+import structlog
 from redis import Redis, exceptions
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from jobs.errors import LedgerUnavailable
 
+log = structlog.get_logger(__name__)
+
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 SOCKET_TIMEOUT_SECONDS: Final = 2.0
 RETRIES: Final = 2
 MAX_CONNECTIONS: Final = 1_024
 """Above a gateway's threads: one call holds one connection, and a call without one would be refused."""
+KEEP_ALL: Final = "noeviction"
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
@@ -72,6 +76,36 @@ def ledger_errors() -> Iterator[None]:
         yield
     except (exceptions.RedisError, OSError) as error:
         raise LedgerUnavailable(f"the ledger's server does not answer: {type(error).__name__}") from error
+
+
+class EvictingServer(Exception):
+    """The server throws keys away when its memory is full; with them go tasks, claims and credits."""
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(
+            f"the Redis server's maxmemory-policy is {policy}, so it may throw tasks away; start it with "
+            "`--maxmemory-policy noeviction`, or run `CONFIG SET maxmemory-policy noeviction`"
+        )
+        self.policy = policy
+
+
+def require_no_eviction(client: Redis) -> None:
+    """Make sure that the server keeps what it was given; where it does not say, a log line says so.
+
+    Raises:
+        EvictingServer: it may throw keys away.
+        LedgerUnavailable: it does not answer.
+    """
+    with ledger_errors():
+        try:
+            # Unlike CONFIG, INFO is allowed on most managed servers.
+            policy = client.info("memory").get("maxmemory_policy")
+        except exceptions.NoPermissionError:
+            policy = None
+    if policy is None:
+        log.warning("eviction_policy_unknown", remedy="make sure that maxmemory-policy is noeviction")
+    elif policy != KEEP_ALL:
+        raise EvictingServer(policy)
 
 
 def no_offset() -> int:

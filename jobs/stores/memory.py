@@ -15,7 +15,7 @@ from jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Resu
 from jobs.spec import Lane
 from jobs.store import Balance, Created, LedgerStore
 from jobs.stores.codec import decode_spec, decode_task, encode_error, encode_result, milliseconds
-from jobs.stores.endings import TERMINATED
+from jobs.stores.endings import TERMINATED, TOO_SLOW
 from jobs.stores.keys import item_name
 from jobs.stores.memory_create import accept, check
 from jobs.stores.memory_upkeep import MemoryUpkeep
@@ -142,7 +142,9 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             running = self._state.in_order("lease_until_ms", self._state.claims.values())
             held = [name for name in running if self._state.items.read(name)["owner"] == owner]
             for name in held:
-                if died:
+                if self._state.held_to_the_end(name):
+                    self._state.fail_item(name, TOO_SLOW)
+                elif died:
                     self._state.lose_worker(name)
                 else:
                     self._state.requeue(name, counts=False)

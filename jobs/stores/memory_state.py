@@ -138,6 +138,12 @@ class LedgerState:
             self.items.add(name, "attempts", -1)
         self.enter_queue(name)
 
+    def held_to_the_end(self, name: str) -> bool:
+        """Whether a running item's worker held on until the hard deadline: it was alive, and hung."""
+        fields = self.items.read(name)
+        lease_until_ms, hard_deadline_ms = int(fields["lease_until_ms"]), int(fields["hard_deadline_ms"])
+        return hard_deadline_ms <= min(lease_until_ms, self.now_ms())
+
     def lose_worker(self, name: str) -> bool:
         """Take a running item from a worker that died; False when it is not tried again."""
         if int(self.items.read(name)["attempts"]) >= self.limits.max_attempts:

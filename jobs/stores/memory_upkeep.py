@@ -70,8 +70,7 @@ class MemoryUpkeep(Upkeep):
 
     def _take_back(self, name: str) -> str:
         """Take a running item from its worker, and say what became of it."""
-        fields = self._state.items.read(name)
-        if int(fields["lease_until_ms"]) >= int(fields["hard_deadline_ms"]):
+        if self._state.held_to_the_end(name):
             self._state.fail_item(name, TOO_SLOW)
             return "too_slow"
         return "requeued" if self._state.lose_worker(name) else "worker_lost"

@@ -113,7 +113,7 @@ class RedisLedger(RedisUpkeep, LedgerStore):
 
     @override
     def give_back_owned(self, owner: str, *, died: bool) -> int:
-        (count,) = self._run_once("give_back_owned", owner=owner, died=died, **self._last_attempt())
+        (count,) = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
         return int(count)
 
     @override

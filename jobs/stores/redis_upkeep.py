@@ -65,10 +65,9 @@ class RedisUpkeep(Upkeep):
             lease_ms=milliseconds(self._limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._limits.queue_timeout_seconds),
             hint_grace_ms=milliseconds(self._limits.hint_grace_seconds),
-            too_slow=encode_error(TOO_SLOW),
             too_late=encode_error(TOO_LATE),
             batch=BATCH,
-            **self._last_attempt(),
+            **self._endings(),
         )
         if answer is None:
             return None
@@ -102,7 +101,11 @@ class RedisUpkeep(Upkeep):
         memory_ms = milliseconds(CALL_MEMORY_SECONDS)
         return self._scripts.run(script, call=new_token(), memory_ms=memory_ms, **arguments)
 
-    def _last_attempt(self) -> dict[str, Json]:
-        """When an item whose worker died is not tried again, and why it then fails."""
+    def _endings(self) -> dict[str, Json]:
+        """When an item that was taken back is not tried again, and why it then fails."""
         attempts = self._limits.max_attempts
-        return {"max_attempts": attempts, "worker_lost": encode_error(worker_lost(attempts))}
+        return {
+            "max_attempts": attempts,
+            "worker_lost": encode_error(worker_lost(attempts)),
+            "too_slow": encode_error(TOO_SLOW),
+        }

@@ -9,6 +9,7 @@ import pytest
 from jobs.ids import new_token
 from jobs.record import Claim, ItemState, TaskStatus
 from jobs.store import Balance, LedgerLimits, LedgerStore
+from jobs.testing import ManualClock
 from tests.test_jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of
 
 
@@ -136,3 +137,18 @@ class TestByItsOwner:
             claim_as(ledger, "gone")
             ledger.give_back_owned("gone", died=False)
         assert ledger.waiting(LANE) == 1
+
+    @pytest.mark.parametrize("died", [False, True])
+    def test_what_was_held_until_the_hard_deadline_fails(
+        self, make_ledger: MakeLedger, clock: ManualClock, died: bool
+    ) -> None:
+        ledger = make_ledger(LedgerLimits(lease_seconds=15, job_timeout_seconds=20))
+        ledger.create(new_task(item_count=2))
+        silent, hung = claim_as(ledger, "gone"), claim_as(ledger, "gone")
+        clock.advance(seconds=10)
+        assert ledger.renew(hung)
+        clock.advance(seconds=11)
+        assert ledger.give_back_owned("gone", died=died) == 2
+        item = item_of(ledger, hung)
+        assert (item.state, item.error and item.error.kind) == (ItemState.FAILED, "timed_out")
+        assert item_of(ledger, silent).state is ItemState.QUEUED

@@ -27,8 +27,7 @@ end
 
 local function take_back(item, lease_until_ms, was_away)
   local hard_deadline_ms = tonumber(redis.call('HGET', key('item', item), 'hard_deadline_ms'))
-  -- Leases end at the hard deadline at the latest: who held one until then is alive, and hangs.
-  if lease_until_ms >= hard_deadline_ms then
+  if held_to_the_end(item, lease_until_ms) then
     fail_item(item, args.too_slow)
     too_slow = too_slow + 1
   elseif not was_away then

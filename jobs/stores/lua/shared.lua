@@ -96,6 +96,13 @@ local function requeue(item, counts)
   enter_queue(item, fields[2], fields[3], fields[4], now_ms, fields[5])
 end
 
+-- Whether a running item's worker held on until the hard deadline: leases end there at the latest, so it was alive,
+-- and hung.
+local function held_to_the_end(item, lease_until_ms)
+  local hard_deadline_ms = tonumber(redis.call('HGET', key('item', item), 'hard_deadline_ms'))
+  return hard_deadline_ms <= math.min(lease_until_ms, now_ms)
+end
+
 -- Takes a running item from a worker that died. Answers whether it may be tried again.
 local function lose_worker(item)
   if number_of(key('item', item), 'attempts') >= args.max_attempts then

@@ -1,0 +1,73 @@
+"""Threads that do something again and again, and outlive whatever goes wrong in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Final
+
+import structlog
+from typing_extensions import Self, override
+
+from jobs.errors import ServiceUnavailable
+
+log = structlog.get_logger(__name__)
+
+CLOSE_SECONDS: Final = 5.0
+"""How long closing waits for a call that is under way; the thread does not keep the process alive."""
+
+
+class Every(AbstractContextManager["Every"]):
+    """Calls a function again and again from a thread of its own, until it is closed.
+
+    A service that is away is logged once when it goes and once when it is back, however often it was asked.
+    """
+
+    def __init__(self, seconds: float, call: Callable[[], object], name: str, *, at_once: bool = False) -> None:
+        """Prepare the thread.
+
+        Args:
+            seconds: pause between two calls.
+            call: what to do; what it raises is logged.
+            name: of the thread, and in the log.
+            at_once: begin with a call instead of a pause.
+        """
+        self._seconds, self._call, self._name, self._at_once = seconds, call, name, at_once
+        self._away = False
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    @override
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._thread.join(CLOSE_SECONDS)
+
+    def _loop(self) -> None:
+        if self._at_once:
+            self._step()
+        while not self._closed.wait(self._seconds):
+            self._step()
+
+    def _step(self) -> None:
+        try:
+            self._call()
+        except ServiceUnavailable as error:
+            if not self._away:
+                log.warning("service_away", thread=self._name, kind=error.kind, message=error.message)
+            self._away = True
+        except Exception:
+            # A loop is the last to mend things: no fault of one call may end it.
+            log.exception("loop_failed", thread=self._name)
+        else:
+            if self._away:
+                log.info("service_back", thread=self._name)
+            self._away = False

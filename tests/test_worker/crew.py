@@ -1,0 +1,176 @@
+"""Real workers as processes, over a real server, with what a gateway would do for them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from jobs.blobstores.file import FileBlobStore
+from jobs.ids import TaskUid, new_task_uid, source_key
+from jobs.queues.celery import CeleryQueue
+from jobs.record import Item, NewItem, NewTask
+from jobs.spec import CutoutSpec, Refinement
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from tests.tiny_network import write_tiny_model
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parent.parent.parent
+ACCOUNT = "ada"
+PATIENCE_SECONDS = 30.0
+
+
+def eventually(holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
+    """Wait until something holds, and say for how many seconds."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < seconds, "it did not come true in time"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def picture(width_px: int, height_px: int = 30) -> bytes:
+    """A dark square on a bright ground."""
+    pixels = np.full((height_px, width_px, 3), 230, np.uint8)
+    pixels[height_px // 3 : -height_px // 3, width_px // 3 : -width_px // 3] = (20, 40, 60)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker's main process."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    def log(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines of one event."""
+        lines = [line for line in self.log_file.read_text("utf-8").splitlines() if line.startswith("{")]
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+    def child_pid(self) -> int:
+        """The one process of the pool."""
+        (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split()
+        return int(pid)
+
+    def stop(self) -> float:
+        """Stop it in order, and say how many seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE_SECONDS)
+        return time.monotonic() - started
+
+
+@dataclass
+class Crew:
+    """A ledger, blobs and a queue, and the workers that serve them."""
+
+    redis_url: str
+    folder: Path
+    changes: dict[str, str] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        models_dir = self.folder / "models"
+        models_dir.mkdir()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("KEYCUT_")},
+            "KEYCUT_MODEL": write_tiny_model(models_dir),
+            "KEYCUT_MODELS_DIR": str(models_dir),
+            "KEYCUT_CACHE_DIR": str(self.folder / "graphs"),
+            "KEYCUT_BLOB_DIR": str(self.folder / "blobs"),
+            "KEYCUT_REDIS_URL": self.redis_url,
+            "KEYCUT_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
+            "KEYCUT_THREADS": "1",
+            "KEYCUT_BEAT_SECONDS": "0.5",
+            "PYTHONPATH": str(ROOT),
+            **self.changes,
+        }
+        names = {name.removeprefix("KEYCUT_").lower(): value for name, value in self.environment.items()}
+        settings = WorkerSettings.model_validate(names)
+        client = connect(self.redis_url)
+        self.ledger = RedisLedger(client, settings.ledger_limits())
+        self.presence = RedisPresence(client)
+        self.blobs = FileBlobStore(settings.blob_dir)
+        self.queue = CeleryQueue(self.redis_url)
+        self.lane = settings.lane
+        self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
+
+    def start(self, **changes: str) -> Worker:
+        """Start a worker without waiting for it."""
+        log_file = self.folder / f"worker-{len(self.workers)}.log"
+        command = [sys.executable, "-m", "tests.test_worker.harmful_worker"]
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                command, env=self.environment | changes, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.workers.append(Worker(process, log_file))
+        return self.workers[-1]
+
+    def start_ready(self, **changes: str) -> Worker:
+        """Start a worker and wait until it takes work."""
+        worker = self.start(**changes)
+        prefix = re.compile(rf"-{worker.process.pid}\.1$")
+        eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
+        return worker
+
+    def submit(self, *widths_px: int) -> TaskUid:
+        """Submit a task with a picture of each width."""
+        uid = new_task_uid()
+        items = []
+        for index, width_px in enumerate(widths_px):
+            source = source_key(uid, index)
+            self.blobs.put(source, picture(width_px))
+            items.append(NewItem(source=source, spec=self.spec))
+        self.ledger.create(NewTask(uid=uid, account=ACCOUNT, origin="test", items=tuple(items)))
+        for item in items:
+            self.queue.hint(item.lane)
+        return uid
+
+    def leave_orphan(self, made_days_ago: float) -> TaskUid:
+        """Write a blob of a task that has no record."""
+        uid = new_task_uid(time.time() - made_days_ago * 86_400)
+        self.blobs.put(source_key(uid, 0), b"nobody's")
+        return uid
+
+    def items(self, uid: TaskUid) -> tuple[Item, ...]:
+        """The task's items as they stand."""
+        task = self.ledger.get(uid, ACCOUNT)
+        assert task is not None
+        return task.items
+
+    def item(self, uid: TaskUid) -> Item:
+        """The task's first item as it stands."""
+        return self.items(uid)[0]
+
+    def ended(self, uid: TaskUid) -> bool:
+        """Whether every item of the task has ended."""
+        return all(item.state.final for item in self.items(uid))
+
+
+@contextmanager
+def crew(redis_url: str, folder: Path, **changes: str) -> Iterator[Crew]:
+    """A crew whose workers are gone when the block ends."""
+    made = Crew(redis_url, folder, changes)
+    try:
+        yield made
+    finally:
+        for worker in made.workers:
+            if worker.process.poll() is None:
+                worker.stop()

@@ -1,0 +1,55 @@
+"""A real worker whose network does harm where a test asks for it, by the width of the picture.
+
+Run as `python -m tests.test_worker.harmful_worker`, with a worker's environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+
+from jobs import logs
+from worker import app
+from worker.child import Child
+from worker.cutout.arrays import FloatMask, RgbImage
+from worker.models.runtime import Segmenter, load_segmenter
+from worker.settings import NetworkSettings, WorkerSettings
+
+HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX = 41, 42, 43, 44
+SLOW_SECONDS = 2.0
+LEAK_BYTES = 96 * 2**20
+
+leaked: list[bytearray] = []
+
+
+def do_harm(width_px: int) -> None:
+    match width_px:
+        case 41:
+            # Native code that keeps the interpreter's lock: no thread of the process runs on.
+            ctypes.PyDLL(None).sleep(1_000)
+        case 42:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 43:
+            time.sleep(SLOW_SECONDS)
+        case 44:
+            leaked.append(bytearray(os.urandom(2**20)) * (LEAK_BYTES // 2**20))
+
+
+def load(settings: NetworkSettings) -> Segmenter:
+    """The network of the settings, behind the harm."""
+    real = load_segmenter(settings)
+
+    def predict(image: RgbImage) -> FloatMask:
+        do_harm(image.shape[1])
+        return real.predict(image)
+
+    return Segmenter(predict, model=real.model, provider=real.provider, threads=real.threads)
+
+
+if __name__ == "__main__":
+    settings = WorkerSettings()
+    logs.configure(settings.log_format, settings.log_level)
+    sys.exit(app.run(settings, Child(settings, load)))

@@ -1,0 +1,104 @@
+"""Workers as processes that start and stop, over a real server that comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from jobs.record import ItemState
+from tests.redis_server import redis_server
+from tests.test_jobs.restart import RESTARTABLE, restart
+from tests.test_worker.crew import Crew, crew, eventually
+from tests.test_worker.harmful_worker import SLOW_PX
+
+FINE_PX = 40
+
+
+@pytest.fixture
+def own_url() -> Iterator[str]:
+    """A server for one test, which can start anew with its data."""
+    with redis_server(*RESTARTABLE) as url:
+        yield url
+
+
+@pytest.fixture
+def team(own_url: str, tmp_path: Path) -> Iterator[Crew]:
+    with crew(own_url, tmp_path) as made:
+        yield made
+
+
+class TestStop:
+    def test_the_running_item_is_finished(self, team: Crew) -> None:
+        worker = team.start_ready()
+        uid = team.submit(SLOW_PX, FINE_PX)
+        eventually(lambda: team.item(uid).state is ItemState.RUNNING)
+        seconds = worker.stop()
+        print(f"stopped after {seconds:.1f} s")
+        assert worker.process.returncode == 0
+        first, second = team.items(uid)
+        assert (first.state, first.attempts) == (ItemState.DONE, 1)
+        assert (second.state, second.attempts) == (ItemState.QUEUED, 0)
+        assert team.presence.alive() == ()
+
+    def test_past_its_grace_it_is_given_back(self, team: Crew) -> None:
+        worker = team.start_ready(KEYCUT_STOP_GRACE_SECONDS="0.3")
+        uid = team.submit(SLOW_PX)
+        eventually(lambda: team.item(uid).state is ItemState.RUNNING)
+        seconds = worker.stop()
+        print(f"gave back and stopped after {seconds:.1f} s")
+        assert worker.process.returncode == 0
+        item = team.item(uid)
+        assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
+        assert team.presence.alive() == ()
+        team.start_ready()
+        assert eventually(lambda: team.ended(uid)) < 15
+        assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.DONE, 1)
+
+    def test_a_rolling_restart_loses_nothing(self, team: Crew) -> None:
+        crew_now = [team.start_ready(), team.start_ready()]
+        uid = team.submit(*[SLOW_PX, *[FINE_PX] * 9] * 3)
+        for worker in crew_now:
+            worker.stop()
+            assert worker.process.returncode == 0
+            team.start_ready()
+        eventually(lambda: team.ended(uid))
+        assert {(item.state, item.attempts) for item in team.items(uid)} == {(ItemState.DONE, 1)}
+
+
+class TestRefusal:
+    def test_no_gpu(self, team: Crew) -> None:
+        worker = team.start(KEYCUT_DEVICE="gpu")
+        assert worker.process.wait(30) == 1
+        (entry,) = worker.log("worker_cannot_start")
+        assert "CUDA" in entry["exception"]
+        assert team.presence.alive() == ()
+
+    def test_a_server_that_evicts(self, tmp_path: Path) -> None:
+        with redis_server("--maxmemory-policy", "allkeys-lru") as url, crew(url, tmp_path) as team:
+            worker = team.start()
+            assert worker.process.wait(30) == 1
+            (entry,) = worker.log("worker_cannot_start")
+            assert "noeviction" in entry["reason"]
+
+
+class TestServer:
+    def test_it_may_come_later(self, own_url: str, team: Crew, tmp_path: Path) -> None:
+        later = tmp_path / "later.sock"
+        worker = team.start(KEYCUT_REDIS_URL=f"unix://{later}")
+        eventually(lambda: len(worker.log("waiting_for_service")) == 1)
+        later.symlink_to(urlsplit(own_url).path)
+        uid = team.submit(FINE_PX)
+        eventually(lambda: team.ended(uid))
+        assert team.item(uid).state is ItemState.DONE
+        assert len(worker.log("waiting_for_service")) == 1
+
+    def test_it_may_start_anew_meanwhile(self, own_url: str, team: Crew) -> None:
+        team.start_ready()
+        uid = team.submit(SLOW_PX, FINE_PX)
+        eventually(lambda: team.item(uid).state is ItemState.RUNNING)
+        restart(own_url)
+        eventually(lambda: team.ended(uid))
+        assert {(item.state, item.attempts) for item in team.items(uid)} == {(ItemState.DONE, 1)}

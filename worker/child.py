@@ -1,0 +1,119 @@
+"""The pool's process: it holds the network and does one item after the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import Event
+
+import structlog
+from celery.exceptions import Reject
+
+from jobs.blobstores.choose import open_blob_store
+from jobs.loops import Every
+from jobs.presence import WorkerPresence
+from jobs.spec import Lane
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from worker.images import ImageLimits
+from worker.memory import forget_peak, resident_bytes
+from worker.models.runtime import Segmenter, load_segmenter
+from worker.runner import Runner
+from worker.settings import NetworkSettings, WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+PRESENCE_TTL_BEATS = 4
+"""A worker counts as gone after so many beats of silence."""
+
+LoadSegmenter = Callable[[NetworkSettings], Segmenter]
+
+
+class Child:
+    """What lives in the pool's process. ONNX Runtime sessions do not survive a fork, so it starts after it.
+
+    Its parent tells when it has gone; the child itself never says goodbye.
+    """
+
+    def __init__(self, settings: WorkerSettings, load: LoadSegmenter = load_segmenter) -> None:
+        """Prepare it, in the parent.
+
+        Args:
+            settings: of the worker.
+            load: finds, prepares and loads the network.
+        """
+        self._settings, self._load = settings, load
+        self._runner: Runner | None = None
+        self._useless = Event()
+
+    @property
+    def useless(self) -> bool:
+        """Whether a child could not start, and the worker stops for that reason; for the parent."""
+        return self._useless.is_set()
+
+    def start(self, owner: str) -> None:
+        """Load the model, then announce the worker. Without a model the whole worker stops."""
+        try:
+            self._start(owner)
+        except Exception:
+            # Celery only logs what a signal's receiver raises, and would go on with a child that can do nothing.
+            log.exception("worker_cannot_start")
+            self._useless.set()
+            os.kill(os.getppid(), signal.SIGTERM)
+
+    def _start(self, owner: str) -> None:
+        settings = self._settings
+        redis = connect(settings.redis_url.get_secret_value())
+        segmenter = self._load(settings)
+        self._runner = Runner(
+            store=RedisLedger(redis, settings.ledger_limits()),
+            blobs=open_blob_store(settings),
+            predict=segmenter,
+            owner=owner,
+            limits=ImageLimits.of(settings),
+            beat_seconds=settings.beat_seconds,
+            keep_rgb_profile=settings.keep_rgb_profile,
+            delete_source=settings.delete_source,
+        )
+        worker = presence_of(owner, settings.lane, segmenter)
+        presence = RedisPresence(redis)
+        ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS
+        announce = Every(
+            settings.beat_seconds, lambda: presence.announce(worker, ttl_seconds), "presence", at_once=True
+        )
+        announce.__enter__()  # for the life of the process
+        log.info(
+            "worker_ready",
+            owner=owner,
+            lane=worker.lane,
+            provider=worker.provider,
+            threads=worker.threads,
+            resident_bytes=resident_bytes(),
+        )
+
+    def run(self, lane: str) -> None:
+        """Do one item of the lane, if one waits.
+
+        Raises:
+            Reject: the child could not start; the hint goes back for another worker.
+        """
+        if self._runner is None:
+            raise Reject("this worker could not start", requeue=True)
+        self._runner.run_one([Lane(lane)])
+        # Celery replaces a child between two items when its *peak* is over the limit: one large picture would do.
+        forget_peak()
+        size, limit = resident_bytes(), self._settings.worker_byte_limit()
+        if size is not None and size > limit:
+            log.warning("worker_too_large", resident_bytes=size, limit_bytes=limit)
+
+
+def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
+    """What a worker with this segmenter says of itself."""
+    return WorkerPresence(
+        owner=owner,
+        lane=lane,
+        model=segmenter.model,
+        engine=segmenter.engine,
+        provider=segmenter.provider,
+        threads=segmenter.threads,
+    )

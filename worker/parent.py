@@ -1,0 +1,139 @@
+"""The worker's main process beside Celery: it watches its child, and keeps the ledger in order.
+
+Celery's pool holds one child and replaces it when it dies, hangs or grows too large. Whoever the child was, whatever
+ended it: before the next one exists the parent takes back what the last one held.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+from billiard import active_children
+
+from jobs.background import Call, upkeep_threads
+from jobs.blobs import BlobStore
+from jobs.errors import LedgerUnavailable
+from jobs.loops import Every
+from jobs.presence import Presence, owner_name
+from jobs.queue import JobQueue
+from jobs.store import LedgerStore
+from worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+BURY_SECONDS: Final = 1.0
+"""How often a child is seen to again that died while the ledger was away."""
+QUIET_SECONDS: Final = 5.0
+"""How long a fork waits for the parent's threads to be at rest."""
+
+
+class Parent:
+    """Names its children, buries them, and does the upkeep while they work."""
+
+    def __init__(
+        self, settings: WorkerSettings, store: LedgerStore, presence: Presence, blobs: BlobStore, queue: JobQueue
+    ) -> None:
+        self._settings, self._store, self._presence = settings, store, presence
+        self._blobs, self._queue = blobs, queue
+        self._open = ExitStack()
+        self._count = 0
+        self._living: str | None = None
+        self._unburied: dict[str, bool] = {}
+        self._burying = threading.Lock()
+        self._grace: threading.Timer | None = None
+
+    @property
+    def owner(self) -> str:
+        """The name of the present child, which it inherits: it claims and announces itself by it."""
+        if self._living is None:
+            raise RuntimeError("no child was started")
+        return self._living
+
+    def before_child(self, **_: object) -> None:
+        """Bury the last child, if there was one, and name the next. Celery calls it before each fork."""
+        self._child_gone(died=True)
+        self._count += 1
+        self._living = owner_name(socket.gethostname(), f"{os.getpid()}.{self._count}")
+
+    def ready(self, **_: object) -> None:
+        """Start the threads. Celery calls it when the first child is up: none may live before that fork."""
+        self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
+        self._open.enter_context(
+            upkeep_threads(self._settings, self._store, self._blobs, self._queue, wrap=QuietAtFork)
+        )
+
+    def stopping(self, **_: object) -> None:
+        """Let the running item finish, but not for ever. Celery calls it from its signal handler."""
+        if self._grace is None:
+            self._grace = threading.Timer(self._settings.stop_grace_seconds, self._end_grace)
+            self._grace.daemon = True
+            self._grace.start()
+
+    def _end_grace(self) -> None:
+        log.warning("stop_grace_over", seconds=self._settings.stop_grace_seconds)
+        for child in active_children():
+            os.kill(child.pid, signal.SIGKILL)
+        self._child_gone(died=False)
+
+    def _child_gone(self, *, died: bool) -> None:
+        if self._living is not None:
+            self._unburied[self._living] = died
+            self._living = None
+        try:
+            self._bury()
+        except LedgerUnavailable as error:
+            log.warning("burial_waits", message=error.message)
+
+    def _bury(self) -> None:
+        """Take back what dead children held, and their presence."""
+        with self._burying:
+            for owner, died in list(self._unburied.items()):
+                count = self._store.give_back_owned(owner, died=died)
+                self._presence.leave(owner)
+                del self._unburied[owner]
+                log.info("child_gone", owner=owner, died=died, items=count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the threads and bury the last child, which Celery has ended by now."""
+        if self._grace is not None:
+            self._grace.cancel()
+        self._open.close()
+        self._child_gone(died=False)
+
+
+class QuietAtFork:
+    """A call for a thread of a process that forks: no fork falls into it.
+
+    A child would inherit the locks that the thread holds, and not the thread that frees them. A call that takes
+    longer than `QUIET_SECONDS` does not keep the fork waiting.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._held = False
+        os.register_at_fork(before=self._hold, after_in_parent=self._free, after_in_child=self._free)
+
+    def __call__(self) -> None:
+        with self._lock:
+            self._call()
+
+    def _hold(self) -> None:
+        self._held = self._lock.acquire(timeout=QUIET_SECONDS)
+
+    def _free(self) -> None:
+        if self._held:
+            self._lock.release()
