@@ -41,35 +41,35 @@ class Scenario:
 
 def kill_worker(service: Service) -> None:
     """Kill -9 a worker: its computing child, its parent, or all of it."""
-    workers = ready(service)
-    if not workers:
+    name = ready_worker(service)
+    if name is None:
         return
-    name = random.choice(sorted(workers))
+    leader = service.leader(name)
+    victims = {
+        "child": [pid for pid in service.members(name) if pid != leader],
+        "parent": [leader],
+        "all": service.members(name),
+    }
     service.faults.note()
-    with suppress(ProcessLookupError):
-        match random.choice(("child", "parent", "group")):
-            case "child":
-                os.kill(workers[name], signal.SIGKILL)
-            case "parent":
-                os.kill(service.leader(name), signal.SIGKILL)
-            case _:
-                os.killpg(service.leader(name), signal.SIGKILL)
+    for pid in victims[random.choice(sorted(victims))]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def stop_worker(service: Service) -> None:
     """Stop a worker in order, as a new version's roll-out does."""
-    workers = ready(service)
-    if workers:
+    name = ready_worker(service)
+    if name is not None:
         service.faults.note()
-        os.kill(service.leader(random.choice(sorted(workers))), signal.SIGTERM)
+        os.kill(service.leader(name), signal.SIGTERM)
 
 
 def freeze_worker(service: Service) -> None:
     """Freeze a worker past its lease, and let it go on as if nothing had been."""
-    workers = ready(service)
-    if not workers:
+    name = ready_worker(service)
+    if name is None:
         return
-    group = service.leader(random.choice(sorted(workers)))
+    group = service.leader(name)
     service.faults.note()
     os.killpg(group, signal.SIGSTOP)
     try:
@@ -133,12 +133,13 @@ def _limit_files(service: Service, size_bytes: int) -> None:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
 
 
-def ready(service: Service) -> dict[str, int]:
-    """The workers that can be met at work; none while the server is away."""
+def ready_worker(service: Service) -> str | None:
+    """A worker that can be met at work; none while the server is away."""
     try:
-        return service.ready_workers()
+        workers = service.ready_workers()
     except LedgerUnavailable:
-        return {}
+        return None
+    return random.choice(workers) if workers else None
 
 
 def anything(service: Service) -> None:

@@ -186,11 +186,13 @@ class Service:
         group = self.leader(name)
         return [pid for pid in _processes() if _group_of(pid) == group]
 
-    def ready_workers(self) -> dict[str, int]:
-        """The workers that say they are ready, each with its computing process."""
-        groups = {self.leader(name): name for name in WORKERS}
-        pids = [int(worker.owner.rpartition("-")[2]) for worker in RedisPresence(self.client).alive()]
-        return {groups[group]: pid for pid in pids if (group := _group_of(pid)) in groups}
+    def ready_workers(self) -> tuple[str, ...]:
+        """The workers that say they are ready."""
+        names = {self.leader(name): name for name in WORKERS}
+        # An owner is `<host>-<worker's process>.<number of its child>`.
+        owners = [worker.owner.rpartition("-")[2] for worker in RedisPresence(self.client).alive()]
+        leaders = {int(owner.partition(".")[0]) for owner in owners}
+        return tuple(name for leader, name in names.items() if leader in leaders)
 
     def wait_until_well(self) -> None:
         """Wait until gateway and all workers are ready."""
