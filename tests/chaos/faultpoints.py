@@ -34,11 +34,14 @@ class FaultPoints:
         new.replace(self._live)
 
     def pass_by(self, point: str) -> None:
-        """Die here if the point is live and its chance has come."""
+        """Die here if the point is live and its chance has come; the first to pass one always dies."""
         chances: dict[str, float] = json.loads(self._live.read_text(encoding="utf-8"))
-        if random.random() < chances.get(point, 0):
+        if point in chances and (random.random() < chances[point] or self._nothing_happened_yet()):
             self.note()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _nothing_happened_yet(self) -> bool:
+        return not self._journal.exists() or self._journal.stat().st_mtime_ns < self._live.stat().st_mtime_ns
 
     def note(self) -> None:
         """Write down that a fault happens now."""

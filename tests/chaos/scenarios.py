@@ -35,8 +35,8 @@ class Scenario:
     """Pause between two faults."""
     effects: tuple[Effect, ...] = (Effect.NONE,)
     """What the jobs' pictures do, in turn."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Of the service, where they differ."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Environment variables of the service, where they differ."""
 
 
 def kill_worker(service: Service) -> None:
@@ -157,7 +157,7 @@ ALL_FAULTS: Final[tuple[Fault, ...]] = (
     lose_replies,
     fill_disk,
 )
-_STEPS: Final = {AFTER_CLAIM: 0.04, AFTER_RESULT: 0.04, AFTER_FINISH: 0.04}
+_STEPS: Final = {AFTER_CLAIM: 0.05, AFTER_RESULT: 0.05, AFTER_FINISH: 0.05}
 
 SCENARIOS: Final = (
     Scenario(name="worker killed, once a second", fault=kill_worker),
@@ -174,6 +174,6 @@ SCENARIOS: Final = (
     Scenario(
         name="pictures that kill or hang their worker",
         effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),
-        settings={"KEYCUT_MAX_ATTEMPTS": "3", "KEYCUT_JOB_TIMEOUT_SECONDS": "4"},
+        settings=(("KEYCUT_MAX_ATTEMPTS", "3"), ("KEYCUT_JOB_TIMEOUT_SECONDS", "4")),
     ),
 )

@@ -78,11 +78,14 @@ def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., 
 
     @wraps(cut_out)
     def slower(image: Any, *rest: Any) -> Any:
-        first = tuple(int(level) for level in image.rgb[0, 0])
-        if first == Effect.POISON.value:
+        mark = tuple(int(level) for level in image.rgb[0, 0])
+        if mark == Effect.POISON.value:
             points.note()
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(_HANG_SECONDS if first == Effect.HANG.value else work_seconds)
+        if mark == Effect.HANG.value:
+            points.note()
+            time.sleep(_HANG_SECONDS)
+        time.sleep(work_seconds)
         return cut_out(image, *rest)
 
     return slower

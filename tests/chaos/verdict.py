@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from redis import Redis
+
 from jobs.errors import CutoutError, TimedOut, WorkerLost
 from jobs.ids import TaskUid
 from jobs.record import Item, Task
@@ -16,12 +18,12 @@ from jobs.retention import Sweeper
 from jobs.store import LedgerLimits
 from jobs.stores.keys import KEY_PREFIX, item_name
 from jobs.stores.redis import RedisLedger
-from tests.chaos.history import ItemHistory, next_end_seconds, read_history
+from tests.chaos.history import next_end_seconds, read_history
 from tests.chaos.pictures import Effect, Picture
 from tests.chaos.service import PRICE_CREDITS, Service
 
 _GRACE_SECONDS: Final = 1
-OF_OPEN_ITEMS: Final = ("lane", "turns", "waiting", "queued", "leases", "claims", "unfinished")
+_OF_OPEN_ITEMS: Final = ("lane", "turns", "waiting", "queued", "leases", "claims", "unfinished")
 """Kinds of keys that are gone when nothing waits or runs."""
 _ENDS: Final[Mapping[Effect, type[CutoutError] | None]] = {
     Effect.NONE: None,
@@ -120,8 +122,10 @@ def judge(
         unasked=max(0, len(set(tasks) - set(accepted)) - refused),
         finished_twice=tuple(name for name, item in mine.items() if item.end_count > 1),
         charged_wrong_credits=_charged_wrong(ledger, account, tasks),
-        wrong_results=tuple(uid for uid, picture in accepted.items() if _is_wrong(service, tasks.get(uid), picture)),
-        still_open=_still_open(service),
+        wrong_results=tuple(
+            uid for uid, picture in accepted.items() if _is_wrong(service, tasks.get(uid), picture)
+        ),
+        still_open=still_open(service.client),
         orphans=_left_after_retention(service),
         rerun_seconds=tuple(gap / 1000 for item in mine.values() for gap in item.reruns_ms),
         next_end_seconds=tuple(next_end_seconds(mine.values(), faults_ms)),
@@ -169,11 +173,12 @@ def _is_wrong(service: Service, task: Task | None, picture: Picture) -> bool:
         return True
 
 
-def _still_open(service: Service) -> tuple[str, ...]:
-    names = [name for kind in OF_OPEN_ITEMS for name in service.client.scan_iter(match=f"{KEY_PREFIX}{kind}:*")]
-    names += [name for kind in OF_OPEN_ITEMS if service.client.exists(name := f"{KEY_PREFIX}{kind}")]
-    opened = service.client.hget(f"{KEY_PREFIX}totals", "open")
-    return (*names, *([f"totals: open {opened}"] if opened != "0" else []))
+def still_open(client: Redis, key_prefix: str = KEY_PREFIX) -> tuple[str, ...]:
+    """The ledger's keys that speak of items that wait or run: none, once all have ended."""
+    names = [f"{key_prefix}{kind}" for kind in _OF_OPEN_ITEMS]
+    found = [key for name in names for key in (name, *client.scan_iter(match=f"{name}:*", count=1000))]
+    open_count = client.hget(f"{key_prefix}totals", "open")
+    return (*(key for key in found if client.exists(key)), *([] if open_count == "0" else [f"{open_count} open"]))
 
 
 def _left_after_retention(service: Service) -> tuple[str, ...]:
@@ -186,5 +191,3 @@ def _left_after_retention(service: Service) -> tuple[str, ...]:
         for name in service.client.scan_iter(match=f"{KEY_PREFIX}{kind}:*", count=1000)
     ]
     return (*files, *records)
-
-
