@@ -60,7 +60,7 @@ MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
         ItemState.FAILED,
     ),
 }
-"""Every allowed move: from which states, to which one."""
+"""Every move that a caller or a worker asks for: from which states, to which one. The reaper's are in `upkeep`."""
 
 
 class TaskStatus(StrEnum):

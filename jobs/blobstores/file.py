@@ -148,8 +148,16 @@ class FileBlobStore(BlobStore):
 
 
 def _below(folder: Path) -> list[Path]:
-    """A folder and all that it holds, what lies deepest first; nothing where there is no such folder."""
-    return [*sorted(folder.rglob("*"), reverse=True), folder]
+    """A folder and all that it holds, what lies deepest first. Parts of it may be gone meanwhile, or all."""
+
+    def heed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    found: list[Path] = []
+    for parent, _, files in os.walk(folder, topdown=False, onerror=heed):
+        found += [*(Path(parent, name) for name in files), Path(parent)]
+    return found
 
 
 def _remove(path: Path) -> None:

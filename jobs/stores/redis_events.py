@@ -103,9 +103,10 @@ class RedisTaskEvents(TaskEvents):
             try:
                 self._follow()
             except (exceptions.RedisError, OSError) as error:
-                log.warning("events_interrupted", error=type(error).__name__)
-            if self._subscribed.is_set():
-                pause_seconds = _FIRST_PAUSE_SECONDS
+                # Once for each loss: who reads or writes records says often enough that the server is away.
+                if self._subscribed.is_set():
+                    log.warning("events_interrupted", error=type(error).__name__)
+                    pause_seconds = _FIRST_PAUSE_SECONDS
             self._subscribed.clear()
             self._closed.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)

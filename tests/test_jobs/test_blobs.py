@@ -89,3 +89,40 @@ def test_puts_and_deletes_of_one_task_at_once(blobs: BlobStore) -> None:
             blobs.delete(key)
 
     run_at_once(6, put_and_delete)
+
+
+def test_tasks_are_those_with_blobs(blobs: BlobStore) -> None:
+    assert list(blobs.tasks()) == []
+    keys = [source_key(new_task_uid(), index) for index in (0, 3, 12)]
+    for key in [*keys, result_key(keys[0].task, 7, new_token())]:
+        blobs.put(key, b"data")
+    assert sorted(blobs.tasks()) == sorted(key.task for key in keys)
+
+
+def test_a_task_is_deleted_whole_and_alone(blobs: BlobStore) -> None:
+    gone, kept = new_task_uid(), source_key(new_task_uid(), 0)
+    keys = [source_key(gone, 0), source_key(gone, 11), result_key(gone, 0, new_token())]
+    for key in [*keys, kept]:
+        blobs.put(key, b"data")
+    blobs.delete_task(gone)
+    blobs.delete_task(gone)
+    for key in keys:
+        with pytest.raises(BlobMissing):
+            blobs.get(key)
+    assert list(blobs.tasks()) == [kept.task]
+    blobs.put(keys[0], b"back")
+    assert blobs.get(keys[0]) == b"back"
+
+
+def test_a_task_is_deleted_in_several_places_at_once(blobs: BlobStore) -> None:
+    task = new_task_uid()
+    for index in range(40):
+        blobs.put(source_key(task, index), b"data")
+    run_at_once(6, lambda _: blobs.delete_task(task))
+    assert list(blobs.tasks()) == []
+
+
+def test_whole_blobs_are_not_unfinished(blobs: BlobStore, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    blobs.delete_unfinished(older_than_seconds=-60)
+    assert blobs.get(key) == b"data"

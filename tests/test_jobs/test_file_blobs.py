@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.file import TEMPORARY_PREFIX, FileBlobStore
 from jobs.errors import BlobMissing, BlobStoreUnavailable
 from jobs.ids import BlobKey, new_task_uid, source_key
 from jobs.testing import MemoryBlobStore
@@ -121,3 +122,50 @@ def test_the_memory_store_lists_what_is_left(key: BlobKey) -> None:
     assert blobs.keys() == (key,)
     blobs.delete(key)
     assert blobs.keys() == ()
+
+
+def test_what_a_dead_writer_left_goes_after_its_time(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    empty = root / new_task_uid() / "0"
+    empty.mkdir(parents=True)
+    left = [
+        root / f"{TEMPORARY_PREFIX}probe",
+        root / key.task / "3" / f"{TEMPORARY_PREFIX}half",
+        empty,
+        empty.parent,
+    ]
+    for path in left[:2]:
+        path.write_bytes(b"half")
+    blobs.delete_unfinished(older_than_seconds=60)
+    assert all(path.exists() for path in left)
+    for path in left:
+        os.utime(path, (0, 0))
+    blobs.delete_unfinished(older_than_seconds=60)
+    assert not any(path.exists() for path in left[:3])
+    # The folder above changed with its contents, and so waits for its own time.
+    os.utime(empty.parent, (0, 0))
+    blobs.delete_unfinished(older_than_seconds=60)
+    assert files_under(root) == [root / key.task, root / key.task / "3", root / str(key)]
+
+
+def test_what_a_dead_writer_left_goes_with_its_task(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    blobs.put(key, b"data")
+    (root / key.task / "3" / f"{TEMPORARY_PREFIX}half").write_bytes(b"half")
+    blobs.delete_task(key.task)
+    assert files_under(root) == []
+
+
+def test_what_else_lies_on_the_volume_is_left_alone(blobs: FileBlobStore, root: Path) -> None:
+    (root / "lost+found").mkdir()
+    (root / "README").write_text("by hand")
+    os.utime(root / "lost+found", (0, 0))
+    assert list(blobs.tasks()) == []
+    blobs.delete_unfinished(older_than_seconds=60)
+    assert [path.name for path in files_under(root)] == ["README", "lost+found"]
+
+
+@pytest.mark.parametrize("call", ["tasks", "delete_unfinished"])
+def test_a_root_that_went_away_has_no_list(blobs: FileBlobStore, root: Path, call: str) -> None:
+    root.rmdir()
+    with pytest.raises(BlobStoreUnavailable):
+        list(blobs.tasks()) if call == "tasks" else blobs.delete_unfinished(0)

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from jobs.errors import SubmissionRefused
 from jobs.record import Claim, NewTask
+from jobs.spec import Lane
 from jobs.store import LedgerLimits, LedgerStore
+from jobs.testing import ManualClock
 from tests.test_jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, SPEC, MakeLedger, new_task, result_of
 
-STEPS = 400
+STEPS = 800
+OWNERS = ("worker-1", "worker-2")
+LIMITS = LedgerLimits(
+    account_queue_cap=12,
+    total_queue_cap=25,
+    lease_seconds=1_000,
+    job_timeout_seconds=2_500,
+    queue_timeout_seconds=9_000,
+    hint_grace_seconds=500,
+    source_max_age_seconds=1e9,
+    retention_seconds=1e9,
+)
 
 
 class Walk:
     """Makes the same random moves on several ledgers; a step returns what each of them answered."""
 
-    def __init__(self, ledgers: tuple[LedgerStore, ...]) -> None:
+    def __init__(self, ledgers: tuple[LedgerStore, ...], clock: ManualClock) -> None:
         self.ledgers = ledgers
+        self._clock = clock
         self.tasks: list[NewTask] = []
         self._choose = random.Random(20)
         self._claims: list[Claim] = []
 
     def step(self) -> list[str]:
-        moves: list[Callable[[], list[str]]] = [self._create, self._claim, self._claim]
+        # No two steps at one time: what is done at once is ordered by name in one ledger and by time in the other.
+        self._clock.advance(0.01)
+        moves: list[Callable[[], list[str]]] = [self._create, self._claim, self._claim, self._reap]
         if self._claims:
-            moves += [self._renew, self._finish, self._fail]
+            moves += [self._renew, self._finish, self._fail, self._give_back, self._give_back_owned]
+            moves += [self._terminate, self._unfinished]
         return self._choose.choice(moves)()
 
     def _create(self) -> list[str]:
@@ -42,7 +59,8 @@ class Walk:
     def _claim(self) -> list[str]:
         lanes = self._choose.sample([LANE, OTHER_LANE], self._choose.randint(1, 2))
         token = f"token-{self._choose.getrandbits(64):016x}"
-        claims = [ledger.claim(lanes, "worker-1", token) for ledger in self.ledgers]
+        owner = self._choose.choice(OWNERS)
+        claims = [ledger.claim(lanes, owner, token) for ledger in self.ledgers]
         self._claims += [claim for claim in claims[:1] if claim is not None]
         return [repr(claim and replace(claim, deadline_in_seconds=0)) for claim in claims]
 
@@ -57,6 +75,33 @@ class Walk:
     def _fail(self) -> list[str]:
         claim = self._choose.choice(self._claims)
         return [repr(ledger.fail(claim, ERROR)) for ledger in self.ledgers]
+
+    def _give_back(self) -> list[str]:
+        claim = self._choose.choice(self._claims)
+        return [repr(ledger.give_back(claim)) for ledger in self.ledgers]
+
+    def _give_back_owned(self) -> list[str]:
+        owner, died = self._choose.choice(OWNERS), self._choose.random() < 0.5
+        return [repr(ledger.give_back_owned(owner, died=died)) for ledger in self.ledgers]
+
+    def _terminate(self) -> list[str]:
+        uid, account = self._choose.choice(self.tasks).uid, self._choose.choice("abc")
+        return [repr(ledger.terminate(uid, account)) for ledger in self.ledgers]
+
+    def _unfinished(self) -> list[str]:
+        account = self._choose.choice("abc")
+        return [repr(ledger.unfinished(account)) for ledger in self.ledgers]
+
+    def _reap(self) -> list[str]:
+        # Far from every limit of time: the server's clock also goes on by itself.
+        self._clock.advance(self._choose.choice([0, 700, 2_100]))
+        under_way = {LANE: self._choose.randint(0, 4), OTHER_LANE: self._choose.randint(0, 4)}
+        answers = (ledger.reap("reaper-1", under_way) for ledger in self.ledgers)
+        return [repr(answer and replace(answer, hints=sorted_by_lane(answer.hints))) for answer in answers]
+
+
+def sorted_by_lane(hints: Mapping[Lane, int]) -> dict[Lane, int]:
+    return dict(sorted(hints.items()))
 
 
 def answer_of_create(ledger: LedgerStore, task: NewTask) -> str:
@@ -78,9 +123,10 @@ def record_of(ledger: LedgerStore, task: NewTask) -> str:
     return repr(stored and (stored.status, stored.ended_at_ms is None, stored.items))
 
 
-def test_both_go_the_same_way(make_memory_ledger: MakeLedger, make_redis_ledger: MakeLedger) -> None:
-    limits = LedgerLimits(account_queue_cap=12, total_queue_cap=25)
-    walk = Walk((make_memory_ledger(limits), make_redis_ledger(limits)))
+def test_both_go_the_same_way(
+    make_memory_ledger: MakeLedger, make_redis_ledger: MakeLedger, clock: ManualClock
+) -> None:
+    walk = Walk((make_memory_ledger(LIMITS), make_redis_ledger(LIMITS)), clock)
     for ledger in walk.ledgers:
         ledger.grant("a", 40)
     for _ in range(STEPS):

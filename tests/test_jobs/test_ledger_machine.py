@@ -1,0 +1,183 @@
+"""Every move in every order, over every ledger: no item ends twice, none is lost, and all counters balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from jobs.ids import new_token
+from jobs.record import Claim, Item, ItemState, NewTask
+from jobs.store import Balance, LedgerLimits, LedgerStore
+from jobs.stores.redis import RedisLedger
+from jobs.testing import ManualClock, MemoryLedger
+from tests.test_jobs.build import ERROR, LANE, new_task, result_of
+
+GRANTED = 1_000
+LIMITS = LedgerLimits(
+    lease_seconds=1_000,
+    job_timeout_seconds=2_500,
+    queue_timeout_seconds=9_000,
+    max_attempts=3,
+    source_max_age_seconds=1e9,
+    retention_seconds=1e9,
+)
+OWNERS = ("worker-1", "worker-2")
+ACCOUNTS = ("alice", "bob")
+
+MakeOnClock: TypeAlias = Callable[[ManualClock], LedgerStore]
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Callers, workers, their parents and a reaper, in any order."""
+
+    def __init__(self, make: MakeOnClock) -> None:
+        super().__init__()
+        self.clock = ManualClock()
+        self.ledger = make(self.clock)
+        self.tasks: list[NewTask] = []
+        self.claims: list[Claim] = []
+        self.ends: dict[tuple[str, int], Claim] = {}
+        for account in ACCOUNTS:
+            self.ledger.grant(account, GRANTED)
+
+    @rule(account=st.sampled_from(ACCOUNTS), item_count=st.integers(1, 3), price=st.integers(0, 3))
+    def create(self, account: str, item_count: int, price: int) -> None:
+        task = new_task(account=account, item_count=item_count, price=price)
+        self.ledger.create(task)
+        self.tasks.append(task)
+
+    @rule(owner=st.sampled_from(OWNERS))
+    def claim(self, owner: str) -> None:
+        claim = self.ledger.claim([LANE], owner, new_token())
+        if claim is not None:
+            assert 1 <= claim.attempt <= LIMITS.max_attempts
+            self.claims.append(claim)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def renew(self, data: st.DataObject) -> None:
+        self.ledger.renew(self._any_claim(data))
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), done=st.booleans())
+    def end(self, data: st.DataObject, done: bool) -> None:
+        """An item ends by one claim, and never again by another."""
+        claim = self._any_claim(data)
+        accepted = self.ledger.finish(claim, result_of(claim)) if done else self.ledger.fail(claim, ERROR)
+        if accepted:
+            assert self.ends.setdefault((claim.task, claim.index), claim) == claim
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        self.ledger.give_back(self._any_claim(data))
+
+    @rule(owner=st.sampled_from(OWNERS), died=st.booleans())
+    def give_back_owned(self, owner: str, died: bool) -> None:
+        self.ledger.give_back_owned(owner, died=died)
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def terminate(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(self.tasks))
+        assert self.ledger.terminate(task.uid, task.account)
+        assert all(item.state.final for item in self._items_of(task))
+
+    @rule(seconds=st.sampled_from([100, 700, 2_100]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @rule(under_way=st.integers(0, 3))
+    def reap(self, under_way: int) -> None:
+        reaped = self.ledger.reap("reaper-1", {LANE: under_way})
+        assert reaped is not None
+        assert reaped.hints.get(LANE, 0) <= max(0, self.ledger.waiting(LANE) - under_way)
+
+    @invariant()
+    def credits_balance(self) -> None:
+        for account in ACCOUNTS:
+            items = [item for task in self.tasks if task.account == account for item in self._items_of(task)]
+            used = sum(item.price for item in items if item.state is ItemState.DONE)
+            reserved = sum(item.price for item in items if not item.state.final)
+            assert self.ledger.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
+
+    @invariant()
+    def counts_balance(self) -> None:
+        items = [item for task in self.tasks for item in self._items_of(task)]
+        assert self.ledger.waiting(LANE) == sum(item.state is ItemState.QUEUED for item in items)
+        for account in ACCOUNTS:
+            open_tasks = [
+                task.uid
+                for task in self.tasks
+                if task.account == account and not all(item.state.final for item in self._items_of(task))
+            ]
+            assert self.ledger.unfinished(account) == tuple(open_tasks)
+
+    def teardown(self) -> None:
+        """Whatever happened, a worker that lives brings everything to its end."""
+        for _ in range(LIMITS.max_attempts):
+            self.clock.advance(LIMITS.lease_seconds + 1)
+            self.ledger.reap("reaper-1", {})
+        while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
+            assert self.ledger.finish(claim, result_of(claim))
+        assert self.ledger.waiting(LANE) == 0
+        assert all(item.state.final for task in self.tasks for item in self._items_of(task))
+        for account in ACCOUNTS:
+            assert self.ledger.unfinished(account) == ()
+        self.credits_balance()
+
+    def _any_claim(self, data: st.DataObject) -> Claim:
+        """One that holds, or one of old."""
+        return data.draw(st.sampled_from(self.claims))
+
+    def _items_of(self, task: NewTask) -> tuple[Item, ...]:
+        stored = self.ledger.get(task.uid, task.account)
+        assert stored is not None
+        return stored.items
+
+
+@pytest.fixture
+def make_memory() -> MakeOnClock:
+    return lambda clock: MemoryLedger(LIMITS, clock)
+
+
+@pytest.fixture
+def make_redis(client: Redis) -> MakeOnClock:
+    def make(clock: ManualClock) -> LedgerStore:
+        prefix = f"{{machine-{new_token()}}}:"
+        return RedisLedger(client, LIMITS, key_prefix=prefix, clock_offset_ms=clock.offset_ms)
+
+    return make
+
+
+@pytest.mark.parametrize("store", ["memory", "redis"])
+def test_every_move_in_every_order(request: pytest.FixtureRequest, store: str) -> None:
+    make: MakeOnClock = request.getfixturevalue(f"make_{store}")
+
+    class Machine(LedgerMachine):
+        def __init__(self) -> None:
+            super().__init__(make)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
