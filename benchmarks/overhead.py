@@ -43,7 +43,7 @@ class Row:
     ratio: float
 
 
-def photo(megapixels: int) -> bytes:
+def photo(megapixels: float) -> bytes:
     """A JPEG of about so many pixels; grain stands for the detail that enlarging does not bring."""
     small = cv2.imread(str(PHOTO))
     assert small is not None

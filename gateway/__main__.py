@@ -21,6 +21,7 @@ from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.errors import LedgerUnavailable
 from jobs.settings import WrongSettings, load_settings
+from jobs.stores.client import EvictingServer, require_no_eviction
 from jobs.stores.redis import RedisLedger
 
 CHECK_SECONDS: Final = 3
@@ -37,6 +38,13 @@ def main() -> None:
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
     settings = _settings()
+    with connect_ledger(settings) as client:
+        try:
+            require_no_eviction(client)
+        except EvictingServer as error:
+            raise click.ClickException(str(error)) from None
+        except LedgerUnavailable as error:  # callers are told to wait, until it is there
+            click.echo(f"not checked for eviction: {error.message}", err=True)
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     GatewayServer(gunicorn_options(settings, host, port)).run()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+from contextlib import ExitStack
+
 from flask import Flask
 from redis import Redis
 
@@ -10,8 +13,12 @@ from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
 from jobs import logs
+from jobs.background import upkeep_threads
+from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
+from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
+from jobs.store import LedgerStore
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger, RedisPresence
 
@@ -30,11 +37,22 @@ def app() -> Flask:
     settings = GatewaySettings()
     logs.configure(settings.log_format, settings.log_level)
     client = connect_ledger(settings)
+    store = RedisLedger(client, settings.ledger_limits())
+    blobs = open_blob_store(settings)
+    queue = CeleryQueue(settings.redis_url.get_secret_value())
+    keep_in_order(settings, store, blobs, queue)
     return create_app(
         settings,
         accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
-        store=RedisLedger(client, settings.ledger_limits()),
+        store=store,
         presence=RedisPresence(client),
-        blobs=open_blob_store(settings),
-        queue=CeleryQueue(settings.redis_url.get_secret_value()),
+        blobs=blobs,
+        queue=queue,
     )
+
+
+def keep_in_order(settings: GatewaySettings, store: LedgerStore, blobs: BlobStore, queue: JobQueue) -> None:
+    """Do the upkeep for as long as this process lives: there may be no worker that does it."""
+    threads = ExitStack()
+    threads.enter_context(upkeep_threads(settings, store, blobs, queue))
+    atexit.register(threads.close)

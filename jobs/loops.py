@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import structlog
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from jobs.errors import ServiceUnavailable
 

@@ -53,6 +53,8 @@ def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
     """The environment of gateway and workers."""
     environment = {name: value for name, value in os.environ.items() if name != "KEYCUT_PUBLIC_URL"}
     environment.setdefault("KEYCUT_LOG_FORMAT", "console")
+    # Less than what the supervisor waits: a worker gives its picture back instead of being killed over it.
+    environment.setdefault("KEYCUT_STOP_GRACE_SECONDS", "3")
     return environment | {
         "KEYCUT_SECRETS_DIR": str(data.secrets),
         "KEYCUT_REDIS_URL": redis_url,

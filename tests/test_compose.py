@@ -15,6 +15,7 @@ import pytest
 
 from keycut import Client
 from tests.composed import ROOT, ComposedService, compose_file
+from worker.settings import WorkerSettings
 
 WORKERS = 3
 

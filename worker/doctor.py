@@ -13,7 +13,7 @@ from typing import Final
 from jobs.blobstores.choose import open_blob_store
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from jobs.settings import WrongSettings, load_settings
-from jobs.stores.redis import RedisPresence, connect
+from jobs.stores.client import EvictingServer, connect, require_no_eviction
 from worker.container import memory_limit_bytes
 from worker.models.errors import ModelUnavailable
 from worker.models.files import find_weights
@@ -96,13 +96,20 @@ def _folder(name: str, path: Path, variable: str) -> Check:
 
 def _redis(settings: WorkerSettings) -> Check:
     try:
-        RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
+        require_no_eviction(connect(settings.redis_url.get_secret_value()))
     except LedgerUnavailable as error:
         return Check(
             name="redis",
             ok=False,
             detail=error.message,
             remedy="start Redis or Valkey, or point KEYCUT_REDIS_URL at one",
+        )
+    except EvictingServer as error:
+        return Check(
+            name="redis",
+            ok=False,
+            detail=f"maxmemory-policy is {error.policy}: it may throw tasks away",
+            remedy="start it with `--maxmemory-policy noeviction`",
         )
     return Check(name="redis", ok=True, detail="answers")
 

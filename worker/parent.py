@@ -1,7 +1,7 @@
 """The worker's main process beside Celery: it watches its child, and keeps the ledger in order.
 
-Celery's pool holds one child and replaces it when it dies, hangs or grows too large. Whoever the child was, whatever
-ended it: before the next one exists the parent takes back what the last one held.
+Celery's pool holds one child and replaces it when it dies, hangs or grows too large. Whatever ended it: before the
+next one exists the parent takes back what the last one held.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -128,6 +127,7 @@ class QuietAtFork:
         os.register_at_fork(before=self._hold, after_in_parent=self._free, after_in_child=self._free)
 
     def __call__(self) -> None:
+        """Make the call, between two forks."""
         with self._lock:
             self._call()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key
@@ -79,16 +78,3 @@ def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(start, range(count)))
-
-
-@contextmanager
-def looping(run: Callable[[threading.Event, float], None]) -> Iterator[None]:
-    """Run a loop in a thread of its own as long as the block lasts."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(stop, 0.01))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

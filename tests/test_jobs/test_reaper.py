@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from jobs.errors import LedgerUnavailable
 from jobs.ids import new_token
+from jobs.loops import Every
 from jobs.queue import queue_name
 from jobs.queues.celery import CeleryQueue
 from jobs.queues.inline import InlineQueue
@@ -17,7 +18,7 @@ from jobs.spec import CutoutSpec, Lane, lane_of
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.testing import ManualClock
 from jobs.upkeep import Reaped
-from tests.test_jobs.build import LANE, MakeLedger, claim_next, looping, new_task, result_of
+from tests.test_jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
 from tests.test_jobs.restart import eventually
 
 
@@ -92,7 +93,7 @@ def test_the_loop_outlives_every_fault(make_ledger: MakeLedger) -> None:
     ledger = make_ledger(LedgerLimits(hint_grace_seconds=0))
     ledger.create(new_task())
     sent: list[Lane] = []
-    with looping(Reaper(ledger, Faulty(sent)).run):
+    with Every(0.01, Reaper(ledger, Faulty(sent)).sweep, "reaper"):
         assert eventually(lambda: LANE in sent)
 
 

@@ -8,12 +8,13 @@ from typing_extensions import override
 from jobs.blobs import BlobStore
 from jobs.errors import BlobMissing, BlobStoreUnavailable
 from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from jobs.loops import Every
 from jobs.record import NewTask
 from jobs.retention import Sweeper
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.testing import ManualClock, MemoryBlobStore
 from jobs.upkeep import BATCH
-from tests.test_jobs.build import MakeLedger, claim_next, looping, new_task, result_of, run_at_once
+from tests.test_jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
 from tests.test_jobs.restart import eventually
 
 GRACE_SECONDS = 400
@@ -224,12 +225,12 @@ def test_what_cannot_be_deleted_is_found_again(ledger: LedgerStore, clock: Manua
     assert sweeper.sweep() == 3
 
 
-def test_the_loop_does_both_and_outlives_every_fault(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_loops_outlive_every_fault(ledger: LedgerStore, clock: ManualClock) -> None:
     blobs = Faulty()
     ended(ledger, blobs)
     clock.advance(seconds=1_001)
     blobs.put(source_key(new_task_uid(), 0), b"orphan")
     blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)
-    with looping(sweeper.run):
+    with Every(0.01, sweeper.sweep, "retention"), Every(0.01, sweeper.sweep_orphans, "orphans"):
         assert eventually(lambda: not list(blobs.tasks()))

@@ -80,7 +80,7 @@ class TestHang:
 
 
 class TestGrowth:
-    def test_a_child_that_has_grown_too_large_is_replaced_between_items(self, own_url: str, tmp_path: Path) -> None:
+    def test_a_child_that_grew_too_large_is_replaced_between_items(self, own_url: str, tmp_path: Path) -> None:
         with crew(own_url, tmp_path, KEYCUT_MAX_WORKER_BYTES=str(300 * 2**20)) as team:
             worker = team.start_ready()
             uid = team.submit(*[LEAKS_PX] * 3)

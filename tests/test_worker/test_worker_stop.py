@@ -35,8 +35,7 @@ class TestStop:
         worker = team.start_ready()
         uid = team.submit(SLOW_PX, FINE_PX)
         eventually(lambda: team.item(uid).state is ItemState.RUNNING)
-        seconds = worker.stop()
-        print(f"stopped after {seconds:.1f} s")
+        worker.stop()
         assert worker.process.returncode == 0
         first, second = team.items(uid)
         assert (first.state, first.attempts) == (ItemState.DONE, 1)
@@ -47,8 +46,7 @@ class TestStop:
         worker = team.start_ready(KEYCUT_STOP_GRACE_SECONDS="0.3")
         uid = team.submit(SLOW_PX)
         eventually(lambda: team.item(uid).state is ItemState.RUNNING)
-        seconds = worker.stop()
-        print(f"gave back and stopped after {seconds:.1f} s")
+        assert worker.stop() < 10
         assert worker.process.returncode == 0
         item = team.item(uid)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 0)

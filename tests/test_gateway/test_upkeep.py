@@ -1,0 +1,53 @@
+"""The gateway keeps the ledger in order where no worker is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from jobs.blobstores.file import FileBlobStore
+from jobs.ids import new_task_uid, new_token, source_key
+from jobs.record import ItemState, NewItem, NewTask
+from jobs.spec import CutoutSpec, lane_of
+from jobs.store import LedgerLimits
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger
+from tests.redis_server import redis_server
+from tests.test_gateway.test_server import Installation, free_port
+
+PATIENCE_SECONDS = 20
+
+
+def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> None:
+    with redis_server() as redis_url, connect(redis_url) as client:
+        ledger = RedisLedger(client, LedgerLimits(lease_seconds=0.5))
+        blobs = FileBlobStore(tmp_path)
+        spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
+        item = NewItem(source=source_key(uid, 0), spec=spec)
+        ledger.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
+        assert ledger.claim([lane_of(spec)], "lost", new_token()) is not None
+        orphan = new_task_uid(time.time() - 86_400)
+        blobs.put(source_key(orphan, 0), b"nobody's")
+
+        def in_order() -> bool:
+            task = ledger.get(uid, "ada")
+            return task is not None and task.items[0].state is ItemState.QUEUED and not list(blobs.tasks())
+
+        command = [sys.executable, "-m", "gateway", "serve", "--port", str(free_port())]
+        environment = Installation(redis_url, tmp_path).environment
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as gateway:
+            give_up_at = time.monotonic() + PATIENCE_SECONDS
+            while not in_order() and time.monotonic() < give_up_at:
+                time.sleep(0.05)
+            gateway.terminate()
+            assert gateway.wait(PATIENCE_SECONDS) == 0
+        assert in_order()
+
+
+def test_a_server_that_evicts_is_refused(tmp_path: Path) -> None:
+    with redis_server("--maxmemory-policy", "volatile-lru") as redis_url:
+        done = Installation(redis_url, tmp_path).run("serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert "noeviction" in done.stderr

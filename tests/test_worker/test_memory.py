@@ -1,0 +1,83 @@
+"""Memory of the worker's process: what is measured, and that it stays level."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from worker.memory import resident_bytes
+from worker.settings import NetworkSettings
+
+ROOT = Path(__file__).parent.parent.parent
+BLOCK_BYTES = 64 * 2**20
+LEVEL_MIB = 8.0
+
+
+def touched(size_bytes: int) -> bytearray:
+    """A block every page of which is in memory."""
+    return bytearray(os.urandom(2**20)) * (size_bytes // 2**20)
+
+
+def test_the_resident_size_follows_what_is_held() -> None:
+    before = resident_bytes()
+    block = touched(BLOCK_BYTES)
+    held = resident_bytes()
+    del block
+    after = resident_bytes()
+    assert before is not None
+    assert held is not None
+    assert after is not None
+    assert held - before > BLOCK_BYTES * 0.9
+    assert held - after > BLOCK_BYTES * 0.9
+
+
+def test_a_large_picture_does_not_count_against_a_child_for_ever() -> None:
+    # In a fork, as a worker's child is one: a process started by exec keeps the peak of the one that started it.
+    code = (
+        "import os, resource; from worker.memory import forget_peak\n"
+        "def peak_kib(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "if os.fork():\n"
+        "    os.wait()\n"
+        "else:\n"
+        f"    block = bytearray(b'x') * {BLOCK_BYTES * 2}; del block\n"
+        "    before = peak_kib(); forget_peak(); print((before - peak_kib()) * 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert int(done.stdout) > BLOCK_BYTES
+
+
+def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings, tmp_path: Path) -> None:
+    plot = tmp_path / "memory.png"
+    command = [
+        sys.executable,
+        "benchmarks/memory.py",
+        "--items",
+        "60",
+        "--model",
+        "tiny",
+        "--largest",
+        "2",
+        "--plain",
+    ]
+    environment = os.environ | {
+        "KEYCUT_MODELS_DIR": str(tiny_settings.models_dir),
+        "KEYCUT_CACHE_DIR": str(tiny_settings.cache_dir),
+        "KEYCUT_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [*command, "--plot", str(plot)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    found = re.search(r"second quarter ([\d.]+) MiB, last quarter ([\d.]+) MiB", done.stdout)
+    assert found is not None
+    second, last = map(float, found.groups())
+    assert last - second < LEVEL_MIB, done.stdout
+    assert plot.stat().st_size > 0

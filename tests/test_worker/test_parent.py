@@ -1,0 +1,124 @@
+"""The worker's parent: it names and buries its children, whenever the ledger answers."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import time
+
+import pytest
+from typing_extensions import override
+
+from jobs.errors import LedgerUnavailable
+from jobs.ids import new_task_uid, new_token, source_key
+from jobs.presence import WorkerPresence
+from jobs.record import Item, ItemState, NewItem, NewTask
+from jobs.spec import CutoutSpec, lane_of
+from jobs.store import LedgerLimits
+from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.test_worker.crew import eventually
+from worker.parent import Parent, QuietAtFork
+from worker.settings import WorkerSettings
+
+SPEC = CutoutSpec(model="stand-in")
+LANE = lane_of(SPEC)
+
+
+class Absent(MemoryLedger):
+    """A ledger that does not answer while `away`."""
+
+    away = False
+
+    @override
+    def give_back_owned(self, owner: str, *, died: bool) -> int:
+        if self.away:
+            raise LedgerUnavailable("restarting")
+        return super().give_back_owned(owner, died=died)
+
+
+class Stage:
+    """A parent with one item that its child has claimed."""
+
+    def __init__(self) -> None:
+        clock = ManualClock()
+        self.ledger, self.presence = Absent(LedgerLimits(), clock), MemoryPresence(clock)
+        settings = WorkerSettings(master_key=base64.b64encode(bytes(32)).decode())
+        self.parent = Parent(
+            settings, self.ledger, self.presence, MemoryBlobStore(), InlineQueue(lambda lane: None)
+        )
+        self.parent.before_child()
+        self.first = self.parent.owner
+        self.uid = new_task_uid()
+        item = NewItem(source=source_key(self.uid, 0), spec=SPEC)
+        self.ledger.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
+        assert self.ledger.claim([LANE], self.first, new_token()) is not None
+        facts = WorkerPresence(owner=self.first, lane=LANE, model="m", engine="e", provider="p", threads=1)
+        self.presence.announce(facts, ttl_seconds=60)
+
+    def item(self) -> Item:
+        task = self.ledger.get(self.uid, "ada")
+        assert task is not None
+        return task.items[0]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_the_next_child_has_another_name(stage: Stage) -> None:
+    stage.parent.before_child()
+    assert stage.parent.owner != stage.first
+
+
+def test_the_last_child_is_buried_before_the_next(stage: Stage) -> None:
+    stage.parent.before_child()
+    assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 1)
+    assert stage.presence.alive() == ()
+
+
+def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:
+    with stage.parent:
+        assert stage.item().state is ItemState.RUNNING
+    assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 0)
+    assert stage.presence.alive() == ()
+
+
+def test_a_burial_waits_for_the_ledger(stage: Stage) -> None:
+    stage.ledger.away = True
+    stage.parent.before_child()
+    assert stage.item().state is ItemState.RUNNING
+    with stage.parent:
+        stage.parent.ready()
+        stage.ledger.away = False
+        eventually(lambda: stage.item().state is ItemState.QUEUED, seconds=5)
+        assert stage.item().attempts == 1
+
+
+def test_before_the_first_child_there_is_no_name() -> None:
+    parent = Stage().parent
+    with parent:
+        pass
+    with pytest.raises(RuntimeError, match="no child"):
+        _ = parent.owner
+
+
+def test_no_fork_falls_into_a_call() -> None:
+    inside, under_way = threading.Event(), threading.Event()
+
+    def call() -> None:
+        inside.set()
+        under_way.set()
+        time.sleep(0.3)
+        inside.clear()
+
+    thread = threading.Thread(target=QuietAtFork(call))
+    thread.start()
+    assert under_way.wait(5)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(inside.is_set()))
+    _, status = os.waitpid(child, 0)
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
