@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fixtures_models import tiny_settings, weights_dir
 from tests.redis_server import redis_server
+from tests.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.stack import stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["stack", "tiny_settings", "weights_dir"]
 
@@ -19,6 +24,25 @@ def redis_url() -> Iterator[str]:
     """A running server that all tests share; each keeps to its own `key_prefix`."""
     with redis_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """A running S3 server that all tests share; each has a bucket of its own."""
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_url: str) -> Iterator[S3Client]:
+    with operators_client(s3_settings(s3_url)) as client:
+        yield client
+
+
+@pytest.fixture
+def bucket(s3_url: str, s3_client: S3Client) -> Iterator[Bucket]:
+    with new_bucket(s3_client, s3_settings(s3_url)) as bucket:
+        yield bucket
 
 
 @pytest.fixture

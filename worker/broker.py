@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from celery.app.amqp import AMQP
@@ -20,7 +21,8 @@ class PromptConnection(Connection):  # type: ignore[misc]  # Celery and kombu pu
 
     def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
         """As kombu's, with other pauses unless the caller names them."""
-        return super().ensure_connection(*arguments, **{**_PAUSES, **named})
+        ensure: Callable[..., Any] = super().ensure_connection
+        return ensure(*arguments, **{**_PAUSES, **named})
 
 
 class PromptBroker(AMQP):  # type: ignore[misc]  # as above

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from typing_extensions import override
 
 from jobs.blobs import BlobStore
-from jobs.blobstores.s3_client import ask, connect
+from jobs.blobstores.s3_client import ask, connect, require
 from jobs.blobstores.s3_reader import ObjectReader
 from jobs.blobstores.settings import BlobSettings
 from jobs.errors import BlobMissing, BlobStoreUnavailable
@@ -106,14 +106,20 @@ class S3BlobStore(BlobStore):
             BlobMissing: it is not there.
         """
         with self._missing(key):
-            return self._client.get_object(Bucket=self._bucket, Key=self._name(str(key)))
+            found = self._client.get_object(Bucket=self._bucket, Key=self._name(str(key)))
+        require(found, "ContentLength")
+        require(found, "ETag")
+        return found
 
     def _fetch_rest(self, key: BlobKey, etag: str, offset_bytes: int) -> StreamingBody:
         """Ask for the same object from an offset, before its end, on."""
         with self._missing(key):
-            return self._client.get_object(
+            found = self._client.get_object(
                 Bucket=self._bucket, Key=self._name(str(key)), IfMatch=etag, Range=f"bytes={offset_bytes}-"
-            )["Body"]
+            )
+        # Without it these would be bytes from the beginning.
+        require(found, "ContentRange")
+        return found["Body"]
 
     @contextmanager
     def _missing(self, key: BlobKey) -> Iterator[None]:
@@ -144,4 +150,10 @@ class S3BlobStore(BlobStore):
         request: ListObjectsV2RequestTypeDef = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": delimiter}
         if token is not None:
             request["ContinuationToken"] = token
-        return ask(lambda: self._client.list_objects_v2(**request))
+
+        def listed() -> ListObjectsV2OutputTypeDef:
+            page = self._client.list_objects_v2(**request)
+            require(page, "IsTruncated")
+            return page
+
+        return ask(listed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -55,13 +55,14 @@ def connect(settings: BlobSettings) -> S3Client:
             response_checksum_validation="when_required",
         ),
     )
-    client.meta.events.register_last("before-call.s3.PutObject", _send_at_once)
+    client.meta.events.register_last("before-call.s3", _send_at_once)
     client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
     return client
 
 
 def _send_at_once(params: dict[str, Any], **_: object) -> None:
-    # Waiting for the server's "100 Continue" makes a silent server's time-out a second longer.
+    # The library waits a second for "100 Continue" on top of the time-out, and for ever if the connection ends
+    # in the middle of it.
     params["headers"].pop("Expect", None)
 
 
@@ -94,6 +95,16 @@ def ask(call: Callable[[], T]) -> T:
             time.sleep(pause_seconds)
 
 
+def require(answer: Mapping[str, object], member: str) -> None:
+    """Make sure that an answer holds what every whole one does: a connection may end in the middle of a header.
+
+    Raises:
+        ConnectionError: it does not.
+    """
+    if member not in answer:
+        raise ConnectionError(f"an answer without {member}")
+
+
 def _may_pass(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return True
@@ -104,5 +115,5 @@ def _may_pass(error: Exception) -> bool:
 def _unavailable(error: Exception) -> BlobStoreUnavailable:
     """What happened, without address and keys."""
     if isinstance(error, ClientError):
-        return BlobStoreUnavailable(f"the S3 server answers {error.response['Error']['Code']}")
+        return BlobStoreUnavailable(f"the S3 server answers {error.response['Error'].get('Code', 'an error')}")
     return BlobStoreUnavailable(f"the S3 server does not answer: {type(error).__name__}")

@@ -77,7 +77,7 @@ def _note(item: ItemHistory, fields: Mapping[bytes, bytes]) -> None:
 
 
 def _commands(data: bytes) -> Iterator[list[bytes]]:
-    """Every command of an append-only file with at least one argument; one that is cut off at the end is left out."""
+    """Every command of an append-only file with an argument; one that is cut off at the end is left out."""
     at = 0
     with suppress(EOFError):
         while at < len(data):

@@ -1,4 +1,4 @@
-"""The whole service as processes: Redis-protocol server, gateway, three workers, each started again when it dies."""
+"""The whole service as processes, each started again when it dies: Redis-protocol server, gateway, three workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from keycut.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
 from tests.chaos.wire import Wire
+from tests.ports import free_port
 from tests.redis_server import server_binary
 from tests.test_jobs.lossy_proxy import running
 from tests.tiny_network import write_tiny_model
@@ -110,8 +110,7 @@ class Service:
             for name in ("gateway.sock", "worker.sock")
         )
         self.client: Redis = opening.enter_context(connect(f"unix://{server}"))
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._settings = self._settings_here()
         self.settings = GatewaySettings.model_validate(
             {name.removeprefix("KEYCUT_").lower(): value for name, value in self._settings.items()}

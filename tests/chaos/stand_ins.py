@@ -29,14 +29,14 @@ def gateway(points: FaultPoints) -> None:
 
     from gateway.__main__ import main
     from jobs.queues.celery import CeleryQueue
+    from jobs.spec import Lane
 
     hint = CeleryQueue.hint
 
-    @wraps(hint)
-    def hint_or_die(self: CeleryQueue, *arguments: Any) -> None:
+    def hint_or_die(self: CeleryQueue, lane: Lane) -> None:
         if flask.has_request_context():  # the reaper's hints go another way
             points.pass_by(BEFORE_HINT)
-        hint(self, *arguments)
+        hint(self, lane)
 
     CeleryQueue.hint = hint_or_die  # type: ignore[method-assign]  # the one way in from outside
     main()

@@ -86,7 +86,7 @@ def test_steps_to_and_fro(
 
 
 def test_a_step_of_a_day(ledger: RedisLedger, clock: ManualClock) -> None:
-    """What waited is over its time and fails unpaid; what ran starts anew and is over its time as well, or is done."""
+    """What waited is over its time and fails unpaid; what ran starts anew."""
     uids = [ledger.create(new_task(price=PRICE)).uid for _ in range(10)]
     claims = [ledger.claim([LANE], "worker", new_token()) for _ in range(3)]
     clock.advance(seconds=86_400)

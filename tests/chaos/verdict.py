@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -176,9 +175,10 @@ def _is_wrong(service: Service, task: Task | None, picture: Picture) -> bool:
 def still_open(client: Redis, key_prefix: str = KEY_PREFIX) -> tuple[str, ...]:
     """The ledger's keys that speak of items that wait or run: none, once all have ended."""
     names = [f"{key_prefix}{kind}" for kind in _OF_OPEN_ITEMS]
-    found = [key for name in names for key in (name, *client.scan_iter(match=f"{name}:*", count=1000))]
+    found = [str(key) for name in names for key in client.scan_iter(match=f"{name}:*", count=1000)]
+    found += [name for name in names if client.exists(name)]
     open_count = client.hget(f"{key_prefix}totals", "open")
-    return (*(key for key in found if client.exists(key)), *([] if open_count == "0" else [f"{open_count} open"]))
+    return (*found, *([] if open_count == "0" else [f"open: {open_count!r}"]))
 
 
 def _left_after_retention(service: Service) -> tuple[str, ...]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.blobstores.file import FileBlobStore
 from jobs.record import Result
 from jobs.testing import MemoryBlobStore
 from jobs.urls import ResultPaths
+from tests.s3_server import Bucket
 from tests.test_gateway.harness import Harness
 
 DATA = bytes(range(256)) * 4
@@ -20,9 +23,24 @@ NEVER = 4_102_444_800
 """The year 2100."""
 
 
-@pytest.fixture(params=["memory", "file"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return MemoryBlobStore() if request.param == "memory" else FileBlobStore(tmp_path)
+@pytest.fixture
+def memory_blobs() -> BlobStore:
+    return MemoryBlobStore()
+
+
+@pytest.fixture
+def file_blobs(tmp_path: Path) -> BlobStore:
+    return FileBlobStore(tmp_path)
+
+
+@pytest.fixture
+def s3_blobs(bucket: Bucket) -> BlobStore:
+    return open_blob_store(bucket.settings)
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
+def blobs(request: pytest.FixtureRequest) -> BlobStore:
+    return cast("BlobStore", request.getfixturevalue(f"{request.param}_blobs"))
 
 
 @pytest.fixture

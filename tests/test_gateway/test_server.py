@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from jobs.spec import Lane
 from jobs.store import LedgerLimits
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger
+from tests.ports import free_port
 from tests.redis_server import redis_server
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import MASTER_KEY, signed
@@ -93,11 +93,6 @@ def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -
             yield gateway
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_until_alive(gateway: LiveGateway) -> None:

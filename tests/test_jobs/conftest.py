@@ -10,11 +10,13 @@ import pytest
 from redis import Redis
 
 from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
 from jobs.blobstores.file import FileBlobStore
 from jobs.presence import Presence
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.s3_server import Bucket
 from tests.test_jobs.build import LIMITS, MakeLedger
 
 
@@ -80,6 +82,11 @@ def file_blobs(tmp_path: Path) -> BlobStore:
     return FileBlobStore(tmp_path / "blobs")
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture
+def s3_blobs(bucket: Bucket) -> BlobStore:
+    return open_blob_store(bucket.settings)
+
+
+@pytest.fixture(params=["memory", "file", "s3"])
 def blobs(request: pytest.FixtureRequest) -> BlobStore:
     return cast("BlobStore", request.getfixturevalue(f"{request.param}_blobs"))

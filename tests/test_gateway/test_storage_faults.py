@@ -1,0 +1,131 @@
+"""Submits while the blob store does not work: refused soon, nothing half done, and all well again by itself."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
+from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.s3 import PROBE
+from tests.relay import relay_to
+from tests.s3_server import Bucket
+from tests.small_disk import small_disk
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import Harness
+
+SECONDS = 2.5
+PICTURE = base64.b64encode(pictures.bmp(300, 300)).decode("ascii")
+"""More than is left on the full disk, so that the write fails half way."""
+LEFT_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A store, and how its storage stops and begins to work."""
+
+    blobs: BlobStore
+    begin: Callable[[], object]
+    end: Callable[[], object]
+    names: Callable[[], list[str]]
+    """What lies in the storage, once it works."""
+
+
+def names_under(root: Path) -> Callable[[], list[str]]:
+    return lambda: sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+def names_of(bucket: Bucket) -> Callable[[], list[str]]:
+    return lambda: [name for name in bucket.names() if name != PROBE]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Fault]:
+    with small_disk(tmp_path) as disk:
+        root = disk.root / "blobs"
+        yield Fault(FileBlobStore(root), lambda: disk.fill(leave_bytes=LEFT_BYTES), disk.empty, names_under(root))
+
+
+@pytest.fixture
+def read_only_disk(tmp_path: Path) -> Iterator[Fault]:
+    with small_disk(tmp_path) as disk:
+        root = disk.root / "blobs"
+        yield Fault(FileBlobStore(root), lambda: disk.remount("ro"), lambda: disk.remount("rw"), names_under(root))
+
+
+@pytest.fixture
+def vanished_folder(tmp_path: Path) -> Fault:
+    root, elsewhere = tmp_path / "blobs", tmp_path / "elsewhere"
+    blobs = FileBlobStore(root)
+    return Fault(blobs, lambda: root.rename(elsewhere), lambda: elsewhere.rename(root), names_under(root))
+
+
+@pytest.fixture
+def vanished_bucket(bucket: Bucket) -> Fault:
+    return Fault(open_blob_store(bucket.settings), bucket.remove, bucket.make, names_of(bucket))
+
+
+@pytest.fixture
+def silent_s3_server(bucket: Bucket) -> Iterator[Fault]:
+    with relay_to(bucket.settings.s3_endpoint_url) as relay:
+        blobs = open_blob_store(bucket.settings.model_copy(update={"s3_endpoint_url": relay.url}))
+        yield Fault(blobs, relay.silent.set, relay.silent.clear, names_of(bucket))
+
+
+FAULTS = ["full_disk", "read_only_disk", "vanished_folder", "vanished_bucket", "silent_s3_server"]
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> Fault:
+    return cast("Fault", request.getfixturevalue(request.param))
+
+
+def store_is_missing(gateway: Harness) -> bool:
+    return "blob store" in gateway.app.test_client().get("/readyz").get_json()["missing"]
+
+
+def test_submits_during_a_fault_and_after_it(memory_gateway: Harness, fault: Fault) -> None:
+    gateway = memory_gateway
+    gateway.blobs = fault.blobs
+    gateway.app = gateway.make_app(gateway.settings)
+    gateway.submit()
+    names, hints = fault.names(), list(gateway.hints)
+    assert len(hints) == 1
+    assert not store_is_missing(gateway)
+
+    fault.begin()
+    began = time.monotonic()
+    response = gateway.app.test_client().post("/", json=gateway.signed_picture(PICTURE))
+    assert time.monotonic() - began < SECONDS
+    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
+    assert response.headers["Retry-After"] == "2"
+
+    fault.end()
+    assert set(fault.names()) <= set(names)
+    assert gateway.store.waiting(gateway.lane) == 1
+    assert gateway.hints == hints
+    assert gateway.app.test_client().post("/", json=gateway.signed_picture(PICTURE)).status_code == 200
+    assert gateway.store.waiting(gateway.lane) == 2
+    assert not store_is_missing(gateway)
+    with closing(fault.blobs.open(gateway.finish_one(b"result").blob)) as file:
+        assert file.read() == b"result"
+
+
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "full_disk"], indirect=True)
+def test_readiness_follows_the_fault(memory_gateway: Harness, fault: Fault) -> None:
+    """A disk with little room left takes the probe: there only a picture shows that it is full."""
+    gateway = memory_gateway
+    gateway.blobs = fault.blobs
+    gateway.app = gateway.make_app(gateway.settings)
+    fault.begin()
+    assert store_is_missing(gateway)
+    fault.end()
+    assert not store_is_missing(gateway)

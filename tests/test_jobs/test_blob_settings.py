@@ -1,0 +1,122 @@
+"""Which store the settings name, and what they say when it cannot be reached that way."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.blobstores.choose import open_blob_store
+from jobs.blobstores.file import FileBlobStore
+from jobs.blobstores.s3 import S3BlobStore
+from jobs.blobstores.settings import BlobSettings
+from jobs.errors import BlobStoreUnavailable
+from jobs.ids import new_task_uid, source_key
+from jobs.settings import JobSettings, WrongSettings, load_settings
+from tests.s3_server import Bucket
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+SECRET = "very-secret-indeed"
+S3 = {"blob_store": "s3", "s3_bucket": "pictures", "s3_access_key": "AKIA", "s3_secret_key": SECRET}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRETS_DIR", *(field.upper() for field in JobSettings.model_fields)):
+        monkeypatch.delenv(f"KEYCUT_{name}", raising=False)
+
+
+def problems(**values: object) -> dict[str, str]:
+    """What is wrong with settings, by name."""
+    with pytest.raises(ValidationError) as error:
+        BlobSettings.model_validate(values)
+    assert SECRET not in str(error.value)
+    return {str(problem["loc"][0]): problem["msg"] for problem in error.value.errors()}
+
+
+def test_files_are_the_default(tmp_path: Path) -> None:
+    store = open_blob_store(BlobSettings(blob_dir=tmp_path / "blobs"))
+    assert isinstance(store, FileBlobStore)
+    assert (tmp_path / "blobs").is_dir()
+
+
+def test_s3_where_the_settings_say_so(bucket: Bucket, tmp_path: Path) -> None:
+    store = open_blob_store(bucket.settings.model_copy(update={"blob_dir": tmp_path / "blobs"}))
+    assert isinstance(store, S3BlobStore)
+    key = source_key(new_task_uid(), 0)
+    store.put(key, b"data")
+    assert bucket.names() == [str(key)]
+    assert not (tmp_path / "blobs").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BlobStoreUnavailable):
+        open_blob_store(BlobSettings(blob_dir=tmp_path / "file"))
+
+
+def test_s3_from_the_environment_and_a_file_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keycut_master_key").write_text(MASTER_KEY)
+    (tmp_path / "keycut_s3_secret_key").write_text(f"{SECRET}\n")
+    environment = {
+        "SECRETS_DIR": str(tmp_path),
+        "BLOB_STORE": "s3",
+        "S3_ENDPOINT_URL": "",
+        "S3_BUCKET": "pictures",
+        "S3_ACCESS_KEY": "AKIA",
+        "S3_PREFIX": "/keycut/",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(f"KEYCUT_{name}", value)
+    settings = load_settings(JobSettings)
+    assert settings.s3_secret_key.get_secret_value() == SECRET
+    assert (settings.s3_endpoint_url, settings.s3_prefix) == (None, "keycut")
+    assert SECRET not in repr(settings)
+
+
+def test_everything_that_s3_lacks_is_said_at_once_with_what_else_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_BLOB_STORE", "s3")
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", "short")
+    monkeypatch.setenv("KEYCUT_S3_ENDPOINT_URL", "minio:9000")
+    with pytest.raises(WrongSettings) as error:
+        load_settings(JobSettings)
+    lines = [line.partition(":")[0] for line in str(error.value).splitlines()]
+    assert sorted(lines) == [
+        "KEYCUT_MASTER_KEY",
+        "KEYCUT_S3_ACCESS_KEY",
+        "KEYCUT_S3_BUCKET",
+        "KEYCUT_S3_ENDPOINT_URL",
+        "KEYCUT_S3_SECRET_KEY",
+    ]
+
+
+def test_files_need_nothing_of_s3() -> None:
+    assert BlobSettings().s3_bucket == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["minio:9000", "ftp://minio", "http://", f"http://key:{SECRET}@minio:9000", "s3://bucket"]
+)
+def test_addresses_that_are_none(url: str) -> None:
+    assert problems(**S3 | {"s3_endpoint_url": url}).keys() == {"s3_endpoint_url"}
+
+
+@pytest.mark.parametrize("name", ["ab", "Pictures", "pictures/cats", "-pictures", "p" * 64])
+def test_buckets_that_cannot_be(name: str) -> None:
+    assert problems(**S3 | {"s3_bucket": name}).keys() == {"s3_bucket"}
+
+
+@pytest.mark.parametrize("prefix", ["a//b", "a b", "ä"])
+def test_prefixes_that_cannot_be(prefix: str) -> None:
+    assert problems(**S3 | {"s3_prefix": prefix}).keys() == {"s3_prefix"}
+
+
+def test_a_store_that_nobody_knows() -> None:
+    assert problems(blob_store="tape").keys() == {"blob_store"}
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.blobstores.settings.find_spec", lambda name: None)
+    assert "pip install 'keycut[s3]'" in problems(**S3)["blob_store"]

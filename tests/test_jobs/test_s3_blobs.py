@@ -1,0 +1,261 @@
+"""What only the S3 store has: a bucket shared with others, requests that fail, and an end to patience."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.blobs import BlobStore
+from jobs.blobstores.s3 import PROBE, S3BlobStore
+from jobs.blobstores.s3_client import connect
+from jobs.blobstores.settings import BlobSettings
+from jobs.errors import BlobMissing, BlobStoreUnavailable
+from jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from tests.ports import free_port
+from tests.relay import Relay, relay_to
+from tests.s3_server import Bucket
+
+DATA = os.urandom(300_000)
+SECONDS = 2.3
+"""How soon a caller must be told that the server is away."""
+CALLS: list[Callable[[BlobStore, BlobKey], object]] = [
+    lambda blobs, key: blobs.put(key, DATA),
+    lambda blobs, key: blobs.get(key),
+    lambda blobs, key: blobs.open(key),
+    lambda blobs, key: blobs.delete(key),
+    lambda blobs, key: list(blobs.tasks()),
+    lambda blobs, key: blobs.delete_task(key.task),
+    lambda blobs, key: blobs.check(),
+]
+NAMES = ["put", "get", "open", "delete", "tasks", "delete_task", "check"]
+
+
+@pytest.fixture
+def key() -> BlobKey:
+    return source_key(new_task_uid(), 0)
+
+
+@pytest.fixture
+def blobs(bucket: Bucket) -> BlobStore:
+    return S3BlobStore(bucket.settings)
+
+
+@pytest.fixture
+def relay(bucket: Bucket) -> Iterator[Relay]:
+    with relay_to(bucket.settings.s3_endpoint_url) as relay:
+        yield relay
+
+
+@pytest.fixture
+def relayed(bucket: Bucket, relay: Relay) -> BlobStore:
+    return S3BlobStore(
+        bucket.settings.model_copy(update={"s3_endpoint_url": relay.url, "s3_timeout_seconds": 0.6})
+    )
+
+
+def at_port(settings: BlobSettings, port: int) -> BlobSettings:
+    return settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{port}"})
+
+
+def assert_given_up_soon(blobs: BlobStore, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]) -> None:
+    began = time.monotonic()
+    with pytest.raises(BlobStoreUnavailable) as error:
+        call(blobs, key)
+    assert time.monotonic() - began < SECONDS
+    assert "127.0.0.1" not in str(error.value)
+
+
+def test_the_name_is_the_key(blobs: BlobStore, bucket: Bucket, key: BlobKey) -> None:
+    blobs.put(key, DATA)
+    assert bucket.names() == [str(key)]
+
+
+def test_stores_under_different_prefixes_share_a_bucket(bucket: Bucket, key: BlobKey) -> None:
+    one, other = (
+        S3BlobStore(bucket.settings.model_copy(update={"s3_prefix": prefix})) for prefix in ("a/b", "a/c")
+    )
+    one.put(key, b"one")
+    other.put(key, b"other")
+    assert bucket.names() == [f"a/b/{key}", f"a/c/{key}"]
+    assert list(one.tasks()) == [key.task]
+    one.delete_task(key.task)
+    assert other.get(key) == b"other"
+    assert bucket.names() == [f"a/c/{key}"]
+
+
+def test_what_others_keep_in_the_bucket_is_left_alone(blobs: BlobStore, bucket: Bucket, key: BlobKey) -> None:
+    for name in ("readme.txt", "photos/cat.jpg", f"{key.task}x/0/source-12345678"):
+        bucket.client.put_object(Bucket=bucket.name, Key=name, Body=b"")
+    before = bucket.names()
+    blobs.put(key, b"data")
+    assert list(blobs.tasks()) == [key.task]
+    blobs.delete_task(key.task)
+    assert bucket.names() == before
+
+
+def test_check_leaves_one_empty_object(blobs: BlobStore, bucket: Bucket) -> None:
+    blobs.check()
+    blobs.check()
+    assert bucket.names() == [PROBE]
+    assert list(blobs.tasks()) == []
+
+
+def test_more_objects_than_one_page_lists(blobs: BlobStore, bucket: Bucket) -> None:
+    task, other = new_task_uid(), new_task_uid()
+    keys = [result_key(task, number % 7, new_token()) for number in range(1_003)] + [source_key(other, 0)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: blobs.put(key, b""), keys))
+    blobs.delete_task(task)
+    assert bucket.names() == [str(keys[-1])]
+
+
+def test_a_deletion_carries_the_checksum_that_old_servers_ask_for(bucket: Bucket) -> None:
+    client = connect(bucket.settings)
+    sent: list[str] = []
+    client.meta.events.register(
+        "before-send.s3.DeleteObjects", lambda request, **_: sent.append(request.headers["Content-MD5"])
+    )
+    client.delete_objects(Bucket=bucket.name, Delete={"Objects": [{"Key": "a"}], "Quiet": True})
+    client.close()
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_a_bucket_that_went_away(
+    blobs: BlobStore, bucket: Bucket, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]
+) -> None:
+    """It is no proof that a blob is gone."""
+    bucket.remove()
+    assert_given_up_soon(blobs, key, call)
+    bucket.make()
+    blobs.put(key, DATA)
+    assert blobs.get(key) == DATA
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_a_silent_server_is_given_up_soon(
+    relayed: BlobStore, relay: Relay, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]
+) -> None:
+    relay.silent.set()
+    assert_given_up_soon(relayed, key, call)
+    relay.silent.clear()
+    relayed.put(key, DATA)
+    assert relayed.get(key) == DATA
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_a_server_that_is_not_there(
+    bucket: Bucket, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]
+) -> None:
+    assert_given_up_soon(S3BlobStore(at_port(bucket.settings, free_port())), key, call)
+
+
+def test_an_address_that_nobody_answers(bucket: Bucket, key: BlobKey) -> None:
+    """Connecting itself takes for ever: the queue of new connections is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = [socket.socket() for _ in range(4)]
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(server.getsockname())
+        store = S3BlobStore(at_port(bucket.settings, server.getsockname()[1]))
+        assert_given_up_soon(store, key, CALLS[0])
+        for connection in waiting:
+            connection.close()
+
+
+def test_a_server_that_reads_nothing(bucket: Bucket, key: BlobKey) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        store = S3BlobStore(at_port(bucket.settings, server.getsockname()[1]))
+        assert_given_up_soon(store, key, lambda blobs, key: blobs.put(key, bytes(32 * 2**20)))
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_a_broken_connection_is_tried_again(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey, call: Callable[[BlobStore, BlobKey], object]
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
+    relay.hang_ups[:] = [0, 5]
+    call(relayed, key)
+    assert relay.hang_ups == []
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda blobs, key: blobs.get(key) == DATA,
+        lambda blobs, key: blobs.open(key).read() == DATA,
+        lambda blobs, key: list(blobs.tasks()) == [key.task],
+    ],
+    ids=["get", "open", "tasks"],
+)
+def test_an_answer_that_ends_in_its_header_is_asked_for_again(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey, read: Callable[[BlobStore, BlobKey], bool]
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
+    relay.hang_ups[:] = [20, 40]
+    assert read(relayed, key)
+    assert relay.hang_ups == []
+
+
+def test_a_truncated_answer_is_asked_for_again(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
+    relay.hang_ups[:] = [100_000, 200_000]
+    assert relayed.get(key) == DATA
+    assert relay.hang_ups == []
+
+
+def test_an_answer_that_is_always_truncated(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
+    relay.hang_ups[:] = [100_000] * 3
+    with pytest.raises(BlobStoreUnavailable):
+        relayed.get(key)
+
+
+def test_a_reader_goes_on_after_a_broken_connection(
+    relayed: BlobStore, relay: Relay, bucket: Bucket, key: BlobKey
+) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=str(key), Body=DATA)
+    relay.hang_ups[:] = [100_000, 120_000]
+    with relayed.open(key) as file:
+        assert file.read() == DATA
+    assert relay.hang_ups == []
+
+
+def test_a_reader_that_seeks(blobs: BlobStore, key: BlobKey) -> None:
+    blobs.put(key, DATA)
+    with blobs.open(key) as file:
+        for offset, size in [
+            (200_000, 1_000),
+            (0, 10),
+            (299_999, 5),
+            (300_000, 5),
+            (400_000, 5),
+            (150_000, 150_000),
+        ]:
+            file.seek(offset)
+            assert file.read(size) == DATA[offset : offset + size]
+        assert file.seek(-7, os.SEEK_END) == len(DATA) - 7
+        assert file.read() == DATA[-7:]
+        with pytest.raises(ValueError, match="before the beginning"):
+            file.seek(-1)
+
+
+def test_a_reader_never_mixes_two_objects(blobs: BlobStore, key: BlobKey) -> None:
+    blobs.put(key, DATA)
+    with blobs.open(key) as file:
+        blobs.put(key, os.urandom(len(DATA)))
+        file.seek(200_000)
+        with pytest.raises(BlobStoreUnavailable, match="PreconditionFailed"):
+            file.read()
+        blobs.delete(key)
+        with pytest.raises(BlobMissing):
+            file.read()
