@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from celery.app.amqp import AMQP
-from kombu import Connection
+from kombu.connection import Connection
 
 _PAUSES: Final = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
 """Seconds before the next attempt to connect. Celery has no setting for them."""
 
 
-class PromptConnection(Connection):  # type: ignore[misc]  # Celery and kombu publish no types
+class PromptConnection(Connection):
     """Asks an absent broker again every two seconds at the latest.
 
     Left alone, Celery's pauses grow by two seconds each, up to half a minute, which a worker sits out although the
@@ -25,7 +25,7 @@ class PromptConnection(Connection):  # type: ignore[misc]  # Celery and kombu pu
         return ensure(*arguments, **{**_PAUSES, **named})
 
 
-class PromptBroker(AMQP):  # type: ignore[misc]  # as above
+class PromptBroker(AMQP):  # type: ignore[misc]  # Celery publishes no types
     """What a Celery application makes its connections by; for `Celery(amqp=...)`."""
 
     Connection = PromptConnection

@@ -50,7 +50,7 @@ def _verdicts(jobs_each: int, work_seconds: float) -> Iterator[tuple[Scenario, V
             if service is None or scenario.settings != settings:
                 opened.close()
                 own = {WORK_SECONDS_VARIABLE: str(work_seconds), **dict(scenario.settings)}
-                service, settings = opened.enter_context(Service(**own)), scenario.settings
+                service, settings = opened.enter_context(Service(own)), scenario.settings
             yield scenario, run_scenario(service, scenario, jobs_each, f"account-{number}")
 
 

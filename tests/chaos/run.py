@@ -17,7 +17,7 @@ from keycut.errors import KeycutError
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
 from tests.chaos.service import PRICE_CREDITS, Credentials, Service, patiently
-from tests.chaos.verdict import Verdict, judge
+from tests.chaos.verdict import Evidence, Verdict, judge
 
 SUBMITTERS: Final = 3
 OPEN_AT_ONCE: Final = 8
@@ -38,7 +38,13 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
         _wait_for_the_end(service, account, TROUBLE_SECONDS)
     service.wait_until_well()
     _wait_for_the_end(service, account, SETTLE_SECONDS)
-    return judge(service, account, accepted, refused, service.faults.times_ms(began_ms))
+    evidence = Evidence(
+        client=service.client,
+        redis_dir=service.redis_dir,
+        blob_dir=service.blob_dir,
+        limits=service.settings.ledger_limits(),
+    )
+    return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
 
 
 @contextmanager

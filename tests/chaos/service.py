@@ -1,4 +1,4 @@
-"""The whole service as processes, each started again when it dies: Redis-protocol server, gateway, three workers."""
+"""The whole service as processes, each started again when it dies: Redis server, gateway, three workers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from typing import Final, Self, TypeVar
 
 import httpx
 from redis import Redis
+from redis.exceptions import RedisError
 
 from gateway.settings import GatewaySettings
-from jobs.blobstores.file import FileBlobStore
 from jobs.errors import LedgerUnavailable
 from jobs.stores.redis import RedisPresence, connect
 from keycut.supervisor import Backoff, Program, Supervisor
@@ -74,13 +74,14 @@ class Credentials:
 class Service:
     """Runs as long as the block lasts. Whatever ends the harness ends the processes too."""
 
-    def __init__(self, **settings: str) -> None:
-        """Prepare a service of its own, with a folder, a server and a port of its own.
+    def __init__(self, settings: Mapping[str, str], *, redis_dir: Path | None = None) -> None:
+        """Prepare a service with a folder, a server and a port of its own.
 
         Args:
             settings: environment variables of gateway and workers, on top of settings that make faults show fast.
+            redis_dir: an empty folder for the server's data; one is made when absent.
         """
-        self._own_settings = settings
+        self._redis_dir, self._own_settings = redis_dir, settings
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -100,8 +101,8 @@ class Service:
     def _make_parts(self, opening: ExitStack) -> None:
         for name in ("redis", "models", "graphs", "faults"):
             (self.folder / name).mkdir()
+        self.redis_dir = self._redis_dir or self.folder / "redis"
         self.blob_dir = self.folder / "blobs"
-        self.blobs = FileBlobStore(self.blob_dir)
         self.faults = FaultPoints(self.folder / "faults")
         self.faults.switch({})
         server = str(self.folder / "redis.sock")
@@ -163,11 +164,6 @@ class Service:
         )
 
     @property
-    def redis_dir(self) -> Path:
-        """The server's data."""
-        return self.folder / "redis"
-
-    @property
     def url(self) -> str:
         """Where the gateway listens."""
         return f"http://127.0.0.1:{self.port}"
@@ -225,8 +221,6 @@ def patiently(call: Callable[[], T], seconds: float = 20) -> T:
     Raises:
         LedgerUnavailable, redis.RedisError, OSError: it did not in time.
     """
-    from redis.exceptions import RedisError
-
     ends_at = time.monotonic() + seconds
     while True:
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Final
 
 from redis import Redis
 
+from jobs.blobstores.file import FileBlobStore
 from jobs.errors import CutoutError, TimedOut, WorkerLost
 from jobs.ids import TaskUid
 from jobs.record import Item, Task
@@ -19,9 +21,7 @@ from jobs.stores.keys import KEY_PREFIX, item_name
 from jobs.stores.redis import RedisLedger
 from tests.chaos.history import next_end_seconds, read_history
 from tests.chaos.pictures import Effect, Picture
-from tests.chaos.service import PRICE_CREDITS, Service
 
-_GRACE_SECONDS: Final = 1
 _OF_OPEN_ITEMS: Final = ("lane", "turns", "waiting", "queued", "leases", "claims", "unfinished")
 """Kinds of keys that are gone when nothing waits or runs."""
 _ENDS: Final[Mapping[Effect, type[CutoutError] | None]] = {
@@ -94,26 +94,43 @@ HEADINGS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where a service keeps what it knows."""
+
+    client: Redis
+    redis_dir: Path
+    blob_dir: Path
+    limits: LedgerLimits
+
+
 def judge(
-    service: Service, account: str, accepted: Mapping[TaskUid, Picture], refused: int, faults_ms: Sequence[int]
+    service: Evidence,
+    account: str,
+    accepted: Mapping[TaskUid, Picture],
+    refused: int,
+    faults_ms: Sequence[int],
+    *,
+    grace_seconds: float = 1,
 ) -> Verdict:
     """Look at everything that an account's jobs left, sweep, and look again.
 
     Args:
         service: at rest: all jobs have ended, or their time is over.
-        account: whose jobs; it was granted credits and had none before.
+        account: whose jobs; it was granted credits for them and has had no others.
         accepted: what the gateway answered, and for which picture.
         refused: requests without an answer; the ledger may know them all the same.
         faults_ms: when faults happened.
+        grace_seconds: age from which what belongs to no task is swept.
     """
-    ledger = RedisLedger(service.client, service.settings.ledger_limits())
+    ledger = RedisLedger(service.client, service.limits)
     uids = _tasks_of(service, account)
     tasks = dict(zip(uids, ledger.get_many(uids, account), strict=True))
     histories = read_history(service.redis_dir)
     mine = {name: histories[name] for uid in uids for name in [item_name(uid, 0)]}
     # What is swept once nothing is open is what was left lying about; no result may go with it.
-    time.sleep(_GRACE_SECONDS)
-    _sweep(service, ledger)
+    time.sleep(grace_seconds)
+    _sweep(service, ledger, grace_seconds)
     return Verdict(
         jobs=len(uids),
         faults=len(faults_ms),
@@ -125,19 +142,19 @@ def judge(
             uid for uid, picture in accepted.items() if _is_wrong(service, tasks.get(uid), picture)
         ),
         still_open=still_open(service.client),
-        orphans=_left_after_retention(service),
+        orphans=_left_after_retention(service, grace_seconds),
         rerun_seconds=tuple(gap / 1000 for item in mine.values() for gap in item.reruns_ms),
         next_end_seconds=tuple(next_end_seconds(mine.values(), faults_ms)),
     )
 
 
-def _sweep(service: Service, ledger: RedisLedger) -> None:
-    sweeper = Sweeper(ledger, service.blobs, orphan_grace_seconds=_GRACE_SECONDS)
+def _sweep(service: Evidence, ledger: RedisLedger, grace_seconds: float) -> None:
+    sweeper = Sweeper(ledger, FileBlobStore(service.blob_dir), orphan_grace_seconds=grace_seconds)
     sweeper.sweep()
     sweeper.sweep_orphans()
 
 
-def _tasks_of(service: Service, account: str) -> list[TaskUid]:
+def _tasks_of(service: Evidence, account: str) -> list[TaskUid]:
     names = service.client.scan_iter(match=f"{KEY_PREFIX}task:*", count=1000)
     return [TaskUid(name.rpartition(":")[2]) for name in names if service.client.hget(name, "account") == account]
 
@@ -157,17 +174,17 @@ def _ended_right(task: Task | None, picture: Picture) -> bool:
 def _charged_wrong(ledger: RedisLedger, account: str, tasks: Mapping[TaskUid, Task | None]) -> int:
     balance = ledger.balance(account)
     assert balance is not None
-    done = sum(1 for task in tasks.values() if task is not None and _item(task).result is not None)
-    return abs(balance.used - done * PRICE_CREDITS) + balance.reserved
+    due = sum(item.price for task in tasks.values() if task and (item := _item(task)).result)
+    return abs(balance.used - due) + balance.reserved
 
 
-def _is_wrong(service: Service, task: Task | None, picture: Picture) -> bool:
+def _is_wrong(service: Evidence, task: Task | None, picture: Picture) -> bool:
     """Whether a result that should be there is not, or is not the picture's."""
     result = task and _item(task).result
     if not result:
         return False  # lost, or rightly without one
     try:
-        return not picture.fits(service.blobs.get(result.blob))
+        return not picture.fits(FileBlobStore(service.blob_dir).get(result.blob))
     except CutoutError:
         return True
 
@@ -181,9 +198,9 @@ def still_open(client: Redis, key_prefix: str = KEY_PREFIX) -> tuple[str, ...]:
     return (*found, *([] if open_count == "0" else [f"open: {open_count!r}"]))
 
 
-def _left_after_retention(service: Service) -> tuple[str, ...]:
+def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str, ...]:
     """Sweep as if all retention were over; what is there after that would be there for ever."""
-    _sweep(service, RedisLedger(service.client, LedgerLimits(retention_seconds=0)))
+    _sweep(service, RedisLedger(service.client, LedgerLimits(retention_seconds=0)), grace_seconds)
     files = [str(path.relative_to(service.blob_dir)) for path in service.blob_dir.rglob("*") if path.is_file()]
     records = [
         name

@@ -14,8 +14,9 @@ from jobs.spec import CutoutSpec, lane_of
 from jobs.store import LedgerLimits
 from jobs.stores.client import connect
 from jobs.stores.redis import RedisLedger
+from tests.ports import free_port
 from tests.redis_server import redis_server
-from tests.test_gateway.test_server import Installation, free_port
+from tests.test_gateway.test_server import Installation
 
 PATIENCE_SECONDS = 20
 
