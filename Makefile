@@ -23,8 +23,8 @@ run: weights ## The same, and leave the service up
 test: $(VENV)/.dev weights lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest
 
-chaos: $(VENV)/.dev ## Kill parts of the service at work for ten minutes and print what was lost
-	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --report out/chaos.md
+chaos: $(VENV)/.dev weights ## Kill parts of the service at work for ten minutes and print what was lost
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .

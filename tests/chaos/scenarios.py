@@ -16,6 +16,7 @@ from jobs.errors import LedgerUnavailable
 from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT
 from tests.chaos.pictures import Effect
 from tests.chaos.service import GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+from worker.settings import NetworkSettings
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 
@@ -177,3 +178,18 @@ SCENARIOS: Final = (
         settings=(("KEYCUT_MAX_ATTEMPTS", "3"), ("KEYCUT_JOB_TIMEOUT_SECONDS", "4")),
     ),
 )
+
+
+def with_the_default_network() -> Scenario:
+    """Workers killed while they run the network that the service runs by default; its weights must be here."""
+    network = NetworkSettings()
+    return Scenario(
+        name="worker killed, default network",
+        fault=kill_worker,
+        every_seconds=8,
+        settings=(
+            ("KEYCUT_MODEL", network.model),
+            ("KEYCUT_MODELS_DIR", str(network.models_dir)),
+            ("KEYCUT_CACHE_DIR", str(network.cache_dir)),
+        ),
+    )
