@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from jobs.ids import TaskUid, parse_task_uid
-from jobs.stores.redis import RedisLedger
 from keycut import Client
 from keycut.connection import Retries
 from keycut.errors import KeycutError
@@ -42,7 +41,7 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
         client=service.client,
         redis_dir=service.redis_dir,
         blob_dir=service.blob_dir,
-        limits=service.settings.ledger_limits(),
+        limits=service.limits,
     )
     return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
 
@@ -98,8 +97,7 @@ def _submit(
 
 
 def _open_count(service: Service, account: str) -> int:
-    ledger = RedisLedger(service.client, service.settings.ledger_limits())
-    return patiently(lambda: len(ledger.unfinished(account)))
+    return patiently(lambda: len(service.ledger.unfinished(account)))
 
 
 def _wait_for_room(service: Service, account: str) -> None:

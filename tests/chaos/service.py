@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from gateway.settings import GatewaySettings
 from jobs.errors import LedgerUnavailable
-from jobs.stores.redis import RedisPresence, connect
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from keycut.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
@@ -113,9 +113,11 @@ class Service:
         self.client: Redis = opening.enter_context(connect(f"unix://{server}"))
         self.port = free_port()
         self._settings = self._settings_here()
-        self.settings = GatewaySettings.model_validate(
-            {name.removeprefix("KEYCUT_").lower(): value for name, value in self._settings.items()}
-        )
+        settings = {name: value for name, value in self._settings.items() if name.startswith("KEYCUT_")}
+        self.limits = GatewaySettings.model_validate(
+            {name.removeprefix("KEYCUT_").lower(): value for name, value in settings.items()}
+        ).ledger_limits()
+        self.ledger = RedisLedger(self.client, self.limits)
 
     def _settings_here(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
