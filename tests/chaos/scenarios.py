@@ -53,8 +53,7 @@ def kill_worker(service: Service) -> None:
     }
     service.faults.note()
     for pid in victims[random.choice(sorted(victims))]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        _signal(os.kill, pid, signal.SIGKILL)
 
 
 def stop_worker(service: Service) -> None:
@@ -62,7 +61,7 @@ def stop_worker(service: Service) -> None:
     name = ready_worker(service)
     if name is not None:
         service.faults.note()
-        os.kill(service.leader(name), signal.SIGTERM)
+        _signal(os.kill, service.leader(name), signal.SIGTERM)
 
 
 def freeze_worker(service: Service) -> None:
@@ -72,23 +71,23 @@ def freeze_worker(service: Service) -> None:
         return
     group = service.leader(name)
     service.faults.note()
-    os.killpg(group, signal.SIGSTOP)
+    _signal(os.killpg, group, signal.SIGSTOP)
     try:
         time.sleep(PAST_LEASE_SECONDS)
     finally:
-        os.killpg(group, signal.SIGCONT)
+        _signal(os.killpg, group, signal.SIGCONT)
 
 
 def kill_server(service: Service) -> None:
     """Kill -9 the Redis-protocol server; it comes back on the same append-only file."""
     service.faults.note()
-    os.kill(service.leader(SERVER), signal.SIGKILL)
+    _signal(os.kill, service.leader(SERVER), signal.SIGKILL)
 
 
 def kill_gateway(service: Service) -> None:
     """Kill -9 the gateway, all of it."""
     service.faults.note()
-    os.killpg(service.leader(GATEWAY), signal.SIGKILL)
+    _signal(os.killpg, service.leader(GATEWAY), signal.SIGKILL)
 
 
 def cut_workers_off(service: Service) -> None:
@@ -132,6 +131,12 @@ def _limit_files(service: Service, size_bytes: int) -> None:
         for pid in service.members(name):
             with suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+
+def _signal(send: Callable[[int, int], None], target: int, number: int) -> None:
+    """Send a signal to a process or group of the service, which may have died by itself just now."""
+    with suppress(ProcessLookupError):
+        send(target, number)
 
 
 def ready_worker(service: Service) -> str | None:
