@@ -2,13 +2,14 @@
 # On a fresh Debian or Ubuntu machine they need git, make and Python 3.11 or newer with venv.
 
 PYTHON ?= python3
+JOBS ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint benchmark lock clean weights
+.PHONY: help demo run test chaos lint benchmark lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -21,6 +22,9 @@ run: weights ## The same, and leave the service up
 
 test: $(VENV)/.dev weights lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest
+
+chaos: $(VENV)/.dev weights ## Kill parts of the service at work for ten minutes and print what was lost
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .

@@ -25,6 +25,7 @@ from jobs.queue import TASK_NAME, queue_name
 from jobs.queues.celery import CeleryQueue, celery_settings
 from jobs.stores.client import EvictingServer, connect, require_no_eviction
 from jobs.stores.redis import RedisLedger, RedisPresence
+from worker.broker import HintBroker
 from worker.child import Child
 from worker.parent import Parent
 from worker.settings import WorkerSettings
@@ -55,7 +56,7 @@ class LookAfterChild(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery p
 
 def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     """The Celery application of one worker."""
-    app = Celery("keycut", set_as_current=False)
+    app = Celery("keycut", set_as_current=False, amqp=HintBroker)
     app.conf.update(celery_settings(settings.redis_url.get_secret_value()))
     app.conf.update(
         worker_proc_alive_timeout=settings.start_timeout_seconds,

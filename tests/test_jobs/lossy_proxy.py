@@ -1,4 +1,4 @@
-"""A relay between a client and a server that can lose one reply: what a broken connection does."""
+"""Relays between clients and a server, and one that can lose a reply: what a broken connection does."""
 
 from __future__ import annotations
 
@@ -10,20 +10,38 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from typing_extensions import override
 
 _CHUNK_BYTES: Final = 65_536
 
 
-class LossyProxy(socketserver.ThreadingUnixStreamServer):
-    """Relays between unix sockets until it is told to lose a reply; then it hangs up instead of passing it on."""
+class Proxy(socketserver.ThreadingUnixStreamServer):
+    """Relays between unix sockets as long as it is not told to hang up."""
 
     block_on_close = True
+    request_queue_size = 128
 
     def __init__(self, address: Path, upstream: str) -> None:
         super().__init__(str(address), _Relay)
         self.upstream = upstream
         self.url = f"unix://{address}"
+
+    def passes(self, *, reply: bool) -> bool:
+        """Whether the bytes at hand are passed on, once this returns; if not, both sides are hung up on."""
+        return True
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep silent: the relay ends, and so its connections do."""
+
+
+class LossyProxy(Proxy):
+    """Loses one reply when it is told to: it hangs up instead of passing it on."""
+
+    def __init__(self, address: Path, upstream: str) -> None:
+        super().__init__(address, upstream)
         self.lost_count = 0
         self._replies_until_loss = -1
 
@@ -31,17 +49,19 @@ class LossyProxy(socketserver.ThreadingUnixStreamServer):
         """Lose the next bytes that the server sends, or those after some more replies."""
         self._replies_until_loss = after
 
-    def loses_this_one(self) -> bool:
-        """Whether the reply at hand is the one to lose."""
+    @override
+    def passes(self, *, reply: bool) -> bool:
+        if not reply:
+            return True
         self._replies_until_loss -= 1
         if self._replies_until_loss != -1:
-            return False
+            return True
         self.lost_count += 1
-        return True
+        return False
 
 
 class _Relay(socketserver.BaseRequestHandler):
-    server: LossyProxy
+    server: Proxy
     request: socket.socket
 
     def handle(self) -> None:
@@ -51,18 +71,18 @@ class _Relay(socketserver.BaseRequestHandler):
             while True:
                 for source in select.select(list(targets), [], [])[0]:
                     data = source.recv(_CHUNK_BYTES)
-                    if not data or (source is upstream and self.server.loses_this_one()):
+                    if not data or not self.server.passes(reply=source is upstream):
                         return
                     targets[source].sendall(data)
 
 
+P = TypeVar("P", bound=Proxy)
+
+
 @contextmanager
-def lossy_proxy(redis_url: str) -> Iterator[LossyProxy]:
-    """Run a proxy in front of a server with a `unix://` URL. Close its clients before the block ends."""
-    with (
-        tempfile.TemporaryDirectory(prefix="keycut-") as folder,
-        LossyProxy(Path(folder, "proxy.sock"), redis_url.removeprefix("unix://")) as proxy,
-    ):
+def running(proxy: P) -> Iterator[P]:
+    """Relay as long as the block lasts. Close the proxy's clients before it ends."""
+    with proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=[0.02])
         thread.start()
         try:
@@ -70,3 +90,13 @@ def lossy_proxy(redis_url: str) -> Iterator[LossyProxy]:
         finally:
             proxy.shutdown()
             thread.join()
+
+
+@contextmanager
+def lossy_proxy(redis_url: str) -> Iterator[LossyProxy]:
+    """Run a proxy in front of a server with a `unix://` URL. Close its clients before the block ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="keycut-") as folder,
+        running(LossyProxy(Path(folder, "proxy.sock"), redis_url.removeprefix("unix://"))) as proxy,
+    ):
+        yield proxy

@@ -1,0 +1,81 @@
+"""`python -m tests.chaos --jobs 2000`: every scenario in turn with many jobs, and a table of what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from jobs import logs
+from tests.chaos.run import run_scenario
+from tests.chaos.scenarios import SCENARIOS, Scenario, with_the_default_network
+from tests.chaos.service import LEASE_SECONDS, WORKERS, Service
+from tests.chaos.stand_ins import WORK_SECONDS_VARIABLE
+from tests.chaos.verdict import HEADINGS, Verdict
+
+
+@click.command()
+@click.option("--jobs", default=2_000, show_default=True, help="How many, over all scenarios.")
+@click.option("--network-jobs", default=0, show_default=True, help="As many more with the default network.")
+@click.option("--work-seconds", default=0.1, show_default=True, help="How much longer each picture takes.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the table as well."
+)
+def main(jobs: int, network_jobs: int, work_seconds: float, report: Path | None) -> None:
+    """Go through all scenarios; exit with 1 if a promise was broken."""
+    logs.configure("console", "warning")
+    plan = [(scenario, jobs // len(SCENARIOS)) for scenario in SCENARIOS]
+    if network_jobs:
+        plan.append((with_the_default_network(), network_jobs))
+    lines = [*_heading(), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
+    click.echo("\n".join(lines))
+    broken: dict[str, object] = {}
+    for scenario, verdict in _verdicts(plan, work_seconds):
+        lines.append(_row([scenario.name, *verdict.row()]))
+        click.echo(lines[-1])
+        if verdict.broken:
+            broken[scenario.name] = verdict.broken
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for name, promises in broken.items():
+        click.echo(f"{name}: {promises}", err=True)
+    sys.exit(1 if broken else 0)
+
+
+def _verdicts(plan: Sequence[tuple[Scenario, int]], work_seconds: float) -> Iterator[tuple[Scenario, Verdict]]:
+    """Run the scenarios; neighbours with the same settings share a service."""
+    with ExitStack() as opened:
+        service, settings = None, None
+        for number, (scenario, job_count) in enumerate(plan):
+            if service is None or scenario.settings != settings:
+                opened.close()
+                own = {WORK_SECONDS_VARIABLE: str(work_seconds), **dict(scenario.settings)}
+                service, settings = opened.enter_context(Service(own)), scenario.settings
+            yield scenario, run_scenario(service, scenario, job_count, f"account-{number}")
+
+
+def _heading() -> list[str]:
+    today = datetime.now(UTC).date().isoformat()
+    return [f"{today}, {_machine()}; {len(WORKERS)} workers, lease {LEASE_SECONDS:g} s", ""]
+
+
+def _machine() -> str:
+    """Processors and their name, where the system tells it."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} virtual cores, {names[0] if names else 'unknown'}"
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""One scenario: jobs come in, faults happen, everything comes to rest, the verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+from jobs.ids import TaskUid, parse_task_uid
+from keycut import Client
+from keycut.connection import Retries
+from keycut.errors import KeycutError
+from tests.chaos.pictures import Picture, picture
+from tests.chaos.scenarios import Scenario
+from tests.chaos.service import PRICE_CREDITS, Credentials, Service, patiently
+from tests.chaos.verdict import Evidence, Verdict, judge
+
+SUBMITTERS: Final = 3
+OPEN_AT_ONCE: Final = 8
+"""Jobs under way: enough that every worker has one and some wait, so that no fault meets an idle service."""
+TROUBLE_SECONDS: Final = 10
+"""How long faults go on once the last job has come in, if any is left that they can meet."""
+SETTLE_SECONDS: Final = 90
+_PATIENT: Final = Retries(attempts=60, first_delay_seconds=0.1, longest_delay_seconds=2)
+
+
+def run_scenario(service: Service, scenario: Scenario, job_count: int, account: str) -> Verdict:
+    """Put a service through a scenario, as an account of its own."""
+    credentials = service.add_account(account, job_count * PRICE_CREDITS)
+    service.wait_until_well()
+    began_ms = round(time.time() * 1000)
+    with _trouble(service, scenario):
+        accepted, refused = _submit(service, scenario, job_count, credentials)
+        _wait_for_the_end(service, account, TROUBLE_SECONDS)
+    service.wait_until_well()
+    _wait_for_the_end(service, account, SETTLE_SECONDS)
+    evidence = Evidence(
+        client=service.client,
+        redis_dir=service.redis_dir,
+        blob_dir=service.blob_dir,
+        limits=service.limits,
+    )
+    return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
+
+
+@contextmanager
+def _trouble(service: Service, scenario: Scenario) -> Iterator[None]:
+    """Make the scenario's faults as long as the block lasts; afterwards everything is whole again."""
+    over = threading.Event()
+
+    def keep_at_it() -> None:
+        while scenario.fault is not None and not over.wait(scenario.every_seconds):
+            scenario.fault(service)
+
+    with ThreadPoolExecutor(1) as thread:
+        service.faults.switch(scenario.chances)
+        troublemaker = thread.submit(keep_at_it)
+        try:
+            yield
+        finally:
+            over.set()
+            service.faults.switch({})
+        troublemaker.result()
+
+
+def _submit(
+    service: Service, scenario: Scenario, job_count: int, credentials: Credentials
+) -> tuple[dict[TaskUid, Picture], int]:
+    """Hand all pictures in, a bounded number at a time.
+
+    Returns:
+        What was accepted, and how many requests got no usable answer.
+    """
+    pictures = [picture(number, scenario.effects[number % len(scenario.effects)]) for number in range(job_count)]
+    accepted: dict[TaskUid, Picture] = {}
+    with (
+        Client(service.url, credentials.public_key, credentials.private_key, retries=_PATIENT) as client,
+        ThreadPoolExecutor(SUBMITTERS) as threads,
+    ):
+
+        def submit(one: Picture) -> None:
+            _wait_for_room(service, credentials.account)
+            try:
+                job = client.remove_background(
+                    one.png(), erode_size=0, hair_optimization="off", only_mask=one.only_mask
+                )
+            except KeycutError:
+                return
+            accepted[parse_task_uid(job.uid)] = one
+
+        for done in [threads.submit(submit, one) for one in pictures]:
+            done.result()
+    return accepted, job_count - len(accepted)
+
+
+def _open_count(service: Service, account: str) -> int:
+    return patiently(lambda: len(service.ledger.unfinished(account)))
+
+
+def _wait_for_room(service: Service, account: str) -> None:
+    ends_at = time.monotonic() + SETTLE_SECONDS
+    while _open_count(service, account) >= OPEN_AT_ONCE and time.monotonic() < ends_at:
+        time.sleep(0.05)
+
+
+def _wait_for_the_end(service: Service, account: str, seconds: float) -> None:
+    """Wait until the account has no open job, or the time for that is over."""
+    ends_at = time.monotonic() + seconds
+    while _open_count(service, account) and time.monotonic() < ends_at:
+        time.sleep(0.05)

@@ -1,0 +1,200 @@
+"""What is done to the running service: one row a scenario."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from jobs.errors import LedgerUnavailable
+from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT
+from tests.chaos.pictures import Effect
+from tests.chaos.service import GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+from worker.settings import NetworkSettings
+
+PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
+
+Fault = Callable[[Service], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One kind of trouble."""
+
+    name: str
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Fault points that are live, each with its chance."""
+    fault: Fault | None = None
+    """Done again and again while jobs come in."""
+    every_seconds: float = 1
+    """Pause between two faults."""
+    effects: tuple[Effect, ...] = (Effect.NONE,)
+    """What the jobs' pictures do, in turn."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Environment variables of the service, where they differ."""
+
+
+def kill_worker(service: Service) -> None:
+    """Kill -9 a worker: its computing child, its parent, or all of it."""
+    name = ready_worker(service)
+    if name is None:
+        return
+    leader = service.leader(name)
+    victims = {
+        "child": [pid for pid in service.members(name) if pid != leader],
+        "parent": [leader],
+        "all": service.members(name),
+    }
+    service.faults.note()
+    for pid in victims[random.choice(sorted(victims))]:
+        _signal(os.kill, pid, signal.SIGKILL)
+
+
+def stop_worker(service: Service) -> None:
+    """Stop a worker in order, as a new version's roll-out does."""
+    name = ready_worker(service)
+    if name is not None:
+        service.faults.note()
+        _signal(os.kill, service.leader(name), signal.SIGTERM)
+
+
+def freeze_worker(service: Service) -> None:
+    """Freeze a worker past its lease, and let it go on as if nothing had been."""
+    name = ready_worker(service)
+    if name is None:
+        return
+    group = service.leader(name)
+    service.faults.note()
+    _signal(os.killpg, group, signal.SIGSTOP)
+    try:
+        time.sleep(PAST_LEASE_SECONDS)
+    finally:
+        _signal(os.killpg, group, signal.SIGCONT)
+
+
+def kill_server(service: Service) -> None:
+    """Kill -9 the Redis-protocol server; it comes back on the same append-only file."""
+    service.faults.note()
+    _signal(os.kill, service.leader(SERVER), signal.SIGKILL)
+
+
+def kill_gateway(service: Service) -> None:
+    """Kill -9 the gateway, all of it."""
+    service.faults.note()
+    _signal(os.killpg, service.leader(GATEWAY), signal.SIGKILL)
+
+
+def cut_workers_off(service: Service) -> None:
+    """Cut the network between all workers and the server for longer than a lease."""
+    service.faults.note()
+    with service.worker_wire.cut():
+        time.sleep(PAST_LEASE_SECONDS)
+
+
+def lose_replies(service: Service) -> None:
+    """Break connections in place of replies for a while; the calls have taken effect."""
+    wires = (service.gateway_wire, service.worker_wire)
+    for wire in wires:
+        wire.loss_chance = 0.03
+    try:
+        time.sleep(2)
+    finally:
+        for wire in wires:
+            wire.loss_chance = 0
+
+
+def fill_disk(service: Service) -> None:
+    """Let no process of gateway and workers write to a file for a while: the disk is full."""
+    service.faults.note()
+    with no_room(service):
+        time.sleep(PAST_LEASE_SECONDS)
+
+
+@contextmanager
+def no_room(service: Service) -> Iterator[None]:
+    """Set every process's limit on a file's size to nothing."""
+    _limit_files(service, 0)
+    try:
+        yield
+    finally:
+        _limit_files(service, resource.RLIM_INFINITY)
+
+
+def _limit_files(service: Service, size_bytes: int) -> None:
+    for name in (GATEWAY, *WORKERS):
+        for pid in service.members(name):
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+
+def _signal(send: Callable[[int, int], None], target: int, number: int) -> None:
+    """Send a signal to a process or group of the service, which may have died by itself just now."""
+    with suppress(ProcessLookupError):
+        send(target, number)
+
+
+def ready_worker(service: Service) -> str | None:
+    """A worker that can be met at work; none while the server is away."""
+    try:
+        workers = service.ready_workers()
+    except LedgerUnavailable:
+        return None
+    return random.choice(workers) if workers else None
+
+
+def anything(service: Service) -> None:
+    """Any of the faults."""
+    random.choice(ALL_FAULTS)(service)
+
+
+ALL_FAULTS: Final[tuple[Fault, ...]] = (
+    kill_worker,
+    stop_worker,
+    freeze_worker,
+    kill_server,
+    kill_gateway,
+    cut_workers_off,
+    lose_replies,
+    fill_disk,
+)
+_STEPS: Final = {AFTER_CLAIM: 0.05, AFTER_RESULT: 0.05, AFTER_FINISH: 0.05}
+
+SCENARIOS: Final = (
+    Scenario(name="worker killed, once a second", fault=kill_worker),
+    Scenario(name="worker dies between two steps", chances=_STEPS),
+    Scenario(name="worker stopped in order", fault=stop_worker, every_seconds=1.5),
+    Scenario(name="worker frozen past its lease", fault=freeze_worker, every_seconds=0.5),
+    Scenario(name="workers cut off from Redis", fault=cut_workers_off, every_seconds=1.5),
+    Scenario(name="replies of Redis lost", fault=lose_replies, every_seconds=0.2),
+    Scenario(name="Redis killed and restarted", fault=kill_server, every_seconds=2),
+    Scenario(name="gateway killed", fault=kill_gateway, every_seconds=2),
+    Scenario(name="gateway dies between record and hint", chances={BEFORE_HINT: 0.2}),
+    Scenario(name="disk full", fault=fill_disk, every_seconds=1.5),
+    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_HINT: 0.05}),
+    Scenario(
+        name="pictures that kill or hang their worker",
+        effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),
+        settings=(("KEYCUT_MAX_ATTEMPTS", "3"), ("KEYCUT_JOB_TIMEOUT_SECONDS", "4")),
+    ),
+)
+
+
+def with_the_default_network() -> Scenario:
+    """Workers killed while they run the network that the service runs by default; its weights must be here."""
+    network = NetworkSettings()
+    return Scenario(
+        name="worker killed, default network",
+        fault=kill_worker,
+        every_seconds=8,
+        settings=(
+            ("KEYCUT_MODEL", network.model),
+            ("KEYCUT_MODELS_DIR", str(network.models_dir)),
+            ("KEYCUT_CACHE_DIR", str(network.cache_dir)),
+        ),
+    )

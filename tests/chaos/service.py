@@ -1,0 +1,245 @@
+"""The whole service as processes, each started again when it dies: Redis server, gateway, three workers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+from redis import Redis
+from redis.exceptions import RedisError
+
+from gateway.settings import GatewaySettings
+from jobs.errors import LedgerUnavailable
+from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from keycut.supervisor import Backoff, Program, Supervisor
+from tests.chaos.faultpoints import FaultPoints
+from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
+from tests.chaos.wire import Wire
+from tests.ports import free_port
+from tests.redis_server import server_binary
+from tests.test_jobs.lossy_proxy import running
+from tests.tiny_network import write_tiny_model
+
+ROOT: Final = Path(__file__).parent.parent.parent
+WORKERS: Final = ("worker-1", "worker-2", "worker-3")
+GATEWAY: Final = "gateway"
+SERVER: Final = "redis"
+PRICE_CREDITS: Final = 3
+LEASE_SECONDS: Final = 2.0
+
+START_SECONDS: Final = 120
+_STOP_SECONDS: Final = 3
+_AGAIN: Final = Backoff(first_seconds=0.05, longest_seconds=0.05)
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "KEYCUT_THREADS": "1",
+    "KEYCUT_LEASE_SECONDS": str(LEASE_SECONDS),
+    "KEYCUT_BEAT_SECONDS": "0.5",
+    "KEYCUT_SWEEP_SECONDS": "0.2",
+    "KEYCUT_JOB_TIMEOUT_SECONDS": "30",
+    "KEYCUT_MAX_ATTEMPTS": "20",
+    "KEYCUT_ACCOUNT_QUEUE_CAP": "10000",
+    "KEYCUT_IMAGE_PRICE_CREDITS": str(PRICE_CREDITS),
+    "KEYCUT_REQUEST_THREADS": "8",
+    "KEYCUT_SHUTDOWN_SECONDS": "2",
+    WORK_SECONDS_VARIABLE: "0.1",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key pair of an account."""
+
+    account: str
+    public_key: str
+    private_key: str
+
+
+class Service:
+    """Runs as long as the block lasts. Whatever ends the harness ends the processes too."""
+
+    def __init__(self, settings: Mapping[str, str], *, redis_dir: Path | None = None) -> None:
+        """Prepare a service with a folder, a server and a port of its own.
+
+        Args:
+            settings: environment variables of gateway and workers, on top of settings that make faults show fast.
+            redis_dir: an empty folder for the server's data; one is made when absent.
+        """
+        self._redis_dir, self._own_settings = redis_dir, settings
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            # Not pytest's folder: a socket's path must stay under 100 characters.
+            self.folder = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="keycut-")))
+            self._make_parts(opening)
+            self._start(opening)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def _make_parts(self, opening: ExitStack) -> None:
+        for name in ("redis", "models", "graphs", "faults"):
+            (self.folder / name).mkdir()
+        self.redis_dir = self._redis_dir or self.folder / "redis"
+        self.blob_dir = self.folder / "blobs"
+        self.faults = FaultPoints(self.folder / "faults")
+        self.faults.switch({})
+        server = str(self.folder / "redis.sock")
+        self.gateway_wire, self.worker_wire = (
+            opening.enter_context(running(Wire(self.folder / name, server, self.faults.note)))
+            for name in ("gateway.sock", "worker.sock")
+        )
+        self.client: Redis = opening.enter_context(connect(f"unix://{server}"))
+        self.port = free_port()
+        self._settings = self._settings_here()
+        settings = {name: value for name, value in self._settings.items() if name.startswith("KEYCUT_")}
+        self.limits = GatewaySettings.model_validate(
+            {name.removeprefix("KEYCUT_").lower(): value for name, value in settings.items()}
+        ).ledger_limits()
+        self.ledger = RedisLedger(self.client, self.limits)
+
+    def _settings_here(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        own = {
+            "PYTHONPATH": str(ROOT),
+            "KEYCUT_BLOB_DIR": str(self.blob_dir),
+            "KEYCUT_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "KEYCUT_MODEL": write_tiny_model(self.folder / "models"),
+            "KEYCUT_MODELS_DIR": str(self.folder / "models"),
+            "KEYCUT_CACHE_DIR": str(self.folder / "graphs"),
+            "KEYCUT_HOST": "127.0.0.1",
+            "KEYCUT_PORT": str(self.port),
+            FOLDER_VARIABLE: str(self.folder / "faults"),
+        }
+        return {**kept, **_SETTINGS, **own, **self._own_settings}
+
+    def _start(self, opening: ExitStack) -> None:
+        log = logging.Logger("service")
+        handler = logging.FileHandler(self.folder / "service.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        log.addHandler(handler)
+        opening.callback(handler.close)
+        self._supervisor = Supervisor(log, backoff=_AGAIN)
+        opening.callback(self._supervisor.stop)
+        self._supervisor.start(self._server())
+        patiently(self.client.ping, START_SECONDS)
+        gateway = self._part(GATEWAY, "gateway", "serve", self.gateway_wire.url)
+        workers = [self._part(name, "worker", "run", self.worker_wire.url) for name in WORKERS]
+        self._supervisor.start(gateway, *workers)
+        self._supervisor.keep_alive()
+        self.wait_until_well()
+
+    def _server(self) -> Program:
+        options = ["--port", "0", "--unixsocket", str(self.folder / "redis.sock"), "--dir", str(self.redis_dir)]
+        options += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
+        options += ["--auto-aof-rewrite-percentage", "0"]  # the history stays whole
+        command = (str(server_binary()), *options)
+        return Program(name=SERVER, arguments=command, environment={}, grace_seconds=_STOP_SECONDS)
+
+    def _part(self, name: str, package: str, command: str, redis_url: str) -> Program:
+        return Program(
+            name=name,
+            arguments=(sys.executable, "-m", "tests.chaos.stand_ins", package, command),
+            environment={**self._settings, "KEYCUT_REDIS_URL": redis_url},
+            grace_seconds=_STOP_SECONDS,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the gateway listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def log_tail(self) -> str:
+        """What the processes printed last."""
+        return (self.folder / "service.log").read_text(encoding="utf-8")[-8000:]
+
+    def leader(self, name: str) -> int:
+        """The process of a part at present, which leads the group of its children."""
+        return self._supervisor.pids[name]
+
+    def members(self, name: str) -> list[int]:
+        """Every process of a part."""
+        group = self.leader(name)
+        return [pid for pid in _processes() if _group_of(pid) == group]
+
+    def ready_workers(self) -> tuple[str, ...]:
+        """The workers that say they are ready."""
+        names = {self.leader(name): name for name in WORKERS}
+        # An owner is `<host>-<worker's process>.<number of its child>`.
+        owners = [worker.owner.rpartition("-")[2] for worker in RedisPresence(self.client).alive()]
+        leaders = {int(owner.partition(".")[0]) for owner in owners}
+        return tuple(name for leader, name in names.items() if leader in leaders)
+
+    def wait_until_well(self) -> None:
+        """Wait until gateway and all workers are ready."""
+        ends_at = time.monotonic() + START_SECONDS
+        while not self._is_well():
+            assert time.monotonic() < ends_at, self.log_tail()
+            time.sleep(0.1)
+
+    def _is_well(self) -> bool:
+        try:
+            httpx.get(f"{self.url}/healthz").raise_for_status()
+            return len(self.ready_workers()) == len(WORKERS)
+        except (httpx.HTTPError, LedgerUnavailable):
+            return False
+
+    def add_account(self, name: str, credit_count: int) -> Credentials:
+        """Add an account with credits, by the operator's command."""
+        command = [sys.executable, "-m", "gateway", "keys", "add", "--name", name, "--credits", str(credit_count)]
+        environment = {**self._settings, "KEYCUT_REDIS_URL": f"unix://{self.folder / 'redis.sock'}"}
+        done = subprocess.run(
+            [*command, "--json"], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stderr
+        added = json.loads(done.stdout)
+        return Credentials(name, added["public_key"], added["private_key"])
+
+
+def patiently(call: Callable[[], T], seconds: float = 20) -> T:
+    """Call until the server answers.
+
+    Raises:
+        LedgerUnavailable, redis.RedisError, OSError: it did not in time.
+    """
+    ends_at = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except (LedgerUnavailable, RedisError, OSError):
+            if time.monotonic() > ends_at:
+                raise
+            time.sleep(0.05)
+
+
+def _processes() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+
+
+def _group_of(pid: int) -> int | None:
+    """The process group that a process is in; None when there is no such process."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,101 @@
+"""`python -m tests.chaos.stand_ins worker run`: the product's own process, with fault points in its calls.
+
+No code of the product knows of them: its functions are wrapped here, from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT, FaultPoints
+
+FOLDER_VARIABLE: Final = "CHAOS_FOLDER"
+WORK_SECONDS_VARIABLE: Final = "CHAOS_WORK_SECONDS"
+"""How much longer each picture takes, as native code that holds no lock: time in which faults meet it."""
+
+_HANG_SECONDS: Final = 600
+
+
+def gateway(points: FaultPoints) -> None:
+    """Serve, and die between a task's record and its hint when that point is live."""
+    import flask
+
+    from gateway.__main__ import main
+    from jobs.queues.celery import CeleryQueue
+    from jobs.spec import Lane
+
+    hint = CeleryQueue.hint
+
+    def hint_or_die(self: CeleryQueue, lane: Lane) -> None:
+        if flask.has_request_context():  # the reaper's hints go another way
+            points.pass_by(BEFORE_HINT)
+        hint(self, lane)
+
+    CeleryQueue.hint = hint_or_die  # type: ignore[method-assign]  # the one way in from outside
+    main()
+
+
+def worker(points: FaultPoints) -> None:
+    """Work, and die at the points that are live, or of a picture that is marked so."""
+    from jobs.blobstores.file import FileBlobStore
+    from jobs.stores.redis import RedisLedger
+    from worker import runner
+    from worker.__main__ import main
+
+    _die_after(RedisLedger, "claim", points, AFTER_CLAIM)
+    _die_after(FileBlobStore, "put", points, AFTER_RESULT)
+    _die_after(RedisLedger, "finish", points, AFTER_FINISH)
+    runner.cut_out = _at_work(runner.cut_out, points)
+    main()
+
+
+def _die_after(part: type, name: str, points: FaultPoints, point: str) -> None:
+    """Wrap a method so that its process may die once it has taken effect."""
+    method = getattr(part, name)
+
+    @wraps(method)
+    def then_die(*arguments: Any, **named: Any) -> Any:
+        answer = method(*arguments, **named)
+        if answer is not None or point is AFTER_RESULT:
+            points.pass_by(point)
+        return answer
+
+    setattr(part, name, then_die)
+
+
+def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., Any]:
+    """Wrap the work on a picture: it takes longer, and a marked picture does to its worker what its mark says."""
+    from tests.chaos.pictures import Effect
+
+    work_seconds = float(os.environ[WORK_SECONDS_VARIABLE])
+
+    @wraps(cut_out)
+    def slower(image: Any, *rest: Any) -> Any:
+        mark = tuple(int(level) for level in image.rgb[0, 0])
+        if mark == Effect.POISON.value:
+            points.note()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if mark == Effect.HANG.value:
+            points.note()
+            time.sleep(_HANG_SECONDS)
+        time.sleep(work_seconds)
+        return cut_out(image, *rest)
+
+    return slower
+
+
+def main() -> None:
+    """Run the part that the first argument names, with the arguments after it."""
+    part = {"gateway": gateway, "worker": worker}[sys.argv.pop(1)]
+    part(FaultPoints(Path(os.environ[FOLDER_VARIABLE])))
+
+
+if __name__ == "__main__":
+    main()

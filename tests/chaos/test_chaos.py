@@ -1,0 +1,66 @@
+"""A TaskUID is a promise: every scenario with a few jobs. `make chaos` runs the same with many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import run_scenario
+from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.service import Service
+from tests.chaos.stand_ins import WORK_SECONDS_VARIABLE
+from tests.small_disk import small_disk
+
+JOBS = 15
+SLOWLY = {WORK_SECONDS_VARIABLE: "0.5"}
+"""So that most faults meet a picture at work."""
+
+DISK_FULL_SECONDS = 4
+
+_accounts = (f"account-{number}" for number in count())
+
+
+@pytest.fixture(scope="module")
+def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """One service for all scenarios with the same settings."""
+    with Service(SLOWLY | dict(request.param)) as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("service", "scenario"),
+    [pytest.param(scenario.settings, scenario, id=scenario.name) for scenario in SCENARIOS],
+    indirect=["service"],
+)
+def test_promises_are_kept(service: Service, scenario: Scenario) -> None:
+    check(service, scenario)
+
+
+def test_promises_are_kept_while_the_servers_disk_is_full(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        Service(SLOWLY, redis_dir=disk.root) as service,
+    ):
+
+        def fill_disk(service: Service) -> None:
+            service.faults.note()
+            with suppress(OSError):  # it takes what there is
+                disk.fill(leave_bytes=0)
+            time.sleep(DISK_FULL_SECONDS)
+            disk.empty()
+
+        check(service, Scenario(name="disk of Redis full", fault=fill_disk))
+
+
+def check(service: Service, scenario: Scenario) -> None:
+    """Go through a scenario; every request is accepted in the end, and every promise kept."""
+    verdict = run_scenario(service, scenario, JOBS, next(_accounts))
+    assert not verdict.broken, f"{verdict.broken}\n{service.log_tail()}"
+    assert verdict.jobs == JOBS, service.log_tail()
+    assert verdict.faults

@@ -1,0 +1,184 @@
+"""The verdict finds what it looks for: each promise is broken by hand, and shows under its own name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.blobstores.file import FileBlobStore
+from jobs.errors import TimedOut
+from jobs.ids import TaskUid, new_task_uid, result_key, source_key
+from jobs.record import Result
+from jobs.store import LedgerLimits
+from jobs.stores.keys import KEY_PREFIX
+from jobs.stores.redis import RedisLedger, connect
+from tests.chaos.pictures import Effect, Picture, picture
+from tests.chaos.verdict import Evidence, Verdict, judge
+from tests.redis_server import redis_server
+from tests.test_jobs.build import claim_next, new_task
+
+RIGHT_RESULT = picture(1)
+LIMITS = LedgerLimits()
+
+
+def drawn(shown: Picture) -> bytes:
+    """A result as the service would make it: the picture's own mask."""
+    with Image.open(io.BytesIO(shown.png())) as source:
+        grey = np.asarray(source.convert("L"))
+    file = io.BytesIO()
+    Image.fromarray(((grey < 128) * 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+class Played:
+    """A service's stores after a few jobs, without the service."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.ledger = RedisLedger(evidence.client, LIMITS)
+        self.blobs = FileBlobStore(evidence.blob_dir)
+        self.accepted: dict[TaskUid, Picture] = {}
+        self.ledger.grant("alice", 100)
+
+    def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
+        """A job that waits."""
+        uid = self.ledger.create(new_task(price=3)).uid
+        self.accepted[uid] = shown
+        return uid
+
+    def finish(self, shown: Picture = RIGHT_RESULT) -> Result:
+        """The next job is done, with the result of a picture."""
+        claim, data = claim_next(self.ledger), drawn(shown)
+        result = Result(
+            blob=result_key(claim.task, 0, claim.token),
+            media_type="image/png",
+            width_px=96,
+            height_px=64,
+            size_bytes=len(data),
+        )
+        self.blobs.put(result.blob, data)
+        assert self.ledger.finish(claim, result)
+        return result
+
+    def verdict(self, refused: int = 0) -> Verdict:
+        return judge(self.evidence, "alice", self.accepted, refused, [], grace_seconds=0)
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Played]:
+    (tmp_path / "redis").mkdir()
+    arguments = ("--dir", str(tmp_path / "redis"), "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
+    with redis_server(*arguments) as url, connect(url) as client:
+        evidence = Evidence(
+            client=client, redis_dir=tmp_path / "redis", blob_dir=tmp_path / "blobs", limits=LIMITS
+        )
+        played = Played(evidence)
+        played.accept()
+        played.finish()
+        yield played
+
+
+def test_nothing_is_broken(played: Played) -> None:
+    assert not played.verdict().broken
+    assert not [path for path in played.evidence.blob_dir.rglob("*") if path.is_file()]
+
+
+def never_ends(played: Played) -> None:
+    played.accept()
+
+
+def hangs_at_a_worker(played: Played) -> None:
+    played.accept()
+    claim_next(played.ledger)
+
+
+def is_forgotten(played: Played) -> None:
+    played.accepted[new_task_uid()] = RIGHT_RESULT
+
+
+def fails_for_nothing(played: Played) -> None:
+    played.accept()
+    assert played.ledger.fail(claim_next(played.ledger), TimedOut("too slow").facts())
+
+
+def does_not_fail(played: Played) -> None:
+    played.accept(picture(1, Effect.POISON))
+    played.finish()
+
+
+def is_done_again(played: Played) -> None:
+    uid = played.accept()
+    played.finish()
+    played.evidence.client.hset(f"{KEY_PREFIX}item:{uid}:0", mapping={"state": "done", "ended_at_ms": 1})
+
+
+def is_charged_twice(played: Played) -> None:
+    played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", "used", 3)
+
+
+def stays_reserved(played: Played) -> None:
+    played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", "reserved", 3)
+
+
+def gets_another_result(played: Played) -> None:
+    played.accept()
+    played.finish(picture(2))
+
+
+def loses_its_result(played: Played) -> None:
+    played.accept()
+    played.blobs.delete(played.finish().blob)
+
+
+def is_taken_twice(played: Played) -> None:
+    played.accepted.pop(played.accept())
+    played.finish()
+
+
+def leaves_a_file(played: Played) -> None:
+    (played.evidence.blob_dir / "left").touch()
+
+
+@pytest.mark.parametrize(
+    ("breach", "broken"),
+    [
+        (never_ends, {"lost", "still_open", "charged_wrong_credits", "orphans"}),
+        (hangs_at_a_worker, {"lost", "still_open", "charged_wrong_credits", "orphans"}),
+        (is_forgotten, {"lost"}),
+        (fails_for_nothing, {"lost"}),
+        (does_not_fail, {"lost"}),
+        (is_done_again, {"finished_twice"}),
+        (is_charged_twice, {"charged_wrong_credits"}),
+        (stays_reserved, {"charged_wrong_credits"}),
+        (gets_another_result, {"wrong_results"}),
+        (loses_its_result, {"wrong_results"}),
+        (is_taken_twice, {"unasked"}),
+        (leaves_a_file, {"orphans"}),
+    ],
+)
+def test_a_broken_promise_shows(played: Played, breach: Callable[[Played], None], broken: set[str]) -> None:
+    breach(played)
+    assert set(played.verdict().broken) == broken
+
+
+def test_a_request_without_an_answer_may_have_been_taken(played: Played) -> None:
+    is_taken_twice(played)
+    assert not played.verdict(refused=1).broken
+
+
+def test_blobs_without_a_task_are_swept(played: Played) -> None:
+    played.blobs.put(source_key(new_task_uid(now_seconds=1_700_000_000), 0), b"left")
+    assert not played.verdict().broken
+
+
+def test_a_rerun_is_measured(played: Played) -> None:
+    played.accept()
+    assert played.ledger.give_back(claim_next(played.ledger))
+    played.finish()
+    [rerun_seconds] = played.verdict().rerun_seconds
+    assert 0 <= rerun_seconds < 1

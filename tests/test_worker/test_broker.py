@@ -1,0 +1,65 @@
+"""Celery's connection to the broker: it comes back soon, and a lost acknowledgement stops nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from jobs.queues.celery import broker_url, celery_settings
+from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
+from worker.broker import HintBroker
+
+
+def app_at(redis_url: str) -> Celery:
+    app = Celery("test", set_as_current=False, amqp=HintBroker)
+    app.conf.update(celery_settings(redis_url))
+    return app
+
+
+def test_an_absent_broker_is_asked_again_soon() -> None:
+    pauses_seconds: list[float] = []
+    with app_at("unix:///nowhere/redis.sock").connection_for_read() as connection, pytest.raises(OperationalError):
+        connection.ensure_connection(lambda error, pause: pauses_seconds.append(pause), max_retries=2)
+    assert pauses_seconds == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///nowhere/redis.sock"])
+def test_every_url_has_the_same_transport(url: str) -> None:
+    with app_at(url).connection_for_read() as connection:
+        assert connection.transport.driver_type == "redis"
+        assert connection.as_uri().startswith(broker_url(url).partition(":")[0])
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[LossyProxy]:
+    with lossy_proxy(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_a_lost_acknowledgement_does_not_keep_the_next_message_away(proxy: LossyProxy, end: str) -> None:
+    queue = f"test-{secrets.token_hex(4)}"
+    with app_at(proxy.url).connection_for_read() as connection:
+        channel = connection.default_channel
+        channel.basic_qos(0, 1, False)
+        connection.SimpleQueue(queue).put("hint")
+        message = taken(channel, queue)
+        assert not channel.qos.can_consume()
+        proxy.lose_next_reply()
+        errors = (*connection.connection_errors, *connection.channel_errors)
+        with pytest.raises(errors):
+            message.ack() if end == "ack" else message.reject(requeue=end == "requeue")
+        assert proxy.lost_count == 1
+        assert channel.qos.can_consume()
+
+
+def taken(channel: Any, queue: str) -> Any:
+    """The message that waits in a queue."""
+    message = channel.basic_get(queue)
+    assert message is not None
+    return message
