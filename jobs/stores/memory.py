@@ -122,6 +122,7 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             if fields["state"] != ItemState.RUNNING:
                 return fields["state"] == state
             self._state.end_item(name, state, outcome)
+            self._state.keep_pace(fields["account"])
             return True
 
     @override

@@ -20,6 +20,7 @@ from jobs.stores.endings import worker_lost
 from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.memory_events import MemoryTaskEvents
 from jobs.stores.memory_records import Records
+from jobs.stores.pace import Pace
 
 
 class LedgerState:
@@ -38,6 +39,9 @@ class LedgerState:
         self.lanes: set[Lane] = set()
         """Every lane that an item ever waited in."""
         self.accepted = 0
+        self.pace = Pace()
+        self.paces: defaultdict[str, Pace] = defaultdict(Pace)
+        """Of each account."""
         self.events = MemoryTaskEvents()
         self._clock = clock
 
@@ -126,6 +130,11 @@ class LedgerState:
         if self.tasks.add(uid, "open_count", -1) == 0:
             self.tasks.update(uid, ended_at_ms=now_ms)
         self.events.tell(uid)
+
+    def keep_pace(self, account: str) -> None:
+        """Count an item that a worker ended."""
+        for pace in (self.pace, self.paces[account]):
+            pace.keep(self.now_ms())
 
     def fail_item(self, name: str, error: ErrorFacts) -> None:
         """Fail an item that waits or runs, without its worker: a late answer with the old token is refused."""

@@ -29,6 +29,7 @@ from jobs.stores.codec import (
 )
 from jobs.stores.endings import TERMINATED
 from jobs.stores.keys import idempotency_name, item_name
+from jobs.stores.pace import PACE_SECONDS
 from jobs.stores.redis_presence import RedisPresence
 from jobs.stores.redis_upkeep import RedisUpkeep
 
@@ -50,6 +51,7 @@ class RedisLedger(RedisUpkeep, LedgerStore):
             "total_cap": limits.total_queue_cap,
             "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
             "retention_ms": self._retention_ms,
+            "pace_ms": milliseconds(PACE_SECONDS),
             "items": [
                 {
                     "lane": item.lane,
@@ -101,11 +103,11 @@ class RedisLedger(RedisUpkeep, LedgerStore):
 
     @override
     def finish(self, claim: Claim, result: Result) -> bool:
-        return self._holds("finish", claim, result=encode_result(result))
+        return self._ends("finish", claim, result=encode_result(result))
 
     @override
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
-        return self._holds("fail", claim, error=encode_error(error))
+        return self._ends("fail", claim, error=encode_error(error))
 
     @override
     def give_back(self, claim: Claim) -> bool:
@@ -182,6 +184,10 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         with ledger_errors():
             self._client.ping()
 
+    def _ends(self, script: str, claim: Claim, **outcome: Json) -> bool:
+        """Run a script that ends a live claim's item; False when it refuses."""
+        return self._holds(script, claim, pace_ms=milliseconds(PACE_SECONDS), **outcome)
+
     def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:
         """Run a script that needs a live claim; False when it refuses."""
         name = item_name(claim.task, claim.index)
@@ -212,8 +218,8 @@ def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
     match (verdict, *facts):
         case ("credits", available, price):
             return InsufficientCredits(available, price)
-        case ("full", scope, open_count, cap):
-            return QueueFull(scope, open_count, cap)
+        case ("full", scope, open_count, cap, over, ends_per_second):
+            return QueueFull(scope, open_count, cap, over=over, ends_per_second=float(ends_per_second))
         case ("expired",):
             return SourceExpired("the pictures were uploaded too long ago; send them again")
         case ("conflict",):
