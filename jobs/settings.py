@@ -76,6 +76,10 @@ class JobSettings(BlobSettings):
     """How long a repeated request answers with the first task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be swept."""
+    delete_source: bool = True
+    """Delete a source picture as soon as its result is stored, or it has failed."""
+    keep_poisoned_source: bool = False
+    """Keep the source of a picture whose workers died until its retention is over, to find out why."""
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
 

@@ -31,7 +31,8 @@ from jobs.stores.endings import TERMINATED
 from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.pace import PACE_SECONDS
 from jobs.stores.redis_presence import RedisPresence
-from jobs.stores.redis_upkeep import RedisUpkeep
+from jobs.stores.redis_upkeep import RedisUpkeep, leftovers
+from jobs.upkeep import Leftovers, TakenBack
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 
@@ -114,9 +115,9 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         return self._holds("give_back", claim)
 
     @override
-    def give_back_owned(self, owner: str, *, died: bool) -> int:
-        (count,) = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
-        return int(count)
+    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
+        count, *left = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
+        return TakenBack(items=count, left=leftovers(*left))
 
     @override
     def get(self, uid: TaskUid, account: str) -> Task | None:
@@ -147,12 +148,12 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         return tuple(TaskUid(str(uid)) for uid in uids)
 
     @override
-    def terminate(self, uid: TaskUid, account: str) -> bool:
+    def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
         error = encode_error(TERMINATED)
-        answer = self._scripts.run(
+        known, *left = self._run_once(
             "terminate", uid=uid, account=account, error=error, retention_ms=self._retention_ms
         )
-        return bool(answer)
+        return leftovers(*left) if known else None
 
     @override
     def grant(self, account: str, credit_count: int) -> Balance:

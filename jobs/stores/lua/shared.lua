@@ -100,12 +100,18 @@ local function end_item(item, state, outcome, text)
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end
 
--- Fails an item that waits or runs, without its worker: a late answer with the old token is refused.
-local function fail_item(item, error)
-  local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account')
+-- The sources of the items that this script failed; poisoned: of those whose workers died as often as is allowed.
+local left, poisoned = {}, {}
+
+-- Fails an item that waits or runs, without its worker: a late answer with the old token is refused. Its source is
+-- noted in `sources`, or in `left`.
+local function fail_item(item, error, sources)
+  local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account', 'source')
   if fields[1] ~= 'running' then leave_queue(item, fields[2], fields[3]) end
   end_item(item, 'failed', 'error', error)
   redis.call('HDEL', key('item', item), 'token')
+  sources = sources or left
+  sources[#sources + 1] = fields[4]
 end
 
 -- Puts a running item back to its old place. The attempt is taken off again unless it counts.
@@ -129,7 +135,7 @@ end
 -- Takes a running item from a worker that died. Answers whether it may be tried again.
 local function lose_worker(item)
   if number_of(key('item', item), 'attempts') >= args.max_attempts then
-    fail_item(item, args.worker_lost)
+    fail_item(item, args.worker_lost, poisoned)
     return false
   end
   requeue(item, true)
