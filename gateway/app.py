@@ -32,6 +32,7 @@ from gateway.settings import GatewaySettings
 from gateway.submit import Submissions
 from gateway.wait import Waits
 from jobs.blobs import BlobStore
+from jobs.disposal import Disposal
 from jobs.errors import CutoutError
 from jobs.events import TaskEvents
 from jobs.presence import Presence
@@ -103,6 +104,7 @@ def create_app(
             # Half of the threads: whoever waits must not keep those out who bring work.
             waits=Waits(tasks, events, at_once=settings.request_threads // 2),
             store=store,
+            disposal=Disposal.of(settings, blobs),
             model=settings.model,
             precision=settings.precision,
             unmetered_credits=settings.unmetered_credits,

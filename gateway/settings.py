@@ -61,7 +61,7 @@ class GatewaySettings(JobSettings):
     throttle_status: Literal[200, 429] = 429
     """HTTP status of an answer that says a cap or rate is reached."""
     retry_after_seconds: PositiveInt = 2
-    """What `Retry-After` says when a part is away or a cap is reached; of a rate it is computed."""
+    """What `Retry-After` says when a part is away; of rates and full queues it is computed where it can be."""
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from jobs.blobs import BlobStore
+from jobs.disposal import Disposal
 from jobs.loops import Every
 from jobs.queue import JobQueue
 from jobs.reaper import Reaper
@@ -43,7 +44,7 @@ def upkeep_threads(
         queue: carries the hints that were missing.
         wrap: put around what each thread calls.
     """
-    reaper = Reaper(store, queue)
+    reaper = Reaper(store, queue, Disposal.of(settings, blobs))
     sweeper = Sweeper(store, blobs, orphan_grace_seconds=settings.orphan_grace_seconds)
     orphans_seconds = settings.orphan_grace_seconds / ORPHAN_SWEEPS_IN_GRACE
     with (

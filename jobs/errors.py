@@ -23,9 +23,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Final
 
 from jobs.record import ErrorFacts
+
+LONGEST_RETRY_SECONDS: Final = 600
+"""What a full queue asks at most: a pace measured now says little about later."""
 
 
 class CutoutError(Exception):
@@ -124,7 +128,16 @@ class QueueFull(SubmissionRefused):
 
     kind = "queue_full"
 
-    def __init__(self, scope: str, queued: int, cap: int) -> None:
+    def __init__(self, scope: str, queued: int, cap: int, *, over: int, ends_per_second: float) -> None:
+        """Hold the facts.
+
+        Args:
+            scope: "account" or "service".
+            queued: items that wait or run.
+            cap: how many may.
+            over: items that must end before these are accepted.
+            ends_per_second: how many ended of late in this scope; 0 where it is not known.
+        """
         super().__init__(
             f"{queued} pictures of the {scope} are queued, the cap is {cap}",
             scope=scope,
@@ -132,6 +145,14 @@ class QueueFull(SubmissionRefused):
             cap=cap,
         )
         self.scope, self.queued, self.cap = scope, queued, cap
+        self.over, self.ends_per_second = over, ends_per_second
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """Seconds until there should be room, within `LONGEST_RETRY_SECONDS`; None where nothing ended of late."""
+        if self.over >= self.ends_per_second * LONGEST_RETRY_SECONDS:
+            return LONGEST_RETRY_SECONDS if self.ends_per_second else None
+        return max(1, math.ceil(self.over / self.ends_per_second))
 
 
 class IdempotencyConflict(SubmissionRefused):

@@ -7,9 +7,11 @@ time.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import structlog
 
+from jobs.disposal import Disposal
 from jobs.ids import new_token
 from jobs.queue import JobQueue
 from jobs.upkeep import Reaped, Upkeep
@@ -20,8 +22,8 @@ log = structlog.get_logger(__name__)
 class Reaper:
     """Keeps claims and hints in order."""
 
-    def __init__(self, store: Upkeep, queue: JobQueue) -> None:
-        self._store, self._queue = store, queue
+    def __init__(self, store: Upkeep, queue: JobQueue, disposal: Disposal) -> None:
+        self._store, self._queue, self._disposal = store, queue, disposal
         self._token = new_token()
 
     def sweep(self) -> Reaped | None:
@@ -39,8 +41,19 @@ class Reaper:
         if reaped is None:
             return None
         if reaped != Reaped():
-            log.info("reaped", **asdict(reaped))
-        for lane, count in reaped.hints.items():
-            for _ in range(count):
-                self._queue.hint(lane)
+            log.info("reaped", **_counts(reaped))
+        try:
+            for lane, count in reaped.hints.items():
+                for _ in range(count):
+                    self._queue.hint(lane)
+        finally:
+            # No later sweep names them again.
+            self._disposal.dispose(reaped.left)
         return reaped
+
+
+def _counts(reaped: Reaped) -> dict[str, Any]:
+    """What a line in the log says: not every source."""
+    counts = asdict(reaped)
+    del counts["left"]
+    return counts

@@ -11,7 +11,6 @@ import binascii
 import os
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -33,6 +32,7 @@ from typing_extensions import override
 from jobs.blobstores.settings import BlobSettings
 from jobs.spec import ModelName, Precision
 from jobs.store import LedgerLimits
+from jobs.stores.sentinels import Sentinels, is_sentinel_url
 
 MASTER_KEY_BYTES: Final = 32
 SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
@@ -42,7 +42,8 @@ class JobSettings(BlobSettings):
     """What both sides read."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Redis or Valkey: `redis://`, `rediss://` or `unix://`; may hold a password, so it is a secret."""
+    """Redis or Valkey: `redis://`, `rediss://`, `unix://`, or `sentinel://host:26379,host2:26379/0?service=NAME`
+    with `&sentinel_password=…` where the sentinels have one; may hold passwords, so it is a secret."""
     master_key: SecretStr
     """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 
@@ -76,6 +77,10 @@ class JobSettings(BlobSettings):
     """How long a repeated request answers with the first task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be swept."""
+    delete_source: bool = True
+    """Delete a source picture as soon as its result is stored, or it has failed."""
+    keep_poisoned_source: bool = False
+    """Keep the source of a picture whose workers died until its retention is over, to find out why."""
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
 
@@ -105,8 +110,11 @@ class JobSettings(BlobSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+        url = value.get_secret_value()
+        if is_sentinel_url(url):
+            Sentinels.parse(url)
+        elif not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss://, unix:// or sentinel://")
         return value
 
     @field_validator("master_key")

@@ -13,7 +13,7 @@ from typing import Protocol
 from jobs.ids import TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
-from jobs.upkeep import Upkeep
+from jobs.upkeep import Leftovers, TakenBack, Upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class LedgerStore(Upkeep, Protocol):
             False, and no effect, when the claim no longer holds.
         """
 
-    def give_back_owned(self, owner: str, *, died: bool) -> int:
+    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
         """Take everything from a worker that has gone, and put it back to its old place.
 
         What the worker held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again.
@@ -119,9 +119,6 @@ class LedgerStore(Upkeep, Protocol):
             owner: the worker process.
             died: whether the attempts count: an item whose workers died `max_attempts` times fails as
                 `WorkerLost`. Without it a picture that kills its worker would go round for ever.
-
-        Returns:
-            How many items the worker held.
         """
 
     def get(self, uid: TaskUid, account: str) -> Task | None:
@@ -140,13 +137,13 @@ class LedgerStore(Upkeep, Protocol):
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
         """The account's tasks that have not ended, oldest first."""
 
-    def terminate(self, uid: TaskUid, account: str) -> bool:
+    def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
         """End every item that has not ended as `Terminated`, releasing its price; running claims lose their token.
 
         Items that are done stay booked. A task that has ended already stays as it is.
 
         Returns:
-            False when the task does not exist or belongs to another account.
+            The sources of what it ended, or None when the task does not exist or belongs to another account.
         """
 
     def grant(self, account: str, credit_count: int) -> Balance:

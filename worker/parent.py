@@ -19,6 +19,7 @@ from billiard import active_children
 
 from jobs.background import Call, upkeep_threads
 from jobs.blobs import BlobStore
+from jobs.disposal import Disposal
 from jobs.errors import LedgerUnavailable
 from jobs.loops import Every
 from jobs.presence import Presence, owner_name
@@ -42,6 +43,7 @@ class Parent:
     ) -> None:
         self._settings, self._store, self._presence = settings, store, presence
         self._blobs, self._queue = blobs, queue
+        self._disposal = Disposal.of(settings, blobs)
         self._open = ExitStack()
         self._count = 0
         self._living: str | None = None
@@ -95,10 +97,11 @@ class Parent:
         """Take back what dead children held, and their presence."""
         with self._burying:
             for owner, died in list(self._unburied.items()):
-                count = self._store.give_back_owned(owner, died=died)
+                taken = self._store.give_back_owned(owner, died=died)
+                self._disposal.dispose(taken.left)
                 self._presence.leave(owner)
                 del self._unburied[owner]
-                log.info("child_gone", owner=owner, died=died, items=count)
+                log.info("child_gone", owner=owner, died=died, items=taken.items)
 
     def __enter__(self) -> Self:
         return self

@@ -67,8 +67,6 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
-    delete_source: bool = True
-    """Delete a source picture as soon as its result is stored."""
 
     def worker_byte_limit(self) -> int:
         """Resident bytes past which the working process is replaced: as set, else by what the container allows."""

@@ -34,8 +34,10 @@ def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
-    if not services.store.terminate(request.uid, caller.account):
+    left = services.store.terminate(request.uid, caller.account)
+    if left is None:
         raise _unknown_task()
+    services.disposal.dispose(left)
     return Answer()
 
 

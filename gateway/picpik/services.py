@@ -9,6 +9,7 @@ from gateway.account_records import Terms
 from gateway.query import Tasks
 from gateway.submit import Submissions
 from gateway.wait import Waits
+from jobs.disposal import Disposal
 from jobs.spec import Precision
 from jobs.store import LedgerStore
 
@@ -21,6 +22,7 @@ class Services:
     tasks: Tasks
     waits: Waits
     store: LedgerStore
+    disposal: Disposal
     model: str
     """The model that new pictures ask for."""
     precision: Precision

@@ -23,6 +23,7 @@ from gateway.picpik.openapi import describe
 from gateway.picpik.reading import ReadingRules, read_request
 from gateway.picpik.services import Caller, Services
 from gateway.settings import GatewaySettings
+from jobs.errors import QueueFull
 from signing import JsonValue, NumberText, take_signature, verify
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
@@ -116,9 +117,9 @@ class PicpikApi:
         answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
-            # A rate knows when it frees; of anything else the setting is a guess.
-            source = error if isinstance(error, RateExceeded) else self.settings
-            answer.headers["Retry-After"] = str(source.retry_after_seconds)
+            # A rate knows when it frees, a full queue its pace; of anything else the setting is a guess.
+            known = error.retry_after_seconds if isinstance(error, RateExceeded | QueueFull) else None
+            answer.headers["Retry-After"] = str(known or self.settings.retry_after_seconds)
         return answer
 
     @cached_property

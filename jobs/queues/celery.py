@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -14,20 +14,38 @@ from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, JobQueue, queue_name
 from jobs.spec import Lane
 from jobs.stores.client import connect, ledger_errors
+from jobs.stores.sentinels import Sentinels, is_sentinel_url
 
 HINT_TIMEOUT_SECONDS: Final = 0.7
 """For each thing that a hint waits for: a free connection, connecting, an answer."""
+CONNECT_TIMEOUT_SECONDS: Final = 2.0
+SOCKET_TIMEOUT_SECONDS: Final = 10.0
+"""A worker's: longer than it waits for a message in one call."""
 PUBLISHER_CONNECTIONS: Final = 32
 VISIBILITY_TIMEOUT_SECONDS: Final = 3_600
 """After so long Redis hands an unacknowledged message out again. The lease does the fast part."""
 
 
-def celery_settings(redis_url: str) -> dict[str, Any]:
+def celery_settings(
+    redis_url: str,
+    *,
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
+) -> dict[str, Any]:
     """Settings of the Celery app, the same on both sides.
 
     Args:
-        redis_url: `redis://`, `rediss://` or `unix://`.
+        redis_url: as for `jobs.stores.client.connect`.
+        connect_timeout_seconds: for one attempt to connect.
+        socket_timeout_seconds: for one reply.
     """
+    sentinel_options: dict[str, Any] = {}
+    if is_sentinel_url(redis_url):
+        sentinels = Sentinels.parse(redis_url)
+        sentinel_options["master_name"] = sentinels.service
+        sentinel_options["sentinel_kwargs"] = sentinels.client_options(
+            connect_timeout_seconds=connect_timeout_seconds, socket_timeout_seconds=socket_timeout_seconds
+        )
     return {
         "broker_url": broker_url(redis_url),
         # States live in the ledger: no result backend, no second truth.
@@ -51,21 +69,30 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
             "unacked_restore_throttle": 1,
             # One list a lane: the ledger has the order, and the list's length is the number of hints.
             "priority_steps": [0],
-            "socket_connect_timeout": 2,
-            "socket_timeout": 10,
+            "socket_connect_timeout": connect_timeout_seconds,
+            "socket_timeout": socket_timeout_seconds,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            **sentinel_options,
         },
     }
 
 
 def broker_url(redis_url: str) -> str:
-    """A Redis URL as Celery reads it: `unix:///path?db=1` is `redis+socket:///path?virtual_host=1` there."""
+    """A Redis URL as Celery reads it.
+
+    `unix:///path?db=1` is `redis+socket:///path?virtual_host=1` there, and each sentinel has a URL of its own. It
+    checks no certificate of `rediss://` unless told to; the ledger's client does unless told not to.
+    """
+    if is_sentinel_url(redis_url):
+        return Sentinels.parse(redis_url).broker_url()
     parts = urlsplit(redis_url)
+    options = parse_qs(parts.query)
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in options:
+        return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, "ssl_cert_reqs=required"]))))
     if parts.scheme != "unix":
         return redis_url
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={options.get('db', ['0'])[0]}"
 
 
 class CeleryQueue(JobQueue):
@@ -73,12 +100,12 @@ class CeleryQueue(JobQueue):
 
     def __init__(self, redis_url: str) -> None:
         """Prepare the sender; it connects at the first hint."""
-        settings = celery_settings(redis_url)
         # A submit never hangs on its hint: a hint that is lost is sent again by the reaper.
-        settings["broker_transport_options"] |= {
-            "socket_connect_timeout": HINT_TIMEOUT_SECONDS,
-            "socket_timeout": HINT_TIMEOUT_SECONDS,
-        }
+        settings = celery_settings(
+            redis_url,
+            connect_timeout_seconds=HINT_TIMEOUT_SECONDS,
+            socket_timeout_seconds=HINT_TIMEOUT_SECONDS,
+        )
         settings["broker_pool_limit"] = PUBLISHER_CONNECTIONS
         self._client = connect(
             redis_url,

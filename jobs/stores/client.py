@@ -12,8 +12,10 @@ import structlog
 from redis import Redis, exceptions
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from jobs.errors import LedgerUnavailable
+from jobs.stores.sentinels import Sentinels, is_sentinel_url
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,8 @@ KEEP_ALL: Final = "noeviction"
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
+_SENTINEL: Final[Callable[..., Any]] = Sentinel
+"""redis-py leaves it without types."""
 
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
@@ -43,8 +47,11 @@ def connect(
     that hangs costs (1 + `retries`) timeouts; redis-py's health check is left off because its pings are retried
     within the retries and make three times as many.
 
+    Behind sentinels it follows the master: once another copy is promoted, calls go there. What the old master had
+    not passed on by then is lost.
+
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: `redis://`, `rediss://`, `unix://` or `sentinel://`, the last as `jobs.stores.sentinels` says.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
         retries: how often a call is sent again.
@@ -53,17 +60,35 @@ def connect(
         ValueError: the URL is not one of these; the message does not repeat it, for it may hold a password.
     """
     backoff = ExponentialBackoff(cap=_LONGEST_WAIT_SECONDS, base=_FIRST_WAIT_SECONDS)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_connect_timeout": connect_timeout_seconds,
+        "socket_timeout": socket_timeout_seconds,
+        "max_connections": MAX_CONNECTIONS,
+        "retry": Retry(backoff, retries, _WORTH_A_RETRY),
+    }
+    if is_sentinel_url(url):
+        return _connect_to_master(Sentinels.parse(url), options)
     try:
-        return Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_connect_timeout=connect_timeout_seconds,
-            socket_timeout=socket_timeout_seconds,
-            max_connections=MAX_CONNECTIONS,
-            retry=Retry(backoff, retries, _WORTH_A_RETRY),
-        )
+        return Redis.from_url(url, **options)
     except ValueError:
-        raise ValueError("not a URL of a Redis server: redis://, rediss:// or unix://") from None
+        raise ValueError("not a URL of a Redis server: redis://, rediss://, unix:// or sentinel://") from None
+
+
+def _connect_to_master(address: Sentinels, options: dict[str, Any]) -> Redis:
+    sentinel = _SENTINEL(
+        address.nodes,
+        sentinel_kwargs=address.client_options(
+            connect_timeout_seconds=options["socket_connect_timeout"],
+            socket_timeout_seconds=options["socket_timeout"],
+        ),
+        db=address.database,
+        username=address.username,
+        password=address.password,
+        **options,
+    )
+    master: Redis = sentinel.master_for(address.service)
+    return master
 
 
 @contextmanager

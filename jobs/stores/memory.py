@@ -19,6 +19,7 @@ from jobs.stores.endings import TERMINATED, TOO_SLOW
 from jobs.stores.keys import item_name
 from jobs.stores.memory_create import accept, check
 from jobs.stores.memory_upkeep import MemoryUpkeep
+from jobs.upkeep import Leftovers, TakenBack
 
 
 class MemoryLedger(MemoryUpkeep, LedgerStore):
@@ -122,6 +123,7 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             if fields["state"] != ItemState.RUNNING:
                 return fields["state"] == state
             self._state.end_item(name, state, outcome)
+            self._state.keep_pace(fields["account"])
             return True
 
     @override
@@ -137,7 +139,7 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             return True
 
     @override
-    def give_back_owned(self, owner: str, *, died: bool) -> int:
+    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
         with self._lock:
             running = self._state.in_order("lease_until_ms", self._state.claims.values())
             held = [name for name in running if self._state.items.read(name)["owner"] == owner]
@@ -148,17 +150,17 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
                     self._state.lose_worker(name)
                 else:
                     self._state.requeue(name, counts=False)
-            return len(held)
+            return TakenBack(items=len(held), left=self._state.take_leftovers())
 
     @override
-    def terminate(self, uid: TaskUid, account: str) -> bool:
+    def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
         with self._lock:
             if not self._state.visible(uid, account):
-                return False
+                return None
             for name in self._state.item_names(uid):
                 if not ItemState(self._state.items.read(name)["state"]).final:
                     self._state.fail_item(name, TERMINATED)
-            return True
+            return self._state.take_leftovers()
 
     @override
     def get(self, uid: TaskUid, account: str) -> Task | None:

@@ -12,20 +12,24 @@ from jobs.stores.memory_state import LedgerState
 
 def check(state: LedgerState, task: NewTask) -> None:
     """Raise `SubmissionRefused` unless the task can be accepted."""
-    limits, available = state.limits, state.credits_of(task.account).available
+    limits, now_ms, available = state.limits, state.now_ms(), state.credits_of(task.account).available
     price = sum(item.price for item in task.items)
     if state.metered(task.account) and price > available:
         raise InsufficientCredits(available, price)
     account_open = state.accounts[task.account]["open"]
     account_cap = limits.account_queue_cap if task.account_cap is None else task.account_cap
-    if account_open + len(task.items) > account_cap:
-        raise QueueFull("account", account_open, account_cap)
+    _check_cap("account", account_open, account_cap, task, state.paces[task.account].ends_per_second(now_ms))
     total_open = sum(account["open"] for account in state.accounts.values())
-    if total_open + len(task.items) > limits.total_queue_cap:
-        raise QueueFull("service", total_open, limits.total_queue_cap)
-    age_ms = state.now_ms() - milliseconds(made_at_seconds(task.uid))
+    _check_cap("service", total_open, limits.total_queue_cap, task, state.pace.ends_per_second(now_ms))
+    age_ms = now_ms - milliseconds(made_at_seconds(task.uid))
     if age_ms > milliseconds(limits.source_max_age_seconds):
         raise SourceExpired("the pictures were uploaded too long ago; send them again")
+
+
+def _check_cap(scope: str, queued: int, cap: int, task: NewTask, ends_per_second: float) -> None:
+    over = queued + len(task.items) - cap
+    if over > 0:
+        raise QueueFull(scope, queued, cap, over=over, ends_per_second=ends_per_second)
 
 
 def accept(state: LedgerState, task: NewTask) -> None:

@@ -10,8 +10,8 @@ from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from jobs.errors import IdempotencyConflict
-from jobs.ids import TaskUid
+from jobs.errors import IdempotencyConflict, WorkerLost
+from jobs.ids import BlobKey, TaskUid
 from jobs.record import ErrorFacts, Idempotency, ItemState
 from jobs.spec import Lane
 from jobs.store import Balance, LedgerLimits
@@ -20,6 +20,8 @@ from jobs.stores.endings import worker_lost
 from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.memory_events import MemoryTaskEvents
 from jobs.stores.memory_records import Records
+from jobs.stores.pace import Pace
+from jobs.upkeep import Leftovers
 
 
 class LedgerState:
@@ -38,7 +40,12 @@ class LedgerState:
         self.lanes: set[Lane] = set()
         """Every lane that an item ever waited in."""
         self.accepted = 0
+        self.pace = Pace()
+        self.paces: defaultdict[str, Pace] = defaultdict(Pace)
+        """Of each account."""
         self.events = MemoryTaskEvents()
+        self._left: list[BlobKey] = []
+        self._poisoned: list[BlobKey] = []
         self._clock = clock
 
     def now_ms(self) -> int:
@@ -127,12 +134,29 @@ class LedgerState:
             self.tasks.update(uid, ended_at_ms=now_ms)
         self.events.tell(uid)
 
+    def keep_pace(self, account: str) -> None:
+        """Count an item that a worker ended."""
+        for pace in (self.pace, self.paces[account]):
+            pace.keep(self.now_ms())
+
     def fail_item(self, name: str, error: ErrorFacts) -> None:
-        """Fail an item that waits or runs, without its worker: a late answer with the old token is refused."""
+        """Fail an item that waits or runs, without its worker: a late answer with the old token is refused.
+
+        Its source is noted for `take_leftovers`.
+        """
         if self.items.read(name)["state"] != ItemState.RUNNING:
             self.leave_queue(name)
         self.end_item(name, ItemState.FAILED, {"error": encode_error(error)})
         self.items.remove(name, "token")
+        sources = self._poisoned if error.kind == WorkerLost.kind else self._left
+        sources.append(BlobKey.parse(self.items.read(name)["source"]))
+
+    def take_leftovers(self) -> Leftovers:
+        """The sources of the items that the present move failed."""
+        left = Leftovers(sources=tuple(self._left), poisoned=tuple(self._poisoned))
+        self._left.clear()
+        self._poisoned.clear()
+        return left
 
     def requeue(self, name: str, *, counts: bool) -> None:
         """Put a running item back to its old place. The attempt is taken off again unless it counts."""

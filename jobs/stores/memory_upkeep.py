@@ -66,6 +66,7 @@ class MemoryUpkeep(Upkeep):
                 too_slow=taken_back["too_slow"],
                 too_late=len(too_late),
                 hints={lane: count for lane, count in hints.items() if count},
+                left=self._state.take_leftovers(),
             )
 
     def _take_back(self, name: str) -> str:

@@ -29,8 +29,10 @@ from jobs.stores.codec import (
 )
 from jobs.stores.endings import TERMINATED
 from jobs.stores.keys import idempotency_name, item_name
+from jobs.stores.pace import PACE_SECONDS
 from jobs.stores.redis_presence import RedisPresence
-from jobs.stores.redis_upkeep import RedisUpkeep
+from jobs.stores.redis_upkeep import RedisUpkeep, leftovers
+from jobs.upkeep import Leftovers, TakenBack
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 
@@ -50,6 +52,7 @@ class RedisLedger(RedisUpkeep, LedgerStore):
             "total_cap": limits.total_queue_cap,
             "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
             "retention_ms": self._retention_ms,
+            "pace_ms": milliseconds(PACE_SECONDS),
             "items": [
                 {
                     "lane": item.lane,
@@ -101,20 +104,20 @@ class RedisLedger(RedisUpkeep, LedgerStore):
 
     @override
     def finish(self, claim: Claim, result: Result) -> bool:
-        return self._holds("finish", claim, result=encode_result(result))
+        return self._ends("finish", claim, result=encode_result(result))
 
     @override
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
-        return self._holds("fail", claim, error=encode_error(error))
+        return self._ends("fail", claim, error=encode_error(error))
 
     @override
     def give_back(self, claim: Claim) -> bool:
         return self._holds("give_back", claim)
 
     @override
-    def give_back_owned(self, owner: str, *, died: bool) -> int:
-        (count,) = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
-        return int(count)
+    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
+        count, *left = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
+        return TakenBack(items=count, left=leftovers(*left))
 
     @override
     def get(self, uid: TaskUid, account: str) -> Task | None:
@@ -145,12 +148,12 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         return tuple(TaskUid(str(uid)) for uid in uids)
 
     @override
-    def terminate(self, uid: TaskUid, account: str) -> bool:
+    def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
         error = encode_error(TERMINATED)
-        answer = self._scripts.run(
+        known, *left = self._run_once(
             "terminate", uid=uid, account=account, error=error, retention_ms=self._retention_ms
         )
-        return bool(answer)
+        return leftovers(*left) if known else None
 
     @override
     def grant(self, account: str, credit_count: int) -> Balance:
@@ -182,6 +185,10 @@ class RedisLedger(RedisUpkeep, LedgerStore):
         with ledger_errors():
             self._client.ping()
 
+    def _ends(self, script: str, claim: Claim, **outcome: Json) -> bool:
+        """Run a script that ends a live claim's item; False when it refuses."""
+        return self._holds(script, claim, pace_ms=milliseconds(PACE_SECONDS), **outcome)
+
     def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:
         """Run a script that needs a live claim; False when it refuses."""
         name = item_name(claim.task, claim.index)
@@ -212,8 +219,8 @@ def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
     match (verdict, *facts):
         case ("credits", available, price):
             return InsufficientCredits(available, price)
-        case ("full", scope, open_count, cap):
-            return QueueFull(scope, open_count, cap)
+        case ("full", scope, open_count, cap, over, ends_per_second):
+            return QueueFull(scope, open_count, cap, over=over, ends_per_second=float(ends_per_second))
         case ("expired",):
             return SourceExpired("the pictures were uploaded too long ago; send them again")
         case ("conflict",):

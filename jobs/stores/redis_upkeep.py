@@ -8,14 +8,14 @@ from typing import Any, Final
 from redis import Redis
 from typing_extensions import override
 
-from jobs.ids import TaskUid, made_at_seconds, new_token
+from jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
 from jobs.spec import Lane
 from jobs.store import LedgerLimits
 from jobs.stores.client import Json, Scripts, ledger_errors, no_offset
 from jobs.stores.codec import encode_error, milliseconds
 from jobs.stores.endings import TOO_LATE, TOO_SLOW, worker_lost
 from jobs.stores.keys import KEY_PREFIX
-from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
+from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Leftovers, Reaped, Upkeep
 
 CALL_MEMORY_SECONDS: Final = 60
 """How long a call's answer is remembered: far longer than a client goes on repeating it."""
@@ -71,7 +71,7 @@ class RedisUpkeep(Upkeep):
         )
         if answer is None:
             return None
-        renewed, requeued, lost, too_slow, too_late, hints = answer
+        renewed, requeued, lost, too_slow, too_late, hints, *left = answer
         return Reaped(
             renewed=renewed,
             requeued=requeued,
@@ -79,6 +79,7 @@ class RedisUpkeep(Upkeep):
             too_slow=too_slow,
             too_late=too_late,
             hints=dict(zip(map(Lane, hints[::2]), hints[1::2], strict=True)),
+            left=leftovers(*left),
         )
 
     @override
@@ -109,3 +110,8 @@ class RedisUpkeep(Upkeep):
             "worker_lost": encode_error(worker_lost(attempts)),
             "too_slow": encode_error(TOO_SLOW),
         }
+
+
+def leftovers(sources: Sequence[str], poisoned: Sequence[str]) -> Leftovers:
+    """The sources that a script names."""
+    return Leftovers(sources=tuple(map(BlobKey.parse, sources)), poisoned=tuple(map(BlobKey.parse, poisoned)))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from typing_extensions import override
+
 from gateway.picpik.actions import ACTIONS
-from jobs.ids import new_task_uid
+from jobs.errors import BlobStoreUnavailable
+from jobs.ids import BlobKey, new_task_uid
+from jobs.testing import MemoryBlobStore
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import ACCOUNT, Answer, Harness, make_settings
 
@@ -46,6 +52,14 @@ class TestRunning:
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
 
 
+class Undeletable(MemoryBlobStore):
+    """A blob store that has gone away since it took the picture."""
+
+    @override
+    def delete(self, key: BlobKey) -> None:
+        raise BlobStoreUnavailable("away")
+
+
 class TestTerminate:
     """TerminateTask."""
 
@@ -66,6 +80,28 @@ class TestTerminate:
         gateway.call("TerminateTask", TaskUID=uid)
         assert not gateway.store.renew(claim)
         assert gateway.detail(uid)["ErrorCode"] == 1002
+
+    def test_the_sources_of_what_it_ended_are_deleted(self, gateway: Harness) -> None:
+        uid, other = gateway.submit_batch(3), gateway.submit()
+        result = gateway.finish_one()
+        assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
+        left = {(key.task, key.index, key.role) for key in gateway.stored()}
+        # The worker that finished the first one deletes its source; here none did.
+        assert left == {(uid, 0, "source"), (uid, 0, "result"), (other, 0, "source")}
+        assert result.blob in gateway.stored()
+
+    def test_sources_that_are_to_stay_do(self, gateway: Harness) -> None:
+        harness = replace(gateway, settings=make_settings(delete_source=False))
+        uid = harness.submit()
+        assert own(harness.call("TerminateTask", TaskUID=uid)) == {}
+        assert len(harness.stored()) == 1
+
+    def test_a_storage_that_is_away_does_not_matter(self, gateway: Harness) -> None:
+        harness = replace(gateway, blobs=Undeletable())
+        uid = harness.submit()
+        assert own(harness.call("TerminateTask", TaskUID=uid)) == {}
+        assert harness.detail(uid)["ErrorCode"] == 1002
+        assert len(harness.stored()) == 1
 
     def test_a_task_that_has_ended_stays_as_it_is(self, gateway: Harness) -> None:
         uid = gateway.submit()

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from werkzeug.test import TestResponse
 
 from gateway.account_records import Terms
@@ -18,6 +19,9 @@ from tests.test_jobs.build import run_at_once
 
 LIST = json.dumps(Harness.signed_list("d5ari00q5cu0v880200g"))
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
+BATCH_OF_TEN = signed(
+    {"Action": "RemoveBackgroundsInBatch", "PublicKey": PUBLIC_KEY, "RawImages": [pictures.BASE64_8X8] * 10}
+)
 RATE_HEADERS = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 
 
@@ -164,6 +168,20 @@ class TestTerms:
         answers = [gateway.post(PICTURE) for _ in range(3)]
         assert [code(answer) for answer in answers] == [0, 0, 153]
         assert answers[-1].headers["Retry-After"] == str(gateway.settings.retry_after_seconds)
+
+    def test_a_full_queue_says_when_there_is_room(self, gateway: Harness) -> None:
+        """Three pictures ended in some three quarters of a second, and six must end before ten more fit."""
+        gateway.accounts.change(ACCOUNT, terms=Terms(queue_cap=16))
+        gateway.submit_batch(count=16)
+        gateway.finish_one()
+        started = time.monotonic()
+        for _ in range(3):
+            time.sleep(0.25)
+            gateway.finish_one()
+        answer = gateway.post(json.dumps(BATCH_OF_TEN))
+        seconds_each = (time.monotonic() - started) / 3
+        assert_throttled(answer)
+        assert int(answer.headers["Retry-After"]) == pytest.approx(6 * seconds_each, abs=1)
 
 
 def test_fifty_submits_at_once_on_a_balance_for_ten(redis_gateway: Harness) -> None:

@@ -46,4 +46,13 @@ def test_facts_cross_the_ledger() -> None:
         {"measure": "pixels", "value": 60, "limit": 50},
     )
     assert facts.message == "the picture has 60 pixels, the limit is 50"
-    assert QueueFull("account", 7, 8).facts().details == {"scope": "account", "queued": 7, "cap": 8}
+    full = QueueFull("account", 7, 8, over=1, ends_per_second=0)
+    assert full.facts().details == {"scope": "account", "queued": 7, "cap": 8}
+
+
+@pytest.mark.parametrize(
+    ("over", "ends_per_second", "seconds"),
+    [(1, 0, None), (1, 50, 1), (7, 2, 4), (600, 1, 600), (601, 1, 600), (1, 1e-9, 600), (500, 1e-320, 600)],
+)
+def test_a_full_queue_says_when_there_is_room(over: int, ends_per_second: float, seconds: int | None) -> None:
+    assert QueueFull("service", 9, 9, over=over, ends_per_second=ends_per_second).retry_after_seconds == seconds

@@ -10,6 +10,7 @@ from jobs.ids import new_token
 from jobs.record import Claim, ItemState, TaskStatus
 from jobs.store import Balance, LedgerLimits, LedgerStore
 from jobs.testing import ManualClock
+from jobs.upkeep import Leftovers, TakenBack
 from tests.test_jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of
 
 
@@ -97,14 +98,14 @@ class TestByItsOwner:
         ledger.create(new_task(item_count=4))
         held = [claim_as(ledger, "gone"), claim_as(ledger, "gone")]
         other = claim_as(ledger, "alive")
-        assert ledger.give_back_owned("gone", died=died) == 2
+        assert ledger.give_back_owned("gone", died=died).items == 2
         items = [item_of(ledger, claim) for claim in held]
         assert [(item.state, item.attempts) for item in items] == [(ItemState.QUEUED, attempts)] * 2
         assert ledger.renew(other)
         assert [claim_next(ledger).index for _ in range(3)] == [0, 1, 3]
 
     def test_nothing(self, ledger: LedgerStore) -> None:
-        assert ledger.give_back_owned("nobody", died=True) == 0
+        assert ledger.give_back_owned("nobody", died=True).items == 0
 
     def test_what_has_ended_is_not_given_back(self, ledger: LedgerStore) -> None:
         ledger.create(new_task(item_count=3))
@@ -112,7 +113,7 @@ class TestByItsOwner:
         ledger.finish(done, result_of(done))
         ledger.fail(failed, ERROR)
         ledger.give_back(back)
-        assert ledger.give_back_owned("gone", died=True) == 0
+        assert ledger.give_back_owned("gone", died=True).items == 0
         assert ledger.waiting(LANE) == 1
 
     def test_a_picture_that_kills_its_workers_fails_at_last(self, make_ledger: MakeLedger) -> None:
@@ -122,7 +123,9 @@ class TestByItsOwner:
         for attempt in (1, 2, 3):
             claim = claim_as(ledger, "gone")
             assert claim.attempt == attempt
-            assert ledger.give_back_owned("gone", died=True) == 1
+            taken = ledger.give_back_owned("gone", died=True)
+            assert taken.items == 1
+            assert taken.left == Leftovers(poisoned=(claim.source,) if attempt == 3 else ())
         item = item_of(ledger, claim)
         assert (item.state, item.error and item.error.kind) == (ItemState.FAILED, "worker_lost")
         assert item.error is not None
@@ -148,7 +151,8 @@ class TestByItsOwner:
         clock.advance(seconds=10)
         assert ledger.renew(hung)
         clock.advance(seconds=11)
-        assert ledger.give_back_owned("gone", died=died) == 2
+        taken = ledger.give_back_owned("gone", died=died)
+        assert taken == TakenBack(items=2, left=Leftovers(sources=(hung.source,)))
         item = item_of(ledger, hung)
         assert (item.state, item.error and item.error.kind) == (ItemState.FAILED, "timed_out")
         assert item_of(ledger, silent).state is ItemState.QUEUED

@@ -8,7 +8,7 @@ from jobs.ids import new_token
 from jobs.record import ItemState
 from jobs.store import Balance, LedgerLimits, LedgerStore
 from jobs.testing import ManualClock
-from jobs.upkeep import BATCH, Reaped
+from jobs.upkeep import BATCH, Leftovers, Reaped
 from tests.test_jobs.build import (
     ERROR,
     LANE,
@@ -91,7 +91,8 @@ class TestLapsedLeases:
             claim = claim_next(ledger)
             clock.advance(seconds=16)
             answers.append(ledger.reap(REAPER, {}))
-        assert answers == [Reaped(requeued=1), Reaped(requeued=1), Reaped(worker_lost=1)]
+        poisoned = Leftovers(poisoned=(claim.source,))
+        assert answers == [Reaped(requeued=1), Reaped(requeued=1), Reaped(worker_lost=1, left=poisoned)]
         item = item_of(ledger, claim)
         assert item.error is not None
         assert (item.state, item.error.kind) == (ItemState.FAILED, "worker_lost")
@@ -120,7 +121,7 @@ class TestHardDeadlines:
             assert ledger.renew(claim)
             assert ledger.reap(REAPER, {}) == Reaped()
         clock.advance(seconds=11)
-        assert ledger.reap(REAPER, {}) == Reaped(too_slow=1)
+        assert ledger.reap(REAPER, {}) == Reaped(too_slow=1, left=Leftovers(sources=(claim.source,)))
         item = item_of(ledger, claim)
         assert item.error is not None
         assert (item.state, item.error.kind, item.attempts) == (ItemState.FAILED, "timed_out", 1)
@@ -145,7 +146,8 @@ class TestQueueAge:
         young = new_task()
         ledger.create(young)
         clock.advance(seconds=1_901)
-        assert ledger.reap(REAPER, {}) == Reaped(too_late=2)
+        left = Leftovers(sources=tuple(item.source for item in old.items))
+        assert ledger.reap(REAPER, {}) == Reaped(too_late=2, left=left)
         task = ledger.get(old.uid, "alice")
         assert task is not None
         assert [item.error and item.error.kind for item in task.items] == ["timed_out"] * 2

@@ -8,6 +8,7 @@ from jobs.errors import Terminated
 from jobs.ids import new_task_uid, new_token
 from jobs.record import ItemState, Task, TaskStatus
 from jobs.store import Balance, LedgerLimits, LedgerStore
+from jobs.upkeep import Leftovers
 from tests.test_jobs.build import ERROR, LANE, MakeLedger, claim_next, new_task, result_of, run_at_once
 
 
@@ -76,6 +77,17 @@ def test_a_claims_token_is_free_again(ledger: LedgerStore) -> None:
     claim = claim_next(ledger)
     ledger.terminate(claim.task, "alice")
     assert ledger.claim([LANE], "worker-1", claim.token) is None
+
+
+def test_the_sources_of_what_it_ended_are_named_once(ledger: LedgerStore) -> None:
+    task = new_task(item_count=4)
+    ledger.create(task)
+    done, _ = claim_next(ledger), claim_next(ledger)
+    assert ledger.finish(done, result_of(done))
+    sources = tuple(item.source for item in task.items[1:])
+    assert ledger.terminate(task.uid, "alice") == Leftovers(sources=sources)
+    assert ledger.terminate(task.uid, "alice") == Leftovers()
+    assert ledger.terminate(new_task_uid(), "alice") is None
 
 
 def test_a_repeat_changes_nothing(ledger: LedgerStore) -> None:

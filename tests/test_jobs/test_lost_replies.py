@@ -14,7 +14,7 @@ from jobs.record import Claim
 from jobs.store import Balance, Created, LedgerLimits
 from jobs.stores.redis import RedisLedger, connect
 from jobs.testing import ManualClock
-from jobs.upkeep import Reaped
+from jobs.upkeep import Leftovers, Reaped
 from tests.test_jobs.build import ERROR, LANE, claim_next, item_of, new_task, result_of
 from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
 
@@ -43,7 +43,7 @@ def ledger(proxy: LossyProxy, key_prefix: str, clock: ManualClock) -> Iterator[R
         assert ledger.fail(failed, ERROR)
         assert ledger.terminate(done.task, "alice")
         assert not ledger.give_back(done)
-        assert ledger.give_back_owned("worker-1", died=True) == 0
+        assert ledger.give_back_owned("worker-1", died=True).items == 0
         assert ledger.reap(REAPER, {}) == Reaped()
         yield ledger
 
@@ -111,7 +111,8 @@ def test_fail(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
 def test_terminate(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
     claim = _claimed(ledger)
     with reply_lost():
-        assert ledger.terminate(claim.task, "alice")
+        left = ledger.terminate(claim.task, "alice")
+    assert left == Leftovers(sources=(claim.source,))
     assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
     assert not ledger.fail(claim, ERROR)
 
@@ -126,7 +127,7 @@ def test_give_back(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
 def test_give_back_by_owner(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
     claim = _claimed(ledger)
     with reply_lost():
-        assert ledger.give_back_owned(claim.owner, died=True) == 1
+        assert ledger.give_back_owned(claim.owner, died=True).items == 1
     assert (ledger.waiting(LANE), item_of(ledger, claim).attempts) == (1, 1)
 
 

@@ -6,8 +6,9 @@ import pytest
 from redis import Redis
 from typing_extensions import override
 
-from jobs.errors import LedgerUnavailable
-from jobs.ids import new_token
+from jobs.disposal import Disposal
+from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from jobs.ids import BlobKey, new_token
 from jobs.loops import Every
 from jobs.queue import queue_name
 from jobs.queues.celery import CeleryQueue
@@ -16,8 +17,8 @@ from jobs.reaper import Reaper
 from jobs.record import TaskStatus
 from jobs.spec import CutoutSpec, Lane, lane_of
 from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import Reaped
+from jobs.testing import ManualClock, MemoryBlobStore
+from jobs.upkeep import Leftovers, Reaped
 from tests.test_jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
 from tests.test_jobs.restart import eventually
 
@@ -38,7 +39,7 @@ def test_a_lost_workers_item_is_done_by_another(ledger: LedgerStore, clock: Manu
     ledger.create(task)
     claim_next(ledger)
     clock.advance(seconds=16)
-    reaped = Reaper(ledger, working_queue(ledger)).sweep()
+    reaped = Reaper(ledger, working_queue(ledger), Disposal(MemoryBlobStore())).sweep()
     assert reaped == Reaped(requeued=1, hints={LANE: 3})
     stored = ledger.get(task.uid, "alice")
     assert stored is not None
@@ -49,7 +50,7 @@ def test_only_one_of_two_reapers_sends_hints(ledger: LedgerStore, clock: ManualC
     ledger.create(new_task())
     clock.advance(seconds=6)
     lanes: list[Lane] = []
-    one, two = (Reaper(ledger, InlineQueue(lanes.append)) for _ in range(2))
+    one, two = (Reaper(ledger, InlineQueue(lanes.append), Disposal(MemoryBlobStore())) for _ in range(2))
     assert one.sweep() == Reaped(hints={LANE: 1})
     assert two.sweep() is None
     assert lanes == [LANE]
@@ -64,7 +65,7 @@ def test_the_deficit_is_counted_in_the_broker(make_ledger: MakeLedger, clock: Ma
         client.delete(queue_name(lane))
         queue.hint(lane)
         queue.hint(lane)
-        reaper = Reaper(ledger, queue)
+        reaper = Reaper(ledger, queue, Disposal(MemoryBlobStore()))
         clock.advance(seconds=6)
         assert reaper.sweep() == Reaped(hints={lane: 3})
         assert client.llen(queue_name(lane)) == 5
@@ -73,6 +74,54 @@ def test_the_deficit_is_counted_in_the_broker(make_ledger: MakeLedger, clock: Ma
         client.delete(queue_name(lane))
         assert reaper.sweep() == Reaped(hints={lane: 5})
         client.delete(queue_name(lane))
+
+
+class Away(MemoryBlobStore):
+    """A blob store that deletes nothing."""
+
+    @override
+    def delete(self, key: BlobKey) -> None:
+        raise BlobStoreUnavailable("away")
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_the_sources_of_what_it_failed_are_deleted(
+    make_ledger: MakeLedger, clock: ManualClock, reached: bool
+) -> None:
+    """One picture's worker is lost, one waits too long, one is waited for."""
+    ledger = make_ledger(LedgerLimits(max_attempts=1, queue_timeout_seconds=60))
+    blobs = MemoryBlobStore() if reached else Away()
+    task = new_task(item_count=2)
+    ledger.create(task)
+    claim_next(ledger)
+    clock.advance(seconds=61)
+    young = new_task()
+    ledger.create(young)
+    for item in task.items + young.items:
+        blobs.put(item.source, b"picture")
+    reaped = Reaper(ledger, InlineQueue(lambda lane: None), Disposal(blobs)).sweep()
+    assert reaped is not None
+    assert (reaped.worker_lost, reaped.too_late) == (1, 1)
+    left = young.items if reached else task.items + young.items
+    assert set(blobs.keys()) == {item.source for item in left}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({}, set()),
+        ({"keep_poisoned": True}, {1}),
+        ({"delete_source": False}, {0, 1}),
+    ],
+)
+def test_a_poisoned_picture_can_be_kept(settings: dict[str, bool], kept: set[int]) -> None:
+    blobs, task = MemoryBlobStore(), new_task(item_count=2)
+    plain, poisoned = (item.source for item in task.items)
+    for key in (plain, poisoned):
+        blobs.put(key, b"picture")
+    Disposal(blobs, **settings).dispose(Leftovers(sources=(plain,), poisoned=(poisoned,)))
+    left = blobs.keys()
+    assert {key.index for key in left} == kept
 
 
 class Faulty(InlineQueue):
@@ -93,12 +142,18 @@ def test_the_loop_outlives_every_fault(make_ledger: MakeLedger) -> None:
     ledger = make_ledger(LedgerLimits(hint_grace_seconds=0))
     ledger.create(new_task())
     sent: list[Lane] = []
-    with Every(0.01, Reaper(ledger, Faulty(sent)).sweep, "reaper"):
+    with Every(0.01, Reaper(ledger, Faulty(sent), Disposal(MemoryBlobStore())).sweep, "reaper"):
         assert eventually(lambda: LANE in sent)
 
 
-def test_a_broker_that_is_away_is_an_error(ledger: LedgerStore, clock: ManualClock) -> None:
-    ledger.create(new_task())
-    clock.advance(seconds=6)
+def test_a_broker_that_is_away_is_an_error_and_sources_go_all_the_same(
+    make_ledger: MakeLedger, clock: ManualClock
+) -> None:
+    ledger, blobs = make_ledger(LedgerLimits(max_attempts=1)), MemoryBlobStore()
+    task = new_task(item_count=2)
+    ledger.create(task)
+    blobs.put(claim_next(ledger).source, b"picture")
+    clock.advance(seconds=16)
     with pytest.raises(LedgerUnavailable):
-        Reaper(ledger, Faulty([])).sweep()
+        Reaper(ledger, Faulty([]), Disposal(blobs)).sweep()
+    assert blobs.keys() == ()

@@ -83,12 +83,9 @@ class TestKeys:
             "lanes",
             "ended",
         }
-        assert client.hgetall(f"{key_prefix}account:alice") == {
-            "open": "0",
-            "reserved": "0",
-            "used": "0",
-            "booked": "2",
-        }
+        account = client.hgetall(f"{key_prefix}account:alice")
+        assert account.keys() - {"open", "reserved", "used", "booked"} == {"pace", "pace_since_ms", "pace_at_ms"}
+        assert [account[field] for field in ("open", "reserved", "used", "booked")] == ["0", "0", "0", "2"]
         assert client.hget(f"{key_prefix}totals", "open") == "0"
 
     def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:

@@ -11,7 +11,7 @@ from jobs.record import ItemState
 from jobs.store import LedgerLimits
 from jobs.stores.redis import RedisLedger, connect
 from jobs.testing import ManualClock
-from jobs.upkeep import REAPER_HOLD_SECONDS, Reaped
+from jobs.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
 from tests.redis_server import redis_server
 from tests.test_jobs.build import LANE, claim_next, item_of, new_task, result_of
 from tests.test_jobs.restart import RESTARTABLE, restart
@@ -47,14 +47,14 @@ class TestRestart:
         """Who is silent for a whole lease after the server came back is dead."""
         ledger.reap("reaper", {})
         ledger.create(new_task())
-        claim_next(ledger)
+        claim = claim_next(ledger)
         restart(own_url)
         clock.advance(seconds=16)
         assert ledger.reap("reaper", {}) == Reaped(renewed=1)
         clock.advance(seconds=14)
         assert ledger.reap("reaper", {}) == Reaped()
         clock.advance(seconds=2)
-        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1)
+        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
 
     def test_what_has_no_time_left_starts_anew(
         self, ledger: RedisLedger, own_url: str, clock: ManualClock
@@ -70,9 +70,9 @@ class TestRestart:
 
     def test_the_first_reaper_ever_has_seen_no_restart(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
-        claim_next(ledger)
+        claim = claim_next(ledger)
         clock.advance(seconds=16)
-        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1)
+        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
 
 
 def test_a_reapers_hold_expires(ledger: RedisLedger, own_url: str) -> None:

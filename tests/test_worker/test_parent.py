@@ -17,6 +17,7 @@ from jobs.record import Item, ItemState, NewItem, NewTask
 from jobs.spec import CutoutSpec, lane_of
 from jobs.store import LedgerLimits
 from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from jobs.upkeep import TakenBack
 from tests.test_worker.crew import eventually
 from worker.parent import Parent, QuietAtFork
 from worker.settings import WorkerSettings
@@ -31,7 +32,7 @@ class Absent(MemoryLedger):
     away = False
 
     @override
-    def give_back_owned(self, owner: str, *, died: bool) -> int:
+    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
         if self.away:
             raise LedgerUnavailable("restarting")
         return super().give_back_owned(owner, died=died)
@@ -40,17 +41,19 @@ class Absent(MemoryLedger):
 class Stage:
     """A parent with one item that its child has claimed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
         self.ledger, self.presence = Absent(LedgerLimits(), clock), MemoryPresence(clock)
-        settings = WorkerSettings(master_key=base64.b64encode(bytes(32)).decode())
-        self.parent = Parent(
-            settings, self.ledger, self.presence, MemoryBlobStore(), InlineQueue(lambda lane: None)
+        settings = WorkerSettings(
+            master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
         )
+        self.blobs = MemoryBlobStore()
+        self.parent = Parent(settings, self.ledger, self.presence, self.blobs, InlineQueue(lambda lane: None))
         self.parent.before_child()
         self.first = self.parent.owner
         self.uid = new_task_uid()
         item = NewItem(source=source_key(self.uid, 0), spec=SPEC)
+        self.blobs.put(item.source, b"picture")
         self.ledger.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
         assert self.ledger.claim([LANE], self.first, new_token()) is not None
         facts = WorkerPresence(owner=self.first, lane=LANE, model="m", engine="e", provider="p", threads=1)
@@ -76,6 +79,18 @@ def test_the_last_child_is_buried_before_the_next(stage: Stage) -> None:
     stage.parent.before_child()
     assert (stage.item().state, stage.item().attempts) == (ItemState.QUEUED, 1)
     assert stage.presence.alive() == ()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_source_of_a_picture_that_kills_its_workers(keep: bool) -> None:
+    stage = Stage(keep_poisoned_source=keep)
+    stage.parent.before_child()
+    for _ in range(LedgerLimits().max_attempts - 1):
+        assert stage.blobs.keys() == (stage.item().source,)
+        assert stage.ledger.claim([LANE], stage.parent.owner, new_token()) is not None
+        stage.parent.before_child()
+    assert stage.item().state is ItemState.FAILED
+    assert bool(stage.blobs.keys()) is keep
 
 
 def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:

@@ -5,9 +5,11 @@
 --   items                  list of {lane, spec, source, price}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
 --   account_cap, total_cap, source_max_age_ms, retention_ms
+--   pace_ms                how far back the ends of items count for their pace
 --
 -- Answers {'created', uid}, {'repeated', uid of the first task}, or a refusal:
--- {'conflict'}, {'credits', available, price}, {'full', scope, open, cap}, {'expired'}.
+-- {'conflict'}, {'credits', available, price}, {'expired'},
+-- {'full', scope, open, cap, items over the cap, items that end in a second}.
 local task_key = key('task', args.uid)
 local account_key = key('account', args.account)
 
@@ -30,13 +32,11 @@ if metered then
   if price > available then return {'credits', available, price} end
 end
 
-local account_open = number_of(account_key, 'open')
-if account_open + #args.items > args.account_cap then
-  return {'full', 'account', account_open, args.account_cap}
-end
-local total_open = number_of(key('totals'), 'open')
-if total_open + #args.items > args.total_cap then
-  return {'full', 'service', total_open, args.total_cap}
+for _, place in ipairs({{'account', account_key, args.account_cap}, {'service', key('totals'), args.total_cap}}) do
+  local scope, hash, cap = unpack(place)
+  local open = number_of(hash, 'open')
+  local over = open + #args.items - cap
+  if over > 0 then return {'full', scope, open, cap, over, ends_per_second(hash)} end
 end
 
 -- The sweeper takes blobs without a record once they are old: younger ones are safe until the record exists.

@@ -8,7 +8,7 @@
 --   too_slow              JSON of the error, for an item past its hard deadline
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
--- Answers {the number of items}.
+-- Answers {the number of items, left, poisoned}, the last two as in shared.lua.
 return once(function()
   local count = 0
   local leases = redis.call('ZRANGE', key('leases'), 0, -1, 'WITHSCORES')
@@ -25,5 +25,5 @@ return once(function()
       count = count + 1
     end
   end
-  return {count}
+  return {count, left, poisoned}
 end)

@@ -8,8 +8,8 @@
 --   batch                 the most items of a kind
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
--- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}}, or nil when another
--- reaper is at work.
+-- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}, left, poisoned}, the
+-- last two as in shared.lua, or nil when another reaper is at work.
 if not redis.call('SET', key('reaper'), args.holder, 'NX', 'PX', args.hold_ms) then
   if redis.call('GET', key('reaper')) ~= args.holder then return nil end
   redis.call('PEXPIRE', key('reaper'), args.hold_ms)
@@ -73,5 +73,5 @@ return once(function()
     fail_item(item, args.too_late)
     too_late = too_late + 1
   end
-  return {renewed, requeued, worker_lost, too_slow, too_late, missing_hints()}
+  return {renewed, requeued, worker_lost, too_slow, too_late, missing_hints(), left, poisoned}
 end)

@@ -48,6 +48,28 @@ local function drop_claim(item, token)
   redis.call('ZREM', key('leases'), item)
 end
 
+-- The pace of a hash: the ends so far, each counting for less as it ages, and since when they are counted; nil when
+-- nothing ended within args.pace_ms. jobs/stores/pace.py has the same sums.
+local function pace_of(hash)
+  local fields = redis.call('HMGET', hash, 'pace', 'pace_since_ms', 'pace_at_ms')
+  if not fields[1] or now_ms - tonumber(fields[3]) >= args.pace_ms then return nil end
+  return tonumber(fields[1]) * math.exp((tonumber(fields[3]) - now_ms) / args.pace_ms), tonumber(fields[2])
+end
+
+-- Counts an end. The first one starts the measurement: how long it took is not known.
+local function keep_pace(hash)
+  local pace, since_ms = pace_of(hash)
+  redis.call('HSET', hash, 'pace', pace and string.format('%.17g', pace + 1) or 0,
+    'pace_since_ms', since_ms or now_ms, 'pace_at_ms', now_ms)
+end
+
+-- Items that ended in a second of late, as text because an answer's numbers are whole; '0' where it is not known.
+local function ends_per_second(hash)
+  local pace, since_ms = pace_of(hash)
+  if not pace or now_ms <= since_ms then return '0' end
+  return string.format('%.17g', 1000 * pace / (args.pace_ms * (1 - math.exp((since_ms - now_ms) / args.pace_ms))))
+end
+
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 local function end_item(item, state, outcome, text)
   local item_key = key('item', item)
@@ -78,12 +100,18 @@ local function end_item(item, state, outcome, text)
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end
 
--- Fails an item that waits or runs, without its worker: a late answer with the old token is refused.
-local function fail_item(item, error)
-  local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account')
+-- The sources of the items that this script failed; poisoned: of those whose workers died as often as is allowed.
+local left, poisoned = {}, {}
+
+-- Fails an item that waits or runs, without its worker: a late answer with the old token is refused. Its source is
+-- noted in `sources`, or in `left`.
+local function fail_item(item, error, sources)
+  local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account', 'source')
   if fields[1] ~= 'running' then leave_queue(item, fields[2], fields[3]) end
   end_item(item, 'failed', 'error', error)
   redis.call('HDEL', key('item', item), 'token')
+  sources = sources or left
+  sources[#sources + 1] = fields[4]
 end
 
 -- Puts a running item back to its old place. The attempt is taken off again unless it counts.
@@ -107,7 +135,7 @@ end
 -- Takes a running item from a worker that died. Answers whether it may be tried again.
 local function lose_worker(item)
   if number_of(key('item', item), 'attempts') >= args.max_attempts then
-    fail_item(item, args.worker_lost)
+    fail_item(item, args.worker_lost, poisoned)
     return false
   end
   requeue(item, true)
@@ -144,6 +172,9 @@ local function end_claim(state, outcome, text)
   if fields[2] ~= args.token then return 0 end
   if fields[1] == 'running' then
     end_item(args.item, state, outcome, text)
+    -- Only what workers end is work done: what is terminated or waits too long says nothing about the next item.
+    keep_pace(key('account', redis.call('HGET', key('item', args.item), 'account')))
+    keep_pace(key('totals'))
     return 1
   end
   if fields[1] == state then return 1 end

@@ -3,13 +3,17 @@
 --   uid, account
 --   error          JSON, as jobs/stores/codec.py writes it
 --   retention_ms
+--   call, memory_ms    a token of this call, and how long its answer is remembered
 --
--- Answers 1, or 0 when the account has no such task. A repeat finds nothing left to end.
+-- Answers {1, left, poisoned}, the last two as in shared.lua, or {0} when the account has no such task.
 local task_key = key('task', args.uid)
-if not visible(args.uid) or redis.call('HGET', task_key, 'account') ~= args.account then return 0 end
-for index = 0, number_of(task_key, 'item_count') - 1 do
-  local item = args.uid .. ':' .. index
-  local state = redis.call('HGET', key('item', item), 'state')
-  if state ~= 'done' and state ~= 'failed' then fail_item(item, args.error) end
-end
-return 1
+
+return once(function()
+  if not visible(args.uid) or redis.call('HGET', task_key, 'account') ~= args.account then return {0} end
+  for index = 0, number_of(task_key, 'item_count') - 1 do
+    local item = args.uid .. ':' .. index
+    local state = redis.call('HGET', key('item', item), 'state')
+    if state ~= 'done' and state ~= 'failed' then fail_item(item, args.error) end
+  end
+  return {1, left, poisoned}
+end)

@@ -1,0 +1,98 @@
+"""The address of a server that sentinels watch over: they know which of its copies is the master now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+SCHEME: Final = "sentinel"
+_DEFAULT_PORT: Final = 26_379
+_OPTIONS: Final = frozenset({"service", "sentinel_password"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinels:
+    """`sentinel://[[<user>]:<password>@]<host>[:<port>],.../<database>?service=<name>[&sentinel_password=...]`.
+
+    User and password are the server's. Each text may be percent-encoded.
+    """
+
+    nodes: tuple[tuple[str, int], ...]
+    """Host and port of each sentinel."""
+    service: str
+    """What the sentinels call the server."""
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    sentinel_password: str | None = field(default=None, repr=False)
+    """The sentinels' own, where they have one."""
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read the form above.
+
+        Raises:
+            ValueError: it is not that form; the message does not repeat it, for it may hold passwords.
+        """
+        try:
+            parts = urlsplit(url)
+            options = dict(parse_qsl(parts.query, strict_parsing=True))
+            login, _, hosts = parts.netloc.rpartition("@")
+            username, _, password = login.partition(":")
+            nodes = tuple(_node(host) for host in hosts.split(","))
+            database = int(parts.path.removeprefix("/") or 0)
+        except ValueError:
+            raise _not_one() from None
+        if parts.scheme != SCHEME or not options.get("service") or options.keys() - _OPTIONS or database < 0:
+            raise _not_one()
+        return cls(
+            nodes=nodes,
+            service=options["service"],
+            database=database,
+            username=unquote(username) or None,
+            password=unquote(password) or None,
+            sentinel_password=options.get("sentinel_password"),
+        )
+
+    def client_options(self, *, connect_timeout_seconds: float, socket_timeout_seconds: float) -> dict[str, Any]:
+        """How redis-py asks a sentinel: once, for there are others, and whoever asks tries again by itself."""
+        return {
+            "password": self.sentinel_password,
+            "socket_connect_timeout": connect_timeout_seconds,
+            "socket_timeout": socket_timeout_seconds,
+            "retry": Retry(NoBackoff(), 0),
+        }
+
+    def broker_url(self) -> str:
+        """The same for Celery, which is told the service apart from it."""
+        login = ""
+        if self.password is not None:
+            login = f"{quote(self.username or '', safe='')}:{quote(self.password, safe='')}@"
+        return ";".join(
+            f"{SCHEME}://{login}{_bracketed(host)}:{port}/{self.database}" for host, port in self.nodes
+        )
+
+
+def is_sentinel_url(url: str) -> bool:
+    """Whether a URL is to be read as `Sentinels`."""
+    return url.startswith(f"{SCHEME}://")
+
+
+def _node(text: str) -> tuple[str, int]:
+    """One host with its port; an IPv6 address stands in brackets."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("a host is missing")
+    return parts.hostname, parts.port or _DEFAULT_PORT
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _not_one() -> ValueError:
+    return ValueError("not a URL of sentinels: sentinel://host:26379,host2:26379/0?service=name")
