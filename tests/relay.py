@@ -9,7 +9,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 _CHUNK_BYTES: Final = 16_384
@@ -22,7 +22,7 @@ class Relay(socketserver.ThreadingTCPServer):
     block_on_close = True
 
     def __init__(self, upstream: tuple[str, int]) -> None:
-        super().__init__(("127.0.0.1", 0), _Passage)
+        super().__init__(("127.0.0.1", 0), Passage)
         self.upstream = upstream
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.silent = threading.Event()
@@ -36,11 +36,14 @@ class Relay(socketserver.ThreadingTCPServer):
         return self.hang_ups.pop(0) if self.hang_ups else math.inf
 
 
-class _Passage(socketserver.BaseRequestHandler):
+class Passage(socketserver.BaseRequestHandler):
+    """One connection and its bytes in both directions."""
+
     server: Relay
     request: socket.socket
 
     def handle(self) -> None:
+        """Pass on until one side hangs up."""
         left_bytes = self.server.budget()
         with socket.create_connection(self.server.upstream) as upstream:
             targets = {self.request: upstream, upstream: self.request}
@@ -58,13 +61,23 @@ class _Passage(socketserver.BaseRequestHandler):
                     targets[source].sendall(data)
 
 
+R = TypeVar("R", bound=Relay)
+
+
 @contextmanager
 def relay_to(url: str | None) -> Iterator[Relay]:
     """Run a relay in front of a server, given as `http://<host>:<port>`."""
     upstream = urlsplit(url or "")
     assert upstream.hostname
     assert upstream.port
-    with Relay((upstream.hostname, upstream.port)) as relay:
+    with served(Relay((upstream.hostname, upstream.port))) as relay:
+        yield relay
+
+
+@contextmanager
+def served(relay: R) -> Iterator[R]:
+    """Run a relay as long as the block lasts."""
+    with relay:
         thread = threading.Thread(target=relay.serve_forever, args=[_LOOK_SECONDS])
         thread.start()
         try:

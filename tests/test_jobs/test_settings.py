@@ -71,10 +71,16 @@ def test_a_master_key_is_32_bytes(key: str) -> None:
         JobSettings.model_validate({"master_key": key})
 
 
-@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///tmp/r.sock"])
+@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///tmp/r.sock", "sentinel://h,i:1/0?service=s"])
 def test_redis_urls(url: str) -> None:
     settings = JobSettings.model_validate({"master_key": KEY, "redis_url": url})
     assert settings.redis_url.get_secret_value() == url
+
+
+def test_sentinels_without_their_service_are_refused_without_the_password() -> None:
+    with pytest.raises(ValidationError, match="service=name") as error:
+        JobSettings.model_validate({"master_key": KEY, "redis_url": "sentinel://:p4ssw0rd@h:26379/0"})
+    assert "p4ssw0rd" not in str(error.value)
 
 
 def test_a_lease_fits_into_the_job() -> None:

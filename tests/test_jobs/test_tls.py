@@ -1,0 +1,77 @@
+"""`rediss://`: all connections are encrypted, and none is made to a server that cannot prove its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import LedgerUnavailable
+from jobs.queues.celery import CeleryQueue
+from jobs.store import LedgerLimits
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisTaskEvents
+from tests.ports import free_port
+from tests.redis_server import redis_server
+from tests.relay import served
+from tests.test_jobs.build import LANE, claim_next, new_task, result_of
+from tests.tls import TlsRelay, write_certificates
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    return write_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    port = free_port()
+    with redis_server("--port", str(port), "--bind", "127.0.0.1"):
+        yield port
+
+
+@pytest.fixture
+def address(port: int, authority: tuple[Path, Path, Path]) -> Iterator[str]:
+    """The server's URL, without the authority that vouches for it.
+
+    Each test has its own: Celery's connections are kept by host and port, whatever else the URL says.
+    """
+    _, certificate, key = authority
+    with served(TlsRelay(("127.0.0.1", port), certificate, key)) as relay:
+        yield f"rediss://127.0.0.1:{relay.server_address[1]}/0"
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_everything_goes_over_it(address: str, authority: tuple[Path, Path, Path], checked: bool) -> None:
+    url = f"{address}?ssl_ca_certs={authority[0]}" if checked else f"{address}?ssl_cert_reqs=none"
+    queue = CeleryQueue(url)
+    waiting = queue.pending(LANE)
+    queue.hint(LANE)
+    assert queue.pending(LANE) == waiting + 1
+    with connect(url) as client, RedisTaskEvents(url) as events:
+        ledger = RedisLedger(client, LedgerLimits())
+        task = new_task()
+        ledger.create(task)
+        claim = claim_next(ledger)
+        with events.listen([task.uid]) as waiter:
+            assert ledger.finish(claim, result_of(claim))
+            assert waiter.wait(5)
+
+
+@pytest.mark.parametrize("option", ["", "?ssl_cert_reqs=required"])
+def test_an_unknown_authority_is_refused_by_ledger_and_broker(address: str, option: str) -> None:
+    queue = CeleryQueue(f"{address}{option}")
+    with connect(f"{address}{option}") as client, pytest.raises(LedgerUnavailable):
+        RedisLedger(client, LedgerLimits()).ping()
+    with pytest.raises(LedgerUnavailable):
+        queue.hint(LANE)
+
+
+def test_another_name_is_refused_by_ledger_and_broker(address: str, authority: tuple[Path, Path, Path]) -> None:
+    url = f"{address}?ssl_ca_certs={authority[0]}".replace("127.0.0.1", "localhost")
+    with connect(url) as client, pytest.raises(LedgerUnavailable):
+        RedisLedger(client, LedgerLimits()).ping()
+    with pytest.raises(LedgerUnavailable):
+        CeleryQueue(url).hint(LANE)

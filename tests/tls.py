@@ -1,0 +1,92 @@
+"""TLS in front of a server that has none, with a certificate of an authority that nobody knows."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from typing_extensions import override
+
+from tests.relay import Passage, Relay
+
+
+class TlsRelay(Relay):
+    """Takes TLS and passes on plain bytes."""
+
+    def __init__(self, upstream: tuple[str, int], certificate: Path, key: Path) -> None:
+        super().__init__(upstream)
+        self.RequestHandlerClass = _TlsPassage
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+
+    @override
+    def get_request(self) -> tuple[socket.socket, Any]:
+        plain, address = super().get_request()
+        # The handshake is left to the connection's own thread: a client that refuses must not end the others.
+        return self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False), address
+
+
+class _TlsPassage(Passage):
+    @override
+    def handle(self) -> None:
+        with suppress(ssl.SSLError):
+            super().handle()
+
+
+def write_certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """Make an authority, and a certificate of it for 127.0.0.1.
+
+    Returns:
+        Where the authority's certificate, the server's, and the server's key lie.
+    """
+    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority_name = _name("Authority of a test")
+    authority = (
+        _builder(authority_name, authority_name, authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    server = (
+        _builder(_name("Server of a test"), authority_name, server_key)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(authority_key, hashes.SHA256())
+    )
+    paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
+    texts = (
+        authority.public_bytes(serialization.Encoding.PEM),
+        server.public_bytes(serialization.Encoding.PEM),
+        server_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+    return paths
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+    )
