@@ -45,7 +45,8 @@ class Watched:
         self.master.wait()
         with Redis(host=_HOST, port=self.sentinel_port, password=SENTINEL_PASSWORD) as sentinel:
             before = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            # Refused until the sentinel has seen that the copy is in step.
+            _wait(lambda: bool(sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)))
             _wait(lambda: sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE) != before)
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from jobs.errors import LedgerUnavailable
 from jobs.queue import TASK_NAME, JobQueue, queue_name
 from jobs.spec import Lane
-from jobs.stores.client import connect, ledger_errors
+from jobs.stores.client import connect, ledger_errors, sentinel_options
 from jobs.stores.sentinels import Sentinels, is_sentinel_url
 
 HINT_TIMEOUT_SECONDS: Final = 0.7
@@ -39,12 +39,14 @@ def celery_settings(
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
     """
-    sentinel_options: dict[str, Any] = {}
+    to_sentinels: dict[str, Any] = {}
     if is_sentinel_url(redis_url):
         sentinels = Sentinels.parse(redis_url)
-        sentinel_options["master_name"] = sentinels.service
-        sentinel_options["sentinel_kwargs"] = sentinels.client_options(
-            connect_timeout_seconds=connect_timeout_seconds, socket_timeout_seconds=socket_timeout_seconds
+        to_sentinels["master_name"] = sentinels.service
+        to_sentinels["sentinel_kwargs"] = sentinel_options(
+            sentinels,
+            connect_timeout_seconds=connect_timeout_seconds,
+            socket_timeout_seconds=socket_timeout_seconds,
         )
     return {
         "broker_url": broker_url(redis_url),
@@ -73,7 +75,7 @@ def celery_settings(
             "socket_timeout": socket_timeout_seconds,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            **sentinel_options,
+            **to_sentinels,
         },
     }
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 from redis import Redis, exceptions
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -75,10 +75,23 @@ def connect(
         raise ValueError("not a URL of a Redis server: redis://, rediss://, unix:// or sentinel://") from None
 
 
+def sentinel_options(
+    address: Sentinels, *, connect_timeout_seconds: float, socket_timeout_seconds: float
+) -> dict[str, Any]:
+    """How redis-py asks a sentinel: once, for there are others, and whoever asks tries again by itself."""
+    return {
+        "password": address.sentinel_password,
+        "socket_connect_timeout": connect_timeout_seconds,
+        "socket_timeout": socket_timeout_seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
 def _connect_to_master(address: Sentinels, options: dict[str, Any]) -> Redis:
     sentinel = _SENTINEL(
         address.nodes,
-        sentinel_kwargs=address.client_options(
+        sentinel_kwargs=sentinel_options(
+            address,
             connect_timeout_seconds=options["socket_connect_timeout"],
             socket_timeout_seconds=options["socket_timeout"],
         ),

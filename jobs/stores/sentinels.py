@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
-
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 SCHEME: Final = "sentinel"
 _DEFAULT_PORT: Final = 26_379
 _OPTIONS: Final = frozenset({"service", "sentinel_password"})
+# Not by urlsplit: newer Pythons refuse a list of hosts in which a bracketed one is not the first.
+_FORM: Final = re.compile(
+    rf"{SCHEME}://(?:(?P<login>[^/?]*)@)?(?P<hosts>[^@/?]+)(?:/(?P<database>[0-9]*))?\?(?P<query>.+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,34 +40,25 @@ class Sentinels:
         Raises:
             ValueError: it is not that form; the message does not repeat it, for it may hold passwords.
         """
+        form = _FORM.fullmatch(url)
+        if form is None:
+            raise _not_one()
         try:
-            parts = urlsplit(url)
-            options = dict(parse_qsl(parts.query, strict_parsing=True))
-            login, _, hosts = parts.netloc.rpartition("@")
-            username, _, password = login.partition(":")
-            nodes = tuple(_node(host) for host in hosts.split(","))
-            database = int(parts.path.removeprefix("/") or 0)
+            options = dict(parse_qsl(form["query"], strict_parsing=True))
+            nodes = tuple(_node(host) for host in form["hosts"].split(","))
         except ValueError:
             raise _not_one() from None
-        if parts.scheme != SCHEME or not options.get("service") or options.keys() - _OPTIONS or database < 0:
+        if not options.get("service") or options.keys() - _OPTIONS:
             raise _not_one()
+        username, _, password = (form["login"] or "").partition(":")
         return cls(
             nodes=nodes,
             service=options["service"],
-            database=database,
+            database=int(form["database"] or 0),
             username=unquote(username) or None,
             password=unquote(password) or None,
             sentinel_password=options.get("sentinel_password"),
         )
-
-    def client_options(self, *, connect_timeout_seconds: float, socket_timeout_seconds: float) -> dict[str, Any]:
-        """How redis-py asks a sentinel: once, for there are others, and whoever asks tries again by itself."""
-        return {
-            "password": self.sentinel_password,
-            "socket_connect_timeout": connect_timeout_seconds,
-            "socket_timeout": socket_timeout_seconds,
-            "retry": Retry(NoBackoff(), 0),
-        }
 
     def broker_url(self) -> str:
         """The same for Celery, which is told the service apart from it."""
