@@ -23,7 +23,7 @@ run: weights ## The same, and leave the service up
 test: $(VENV)/.dev weights lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest
 
-chaos: $(VENV)/.dev weights ## Kill parts of the service at work for a quarter of an hour and print what was lost
+chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
 
 lint: $(VENV)/.dev ## Check style and types
