@@ -1,8 +1,12 @@
-"""A network of a few hundred bytes that calls dark pixels the subject: real ONNX, through the real runtime."""
+"""A network of a few hundred bytes that calls dark pixels the subject: real ONNX, through the real runtime.
+
+`python -m tests.tiny_network FOLDER` puts it into a models folder.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +49,7 @@ def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True) -> Any:
         [weight, bias],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+if __name__ == "__main__":
+    write_tiny_model(Path(sys.argv[1]))
