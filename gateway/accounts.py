@@ -127,8 +127,9 @@ class Accounts:
         Raises:
             AccountError: a name or key has a form that is not allowed, or the public key is taken.
         """
-        public_key = public_key or secrets.token_urlsafe(_KEY_BYTES)
-        private_key = private_key or secrets.token_urlsafe(_KEY_BYTES)
+        # Hexadecimal, for a key that begins with a hyphen would read as an option on a command line.
+        public_key = public_key or secrets.token_hex(_KEY_BYTES)
+        private_key = private_key or secrets.token_hex(_KEY_BYTES)
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
         if not _PUBLIC_KEY.fullmatch(public_key):
@@ -172,7 +173,7 @@ class Accounts:
         Raises:
             AccountError: there is no such active pair, or it has as many live keys as it may.
         """
-        private_key = secrets.token_urlsafe(_KEY_BYTES)
+        private_key = secrets.token_hex(_KEY_BYTES)
         sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
         now_seconds = self._clock()
 
