@@ -1,4 +1,4 @@
-"""Signs of life: a claim's lease is renewed and the worker announces itself while native code runs."""
+"""Signs of life: a claim's lease is renewed while native code runs, and a claim that was taken away is noticed."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable, CutoutError, LedgerUnavailable, ProcessingFailed
-from jobs.ids import new_token, result_key
+from jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
+from jobs.ids import BlobKey, new_token, result_key
 from jobs.record import Claim, Result
 from jobs.spec import CutoutSpec, Lane, Output
 from jobs.store import LedgerStore
@@ -82,7 +82,7 @@ class Runner:
             self._drop_source(claim)
         else:
             log.warning("finish_refused")
-            self.blobs.delete(result.blob)
+            self._drop(result.blob)
 
     def _make(self, claim: Claim, beat: Heartbeat) -> Result:
         """Write the result's blob, without a word to the ledger."""
@@ -110,7 +110,7 @@ class Runner:
         while True:
             try:
                 return call()
-            except (LedgerUnavailable, BlobStoreUnavailable) as error:
+            except ServiceUnavailable as error:
                 if beat.seconds_left() <= self.retry_seconds:
                     raise
                 log.warning("waiting_for_service", kind=error.kind, message=error.message)
@@ -118,10 +118,14 @@ class Runner:
 
     def _drop_source(self, claim: Claim) -> None:
         if self.delete_source:
-            try:
-                self.blobs.delete(claim.source)
-            except BlobStoreUnavailable as error:
-                log.warning("source_kept", message=error.message)
+            self._drop(claim.source)
+
+    def _drop(self, key: BlobKey) -> None:
+        """Delete a blob that the ledger has no use for; what storage keeps now is the sweeper's."""
+        try:
+            self.blobs.delete(key)
+        except BlobStoreUnavailable as error:
+            log.warning("blob_kept", blob=str(key), message=error.message)
 
 
 def cut_out(

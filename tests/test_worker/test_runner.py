@@ -182,6 +182,20 @@ def test_a_refused_finish_removes_only_its_own_result(bench: Bench) -> None:
     assert losing.roles() == ["source"]
 
 
+def test_a_refused_result_that_cannot_be_deleted_is_left_to_the_sweeper(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: BlobKey) -> None:
+        raise BlobStoreUnavailable("the disk is away")
+
+    store = Losing(LedgerLimits(), ManualClock())
+    losing = Bench(replace(bench.runner, store=store), store, bench.blobs)
+    losing.submit(picture())
+    monkeypatch.setattr(bench.blobs, "delete", away)
+    assert losing.run()
+    assert losing.roles() == ["result", "source"]
+
+
 def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
     refused = threading.Event()
 
