@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jobs.ids import new_task_uid, new_token, result_key
 from jobs.presence import WorkerPresence
 from jobs.record import ErrorFacts, Result
-from jobs.spec import Box, CutoutSpec, Lane, Output, Refinement
+from jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 from jobs.stores import codec
 
 T = TypeVar("T")
@@ -32,11 +32,16 @@ def specs(draw: st.DrawFn) -> CutoutSpec:
     return CutoutSpec(
         model=draw(NAMES),
         box=draw(st.none() | boxes()),
-        erode_px=draw(st.integers(0, 40)),
+        erode_px=draw(st.integers(0, 255)),
         foreground_threshold=foreground,
         background_threshold=background,
         refinement=draw(st.sampled_from(Refinement)),
+        tidy_mask=draw(st.booleans()),
         output=draw(st.sampled_from(Output)),
+        background=draw(st.none() | st.tuples(*[st.integers(0, 255)] * 4)),
+        crop_margin_px=draw(st.none() | st.integers(0, 1000)),
+        file_format=draw(st.sampled_from(FileFormat)),
+        quality=draw(st.none() | st.integers(1, 100)),
     )
 
 

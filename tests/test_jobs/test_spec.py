@@ -26,7 +26,7 @@ def test_the_lane_is_model_and_precision() -> None:
         {"model": "../a"},
         {"model": "a" * 65},
         {"model": "m", "version": 2},
-        {"model": "m", "erode_px": 41},
+        {"model": "m", "erode_px": 256},
         {"model": "m", "erode_px": -1},
         {"model": "m", "foreground_threshold": 256},
         {"model": "m", "foreground_threshold": 10, "background_threshold": 11},
