@@ -14,7 +14,7 @@ import time
 from jobs import logs
 from worker import app
 from worker.child import Child
-from worker.cutout.arrays import FloatMask, RgbImage
+from worker.cutout.arrays import ByteMask, RgbImage
 from worker.models.runtime import Segmenter, load_segmenter
 from worker.settings import NetworkSettings, WorkerSettings
 
@@ -45,7 +45,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         os.kill(os.getpid(), signal.SIGKILL)
     real = load_segmenter(settings)
 
-    def predict(image: RgbImage) -> FloatMask:
+    def predict(image: RgbImage) -> ByteMask:
         do_harm(image.shape[1])
         return real.predict(image)
 

@@ -5,7 +5,7 @@ import pytest
 
 from jobs.errors import BoxOutsidePicture
 from jobs.spec import Box
-from worker.cutout.arrays import FloatMask, RgbImage
+from worker.cutout.arrays import ByteMask, RgbImage
 from worker.cutout.geometry import Region, fitted, region_of, with_context
 from worker.cutout.segment import segment
 
@@ -51,18 +51,18 @@ def test_the_network_sees_the_context_and_the_mask_is_the_region() -> None:
     picture = np.arange(100 * 100 * 3, dtype=np.uint32).reshape(100, 100, 3).astype(np.uint8)
     seen: list[RgbImage] = []
 
-    def red(view: RgbImage) -> FloatMask:
+    def red(view: RgbImage) -> ByteMask:
         seen.append(view)
-        return (view[..., 0] / 255).astype(np.float32)
+        return view[..., 0]
 
     mask = segment(red, picture, Region(30, 40, 60, 50))
     assert np.array_equal(seen[0], picture[24:66, 14:76])
-    assert np.allclose(mask * 255, picture[40:50, 30:60, 0], atol=1e-3)
+    assert np.array_equal(mask, picture[40:50, 30:60, 0])
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
-    def half(view: RgbImage) -> FloatMask:
-        return np.zeros((view.shape[0] // 2, view.shape[1]), np.float32)
+    def half(view: RgbImage) -> ByteMask:
+        return np.zeros((view.shape[0] // 2, view.shape[1]), np.uint8)
 
     with pytest.raises(ValueError, match="mask is"):
         segment(half, np.zeros((10, 10, 3), np.uint8), Region(0, 0, 10, 10))

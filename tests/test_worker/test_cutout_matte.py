@@ -8,7 +8,7 @@ import pytest
 
 from tests.composites import COMPOSITES, Composite
 from worker.cutout import scores
-from worker.cutout.arrays import ByteMask, FloatMask
+from worker.cutout.arrays import ByteMask
 from worker.cutout.filters import to_levels
 from worker.cutout.matte import refine, remap
 from worker.cutout.trimap import Thresholds, make_trimap
@@ -20,8 +20,8 @@ RECORDED_SAD = {"ball": 0.823, "mug": 2.167, "bottle": 0.829, "bear": 2.165, "po
 
 
 def refined(composite: Composite) -> ByteMask:
-    mask = composite.coarse_mask()
-    return refine(composite.photo, mask, make_trimap(to_levels(mask), USUAL, erode_px=15))
+    mask = to_levels(composite.coarse_mask())
+    return refine(composite.photo, mask, make_trimap(mask, USUAL, erode_px=15))
 
 
 @pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
@@ -42,8 +42,8 @@ class TestRefine:
 @pytest.mark.parametrize("size", [(3, 3), (3, 900), (900, 3), (5, 2000)])
 def test_refine_works_in_narrow_pictures(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    mask = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
-    alpha = refine(image, mask, make_trimap(to_levels(mask), USUAL, erode_px=3))
+    mask = np.linspace(0, 255, size[0] * size[1]).astype(np.uint8).reshape(size)
+    alpha = refine(image, mask, make_trimap(mask, USUAL, erode_px=3))
     assert alpha.shape == size
     assert alpha.dtype == np.uint8
 
@@ -60,14 +60,14 @@ def test_spokes_that_the_mask_found_are_kept() -> None:
     share = spokes[..., None] / 255
     photo = np.clip(share * 170 + (1 - share) * wall, 0, 255).astype(np.uint8)
     mask = cv2.GaussianBlur(spokes, (0, 0), 1).astype(np.uint8)
-    alpha = refine(photo, mask.astype(np.float32) / np.float32(255), make_trimap(mask, USUAL, erode_px=15))
+    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
     y, x = np.mgrid[:800, :800]
     beyond_the_hub = (spokes == 255) & (np.hypot(y - 400, x - 400) > hub_px + 20)
     assert alpha[beyond_the_hub].mean() > 0.8 * 255
 
 
-def ramp() -> FloatMask:
-    return np.arange(256, dtype=np.float32)[None] / np.float32(255)
+def ramp() -> ByteMask:
+    return np.arange(256, dtype=np.uint8)[None]
 
 
 def test_remap_is_linear_between_the_thresholds() -> None:
@@ -84,8 +84,8 @@ def test_remap_is_a_step_where_the_thresholds_are_equal() -> None:
 
 @pytest.mark.parametrize("erode_px", range(41))
 def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
-    mask = np.zeros((3, 200), np.float32)
-    mask[:, 100:] = 1
+    mask = np.zeros((3, 200), np.uint8)
+    mask[:, 100:] = 255
     row = remap(mask, USUAL, erode_px)[1]
     soft = np.flatnonzero((row > 0) & (row < 255))
     assert (row[: 100 - erode_px // 2] == 0).all()
@@ -94,8 +94,8 @@ def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
 
 
 def test_the_blur_grows_with_the_erosion() -> None:
-    mask = np.zeros((3, 200), np.float32)
-    mask[:, 100:] = 1
+    mask = np.zeros((3, 200), np.uint8)
+    mask[:, 100:] = 255
     widths = [np.count_nonzero(remap(mask, USUAL, k)[1] % 255) for k in (0, 5, 10, 15, 20, 30, 40)]
     assert widths == sorted(widths)
     assert widths[0] == 0 < widths[1] < widths[-1]

@@ -34,7 +34,7 @@ def go_on() -> None:
 
 
 def given(mask: FloatMask) -> Predict:
-    return lambda view: enlarged(mask, view.shape[0], view.shape[1])
+    return lambda view: to_levels(enlarged(mask, view.shape[0], view.shape[1]))
 
 
 def run(picture: RgbImage, mask: FloatMask, source_alpha: ByteMask | None = None, **parameters: Any) -> Frame:
@@ -230,9 +230,9 @@ class TestBox:
     def test_the_network_sees_the_box_with_context(self) -> None:
         seen: list[tuple[int, ...]] = []
 
-        def predict(view: RgbImage) -> FloatMask:
+        def predict(view: RgbImage) -> ByteMask:
             seen.append(view.shape)
-            return np.ones(view.shape[:2], np.float32)
+            return np.full(view.shape[:2], 255, np.uint8)
 
         run_steps(steps_for(CutoutSpec(model="m", box=self.BOX), predict), Frame(picture=bear().photo), go_on)
         assert seen == [(270 + 2 * 27, 300 + 2 * 30, 3)]

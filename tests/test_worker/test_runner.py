@@ -25,17 +25,15 @@ from worker.images import ImageLimits
 from worker.runner import Runner
 
 Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF, erode_px=0)
 LANE = lane_of(SPEC)
 LIMITS = ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 
 
-def bright(image: Bytes) -> Floats:
+def bright(image: Bytes) -> Bytes:
     """A network that finds what is bright."""
-    mask: Floats = (image.mean(axis=2) > 128).astype(np.float32)
-    return mask
+    return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
 
 
 def picture() -> bytes:
@@ -152,7 +150,7 @@ def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> N
 
 
 def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
-    def crash(_: Bytes) -> Floats:
+    def crash(_: Bytes) -> Bytes:
         raise ZeroDivisionError("secret detail")
 
     uid = bench.submit(picture())
@@ -206,7 +204,7 @@ def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
 
     store = Taken(LedgerLimits(), ManualClock())
 
-    def slow(image: Bytes) -> Floats:
+    def slow(image: Bytes) -> Bytes:
         assert refused.wait(5)
         return bright(image)
 
@@ -220,7 +218,7 @@ def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
 def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
     store = MemoryLedger(LedgerLimits(lease_seconds=0.01, job_timeout_seconds=0.01), ManualClock())
 
-    def slow(image: Bytes) -> Floats:
+    def slow(image: Bytes) -> Bytes:
         time.sleep(0.05)
         return bright(image)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, FloatMask
+from worker.cutout.arrays import ByteMask, Bytes, FloatMask
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
@@ -60,6 +60,11 @@ def square(side_px: int) -> ByteMask:
 def disc(side_px: int) -> ByteMask:
     """A round structuring element."""
     return cast("ByteMask", cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side_px, side_px)))
+
+
+def looked_up(levels: ByteMask, table: Bytes) -> ByteMask:
+    """Each level replaced by the table's 256 entries."""
+    return cast("ByteMask", cv2.LUT(levels, table))
 
 
 def to_unit(levels: ByteMask) -> FloatMask:

@@ -14,9 +14,9 @@ from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbImage
 from worker.cutout.filters import (
     disc,
     enlarged,
+    looked_up,
     shrunk,
     softened,
-    to_levels,
     to_unit,
     top_hat,
     weighted_levels,
@@ -76,19 +76,19 @@ class Layer:
         return height, width
 
     @classmethod
-    def reduced(cls, image: RgbImage, mask: FloatMask, trimap: ByteMask, long_side_px: int) -> Layer:
+    def reduced(cls, image: RgbImage, mask: ByteMask, trimap: ByteMask, long_side_px: int) -> Layer:
         """The arrays made to fit a long side."""
         size = _working_size(mask, long_side_px)
         small_trimap = shrunk(trimap, *size)
         return cls(
             to_unit(shrunk(image, *size)),
-            shrunk(mask, *size),
+            to_unit(shrunk(mask, *size)),
             (small_trimap >= UNKNOWN).astype(np.float32),
             (small_trimap > BACKGROUND) & (small_trimap < FOREGROUND),
         )
 
 
-def refine(image: RgbImage, mask: FloatMask, trimap: ByteMask) -> ByteMask:
+def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
     Each level starts from its own mask plus the change that the coarser one made, not from the coarser one's
@@ -96,7 +96,7 @@ def refine(image: RgbImage, mask: FloatMask, trimap: ByteMask) -> ByteMask:
 
     Args:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
-        mask: (height, width) float32 in [0, 1].
+        mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
 
     Returns:
@@ -114,10 +114,10 @@ def refine(image: RgbImage, mask: FloatMask, trimap: ByteMask) -> ByteMask:
             break
     gain = 255 / (1 - 2 * HAZE)
     height, width = mask.shape
-    return weighted_levels(mask, gain, enlarged(change, height, width), gain, -HAZE * gain)
+    return weighted_levels(to_unit(mask), gain, enlarged(change, height, width), gain, -HAZE * gain)
 
 
-def _working_size(mask: FloatMask, long_side_px: int) -> tuple[int, int]:
+def _working_size(mask: FloatMask | ByteMask, long_side_px: int) -> tuple[int, int]:
     """(height, width) that the solver can work at."""
     height, width = mask.shape
     height, width = fitted(height, width, long_side_px)
@@ -163,11 +163,11 @@ def _thinness(mask: FloatMask) -> FloatMask:
     return thinness
 
 
-def remap(mask: FloatMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
+def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Alpha without matting: the mask stretched between the thresholds and softened a little.
 
     Args:
-        mask: (height, width) float32 in [0, 1].
+        mask: (height, width) uint8.
         thresholds: at or below `background` alpha is 0, at or above `foreground` 255; a step where they are
             equal.
         erode_px: side of the erosion's square; the blur grows with it and reaches less than half as far.
@@ -175,11 +175,8 @@ def remap(mask: FloatMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     Returns:
         (height, width) uint8.
     """
-    span = thresholds.foreground - thresholds.background
-    if span:
-        gain = 255 / span
-        alpha = weighted_levels(mask, 255 * gain, mask, 0, -thresholds.background * gain)
-    else:
-        alpha = np.uint8(255) * (to_levels(mask) > thresholds.background).view(np.uint8)
+    span = max(1, thresholds.foreground - thresholds.background)
+    stretched = (np.arange(256) - thresholds.background) * (255 / span)
+    alpha = looked_up(mask, np.clip(np.rint(stretched), 0, 255).astype(np.uint8))
     reach_px = (erode_px - 1) // 2
     return softened(alpha, reach_px) if reach_px > 0 else alpha

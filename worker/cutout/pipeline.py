@@ -10,9 +10,8 @@ import numpy as np
 
 from jobs.spec import Box, CutoutSpec, Output, Refinement
 from worker.cutout import matte
-from worker.cutout.arrays import ByteMask, FloatMask, RgbaImage, RgbImage
+from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
 from worker.cutout.compose import combined, compose
-from worker.cutout.filters import to_levels
 from worker.cutout.foreground import estimate_foreground
 from worker.cutout.geometry import Region, region_of
 from worker.cutout.segment import Predict, segment
@@ -35,9 +34,8 @@ class Frame:
     """The picture's own alpha, where it has one."""
 
     region: Region | None = None
-    mask: FloatMask | None = None
-    levels: ByteMask | None = None
-    """`mask` in 8 bits, which thresholds are compared with."""
+    mask: ByteMask | None = None
+    """How surely each pixel belongs to the subject; 8 bits, for it may be as large as the picture."""
 
     refined: bool = False
     """Whether alpha and colours are estimated from colour."""
@@ -103,13 +101,8 @@ def select_region(box: Box | None) -> Step:
 
 
 def find_subject(predict: Predict) -> Step:
-    """A step that fills `mask` and `levels` with what the network sees."""
-
-    def step(frame: Frame) -> Frame:
-        mask = segment(predict, frame.picture, filled(frame.region))
-        return replace(frame, mask=mask, levels=to_levels(mask))
-
-    return step
+    """A step that fills `mask` with what the network sees."""
+    return lambda frame: replace(frame, mask=segment(predict, frame.picture, filled(frame.region)))
 
 
 def choose_refinement(refinement: Refinement, thresholds: Thresholds) -> Step:
@@ -117,7 +110,7 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds) -> Step:
 
     def step(frame: Frame) -> Frame:
         if refinement is Refinement.AUTO:
-            return replace(frame, refined=is_soft(filled(frame.levels), thresholds))
+            return replace(frame, refined=is_soft(filled(frame.mask), thresholds))
         return replace(frame, refined=refinement is Refinement.ON)
 
     return step
@@ -127,12 +120,12 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
 
     def step(frame: Frame) -> Frame:
-        mask, levels = filled(frame.mask), filled(frame.levels)
-        if not holds_subject(levels, thresholds):
-            return replace(frame, alpha=np.zeros_like(levels))
-        trimap = make_trimap(levels, thresholds, erode_px)
+        mask = filled(frame.mask)
+        if not holds_subject(mask, thresholds):
+            return replace(frame, alpha=np.zeros_like(mask))
+        trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = levels
+            alpha = mask
         elif not frame.refined:
             alpha = matte.remap(mask, thresholds, erode_px)
         else:

@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from worker.cutout.arrays import FloatMask, RgbImage
+from worker.cutout.arrays import ByteMask, RgbImage
 from worker.cutout.geometry import Region, with_context
 
-Predict: TypeAlias = Callable[[RgbImage], FloatMask]
-"""A picture to the probability, at the picture's size, that a pixel belongs to the main subject."""
+Predict: TypeAlias = Callable[[RgbImage], ByteMask]
+"""A picture to the probability, at the picture's size and in 8 bits, that a pixel belongs to the main subject."""
 
 
-def segment(predict: Predict, picture: RgbImage, region: Region) -> FloatMask:
+def segment(predict: Predict, picture: RgbImage, region: Region) -> ByteMask:
     """The soft mask of the subject within a region of the picture.
 
     Args:
@@ -23,7 +23,7 @@ def segment(predict: Predict, picture: RgbImage, region: Region) -> FloatMask:
         region: lies in the picture.
 
     Returns:
-        (region height, region width) float32 in [0, 1].
+        (region height, region width) uint8.
 
     Raises:
         ValueError: `predict` gave a mask of another size than its picture.

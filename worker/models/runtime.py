@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from worker.cutout.arrays import FloatMask, Floats, RgbImage
+from worker.cutout.arrays import ByteMask, Floats, RgbImage
 from worker.cutout.segment import Predict
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
@@ -47,7 +47,7 @@ class Segmenter:
         self.predict = predict
         self._one_at_a_time = threading.Lock()
 
-    def __call__(self, image: RgbImage) -> FloatMask:
+    def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
 
         Runs follow one another: one run already keeps every thread busy.
@@ -56,7 +56,7 @@ class Segmenter:
             image: (height, width, 3) uint8, sRGB.
 
         Returns:
-            (height, width) float32 in [0, 1]; 1 is certain foreground.
+            (height, width) uint8; 255 is certain foreground.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
@@ -101,7 +101,7 @@ class NetworkRun:
         self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
         self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
 
-    def __call__(self, image: RgbImage) -> FloatMask:
+    def __call__(self, image: RgbImage) -> ByteMask:
         """As `Segmenter.__call__`, for one caller at a time."""
         height_px, width_px = self._row.input_px
         small = resize(image, height_px, width_px)
@@ -109,8 +109,8 @@ class NetworkRun:
             np.multiply(small[..., channel], self._scale[channel], out=self._buffer[0, channel], casting="unsafe")
             self._buffer[0, channel] += self._shift[channel]
         mask = _probability(self.run_session(), self._row.output)
-        full: Floats = resize(mask, *image.shape[:2])
-        return np.clip(full, 0, 1, out=full)
+        levels = np.clip(np.rint(mask * 255), 0, 255).astype(np.uint8)
+        return np.asarray(resize(levels, *image.shape[:2]))
 
     def run_session(self) -> Floats:
         """The network alone, on the input that was prepared last: its first output as (height, width)."""

@@ -5,17 +5,17 @@ rembg is imported only when such a model is asked for: its import compiles code,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from worker.cutout.arrays import Bytes, Floats
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.cutout.segment import Predict
 from worker.models.errors import ModelUnavailable
 
 
-def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Callable[[Bytes], Floats]]:
+def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Predict]:
     """Load rembg's model of this name; rembg fetches its weights into its own folder and checks them.
 
     Args:
@@ -45,8 +45,8 @@ def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Cal
     return session.inner_session, lambda image: _first_mask(session, image)
 
 
-def _first_mask(session: Any, image: Bytes) -> Floats:
+def _first_mask(session: Any, image: RgbImage) -> ByteMask:
     # rembg stretches each mask to the full range; one without contrast has it divide by zero, and comes out black.
     with np.errstate(divide="ignore", invalid="ignore"):
         mask = session.predict(Image.fromarray(image))[0]
-    return np.asarray(mask.convert("L"), np.float32) / np.float32(255)
+    return np.asarray(mask.convert("L"))
