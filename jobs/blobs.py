@@ -35,6 +35,13 @@ class BlobStore(Protocol):
             BlobMissing: there is none under the key.
         """
 
+    def copy(self, source: BlobKey, target: BlobKey) -> None:
+        """Put what lies under one key under another as well. Neither is touched by what happens to the other.
+
+        Raises:
+            BlobMissing: there is none under the source's key.
+        """
+
     def delete(self, key: BlobKey) -> None:
         """Remove a blob; without effect where there is none."""
 

@@ -1,6 +1,7 @@
 """What the ledger keeps: tasks with ordered items, their states and the moves between them.
 
-    FETCHING ─fetched→ QUEUED
+    FETCHING ─fetched→ QUEUED               (only items whose source is a URL)
+    FETCHING ─fetch failed→ FAILED
     QUEUED   ─claim→ RUNNING
     RUNNING  ─finish→ DONE
     RUNNING  ─fail→ FAILED
@@ -22,6 +23,9 @@ from typing import Final
 from jobs.ids import BlobKey, TaskUid
 from jobs.spec import CutoutSpec, Lane, lane_of
 
+MAX_MEMO_BYTES: Final = 65_536
+"""The longest memo of a task, in UTF-8."""
+
 
 class ItemState(StrEnum):
     """Where one picture stands."""
@@ -42,6 +46,7 @@ class Move(StrEnum):
     """What can happen to an item."""
 
     FETCHED = "fetched"
+    FETCH_FAILED = "fetch failed"
     CLAIM = "claim"
     FINISH = "finish"
     FAIL = "fail"
@@ -51,6 +56,7 @@ class Move(StrEnum):
 
 MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
     Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
+    Move.FETCH_FAILED: (frozenset({ItemState.FETCHING}), ItemState.FAILED),
     Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
     Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
     Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
@@ -112,9 +118,12 @@ class NewItem:
     """One picture of a task that is about to be created."""
 
     source: BlobKey
+    """Where the picture lies; for a picture that is still to be fetched, a place of the item's own."""
     spec: CutoutSpec
     price: int = 1
     """Credits reserved at acceptance and booked when the item is done."""
+    source_url: str | None = field(default=None, repr=False)
+    """Where the picture is to be fetched from first; it may hold a secret. None: the source is in place."""
 
     @property
     def lane(self) -> Lane:
@@ -131,9 +140,27 @@ class Idempotency:
     """A repeat of the key with another digest is refused."""
 
 
+class DeliveryKind(StrEnum):
+    """What is brought to an address once a task has ended."""
+
+    CALLBACK = "callback"
+    """What the façade says of the task."""
+    UPLOAD = "upload"
+    """The bytes of the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is to be brought where once the task has ended."""
+
+    kind: DeliveryKind
+    url: str = field(repr=False)
+    """It may hold a secret."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task that is about to be created; its source blobs are written already."""
+    """A task that is about to be created; the sources that need no fetching are written already."""
 
     uid: TaskUid
     account: str
@@ -143,10 +170,16 @@ class NewTask:
     idempotency: Idempotency | None = None
     account_cap: int | None = None
     """Items of the account that may wait or run, this task's among them; None stands for the ledger's limit."""
+    memo: str = ""
+    """What the façade wants to find again with the task; opaque to everybody else."""
+    deliveries: tuple[Delivery, ...] = ()
+    """What falls due with the task's end, however it ends."""
 
     def __post_init__(self) -> None:
         if not self.items:
             raise ValueError("a task needs an item: one without any would never end")
+        if len(self.memo.encode()) > MAX_MEMO_BYTES:
+            raise ValueError(f"a memo has at most {MAX_MEMO_BYTES} bytes")
         for index, item in enumerate(self.items):
             if (item.source.task, item.source.index) != (self.uid, index):
                 raise ValueError("a source belongs to one item: copy a blob that is to be used again")
@@ -180,6 +213,8 @@ class Task:
     created_at_ms: int
     ended_at_ms: int | None
     items: tuple[Item, ...]
+    memo: str = ""
+    """What the façade gave with the task."""
 
     @property
     def booked(self) -> int:

@@ -83,6 +83,8 @@ class JobSettings(BlobSettings):
     """Keep the source of a picture whose workers died until its retention is over, to find out why."""
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
+    upload_retention_seconds: PositiveFloat = 30 * 86_400
+    """How long an uploaded picture stays after its last use."""
 
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
@@ -150,6 +152,7 @@ class JobSettings(BlobSettings):
             retention_seconds=self.retention_seconds,
             max_attempts=self.max_attempts,
             queue_timeout_seconds=self.queue_timeout_seconds,
+            upload_retention_seconds=self.upload_retention_seconds,
         )
 
 

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from jobs.errands import Errands
 from jobs.ids import TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
 from jobs.upkeep import Leftovers, TakenBack, Upkeep
+from jobs.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class LedgerLimits:
     """An item that waits longer fails."""
     hint_grace_seconds: float = 5
     """Time that a hint has to reach a worker before it counts as missing."""
+    errand_lease_seconds: float = 90
+    """An errand whose courier is silent for so long falls due again."""
+    upload_retention_seconds: float = 30 * 86_400
+    """How long an upload stays after its last use. From then on it looks as if it had never been."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +71,8 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Upkeep, Protocol):
-    """The moves of the ledger, with those of its upkeep.
+class LedgerStore(Upkeep, Errands, Uploads, Protocol):
+    """The moves of the ledger, with those of its upkeep, of its errands and of the pictures that are kept.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.
     """
@@ -133,6 +139,9 @@ class LedgerStore(Upkeep, Protocol):
         Raises:
             IdempotencyConflict: the key was used before with other content.
         """
+
+    def named(self, account: str, key: str) -> TaskUid | None:
+        """The task that an idempotency key stands for, whatever its content; None when none can be seen."""
 
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
         """The account's tasks that have not ended, oldest first."""

@@ -1,4 +1,4 @@
-"""What keeps the ledger in order, whoever calls it: lost claims, missing hints, tasks past their retention."""
+"""What keeps the ledger in order, whoever calls it: lost claims, missing hints, records past their retention."""
 
 from __future__ import annotations
 
@@ -81,13 +81,14 @@ class Upkeep(Protocol):
         """
 
     def hide_expired(self) -> tuple[TaskUid, ...]:
-        """Mark tasks past their retention as gone for every reader, and name them, at most `BATCH`.
+        """Mark tasks and uploads past their retention as gone for every reader, and name them.
 
-        A task is named again and again until it is forgotten: its blobs go in between.
+        They are at most `BATCH` of each, and named again and again until they are forgotten: their blobs go in
+        between.
         """
 
     def forget(self, uid: TaskUid) -> None:
-        """Delete the record of a task that `hide_expired` named; no other's."""
+        """Delete the record of a task or an upload that `hide_expired` named; no other's."""
 
     def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
-        """Those of the ids that have no record and were made so long ago; hidden tasks have one."""
+        """Those of the ids that have no record and were made so long ago; what is hidden has one."""

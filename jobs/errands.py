@@ -1,0 +1,112 @@
+"""What a courier has to do for the ledger: fetch the source of an item, tell of a task's end, bring its result.
+
+An errand is a record with a due time. A courier takes it under a lease: its due time moves to the lease's end, so
+that one whose courier died falls due again by itself. What ends a task makes its deliveries due in the same step;
+what ends an item that is still to be fetched removes its errand, and retention whatever else is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from jobs.ids import BlobKey, TaskUid
+from jobs.record import ErrorFacts
+from jobs.spec import Lane
+
+
+class ErrandKind(StrEnum):
+    """What is to be done."""
+
+    FETCH = "fetch"
+    """Bring the source of an item from its URL."""
+    CALLBACK = "callback"
+    """Say at a URL how the task ended."""
+    UPLOAD = "upload"
+    """Bring the task's result to a URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """A courier's hold on one errand. It ends with the lease. Times are milliseconds on the ledger's clock."""
+
+    id: str
+    kind: ErrandKind
+    task: TaskUid
+    index: int
+    """FETCH: the item; else 0."""
+    account: str
+    url: str = field(repr=False)
+    """It may hold a secret."""
+    source: BlobKey | None
+    """FETCH: where the bytes go. It is this taking's own: when `fetched` refuses, the courier deletes them."""
+    attempt: int
+    """1 for the first taking."""
+    first_due_at_ms: int
+    now_ms: int
+    """When it was taken."""
+    token: str
+
+
+class Errands(Protocol):
+    """The ledger's moves for couriers.
+
+    A move needs a token that holds: it does until another courier takes the errand, also past the lease, or
+    until the errand ends or is postponed. A repeat answers as the first call.
+
+    Every method raises `LedgerUnavailable` when the server does not answer in time.
+    """
+
+    def take_errand(self, owner: str, token: str) -> Errand | None:
+        """Take the errand that has been due for longest.
+
+        A second call with the same token answers with the same errand while the token holds.
+
+        Args:
+            owner: the courier's process.
+            token: fresh for this taking, from `jobs.ids.new_token`.
+
+        Returns:
+            The errand, or None when none is due.
+        """
+
+    def fetched(self, errand: Errand) -> Lane | None:
+        """The bytes lie under `errand.source`: the item waits for a worker from now on, and the errand has ended.
+
+        Returns:
+            The lane, where the caller leaves a hint; None, and no effect, when the token does not hold.
+        """
+
+    def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        """End a FETCH and its item as failed, which releases the price.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+        """
+
+    def postpone(self, errand: Errand, seconds: float) -> bool:
+        """Let go of an errand, which falls due again after a time.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+        """
+
+    def errand_done(self, errand: Errand) -> bool:
+        """End a delivery: it is made, or given up.
+
+        Returns:
+            Whether nothing is left to do; False, and no effect, when another courier has taken the errand.
+
+        Raises:
+            ValueError: it is a FETCH, which ends with `fetched` or `fetch_failed`.
+        """
+
+    def errands_due(self) -> int:
+        """How many errands wait for a courier."""
+
+
+def require_delivery(errand: Errand) -> None:
+    """Raise `ValueError` for an errand that cannot end without its item."""
+    if errand.kind is ErrandKind.FETCH:
+        raise ValueError("a fetch ends with its item: `fetched` or `fetch_failed`")
