@@ -196,6 +196,14 @@ class TestEnding:
         with pytest.raises(ValueError, match="ends with its item"):
             ledger.errand_done(take_errand(ledger))
 
+    def test_a_delivery_ends_no_item(self, ledger: LedgerStore) -> None:
+        delivered(ledger)
+        errand = take_errand(ledger)
+        with pytest.raises(ValueError, match="its task has ended"):
+            ledger.fetched(errand)
+        with pytest.raises(ValueError, match="its task has ended"):
+            ledger.fetch_failed(errand, ERROR)
+
     def test_a_foreign_token_has_no_effect(self, ledger: LedgerStore) -> None:
         fetching(ledger)
         errand = replace(take_errand(ledger), token=new_token())
