@@ -137,6 +137,13 @@ class TestLease:
                 assert not ledger.errand_done(errand)
                 assert ledger.errand_done(again[errand.id])
 
+    def test_then_the_old_token_stands_for_nothing(self, ledger: LedgerStore, clock: ManualClock) -> None:
+        fetching(ledger)
+        late = take_errand(ledger)
+        clock.advance(seconds=LEASE_SECONDS + 1)
+        take_errand(ledger)
+        assert ledger.take_errand("courier-1", late.token) is None
+
     def test_it_is_a_limit(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
         ledger = make_ledger(LedgerLimits(errand_lease_seconds=1_000))
         fetching(ledger)

@@ -21,8 +21,23 @@ from jobs.stores.client import RETRIES
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock
 from tests.redis_server import redis_server
-from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of, run_at_once
-from tests.test_jobs.every_script import WORKER, go_through_every_script
+from tests.test_jobs.build import (
+    ERROR,
+    LANE,
+    SPEC,
+    MakeLedger,
+    claim_next,
+    new_task,
+    result_of,
+    run_at_once,
+    take_errand,
+)
+from tests.test_jobs.every_script import (
+    WORKER,
+    go_through_every_errand,
+    go_through_every_script,
+    go_through_every_upload,
+)
 
 
 @pytest.fixture
@@ -62,6 +77,21 @@ class TestKeys:
         assert account.keys() - {"open", "reserved", "used", "booked"} == {"pace", "pace_since_ms", "pace_at_ms"}
         assert [account[field] for field in ("open", "reserved", "used", "booked")] == ["0", "0", "0", "2"]
         assert client.hget(f"{key_prefix}totals", "open") == "0"
+
+    def test_nothing_is_left_of_errands_and_uploads(
+        self, ledger: RedisLedger, client: Redis, key_prefix: str, clock: ManualClock
+    ) -> None:
+        go_through_every_errand(ledger)
+        go_through_every_upload(ledger)
+        clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
+        take_errand(ledger)
+        for uid in ledger.unfinished("alice"):
+            ledger.terminate(uid, "alice")
+        clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
+        for uid in ledger.hide_expired():
+            ledger.forget(uid)
+        left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
+        assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 
     def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
         ledger = make_redis_ledger(LedgerLimits(account_queue_cap=0))
