@@ -24,7 +24,7 @@ from jobs.testing import ManualClock
 from tests.redis_server import redis_server
 from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of, run_at_once
 
-WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", threads=2)
+WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", numbers="fp32", threads=2)
 
 
 def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx.helper
 import onnx.utils
 from onnx import TensorProto, numpy_helper
 
+from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, put_in_place
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
 
 Graph = Any
@@ -73,7 +75,19 @@ def prepare(model: Any, *, widen: bool) -> Any:
     cut = onnx.utils.Extractor(model).extract_model(inputs, [model.graph.output[0].name])
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
+    onnx.helper.set_model_props(cut, {NUMBERS_KEY: _numbers(cut.graph)})
     return cut
+
+
+def _numbers(graph: Graph) -> str:
+    """The type of number that the graph computes in: the one that most of its stored bytes have."""
+    halves = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT16)
+    singles = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT)
+    return "fp16" if halves > singles else "fp32"
+
+
+def _size_bytes(tensor: Any) -> int:
+    return int(numpy_helper.to_array(tensor).nbytes)
 
 
 def _has_nested_graphs(graph: Graph) -> bool:

@@ -65,6 +65,8 @@ class WeightsFile:
     std: Channels
     """Divisor after that."""
     output: OutputKind = OutputKind.PROBABILITY
+    least_range: float = 0.0
+    """Of `OutputKind.RANGE`: where smallest and largest differ by no more, the picture has no subject."""
     licence: str
     origin: str
     """Where the weights come from, for a person."""
