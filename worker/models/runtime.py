@@ -15,10 +15,12 @@ from worker.cutout.segment import Predict
 from worker.models.engine import Engine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
+from worker.models.plans import open_engine, plan_for
 from worker.models.prepare import prepared_graph
 from worker.models.processing import Processing
-from worker.models.registry import Model, WeightsFile, find_model
-from worker.settings import Device, NetworkSettings
+from worker.models.registry import find_model
+from worker.models.row import Model, WeightsFile
+from worker.settings import EngineName, NetworkSettings
 
 _WARM_UP_PX: Final = 64
 
@@ -93,27 +95,23 @@ def load_segmenter(settings: NetworkSettings) -> Segmenter:
     Raises:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
     """
-    model = find_model(settings.model, settings.models_dir)
+    model = find_model(settings.model, settings.models_dir, settings.precision)
     segmenter = _from_rembg(settings) if model is None else _from_row(model, settings)
     _warm_up(segmenter)
     return segmenter
 
 
 def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
-    from worker.models.onnxruntime_engine import OnnxRuntimeEngine
-
+    plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
-    on_cpu = settings.device is Device.CPU
-    graph = prepared_graph(weights, settings.cache_dir, widen=on_cpu)
-    threads = settings.thread_count()
-    engine = OnnxRuntimeEngine(graph, threads=threads, device=settings.device)
+    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.form), plan)
     return Segmenter(
         NetworkRun(engine, weights.row),
         model=model.name,
         engine=engine.name,
         provider=engine.provider,
         numbers=engine.numbers,
-        threads=threads,
+        threads=plan.threads,
     )
 
 
@@ -121,6 +119,8 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     from worker.models import onnxruntime_engine as ort
     from worker.models.zoo import zoo_predict
 
+    if settings.engine is EngineName.OPENVINO:
+        raise ModelUnavailable(f"{settings.model} runs through rembg, which knows ONNX Runtime alone")
     threads = settings.thread_count()
     providers = ort.execution_providers(settings.device)
     session, predict = zoo_predict(settings.model, ort.session_options(threads), providers)
