@@ -73,7 +73,7 @@ def measure(megapixels: int, name: str, spec: CutoutSpec, segmenter: Segmenter, 
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with KEYCUT_MODEL"
     data = photo(megapixels)
     job(data, spec, segmenter)
-    pairs = [(seconds(lambda: job(data, spec, segmenter)), seconds(network.run_session)) for _ in range(rounds)]
+    pairs = [(seconds(lambda: job(data, spec, segmenter)), seconds(network.run_engine)) for _ in range(rounds)]
     return Row(
         megapixels,
         name,

@@ -20,6 +20,8 @@ class WorkerPresence:
     """The library that runs the network, with its version."""
     provider: str
     """The execution provider that is *active*, not the one that was asked for."""
+    numbers: str
+    """The type of number that the network computes in: `fp32`, `bf16`, `fp16` or `int8`."""
     threads: int
 
 

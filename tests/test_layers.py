@@ -79,9 +79,10 @@ def test_the_mathematics_touches_nothing() -> None:
     assert {name for name in used if name.startswith("jobs")} <= {"jobs.spec", "jobs.errors"}
 
 
-def test_onnxruntime_is_imported_in_one_module() -> None:
-    users = {str(path.relative_to(ROOT)) for path in modules("worker") if "onnxruntime" in tops(path)}
-    assert users == {"worker/models/runtime.py"}
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
+def test_an_engine_is_imported_in_one_module(library: str) -> None:
+    users = {str(path.relative_to(ROOT)) for path in modules("worker") if library in tops(path)}
+    assert users == {f"worker/models/{library}_engine.py"}
 
 
 @pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.app", "jobs.stores.redis", "jobs.queues.celery"])

@@ -17,12 +17,15 @@ from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
 from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
+from worker.bench import LEAST_ROUNDS, compare, report
+from worker.cpu import this_processor
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
+from worker.models.plans import plan_for
 from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
-from worker.settings import Device, NetworkSettings, WorkerSettings
+from worker.settings import NetworkSettings, WorkerSettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -97,7 +100,7 @@ def fetch(name: str | None) -> None:
     if name is not None:
         settings = settings.model_copy(update={"model": name})
     try:
-        model = find_model(settings.model, settings.models_dir)
+        model = find_model(settings.model, settings.models_dir, settings.precision)
         if model is None:
             from worker.models.runtime import load_segmenter  # rembg fetches as it loads
 
@@ -105,7 +108,7 @@ def fetch(name: str | None) -> None:
             click.echo(f"rembg's {settings.model} is ready")
             return
         weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-        prepared_graph(weights, settings.cache_dir, widen=settings.device is Device.CPU)
+        prepared_graph(weights, settings.cache_dir, plan_for(settings).form)
     except ModelUnavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{weights.path} is ready")
@@ -113,8 +116,13 @@ def fetch(name: str | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(*, as_json: bool) -> None:
+@click.option("--bench", is_flag=True, help="Time every engine and precision instead, and recommend one.")
+@click.option("--rounds", type=click.IntRange(min=LEAST_ROUNDS), default=3, help="Rounds of --bench.")
+def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
     """Check everything that a worker needs; exit with 1 if something is missing."""
+    if bench:
+        compare_engines(rounds)
+        return
     checks = examine()
     well = all(check.ok for check in checks)
     if as_json:
@@ -125,6 +133,14 @@ def doctor(*, as_json: bool) -> None:
             if not check.ok:
                 click.echo(f"      {check.remedy}")
     sys.exit(0 if well else 1)
+
+
+def compare_engines(rounds: int) -> None:
+    """Print how long the model takes with each engine and precision that this machine can run."""
+    settings = _settings(NetworkSettings)
+    findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
+    for line in report(findings, this_processor()):
+        click.echo(line)
 
 
 if __name__ == "__main__":

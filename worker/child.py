@@ -106,7 +106,9 @@ class Child:
             "worker_ready",
             owner=owner,
             lane=worker.lane,
+            engine=worker.engine,
             provider=worker.provider,
+            numbers=worker.numbers,
             threads=worker.threads,
             resident_bytes=resident_bytes(),
         )
@@ -135,5 +137,6 @@ def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
         model=segmenter.model,
         engine=segmenter.engine,
         provider=segmenter.provider,
+        numbers=segmenter.numbers,
         threads=segmenter.threads,
     )

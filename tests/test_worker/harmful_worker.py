@@ -49,7 +49,14 @@ def load(settings: NetworkSettings) -> Segmenter:
         do_harm(image.shape[1])
         return real.predict(image)
 
-    return Segmenter(predict, model=real.model, provider=real.provider, threads=real.threads)
+    return Segmenter(
+        predict,
+        model=real.model,
+        engine=real.engine,
+        provider=real.provider,
+        numbers=real.numbers,
+        threads=real.threads,
+    )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ class Stage:
         self.blobs.put(item.source, b"picture")
         self.ledger.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
         assert self.ledger.claim([LANE], self.first, new_token()) is not None
-        facts = WorkerPresence(owner=self.first, lane=LANE, model="m", engine="e", provider="p", threads=1)
+        facts = WorkerPresence(
+            owner=self.first, lane=LANE, model="m", engine="e", provider="p", numbers="fp32", threads=1
+        )
         self.presence.announce(facts, ttl_seconds=60)
 
     def item(self) -> Item:

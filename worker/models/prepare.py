@@ -1,4 +1,4 @@
-"""A network made ready once: only its first output kept, half precision widened where the CPU computes.
+"""A network made ready once: only its first output kept, half precision widened or quantised for the CPU.
 
 On a CPU half-precision weights are widened at every load and cast around operators that lack them; doing it once
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
@@ -8,25 +8,43 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx.helper
 import onnx.utils
 from onnx import TensorProto, numpy_helper
 
+from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, put_in_place
+from worker.models.quantize import quantize
+from worker.models.ranges import read_table
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
 
 Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
+class Form(StrEnum):
+    """What a network is made into. The value is part of the prepared file's name."""
+
+    AS_STORED = "cut"
+    """Its own numbers, for GPUs."""
+    SINGLE = "fp32"
+    """Single precision."""
+    INT8 = "int8"
+    """8-bit integers, by the table of ranges that the weights' row names."""
+    INT7 = "int8-of-7-bits"
+    """The same with weights of 7 bits, for processors on which 8 would overflow."""
+
+
+def prepared_graph(weights: Weights, cache_dir: Path, form: Form) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     Workers that start together may each make it; the name always holds a whole graph.
@@ -34,17 +52,18 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
     Args:
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
-        widen: turn half into single precision.
+        form: what to make of them.
 
     Raises:
-        ModelUnavailable: the weights are no ONNX network, or the cache cannot be written.
+        ModelUnavailable: the weights are no ONNX network, cannot take the form, or the cache cannot be written.
     """
-    kind = "fp32" if widen else "cut"
-    path = cache_dir / f"{weights.sha256}-{kind}-v{_VERSION}.onnx"
+    path = cache_dir / f"{weights.sha256}-{form}-v{_VERSION}.onnx"
     if path.exists():
         return path
     try:
-        graph = prepare(onnx.load(weights.path), widen=widen).SerializeToString()
+        graph = _in_form(weights, form).SerializeToString()
+    except ModelUnavailable:
+        raise
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own
         raise ModelUnavailable(f"{weights.path} is not a network that can be prepared: {error}") from error
     try:
@@ -57,6 +76,18 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
         raise ModelUnavailable(
             f"{cache_dir} cannot be written ({error.strerror}); set KEYCUT_CACHE_DIR"
         ) from error
+
+
+def _in_form(weights: Weights, form: Form) -> Any:
+    model = prepare(onnx.load(weights.path), widen=form is not Form.AS_STORED)
+    if form in {Form.AS_STORED, Form.SINGLE}:
+        return model
+    if weights.row.ranges is None:
+        raise ModelUnavailable(f"there is no table of ranges for {weights.path}: it cannot be run as `fast`")
+    table = read_table(weights.row.ranges)
+    if table.weights_sha256 != weights.sha256:
+        raise ModelUnavailable(f"{weights.path} is not the file that {weights.row.ranges} was made for")
+    return quantize(model, table, weight_bits=8 if form is Form.INT8 else 7)
 
 
 def prepare(model: Any, *, widen: bool) -> Any:
@@ -73,7 +104,19 @@ def prepare(model: Any, *, widen: bool) -> Any:
     cut = onnx.utils.Extractor(model).extract_model(inputs, [model.graph.output[0].name])
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
+    onnx.helper.set_model_props(cut, {NUMBERS_KEY: _numbers(cut.graph)})
     return cut
+
+
+def _numbers(graph: Graph) -> str:
+    """The type of number that the graph computes in: the one that most of its stored bytes have."""
+    halves = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT16)
+    singles = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT)
+    return "fp16" if halves > singles else "fp32"
+
+
+def _size_bytes(tensor: Any) -> int:
+    return int(numpy_helper.to_array(tensor).nbytes)
 
 
 def _has_nested_graphs(graph: Graph) -> bool:
