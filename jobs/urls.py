@@ -11,7 +11,7 @@ from typing import Final
 from jobs.ids import BlobKey
 from jobs.record import Result
 
-_EXTENSIONS: Final = {"image/png": "png"}
+_EXTENSIONS: Final = {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpg", "application/zip": "zip"}
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
 _SECONDS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 
