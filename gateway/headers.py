@@ -1,8 +1,8 @@
 """Format, oriented size and wholeness of a picture from its bytes, without decoding it.
 
 `filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
-`gateway.lengths` follows the lengths that the file states of itself. HEIC and AVIF are left to `gateway.boxes`, and
-what only decoding shows to the worker.
+`gateway.lengths` follows the lengths that the file states of itself. HEIC and AVIF are left to `gateway.boxes`,
+and what only decoding shows to the worker.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 from worker.cutout.arrays import ByteMask, Bytes, Samples
+from worker.metadata import turned_samples
 
+_PNG_SIGNATURE: Final = b"\x89PNG"
 _PNG_DEPTH_AT: Final = 24
 """Where a PNG's header states the bits per channel."""
 _TIFF_BITS, _TIFF_COLOURS, _TIFF_EXTRA, _TIFF_SAMPLE_KIND = 258, 262, 338, 339
@@ -28,20 +30,22 @@ def is_deep(data: bytes, picture: Image.Image) -> bool:
     return _is_deep_png(data, picture) or _is_deep_tiff(picture)
 
 
-def read_samples(data: bytes, size_px: tuple[int, int]) -> Samples | None:
-    """Decode a picture that `is_deep`, as it is stored.
+def read_samples(data: bytes, orientation: int) -> Samples | None:
+    """Decode a picture that `is_deep`, and turn it upright.
 
     Args:
         data: the file.
-        size_px: stored width and height.
+        orientation: EXIF's, 1 to 8.
 
     Returns:
         (height, width, 3 or 4) uint16 in the order R, G, B, straight alpha; None where the decoder does not know
         this kind of file.
     """
     samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if samples is None or samples.dtype != np.uint16 or samples.shape[1::-1] != size_px:
+    if samples is None or samples.dtype != np.uint16:
         return None
+    if data.startswith(_PNG_SIGNATURE):  # OpenCV turns a TIFF by itself, and nothing else when it reads unchanged
+        samples = turned_samples(samples, orientation)
     channels = samples.shape[2] if samples.ndim == 3 else 1
     conversion = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(channels)
     return None if conversion is None else np.asarray(cv2.cvtColor(samples, conversion), np.uint16)

@@ -20,7 +20,7 @@ from jobs.settings import JobSettings
 from worker.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
 from worker.cutout.arrays import ByteMask, Bytes, RgbImage, Samples
 from worker.deep import is_deep, narrowed, parted, read_samples
-from worker.metadata import Dpi, dpi_of, orientation_of, turned, turned_samples
+from worker.metadata import Dpi, dpi_of, orientation_of, turned
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 """What is always read; of an animation the first frame."""
@@ -122,7 +122,7 @@ def read_image(
         except (CutoutError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            if _is_iso_picture(data, _AVIF_BRANDS):  # Pillow looks at the whole of it before it knows it
+            if _is_iso_picture(data, _AVIF_BRANDS | _HEIF_BRANDS):  # known by its name alone where it is damaged
                 raise SourceUndecodable(_DAMAGED) from error
             raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS) + " or HEIC") from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
@@ -170,12 +170,11 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
         return None
     orientation = orientation_of(picture)
     dpi = dpi_of(picture, orientation)
-    size_px = picture.size
     del picture  # finding its metadata may have decoded it
-    stored = read_samples(data, size_px)
-    if stored is None:
+    samples = read_samples(data, orientation)
+    if samples is None:
         return None
-    colours, alpha = parted(turned_samples(stored, orientation))
+    colours, alpha = parted(samples)
     kept = icc if icc and not means_srgb(icc) else None
     return SourceImage(rgb=narrowed(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
 

@@ -32,7 +32,8 @@ _EXIF_INCH: Final = 2
 _UNIT_METRES: Final = {_EXIF_INCH: INCH_METRES, 3: 0.01}
 """EXIF's units of length, of which a missing one is the inch; 1 is none at all."""
 
-_PLAUSIBLE_DPI: Final = (1.0, 100_000.0)
+_PLAUSIBLE_DPI: Final = (2.0, 100_000.0)
+"""Writers that know no density are found to state 0 or 1."""
 
 
 def orientation_of(picture: Image.Image) -> int:
@@ -53,7 +54,7 @@ def turned(picture: Image.Image, orientation: int) -> Image.Image:
 
 
 def turned_samples(samples: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
-    """The same for (height, width, channels) samples of a depth that Pillow has no pictures of."""
+    """The same for (height, width) or (height, width, channels) samples, for which Pillow has no pictures."""
     if orientation in _SWAPPING:
         samples = samples.swapaxes(0, 1)
     if orientation in {3, 4, 7, 8}:
@@ -66,7 +67,7 @@ def turned_samples(samples: NDArray[np.uint16], orientation: int) -> NDArray[np.
 def dpi_of(picture: Image.Image, orientation: int) -> Dpi | None:
     """Density of the upright picture, from the format's own place for it or EXIF; None where there is none."""
     try:
-        across, down = (float(value) for value in picture.info.get("dpi") or _exif_dpi(picture))
+        across, down = (float(value) for value in _own_dpi(picture) or _exif_dpi(picture))
     except Exception:  # damaged metadata, as above; a density is never worth a picture
         return None
     low, high = _PLAUSIBLE_DPI
@@ -81,6 +82,13 @@ def exif_with(dpi: Dpi) -> bytes:
     exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
     exif[ExifTags.Base.ResolutionUnit] = _EXIF_INCH
     return exif.tobytes()
+
+
+def _own_dpi(picture: Image.Image) -> Dpi | None:
+    """What the format's own place says. Of a JPEG without JFIF's, Pillow gives a guess of its own."""
+    if picture.format in {"JPEG", "MPO"} and not picture.info.get("jfif_unit"):
+        return None
+    return picture.info.get("dpi")
 
 
 def _exif_dpi(picture: Image.Image) -> Dpi:
