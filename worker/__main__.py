@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m worker run`, `check`, `models list|fetch` and `doctor`."""
+"""Operators' commands: `python -m worker run`, `check`, `models list|fetch`, `doctor` and `finish`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
 from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
+from worker.delivered import finish_command
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
@@ -30,6 +31,9 @@ S = TypeVar("S", bound=BaseSettings)
 @click.group()
 def main() -> None:
     """Commands for the machine that a worker runs on."""
+
+
+main.add_command(finish_command)
 
 
 @main.command()

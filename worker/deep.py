@@ -41,9 +41,10 @@ def read_samples(data: bytes, orientation: int) -> Samples | None:
         (height, width, 3 or 4) uint16 in the order R, G, B, straight alpha; None where the decoder does not know
         this kind of file.
     """
-    samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if samples is None or samples.dtype != np.uint16:
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16:
         return None
+    samples = np.asarray(decoded, np.uint16)
     if data.startswith(_PNG_SIGNATURE):  # OpenCV turns a TIFF by itself, and nothing else when it reads unchanged
         samples = turned_samples(samples, orientation)
     channels = samples.shape[2] if samples.ndim == 3 else 1
