@@ -27,7 +27,7 @@ def by_cv2(png: bytes) -> Levels:
     """The file as OpenCV reads it, with the channels in the order of the file."""
     pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert pixels is not None
-    pixels = pixels[..., [2, 1, 0, 3]] if pixels.ndim == 3 else pixels
+    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]] if pixels.ndim == 3 else pixels
     return np.asarray(pixels, np.uint16) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
 
 
