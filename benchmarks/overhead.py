@@ -22,7 +22,8 @@ import cv2
 import numpy as np
 
 from jobs.spec import CutoutSpec, Output, Refinement
-from worker.images import ImageLimits, encode_png, read_image
+from worker.finish import Finish, finish
+from worker.images import ImageLimits, read_image
 from worker.models.runtime import NetworkRun, Segmenter, load_segmenter
 from worker.runner import cut_out
 from worker.settings import NetworkSettings
@@ -58,8 +59,7 @@ def photo(megapixels: float) -> bytes:
 
 
 def job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> None:
-    pixels, icc_profile = cut_out(read_image(data, LIMITS), spec, segmenter, lambda: None)
-    encode_png(pixels, icc_profile)
+    finish(cut_out(read_image(data, LIMITS), spec, segmenter, lambda: None), Finish.of(spec))
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -1,8 +1,8 @@
 """Format, oriented size and wholeness of a picture from its bytes, without decoding it.
 
 `filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
-`gateway.lengths` follows the lengths that the file states of itself. What only decoding shows is left to the
-worker.
+`gateway.lengths` follows the lengths that the file states of itself. HEIC and AVIF are left to `gateway.boxes`,
+and what only decoding shows to the worker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import filetype
 import imagesize
 from filetype.types import image
 
-from gateway import lengths
+from gateway import boxes, lengths
 from jobs.errors import SourceTooLarge, SourceUnreadable
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
@@ -84,26 +84,35 @@ def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
 
 
 def _read(data: bytes) -> PictureHeader:
-    kind = filetype.match(data, _MATCHERS)
-    if kind is None:
-        raise SourceUnreadable("the bytes are not a JPEG, PNG, WebP, BMP, GIF or TIFF picture")
-    width_px, height_px, orientation = _size_of(data)
-    if width_px < 1 or height_px < 1:
-        raise SourceUnreadable("the picture's size cannot be read")
+    media_type = _media_type_of(data)
     try:
-        walk = _WALKERS[kind.mime](data)
+        if media_type in _WALKERS:
+            width_px, height_px, orientation = _size_of(data)
+            walk = _WALKERS[media_type](data)
+            if walk.exif:
+                orientation = _orientation_of(walk.exif)
+        else:
+            width_px, height_px, orientation = boxes.size_of(data)
     except (struct.error, IndexError):
         raise SourceUnreadable("the picture ends inside its header") from None
-    if walk.exif:
-        orientation = _orientation_of(walk.exif)
+    if width_px < 1 or height_px < 1:
+        raise SourceUnreadable("the picture's size cannot be read")
     if orientation in _SWAPPING:
         width_px, height_px = height_px, width_px
     return PictureHeader(
-        media_type=kind.mime,
+        media_type=media_type,
         width_px=width_px,
         height_px=height_px,
         orientation=orientation if 1 <= orientation <= 8 else 1,
     )
+
+
+def _media_type_of(data: bytes) -> str:
+    kind = filetype.match(data, _MATCHERS)
+    media_type = boxes.media_type_of(data) if kind is None else str(kind.mime)
+    if media_type is None:
+        raise SourceUnreadable("the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture")
+    return media_type
 
 
 def _size_of(data: bytes) -> tuple[int, int, int]:

@@ -8,32 +8,20 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 
-from keycut.client import Client
-from keycut.cutting import cut_all, plan
-from keycut.datadir import DataDir, default_data_dir
+from keycut.cut_command import cut
+from keycut.datadir import DataDir
 from keycut.doctor import examine
-from keycut.errors import KeycutError, NotRunning, ServiceError
-from keycut.local import StackOptions, cpus, run_stack
+from keycut.errors import KeycutError, NotRunning, explain
+from keycut.local import StackOptions, run_stack
+from keycut.options import data_option, host_option, port_option
 from keycut.parts import PYTHON, require_parts, running_environment
-
-DEFAULT_PORT: Final = 8080
-CPUS_PER_WORKER: Final = 4
-"""For a stack that a call starts: a network is faster on some threads than on one."""
-ADVICE: Final = {
-    171: "check the private key",
-    172: "check the public key",
-    520: "the account needs more credits",
-}
-"""What a caller can do about a code of the service."""
 
 
 class Commands(click.Group):
@@ -47,44 +35,6 @@ class Commands(click.Group):
             raise click.ClickException(explain(error)) from None
 
 
-def explain(error: KeycutError | OSError) -> str:
-    """An error's text, with what to do about it where that is known."""
-    advice = ADVICE.get(error.ret_code) if isinstance(error, ServiceError) else None
-    return f"{error}; {advice}" if advice else str(error)
-
-
-class Box(click.ParamType[tuple[int, int, int, int]]):
-    """Four whole numbers with commas between them."""
-
-    name = "x1,y1,x2,y2"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int, int]:
-        """Read the text of the option."""
-        try:
-            left, top, right, bottom = (int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not four whole numbers with commas between them", param, ctx)
-        return left, top, right, bottom
-
-
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=default_data_dir,
-    show_default="$XDG_DATA_HOME/keycut or ~/.local/share/keycut",
-    help="Folder of the stack's data.",
-)
-port_option = click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port to listen on; 0 for a free one.",
-)
-host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 relayed = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 RELAY: Final = {"ignore_unknown_options": True}
 
@@ -93,6 +43,9 @@ RELAY: Final = {"ignore_unknown_options": True}
 @click.version_option(package_name="keycut")
 def main() -> None:
     """Cut subjects out of pictures, on this machine or at a service."""
+
+
+main.add_command(cut)
 
 
 @main.command()
@@ -115,118 +68,6 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
             click.echo(f"Keycut is up at {stack.url}; Ctrl-C stops it.")
             click.echo(f"  public key   {account.public_key}\n  private key  {account.private_key}")
         stop.wait()
-
-
-@main.command()
-@click.argument(
-    "sources",
-    nargs=-1,
-    required=True,
-    type=existing_file,
-    metavar="IN...",
-)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="PNG; for several pictures a folder."
-)
-@click.option("--mask", "only_mask", is_flag=True, help="Write the alpha matte as a grey picture.")
-@click.option("--box", type=Box(), help="Keep only the subject in this box, in pixels of the upright picture.")
-@click.option(
-    "--erode-size",
-    type=click.IntRange(0, 40),
-    default=15,
-    show_default=True,
-    help="Width of the soft edge in pixels.",
-)
-@click.option(
-    "--foreground-threshold",
-    type=click.IntRange(0, 255),
-    default=240,
-    show_default=True,
-    help="Mask level above which a pixel is certain foreground.",
-)
-@click.option(
-    "--background-threshold",
-    type=click.IntRange(0, 255),
-    default=15,
-    show_default=True,
-    help="Mask level below which a pixel is certain background.",
-)
-@click.option(
-    "--hair-optimization",
-    "--hair",
-    type=click.Choice(["auto", "on", "off"]),
-    default="auto",
-    show_default=True,
-    help="Refinement of fine structure.",
-)
-@click.option("--url", envvar="KEYCUT_URL", show_envvar=True, help="Service to use; default: this machine's own.")
-@click.option("--public-key", envvar="KEYCUT_PUBLIC_KEY", show_envvar=True, help="Account at that service.")
-@click.option(
-    "--private-key-file",
-    type=existing_file,
-    help="File with the account's private key; default: the key in KEYCUT_PRIVATE_KEY.",
-)
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for one picture.")
-@data_option
-def cut(
-    sources: tuple[Path, ...],
-    output: Path,
-    url: str | None,
-    public_key: str | None,
-    private_key_file: Path | None,
-    timeout: float,
-    data: Path,
-    **settings: Any,
-) -> None:
-    """Cut the subject out of pictures: at --url, or by the stack that runs in --data, or by one for this call."""
-    try:
-        orders = plan(sources, output)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    console = Console(stderr=True)
-    remote = remote_client(url, public_key, private_key_file) if url else None
-    with remote or local_client(data, len(orders), console) as client:
-        failures = cut_all(
-            orders,
-            partial(client.remove_background, **settings),
-            timeout_seconds=timeout,
-            console=console,
-            on_saved=click.echo,
-        )
-    for failure in failures:
-        click.echo(f"Error: {failure.source}: {explain(failure.error)}", err=True)
-    if failures:
-        raise click.exceptions.Exit(1)
-
-
-def remote_client(url: str, public_key: str | None, private_key_file: Path | None) -> Client:
-    """A client for the service and account that the caller names; the private key is in no argument."""
-    private_key = os.environ.get("KEYCUT_PRIVATE_KEY")
-    if private_key_file is not None:
-        private_key = private_key_file.read_text().strip()
-    if not (public_key and private_key):
-        raise click.UsageError("--url needs --public-key, and KEYCUT_PRIVATE_KEY or --private-key-file")
-    try:
-        return Client(url, public_key, private_key)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-
-
-@contextmanager
-def local_client(folder: Path, pictures: int, console: Console) -> Iterator[Client]:
-    """A client for the stack that runs in the folder, or for one that runs as long as the block."""
-    data = DataDir(folder)
-    running, account = data.running(), data.account()
-    with ExitStack() as undo:
-        if running is not None and account is not None:
-            url = running.url
-        else:
-            workers = min(pictures, max(1, cpus() // CPUS_PER_WORKER))
-            options = StackOptions(data=folder, workers=workers, announced=False)
-            with console.status("Starting a stack for this call"):
-                stack = undo.enter_context(run_stack(options))
-            url, account = stack.url, stack.account
-        yield undo.enter_context(Client(url, account.public_key, account.private_key))
 
 
 @main.command(context_settings=RELAY)

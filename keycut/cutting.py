@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keycut.client import Job, JobStatus
 from keycut.errors import KeycutError
+from keycut.finishing import SUFFIXES, named_for
 
 AT_ONCE: Final = 4
 """Pictures on their way at a time: enough to keep the workers busy while others are sent and fetched."""
@@ -35,14 +36,23 @@ class Failure:
     error: KeycutError | OSError
 
 
-def plan(sources: Sequence[Path], output: Path) -> list[Order]:
-    """Say where each result goes: `output` itself for one picture, a PNG in the folder `output` for several.
+def plan(sources: Sequence[Path], output: Path, file_format: str = "png") -> list[Order]:
+    """Say where each result goes: `output` itself for one picture, a file in the folder `output` for several.
+
+    Args:
+        sources: the pictures.
+        output: a file or a folder; the suffix of another format is replaced by that of `file_format`.
+        file_format: one of `SUFFIXES`.
 
     Raises:
         ValueError: two results, or a result and a source, would be one file.
     """
+    single = named_for(output, file_format)
     into_folder = len(sources) > 1 or output.is_dir()
-    orders = [Order(source, output / f"{source.stem}.png" if into_folder else output) for source in sources]
+    orders = [
+        Order(source, output / f"{source.stem}{SUFFIXES[file_format][0]}" if into_folder else single)
+        for source in sources
+    ]
     taken = {source.resolve() for source in sources}
     for order in orders:
         target = order.target.resolve()
@@ -55,6 +65,7 @@ def plan(sources: Sequence[Path], output: Path) -> list[Order]:
 def cut_all(
     orders: Sequence[Order],
     submit: Callable[[Path], Job],
+    save: Callable[[Job, Path], object],
     *,
     timeout_seconds: float,
     console: Console,
@@ -65,6 +76,7 @@ def cut_all(
     Args:
         orders: what to do.
         submit: hands a picture in.
+        save: writes a job's result to a file.
         timeout_seconds: how long to wait for one picture.
         console: shows the progress if it is a terminal.
         on_saved: called with each result's file, in the order in which they are ready.
@@ -82,7 +94,7 @@ def cut_all(
         job = submit(order.source)
         job.wait(timeout_seconds=timeout_seconds, on_status=look)
         order.target.parent.mkdir(parents=True, exist_ok=True)
-        job.save(order.target)
+        save(job, order.target)
 
     failures: dict[Path, Failure] = {}
     with progress_bar(console) as progress, ThreadPoolExecutor(AT_ONCE) as pool:

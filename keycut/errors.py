@@ -21,6 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+ADVICE: Final = {
+    171: "check the private key",
+    172: "check the public key",
+    520: "the account needs more credits",
+}
+"""What a caller can do about a code of the service."""
 
 
 class KeycutError(Exception):
@@ -146,3 +154,9 @@ class CommandFailed(LocalError):
     def __init__(self, command: str, reason: str) -> None:
         super().__init__(f"{command} failed: {reason}")
         self.command, self.reason = command, reason
+
+
+def explain(error: KeycutError | OSError) -> str:
+    """An error's text, with what to do about it where that is known."""
+    advice = ADVICE.get(error.ret_code) if isinstance(error, ServiceError) else None
+    return f"{error}; {advice}" if advice else str(error)

@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m worker run`, `check`, `models list|fetch` and `doctor`."""
+"""Operators' commands: `python -m worker run`, `check`, `models list|fetch`, `doctor` and `finish`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
 from worker.bench import LEAST_ROUNDS, compare, report
 from worker.cpu import this_processor
+from worker.delivered import finish_command
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
@@ -33,6 +34,9 @@ S = TypeVar("S", bound=BaseSettings)
 @click.group()
 def main() -> None:
     """Commands for the machine that a worker runs on."""
+
+
+main.add_command(finish_command)
 
 
 @main.command()

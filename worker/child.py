@@ -92,6 +92,7 @@ class Child:
             limits=ImageLimits.of(settings),
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
+            keep_16_bit=settings.keep_16_bit,
             delete_source=settings.delete_source,
         )
         self._ready.value = True

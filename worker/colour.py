@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms
 
+from worker.cutout.arrays import RgbImage
+
 _SPACE_OF: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _LATTICE: Final = np.stack(np.meshgrid(*[np.linspace(0, 255, 9).astype(np.uint8)] * 3), axis=-1).reshape(27, 27, 3)
 
@@ -22,14 +24,32 @@ def to_srgb(picture: Image.Image, icc: bytes | None) -> Image.Image:
     Returns:
         A picture of mode `RGB`.
     """
-    if icc is None:
-        return picture.convert("RGB")
-    if picture.mode == "L" and is_rgb_profile(icc):
-        picture = picture.convert("RGB")
-    transform = _transform(icc, picture.mode)
-    if transform is None:
-        return picture.convert("RGB")
-    return transform.apply(picture)
+    if icc is not None:
+        if picture.mode == "L" and is_rgb_profile(icc):
+            picture = picture.convert("RGB")
+        transform = _transform(icc, picture.mode)
+        if transform is not None:
+            return transform.apply(picture)
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # `convert` would copy
+
+
+def converted_to_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:
+    """Colours that keep to an RGB profile, as sRGB."""
+    return np.asarray(to_srgb(Image.fromarray(pixels), icc))
+
+
+def converted_from_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:
+    """Colours in sRGB as the numbers of an RGB profile; unchanged where that profile cannot be written to."""
+    try:
+        transform = ImageCms.ImageCmsTransform(_srgb(), ImageCms.ImageCmsProfile(io.BytesIO(icc)), "RGB", "RGB")
+    except (OSError, ValueError):  # a profile of an input device may lack the tables for this direction
+        return pixels
+    return np.asarray(transform.apply(Image.fromarray(pixels)))
+
+
+def means_srgb(icc: bytes) -> bool:
+    """Whether an RGB profile is sRGB's, whatever it is called."""
+    return _transform(icc, "RGB") is None
 
 
 def is_rgb_profile(icc: bytes) -> bool:
@@ -44,9 +64,7 @@ def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     if profile is None or _space(profile) != _SPACE_OF[mode]:
         return None
     try:
-        transform = ImageCms.ImageCmsTransform(
-            profile, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, "RGB"
-        )
+        transform = ImageCms.ImageCmsTransform(profile, _srgb(), mode, "RGB")
     except (OSError, ValueError):  # a profile that opens but lacks the tables for this direction
         return None
     return None if mode == "RGB" and _changes_nothing(transform) else transform
@@ -56,6 +74,11 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether colours all over the cube stay within one level: the profile is sRGB, whatever it is called."""
     after = np.asarray(transform.apply(Image.fromarray(_LATTICE)), np.int16)
     return bool(np.abs(after - _LATTICE).max() <= 1)
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    # Made anew each time: threads must not share one.
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def _profile(icc: bytes) -> ImageCms.ImageCmsProfile | None:

@@ -1,7 +1,7 @@
-"""Bytes to arrays and back: every format that comes in, PNG out.
+"""Bytes to arrays: every format that comes in.
 
 A picture is turned upright, brought to 8 bits and to sRGB, and parted from its own alpha; what follows sees
-nothing but plain sRGB pixels.
+nothing but plain sRGB pixels. On request its profile or its 16 bits are kept beside them.
 """
 
 from __future__ import annotations
@@ -9,33 +9,32 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from jobs.settings import JobSettings
-from worker.colour import is_rgb_profile, to_srgb
-from worker.cutout.arrays import Bytes
-from worker.png import BAND_BYTES, write_png
+from worker.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
+from worker.cutout.arrays import ByteMask, Bytes, RgbImage, Samples
+from worker.deep import is_deep, narrowed, parted, read_samples
+from worker.metadata import Dpi, dpi_of, orientation_of, turned
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""What is read; of an animation the first frame."""
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
+"""What is always read; of an animation the first frame."""
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+"""What files in the form of HEIF call themselves: those with AV1 in them, and all others."""
+_DAMAGED: Final = "the picture is truncated or damaged; save or send it again"
 _STRAIGHT: Final = {"La": "LA", "RGBa": "RGBA"}
 """Modes with premultiplied alpha, and those with straight alpha that they become."""
 _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB."""
-_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation, and what undoes it."""
+_FILE_TYPE_BYTES: Final = 256
+"""Longer lists of brands are not read to their end."""
+_STRIP_ROWS: Final = 256
 
 # Pillow's bound on pixels is a constant of the library; ours is a setting, and is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -66,32 +65,48 @@ class SourceImage:
     Attributes:
         rgb: (height, width, 3) uint8; sRGB unless `icc_profile` says otherwise.
         alpha: (height, width) uint8, straight; None when the source is opaque.
-        icc_profile: the RGB profile that `rgb` keeps to, when it was to be kept.
+        icc_profile: the RGB profile that the colours keep to, when it was to be kept.
+        dpi: density, across and down; None where the source has none.
+        samples: (height, width, 3) uint16, the colours as stored, when 16 bits were to be kept and are there.
     """
 
-    rgb: Bytes
-    alpha: Bytes | None
+    rgb: RgbImage
+    alpha: ByteMask | None
     icc_profile: bytes | None = None
+    dpi: Dpi | None = None
+    samples: Samples | None = None
 
-    def over_white(self) -> Bytes:
-        """The picture as a network should see it: what is transparent shows white. `rgb` itself when opaque."""
+    def over_white(self) -> RgbImage:
+        """The picture as it is looked at: what is transparent shows white. `rgb` itself when opaque."""
         if self.alpha is None:
             return self.rgb
-        picture = Image.fromarray(self.rgb)
-        picture = Image.composite(picture, Image.new("RGB", picture.size, "white"), Image.fromarray(self.alpha))
-        return np.asarray(picture)
+        shown = np.empty_like(self.rgb)
+        for top in range(0, len(shown), _STRIP_ROWS):
+            strip = slice(top, top + _STRIP_ROWS)
+            picture, alpha = Image.fromarray(self.rgb[strip]), Image.fromarray(self.alpha[strip])
+            shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha))
+        return shown
+
+    def to_srgb(self, view: RgbImage) -> RgbImage:
+        """A part of the picture in sRGB; the part itself where it is so already."""
+        return view if self.icc_profile is None else converted_to_srgb(view, self.icc_profile)
 
 
-def read_image(data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = False) -> SourceImage:
+def read_image(
+    data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = False, keep_16_bit: bool = False
+) -> SourceImage:
     """Decode a picture.
 
     Args:
-        data: a file in one of `FORMATS`, by its first bytes; names and media types play no part.
+        data: a file in one of `FORMATS`, or HEIF where the library for it is installed, by its first bytes;
+            names and media types play no part.
         limits: checked before anything is decoded.
         keep_rgb_profile: keep an RGB picture's numbers and hand its profile on, instead of converting to sRGB.
+        keep_16_bit: keep the colours of a PNG or TIFF picture of 16 bits per channel beside those of 8. Its
+            numbers and its profile then stay as they are: there is no conversion at that depth.
 
     Raises:
-        SourceUnreadable: the bytes are no picture in a known format.
+        SourceUnreadable: the bytes are no picture in a known format, or the library for it is missing.
         SourceTooLarge: the picture is over a limit.
         SourceUndecodable: the picture is truncated, damaged, or holds samples of a kind that is not read.
     """
@@ -99,30 +114,19 @@ def read_image(data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = Fal
     # Pillow warns of oddities in metadata that have no bearing on the pixels.
     with warnings.catch_warnings(action="ignore"):
         try:
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check("pixels", picture.width * picture.height, limits.max_pixels)
-            _check("pixels on its longest side", max(picture.size), limits.max_side_px)
-            return _decode(picture, keep_rgb_profile=keep_rgb_profile)
+            if keep_16_bit:
+                source = _decode_deep(data, _opened(data, limits))
+                if source is not None:
+                    return source
+            return _decode(_opened(data, limits), keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS)) from error
+            if _is_iso_picture(data, _AVIF_BRANDS | _HEIF_BRANDS):  # known by its name alone where it is damaged
+                raise SourceUndecodable(_DAMAGED) from error
+            raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS) + " or HEIC") from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
-            raise SourceUndecodable("the picture is truncated or damaged; save or send it again") from error
-
-
-def encode_png(pixels: Bytes, icc_profile: bytes | None = None) -> bytes:
-    """A result as PNG: a cut-out as RGBA with straight alpha, a mask as 8-bit grey.
-
-    Args:
-        pixels: (height, width, 4) or (height, width) uint8.
-        icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
-    """
-    height_px, width_px = pixels.shape[:2]
-    planes = pixels.reshape(height_px, width_px, -1)
-    rows_per_band = max(1, BAND_BYTES // planes[0].nbytes)
-    bands = (planes[top : top + rows_per_band] for top in range(0, height_px, rows_per_band))
-    return write_png(width_px, height_px, planes.shape[2], bands, icc_profile)
+            raise SourceUndecodable(_DAMAGED) from error
 
 
 def _check(measure: str, value: int, limit: int) -> None:
@@ -130,11 +134,58 @@ def _check(measure: str, value: int, limit: int) -> None:
         raise SourceTooLarge(measure, value, limit)
 
 
+def _opened(data: bytes, limits: ImageLimits) -> Image.Image:
+    """The picture's header, held to the limits."""
+    formats: tuple[str, ...] = FORMATS
+    if _is_iso_picture(data, _HEIF_BRANDS) and not _is_iso_picture(data, _AVIF_BRANDS):
+        _learn_heif()
+        formats = ("HEIF",)
+    picture = Image.open(io.BytesIO(data), formats=formats)
+    _check("pixels", picture.width * picture.height, limits.max_pixels)
+    _check("pixels on its longest side", max(picture.size), limits.max_side_px)
+    return picture
+
+
+def _is_iso_picture(data: bytes, brands: frozenset[bytes]) -> bool:
+    """Whether the file type box at the start names one of the brands."""
+    end = min(int.from_bytes(data[:4], "big"), _FILE_TYPE_BYTES)
+    return data[4:8] == b"ftyp" and any(data[place : place + 4] in brands for place in range(8, end, 4))
+
+
+@cache
+def _learn_heif() -> None:
+    try:
+        import pillow_heif  # an extra
+    except ImportError:
+        raise SourceUnreadable(
+            "HEIC pictures need the extra 'heic' where the worker runs: pip install 'keycut[heic]'"
+        ) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
+    """The picture with its 16 bits; None where it has not so many, or they cannot be kept."""
+    icc = picture.info.get("icc_profile")
+    if not is_deep(data, picture) or (icc and not is_rgb_profile(icc)):
+        return None
+    orientation = orientation_of(picture)
+    dpi = dpi_of(picture, orientation)
+    del picture  # finding its metadata may have decoded it
+    samples = read_samples(data, orientation)
+    if samples is None:
+        return None
+    colours, alpha = parted(samples)
+    kept = icc if icc and not means_srgb(icc) else None
+    return SourceImage(rgb=narrowed(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
+
+
 def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     """Decode an opened picture; Pillow's own errors pass through."""
     picture.load()
     icc = picture.info.get("icc_profile")
-    picture = _upright(picture)
+    orientation = orientation_of(picture)
+    dpi = dpi_of(picture, orientation)
+    picture = turned(picture, orientation)
     if picture.mode in {"I", "F"}:
         raise SourceUndecodable("samples of 32 bits are not read; save the picture with 8 or 16 bits per channel")
     alpha = None
@@ -143,23 +194,23 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     elif picture.has_transparency_data:
         picture = picture.convert(_STRAIGHT.get(picture.mode, picture.mode))
         alpha = _alpha_of(picture)
-    colours = picture.convert(_COLOURS_OF.get(picture.mode, "RGB"))
-    kept = icc if icc and keep_rgb_profile and colours.mode == "RGB" and is_rgb_profile(icc) else None
-    rgb = np.asarray(colours if kept else to_srgb(colours, icc))
-    return SourceImage(rgb=rgb, alpha=alpha, icc_profile=kept)
+    mode = _COLOURS_OF.get(picture.mode, "RGB")
+    if picture.mode != mode:  # `convert` would copy
+        picture = picture.convert(mode)
+    kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
+    if not kept:
+        picture = to_srgb(picture, icc)
+    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi)
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Undo the orientation that the metadata names; what cannot be read counts as upright."""
-    # XMP may name another orientation; browsers and the gateway go by EXIF, and so do a box's coordinates.
-    for other in ("xmp", "XML:com.adobe.xmp"):
-        picture.info.pop(other, None)
-    try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # damaged metadata, in as many ways as there are; the pixels are whole
-        return picture
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return picture if method is None else picture.transpose(method)
+def _pixels_of(picture: Image.Image) -> RgbImage:
+    """The array of an RGB picture, in strips: whole, Pillow would hold it twice on the way."""
+    width_px, height_px = picture.size
+    pixels = np.empty((height_px, width_px, 3), np.uint8)
+    for top in range(0, height_px, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, height_px)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, width_px, bottom)))
+    return pixels
 
 
 def _reduce_grey(picture: Image.Image) -> tuple[Image.Image, Bytes | None]:

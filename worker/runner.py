@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -18,13 +19,16 @@ from jobs.blobs import BlobStore
 from jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
 from jobs.ids import BlobKey, new_token, result_key
 from jobs.record import Claim, Result
-from jobs.spec import CutoutSpec, Lane, Output
+from jobs.spec import CutoutSpec, FileFormat, Lane, Output
 from jobs.store import LedgerStore
-from worker.cutout.arrays import ByteMask, RgbaImage
+from worker.cutout.arrays import Levels
+from worker.cutout.compose import deepened
 from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
 from worker.cutout.segment import Predict
+from worker.encoders import Picture
+from worker.finish import Finish, finish
 from worker.heartbeat import ClaimLost, Heartbeat
-from worker.images import ImageLimits, SourceImage, encode_png, read_image
+from worker.images import ImageLimits, SourceImage, read_image
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,7 @@ class Runner:
     limits: ImageLimits
     beat_seconds: float
     keep_rgb_profile: bool = False
+    keep_16_bit: bool = False
     delete_source: bool = True
     retry_seconds: float = 0.5
     """Pause before the ledger or the blob store is asked again."""
@@ -86,15 +91,27 @@ class Runner:
 
     def _make(self, claim: Claim, beat: Heartbeat) -> Result:
         """Write the result's blob, without a word to the ledger."""
-        source = self._insist(lambda: self.blobs.get(claim.source), beat)
-        image = read_image(source, self.limits, keep_rgb_profile=self.keep_rgb_profile)
-        pixels, icc_profile = cut_out(image, claim.spec, self.predict, beat.check)
-        data = encode_png(pixels, icc_profile)
-        height_px, width_px = pixels.shape[:2]
+        # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
+        finished = finish(
+            cut_out(self._read(claim, beat), claim.spec, self.predict, beat.check), Finish.of(claim.spec)
+        )
         key = result_key(claim.task, claim.index, claim.token)
-        self._insist(lambda: self.blobs.put(key, data), beat)
+        self._insist(lambda: self.blobs.put(key, finished.data), beat)
         return Result(
-            blob=key, media_type="image/png", width_px=width_px, height_px=height_px, size_bytes=len(data)
+            blob=key,
+            media_type=finished.media_type,
+            width_px=finished.width_px,
+            height_px=finished.height_px,
+            size_bytes=len(finished.data),
+        )
+
+    def _read(self, claim: Claim, beat: Heartbeat) -> SourceImage:
+        holds_16_bit = claim.spec.file_format is FileFormat.PNG and claim.spec.output is Output.CUTOUT
+        return read_image(
+            self._insist(lambda: self.blobs.get(claim.source), beat),
+            self.limits,
+            keep_rgb_profile=self.keep_rgb_profile,
+            keep_16_bit=self.keep_16_bit and holds_16_bit,
         )
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
@@ -128,21 +145,28 @@ class Runner:
             log.warning("blob_kept", blob=str(key), message=error.message)
 
 
-def cut_out(
-    source: SourceImage, spec: CutoutSpec, predict: Predict, check: Callable[[], None]
-) -> tuple[RgbaImage | ByteMask, bytes | None]:
+def cut_out(source: SourceImage, spec: CutoutSpec, predict: Predict, check: Callable[[], None]) -> Picture:
     """Make the result of one picture.
 
     Args:
         source: the decoded picture.
         spec: what to do with it.
-        predict: the network.
+        predict: the network; it is shown sRGB, whatever profile the picture keeps.
         check: called between steps; what it raises ends the work.
 
     Returns:
-        A cut-out (height, width, 4) or a mask (height, width), uint8, and the colour profile that it keeps to.
+        A cut-out or a mask, with the picture's profile and its density.
     """
-    frame = Frame(picture=source.over_white(), source_alpha=source.alpha)
-    result = filled(run_steps(steps_for(spec, predict), frame, check).result)
+    frame = Frame(
+        picture=source.over_white(),
+        source_alpha=source.alpha,
+        own_colours=None if source.alpha is None else source.rgb,
+    )
+    steps = steps_for(spec, lambda view: predict(source.to_srgb(view)))
+    result: Levels = filled(run_steps(steps, frame, check).result)
     check()
-    return result, None if spec.output is Output.MASK else source.icc_profile
+    if spec.output is Output.MASK:
+        return Picture(pixels=result, dpi=source.dpi)
+    if source.samples is not None:
+        result = deepened(np.asarray(result, np.uint8), source.rgb, source.samples)
+    return Picture(pixels=result, icc_profile=source.icc_profile, dpi=source.dpi)

@@ -89,6 +89,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
+    keep_16_bit: bool = False
+    """Give the cut-out of a PNG or TIFF picture of 16 bits per channel 16 bits as well, and the profile it has."""
 
     def worker_byte_limit(self) -> int:
         """Resident bytes past which the working process is replaced: as set, else by what the container allows."""

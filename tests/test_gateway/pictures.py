@@ -47,11 +47,29 @@ def webp(width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None) ->
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
 
+def heif(width_px: int = 8, height_px: int = 6, *, brand: bytes = b"heic", turns: int = 0) -> bytes:
+    """An HEIC or AVIF file up to its picture, whose data is nonsense."""
+    sizes = (
+        _box(b"ispe", bytes(4) + struct.pack(">II", 1, 1)),
+        _box(b"ispe", bytes(4) + struct.pack(">II", width_px, height_px)),
+    )
+    described = b"".join(sizes) + _box(b"irot", bytes([turns]))
+    # A thumbnail is item 1; item 2 is the picture.
+    associations = bytes(4) + struct.pack(">IHBBHBBB", 2, 1, 1, 1, 2, 2, 2, 0x83)
+    meta = bytes(4) + _box(b"pitm", bytes(4) + b"\0\2")
+    meta += _box(b"iprp", _box(b"ipco", described) + _box(b"ipma", associations))
+    return _box(b"ftyp", brand + bytes(4) + b"mif1" + brand) + _box(b"meta", meta) + _box(b"mdat", bytes(8))
+
+
 def bmp(width_px: int = 8, height_px: int = 6) -> bytes:
     """A black BMP of 24 bits a pixel; a negative height stores it top down."""
     rows = bytes((width_px * 24 + 31) // 32 * 4 * abs(height_px))
     info = struct.pack("<IiiHHIIiiII", 40, width_px, height_px, 1, 24, 0, len(rows), 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 54 + len(rows), 0, 0, 54) + info + rows
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
 def bmp_core(width_px: int = 8, height_px: int = 6) -> bytes:

@@ -23,6 +23,8 @@ WHOLE = {
     "bmp": pictures.bmp(),
     "bmp top down": pictures.bmp(8, -6),
     "gif": pictures.gif(),
+    "heic": pictures.heif(),
+    "avif": pictures.heif(brand=b"avif"),
     "tiff little": pictures.tiff(),
     "tiff big": pictures.tiff(order=">"),
 }
@@ -54,6 +56,21 @@ def test_sizes_are_oriented(name: str, orientation: int) -> None:
 def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
     header = inspect(pictures.png(8, 6, exif=pictures.exif_block(orientation)), LIMITS)
     assert (header.width_px, header.height_px, header.orientation) == (8, 6, 1)
+
+
+@pytest.mark.parametrize(("turns", "orientation"), [(0, 1), (1, 8), (2, 3), (3, 6), (4, 1)])
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"avif"])
+def test_heic_and_avif_are_turned_by_a_property(brand: bytes, turns: int, orientation: int) -> None:
+    header = inspect(pictures.heif(8, 6, brand=brand, turns=turns), LIMITS)
+    assert header.media_type == ("image/avif" if brand == b"avif" else "image/heic")
+    assert header.orientation == orientation
+    assert (header.width_px, header.height_px) == ((6, 8) if turns % 2 else (8, 6))
+
+
+@pytest.mark.parametrize("hidden", [b"meta", b"pitm", b"iprp", b"ipma", b"ispe"])
+def test_heic_without_one_of_its_boxes_is_refused(hidden: bytes) -> None:
+    with pytest.raises(SourceUnreadable):
+        inspect(pictures.heif().replace(hidden, b"free"), LIMITS)
 
 
 def test_exif_in_big_endian() -> None:
@@ -138,8 +155,20 @@ def test_damaged_headers_raise_nothing_else(data: bytes, edits: list[tuple[int, 
         pictures.gif()[:-9] + b"\x01x" * 2**21,
         b"BM\0\0ftyp" + bytes(2**22),
         b"II*\0\x08\0\0\0\xff\xff" + bytes(2**22),
+        pictures.heif() + b"\0\0\0\x08free" * 2**20,
+        pictures.heif().replace(b"ipma" + bytes(7) + b"\2", b"ipma" + bytes(4) + b"\xff" * 4) + bytes(2**22),
     ],
-    ids=["no marker", "fill bytes", "empty segments", "empty chunks", "one-byte blocks", "boxes", "empty tags"],
+    ids=[
+        "no marker",
+        "fill bytes",
+        "empty segments",
+        "empty chunks",
+        "one-byte blocks",
+        "boxes",
+        "empty tags",
+        "empty boxes",
+        "many items",
+    ],
 )
 def test_hostile_files_are_read_in_bounded_time(data: bytes) -> None:
     started = time.process_time()

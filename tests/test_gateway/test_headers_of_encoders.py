@@ -31,6 +31,8 @@ FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tiff": ("TIFF", "RGB", {}),
     "tiff lzw": ("TIFF", "RGB", {"compression": "tiff_lzw"}),
     "tiff jpeg": ("TIFF", "RGB", {"compression": "jpeg"}),
+    "avif": ("AVIF", "RGB", {}),
+    "avif with alpha": ("AVIF", "RGBA", {}),
 }
 WITHOUT_EXIF = {"BMP", "GIF"}
 
@@ -47,7 +49,7 @@ def encode(name: str, orientation: int | None) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
 @pytest.mark.parametrize("name", FILES)
 def test_size_is_the_decoders(name: str, orientation: int | None) -> None:
     data = encode(name, orientation)
@@ -55,6 +57,21 @@ def test_size_is_the_decoders(name: str, orientation: int | None) -> None:
         expected = ImageOps.exif_transpose(opened).size
     header = inspect(data, LIMITS)
     assert (header.width_px, header.height_px) == expected
+    assert orientation is None or FILES[name][0] in WITHOUT_EXIF or header.orientation == orientation
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_is_turned_by_its_own_property_and_not_by_exif(orientation: int) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = heif.from_pillow(Image.new("RGB", (300, 200)))
+    buffer = io.BytesIO()
+    picture.save(buffer, exif=exif.tobytes())
+    opened = heif.open_heif(io.BytesIO(buffer.getvalue()))
+    header = inspect(buffer.getvalue(), LIMITS)
+    assert header.media_type == "image/heic"
+    assert (header.width_px, header.height_px) == opened.size
 
 
 def test_an_animation_is_taken_by_its_first_frame() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -83,6 +84,21 @@ def test_whole(client: FlaskClient, path: str) -> None:
         assert response.cache_control.private
         assert response.cache_control.max_age
         assert response.accept_ranges == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "suffix"),
+    [("image/png", "png"), ("image/webp", "webp"), ("image/jpeg", "jpg"), ("application/zip", "zip")],
+)
+def test_every_format_is_called_what_it_is(
+    client: FlaskClient, result: Result, paths: ResultPaths, media_type: str, suffix: str
+) -> None:
+    path = paths.path(replace(result, media_type=media_type), NEVER)
+    assert path.endswith(f".{suffix}")
+    with client.get(path, query_string={"download": "cat.png"}) as response:
+        assert (response.data, response.mimetype) == (DATA, media_type)
+        saved_as = f"cat.{suffix}" if suffix == "png" else f"cat.png.{suffix}"
+        assert f'filename="{saved_as}"' in response.headers["Content-Disposition"]
 
 
 def test_head(client: FlaskClient, path: str) -> None:

@@ -8,7 +8,8 @@ from PIL import Image, ImageCms
 
 from tests.test_worker.test_images import LIMITS, gradient, saved
 from worker.colour import is_rgb_profile, to_srgb
-from worker.images import encode_png, read_image
+from worker.encoders import Picture, encode_png
+from worker.images import read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -57,7 +58,9 @@ def test_a_profile_can_be_kept_with_the_numbers_untouched() -> None:
     np.testing.assert_array_equal(source.rgb, rgb)
     assert source.icc_profile == profile
     opaque = np.full(rgb.shape[:2], 255, np.uint8)
-    result = Image.open(io.BytesIO(encode_png(np.dstack([source.rgb, opaque]), source.icc_profile)))
+    result = Image.open(
+        io.BytesIO(encode_png(Picture(pixels=np.dstack([source.rgb, opaque]), icc_profile=source.icc_profile)))
+    )
     assert result.info["icc_profile"] == profile
 
 

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 Bytes: TypeAlias = NDArray[np.uint8]
 """uint8 of any shape."""
 
+Samples: TypeAlias = NDArray[np.uint16]
+"""uint16 of any shape: levels of a picture of 16 bits per channel."""
+
+Levels: TypeAlias = Bytes | Samples
+"""Levels of either depth; the highest one of the type is full."""
+
 Floats: TypeAlias = NDArray[np.float32]
 """float32 of any shape."""
 

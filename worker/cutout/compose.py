@@ -1,13 +1,21 @@
-"""The last step: alpha and colours as the caller gets them."""
+"""The last steps: alpha and colours as the caller gets them."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Final, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
+from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage, Samples
+
+STRIP_ROWS: Final = 256
+"""Rows that are worked on at once, which bounds the memory."""
+
+FULL_STEP: Final = 257
+"""Levels of 16 bits in one of 8."""
 
 
 def combined(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
@@ -22,5 +30,59 @@ def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
 
     The zeros keep the background from leaking and the file small.
     """
-    seen = cv2.bitwise_and(colours, colours, mask=alpha)
-    return cast("RgbaImage", np.dstack([seen, alpha]))
+    cutout = np.empty((*alpha.shape, 4), np.uint8)
+    for strip in _strips(alpha.shape[0]):
+        cutout[strip, :, :3] = cv2.bitwise_and(colours[strip], colours[strip], mask=alpha[strip])
+    cutout[..., 3] = alpha
+    return cutout
+
+
+def with_own_colours(cleaned: RgbImage, seen: RgbImage, own: RgbImage) -> RgbImage:
+    """Colours of a picture that is transparent itself: what shows through it was seen, but is not its own.
+
+    Args:
+        cleaned: (height, width, 3) uint8, made from `seen`.
+        seen: the picture over what shows through it.
+        own: the picture alone.
+
+    Returns:
+        (height, width, 3) uint8: `own`, changed by as much as `cleaned` differs from `seen`.
+    """
+    colours = own.copy()
+    for strip in _strips(len(own)):
+        _correct(colours[strip], cleaned[strip], seen[strip], 1)
+    return colours
+
+
+def deepened(cutout: RgbaImage, seen: RgbImage, samples: Samples) -> Samples:
+    """A cut-out with 16 bits.
+
+    Args:
+        cutout: (height, width, 4) uint8, made from `seen`.
+        seen: (height, width, 3) uint8, the picture at 8 bits.
+        samples: (height, width, 3) uint16, the same picture at 16.
+
+    Returns:
+        (height, width, 4) uint16: `samples`, changed by as much as the cut-out's colours differ from `seen`, and 0
+        where its alpha is 0.
+    """
+    deep = np.empty(cutout.shape, np.uint16)
+    for strip in _strips(len(cutout)):
+        alpha = cutout[strip, :, 3]
+        colours = samples[strip].copy()
+        _correct(colours, cutout[strip, :, :3], seen[strip], FULL_STEP)
+        colours[alpha == 0] = 0
+        deep[strip, :, :3] = colours
+        np.multiply(alpha, FULL_STEP, out=deep[strip, :, 3], dtype=np.uint16)
+    return deep
+
+
+def _correct(own: NDArray[np.unsignedinteger], cleaned: RgbImage, seen: RgbImage, step: int) -> None:
+    """Add to `own` in place what cleaning changed, each level worth so many of its own."""
+    changed = cleaned != seen
+    change = (cleaned[changed].astype(np.int32) - seen[changed]) * step
+    own[changed] = np.clip(own[changed].astype(np.int32) + change, 0, np.iinfo(own.dtype).max)
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    return (slice(top, top + STRIP_ROWS) for top in range(0, rows, STRIP_ROWS))

@@ -11,7 +11,7 @@ import numpy as np
 from jobs.spec import Box, CutoutSpec, Output, Refinement
 from worker.cutout import matte
 from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
-from worker.cutout.compose import combined, compose
+from worker.cutout.compose import combined, compose, with_own_colours
 from worker.cutout.foreground import estimate_foreground
 from worker.cutout.geometry import Region, region_of
 from worker.cutout.segment import Predict, segment
@@ -25,13 +25,15 @@ Filled = TypeVar("Filled")
 class Frame:
     """One picture on its way. A step returns a new frame with more of it filled.
 
-    `picture` and `source_alpha` have the size of the oriented picture, and so has `result` at the end. All else
-    has the size of `region`: the picture outside it is background and is not worked on.
+    `picture` and what is the source's own have the size of the oriented picture, and so has `result` at the end.
+    All else has the size of `region`: the picture outside it is background and is not worked on.
     """
 
     picture: RgbImage
     source_alpha: ByteMask | None = None
     """The picture's own alpha, where it has one."""
+    own_colours: RgbImage | None = None
+    """The picture's colours without what shows through its own alpha, where `picture` has that in it."""
 
     region: Region | None = None
     mask: ByteMask | None = None
@@ -148,7 +150,10 @@ def give_mask(frame: Frame) -> Frame:
 
 def give_cutout(frame: Frame) -> Frame:
     """A step that fills `result` with colours and straight alpha."""
-    return replace(frame, result=compose(filled(frame.colours), _final_alpha(frame)))
+    colours = filled(frame.colours)
+    if frame.own_colours is not None:
+        colours = with_own_colours(colours, _seen(frame), frame.own_colours[filled(frame.region).index])
+    return replace(frame, result=compose(colours, _final_alpha(frame)))
 
 
 def restore_size(frame: Frame) -> Frame:

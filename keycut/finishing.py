@@ -1,0 +1,137 @@
+"""Formats, crops and backgrounds, of which the protocol knows nothing: they are made on this machine.
+
+The service delivers its PNG; `python -m worker finish`, one process for all pictures of a call, makes the file.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from keycut.client import Job
+from keycut.errors import CommandFailed
+from keycut.files import write_whole
+from keycut.parts import PYTHON, last_line, require_parts
+
+SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg"), "zip": (".zip",)}
+"""File formats, and what the names of their files end with; the first one is ours."""
+
+COMMAND: Final = ("worker", "finish")
+GRACE_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a caller wants of the files."""
+
+    file_format: str = "png"
+    quality: int | None = None
+    background: str | None = None
+    background_image: Path | None = None
+    crop_margin: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether the files are to be other than what the service delivers."""
+        return self != Wishes()
+
+    def check(self, *, only_mask: bool) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            ValueError: two wishes exclude each other.
+        """
+        behind = self.background is not None or self.background_image is not None
+        if self.background is not None and self.background_image is not None:
+            raise ValueError("--background and --background-image exclude each other")
+        if only_mask and behind:
+            raise ValueError("a mask has no background")
+        if self.quality is not None and self.file_format == "png":
+            raise ValueError("--quality is for webp, jpeg and zip; png is always lossless")
+
+    def arguments(self) -> list[str]:
+        """The same for the worker's command."""
+        named = {
+            "--format": self.file_format,
+            "--quality": self.quality,
+            "--background": self.background,
+            "--background-image": self.background_image,
+            "--crop-margin": self.crop_margin,
+        }
+        return [f"{name}={value}" for name, value in named.items() if value is not None]
+
+
+def named_for(target: Path, file_format: str) -> Path:
+    """A file's name with the suffix of its format in place of another format's; any other name stays."""
+    own = SUFFIXES[file_format]
+    others = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes if suffix not in own}
+    return target.with_suffix(own[0]) if target.suffix.lower() in others else target
+
+
+class Finisher:
+    """The worker's command for the length of a block; use it from any number of threads.
+
+    Raises:
+        PartsMissing: the libraries of the worker are not installed.
+    """
+
+    def __init__(self, wishes: Wishes) -> None:
+        require_parts("worker")
+        self._command = (*PYTHON, *COMMAND, *wishes.arguments())
+        self._turn = threading.Lock()
+        self._numbers = count()
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="keycut-")
+        self._said = Path(self._folder.name, "stderr").open("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate(timeout=GRACE_SECONDS)
+        self._said.close()
+        self._folder.cleanup()
+
+    def save(self, job: Job, target: Path) -> None:
+        """Write a job's result as it was wished for; the file appears whole or not at all.
+
+        Raises:
+            CommandFailed: the worker cannot make such a file of the result.
+            JobFailed, ServiceError, TransportError: as `Job.result`.
+            OSError: a file cannot be written.
+        """
+        number = next(self._numbers)
+        delivered, finished = (Path(self._folder.name, f"{number}.{what}") for what in ("delivered", "finished"))
+        delivered.write_bytes(job.result())
+        self._ask(delivered, finished)
+        delivered.unlink()
+        write_whole(target, finished.read_bytes())
+        finished.unlink()
+
+    def _ask(self, source: Path, target: Path) -> None:
+        """Let the command make a file."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._turn:
+            try:
+                self._process.stdin.write(json.dumps({"source": str(source), "target": str(target)}) + "\n")
+                self._process.stdin.flush()
+                answer = json.loads(self._process.stdout.readline())
+            except (BrokenPipeError, ValueError):
+                self._said.seek(0)
+                raise CommandFailed(" ".join(COMMAND), last_line(self._said.read())) from None
+        if answer["error"] is not None:
+            raise CommandFailed(" ".join(COMMAND), answer["error"])

@@ -1,0 +1,60 @@
+"""Options that several commands have, and the kinds of values that ours take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keycut.datadir import default_data_dir
+
+DEFAULT_PORT: Final = 8080
+_COLOUR: Final = re.compile(r"#([0-9a-fA-F]{2}){3,4}")
+
+
+class Box(click.ParamType[tuple[int, int, int, int]]):
+    """Four whole numbers with commas between them."""
+
+    name = "x1,y1,x2,y2"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int, int]:
+        """Read the text of the option."""
+        try:
+            left, top, right, bottom = (int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not four whole numbers with commas between them", param, ctx)
+        return left, top, right, bottom
+
+
+class Colour(click.ParamType[str]):
+    """A colour as the worker's command takes it."""
+
+    name = "#rrggbb[aa]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text of the option."""
+        if not _COLOUR.fullmatch(str(value)):
+            self.fail(f"{value!r} is not a colour such as #ffffff or #ffffff80", param, ctx)
+        return str(value)
+
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data_dir,
+    show_default="$XDG_DATA_HOME/keycut or ~/.local/share/keycut",
+    help="Folder of the stack's data.",
+)
+port_option = click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port to listen on; 0 for a free one.",
+)
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)

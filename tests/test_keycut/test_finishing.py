@@ -1,0 +1,165 @@
+"""Formats, crops and backgrounds of `keycut cut`, made by the real worker's command."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from keycut import parts
+from keycut.cli import main
+from keycut.cutting import plan
+from keycut.finishing import named_for
+from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.test_gateway.pictures import png
+from tests.test_keycut.conftest import Service
+
+
+@pytest.fixture
+def delivered() -> bytes:
+    """A red square of 4 px on nothing, 20 px on a side."""
+    pixels = np.zeros((20, 20, 4), np.uint8)
+    pixels[8:12, 8:12] = (255, 0, 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+    """A service whose worker answers each picture with the same cut-out."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            if service.gateway.store.waiting(service.gateway.lane):
+                service.gateway.finish_one(delivered)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield service
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
+    for path in paths:
+        path.write_bytes(png())
+    return paths
+
+
+def cut(service: Service, *arguments: str | Path) -> Result:
+    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
+    runner = CliRunner(env={"KEYCUT_PRIVATE_KEY": PRIVATE_KEY})
+    return runner.invoke(main, ["cut", *map(str, arguments), *account])
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "kind"),
+    [
+        (["--format", "webp"], "out.webp", "WEBP"),
+        (["--format", "webp", "--quality", "40"], "out.webp", "WEBP"),
+        (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
+    ],
+)
+def test_formats(worked_service: Service, photos: list[Path], options: list[str], name: str, kind: str) -> None:
+    folder = photos[0].parent
+    result = cut(worked_service, photos[0], "-o", folder / "out.png", *options)
+    assert (result.exit_code, result.stdout) == (0, f"{folder / name}\n"), result.output
+    with Image.open(folder / name) as picture:
+        assert (picture.format, picture.size) == (kind, (20, 20))
+
+
+def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    result = cut(worked_service, *photos, "-o", tmp_path / "out", "--format", "zip")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.zip", "b.zip", "c.zip"}
+    with zipfile.ZipFile(tmp_path / "out" / "a.zip") as archive:
+        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+
+
+def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    target = tmp_path / "out.png"
+    assert cut(worked_service, photos[0], "-o", target, "--crop-margin", "3").exit_code == 0
+    with Image.open(target) as picture:
+        assert picture.size == (10, 10)
+    assert cut(worked_service, photos[0], "-o", target, "--background", "#00ff0080").exit_code == 0
+    with Image.open(target) as picture:
+        assert picture.getpixel((0, 0)) == (0, 255, 0, 128)
+    Image.new("RGB", (2, 3), "blue").save(tmp_path / "behind.webp", lossless=True)
+    assert (
+        cut(worked_service, photos[0], "-o", target, "--background-image", tmp_path / "behind.webp").exit_code == 0
+    )
+    with Image.open(target) as picture:
+        assert picture.getpixel((0, 0)) == (0, 0, 255, 255)
+
+
+@pytest.mark.parametrize("delivered", [b"no picture"])
+def test_a_result_that_cannot_be_finished(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    result = cut(worked_service, photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {photos[0]}: worker finish failed: the result is not a PNG\n"
+    assert not (tmp_path / "out.webp").exists()
+
+
+def test_a_background_that_is_no_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no picture")
+    result = cut(worked_service, *photos, "-o", tmp_path / "out", "--background-image", tmp_path / "text")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 3
+    assert "worker finish failed: Error: " in result.stderr
+    assert "the bytes are not a picture" in result.stderr
+
+
+def test_without_the_worker_it_says_what_to_install(
+    service: Service, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts.MODULES, "worker", ("no_such_module",))
+    result = cut(service, photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: not installed: no_such_module; run pip install 'keycut[")
+    assert service.gateway.stored() == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--background", "red"], "'red' is not a colour such as #ffffff"),
+        (["--background", "#12345"], "is not a colour"),
+        (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
+        (["--background", "#123456", "--mask"], "a mask has no background"),
+        (["--quality", "5"], "png is always lossless"),
+        (["--crop-margin", "-1"], "x>=0"),
+    ],
+)
+def test_wrong_calls_exit_with_2(
+    options: list[str], said: str, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos[0].parent)
+    result = CliRunner().invoke(main, ["cut", "a.png", "-o", "out", *options])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "expected"),
+    [
+        ("out.png", "webp", "out.webp"),
+        ("out.PNG", "jpeg", "out.jpg"),
+        ("out.jpeg", "jpeg", "out.jpeg"),
+        ("out.webp", "png", "out.png"),
+        ("out", "zip", "out"),
+        ("my.cat", "zip", "my.cat"),
+    ],
+)
+def test_a_name_follows_its_format(name: str, file_format: str, expected: str) -> None:
+    assert named_for(Path(name), file_format) == Path(expected)
+    assert plan([Path("a.tiff")], Path(name), file_format)[0].target == Path(expected)

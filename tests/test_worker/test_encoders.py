@@ -1,0 +1,144 @@
+"""Every format out, as another reader sees it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from jobs.errors import ProcessingFailed
+from jobs.spec import FileFormat
+from tests.test_worker.test_colour import wide_profile
+from tests.test_worker.test_images import LIMITS, gradient
+from worker.cutout.arrays import Bytes, RgbaImage
+from worker.cutout.surround import surrounded
+from worker.encoders import Picture, encode
+from worker.images import read_image
+
+SIZES = [(1, 1), (1, 40), (40, 1), (17, 23), (300, 40)]
+DPI = (300.0, 150.0)
+
+
+def cutout(height_px: int = 24, width_px: int = 40) -> RgbaImage:
+    """A subject on the right, softly ending, and nothing on the left."""
+    alpha = np.clip(np.linspace(-255, 510, width_px), 0, 255).astype(np.uint8)
+    pixels = np.dstack([gradient(height_px, width_px), np.broadcast_to(alpha, (height_px, width_px))])
+    pixels[pixels[..., 3] == 0] = 0
+    return pixels
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def levels(picture: Image.Image) -> Bytes:
+    return np.asarray(picture, np.uint8)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_lossless_webp_keeps_every_number(size: tuple[int, int]) -> None:
+    pixels = cutout(*size)
+    picture = opened(encode(Picture(pixels=pixels), FileFormat.WEBP))
+    assert picture.format == "WEBP"
+    np.testing.assert_array_equal(levels(picture.convert("RGBA")), pixels)
+
+
+def test_lossy_webp_keeps_alpha_and_is_smaller() -> None:
+    pixels = np.dstack([np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8), cutout(64, 64)[..., 3]])
+    small, smaller = (encode(Picture(pixels=pixels), FileFormat.WEBP, quality) for quality in (90, 20))
+    assert len(smaller) < len(small) < len(encode(Picture(pixels=pixels), FileFormat.WEBP))
+    np.testing.assert_array_equal(levels(opened(smaller).convert("RGBA"))[..., 3], pixels[..., 3])
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_masks_are_grey_in_every_format(file_format: FileFormat, size: tuple[int, int]) -> None:
+    mask = np.ascontiguousarray(cutout(*size)[..., 3])
+    data = encode(Picture(pixels=mask), file_format)
+    if file_format is FileFormat.ZIP:
+        assert list(members(data)) == ["alpha.png"]
+        data = members(data)["alpha.png"]
+    seen = levels(opened(data).convert("RGB"))
+    assert np.abs(seen.astype(int) - mask[..., None]).max() <= (8 if file_format is FileFormat.JPEG else 0)
+
+
+def test_jpeg_by_quality() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 4), np.uint8)
+    sizes = [len(encode(Picture(pixels=noise), FileFormat.JPEG, quality)) for quality in (10, 50, 90, None, 100)]
+    assert sizes == sorted(sizes)
+    assert opened(encode(Picture(pixels=noise), FileFormat.JPEG)).mode == "RGB"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_zip_has_colours_and_alpha_apart(size: tuple[int, int]) -> None:
+    pixels = cutout(*size)
+    data = encode(Picture(pixels=pixels), FileFormat.ZIP, 100)
+    assert data == encode(Picture(pixels=pixels), FileFormat.ZIP, 100)
+    found = members(data)
+    assert list(found) == ["colour.jpg", "alpha.png"]
+    np.testing.assert_array_equal(levels(opened(found["alpha.png"])), pixels[..., 3])
+    colours = levels(opened(found["colour.jpg"]))
+    seen = pixels[..., 3] > 0
+    assert np.abs(colours.astype(int) - pixels[..., :3])[seen].max(initial=0) <= 40
+
+
+def test_colours_go_on_outside_of_the_subject() -> None:
+    pixels = np.zeros((60, 80, 4), np.uint8)
+    pixels[:, 40:] = (200, 40, 90, 255)
+    np.testing.assert_array_equal(surrounded(pixels), np.broadcast_to((200, 40, 90), (60, 80, 3)))
+
+
+def test_every_gap_takes_the_colour_beside_it() -> None:
+    pixels = np.zeros((1, 1200, 4), np.uint8)
+    pixels[:, :50], pixels[:, -50:] = (250, 0, 0, 255), (0, 0, 250, 255)
+    around = surrounded(pixels).astype(int)
+    assert np.abs(around[0, 60] - (250, 0, 0)).max() < 60
+    assert np.abs(around[0, -60] - (0, 0, 250)).max() < 60
+
+
+@pytest.mark.parametrize(("subject", "expected"), [(0, 255), (1, 90)], ids=["nothing", "one pixel of millions"])
+def test_colours_around_next_to_nothing(subject: int, expected: int) -> None:
+    pixels = np.zeros((1500, 20_000, 4), np.uint8)
+    pixels[700, 700 : 700 + subject] = (90, 90, 90, 255)
+    assert (surrounded(pixels) == expected).all()
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+@pytest.mark.parametrize("mask", [False, True])
+def test_density_is_kept_in_every_format(file_format: FileFormat, mask: bool) -> None:
+    pixels = np.full((6, 8), 255, np.uint8) if mask else np.full((6, 8, 4), 255, np.uint8)
+    data = encode(Picture(pixels=pixels, dpi=DPI), file_format)
+    for file in members(data).values() if file_format is FileFormat.ZIP else [data]:
+        assert read_image(file, LIMITS).dpi == pytest.approx(DPI, abs=0.02)
+    bare = encode(Picture(pixels=pixels), file_format)
+    for file in members(bare).values() if file_format is FileFormat.ZIP else [bare]:
+        assert read_image(file, LIMITS).dpi is None
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_a_kept_profile_is_in_every_format(file_format: FileFormat) -> None:
+    data = encode(Picture(pixels=np.full((6, 8, 4), 255, np.uint8), icc_profile=wide_profile()), file_format)
+    file = members(data)["colour.jpg"] if file_format is FileFormat.ZIP else data
+    profile = opened(file).info["icc_profile"]
+    assert profile == wide_profile()
+    ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
+@pytest.mark.parametrize(("file_format", "side_px"), [(FileFormat.WEBP, 16_384), (FileFormat.JPEG, 65_536)])
+def test_a_format_that_is_too_small_says_so(file_format: FileFormat, side_px: int) -> None:
+    with pytest.raises(ProcessingFailed, match=r"at most \d+ pixels on a side; ask for png"):
+        encode(Picture(pixels=np.zeros((1, side_px, 4), np.uint8)), file_format)
+
+
+def test_sixteen_bits_are_for_png_alone() -> None:
+    with pytest.raises(TypeError, match="only PNG"):
+        encode(Picture(pixels=np.zeros((4, 4, 4), np.uint16)), FileFormat.WEBP)

@@ -1,0 +1,59 @@
+"""The largest picture that is accepted, in a process of its own: how much memory it takes beside the network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+WIDTH_PX, HEIGHT_PX = 8_160, 6_120
+MEBIBYTES = 1_500
+
+CODE = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from jobs.spec import FileFormat
+from worker.cutout.compose import compose
+from worker.encoders import Picture
+from worker.finish import Finish, finish
+from worker.images import ImageLimits, SourceImage, read_image
+
+def cut(source: SourceImage) -> Picture:
+    alpha = np.zeros(source.rgb.shape[:2], np.uint8)
+    alpha[1000:5000, 1000:7000] = 255
+    alpha[1000:5000, 1000:1100] = 99
+    return Picture(pixels=compose(source.rgb, alpha), dpi=source.dpi)
+
+def peak_mebibytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+limits = ImageLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
+how = Finish(file_format=FileFormat(sys.argv[2]), background=(1, 2, 3, 255), crop_margin_px=10_000)
+before = peak_mebibytes()
+finished = finish(cut(read_image(Path(sys.argv[1]).read_bytes(), limits)), how)
+assert finished.width_px == 6_120, finished.width_px
+print(peak_mebibytes() - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG of 50 megapixels that is stored on its side."""
+    path = tmp_path_factory.mktemp("large") / "large.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (WIDTH_PX, HEIGHT_PX), (90, 120, 30)).save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("file_format", ["png", "jpeg"])
+def test_50_megapixels_fit(large: Path, file_format: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(large), file_format], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < MEBIBYTES

@@ -1,0 +1,179 @@
+"""What a source brings along: density, odd colours, its own alpha; and the formats of telephones."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from jobs.errors import SourceUndecodable, SourceUnreadable
+from jobs.spec import CutoutSpec, Output, Refinement
+from tests.test_gateway.pictures import heif
+from tests.test_worker.test_colour import wide_profile
+from tests.test_worker.test_images import LIMITS, gradient, saved
+from worker import images
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.images import read_image
+from worker.metadata import exif_with
+from worker.runner import cut_out
+
+SPEC = CutoutSpec(model="given", refinement=Refinement.OFF, erode_px=0)
+PLAIN = Image.fromarray(gradient(8, 12))
+
+
+def exif(**tags: Any) -> Image.Exif:
+    block = Image.Exif()
+    names = {"orientation": 0x0112, "across": 282, "down": 283, "unit": 296}
+    for name, value in tags.items():
+        block[names[name]] = value
+    return block
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_density_in_the_formats_own_place(kind: str) -> None:
+    source = read_image(saved(PLAIN, kind, dpi=(300, 150)), LIMITS)
+    assert source.dpi == pytest.approx((300, 150), abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"across": 300.0, "down": 150.0, "unit": 2}, (300, 150)),
+        ({"across": 300.0, "down": 150.0}, (300, 150)),
+        ({"across": 118.11, "down": 59.055, "unit": 3}, (300, 150)),
+        ({"across": 300.0, "down": 150.0, "unit": 1}, None),
+        ({"across": 0.0, "down": 150.0, "unit": 2}, None),
+        ({"across": 300.0}, None),
+    ],
+)
+def test_density_in_exif(kind: str, tags: dict[str, Any], expected: tuple[float, float] | None) -> None:
+    source = read_image(saved(PLAIN, kind, exif=exif(**tags)), LIMITS)
+    assert source.dpi == (None if expected is None else pytest.approx(expected, abs=0.02))
+
+
+def test_density_turns_with_the_picture() -> None:
+    source = read_image(saved(PLAIN, "PNG", dpi=(300, 150), exif=exif(orientation=6)), LIMITS)
+    assert source.rgb.shape == (12, 8, 3)
+    assert source.dpi == pytest.approx((150, 300), abs=0.02)
+
+
+def test_the_block_that_we_write_says_nothing_else() -> None:
+    block = Image.Exif()
+    block.load(exif_with((300, 150)))
+    assert set(block) == {282, 283, 296}
+
+
+def test_lab() -> None:
+    lab = ImageCms.profileToProfile(
+        PLAIN, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    assert lab is not None
+    source = read_image(saved(lab, "TIFF"), LIMITS)
+    assert np.abs(source.rgb.astype(int) - gradient(8, 12)).mean() < 3  # some lie beyond what Lab's bytes can say
+    assert source.dpi is None
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "P", "L", "1", "LA", "PA", "CMYK"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (30, 1)], ids=str)
+def test_every_kind_of_colour_in_any_size(mode: str, size: tuple[int, int]) -> None:
+    picture = Image.new("RGB", size, "white").convert("L" if mode == "PA" else "RGB").convert(mode)
+    kind = "PNG" if mode == "LA" else "TIFF"
+    source = read_image(saved(picture, kind), LIMITS)
+    assert source.rgb.shape == (size[1], size[0], 3)
+    assert source.rgb.min() >= 250
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_turned(orientation: int) -> None:
+    picture = Image.new("RGB", (40, 24), "black")
+    picture.paste("white", (0, 0, 8, 8))
+    data = saved(picture, "AVIF", exif=exif(orientation=orientation), quality=100)
+    rgb = read_image(data, LIMITS).rgb
+    assert rgb.shape == ((40, 24, 3) if orientation >= 5 else (24, 40, 3))
+    corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    assert rgb[corner[orientation]].min() > 200
+    assert rgb.mean() < 40
+
+
+def test_heic() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener(thumbnails=False)
+    large = Image.fromarray(np.repeat(np.repeat(gradient(3, 5), 16, axis=0), 16, axis=1))
+    data = saved(large, "HEIF", quality=95, exif=exif(across=300.0, down=150.0, unit=2))
+    source = read_image(data, LIMITS)
+    assert np.abs(source.rgb.astype(int) - np.asarray(large)).mean() < 3
+    assert source.dpi == pytest.approx((300, 150), abs=0.02)
+    with pytest.raises(SourceUndecodable):
+        read_image(data[: len(data) // 2], LIMITS)
+
+
+def test_heic_without_its_library_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    images._learn_heif.cache_clear()
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(SourceUnreadable, match=r"pip install 'keycut\[heic\]'"):
+        read_image(heif(), LIMITS)
+
+
+def all_of_it(view: RgbImage) -> ByteMask:
+    return np.full(view.shape[:2], 255, np.uint8)
+
+
+def test_what_shows_through_a_source_is_not_in_its_colours() -> None:
+    rgba = np.full((20, 20, 4), (200, 0, 0, 128), np.uint8)
+    rgba[:, 10:, 3] = 255
+    rgba[0, 0] = (9, 9, 9, 0)
+    source = read_image(saved(Image.fromarray(rgba), "PNG"), LIMITS)
+    pixels = cut_out(source, SPEC, all_of_it, lambda: None).pixels
+    rgba[0, 0] = 0
+    np.testing.assert_array_equal(pixels, rgba)
+
+
+def test_cleaned_colours_of_a_source_with_alpha() -> None:
+    rng = np.random.default_rng(3)
+    rgba = np.dstack([rng.integers(0, 256, (40, 40, 3), np.uint8), np.full((40, 40), 255, np.uint8)])
+    opaque = read_image(saved(Image.fromarray(rgba), "PNG"), LIMITS)
+    rgba[0, :, 3] = 254
+    source = read_image(saved(Image.fromarray(rgba), "PNG"), LIMITS)
+    assert source.alpha is not None
+
+    def soft(view: RgbImage) -> ByteMask:
+        return np.broadcast_to(np.linspace(0, 255, 40).astype(np.uint8), (40, 40)).copy()
+
+    spec = SPEC.model_copy(update={"refinement": Refinement.ON, "erode_px": 15})
+    seen, expected = (cut_out(each, spec, soft, lambda: None).pixels for each in (source, opaque))
+    assert np.abs(seen[5:].astype(int) - expected[5:]).max() <= 2
+
+
+def test_the_network_sees_srgb_whatever_profile_is_kept() -> None:
+    data = saved(Image.new("RGB", (8, 8), (255, 0, 0)), "PNG", icc_profile=wide_profile())
+    seen: list[list[int]] = []
+
+    def predict(view: RgbImage) -> ByteMask:
+        seen.append(view[0, 0].tolist())
+        return all_of_it(view)
+
+    kept = read_image(data, LIMITS, keep_rgb_profile=True)
+    result = cut_out(kept, SPEC, predict, lambda: None)
+    assert seen == [pytest.approx([0, 255, 0], abs=3)]
+    assert result.icc_profile == wide_profile()
+    assert result.pixels[0, 0].tolist() == [255, 0, 0, 255]
+    mask = cut_out(kept, SPEC.model_copy(update={"output": Output.MASK}), predict, lambda: None)
+    assert mask.icc_profile is None
+
+
+def test_the_density_is_the_results() -> None:
+    source = read_image(saved(PLAIN, "JPEG", dpi=(72, 96)), LIMITS)
+    for output in Output:
+        spec = SPEC.model_copy(update={"output": output})
+        assert cut_out(source, spec, all_of_it, lambda: None).dpi == (72, 96)
+
+
+def test_what_else_begins_like_heic_is_no_picture() -> None:
+    for brand in (b"isom", b"qt  "):
+        film = heif(brand=brand).replace(b"mif1", b"mp42")
+        with pytest.raises(SourceUnreadable, match="not a picture in"):
+            read_image(io.BytesIO(film).getvalue(), LIMITS)

@@ -1,0 +1,98 @@
+"""Where the subject is in a result, and what the result may be laid over."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.cutout.arrays import Floats, Levels, RgbImage
+from worker.cutout.geometry import Region
+
+HAZE_PART: Final = 0.03
+"""Alpha up to this share of full is not the subject but what a network is unsure of."""
+
+STRIP_ROWS: Final = 256
+
+
+def subject_box(alpha: Levels, margin_px: int) -> Region:
+    """The smallest rectangle around all that is more than haze, and a margin within the picture.
+
+    Args:
+        alpha: (height, width) of either depth.
+        margin_px: how much more on each side.
+
+    Returns:
+        The box; the whole picture where nothing is more than haze.
+    """
+    height_px, width_px = alpha.shape
+    haze = HAZE_PART * np.iinfo(alpha.dtype).max
+    rows, columns = (np.flatnonzero(alpha.max(axis=axis) > haze) for axis in (1, 0))
+    if not rows.size:
+        return Region(0, 0, width_px, height_px)
+    left_px, top_px, right_px, bottom_px = (
+        int(edge) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    )
+    return Region(left_px - margin_px, top_px - margin_px, right_px + margin_px, bottom_px + margin_px).clamped(
+        height_px, width_px
+    )
+
+
+def covering(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
+    """The middle of a picture, scaled so that it fills this size and keeps its proportions."""
+    rows, columns = picture.shape[:2]
+    scale = max(height_px / rows, width_px / columns)
+    used_rows, used_columns = (
+        min(side, max(1, round(wanted / scale))) for side, wanted in ((rows, height_px), (columns, width_px))
+    )
+    top, left = (rows - used_rows) // 2, (columns - used_columns) // 2
+    middle = picture[top : top + used_rows, left : left + used_columns]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=way), np.uint8)
+
+
+def laid_over(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
+    """A cut-out over a background.
+
+    Args:
+        pixels: (height, width, 4), straight alpha, of either depth.
+        colours: (height, width, 3) uint8 of the background, or (1, 1, 3) for one colour.
+        alpha: of the background, 1 to 255.
+
+    Returns:
+        (height, width, 4) of the depth of `pixels`, straight alpha.
+    """
+    height_px, width_px = pixels.shape[:2]
+    unit = np.iinfo(pixels.dtype).max // 255
+    whole = np.broadcast_to(colours, (height_px, width_px, 3))
+    result = np.empty(pixels.shape, pixels.dtype)
+    for top in range(0, height_px, STRIP_ROWS):
+        strip = slice(top, top + STRIP_ROWS)
+        behind = np.empty(pixels[strip].shape, pixels.dtype)
+        np.multiply(whole[strip], unit, out=behind[..., :3], dtype=pixels.dtype)
+        behind[..., 3] = alpha * unit
+        result[strip] = _blended(pixels[strip], behind)
+    return result
+
+
+def _blended(
+    front: NDArray[np.unsignedinteger], behind: NDArray[np.unsignedinteger]
+) -> NDArray[np.unsignedinteger]:
+    """Straight alpha over straight alpha; only what is soft in front is computed."""
+    full = np.iinfo(front.dtype).max
+    share = front[..., 3]
+    result = np.where((share == 0)[..., None], behind, front)
+    soft = (share > 0) & (share < full)
+    ours, theirs = (_premultiplied(layer[soft], full) for layer in (front, behind))
+    mixed = ours + (1 - ours[:, 3:]) * theirs
+    mixed[:, :3] /= mixed[:, 3:]
+    result[soft] = np.rint(mixed * full).astype(front.dtype)
+    return result
+
+
+def _premultiplied(pixels: NDArray[np.unsignedinteger], full: int) -> Floats:
+    unit: Floats = pixels.astype(np.float32) / np.float32(full)
+    unit[:, :3] *= unit[:, 3:]
+    return unit

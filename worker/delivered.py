@@ -1,0 +1,133 @@
+"""Results as a service delivers them, finished where the caller is: `python -m worker finish`.
+
+PICPIK's protocol knows PNG alone, without a crop and without a background.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
+from jobs.spec import Colour, FileFormat
+from worker.cutout.arrays import Bytes, Levels, RgbImage
+from worker.deep import is_deep, read_samples
+from worker.encoders import Picture
+from worker.finish import Finish, finish
+from worker.images import ImageLimits, read_image
+from worker.metadata import dpi_of
+
+_COLOUR: Final = re.compile(r"#([0-9a-fA-F]{6})([0-9a-fA-F]{2})?")
+_UNLIMITED: Final = ImageLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)
+"""For the caller's own files."""
+
+
+class HexColour(click.ParamType[Colour]):
+    """A colour as `#rrggbb`, or `#rrggbbaa` with straight alpha."""
+
+    name = "#rrggbb[aa]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Colour:
+        """Read the text of the option."""
+        match = _COLOUR.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a colour such as #ffffff or #ffffff80", param, ctx)
+        red, green, blue = bytes.fromhex(match[1])
+        return red, green, blue, int(match[2] or "ff", 16)
+
+
+@click.command("finish")
+@click.option("--format", "file_format", type=click.Choice([each.value for each in FileFormat]), default="png")
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP; without it WebP is lossless.")
+@click.option("--background", type=HexColour(), help="Colour behind the subject.")
+@click.option(
+    "--background-image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Picture behind the subject, scaled to cover.",
+)
+@click.option(
+    "--crop-margin", type=click.IntRange(min=0), help="Cut down to the subject and so many pixels around."
+)
+def finish_command(
+    file_format: str,
+    quality: int | None,
+    background: Colour | None,
+    background_image: Path | None,
+    crop_margin: int | None,
+) -> None:
+    """Make other files of delivered PNGs.
+
+    Standard input has a line of JSON for each: {"source": "cut.png", "target": "cut.webp"}. Each is answered with
+    a line as soon as it is done: {"error": null}, or a text in place of null.
+    """
+    how = Finish(
+        file_format=FileFormat(file_format),
+        quality=quality,
+        background=background if background_image is None else _picture_of(background_image),
+        crop_margin_px=crop_margin,
+    )
+    for answer in finish_files(sys.stdin, how):
+        click.echo(answer)
+
+
+def finish_files(lines: Iterable[str], how: Finish) -> Iterator[str]:
+    """Do what each line says, and answer it; what is wrong with one file does not stop the others."""
+    for line in lines:
+        try:
+            order = json.loads(line)
+            data = Path(order["source"]).read_bytes()
+            finished = finish(read_delivered(data, keep_16_bit=how.file_format is FileFormat.PNG), how)
+            Path(order["target"]).write_bytes(finished.data)
+        except CutoutError as error:
+            yield json.dumps({"error": error.message})
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            yield json.dumps({"error": str(error)})
+        else:
+            yield json.dumps({"error": None})
+
+
+def read_delivered(data: bytes, *, keep_16_bit: bool) -> Picture:
+    """A PNG of this service, or of another one: grey is a mask, all else is a cut-out.
+
+    Args:
+        data: the file.
+        keep_16_bit: give a cut-out of 16 bits as such.
+
+    Raises:
+        SourceUnreadable: it is no PNG.
+        SourceUndecodable: it is damaged.
+    """
+    with warnings.catch_warnings(action="ignore"):  # of oddities in metadata, which have no bearing on the pixels
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+                samples = None
+                if keep_16_bit and picture.mode == "RGBA" and is_deep(data, picture):
+                    samples = read_samples(data, 1)
+                pixels: Levels = _levels_of(picture) if samples is None else samples
+                profile = None if pixels.ndim == 2 else picture.info.get("icc_profile")
+                return Picture(pixels=pixels, icc_profile=profile, dpi=dpi_of(picture, 1))
+        except UnidentifiedImageError:
+            raise SourceUnreadable("the result is not a PNG") from None
+        except (OSError, SyntaxError, ValueError):
+            raise SourceUndecodable("the result is truncated or damaged; fetch it again") from None
+
+
+def _levels_of(picture: Image.Image) -> Bytes:
+    return np.asarray(picture if picture.mode == "L" else picture.convert("RGBA"))
+
+
+def _picture_of(path: Path) -> RgbImage:
+    try:
+        return read_image(path.read_bytes(), _UNLIMITED).rgb
+    except (CutoutError, OSError) as error:
+        raise click.ClickException(f"{path}: {error}") from None

@@ -1,0 +1,154 @@
+"""Arrays to bytes: what a result is written as."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from jobs.errors import ProcessingFailed
+from jobs.spec import FileFormat
+from worker.cutout.arrays import Bytes, Levels
+from worker.cutout.surround import surrounded
+from worker.metadata import Dpi, exif_with
+from worker.png import write_png
+
+MEDIA_TYPES: Final = {
+    FileFormat.PNG: "image/png",
+    FileFormat.WEBP: "image/webp",
+    FileFormat.JPEG: "image/jpeg",
+    FileFormat.ZIP: "application/zip",
+}
+
+JPEG_QUALITY: Final = 95
+"""Where none is asked for: what is above it grows the file and shows nowhere."""
+_WHOLE_CHROMA_QUALITY: Final = 90
+"""From here on colours keep the full resolution: at half of it the subject's edge would bleed."""
+_MOST_SIDE_PX: Final = {FileFormat.WEBP: 16_383, FileFormat.JPEG: 65_535}
+_LOSSLESS_WEBP: Final = {"lossless": True, "method": 0, "quality": 0, "exact": True}
+"""The fastest that there is, still smaller than PNG."""
+_LOSSY_WEBP: Final = {"method": 2, "alpha_quality": 100}
+_COLOUR_FILE, _ALPHA_FILE = "colour.jpg", "alpha.png"
+_STRIP_ROWS: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A result before it is written.
+
+    Attributes:
+        pixels: a cut-out (height, width, 4) with straight alpha, or a mask (height, width); uint8, or uint16 where
+            16 bits were kept.
+        icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
+        dpi: density, across and down.
+    """
+
+    pixels: Levels
+    icc_profile: bytes | None = None
+    dpi: Dpi | None = None
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is alpha alone."""
+        return self.pixels.ndim == 2
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        height_px, width_px = self.pixels.shape[:2]
+        return width_px, height_px
+
+
+def encode(picture: Picture, file_format: FileFormat, quality: int | None = None) -> bytes:
+    """A result as a file.
+
+    Args:
+        picture: of 8 bits, except for PNG. A cut-out that becomes a JPEG is opaque: JPEG has no alpha.
+        file_format: how to write it.
+        quality: 1 to 100, of JPEG and WebP; None is lossless WebP, and `JPEG_QUALITY`.
+
+    Raises:
+        ProcessingFailed: the picture is larger than the format can hold.
+    """
+    limit_px = _MOST_SIDE_PX.get(file_format)
+    if limit_px is not None and max(picture.size_px) > limit_px:
+        raise ProcessingFailed(
+            f"{file_format.value} holds at most {limit_px} pixels on a side; ask for png",
+            width_px=picture.size_px[0],
+            height_px=picture.size_px[1],
+        )
+    return _ENCODERS[file_format](picture, quality)
+
+
+def encode_png(picture: Picture, _quality: int | None = None) -> bytes:
+    """Lossless, of 8 or 16 bits; a mask is grey."""
+    return write_png(picture.pixels, picture.icc_profile, picture.dpi)
+
+
+def _encode_webp(picture: Picture, quality: int | None) -> bytes:
+    options = _LOSSLESS_WEBP if quality is None else {**_LOSSY_WEBP, "quality": quality}
+    metadata = {} if picture.dpi is None else {"exif": exif_with(picture.dpi)}
+    return _saved(picture, "WEBP", **options, **metadata)
+
+
+def _encode_jpeg(picture: Picture, quality: int | None) -> bytes:
+    quality = quality or JPEG_QUALITY
+    subsampling = "4:4:4" if quality >= _WHOLE_CHROMA_QUALITY else "4:2:0"
+    density = {} if picture.dpi is None else {"dpi": tuple(round(value) for value in picture.dpi)}
+    return _saved(picture, "JPEG", quality=quality, subsampling=subsampling, **density)
+
+
+def _encode_zip(picture: Picture, quality: int | None) -> bytes:
+    """Colours and straight alpha apart; of a mask there is alpha alone. The members are packed already."""
+    alpha = Picture(pixels=picture.pixels if picture.is_mask else picture.pixels[..., 3], dpi=picture.dpi)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        if not picture.is_mask:
+            colours = Picture(
+                pixels=surrounded(_as_bytes(picture.pixels)), icc_profile=picture.icc_profile, dpi=picture.dpi
+            )
+            # ZipInfo's own date makes equal results equal files.
+            archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality))
+        archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), encode_png(alpha))
+    return file.getvalue()
+
+
+_ENCODERS: Final[dict[FileFormat, Callable[[Picture, int | None], bytes]]] = {
+    FileFormat.PNG: encode_png,
+    FileFormat.WEBP: _encode_webp,
+    FileFormat.JPEG: _encode_jpeg,
+    FileFormat.ZIP: _encode_zip,
+}
+
+
+def _saved(picture: Picture, kind: str, **options: Any) -> bytes:
+    """The picture as Pillow writes it."""
+    if picture.icc_profile is not None:
+        options["icc_profile"] = picture.icc_profile
+    file = io.BytesIO()
+    _image_of(_as_bytes(picture.pixels), alpha=kind == "WEBP").save(file, kind, **options)
+    return file.getvalue()
+
+
+def _image_of(pixels: Bytes, *, alpha: bool) -> Image.Image:
+    """Pillow's image of the array: the array itself where it can be, in strips where it is copied."""
+    if pixels.ndim == 2 or (alpha and pixels.flags.c_contiguous):
+        return Image.fromarray(pixels)
+    channels, mode = (4, "RGBA") if alpha else (3, "RGB")
+    image = Image.new(mode, pixels.shape[1::-1])
+    for top in range(0, len(pixels), _STRIP_ROWS):
+        strip = np.ascontiguousarray(pixels[top : top + _STRIP_ROWS, :, :channels])
+        image.paste(Image.fromarray(strip), (0, top))
+    return image
+
+
+def _as_bytes(pixels: Levels) -> Bytes:
+    """The same levels, known to have 8 bits."""
+    if pixels.dtype != np.uint8:
+        raise TypeError("only PNG holds 16 bits")
+    return np.asarray(pixels, np.uint8)

@@ -1,0 +1,98 @@
+"""What a picture's metadata says of how it is shown: which way is up, and how large it is on paper."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+Dpi: TypeAlias = tuple[float, float]
+"""Pixels per inch, across and down."""
+
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation, and what undoes it."""
+
+_SWAPPING: Final = range(5, 9)
+"""EXIF orientations that exchange width and height."""
+
+INCH_METRES: Final = 0.0254
+
+_EXIF_INCH: Final = 2
+_UNIT_METRES: Final = {_EXIF_INCH: INCH_METRES, 3: 0.01}
+"""EXIF's units of length, of which a missing one is the inch; 1 is none at all."""
+
+_PLAUSIBLE_DPI: Final = (2.0, 100_000.0)
+"""Writers that know no density are found to state 0 or 1."""
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; what cannot be read counts as upright."""
+    # XMP may name another one; browsers and the gateway go by EXIF, and so do a box's coordinates.
+    for other in ("xmp", "XML:com.adobe.xmp"):
+        picture.info.pop(other, None)
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged metadata, in as many ways as there are; the pixels are whole
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """The picture with its orientation undone; itself when it is upright."""
+    return picture if orientation == 1 else picture.transpose(_UPRIGHT[orientation])
+
+
+def turned_samples(samples: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:
+    """The same for (height, width) or (height, width, channels) samples, for which Pillow has no pictures."""
+    if orientation in _SWAPPING:
+        samples = samples.swapaxes(0, 1)
+    if orientation in {3, 4, 7, 8}:
+        samples = samples[::-1]
+    if orientation in {2, 3, 6, 7}:
+        samples = samples[:, ::-1]
+    return np.ascontiguousarray(samples)
+
+
+def dpi_of(picture: Image.Image, orientation: int) -> Dpi | None:
+    """Density of the upright picture, from the format's own place for it or EXIF; None where there is none."""
+    try:
+        across, down = (float(value) for value in _own_dpi(picture) or _exif_dpi(picture))
+    except Exception:  # damaged metadata, as above; a density is never worth a picture
+        return None
+    low, high = _PLAUSIBLE_DPI
+    if not (math.isfinite(across + down) and low <= min(across, down) and max(across, down) <= high):
+        return None
+    return (down, across) if orientation in _SWAPPING else (across, down)
+
+
+def exif_with(dpi: Dpi) -> bytes:
+    """An EXIF block that says the density and nothing else."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
+    exif[ExifTags.Base.ResolutionUnit] = _EXIF_INCH
+    return exif.tobytes()
+
+
+def _own_dpi(picture: Image.Image) -> Dpi | None:
+    """What the format's own place says. Of a JPEG without JFIF's, Pillow gives a guess of its own."""
+    if picture.format in {"JPEG", "MPO"} and not picture.info.get("jfif_unit"):
+        return None
+    return picture.info.get("dpi")
+
+
+def _exif_dpi(picture: Image.Image) -> Dpi:
+    exif = picture.getexif()
+    per_inch = INCH_METRES / _UNIT_METRES[exif.get(ExifTags.Base.ResolutionUnit, _EXIF_INCH)]
+    across, down = (float(exif[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution))
+    return across * per_inch, down * per_inch
