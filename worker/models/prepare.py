@@ -20,6 +20,7 @@ from onnx import TensorProto, numpy_helper
 from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, put_in_place
+from worker.models.free_batch import free_batch
 
 _VERSION: Final = 2
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
@@ -28,7 +29,7 @@ Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
+def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool, batches: bool = False) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     Workers that start together may each make it; the name always holds a whole graph.
@@ -37,16 +38,18 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool) -> Path:
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
         widen: turn half into single precision.
+        batches: let it take any number of pictures at once.
 
     Raises:
         ModelUnavailable: the weights are no ONNX network, or the cache cannot be written.
     """
     kind = "fp32" if widen else "cut"
-    path = cache_dir / f"{weights.sha256}-{kind}-v{_VERSION}.onnx"
+    path = cache_dir / f"{weights.sha256}-{kind}{'-batches' if batches else ''}-v{_VERSION}.onnx"
     if path.exists():
         return path
     try:
-        graph = prepare(onnx.load(weights.path), widen=widen).SerializeToString()
+        model = prepare(onnx.load(weights.path), widen=widen)
+        graph = (free_batch(model) if batches else model).SerializeToString()
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own
         raise ModelUnavailable(f"{weights.path} is not a network that can be prepared: {error}") from error
     try:
