@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
@@ -14,6 +14,7 @@ from jobs.spec import CutoutSpec, Lane, lane_of
 from worker.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
+_GPU_BATCH = 4
 
 
 class Device(StrEnum):
@@ -48,6 +49,15 @@ class NetworkSettings(BaseSettings):
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; unset, the container's quota of processors."""
 
+    max_batch: PositiveInt | None = None
+    """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU."""
+    batch_wait_seconds: NonNegativeFloat = 0.005
+    """How long pictures that are ready wait for others that are about to be."""
+
+    def batch_count(self) -> int:
+        """The greatest batch: as set, else what suits the device."""
+        return self.max_batch or (_GPU_BATCH if self.device is Device.GPU else 1)
+
     def thread_count(self) -> int:
         """Threads of the network: as set, else what the container allows."""
         return self.threads or cpu_quota()
@@ -63,6 +73,9 @@ class WorkerSettings(NetworkSettings, JobSettings):
     max_worker_bytes: PositiveInt | None = None
     """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
     container may use, but never less than 2 GiB."""
+    items_at_once: PositiveInt | None = None
+    """Pictures that a worker works on at the same time, each on a thread of its own; unset, 1 on the CPU, and on a
+    GPU one for each processor besides a full batch. Each needs memory for itself."""
     beat_seconds: PositiveFloat = 5
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
@@ -71,6 +84,10 @@ class WorkerSettings(NetworkSettings, JobSettings):
     def worker_byte_limit(self) -> int:
         """Resident bytes past which the working process is replaced: as set, else by what the container allows."""
         return self.max_worker_bytes or max(_LEAST_WORKER_BYTES, memory_limit_bytes() * 3 // 4)
+
+    def item_count(self) -> int:
+        """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
+        return self.items_at_once or (cpu_quota() + self.batch_count() if self.device is Device.GPU else 1)
 
     @property
     def lane(self) -> Lane:

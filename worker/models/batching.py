@@ -91,7 +91,8 @@ class Batcher:
             outcome = self._outcome(batch, leads=place == 0)
         if isinstance(outcome, BaseException):
             raise BatchFailed(f"the network failed: {outcome}") from outcome
-        return outcome[place]
+        own: Floats = outcome[place]
+        return own
 
     def _join(self, prepare: Callable[[], Fill]) -> tuple[_Batch, int, Fill]:
         with self._changed:

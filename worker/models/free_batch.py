@@ -20,9 +20,9 @@ _SHAPE_INPUT: Final = {"Reshape": 1, "Resize": 3}
 def free_batch(model: Any) -> Any:
     """Let the first dimension of the network's inputs and outputs be free.
 
-    Constants that hold a batch of 1 are mended: the shapes of `Reshape`, whose leading 1 becomes "as it comes", and
-    the sizes of `Resize`, whose leading 1 is read from its input. Shapes that the network computes itself follow by
-    themselves. A network that mixes what lies in a batch stays one that does: only running it shows that.
+    Constants that hold a batch of 1 are mended: the shapes of `Reshape`, whose leading 1 becomes "as it comes",
+    and the sizes of `Resize`, whose leading 1 is read from its input. Shapes that the network computes itself
+    follow by themselves. Only running it shows whether a network keeps the pictures of a batch apart.
 
     Args:
         model: an `onnx.ModelProto`; it is changed.

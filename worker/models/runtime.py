@@ -6,12 +6,15 @@ An engine does not survive a fork: load a segmenter in the process that runs it.
 from __future__ import annotations
 
 import threading
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import numpy as np
 
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
 from worker.cutout.segment import Predict
+from worker.models.batched_run import BatchedRun
+from worker.models.batching import doubled_sizes, every_size
 from worker.models.engine import Engine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
@@ -60,20 +63,29 @@ class Segmenter:
     """
 
     def __init__(
-        self, predict: Predict, *, model: str, engine: str, provider: str, numbers: str, threads: int
+        self,
+        predict: Predict,
+        *,
+        model: str,
+        engine: str,
+        provider: str,
+        numbers: str,
+        threads: int,
+        shared: bool = False,
     ) -> None:
+        """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
         self.model = model
         self.engine = engine
         self.provider = provider
         self.numbers = numbers
         self.threads = threads
         self.predict = predict
-        self._one_at_a_time = threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
 
-        Runs follow one another: one run already keeps every thread busy.
+        Runs follow one another: one run already keeps every thread busy. Callers may share one.
 
         Args:
             image: (height, width, 3) uint8, sRGB.
@@ -83,7 +95,7 @@ class Segmenter:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
-        with self._one_at_a_time:
+        with self._turn:
             return self.predict(image)
 
 
@@ -104,17 +116,26 @@ def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
 
     weights = ensure_weights(model, settings.models_dir)
     on_cpu = settings.device is Device.CPU
-    graph = prepared_graph(weights, settings.cache_dir, widen=on_cpu)
+    batched = settings.batch_count() > 1
+    graph = prepared_graph(weights, settings.cache_dir, widen=on_cpu, batches=batched)
     threads = settings.thread_count()
     engine = OnnxRuntimeEngine(graph, threads=threads, device=settings.device)
     return Segmenter(
-        NetworkRun(engine, weights.row),
+        _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row),
         model=model.name,
         engine=engine.name,
         provider=engine.provider,
         numbers=engine.numbers,
         threads=threads,
+        shared=batched,
     )
+
+
+def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> BatchedRun:
+    sizes = every_size if settings.device is Device.CPU else doubled_sizes
+    run = BatchedRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.batch_wait_seconds)
+    run.warm_up()
+    return run
 
 
 def _from_rembg(settings: NetworkSettings) -> Segmenter:
