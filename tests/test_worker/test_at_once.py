@@ -11,67 +11,67 @@ import pytest
 from typing_extensions import override
 
 from jobs.ids import new_task_uid, source_key
-from jobs.record import Claim, ItemState, NewItem, NewTask
-from jobs.spec import CutoutSpec, lane_of
+from jobs.record import Claim, ItemState, NewItem, NewTask, Result
+from jobs.spec import CutoutSpec, Refinement, lane_of
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from tests.test_worker.crew import eventually
+from tests.test_worker.crew import eventually, picture
 from worker.at_once import AtOnce, Deadlines
+from worker.cutout.arrays import ByteMask, RgbImage
 from worker.images import ImageLimits
 from worker.runner import Runner
 
-SPEC = CutoutSpec(model="stand-in")
+SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
 LANE = lane_of(SPEC)
 PATIENCE_SECONDS = 20
-
-
-class Held(Runner):
-    """Ends an item when it is told to; at its claim it says on which thread it is worked on."""
-
-    __slots__ = ("at_work", "ended", "go_on")
-
-    at_work: dict[int, threading.Thread]
-    ended: list[int]
-    go_on: dict[int, threading.Event]
-
-    @override
-    def work_on(self, claim: Claim) -> None:
-        self.at_work[claim.index] = threading.current_thread()
-        assert self.go_on[claim.index].wait(PATIENCE_SECONDS)
-        del self.at_work[claim.index]
-        self.ended.append(claim.index)
-        if claim.index == RAISES:
-            raise RuntimeError("the ledger stayed away")
-
-
+LEAST_PX = 20
+"""Width of the first picture; each next one is a pixel wider, and the network knows it by that."""
 RAISES = 7
 
 
+class Refusing(MemoryLedger):
+    """A ledger that fails at the end of one item in a way that nobody foresaw."""
+
+    @override
+    def finish(self, claim: Claim, result: Result) -> bool:
+        if claim.index == RAISES:
+            raise RuntimeError("unforeseen")
+        return super().finish(claim, result)
+
+
 class Stage:
-    """Items of one task and what works on them."""
+    """Items of one task and what works on them, with a network that answers when the test says so."""
 
     def __init__(self, count: int) -> None:
-        self.ledger = MemoryLedger(LedgerLimits(), ManualClock())
-        runner = Held(
+        self.ledger, self.blobs = Refusing(LedgerLimits(), ManualClock()), MemoryBlobStore()
+        runner = Runner(
             store=self.ledger,
-            blobs=MemoryBlobStore(),
-            predict=lambda image: image[..., 0],
+            blobs=self.blobs,
+            predict=self.predict,
             owner="w1",
-            limits=ImageLimits(max_bytes=1, max_pixels=1, max_side_px=1),
+            limits=ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
             beat_seconds=60,
         )
         self.at_work: dict[int, threading.Thread] = {}
         self.ended: list[int] = []
-        self.go_on = {index: threading.Event() for index in range(10)}
-        for name in Held.__slots__:
-            object.__setattr__(runner, name, getattr(self, name))
+        self.go_on = [threading.Event() for _ in range(10)]
         self.deadlines = Deadlines(count)
         self.items = AtOnce(runner, self.deadlines)
         self.takers: list[threading.Thread] = []
 
+    def predict(self, image: RgbImage) -> ByteMask:
+        index = image.shape[1] - LEAST_PX
+        self.at_work[index] = threading.current_thread()
+        assert self.go_on[index].wait(PATIENCE_SECONDS)
+        del self.at_work[index]
+        self.ended.append(index)
+        return image[..., 0]
+
     def submit(self, count: int) -> None:
         uid = new_task_uid()
         items = tuple(NewItem(source=source_key(uid, index), spec=SPEC) for index in range(count))
+        for index, item in enumerate(items):
+            self.blobs.put(item.source, picture(LEAST_PX + index))
         self.ledger.create(NewTask(uid=uid, account="ada", origin="test", items=items))
         self.uid = uid
 
@@ -102,7 +102,7 @@ def stages() -> Iterator[Any]:
 
     yield make
     for stage in made:
-        stage.finish(*stage.go_on)
+        stage.finish(*range(len(stage.go_on)))
         for taker in stage.takers:
             taker.join(PATIENCE_SECONDS)
         stage.items.drain()
@@ -173,7 +173,7 @@ def test_what_lost_its_worker_is_worked_on_alone(stages: Any) -> None:
 def test_what_raises_makes_room_as_well(stages: Any) -> None:
     stage: Stage = stages(2)
     stage.submit(9)
-    stage.finish(*stage.go_on)
+    stage.finish(*range(len(stage.go_on)))
     for _ in range(9):
         stage.take().join(PATIENCE_SECONDS)
     stage.items.drain()
