@@ -8,8 +8,8 @@ import pytest
 
 from tests.tiny_network import write_tiny_model
 from worker.models.files import ensure_weights
-from worker.models.registry import ISNET
-from worker.settings import NetworkSettings
+from worker.models.isnet_rows import ISNET
+from worker.settings import EngineName, NetworkSettings
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +26,9 @@ def tiny_settings(tmp_path: Path) -> NetworkSettings:
     models_dir = tmp_path / "models"
     models_dir.mkdir()
     return NetworkSettings(
-        model=write_tiny_model(models_dir), models_dir=models_dir, cache_dir=tmp_path / "graphs", threads=1
+        model=write_tiny_model(models_dir),
+        engine=EngineName.ONNXRUNTIME,
+        models_dir=models_dir,
+        cache_dir=tmp_path / "graphs",
+        threads=1,
     )

@@ -79,7 +79,7 @@ def test_the_mathematics_touches_nothing() -> None:
     assert {name for name in used if name.startswith("jobs")} <= {"jobs.spec", "jobs.errors"}
 
 
-@pytest.mark.parametrize("library", ["onnxruntime"])
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
 def test_an_engine_is_imported_in_modules_of_its_name(library: str) -> None:
     users = {path for path in modules("worker") if library in tops(path)}
     assert users

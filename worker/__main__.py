@@ -20,9 +20,10 @@ from jobs.stores.redis import RedisPresence, connect
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
+from worker.models.plans import plan_for
 from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
-from worker.settings import Device, NetworkSettings, WorkerSettings
+from worker.settings import NetworkSettings, WorkerSettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -97,7 +98,7 @@ def fetch(name: str | None) -> None:
     if name is not None:
         settings = settings.model_copy(update={"model": name})
     try:
-        model = find_model(settings.model, settings.models_dir)
+        model = find_model(settings.model, settings.models_dir, settings.precision)
         if model is None:
             from worker.models.runtime import load_segmenter  # rembg fetches as it loads
 
@@ -105,7 +106,8 @@ def fetch(name: str | None) -> None:
             click.echo(f"rembg's {settings.model} is ready")
             return
         weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-        prepared_graph(weights, settings.cache_dir, widen=settings.device is Device.CPU)
+        form, batches = plan_for(settings).form, settings.batch_count() > 1
+        prepared_graph(weights, settings.cache_dir, form, batches=batches)
     except ModelUnavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{weights.path} is ready")

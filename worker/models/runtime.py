@@ -10,18 +10,23 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import numpy as np
+import structlog
 
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
 from worker.cutout.segment import Predict
 from worker.models.batched_run import BatchedRun
 from worker.models.batching import doubled_sizes, every_size
 from worker.models.engine import Engine
-from worker.models.errors import ModelUnavailable
+from worker.models.errors import BatchesRefused, ModelUnavailable
 from worker.models.files import ensure_weights
+from worker.models.plans import open_engine, plan_for
 from worker.models.prepare import prepared_graph
 from worker.models.processing import Processing
-from worker.models.registry import Model, WeightsFile, find_model
-from worker.settings import Device, NetworkSettings
+from worker.models.registry import find_model
+from worker.models.row import Model, WeightsFile
+from worker.settings import Device, EngineName, NetworkSettings
+
+log = structlog.get_logger(__name__)
 
 _WARM_UP_PX: Final = 64
 
@@ -105,28 +110,34 @@ def load_segmenter(settings: NetworkSettings) -> Segmenter:
     Raises:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
     """
-    model = find_model(settings.model, settings.models_dir)
+    model = find_model(settings.model, settings.models_dir, settings.precision)
     segmenter = _from_rembg(settings) if model is None else _from_row(model, settings)
     _warm_up(segmenter)
     return segmenter
 
 
 def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
-    from worker.models.onnxruntime_engine import OnnxRuntimeEngine
+    if settings.batch_count() > 1:
+        try:
+            return _load(model, settings, batched=True)
+        except BatchesRefused as refusal:
+            if settings.max_batch is not None:
+                raise
+            log.warning("one_picture_at_a_time", reason=str(refusal))
+    return _load(model, settings, batched=False)
 
+
+def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmenter:
+    plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
-    on_cpu = settings.device is Device.CPU
-    batched = settings.batch_count() > 1
-    graph = prepared_graph(weights, settings.cache_dir, widen=on_cpu, batches=batched)
-    threads = settings.thread_count()
-    engine = OnnxRuntimeEngine(graph, threads=threads, device=settings.device)
+    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.form, batches=batched), plan)
     return Segmenter(
         _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row),
         model=model.name,
         engine=engine.name,
         provider=engine.provider,
         numbers=engine.numbers,
-        threads=threads,
+        threads=plan.threads,
         shared=batched,
     )
 
@@ -142,6 +153,8 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     from worker.models import onnxruntime_engine as ort
     from worker.models.zoo import zoo_predict
 
+    if settings.engine is EngineName.OPENVINO:
+        raise ModelUnavailable(f"{settings.model} runs through rembg, which knows ONNX Runtime alone")
     threads = settings.thread_count()
     providers = ort.execution_providers(settings.device)
     session, predict = zoo_predict(settings.model, ort.session_options(threads), providers)

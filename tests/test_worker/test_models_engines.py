@@ -1,0 +1,202 @@
+"""Both engines with the same graphs, what settings mean on which processor, and what cannot be had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+
+from jobs.spec import Precision
+from tests.tiny_network import SIDE_PX, tiny_network
+from worker.cpu import Processor, this_processor
+from worker.cutout.arrays import Floats
+from worker.models import plans
+from worker.models.errors import ModelUnavailable
+from worker.models.files import Weights
+from worker.models.plans import ENGINES, Plan, open_engine, plan_for
+from worker.models.prepare import Form, prepared_graph
+from worker.models.row import WeightsFile
+from worker.models.runtime import load_segmenter
+from worker.settings import Device, EngineName, NetworkSettings
+
+BOTH = sorted(ENGINES)
+PLAIN = Processor(name="plain", x86=True, features=frozenset({"avx2"}))
+VNNI = replace(PLAIN, features=frozenset({"avx512_vnni"}))
+BF16 = replace(PLAIN, features=frozenset({"avx512_vnni", "avx512_bf16"}))
+ROW = WeightsFile(
+    file_name="tiny.onnx",
+    digest=None,
+    input_px=(SIDE_PX, SIDE_PX),
+    mean=(0, 0, 0),
+    std=(1, 1, 1),
+    licence="",
+    origin="",
+)
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.onnx"
+    onnx.save(tiny_network(), path)
+    return prepared_graph(Weights(path=path, row=ROW, sha256="f" * 64), tmp_path / "graphs", Form.SINGLE)
+
+
+def exact(engine: EngineName, floats: str = "fp32") -> Plan:
+    return Plan(engine=engine, device=Device.CPU, form=Form.SINGLE, numbers=floats, floats=floats, threads=1)
+
+
+def pictures(count: int) -> Floats:
+    return np.random.default_rng(5).random((count, 3, SIDE_PX, SIDE_PX), np.float32)
+
+
+def expected(batch: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(20 * (batch.mean(axis=1) - 0.5))), np.float32)
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_engine_gives_one_map_for_each_picture(name: EngineName, count: int, graph: Path) -> None:
+    engine = open_engine(graph, exact(name))
+    batch = pictures(count).astype(engine.input_type)
+    maps = engine.run(batch)
+    assert maps.shape == (count, SIDE_PX, SIDE_PX)
+    assert maps.dtype == np.float32
+    assert np.abs(maps - expected(batch)).max() < 1e-5
+    first = maps.copy()
+    engine.run(1 - batch)
+    np.testing.assert_array_equal(maps, first)  # what was given is not written over by the next run
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_an_engine_says_what_it_is(name: EngineName, graph: Path) -> None:
+    versions = {EngineName.ONNXRUNTIME: onnxruntime.__version__, EngineName.OPENVINO: openvino.__version__}
+    providers = {EngineName.ONNXRUNTIME: "CPUExecutionProvider", EngineName.OPENVINO: "CPU fp32"}
+    engine = open_engine(graph, exact(name))
+    assert engine.name == f"{name} {versions[name].partition('-')[0]}"
+    assert (engine.provider, engine.numbers) == (providers[name], "fp32")
+
+
+@pytest.mark.skipif(not this_processor().has_bf16, reason="this processor has no bf16")
+def test_bf16_is_what_the_compiled_network_reports(graph: Path) -> None:
+    engine = open_engine(graph, exact(EngineName.OPENVINO, "bf16"))
+    assert (engine.provider, engine.numbers) == ("CPU bf16", "bf16")
+    batch = pictures(1)
+    error = np.abs(engine.run(batch) - expected(batch))
+    assert 0 < error.max() < 0.05
+    assert error.mean() < 1 / 255
+
+
+def test_other_numbers_than_planned_are_refused(graph: Path) -> None:
+    for name in BOTH:
+        with pytest.raises(ModelUnavailable, match="in fp32 instead of int8"):
+            open_engine(graph, replace(exact(name), numbers="int8"))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_damaged_graph_is_named(name: EngineName, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(b"damaged")
+    with pytest.raises(ModelUnavailable, match=r"damaged\.onnx"):
+        open_engine(path, exact(name))
+
+
+def settings(**values: object) -> NetworkSettings:
+    return NetworkSettings.model_validate({"threads": 2, **values})
+
+
+@pytest.mark.parametrize(
+    ("asked", "processor", "engine", "form", "numbers"),
+    [
+        ({}, BF16, EngineName.OPENVINO, Form.SINGLE, "bf16"),
+        ({}, VNNI, EngineName.ONNXRUNTIME, Form.SINGLE, "fp32"),
+        ({"precision": "fast"}, BF16, EngineName.OPENVINO, Form.INT8, "int8"),
+        ({"precision": "fast"}, PLAIN, EngineName.OPENVINO, Form.INT7, "int8"),
+        ({"engine": "onnxruntime"}, BF16, EngineName.ONNXRUNTIME, Form.SINGLE, "fp32"),
+        ({"engine": "onnxruntime", "precision": "fast"}, VNNI, EngineName.ONNXRUNTIME, Form.INT8, "int8"),
+        ({"engine": "openvino"}, PLAIN, EngineName.OPENVINO, Form.SINGLE, "fp32"),
+        ({"device": "gpu"}, BF16, EngineName.ONNXRUNTIME, Form.AS_STORED, None),
+    ],
+)
+def test_what_settings_mean(
+    asked: dict[str, str], processor: Processor, engine: EngineName, form: Form, numbers: str | None
+) -> None:
+    plan = plan_for(settings(**asked), processor)
+    assert (plan.engine, plan.form, plan.numbers, plan.threads) == (engine, form, numbers, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"engine": "openvino", "device": "gpu"}, "openvino runs on cpu"),
+        ({"precision": "fast", "device": "gpu"}, "fast is for the CPU"),
+    ],
+)
+def test_what_does_not_go_together(asked: dict[str, str], reason: str) -> None:
+    with pytest.raises(ModelUnavailable, match=reason):
+        plan_for(settings(**asked), BF16)
+
+
+def test_without_openvino_auto_is_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "is_installed", lambda name: name is EngineName.ONNXRUNTIME)
+    assert plan_for(settings(), BF16).engine is EngineName.ONNXRUNTIME
+    with pytest.raises(ModelUnavailable, match=r"openvino is not installed: `pip install keycut\[openvino\]`"):
+        plan_for(settings(engine="openvino"), BF16)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_segmenter_runs_on_either(name: EngineName, tiny_settings: NetworkSettings) -> None:
+    segmenter = load_segmenter(tiny_settings.model_copy(update={"engine": name}))
+    assert segmenter.engine.startswith(name)
+    image = np.full((50, 70, 3), 255, np.uint8)
+    image[10:30, 20:50] = 0
+    mask = segmenter(image)
+    assert mask[20, 35] > 252
+    assert mask[45, 5] < 3
+
+
+def test_a_model_without_ranges_is_not_run_as_fast(tiny_settings: NetworkSettings) -> None:
+    with pytest.raises(ModelUnavailable, match="fast runs isnet-general-use alone"):
+        load_segmenter(tiny_settings.model_copy(update={"precision": Precision.FAST}))
+
+
+def test_openvino_speaks_to_nobody(graph: Path) -> None:
+    code = f"""
+import sys
+sys.addaudithook(lambda event, _: event.startswith("socket.connect") and sys.exit("it opens a connection"))
+from pathlib import Path
+from worker.models.openvino_engine import OpenVinoEngine
+import numpy as np
+engine = OpenVinoEngine(Path({str(graph)!r}), floats="fp32", threads=1)
+engine.run(np.zeros((1, 3, {SIDE_PX}, {SIDE_PX}), np.float32))
+assert sys.modules["openvino_telemetry"] is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+CPUINFO = """processor\t: 0
+model name\t: Some Processor
+flags\t\t: fpu sse2 avx512_vnni amx_bf16
+"""
+
+
+def test_a_processor_is_read_from_the_kernels_list(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO, encoding="ascii")
+    processor = this_processor(path)
+    assert processor.name == "Some Processor"
+    assert (processor.has_bf16, processor.has_vnni, processor.has_amx) == (True, True, True)
+    assert processor.lacks() == ()
+    nothing = this_processor(tmp_path / "none")
+    assert nothing.name
+    assert nothing.lacks() == ("bf16", "VNNI", "AMX")
+
+
+def test_weights_have_seven_bits_where_eight_would_overflow() -> None:
+    assert [processor.weight_bits for processor in (PLAIN, VNNI, replace(PLAIN, x86=False))] == [7, 8, 8]

@@ -1,0 +1,197 @@
+"""A small network of every kind of operator that IS-Net has, in floats and in 8-bit integers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from jobs.spec import Precision
+from worker.cutout.arrays import Floats
+from worker.models.errors import ModelUnavailable
+from worker.models.files import Weights
+from worker.models.isnet_rows import ISNET
+from worker.models.plans import ENGINES, Plan, open_engine
+from worker.models.prepare import Form, prepare, prepared_graph
+from worker.models.quantize import quantize
+from worker.models.ranges import RangeTable, read_table
+from worker.models.registry import MODELS
+from worker.models.row import WeightsFile
+from worker.models.runtime import load_segmenter
+from worker.settings import Device, EngineName, NetworkSettings
+
+SIDE_PX = 32
+CHANNELS = 8
+
+
+def conv(name: str, source: str, inputs: int, outputs: int, **attributes: Any) -> tuple[list[Any], list[Any]]:
+    """A 3 x 3 convolution that writes `name`, and its random weights and biases."""
+    rng = np.random.default_rng(sum(name.encode()))
+    weight = rng.normal(0, 1 / np.sqrt(9 * inputs), (outputs, inputs, 3, 3)).astype(np.float32)
+    if outputs > 1:
+        weight[0] *= 4  # a channel unlike the others: one scale for all would lose them
+    tensors = [(f"{name}.weight", weight), (f"{name}.bias", rng.normal(0, 0.1, outputs).astype(np.float32))]
+    node = helper.make_node(
+        "Conv", [source, *(label for label, _ in tensors)], [name], name=f"/{name}", pads=[1] * 4, **attributes
+    )
+    return [node], [numpy_helper.from_array(values, label) for label, values in tensors]
+
+
+def network() -> Any:
+    """Down and up again with a skip, an addition, a convolution without a Relu, and a sigmoid at the end."""
+    parts = [
+        conv("stem", "input", 3, CHANNELS, strides=[2, 2]),
+        conv("down", "pooled", CHANNELS, CHANNELS),
+        conv("deep", "relu_down", CHANNELS, CHANNELS, dilations=[1, 1]),
+        conv("side", "joined", 2 * CHANNELS, 1),
+    ]
+    half = SIDE_PX // 2
+    constants = [
+        numpy_helper.from_array(np.array([0], np.int64), "from"),
+        numpy_helper.from_array(np.array([2], np.int64), "to"),
+        numpy_helper.from_array(np.array([half, half], np.int64), "half"),
+    ]
+    others = [
+        helper.make_node("MaxPool", ["stem"], ["pooled"], name="/pool", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Relu", ["down"], ["relu_down"], name="/relu_down"),
+        helper.make_node("Relu", ["deep"], ["relu_deep"], name="/relu_deep"),
+        helper.make_node("Add", ["relu_down", "relu_deep"], ["sum"], name="/add"),
+        helper.make_node("Shape", ["sum"], ["shape"]),
+        helper.make_node("Slice", ["shape", "from", "to"], ["batch_and_channels"]),
+        helper.make_node("Concat", ["batch_and_channels", "half"], ["size"], axis=0),
+        helper.make_node("Resize", ["sum", "", "", "size"], ["grown"], name="/grow", mode="linear"),
+        helper.make_node("Relu", ["stem"], ["relu_stem"], name="/relu_stem"),
+        helper.make_node("Concat", ["grown", "relu_stem"], ["joined"], name="/join", axis=1),
+        helper.make_node("Sigmoid", ["side"], ["map"], name="/sigmoid"),
+    ]
+    by_output = {node.output[0]: node for nodes, _ in parts for node in nodes} | {n.output[0]: n for n in others}
+    order = ["stem", "pooled", "down", "relu_down", "deep", "relu_deep", "sum", "shape", "batch_and_channels"]
+    order += ["size", "grown", "relu_stem", "joined", "side", "map"]
+    graph = helper.make_graph(
+        [by_output[name] for name in order],
+        "small",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])],
+        [helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, 1, half, half])],
+        [tensor for _, tensors in parts for tensor in tensors] + constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+
+
+def picture(seed: int) -> Floats:
+    return np.random.default_rng(seed).random((1, 3, SIDE_PX, SIDE_PX), np.float32) - 0.5
+
+
+def measured_table(float_prefixes: tuple[str, ...] = ()) -> RangeTable:
+    """The extremes of every activation on some pictures."""
+    model = network()
+    names = [node.output[0] for node in model.graph.node if node.output[0] not in {"shape", "size"}]
+    for name in names:
+        if name not in {"map", "batch_and_channels"}:
+            model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    evaluator = ReferenceEvaluator(model)
+    labels = [value.name for value in model.graph.output]
+    runs = [dict(zip(labels, evaluator.run(None, {"input": picture(seed)}), strict=True)) for seed in range(6)]
+    tops = {
+        f"/{name}": max(float(run[tensor].max()) for run in runs)
+        for name, tensor in {"down": "relu_down", "deep": "relu_deep", "add": "sum"}.items()
+    }
+    spans = {
+        f"/{name}": (min(float(run[name].min()) for run in runs), max(float(run[name].max()) for run in runs))
+        for name in ("stem", "side")
+    }
+    facts = {
+        "about": "made by a test",
+        "weights_sha256": "f" * 64,
+        "float": float_prefixes,
+        "spans": {"input": (-0.5, 0.5), **spans},
+        "tops": tops,
+    }
+    return RangeTable.model_validate_json(json.dumps(facts))
+
+
+def run(model: Any, engine: EngineName, numbers: str, fed: Floats, tmp_path: Path) -> Floats:
+    path = tmp_path / f"{numbers}.onnx"
+    onnx.save(model, path)
+    form = Form.INT8 if numbers == "int8" else Form.SINGLE
+    plan = Plan(engine=engine, device=Device.CPU, form=form, numbers=numbers, floats="fp32", threads=1)
+    return open_engine(path, plan).run(fed)
+
+
+@pytest.mark.parametrize("float_prefixes", [(), ("/deep",), ("/side", "/grow")], ids=str)
+@pytest.mark.parametrize("weight_bits", [8, 7])
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_integers_give_nearly_the_same_map(
+    engine: EngineName, weight_bits: int, float_prefixes: tuple[str, ...], tmp_path: Path
+) -> None:
+    ready = prepare(network(), widen=True)
+    small = quantize(ready, measured_table(float_prefixes), weight_bits=weight_bits)
+    onnx.checker.check_model(small, full_check=True)
+    fed = picture(9)
+    wanted = run(ready, engine, "fp32", fed, tmp_path)
+    error = np.abs(run(small, engine, "int8", fed, tmp_path) - wanted)
+    assert 0 < error.mean() < 0.07 * wanted.std()  # 0.05 is what 256 steps cost this network
+
+
+def test_what_stays_float_and_what_does_not() -> None:
+    small = quantize(prepare(network(), widen=True), measured_table(("/deep",)), weight_bits=8)
+    made = {node.output[0]: node for node in small.graph.node}
+    assert "stem.weight" not in {tensor.name for tensor in small.graph.initializer}
+    weights = {tensor.name: tensor.data_type for tensor in small.graph.initializer}
+    assert weights["stem_w_q"] == TensorProto.INT8
+    assert weights["stem_b_q"] == TensorProto.INT32
+    assert weights["deep_w"] == TensorProto.FLOAT
+    assert "relu_down" in made  # written by its convolution: a Relu costs nothing
+    assert made["relu_down"].op_type == "Conv"
+    assert made["relu_deep"].op_type == "Relu"
+    assert {"Shape", "Slice"}.isdisjoint(node.op_type for node in small.graph.node)
+
+
+def test_weights_keep_to_their_bits() -> None:
+    for bits, limit in ((8, 127), (7, 63)):
+        small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=bits)
+        (levels,) = (numpy_helper.to_array(t) for t in small.graph.initializer if t.name == "side_w_q")
+        assert np.abs(levels).max() == limit
+
+
+def test_the_same_weights_and_table_give_the_same_graph() -> None:
+    first, second = (quantize(prepare(network(), widen=True), measured_table(), weight_bits=8) for _ in range(2))
+    assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
+
+
+def test_a_table_that_lacks_a_node() -> None:
+    table = measured_table().model_copy(update={"tops": {}})
+    with pytest.raises(KeyError, match="/down"):
+        quantize(prepare(network(), widen=True), table, weight_bits=8)
+
+
+@pytest.mark.parametrize("row", [row for model in MODELS.values() for row in model.files if row.ranges])
+def test_a_table_is_tied_to_its_rows_weights(row: WeightsFile, tmp_path: Path) -> None:
+    assert row.ranges is not None
+    assert row.digest == f"sha256:{read_table(row.ranges).weights_sha256}"
+    path = tmp_path / row.file_name
+    onnx.save(network(), path)
+    with pytest.raises(ModelUnavailable, match="is not the file that"):
+        prepared_graph(Weights(path=path, row=row, sha256="0" * 64), tmp_path, Form.INT8)
+
+
+def test_fast_keeps_to_exact_on_the_real_network(weights_dir: Path) -> None:
+    rows, columns = np.mgrid[:600, :800]
+    image = np.empty((600, 800, 3), np.uint8)
+    image[:] = (120 + rows // 10)[..., None] + np.random.default_rng(1).integers(-20, 20, (600, 800, 3))
+    body = np.hypot((rows - 380) / 1.4, columns - 400) < 130
+    head = np.hypot(rows - 170, columns - 400) < 70
+    image[body], image[head] = (180, 40, 30), (220, 180, 150)
+    base = NetworkSettings(models_dir=weights_dir, model=ISNET.name, engine=EngineName.ONNXRUNTIME)
+    exact, fast = (
+        load_segmenter(base.model_copy(update={"precision": precision}))(image).astype(int)
+        for precision in (Precision.EXACT, Precision.FAST)
+    )
+    assert exact[380, 400] > 200
+    assert np.abs(exact - fast).mean() <= 2
+    assert np.sum((exact > 127) & (fast > 127)) / np.sum((exact > 127) | (fast > 127)) >= 0.98

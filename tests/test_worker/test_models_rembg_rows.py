@@ -1,0 +1,108 @@
+"""rembg's own sessions are the reference for what its models get and give."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import rembg
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from tests.tiny_network import tiny_network
+from worker.cutout.arrays import Floats, RgbImage
+from worker.models.files import Weights, find_weights
+from worker.models.isnet_rows import ISNET
+from worker.models.onnxruntime_engine import OnnxRuntimeEngine
+from worker.models.prepare import Form, prepared_graph
+from worker.models.processing import Processing
+from worker.models.registry import MODELS
+from worker.models.rembg_rows import REMBG_MODELS
+from worker.models.row import Model, OutputKind, WeightsFile
+from worker.models.runtime import NetworkRun
+from worker.settings import Device, NetworkSettings
+
+ROWS = {model.name: model.files[-1] for model in (ISNET, *REMBG_MODELS)}
+"""Each model with the file that rembg releases."""
+GAINS = (9.0, -4.0, 5.0)
+"""Of the three channels, all different, so that a wrong mean or divisor shows."""
+
+
+def stand_in(row: WeightsFile) -> Any:
+    """A network with the row's input, whose output is as the row says."""
+    height_px, width_px = row.input_px
+    shape = [1, 1, height_px, width_px]
+    weight = numpy_helper.from_array(np.array(GAINS, np.float32).reshape(1, 3, 1, 1), "weight")
+    nodes = [helper.make_node("Conv", ["input", "weight"], ["odds"])]
+    if row.output is not OutputKind.LOGIT:
+        nodes.append(helper.make_node("Sigmoid", ["odds"], ["map"]))
+    graph = helper.make_graph(
+        nodes,
+        "stand-in",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, height_px, width_px])],
+        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, shape)],
+        [weight],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def picture(row: WeightsFile) -> RgbImage:
+    """Every hue and grey from black to white, in the network's own size, so that no resizing differs."""
+    height_px, width_px = row.input_px
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (height_px, width_px, 3), np.uint8)
+    image[0, 0], image[0, 1] = 0, 255
+    return image
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_does_what_rembgs_session_does(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ROWS[name]
+    path = tmp_path / "models" / name / row.file_name
+    path.parent.mkdir(parents=True)
+    onnx.save(stand_in(row), path)
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    image = picture(row)
+    expected = np.asarray(rembg.new_session(name).predict(Image.fromarray(image))[0])
+    graph = prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path, Form.SINGLE)
+    mask = NetworkRun(OnnxRuntimeEngine(graph, threads=1, device=Device.CPU), row)(image)
+    assert expected.std() > 30
+    # rembg cuts fractions off where they are rounded here.
+    assert np.abs(mask.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_noise_is_not_stretched_to_a_mask(name: str) -> None:
+    row = ROWS[name]
+    noise: Floats = np.random.default_rng(4).random(row.input_px, np.float32) * 0.1
+    if row.output is OutputKind.LOGIT:
+        noise = noise - 4
+    mask = Processing(row, np.dtype(np.float32)).mask(noise, 40, 30)
+    assert mask.shape == (40, 30)
+    assert mask.max() <= 26
+
+
+def test_a_file_that_rembg_has_fetched_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
+    old, new = tmp_path / "rembg/u2netp.onnx", tmp_path / "rembg/models/u2netp/u2netp.onnx"
+    row = ROWS["u2netp"]
+    new.parent.mkdir(parents=True)
+    for path in (old, new):
+        onnx.save(tiny_network(), path)
+        checked = Model(name="u2netp", files=(replace_digest(row, path),))
+        assert find_weights(checked, tmp_path / "models").path == path
+
+
+def replace_digest(row: WeightsFile, path: Path) -> WeightsFile:
+    """The row with the digest of another file."""
+    return dataclasses.replace(row, digest=f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
+
+
+def test_the_rows_are_in_the_registry() -> None:
+    assert set(ROWS) == set(MODELS)
+    assert NetworkSettings().model in MODELS

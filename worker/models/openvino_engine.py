@@ -1,0 +1,93 @@
+"""OpenVINO, the only module that loads it: graphs in single precision or 8-bit integers, on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.cutout.arrays import Floats
+from worker.models.engine import as_maps
+from worker.models.errors import ModelUnavailable
+
+# Its converters report their use to Google; they are not used here, and without this package they cannot.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is how an import is refused
+
+import openvino  # noqa: E402 — only after the line above
+
+_NUMBERS: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "u8": "int8", "i8": "int8"}
+"""The library's names of number types, and ours."""
+_HEAVY: Final = frozenset({"Convolution", "FullyConnected", "MatMul"})
+"""Kinds of layer that take a network's time."""
+
+
+class OpenVinoEngine:
+    """One compiled network, for one picture at a time.
+
+    Attributes:
+        name: the library with its version.
+        provider: the device that it was compiled for, with its number type.
+        numbers: the type of number that its heavy layers compute in, as compiled.
+        input_type: the type of number that it wants.
+    """
+
+    name = f"openvino {openvino.__version__.partition('-')[0]}"
+
+    def __init__(self, graph: Path, *, floats: str, threads: int) -> None:
+        """Load a prepared graph.
+
+        Args:
+            graph: the file.
+            floats: what floating-point layers are to compute in: `fp32` or `bf16`.
+            threads: threads on the CPU.
+
+        Raises:
+            ModelUnavailable: the library does not take the graph.
+        """
+        core = openvino.Core()
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if floats == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            # Workers share their processors: pinned threads of two would sit on the same one.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            network = core.read_model(graph.as_posix())
+            shape = network.input(0).partial_shape
+            shape[0] = 1
+            network.reshape(shape)
+            compiled = core.compile_model(network, "CPU", options)
+        except Exception as error:  # the library raises RuntimeError for whatever it does not like
+            raise ModelUnavailable(
+                f"openvino cannot load {graph} (remove it if damaged; KEYCUT_ENGINE=onnxruntime may take it): "
+                f"{error}"
+            ) from error
+        self._request = compiled.create_infer_request()
+        self.numbers = compiled_numbers(compiled)
+        self.provider = f"{', '.join(compiled.get_property('EXECUTION_DEVICES'))} {self.numbers}"
+        self.input_type: np.dtype[Any] = np.dtype(compiled.input(0).get_element_type().to_dtype())
+
+    def run(self, batch: NDArray[Any]) -> Floats:
+        """As `Engine.run`; a CPU gains nothing from several pictures at once."""
+        outputs = [
+            as_maps(self._request.infer({0: batch[index : index + 1]}, share_inputs=True)[0])
+            for index in range(len(batch))
+        ]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def compiled_numbers(compiled: Any) -> str:
+    """The number type of most heavy layers of a compiled network, as its own report tells."""
+    layers = (operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops())
+    counts = Counter(
+        str(layer["runtimePrecision"].astype(str)) for layer in layers if layer["layerType"].astype(str) in _HEAVY
+    )
+    if not counts:
+        return "fp32"
+    return _NUMBERS[counts.most_common(1)[0][0]]

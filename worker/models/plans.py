@@ -1,0 +1,148 @@
+"""What settings mean on this machine: which engine runs the network, in which numbers, from which graph."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jobs.spec import Precision
+from worker.cpu import Processor, this_processor
+from worker.models.engine import Engine
+from worker.models.errors import ModelUnavailable
+from worker.models.prepare import Form
+from worker.settings import Device, EngineName, NetworkSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a network is to be run. Nothing else is done in its place: what cannot be had is an error."""
+
+    engine: EngineName
+    device: Device
+    form: Form
+    """Of the prepared graph."""
+    numbers: str | None
+    """The number type to compute in; None for that of the weights."""
+    floats: str
+    """The number type of layers that are not quantised."""
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRow:
+    """One engine."""
+
+    library: str
+    """The module that has to be installed."""
+    extra: str
+    """What installs it."""
+    devices: frozenset[Device]
+    open: Callable[[Path, Plan], Engine]
+    """Loads a prepared graph."""
+    uses_bf16: bool
+    """Whether it computes in bfloat16 where the processor does."""
+
+
+def _open_onnxruntime(graph: Path, plan: Plan) -> Engine:
+    from worker.models.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(graph, threads=plan.threads, device=plan.device)
+
+
+def _open_openvino(graph: Path, plan: Plan) -> Engine:
+    from worker.models.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(graph, floats=plan.floats, threads=plan.threads)
+
+
+ENGINES: Final = {
+    EngineName.ONNXRUNTIME: EngineRow(
+        library="onnxruntime",
+        extra="cpu",
+        devices=frozenset({Device.CPU, Device.GPU}),
+        open=_open_onnxruntime,
+        uses_bf16=False,
+    ),
+    EngineName.OPENVINO: EngineRow(
+        library="openvino",
+        extra="openvino",
+        devices=frozenset({Device.CPU}),
+        open=_open_openvino,
+        uses_bf16=True,
+    ),
+}
+
+
+def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> Plan:
+    """What the settings mean.
+
+    Args:
+        settings: of the worker.
+        processor: the machine's; by default this one's.
+
+    Raises:
+        ModelUnavailable: they ask for what does not go together, or for an engine that is not installed.
+    """
+    processor = processor or this_processor()
+    name = _engine_name(settings, processor)
+    row = ENGINES[name]
+    if settings.device not in row.devices:
+        raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and KEYCUT_DEVICE={settings.device}")
+    if not is_installed(name):
+        raise ModelUnavailable(f"{name} is not installed: `pip install keycut[{row.extra}]`, or set KEYCUT_ENGINE")
+    floats = "bf16" if row.uses_bf16 and processor.has_bf16 else "fp32"
+    form, numbers = _form(settings, processor, floats)
+    return Plan(
+        engine=name,
+        device=settings.device,
+        form=form,
+        numbers=numbers,
+        floats=floats,
+        threads=settings.thread_count(),
+    )
+
+
+def open_engine(graph: Path, plan: Plan) -> Engine:
+    """Load a prepared graph as planned.
+
+    Raises:
+        ModelUnavailable: the engine does not take it, or would compute in other numbers.
+    """
+    engine = ENGINES[plan.engine].open(graph, plan)
+    if plan.numbers is not None and engine.numbers != plan.numbers:
+        raise ModelUnavailable(
+            f"{engine.name} would compute {graph} in {engine.numbers} instead of {plan.numbers}; "
+            "set KEYCUT_ENGINE or KEYCUT_PRECISION to another one"
+        )
+    return engine
+
+
+def is_installed(name: EngineName) -> bool:
+    """Whether the engine's library is there."""
+    return importlib.util.find_spec(ENGINES[name].library) is not None
+
+
+def _engine_name(settings: NetworkSettings, processor: Processor) -> EngineName:
+    """`auto` is OpenVINO where it is installed and pays: on bf16 processors, and for 8-bit integers."""
+    if settings.engine is not EngineName.AUTO:
+        return settings.engine
+    pays = processor.has_bf16 or settings.precision is Precision.FAST
+    if settings.device is Device.CPU and pays and is_installed(EngineName.OPENVINO):
+        return EngineName.OPENVINO
+    return EngineName.ONNXRUNTIME
+
+
+def _form(settings: NetworkSettings, processor: Processor, floats: str) -> tuple[Form, str | None]:
+    """The graph to prepare, and the number type that it is to be computed in."""
+    if settings.precision is Precision.FAST:
+        if settings.device is not Device.CPU:
+            raise ModelUnavailable("KEYCUT_PRECISION=fast is for the CPU; on a GPU set it to exact")
+        return (Form.INT8 if processor.weight_bits == 8 else Form.INT7), "int8"
+    return (Form.SINGLE, floats) if settings.device is Device.CPU else (Form.AS_STORED, None)
+
+
+def _listed(devices: frozenset[Device]) -> str:
+    return " and ".join(sorted(devices))

@@ -1,0 +1,112 @@
+"""The models of rembg's releases, with what rembg's sessions do before and after them.
+
+Two things differ from rembg on purpose. It divides each picture by its brightest value, where the networks were
+trained on values divided by 255. And it stretches every map to the full range, so that noise becomes a mask where
+there is no subject: here a map is stretched only where the network is sure of something (`_SURE`), and BiRefNet's
+log odds are not stretched at all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from worker.models.row import Channels, Download, Model, OutputKind, WeightsFile
+
+_RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
+_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+_IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+_SURE: Final = 0.5
+"""These networks end in a sigmoid: where none of their values is half above another, none says subject."""
+
+
+def _model(
+    name: str,
+    digest: str,
+    *,
+    side_px: int,
+    output: OutputKind,
+    licence: str,
+    source: str,
+    std: Channels = _IMAGENET_STD,
+    released_as: str | None = None,
+) -> Model:
+    """One model of the release.
+
+    Args:
+        name: rembg's name of it, which is also its file's name in rembg's folder.
+        digest: of the file, as rembg gives it.
+        side_px: height and width of the input.
+        output: what the first output holds.
+        licence: of the weights.
+        source: who made the weights.
+        std: divisor of the input.
+        released_as: the file's name in the release, if it is another one.
+    """
+    row = WeightsFile(
+        file_name=f"{name}.onnx",
+        digest=digest,
+        input_px=(side_px, side_px),
+        mean=_IMAGENET_MEAN,
+        std=std,
+        output=output,
+        least_range=_SURE if output is OutputKind.RANGE else 0.0,
+        licence=licence,
+        origin=f"{source}, in rembg's release v0.0.0",
+        source=Download(url=f"{_RELEASE}/{released_as or name}.onnx"),
+    )
+    return Model(name=name, files=(row,))
+
+
+def _u2net(name: str, md5: str) -> Model:
+    return _model(
+        name,
+        f"md5:{md5}",
+        side_px=320,
+        output=OutputKind.RANGE,
+        licence="not stated; the authors' code is Apache-2.0",
+        source="U²-Net of github.com/xuebinqin/U-2-Net",
+    )
+
+
+def _birefnet(name: str, md5: str, released_as: str) -> Model:
+    return _model(
+        name,
+        f"md5:{md5}",
+        side_px=1024,
+        output=OutputKind.LOGIT,
+        licence="MIT",
+        source="BiRefNet of github.com/ZhengPeng7/BiRefNet",
+        released_as=f"BiRefNet-{released_as}",
+    )
+
+
+REMBG_MODELS: Final = (
+    _u2net("u2net", "60024c5c889badc19c04ad937298a77b"),
+    _u2net("u2netp", "8e83ca70e441ab06c318d82300c84806"),
+    _u2net("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f"),
+    _u2net("silueta", "55e59e0d8062d2f5d013f4725ee84782"),
+    _model(
+        "isnet-anime",
+        "md5:6f184e756bb3bd901c8849220a83e38e",
+        side_px=1024,
+        output=OutputKind.RANGE,
+        licence="Apache-2.0",
+        source="IS-Net of github.com/SkyTNT/anime-segmentation",
+        std=(1.0, 1.0, 1.0),
+    ),
+    _birefnet("birefnet-general", "7a35a0141cbbc80de11d9c9a28f52697", "general-epoch_244"),
+    _birefnet("birefnet-general-lite", "4fab47adc4ff364be1713e97b7e66334", "general-bb_swin_v1_tiny-epoch_232"),
+    _birefnet("birefnet-portrait", "c3a64a6abf20250d090cd055f12a3b67", "portrait-epoch_150"),
+    _birefnet("birefnet-dis", "2d4d44102b446f33a4ebb2e56c051f2b", "DIS-epoch_590"),
+    _birefnet("birefnet-hrsod", "c017ade5de8a50ff0fd74d790d268dda", "HRSOD_DHU-epoch_115"),
+    _birefnet("birefnet-cod", "f6d0d21ca89d287f17e7afe9f5fd3b45", "COD-epoch_125"),
+    _birefnet("birefnet-massive", "33e726a2136a3d59eb0fdf613e31e3e9", "massive-TR_DIS5K_TR_TEs-epoch_420"),
+    _model(
+        "bria-rmbg",
+        "sha256:5b486f08200f513f460da46dd701db5fbb47d79b4be4b708a19444bcd4e79958",
+        side_px=1024,
+        output=OutputKind.RANGE,
+        licence="BRIA's own: commercial use needs an agreement with BRIA",
+        source="RMBG-2.0 of huggingface.co/briaai/RMBG-2.0",
+    ),
+)

