@@ -238,7 +238,8 @@ def test_each_caller_gets_its_own_map(levels: list[float], callers: int, most: i
         found = list(pool.map(lambda level: float(shared(lambda: filled_with(level))[3, 5]), levels))
     assert found == [odds(level) for level in levels]
     assert not network.met
-    assert sum(network.sizes) == len(levels)
+    assert sum(network.sizes) == len(levels) == shared.spent.pictures
+    assert shared.spent.runs == len(network.sizes)
     assert max(network.sizes) <= most
 
 

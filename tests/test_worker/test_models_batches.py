@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from typing_extensions import override
 
 from tests.tiny_network import SIDE_PX, tiny_network
 from worker.cutout.arrays import Floats
@@ -17,10 +18,18 @@ from worker.models.batched_run import BatchedRun
 from worker.models.errors import ModelUnavailable
 from worker.models.free_batch import free_batch
 from worker.models.onnxruntime_binding import BoundSession
-from worker.models.runtime import load_segmenter
+from worker.models.runtime import NetworkRun, load_segmenter
 from worker.settings import NetworkSettings
 
 HALF_PX = SIDE_PX // 2
+
+
+class AsOnGpu(NetworkSettings):
+    """Settings with a GPU's default batch, for the CPU."""
+
+    @override
+    def batch_count(self) -> int:
+        return self.max_batch or 2
 
 
 def session(model: Any) -> onnxruntime.InferenceSession:
@@ -138,6 +147,9 @@ def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSett
     load_segmenter(tiny_settings)
     with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set KEYCUT_MAX_BATCH=1"):
         load_segmenter(tiny_settings.model_copy(update={"max_batch": 2}))
+    # Nobody asked for batches where they are only the device's default.
+    by_default = AsOnGpu.model_validate(tiny_settings.model_dump())
+    assert isinstance(load_segmenter(by_default).predict, NetworkRun)
 
 
 def test_a_network_that_takes_one_picture_only_is_refused(tiny_settings: NetworkSettings) -> None:

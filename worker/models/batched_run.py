@@ -26,6 +26,7 @@ class BatchedRun:
     Attributes:
         engine: runs the network.
         processing: makes its input and reads its output.
+        batcher: shares its runs, and counts them.
     """
 
     def __init__(self, engine: Engine, row: WeightsFile, *, sizes: Sequence[int], wait_seconds: float) -> None:
@@ -40,7 +41,7 @@ class BatchedRun:
         self.engine = engine
         self.processing = Processing(row, engine.input_type)
         self._input_px, self._sizes = row.input_px, sizes
-        self._batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
+        self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """As `Segmenter.__call__`."""
@@ -54,7 +55,7 @@ class BatchedRun:
 
             return fill
 
-        return self.processing.mask(self._batcher(prepare), *image.shape[:2])
+        return self.processing.mask(self.batcher(prepare), *image.shape[:2])
 
     def warm_up(self) -> None:
         """Run every size of batch once, and see that no picture changes what comes of its neighbour.

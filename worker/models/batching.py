@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -42,8 +43,22 @@ class _Batch:
         return self.joined == len(self.slots)
 
 
+@dataclass(slots=True)
+class Spent:
+    """What a batcher has done so far."""
+
+    runs: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+    """Of wall time, in runs."""
+
+
 class Batcher:
-    """Gathers calls into batches and runs one batch at a time, in the order in which they began."""
+    """Gathers calls into batches and runs one batch at a time, in the order in which they began.
+
+    Attributes:
+        spent: runs and their time so far.
+    """
 
     def __init__(
         self,
@@ -64,6 +79,7 @@ class Batcher:
         """
         self._run, self._new_slots = run, new_slots
         self._sizes, self._wait_seconds = tuple(sizes), wait_seconds
+        self.spent = Spent()
         self._changed = threading.Condition()
         self._waiting: deque[_Batch] = deque()
         self._running = False
@@ -145,12 +161,16 @@ class Batcher:
     def _run_batch(self, batch: _Batch) -> None:
         size = next(size for size in self._sizes if size >= batch.joined)
         outcome: Floats | BaseException
+        started = time.perf_counter()
         try:
             outcome = self._run(batch.slots[:size])
         except BaseException as error:  # whatever it is, the others must not wait for ever
             outcome = error
         with self._changed:
             batch.outcome = outcome
+            self.spent.runs += 1
+            self.spent.pictures += batch.joined
+            self.spent.seconds += time.perf_counter() - started
             self._spare.append(batch.slots)
             self._running = False
             self._changed.notify_all()
