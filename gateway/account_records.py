@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
+from jobs.spec import Precision
+
 _NONCE_BYTES: Final = 12
 
 
@@ -34,6 +36,8 @@ class Terms(Record):
     polls_per_second: PositiveInt | None = None
     queue_cap: PositiveInt | None = None
     """Pictures that may wait or run."""
+    precision: Precision | None = None
+    """How exactly its pictures are computed; they wait until a worker offers that."""
 
 
 class AccountRecord(Record):

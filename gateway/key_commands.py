@@ -17,8 +17,12 @@ from gateway.accounts import Accounts, KeyPair
 from gateway.console import read_settings, reported_errors, show
 from gateway.keytables import RedisKeyTable
 from gateway.wsgi import connect_ledger
+from jobs.spec import Precision
 from jobs.store import Balance, LedgerStore
 from jobs.stores.redis import RedisLedger
+
+Term = int | str | None
+"""An account's term as click reads it."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,6 +35,11 @@ public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
 def terms_options(command: Command) -> Command:
     """Options for each of an account's terms, named as its fields."""
     for option in (
+        click.option(
+            "--precision",
+            type=click.Choice([str(precision) for precision in Precision]),
+            help="How exactly its pictures are computed; workers must offer it.",
+        ),
         click.option("--queue-cap", type=click.IntRange(min=1), help="Pictures of it that may wait or run."),
         click.option("--polls-per-second", type=click.IntRange(min=1), help="Other requests in a second."),
         click.option(
@@ -72,7 +81,7 @@ def keys() -> None:
 @click.option("--public-key", help="A key that clients use already; its private key is read from standard input.")
 @terms_options
 @as_json_option
-def add(name: str, credit_count: int | None, public_key: str | None, as_json: bool, **terms: int | None) -> None:
+def add(name: str, credit_count: int | None, public_key: str | None, as_json: bool, **terms: Term) -> None:
     """Add a key pair. The private key is shown this once.
 
     An account that was never granted credits is not metered. Terms that are not given stay as they are; of a new
@@ -82,7 +91,9 @@ def add(name: str, credit_count: int | None, public_key: str | None, as_json: bo
     if private_key == "":
         raise click.ClickException("no private key on standard input")
     with _parts() as parts:
-        made = parts.accounts.add(name, public_key=public_key, private_key=private_key, terms=Terms(**terms))
+        made = parts.accounts.add(
+            name, public_key=public_key, private_key=private_key, terms=Terms.model_validate(terms)
+        )
         shown = asdict(made)
         if credit_count is not None:
             shown["available_credits"] = parts.ledger.grant(name, credit_count).available
@@ -150,11 +161,13 @@ def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
 @click.option("--defaults", "from_defaults", is_flag=True, help="Forget the terms that were set before.")
 @click.option("--active/--suspended", "active", default=None, help="Whether the account's key pairs count.")
 @as_json_option
-def account(name: str, from_defaults: bool, active: bool | None, as_json: bool, **terms: int | None) -> None:
+def account(name: str, from_defaults: bool, active: bool | None, as_json: bool, **terms: Term) -> None:
     """Show an account, and change what is given of it. A dash stands for what the settings say."""
     with _parts() as parts:
         if from_defaults or active is not None or any(term is not None for term in terms.values()):
-            parts.accounts.change(name, terms=Terms(**terms), active=active, from_defaults=from_defaults)
+            parts.accounts.change(
+                name, terms=Terms.model_validate(terms), active=active, from_defaults=from_defaults
+            )
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)
     show({"account": name, **_facts(record), **_credits(balance)}, as_json=as_json)
 

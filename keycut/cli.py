@@ -265,8 +265,11 @@ def relay(command: Sequence[str], environment: Mapping[str, str]) -> None:
 @host_option
 @port_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def doctor(data: Path, host: str, port: int, as_json: bool) -> None:
+@click.option("--bench", is_flag=True, help="Time every engine and precision here instead, and recommend one.")
+def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None:
     """Say whether this machine can run the service, and what to do if not."""
+    if bench:
+        relay(("worker", "doctor", "--bench"), os.environ)
     checks = examine(DataDir(data), host, port)
     well = all(check.ok for check in checks)
     if as_json:

@@ -17,6 +17,8 @@ from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
 from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
+from worker.bench import LEAST_ROUNDS, compare, report
+from worker.cpu import this_processor
 from worker.doctor import examine
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights, find_weights
@@ -115,8 +117,13 @@ def fetch(name: str | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def doctor(*, as_json: bool) -> None:
+@click.option("--bench", is_flag=True, help="Time every engine and precision instead, and recommend one.")
+@click.option("--rounds", type=click.IntRange(min=LEAST_ROUNDS), default=3, help="Rounds of --bench.")
+def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
     """Check everything that a worker needs; exit with 1 if something is missing."""
+    if bench:
+        compare_engines(rounds)
+        return
     checks = examine()
     well = all(check.ok for check in checks)
     if as_json:
@@ -127,6 +134,14 @@ def doctor(*, as_json: bool) -> None:
             if not check.ok:
                 click.echo(f"      {check.remedy}")
     sys.exit(0 if well else 1)
+
+
+def compare_engines(rounds: int) -> None:
+    """Print how long the model takes with each engine and precision that this machine can run."""
+    settings = _settings(NetworkSettings)
+    findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
+    for line in report(findings, this_processor()):
+        click.echo(line)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from jobs.stores.client import EvictingServer, connect, require_no_eviction
 from worker.container import memory_limit_bytes
 from worker.models.errors import ModelUnavailable
 from worker.models.files import find_weights
+from worker.models.plans import plan_for
 from worker.models.registry import find_model
+from worker.models.runtime import load_segmenter
 from worker.settings import NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
@@ -117,11 +119,10 @@ def _redis(settings: WorkerSettings) -> Check:
 def _network(settings: NetworkSettings) -> list[Check]:
     """The weights, and a first run of the network; nothing is fetched for a model with a row."""
     try:
-        # Loaded here, so that a missing or broken engine is a finding and not the end of the report.
-        from worker.models import runtime
-    except ImportError as error:
-        remedy = "`pip install keycut[worker,cpu]`, or `keycut[worker,gpu]` on a machine with a GPU"
-        return [Check(name="engine", ok=False, detail=f"cannot be loaded: {error}", remedy=remedy)]
+        plan_for(settings)
+    except ModelUnavailable as error:
+        remedy = "see to KEYCUT_ENGINE, KEYCUT_PRECISION and KEYCUT_DEVICE"
+        return [Check(name="engine", ok=False, detail=str(error), remedy=remedy)]
     try:
         model = find_model(settings.model, settings.models_dir, settings.precision)
         detail = "rembg's, which keeps and checks them itself"
@@ -134,9 +135,9 @@ def _network(settings: NetworkSettings) -> list[Check]:
     found = Check(name="weights", ok=True, detail=detail)
     begin = time.perf_counter()
     try:
-        segmenter = runtime.load_segmenter(settings)
+        segmenter = load_segmenter(settings)
     except ModelUnavailable as error:
         return [found, Check(name="network", ok=False, detail=str(error), remedy="see the reason")]
     seconds = time.perf_counter() - begin
-    runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.threads} threads"
+    runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.numbers}, {segmenter.threads} threads"
     return [found, Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")]

@@ -26,12 +26,15 @@ class Services:
     model: str
     """The model that new pictures ask for."""
     precision: Precision
+    """How exactly they are to be computed."""
     unmetered_credits: int
     """What an account without a balance is told to have."""
 
     def on_terms(self, terms: Terms) -> Self:
         """The same for an account with terms of its own."""
-        return replace(self, submissions=self.submissions.on_terms(terms))
+        return replace(
+            self, submissions=self.submissions.on_terms(terms), precision=terms.precision or self.precision
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,13 @@ from tests.redis_server import redis_server
 from tests.test_gateway.harness import make_settings
 from tests.test_gateway.installation import Installation
 
-UNSET = {"price_credits": None, "submits_per_second": None, "polls_per_second": None, "queue_cap": None}
+UNSET = {
+    "price_credits": None,
+    "submits_per_second": None,
+    "polls_per_second": None,
+    "queue_cap": None,
+    "precision": None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +37,27 @@ def accounts(installation: Installation) -> Iterator[Accounts]:
 
 
 def test_an_account_with_terms_of_its_own(installation: Installation, accounts: Accounts) -> None:
-    terms = ("--price", "3", "--submits-per-second", "20", "--polls-per-second", "100", "--queue-cap", "7")
+    terms = (
+        "--price",
+        "3",
+        "--submits-per-second",
+        "20",
+        "--polls-per-second",
+        "100",
+        "--queue-cap",
+        "7",
+        "--precision",
+        "fast",
+    )
     made = installation.keys("add", "--name", "anna", "--credits", "9", *terms)
     assert made["available_credits"] == 9
-    expected = {"price_credits": 3, "submits_per_second": 20, "polls_per_second": 100, "queue_cap": 7}
+    expected = {
+        "price_credits": 3,
+        "submits_per_second": 20,
+        "polls_per_second": 100,
+        "queue_cap": 7,
+        "precision": "fast",
+    }
     found = accounts.find(made["public_key"])
     assert found is not None
     assert found.terms.model_dump() == expected

@@ -175,3 +175,11 @@ def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path) -> None:
     shown = run("doctor", "--data", tmp_path / "data", "--port", "0")
     assert shown.exit_code == 1
     assert "FAIL  server" in shown.stdout
+
+
+def test_doctor_relays_the_bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEYCUT_THREADS", "none")  # timing anything would take long
+    assert run("doctor", "--bench", "--data", tmp_path / "data").exit_code == 1
+    assert "KEYCUT_THREADS" in capfd.readouterr().err

@@ -23,6 +23,7 @@ def _settings(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, t
         "MODELS_DIR": tiny_settings.models_dir,
         "CACHE_DIR": tiny_settings.cache_dir,
         "BLOB_DIR": tmp_path / "blobs",
+        "ENGINE": tiny_settings.engine,
         "THREADS": 1,
         "MASTER_KEY": base64.b64encode(bytes(32)).decode(),
         "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:9/0",
@@ -52,7 +53,8 @@ def findings(result: Result) -> dict[str, dict[str, object]]:
 def test_models_are_listed_with_their_licence() -> None:
     result = run("models", "list")
     assert result.exit_code == 0
-    default, tiny = result.stdout.splitlines()
+    default, *others, tiny = result.stdout.splitlines()
+    assert any(line.startswith("u2net\t") for line in others)
     assert default.startswith("isnet-general-use\t")
     assert tiny.startswith("tiny\t")
     assert "Apache-2.0; made by the tests" in tiny
@@ -77,7 +79,14 @@ def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
-    assert "CPUExecutionProvider, 1 threads" in lines[-1]
+    assert "CPUExecutionProvider, fp32, 1 threads" in lines[-1]
+
+
+def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_ENGINE", "openvino")
+    monkeypatch.setenv("KEYCUT_DEVICE", "gpu")
+    found = findings(run("doctor", "--json"))["engine"]
+    assert (found["ok"], found["detail"]) == (False, "openvino runs on cpu here, and KEYCUT_DEVICE=gpu")
 
 
 def test_everything_that_is_missing_is_told_with_a_remedy(

@@ -30,7 +30,7 @@ class OpenVinoEngine:
 
     Attributes:
         name: the library with its version.
-        provider: the device that it was compiled for, with its number type.
+        provider: the device that it was compiled for.
         numbers: the type of number that its heavy layers compute in, as compiled.
         input_type: the type of number that it wants.
     """
@@ -70,7 +70,7 @@ class OpenVinoEngine:
             ) from error
         self._request = compiled.create_infer_request()
         self.numbers = compiled_numbers(compiled)
-        self.provider = f"{', '.join(compiled.get_property('EXECUTION_DEVICES'))} {self.numbers}"
+        self.provider = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
         self.input_type: np.dtype[Any] = np.dtype(compiled.input(0).get_element_type().to_dtype())
 
     def run(self, batch: NDArray[Any]) -> Floats:

@@ -92,7 +92,9 @@ def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> P
     if settings.device not in row.devices:
         raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and KEYCUT_DEVICE={settings.device}")
     if not is_installed(name):
-        raise ModelUnavailable(f"{name} is not installed: `pip install keycut[{row.extra}]`, or set KEYCUT_ENGINE")
+        raise ModelUnavailable(
+            f"{name} is not installed: `pip install keycut[{_extra(settings, row)}]`, or set KEYCUT_ENGINE"
+        )
     floats = "bf16" if row.uses_bf16 and processor.has_bf16 else "fp32"
     form, numbers = _form(settings, processor, floats)
     return Plan(
@@ -142,6 +144,10 @@ def _form(settings: NetworkSettings, processor: Processor, floats: str) -> tuple
             raise ModelUnavailable("KEYCUT_PRECISION=fast is for the CPU; on a GPU set it to exact")
         return (Form.INT8 if processor.weight_bits == 8 else Form.INT7), "int8"
     return (Form.SINGLE, floats) if settings.device is Device.CPU else (Form.AS_STORED, None)
+
+
+def _extra(settings: NetworkSettings, row: EngineRow) -> str:
+    return "gpu" if settings.device is Device.GPU else row.extra
 
 
 def _listed(devices: frozenset[Device]) -> str:

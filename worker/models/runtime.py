@@ -111,7 +111,10 @@ def load_segmenter(settings: NetworkSettings) -> Segmenter:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
-    segmenter = _from_rembg(settings) if model is None else _from_row(model, settings)
+    try:
+        segmenter = _from_rembg(settings) if model is None else _from_row(model, settings)
+    except ImportError as error:  # an engine that is there and broken; its module is loaded only now
+        raise ModelUnavailable(f"the engine cannot be loaded: {error}") from error
     _warm_up(segmenter)
     return segmenter
 
