@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--device", type=Device, default=Device.GPU, choices=list(Device))
     arguments = parser.parse_args()
     logs.configure("console", "error")
-    chosen = {"model": arguments.model, "device": arguments.device, "max_batch": max(2, arguments.batch)}
+    chosen = {"model": arguments.model, "device": arguments.device, "pictures_per_run": max(2, arguments.batch)}
     try:
         segmenter = load_segmenter(defaults.model_copy(update=chosen))
     except ModelUnavailable as error:

@@ -69,15 +69,14 @@ class NetworkSettings(BaseSettings):
     """`cpu` or `gpu`. With `gpu` a worker refuses to start when CUDA does not answer."""
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; unset, the container's quota of processors."""
-
-    max_batch: PositiveInt | None = None
-    """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU."""
-    batch_wait_seconds: NonNegativeFloat = 0.005
-    """How long pictures that are ready wait for others that are about to be."""
+    pictures_per_run: PositiveInt | None = None
+    """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU, if the network can."""
+    run_wait_seconds: NonNegativeFloat = 0.005
+    """How long a picture that is ready waits for others to share its run with, while some are about to be."""
 
     def batch_count(self) -> int:
         """The greatest batch: as set, else what suits the device."""
-        return self.max_batch or (_GPU_BATCH if self.device is Device.GPU else 1)
+        return self.pictures_per_run or (_GPU_BATCH if self.device is Device.GPU else 1)
 
     def thread_count(self) -> int:
         """Threads of the network: as set, else what the container allows."""
@@ -90,7 +89,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     start_timeout_seconds: PositiveFloat = 120
     """How long loading the model may take."""
     stop_grace_seconds: PositiveFloat = 30
-    """How long a worker that is told to stop may go on with its picture; after that it gives it back."""
+    """How long a worker that is told to stop may go on with its pictures; after that it gives them back."""
     max_worker_bytes: PositiveInt | None = None
     """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
     container may use, but never less than 2 GiB."""

@@ -29,7 +29,7 @@ class AsOnGpu(NetworkSettings):
 
     @override
     def batch_count(self) -> int:
-        return self.max_batch or 2
+        return self.pictures_per_run or 2
 
 
 def session(model: Any) -> onnxruntime.InferenceSession:
@@ -125,7 +125,7 @@ def test_bound_buffers_give_what_the_session_gives() -> None:
 
 def test_threads_share_a_segmenter(tiny_settings: NetworkSettings) -> None:
     alone = load_segmenter(tiny_settings)
-    shared = load_segmenter(tiny_settings.model_copy(update={"max_batch": 3}))
+    shared = load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 3}))
     assert isinstance(shared.predict, BatchedRun)
     images = [np.full((40 + index, 50, 3), 8 * index, np.uint8) for index in range(24)]
     with ThreadPoolExecutor(8) as pool:
@@ -145,8 +145,8 @@ def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSett
     model.graph.node.extend(nodes)
     onnx.save(model, tiny_settings.models_dir / "tiny.onnx")
     load_segmenter(tiny_settings)
-    with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set KEYCUT_MAX_BATCH=1"):
-        load_segmenter(tiny_settings.model_copy(update={"max_batch": 2}))
+    with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set KEYCUT_PICTURES_PER_RUN=1"):
+        load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))
     # Nobody asked for batches where they are only the device's default.
     by_default = AsOnGpu.model_validate(tiny_settings.model_dump())
     assert isinstance(load_segmenter(by_default).predict, NetworkRun)
@@ -172,5 +172,5 @@ def test_a_network_that_takes_one_picture_only_is_refused(tiny_settings: Network
     )
     onnx.save(model, tiny_settings.models_dir / "tiny.onnx")
     load_segmenter(tiny_settings)
-    with pytest.raises(ModelUnavailable, match="a batch of 2 cannot be run"):
-        load_segmenter(tiny_settings.model_copy(update={"max_batch": 2}))
+    with pytest.raises(ModelUnavailable, match="batches of pictures cannot be run"):
+        load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))

@@ -16,7 +16,7 @@ from tests.test_worker.crew import Crew, crew, eventually
 from tests.test_worker.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
-TOGETHER = {"KEYCUT_ITEMS_AT_ONCE": "3", "KEYCUT_MAX_BATCH": "3", "KEYCUT_LEASE_SECONDS": "60"}
+TOGETHER = {"KEYCUT_ITEMS_AT_ONCE": "3", "KEYCUT_PICTURES_PER_RUN": "3", "KEYCUT_LEASE_SECONDS": "60"}
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from worker.models.errors import BatchesRefused
 from worker.models.processing import Processing, resize
 from worker.models.row import WeightsFile
 
+_GREYS: Final = (0, 255)
+"""Pictures to try a network with, as different as can be."""
+_REMEDY: Final = "set KEYCUT_PICTURES_PER_RUN=1"
 _LEVEL_TOLERANCE: Final = 0.02
 _SPREAD_TOLERANCE: Final = 0.05
 """What a map may change by beside others: so much, and so much of what lies between its extremes. Libraries choose
@@ -63,15 +66,15 @@ class BatchedRun:
         Raises:
             BatchesRefused: the network cannot be run on batches, or mixes their pictures.
         """
-        alone = [self._levels(1, level)[0] for level in (0, 255)]
-        spread = max(float(np.ptp(levels)) for levels in (*alone, np.array([one.mean() for one in alone])))
-        for size in self._sizes:
-            try:
-                together = self._levels(size, 0, 255)
-            except Exception as error:  # every error class of an engine is its own
-                raise BatchesRefused(f"a batch of {size} cannot be run: {error}; {_REMEDY}") from error
-            expected = np.stack([alone[place % 2] for place in range(size)])
-            if np.abs(together - expected).max() > _LEVEL_TOLERANCE + _SPREAD_TOLERANCE * spread:
+        try:
+            alone = np.stack([self._levels(1, level)[0] for level in _GREYS])
+            batches = [self._levels(size, *_GREYS) for size in self._sizes]
+        except Exception as error:  # every error class of an engine is its own
+            raise BatchesRefused(f"batches of pictures cannot be run: {error}; {_REMEDY}") from error
+        tolerance = _LEVEL_TOLERANCE + _SPREAD_TOLERANCE * float(np.ptp(alone))
+        for maps in batches:
+            expected = alone[np.arange(len(maps)) % len(_GREYS)]
+            if np.abs(maps - expected).max() > tolerance:
                 raise BatchesRefused(f"the network mixes the pictures of a batch; {_REMEDY}")
 
     def _levels(self, size: int, *levels: int) -> Floats:
@@ -81,6 +84,3 @@ class BatchedRun:
             grey = np.full((*self._input_px, 3), levels[place % len(levels)], np.uint8)
             self.processing.prepare(grey, batch[place])
         return self.engine.run(batch)
-
-
-_REMEDY: Final = "set KEYCUT_MAX_BATCH=1"

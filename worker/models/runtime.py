@@ -124,7 +124,7 @@ def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
         try:
             return _load(model, settings, batched=True)
         except BatchesRefused as refusal:
-            if settings.max_batch is not None:
+            if settings.pictures_per_run is not None:
                 raise
             log.warning("one_picture_at_a_time", reason=str(refusal))
     return _load(model, settings, batched=False)
@@ -147,7 +147,7 @@ def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmente
 
 def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> BatchedRun:
     sizes = every_size if settings.device is Device.CPU else doubled_sizes
-    run = BatchedRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.batch_wait_seconds)
+    run = BatchedRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.run_wait_seconds)
     run.warm_up()
     return run
 
