@@ -79,7 +79,7 @@ class Parent:
         """Start the threads. Celery calls it after the first fork: a child should inherit none."""
         self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
         if len(self._deadlines) > 1:
-            # Between two forks as well: it must never end a child that has just taken the place of a hanging one.
+            # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
             self._open.enter_context(Every(WATCH_SECONDS, QuietAtFork(self._end_hanging), "watch"))
         self._open.enter_context(
             upkeep_threads(self._settings, self._store, self._blobs, self._queue, wrap=QuietAtFork)
