@@ -50,8 +50,8 @@ class JobSettings(BlobSettings):
     model: ModelName = "isnet-general-use"
     """Model that new items ask for, and that workers offer."""
     precision: Precision = Precision.EXACT
-    """`exact` or `fast`: what new items ask for where their account has no precision of its own, and what workers
-    offer. An item waits until a worker offers its model in its precision."""
+    """How exactly the network is computed: what new items ask for where their account has no precision of its own,
+    and what workers offer."""
 
     max_source_bytes: PositiveInt = 32 * 2**20
     """Largest picture, in bytes after Base64."""

@@ -167,7 +167,8 @@ def _row(found: Finding, base: Timing | None) -> str:
     ratio = f"{timing.run_seconds / base.run_seconds:6.2f}" if base else f"{'-':>6}"
     return (
         f"{timing.engine:20} {found.choice.precision:9} {timing.numbers:7} "
-        f"{timing.run_seconds * 1000:7.1f} {ratio} {timing.cpu_seconds * 1000:7.1f} {timing.load_seconds:7.2f} {timing.resident_bytes / _MIB:5.0f}"
+        f"{timing.run_seconds * 1000:7.1f} {ratio} {timing.cpu_seconds * 1000:7.1f} "
+        f"{timing.load_seconds:7.2f} {timing.resident_bytes / _MIB:5.0f}"
     )
 
 

@@ -56,9 +56,10 @@ class NetworkSettings(BaseSettings):
     )
 
     model: str = JobSettings.model_fields["model"].default
-    """Model that this worker offers: the default one, one of the models folder, or any that rembg knows."""
+    """Model that this worker offers: a built-in one, one of the models folder, or any other that rembg knows."""
     precision: Precision = JobSettings.model_fields["precision"].default
-    """`exact` or `fast` (8-bit integers, for models that have a table of ranges)."""
+    """`exact`, or `fast`: 8-bit integers, for models that have a table of ranges. New items ask for it where their
+    account has no precision of its own, and wait until a worker offers it."""
     engine: EngineName = EngineName.AUTO
     """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -150,6 +151,16 @@ def test_what_stays_float_and_what_does_not() -> None:
     assert made["relu_down"].op_type == "Conv"
     assert made["relu_deep"].op_type == "Relu"
     assert {"Shape", "Slice"}.isdisjoint(node.op_type for node in small.graph.node)
+
+
+def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
+    small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=8)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(small.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    made = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert made.count("QLinearConv") == 4
+    assert "Conv" not in made
 
 
 def test_weights_keep_to_their_bits() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.spec import Precision
 from tests.tiny_network import write_tiny_model
 from worker.models.errors import ModelUnavailable
+from worker.models.files import find_weights
 from worker.models.registry import MODELS, find_model, model_names
 from worker.models.row import NpmPackage, OutputKind
 
@@ -39,6 +41,22 @@ def test_an_operators_own_model(tmp_path: Path) -> None:
     assert (row.file_name, row.mean, row.output) == ("mine.onnx", (0.1, 0.2, 0.3), OutputKind.LOGIT)
     assert row.digest == "sha256:" + "0" * 64
     assert model_names(tmp_path) == (*MODELS, "mine")
+
+
+def test_fast_leaves_files_without_ranges_out(tmp_path: Path) -> None:
+    fast = find_model("isnet-general-use", tmp_path, Precision.FAST)
+    assert fast is not None
+    assert [row.file_name for row in fast.files] == ["isnet-general-use-fp16.onnx"]
+    (tmp_path / "isnet-general-use.onnx").write_bytes(b"weights of another release")
+    with pytest.raises(ModelUnavailable, match=r"isnet-general-use-fp16\.onnx: not there$"):
+        find_weights(fast, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["u2net", "mine", "no-such-model"])
+def test_models_without_ranges_have_no_fast(name: str, tmp_path: Path) -> None:
+    write_tiny_model(tmp_path, "mine")
+    with pytest.raises(ModelUnavailable, match=f"{name} has no table of activation ranges"):
+        find_model(name, tmp_path, Precision.FAST)
 
 
 MALFORMED: dict[str, dict[str, object]] = {

@@ -196,7 +196,8 @@ def _advice(model: Model, models_dir: Path, reasons: list[str]) -> str:
     advice = f"Copy {names} from another machine into {models_dir}"
     if any(row.source for row in model.files):
         advice += (
-            f", or let this machine reach one of the sources and run `python -m worker models fetch {model.name}`"
+            f", or let this machine reach one of the sources and run `python -m worker models fetch {model.name}` "
+            "with this worker's settings"
         )
     return "\n".join(
         [f"there are no weights for {model.name}:", *(f"  - {reason}" for reason in reasons), f"{advice}."]
