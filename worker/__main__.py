@@ -112,7 +112,8 @@ def fetch(name: str | None) -> None:
             click.echo(f"rembg's {settings.model} is ready")
             return
         weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-        prepared_graph(weights, settings.cache_dir, plan_for(settings).form)
+        form, batches = plan_for(settings).form, settings.batch_count() > 1
+        prepared_graph(weights, settings.cache_dir, form, batches=batches)
     except ModelUnavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{weights.path} is ready")

@@ -1,4 +1,9 @@
-"""The Celery side of a worker: one task, a prefork pool of one child, a session that is made after the fork."""
+"""The Celery side of a worker: one task, a prefork pool of one child, a session that is made after the fork.
+
+It stays one child where several items are worked on at once, on a GPU for instance. Threads in it share the one
+network, and whatever becomes of it, there is still a parent that notices, gives everything back and starts anew;
+Celery's pools of threads have none. A task then ends when the child has claimed an item and has room for another.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from celery.signals import (
     setup_logging,
     worker_before_create_process,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
     worker_shutting_down,
 )
@@ -27,13 +33,11 @@ from jobs.stores.client import EvictingServer, connect, require_no_eviction
 from jobs.stores.redis import RedisLedger, RedisPresence
 from worker.broker import HintBroker
 from worker.child import Child
-from worker.parent import Parent
+from worker.parent import HANG_MARGIN_SECONDS, Parent
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
-HANG_MARGIN_SECONDS = 2
-"""From an item's hard deadline to the end of a child that does not let go of it."""
 LOOK_SECONDS = 0.2
 """How often Celery looks whether its child lives."""
 WAIT_SECONDS = 1.0
@@ -60,8 +64,9 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     app.conf.update(celery_settings(settings.redis_url.get_secret_value()))
     app.conf.update(
         worker_proc_alive_timeout=settings.start_timeout_seconds,
-        # The child ends an item in time by itself; one that hangs in native code is killed.
-        task_time_limit=settings.job_timeout_seconds + HANG_MARGIN_SECONDS,
+        # The child ends an item in time by itself; one that hangs in native code is killed. With several items at
+        # once a task only waits for room, as long as any of them may take, and the parent watches each.
+        task_time_limit=None if len(child.deadlines) > 1 else settings.job_timeout_seconds + HANG_MARGIN_SECONDS,
         worker_max_memory_per_child=settings.worker_byte_limit() // 1024,
     )
     # Celery leaves logging alone once somebody listens here; else it would silence the worker's own lines as well.
@@ -69,6 +74,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     worker_before_create_process.connect(parent.before_child, weak=False)
     worker_before_create_process.connect(child.before_fork, weak=False)
     worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)
+    worker_process_shutdown.connect(child.finish, weak=False)
     worker_ready.connect(parent.ready, weak=False)
     worker_shutting_down.connect(parent.stopping, weak=False)
     app.steps["worker"].add(LookAfterChild)
@@ -100,6 +106,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         RedisPresence(client),
         open_blob_store(settings),
         CeleryQueue(redis_url),
+        child.deadlines,
     )
     worker = make_app(settings, parent, child).Worker(
         pool_cls="prefork",

@@ -1,4 +1,4 @@
-"""The pool's process: it holds the network and does one item after the other."""
+"""The pool's process: it holds the network, and does one item after the other or several at once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from jobs.loops import Every
 from jobs.presence import WorkerPresence
 from jobs.spec import Lane
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
+from worker.at_once import AtOnce, Deadlines
 from worker.images import ImageLimits
 from worker.memory import forget_peak, resident_bytes
 from worker.models.runtime import Segmenter, load_segmenter
@@ -33,6 +34,9 @@ class Child:
     """What lives in the pool's process. ONNX Runtime sessions do not survive a fork, so it starts after it.
 
     Its parent tells when it has gone; the child itself never says goodbye.
+
+    Attributes:
+        deadlines: of the items that it works on; for the parent as well.
     """
 
     def __init__(self, settings: WorkerSettings, load: LoadSegmenter = load_segmenter) -> None:
@@ -43,7 +47,8 @@ class Child:
             load: finds, prepares and loads the network.
         """
         self._settings, self._load = settings, load
-        self._runner: Runner | None = None
+        self.deadlines = Deadlines(settings.item_count())
+        self._items: AtOnce | None = None
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
         self._ready = RawValue("b", False)
@@ -64,6 +69,7 @@ class Child:
             self._give_up(os.getpid())
         self._forked = True
         self._ready.value = False
+        self.deadlines.clear_all()
 
     def start(self, owner: str) -> None:
         """Load the model, then announce the worker. Without a model the whole worker stops."""
@@ -84,7 +90,7 @@ class Child:
         settings = self._settings
         redis = connect(settings.redis_url.get_secret_value())
         segmenter = self._load(settings)
-        self._runner = Runner(
+        runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
             predict=segmenter,
@@ -95,6 +101,7 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             delete_source=settings.delete_source,
         )
+        self._items = AtOnce(runner, self.deadlines)
         self._ready.value = True
         worker = presence_of(owner, settings.lane, segmenter)
         presence = RedisPresence(redis)
@@ -115,19 +122,35 @@ class Child:
         )
 
     def run(self, lane: str) -> None:
-        """Do one item of the lane, if one waits.
+        """Take one item of the lane, if one waits, and return when there is room for another.
 
         Raises:
             Reject: the child could not start; the hint goes back for another worker.
         """
-        if self._runner is None:
+        if self._items is None:
             raise Reject("this worker could not start", requeue=True)
-        self._runner.run_one([Lane(lane)])
+        self._items.take_one([Lane(lane)])
         # Celery replaces a child between two items when its *peak* is over the limit: one large picture would do.
         forget_peak()
-        size, limit = resident_bytes(), self._settings.worker_byte_limit()
-        if size is not None and size > limit:
-            log.warning("worker_too_large", resident_bytes=size, limit_bytes=limit)
+        if not self._is_too_large():
+            return
+        # What is under way may be what takes the room; if not, the child is replaced, and leaves nothing behind.
+        self._items.drain()
+        forget_peak()
+        if self._is_too_large():
+            log.warning(
+                "worker_too_large",
+                resident_bytes=resident_bytes(),
+                limit_bytes=self._settings.worker_byte_limit(),
+            )
+
+    def _is_too_large(self) -> bool:
+        return (resident_bytes() or 0) > self._settings.worker_byte_limit()
+
+    def finish(self, **_: object) -> None:
+        """Bring to its end what is under way. Celery calls it when the child is told to leave."""
+        if self._items is not None:
+            self._items.drain()
 
 
 def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:

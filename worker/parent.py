@@ -25,12 +25,17 @@ from jobs.loops import Every
 from jobs.presence import Presence, owner_name
 from jobs.queue import JobQueue
 from jobs.store import LedgerStore
+from worker.at_once import Deadlines
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
 BURY_SECONDS: Final = 1.0
 """How often a child is seen to again that died while the ledger was away."""
+WATCH_SECONDS: Final = 0.5
+"""How often a child that works on several items is looked at."""
+HANG_MARGIN_SECONDS: Final = 2
+"""From an item's hard deadline to the end of a child that does not let go of it."""
 QUIET_SECONDS: Final = 5.0
 """How long a fork waits for the parent's threads to be at rest."""
 
@@ -39,10 +44,16 @@ class Parent:
     """Names its children, buries them, and does the upkeep while they work."""
 
     def __init__(
-        self, settings: WorkerSettings, store: LedgerStore, presence: Presence, blobs: BlobStore, queue: JobQueue
+        self,
+        settings: WorkerSettings,
+        store: LedgerStore,
+        presence: Presence,
+        blobs: BlobStore,
+        queue: JobQueue,
+        deadlines: Deadlines,
     ) -> None:
         self._settings, self._store, self._presence = settings, store, presence
-        self._blobs, self._queue = blobs, queue
+        self._blobs, self._queue, self._deadlines = blobs, queue, deadlines
         self._disposal = Disposal.of(settings, blobs)
         self._open = ExitStack()
         self._count = 0
@@ -67,6 +78,9 @@ class Parent:
     def ready(self, **_: object) -> None:
         """Start the threads. Celery calls it after the first fork: a child should inherit none."""
         self._open.enter_context(Every(BURY_SECONDS, QuietAtFork(self._bury), "burials"))
+        if len(self._deadlines) > 1:
+            # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
+            self._open.enter_context(Every(WATCH_SECONDS, QuietAtFork(self._end_hanging), "watch"))
         self._open.enter_context(
             upkeep_threads(self._settings, self._store, self._blobs, self._queue, wrap=QuietAtFork)
         )
@@ -80,9 +94,18 @@ class Parent:
 
     def _end_grace(self) -> None:
         log.warning("stop_grace_over", seconds=self._settings.stop_grace_seconds)
-        for child in active_children():
-            os.kill(child.pid, signal.SIGKILL)
+        _kill_children()
         self._child_gone(died=False)
+
+    def _end_hanging(self) -> None:
+        """End a child that holds an item past its time. Celery sees that, and has the next one made.
+
+        Its own limit is for tasks, and with several items at once a task ends before its item.
+        """
+        if self._deadlines.overdue(HANG_MARGIN_SECONDS):
+            log.warning("child_hangs")
+            self._deadlines.clear_all()
+            _kill_children()
 
     def _child_gone(self, *, died: bool) -> None:
         if self._living is not None:
@@ -114,6 +137,11 @@ class Parent:
             self._grace.cancel()
         self._open.close()
         self._child_gone(died=False)
+
+
+def _kill_children() -> None:
+    for child in active_children():
+        os.kill(child.pid, signal.SIGKILL)
 
 
 class QuietAtFork:

@@ -57,15 +57,23 @@ class Runner:
         Returns:
             False when nothing waited.
         """
-        claim = self.store.claim(lanes, self.owner, new_token())
+        claim = self.claim(lanes)
         if claim is None:
             return False
+        self.work_on(claim)
+        return True
+
+    def claim(self, lanes: Sequence[Lane]) -> Claim | None:
+        """Take one item of the lanes, if one waits; `work_on` must follow."""
+        return self.store.claim(lanes, self.owner, new_token())
+
+    def work_on(self, claim: Claim) -> None:
+        """Bring a claimed item to its end; its lease is renewed meanwhile."""
         with (
             bound_contextvars(task=claim.task, item=claim.index, attempt=claim.attempt),
             Heartbeat(self.store, claim, self.beat_seconds) as beat,
         ):
             self._bring_to_its_end(claim, beat)
-        return True
 
     def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
         started = time.monotonic()

@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.settings import JobSettings
@@ -14,6 +14,7 @@ from jobs.spec import CutoutSpec, Lane, Precision, lane_of
 from worker.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
+_GPU_BATCH = 4
 
 
 class Device(StrEnum):
@@ -69,6 +70,14 @@ class NetworkSettings(BaseSettings):
     """`cpu` or `gpu`. With `gpu` a worker refuses to start when CUDA does not answer."""
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; unset, the container's quota of processors."""
+    pictures_per_run: PositiveInt | None = None
+    """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU, if the network can."""
+    run_wait_seconds: NonNegativeFloat = 0.005
+    """How long a picture that is ready waits for others to share its run with, while some are about to be."""
+
+    def batch_count(self) -> int:
+        """The greatest batch: as set, else what suits the device."""
+        return self.pictures_per_run or (_GPU_BATCH if self.device is Device.GPU else 1)
 
     def thread_count(self) -> int:
         """Threads of the network: as set, else what the container allows."""
@@ -81,10 +90,13 @@ class WorkerSettings(NetworkSettings, JobSettings):
     start_timeout_seconds: PositiveFloat = 120
     """How long loading the model may take."""
     stop_grace_seconds: PositiveFloat = 30
-    """How long a worker that is told to stop may go on with its picture; after that it gives it back."""
+    """How long a worker that is told to stop may go on with its pictures; after that it gives them back."""
     max_worker_bytes: PositiveInt | None = None
     """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
     container may use, but never less than 2 GiB."""
+    items_at_once: PositiveInt | None = None
+    """Pictures that a worker works on at the same time, each on a thread of its own; unset, 1 on the CPU, and on a
+    GPU one for each processor besides a full batch. Each needs memory for itself."""
     beat_seconds: PositiveFloat = 5
     """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
@@ -95,6 +107,10 @@ class WorkerSettings(NetworkSettings, JobSettings):
     def worker_byte_limit(self) -> int:
         """Resident bytes past which the working process is replaced: as set, else by what the container allows."""
         return self.max_worker_bytes or max(_LEAST_WORKER_BYTES, memory_limit_bytes() * 3 // 4)
+
+    def item_count(self) -> int:
+        """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
+        return self.items_at_once or (cpu_quota() + self.batch_count() if self.device is Device.GPU else 1)
 
     @property
     def lane(self) -> Lane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,11 @@ from tests.chaos.verdict import HEADINGS, Verdict
 @click.option("--jobs", default=2_000, show_default=True, help="How many, over all scenarios.")
 @click.option("--network-jobs", default=0, show_default=True, help="As many more with the default network.")
 @click.option("--work-seconds", default=0.1, show_default=True, help="How much longer each picture takes.")
+@click.option("--at-once", default=1, show_default=True, help="Pictures that each worker works on at once.")
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the table as well."
 )
-def main(jobs: int, network_jobs: int, work_seconds: float, report: Path | None) -> None:
+def main(jobs: int, network_jobs: int, work_seconds: float, at_once: int, report: Path | None) -> None:
     """Go through all scenarios; exit with 1 if a promise was broken."""
     logs.configure("console", "warning")
     plan = [(scenario, jobs // len(SCENARIOS)) for scenario in SCENARIOS]
@@ -35,7 +36,12 @@ def main(jobs: int, network_jobs: int, work_seconds: float, report: Path | None)
     lines = [*_heading(), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
     click.echo("\n".join(lines))
     broken: dict[str, object] = {}
-    for scenario, verdict in _verdicts(plan, work_seconds):
+    every = {
+        WORK_SECONDS_VARIABLE: str(work_seconds),
+        "KEYCUT_ITEMS_AT_ONCE": str(at_once),
+        "KEYCUT_PICTURES_PER_RUN": str(at_once),
+    }
+    for scenario, verdict in _verdicts(plan, every):
         lines.append(_row([scenario.name, *verdict.row()]))
         click.echo(lines[-1])
         if verdict.broken:
@@ -48,14 +54,16 @@ def main(jobs: int, network_jobs: int, work_seconds: float, report: Path | None)
     sys.exit(1 if broken else 0)
 
 
-def _verdicts(plan: Sequence[tuple[Scenario, int]], work_seconds: float) -> Iterator[tuple[Scenario, Verdict]]:
-    """Run the scenarios; neighbours with the same settings share a service."""
+def _verdicts(
+    plan: Sequence[tuple[Scenario, int]], every: Mapping[str, str]
+) -> Iterator[tuple[Scenario, Verdict]]:
+    """Run the scenarios with these settings and their own; neighbours with the same ones share a service."""
     with ExitStack() as opened:
         service, settings = None, None
         for number, (scenario, job_count) in enumerate(plan):
             if service is None or scenario.settings != settings:
                 opened.close()
-                own = {WORK_SECONDS_VARIABLE: str(work_seconds), **dict(scenario.settings)}
+                own = {**every, **dict(scenario.settings)}
                 service, settings = opened.enter_context(Service(own)), scenario.settings
             yield scenario, run_scenario(service, scenario, job_count, f"account-{number}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.pictures import Effect
 from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.service import Service
@@ -39,6 +40,13 @@ def service(request: pytest.FixtureRequest) -> Iterator[Service]:
 )
 def test_promises_are_kept(service: Service, scenario: Scenario) -> None:
     check(service, scenario)
+
+
+def test_promises_are_kept_with_several_pictures_at_once() -> None:
+    (harmful,) = (scenario for scenario in SCENARIOS if scenario.effects != (Effect.NONE,))
+    together = {"KEYCUT_ITEMS_AT_ONCE": "3", "KEYCUT_PICTURES_PER_RUN": "3"}
+    with Service(SLOWLY | together | dict(harmful.settings)) as service:
+        check(service, harmful)
 
 
 def test_promises_are_kept_while_the_servers_disk_is_full(tmp_path: Path) -> None:

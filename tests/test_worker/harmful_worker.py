@@ -56,6 +56,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         provider=real.provider,
         numbers=real.numbers,
         threads=real.threads,
+        shared=settings.batch_count() > 1,
     )
 
 

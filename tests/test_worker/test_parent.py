@@ -19,6 +19,7 @@ from jobs.store import LedgerLimits
 from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
 from jobs.upkeep import TakenBack
 from tests.test_worker.crew import eventually
+from worker.at_once import Deadlines
 from worker.parent import Parent, QuietAtFork
 from worker.settings import WorkerSettings
 
@@ -48,7 +49,9 @@ class Stage:
             master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
         )
         self.blobs = MemoryBlobStore()
-        self.parent = Parent(settings, self.ledger, self.presence, self.blobs, InlineQueue(lambda lane: None))
+        self.parent = Parent(
+            settings, self.ledger, self.presence, self.blobs, InlineQueue(lambda lane: None), Deadlines(1)
+        )
         self.parent.before_child()
         self.first = self.parent.owner
         self.uid = new_task_uid()

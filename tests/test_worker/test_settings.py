@@ -62,6 +62,16 @@ def test_threads_default_to_the_quota() -> None:
     assert NetworkSettings().thread_count() >= 1
 
 
+def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
+    monkeypatch.setattr("worker.settings.cpu_quota", lambda: 8)
+    cpu, gpu = WorkerSettings(), WorkerSettings(device=Device.GPU)
+    assert (cpu.batch_count(), cpu.item_count()) == (1, 1)
+    assert (gpu.batch_count(), gpu.item_count()) == (4, 12)
+    chosen = WorkerSettings(device=Device.GPU, pictures_per_run=2, items_at_once=5)
+    assert (chosen.batch_count(), chosen.item_count()) == (2, 5)
+
+
 def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_two_gibibytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

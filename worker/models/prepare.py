@@ -21,6 +21,7 @@ from onnx import TensorProto, numpy_helper
 from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, put_in_place
+from worker.models.free_batch import free_batch
 from worker.models.quantize import quantize
 from worker.models.ranges import read_table
 
@@ -44,7 +45,7 @@ class Form(StrEnum):
     """The same with weights of 7 bits, for processors on which 8 would overflow."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, form: Form) -> Path:
+def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bool = False) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     Workers that start together may each make it; the name always holds a whole graph.
@@ -53,15 +54,17 @@ def prepared_graph(weights: Weights, cache_dir: Path, form: Form) -> Path:
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
         form: what to make of them.
+        batches: let it take any number of pictures at once.
 
     Raises:
         ModelUnavailable: the weights are no ONNX network, cannot take the form, or the cache cannot be written.
     """
-    path = cache_dir / f"{weights.sha256}-{form}-v{_VERSION}.onnx"
+    path = cache_dir / f"{weights.sha256}-{form}{'-batches' if batches else ''}-v{_VERSION}.onnx"
     if path.exists():
         return path
     try:
-        graph = _in_form(weights, form).SerializeToString()
+        model = _in_form(weights, form)
+        graph = (free_batch(model) if batches else model).SerializeToString()
     except ModelUnavailable:
         raise
     except Exception as error:  # protocol buffers, the checker and shape inference each raise their own

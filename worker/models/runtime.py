@@ -6,21 +6,27 @@ An engine does not survive a fork: load a segmenter in the process that runs it.
 from __future__ import annotations
 
 import threading
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import numpy as np
+import structlog
 
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
 from worker.cutout.segment import Predict
+from worker.models.batched_run import BatchedRun
+from worker.models.batching import doubled_sizes, every_size
 from worker.models.engine import Engine
-from worker.models.errors import ModelUnavailable
+from worker.models.errors import BatchesRefused, ModelUnavailable
 from worker.models.files import ensure_weights
 from worker.models.plans import open_engine, plan_for
 from worker.models.prepare import prepared_graph
 from worker.models.processing import Processing
 from worker.models.registry import find_model
 from worker.models.row import Model, WeightsFile
-from worker.settings import EngineName, NetworkSettings
+from worker.settings import Device, EngineName, NetworkSettings
+
+log = structlog.get_logger(__name__)
 
 _WARM_UP_PX: Final = 64
 
@@ -62,20 +68,29 @@ class Segmenter:
     """
 
     def __init__(
-        self, predict: Predict, *, model: str, engine: str, provider: str, numbers: str, threads: int
+        self,
+        predict: Predict,
+        *,
+        model: str,
+        engine: str,
+        provider: str,
+        numbers: str,
+        threads: int,
+        shared: bool = False,
     ) -> None:
+        """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
         self.model = model
         self.engine = engine
         self.provider = provider
         self.numbers = numbers
         self.threads = threads
         self.predict = predict
-        self._one_at_a_time = threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
 
-        Runs follow one another: one run already keeps every thread busy.
+        Runs follow one another: one run already keeps every thread busy. Callers may share one.
 
         Args:
             image: (height, width, 3) uint8, sRGB.
@@ -85,7 +100,7 @@ class Segmenter:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
-        with self._one_at_a_time:
+        with self._turn:
             return self.predict(image)
 
 
@@ -105,17 +120,36 @@ def load_segmenter(settings: NetworkSettings) -> Segmenter:
 
 
 def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
+    if settings.batch_count() > 1:
+        try:
+            return _load(model, settings, batched=True)
+        except BatchesRefused as refusal:
+            if settings.pictures_per_run is not None:
+                raise
+            log.warning("one_picture_at_a_time", reason=str(refusal))
+    return _load(model, settings, batched=False)
+
+
+def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmenter:
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
-    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.form), plan)
+    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.form, batches=batched), plan)
     return Segmenter(
-        NetworkRun(engine, weights.row),
+        _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row),
         model=model.name,
         engine=engine.name,
         provider=engine.provider,
         numbers=engine.numbers,
         threads=plan.threads,
+        shared=batched,
     )
+
+
+def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> BatchedRun:
+    sizes = every_size if settings.device is Device.CPU else doubled_sizes
+    run = BatchedRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.run_wait_seconds)
+    run.warm_up()
+    return run
 
 
 def _from_rembg(settings: NetworkSettings) -> Segmenter:

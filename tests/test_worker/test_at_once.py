@@ -1,0 +1,216 @@
+"""Several items at once, with the real ledger in memory and pictures that end when the test says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from jobs.ids import new_task_uid, source_key
+from jobs.record import Claim, ItemState, NewItem, NewTask, Result
+from jobs.spec import CutoutSpec, Refinement, lane_of
+from jobs.store import LedgerLimits
+from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from tests.test_worker.crew import eventually, picture
+from worker.at_once import AtOnce, Deadlines
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.images import ImageLimits
+from worker.runner import Runner
+
+SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
+LANE = lane_of(SPEC)
+PATIENCE_SECONDS = 20
+LEAST_PX = 20
+"""Width of the first picture; each next one is a pixel wider, and the network knows it by that."""
+RAISES = 7
+
+
+class Refusing(MemoryLedger):
+    """A ledger that fails at the end of one item in a way that nobody foresaw."""
+
+    @override
+    def finish(self, claim: Claim, result: Result) -> bool:
+        if claim.index == RAISES:
+            raise RuntimeError("unforeseen")
+        return super().finish(claim, result)
+
+
+class Stage:
+    """Items of one task and what works on them, with a network that answers when the test says so."""
+
+    def __init__(self, count: int) -> None:
+        self.ledger, self.blobs = Refusing(LedgerLimits(), ManualClock()), MemoryBlobStore()
+        runner = Runner(
+            store=self.ledger,
+            blobs=self.blobs,
+            predict=self.predict,
+            owner="w1",
+            limits=ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
+            beat_seconds=60,
+        )
+        self.at_work: dict[int, threading.Thread] = {}
+        self.ended: list[int] = []
+        self.go_on = [threading.Event() for _ in range(10)]
+        self.deadlines = Deadlines(count)
+        self.items = AtOnce(runner, self.deadlines)
+        self.takers: list[threading.Thread] = []
+
+    def predict(self, image: RgbImage) -> ByteMask:
+        index = image.shape[1] - LEAST_PX
+        self.at_work[index] = threading.current_thread()
+        assert self.go_on[index].wait(PATIENCE_SECONDS)
+        del self.at_work[index]
+        self.ended.append(index)
+        return image[..., 0]
+
+    def submit(self, count: int) -> None:
+        uid = new_task_uid()
+        items = tuple(NewItem(source=source_key(uid, index), spec=SPEC) for index in range(count))
+        for index, item in enumerate(items):
+            self.blobs.put(item.source, picture(LEAST_PX + index))
+        self.ledger.create(NewTask(uid=uid, account="ada", origin="test", items=items))
+        self.uid = uid
+
+    def states(self) -> list[ItemState]:
+        task = self.ledger.get(self.uid, "ada")
+        assert task is not None
+        return [item.state for item in task.items]
+
+    def take(self) -> threading.Thread:
+        """Take one as Celery has it done, on a thread of the test's."""
+        taker = threading.Thread(target=self.items.take_one, args=[[LANE]])
+        self.takers.append(taker)
+        taker.start()
+        return taker
+
+    def finish(self, *indices: int) -> None:
+        for index in indices:
+            self.go_on[index].set()
+
+
+@pytest.fixture
+def stages() -> Iterator[Any]:
+    made: list[Stage] = []
+
+    def make(count: int) -> Stage:
+        made.append(Stage(count))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.finish(*range(len(stage.go_on)))
+        for taker in stage.takers:
+            taker.join(PATIENCE_SECONDS)
+        stage.items.drain()
+
+
+def test_one_alone_is_worked_on_by_the_callers_thread(stages: Any) -> None:
+    stage: Stage = stages(1)
+    stage.submit(1)
+    taker = stage.take()
+    eventually(lambda: 0 in stage.at_work)
+    assert stage.at_work[0] is taker
+    stage.finish(0)
+    taker.join(PATIENCE_SECONDS)
+    assert stage.ended == [0]
+
+
+def test_while_there_is_room_a_claim_is_all_that_a_hint_waits_for(stages: Any) -> None:
+    stage: Stage = stages(3)
+    stage.submit(4)
+    for _ in range(2):
+        stage.take().join(PATIENCE_SECONDS)
+    assert not any(taker.is_alive() for taker in stage.takers)
+    eventually(lambda: sorted(stage.at_work) == [0, 1])
+    assert stage.states() == [ItemState.RUNNING, ItemState.RUNNING, ItemState.QUEUED, ItemState.QUEUED]
+
+
+def test_the_last_hint_is_held_until_there_is_room(stages: Any) -> None:
+    stage: Stage = stages(2)
+    stage.submit(3)
+    stage.take().join(PATIENCE_SECONDS)
+    second = stage.take()
+    eventually(lambda: sorted(stage.at_work) == [0, 1])
+    assert second.is_alive()
+    assert stage.states()[2] is ItemState.QUEUED
+    stage.finish(0)
+    second.join(PATIENCE_SECONDS)
+    assert not second.is_alive()
+    assert stage.ended == [0]
+
+
+def test_without_work_a_hint_is_done(stages: Any) -> None:
+    stage: Stage = stages(2)
+    stage.take().join(PATIENCE_SECONDS)
+    assert not stage.takers[0].is_alive()
+
+
+def test_what_lost_its_worker_is_worked_on_alone(stages: Any) -> None:
+    stage: Stage = stages(3)
+    stage.submit(3)
+    stage.take().join(PATIENCE_SECONDS)
+    stage.take().join(PATIENCE_SECONDS)
+    eventually(lambda: sorted(stage.at_work) == [0, 1])
+    assert stage.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
+    stage.ledger.give_back_owned("lost", died=True)
+    third = stage.take()
+    eventually(lambda: stage.states()[2] is ItemState.RUNNING)
+    stage.finish(0)
+    eventually(lambda: stage.ended == [0])
+    assert sorted(stage.at_work) == [1]
+    stage.finish(1)
+    eventually(lambda: list(stage.at_work) == [2])
+    assert third.is_alive()
+    stage.finish(2)
+    third.join(PATIENCE_SECONDS)
+    assert stage.ended == [0, 1, 2]
+
+
+def test_what_raises_makes_room_as_well(stages: Any) -> None:
+    stage: Stage = stages(2)
+    stage.submit(9)
+    stage.finish(*range(len(stage.go_on)))
+    for _ in range(9):
+        stage.take().join(PATIENCE_SECONDS)
+    stage.items.drain()
+    assert sorted(stage.ended) == list(range(9))
+
+
+def test_draining_waits_for_all(stages: Any) -> None:
+    stage: Stage = stages(3)
+    stage.submit(2)
+    for _ in range(2):
+        stage.take().join(PATIENCE_SECONDS)
+    drain = threading.Thread(target=stage.items.drain)
+    drain.start()
+    stage.finish(1)
+    eventually(lambda: stage.ended == [1])
+    assert drain.is_alive()
+    stage.finish(0)
+    drain.join(PATIENCE_SECONDS)
+    assert not drain.is_alive()
+
+
+def test_an_item_past_its_time_shows(stages: Any) -> None:
+    stage: Stage = stages(2)
+    stage.submit(1)
+    stage.take().join(PATIENCE_SECONDS)
+    limit_seconds = LedgerLimits().job_timeout_seconds
+    assert not stage.deadlines.overdue(0)
+    assert stage.deadlines.overdue(-limit_seconds - 1)
+    stage.finish(0)
+    stage.items.drain()
+    assert not stage.deadlines.overdue(-limit_seconds - 1)
+
+
+def test_deadlines_are_of_the_present_child_alone() -> None:
+    deadlines = Deadlines(2)
+    deadlines.set(1, seconds=0)
+    time.sleep(0.001)
+    assert deadlines.overdue(0)
+    deadlines.clear_all()
+    assert not deadlines.overdue(0)

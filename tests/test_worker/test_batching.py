@@ -1,0 +1,251 @@
+"""Concurrent calls that share runs, with a real engine on a tiny network and gates in place of pauses."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.tiny_network import SIDE_PX, tiny_network
+from worker.cutout.arrays import Floats
+from worker.models.batching import Batcher, BatchFailed, Fill, doubled_sizes, every_size
+from worker.models.free_batch import free_batch
+
+PATIENCE_SECONDS = 20
+LONG_SECONDS = 60.0
+"""So long that whatever happens in a test did not wait for it."""
+
+SESSION = onnxruntime.InferenceSession(
+    free_batch(tiny_network(sigmoid=False)).SerializeToString(), providers=["CPUExecutionProvider"]
+)
+
+
+def run(batch: NDArray[Any]) -> Floats:
+    output: Floats = SESSION.run(None, {"input": batch})[0]
+    return output[:, 0]
+
+
+def new_slots(count: int) -> NDArray[Any]:
+    return np.full((count, 3, SIDE_PX, SIDE_PX), np.nan, np.float32)
+
+
+def filled_with(level: float) -> Fill:
+    def fill(slot: NDArray[Any]) -> None:
+        slot[...] = level
+
+    return fill
+
+
+def odds(level: float) -> float:
+    """What the network makes of a picture of one level."""
+    return float(run(np.full((1, 3, SIDE_PX, SIDE_PX), level, np.float32))[0, 0, 0])
+
+
+class Gated:
+    """The network behind a gate, which notes what it was given and whether two runs met."""
+
+    def __init__(self, *, opened: bool = True) -> None:
+        self.gate, self.entered = threading.Event(), threading.Semaphore(0)
+        self.sizes: list[int] = []
+        self.met = False
+        self._inside = threading.Lock()
+        if opened:
+            self.gate.set()
+
+    def __call__(self, batch: NDArray[Any]) -> Floats:
+        if not self._inside.acquire(blocking=False):
+            self.met = True
+            raise AssertionError("two runs at a time")
+        try:
+            self.sizes.append(len(batch))
+            self.entered.release()
+            assert self.gate.wait(PATIENCE_SECONDS)
+            return run(batch)
+        finally:
+            self._inside.release()
+
+
+class Callers:
+    """Threads that call a batcher; `arrived` counts those whose picture is about to lie in its slot."""
+
+    def __init__(self, pool: ThreadPoolExecutor, batcher: Batcher) -> None:
+        self.pool, self.batcher = pool, batcher
+        self.arrived, self.preparing = threading.Semaphore(0), threading.Semaphore(0)
+
+    def call(self, level: float, *, prepared: threading.Event | None = None) -> Future[Floats]:
+        def fill(slot: NDArray[Any]) -> None:
+            self.arrived.release()
+            slot[...] = level
+
+        def prepare() -> Fill:
+            self.preparing.release()
+            assert prepared is None or prepared.wait(PATIENCE_SECONDS)
+            return fill
+
+        return self.pool.submit(self.batcher, prepare)
+
+    def wait_for(self, count: int) -> None:
+        for _ in range(count):
+            assert self.arrived.acquire(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def pool() -> Any:
+    with ThreadPoolExecutor(8) as made:
+        yield made
+
+
+def batcher(network: Any, most: int = 4, wait_seconds: float = LONG_SECONDS) -> Batcher:
+    return Batcher(network, new_slots, sizes=every_size(most), wait_seconds=wait_seconds)
+
+
+def level_of(future: Future[Floats]) -> float:
+    map_ = future.result(PATIENCE_SECONDS)
+    assert map_.shape == (SIDE_PX, SIDE_PX)
+    assert np.ptp(map_) == 0
+    return float(map_[0, 0])
+
+
+def test_one_alone_runs_at_once() -> None:
+    network = Gated()
+    assert batcher(network)(lambda: filled_with(0.25))[0, 0] == odds(0.25)
+    assert network.sizes == [1]
+
+
+def test_who_comes_during_a_run_shares_the_next(pool: ThreadPoolExecutor) -> None:
+    network = Gated(opened=False)
+    callers = Callers(pool, batcher(network))
+    first = callers.call(0.0)
+    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    callers.wait_for(1)
+    others = [callers.call(level) for level in (0.1, 0.2, 0.3)]
+    callers.wait_for(3)
+    network.gate.set()
+    assert [level_of(future) for future in (first, *others)] == [odds(level) for level in (0.0, 0.1, 0.2, 0.3)]
+    assert network.sizes == [1, 3]
+
+
+def test_no_batch_is_larger_than_the_greatest(pool: ThreadPoolExecutor) -> None:
+    network = Gated(opened=False)
+    callers = Callers(pool, batcher(network, most=2))
+    first = callers.call(0.0)
+    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    others = [callers.call(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    callers.wait_for(6)
+    network.gate.set()
+    assert level_of(first) == odds(0.0)
+    assert {level_of(future) for future in others} == {odds(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5)}
+    assert network.sizes == [1, 2, 2, 1]
+
+
+def test_who_is_ready_waits_for_who_prepares(pool: ThreadPoolExecutor) -> None:
+    network, prepared = Gated(), threading.Event()
+    callers = Callers(pool, batcher(network))
+    late = callers.call(0.4, prepared=prepared)
+    assert callers.preparing.acquire(timeout=PATIENCE_SECONDS)
+    ready = callers.call(0.2)
+    callers.wait_for(1)
+    assert not network.sizes
+    prepared.set()
+    assert (level_of(ready), level_of(late)) == (odds(0.2), odds(0.4))
+    assert network.sizes == [2]
+
+
+def test_but_not_for_ever(pool: ThreadPoolExecutor) -> None:
+    network, prepared = Gated(), threading.Event()
+    callers = Callers(pool, batcher(network, wait_seconds=0.01))
+    late = callers.call(0.4, prepared=prepared)
+    assert callers.preparing.acquire(timeout=PATIENCE_SECONDS)
+    assert level_of(callers.call(0.2)) == odds(0.2)
+    prepared.set()
+    assert level_of(late) == odds(0.4)
+    assert network.sizes == [1, 1]
+
+
+def test_an_error_reaches_each_of_its_batch_and_nobody_else(pool: ThreadPoolExecutor) -> None:
+    network = Gated(opened=False)
+
+    def fails_for_two(batch: NDArray[Any]) -> Floats:
+        maps = network(batch)
+        if len(batch) == 2:
+            raise ValueError("out of memory")
+        return maps
+
+    callers = Callers(pool, batcher(fails_for_two))
+    first = callers.call(0.0)
+    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    pair = [callers.call(level) for level in (0.1, 0.2)]
+    callers.wait_for(3)
+    network.gate.set()
+    errors = [future.exception(PATIENCE_SECONDS) for future in pair]
+    assert all(isinstance(error, BatchFailed) and "out of memory" in str(error) for error in errors)
+    assert errors[0] is not errors[1]
+    assert level_of(first) == odds(0.0)
+    assert level_of(callers.call(0.3)) == odds(0.3)
+
+
+@pytest.mark.parametrize("where", ["prepare", "fill"])
+def test_a_picture_that_cannot_be_prepared_harms_no_other(pool: ThreadPoolExecutor, where: str) -> None:
+    network = Gated(opened=False)
+    callers = Callers(pool, batcher(network))
+
+    def refuse(*slot: NDArray[Any]) -> Any:
+        callers.arrived.release()
+        raise ValueError("no picture")
+
+    first = callers.call(0.0)
+    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    # Where it gets as far as a slot, it would run the batch for the others.
+    broken = pool.submit(callers.batcher, refuse if where == "prepare" else lambda: refuse)
+    callers.wait_for(2)
+    other = callers.call(0.2)
+    callers.wait_for(1)
+    network.gate.set()
+    assert isinstance(broken.exception(PATIENCE_SECONDS), ValueError)
+    assert (level_of(first), level_of(other)) == (odds(0.0), odds(0.2))
+
+
+def test_sizes_in_between_are_filled_up(pool: ThreadPoolExecutor) -> None:
+    network = Gated(opened=False)
+    callers = Callers(pool, Batcher(network, new_slots, sizes=doubled_sizes(4), wait_seconds=LONG_SECONDS))
+    first = callers.call(0.0)
+    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    others = [callers.call(level) for level in (0.1, 0.2, 0.3)]
+    callers.wait_for(4)
+    network.gate.set()
+    assert [level_of(future) for future in (first, *others)] == [odds(level) for level in (0.0, 0.1, 0.2, 0.3)]
+    assert network.sizes == [1, 4]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    levels=st.lists(st.floats(0, 1, width=16), min_size=1, max_size=24),
+    callers=st.integers(1, 8),
+    most=st.integers(1, 5),
+    wait_seconds=st.sampled_from([0.0, 0.001, LONG_SECONDS]),
+)
+def test_each_caller_gets_its_own_map(levels: list[float], callers: int, most: int, wait_seconds: float) -> None:
+    network = Gated()
+    shared = batcher(network, most, wait_seconds)
+    with ThreadPoolExecutor(callers) as pool:
+        found = list(pool.map(lambda level: float(shared(lambda: filled_with(level))[3, 5]), levels))
+    assert found == [odds(level) for level in levels]
+    assert not network.met
+    assert sum(network.sizes) == len(levels) == shared.spent.pictures
+    assert shared.spent.runs == len(network.sizes)
+    assert max(network.sizes) <= most
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"),
+    [(1, (1,)), (2, (1, 2)), (3, (1, 2, 3)), (4, (1, 2, 4)), (6, (1, 2, 4, 6)), (8, (1, 2, 4, 8))],
+)
+def test_few_sizes(most: int, sizes: tuple[int, ...]) -> None:
+    assert doubled_sizes(most) == sizes

@@ -1,0 +1,44 @@
+"""The GPU's benchmark works, and never claims a GPU that is not there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from worker.settings import NetworkSettings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(settings: NetworkSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "KEYCUT_MODELS_DIR": str(settings.models_dir),
+        "KEYCUT_CACHE_DIR": str(settings.cache_dir),
+        "KEYCUT_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "benchmarks/gpu.py", "--model", "tiny", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+
+
+def test_three_pictures_on_the_cpu(tiny_settings: NetworkSettings) -> None:
+    done = run(tiny_settings, "--device", "cpu", "--items", "3", "--batch", "2", "--at-once", "3")
+    assert done.returncode == 0, done.stderr
+    assert "not run on a GPU" in done.stdout
+    assert re.search(r"^ +3 +[\d.]+ +[\d.]+% +[12]\.\d\d +[\d.]+$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"to keep it busy takes [\d.]+ processors", done.stdout)
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
+)
+def test_without_a_gpu_it_says_so(tiny_settings: NetworkSettings) -> None:
+    done = run(tiny_settings)
+    assert done.returncode == 2
+    assert done.stdout.startswith("not run on a GPU: ")

@@ -1,0 +1,110 @@
+"""Several items at once in one process: each with its own claim, heartbeat and thread; they share the network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.sharedctypes import RawArray
+
+import structlog
+
+from jobs.record import Claim
+from jobs.spec import Lane
+from worker.heartbeat import Heartbeat
+from worker.runner import Runner
+
+log = structlog.get_logger(__name__)
+
+
+class Deadlines:
+    """When each item that is being worked on must have ended, for the process that looks from outside.
+
+    It lies in memory that a forked child shares with its parent, without locks: a child that is killed would keep
+    them. An entry is one number, which is written at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Make room for so many items, before the fork."""
+        self._ends_at = RawArray("d", count)
+
+    def __len__(self) -> int:
+        return len(self._ends_at)
+
+    def set(self, place: int, seconds: float) -> None:
+        """The item at this place has so much time from now."""
+        self._ends_at[place] = time.monotonic() + seconds
+
+    def clear(self, place: int) -> None:
+        """The item has ended."""
+        self._ends_at[place] = 0
+
+    def clear_all(self) -> None:
+        """The child has gone."""
+        for place in range(len(self)):
+            self.clear(place)
+
+    def overdue(self, margin_seconds: float) -> bool:
+        """Whether an item has not ended so long after its time."""
+        latest = time.monotonic() - margin_seconds
+        return any(0 < ends_at < latest for ends_at in self._ends_at)
+
+
+class AtOnce:
+    """Works on as many items at once as there are deadlines; one alone has the caller's own thread."""
+
+    def __init__(self, runner: Runner, deadlines: Deadlines) -> None:
+        self._runner, self._deadlines = runner, deadlines
+        self._free = list(range(len(deadlines)))
+        self._changed = threading.Condition()
+        self._threads = ThreadPoolExecutor(len(deadlines), "item")
+
+    def take_one(self, lanes: Sequence[Lane]) -> None:
+        """Claim one item of the lanes, begin with it, and return once there is room for another.
+
+        A hint that is kept until then is safe to acknowledge: the ledger has the claim, and this process asks for
+        no more work than it can begin with.
+
+        An item whose worker has died before is worked on alone. If it killed that worker it kills this one too,
+        and those that happen to lie beside it should not use up their attempts with it.
+        """
+        claim = self._runner.claim(lanes)
+        if claim is None:
+            return
+        place = self._place_for(claim)
+        if len(self._deadlines) == 1:
+            self._work(place, claim)
+        elif claim.attempt > 1:
+            with Heartbeat(self._runner.store, claim, self._runner.beat_seconds):
+                self._wait_for_free(len(self._deadlines) - 1)
+            self._work(place, claim)
+        else:
+            self._threads.submit(self._work, place, claim)
+            self._wait_for_free(1)
+
+    def drain(self) -> None:
+        """Return when every item has ended."""
+        self._wait_for_free(len(self._deadlines))
+
+    def _place_for(self, claim: Claim) -> int:
+        with self._changed:
+            place = self._free.pop()
+        self._deadlines.set(place, claim.deadline_in_seconds)
+        return place
+
+    def _wait_for_free(self, count: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._free) >= count)
+
+    def _work(self, place: int, claim: Claim) -> None:
+        try:
+            self._runner.work_on(claim)
+        except Exception:
+            # Such as a ledger that stayed away until the item's time was over; it goes on from there by itself.
+            log.exception("item_left", task=claim.task, item=claim.index)
+        finally:
+            self._deadlines.clear(place)
+            with self._changed:
+                self._free.append(place)
+                self._changed.notify_all()

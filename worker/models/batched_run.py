@@ -1,0 +1,86 @@
+"""One engine for many threads: each prepares its own picture, and their runs are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from worker.cutout.arrays import ByteMask, Floats, RgbImage
+from worker.models.batching import Batcher, Fill, Slots
+from worker.models.engine import Engine
+from worker.models.errors import BatchesRefused
+from worker.models.processing import Processing, resize
+from worker.models.row import WeightsFile
+
+_GREYS: Final = (0, 255)
+"""Pictures to try a network with, as different as can be."""
+_REMEDY: Final = "set KEYCUT_PICTURES_PER_RUN=1"
+_LEVEL_TOLERANCE: Final = 0.02
+_SPREAD_TOLERANCE: Final = 0.05
+"""What a map may change by beside others: so much, and so much of what lies between its extremes. Libraries choose
+other ways of computing for other sizes, with other rounding; half precision shows it."""
+
+
+class BatchedRun:
+    """An engine with the row that says how to feed it, for any number of callers at a time.
+
+    Attributes:
+        engine: runs the network.
+        processing: makes its input and reads its output.
+        batcher: shares its runs, and counts them.
+    """
+
+    def __init__(self, engine: Engine, row: WeightsFile, *, sizes: Sequence[int], wait_seconds: float) -> None:
+        """Prepare it.
+
+        Args:
+            engine: of a graph that takes any number of pictures.
+            row: of its weights.
+            sizes: as for `Batcher`.
+            wait_seconds: as for `Batcher`.
+        """
+        self.engine = engine
+        self.processing = Processing(row, engine.input_type)
+        self._input_px, self._sizes = row.input_px, sizes
+        self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
+
+    def __call__(self, image: RgbImage) -> ByteMask:
+        """As `Segmenter.__call__`."""
+
+        def prepare() -> Fill:
+            # A large picture takes a while to shrink, and nobody's slot should wait for it.
+            small = resize(image, *self._input_px)
+
+            def fill(slot: Slots) -> None:
+                self.processing.prepare(small, slot)
+
+            return fill
+
+        return self.processing.mask(self.batcher(prepare), *image.shape[:2])
+
+    def warm_up(self) -> None:
+        """Run every size of batch once, and see that no picture changes what comes of its neighbour.
+
+        Raises:
+            BatchesRefused: the network cannot be run on batches, or mixes their pictures.
+        """
+        try:
+            alone = np.stack([self._levels(1, level)[0] for level in _GREYS])
+            batches = [self._levels(size, *_GREYS) for size in self._sizes]
+        except Exception as error:  # every error class of an engine is its own
+            raise BatchesRefused(f"batches of pictures cannot be run: {error}; {_REMEDY}") from error
+        tolerance = _LEVEL_TOLERANCE + _SPREAD_TOLERANCE * float(np.ptp(alone))
+        for maps in batches:
+            expected = alone[np.arange(len(maps)) % len(_GREYS)]
+            if np.abs(maps - expected).max() > tolerance:
+                raise BatchesRefused(f"the network mixes the pictures of a batch; {_REMEDY}")
+
+    def _levels(self, size: int, *levels: int) -> Floats:
+        """What comes of pictures of one grey level each, which take turns."""
+        batch = self.processing.new_batch(size)
+        for place in range(size):
+            grey = np.full((*self._input_px, 3), levels[place % len(levels)], np.uint8)
+            self.processing.prepare(grey, batch[place])
+        return self.engine.run(batch)

@@ -1,0 +1,64 @@
+"""A session of ONNX Runtime with its input and output bound to buffers of its device.
+
+Without that the library makes both anew for every run, and on a GPU waits for each copy in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from worker.cutout.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The buffers of one size of batch."""
+
+    binding: Any
+    """`onnxruntime.IOBinding`."""
+    input: Any
+    """`onnxruntime.OrtValue`."""
+    output: Any
+    """The same."""
+
+
+class BoundSession:
+    """Runs a session on buffers that stay, one pair for each size of batch that it has seen."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
+        """Take a session.
+
+        Args:
+            session: with one input; of its outputs only the first is read.
+            device: `cpu` or `cuda`, whichever the session computes on; the first of its kind.
+        """
+        self._session, self._device = session, device
+        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        self._bound: dict[tuple[int, ...], _Bound] = {}
+
+    def run(self, batch: NDArray[Any]) -> Floats:
+        """The session's first output, as float32 that the caller may keep."""
+        bound = self._bound.get(batch.shape)
+        if bound is None:
+            bound = self._bound[batch.shape] = self._bind(batch)
+        else:
+            bound.input.update_inplace(batch)
+            self._session.run_with_iobinding(bound.binding)
+        # A copy in any case: on a CPU the array is the buffer itself, which the next run writes over.
+        return np.array(bound.output.numpy(), np.float32)
+
+    def _bind(self, batch: NDArray[Any]) -> _Bound:
+        """Make the buffers of a size, by a first run that shows how large the output is."""
+        binding = self._session.io_binding()
+        buffer = onnxruntime.OrtValue.ortvalue_from_numpy(batch.copy(), self._device, 0)
+        binding.bind_ortvalue_input(self._input, buffer)
+        binding.bind_output(self._output, self._device, 0)
+        self._session.run_with_iobinding(binding)
+        (output,) = binding.get_outputs()
+        binding.bind_ortvalue_output(self._output, output)
+        return _Bound(binding, buffer, output)
