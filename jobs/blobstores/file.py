@@ -6,8 +6,9 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,6 +24,7 @@ TEMPORARY_PREFIX: Final = ".writing-"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _FOLDER_ATTEMPTS: Final = 20
+_COPIED_BYTES: Final = 2**20
 
 
 class FileBlobStore(BlobStore):
@@ -41,18 +43,10 @@ class FileBlobStore(BlobStore):
     @override
     def put(self, key: BlobKey, data: bytes) -> None:
         path = self._path(key)
-        temporary = path.with_name(_temporary_name())
-        with _storage_errors():
-            try:
-                self._create_with_folders(temporary)
-                _write(temporary, data)
-                temporary.replace(path)
-                _sync_folder(path.parent)
-            except OSError:
-                with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                self._remove_empty_folders(path)
-                raise
+        with _storage_errors(), self._temporary(path) as temporary:
+            _write(temporary, [data])
+            temporary.replace(path)
+            _sync_folder(path.parent)
 
     @override
     def get(self, key: BlobKey) -> bytes:
@@ -68,6 +62,23 @@ class FileBlobStore(BlobStore):
                 # A volume that is not there has no blobs either, but none of them is lost.
                 self._root.stat()
                 raise BlobMissing(f"no blob {key}") from None
+
+    @override
+    def copy(self, source: BlobKey, target: BlobKey) -> None:
+        """Give the file a second name: it is never changed, so that serves as well as other bytes.
+
+        Where that is not to be had, across the parts of a storage or because there is something already, the bytes
+        are copied.
+        """
+        path = self._path(target)
+        with self.open(source) as original, _storage_errors(), self._temporary(path) as temporary:
+            try:
+                path.hardlink_to(self._path(source))
+                temporary.unlink()
+            except OSError:
+                _write(temporary, iter(partial(original.read, _COPIED_BYTES), b""))
+                temporary.replace(path)
+            _sync_folder(path.parent)
 
     @override
     def delete(self, key: BlobKey) -> None:
@@ -109,13 +120,26 @@ class FileBlobStore(BlobStore):
             probe = self._root / _temporary_name()
             try:
                 _create(probe)
-                _write(probe, b"probe")
+                _write(probe, [b"probe"])
             finally:
                 probe.unlink(missing_ok=True)
 
     def _path(self, key: BlobKey) -> Path:
         # A key's parts hold no separator and no dot, so the path cannot leave the root.
         return self._root / str(key)
+
+    @contextmanager
+    def _temporary(self, path: Path) -> Iterator[Path]:
+        """An empty file beside a blob's place, which holds the folder; it is removed if the block fails."""
+        temporary = path.with_name(_temporary_name())
+        try:
+            self._create_with_folders(temporary)
+            yield temporary
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            self._remove_empty_folders(path)
+            raise
 
     def _create_with_folders(self, path: Path) -> None:
         """Create an empty file, and the folders of its item and task.
@@ -187,10 +211,10 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE))
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a whole file and wait until it is on the disk."""
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 

@@ -39,6 +39,10 @@ class MemoryBlobStore(BlobStore):
         return io.BytesIO(self.get(key))
 
     @override
+    def copy(self, source: BlobKey, target: BlobKey) -> None:
+        self.put(target, self.get(source))
+
+    @override
     def delete(self, key: BlobKey) -> None:
         with self._lock:
             self._blobs.pop(str(key), None)

@@ -58,6 +58,10 @@ class S3BlobStore(BlobStore):
         return io.BufferedReader(reader, _READ_AHEAD_BYTES)
 
     @override
+    def copy(self, source: BlobKey, target: BlobKey) -> None:
+        ask(lambda: self._copy(source, target))
+
+    @override
     def delete(self, key: BlobKey) -> None:
         ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(str(key))))
 
@@ -94,6 +98,15 @@ class S3BlobStore(BlobStore):
                 Bucket=self._bucket, Key=self._name(path), Body=io.BytesIO(data), ContentLength=len(data)
             )
         )
+
+    def _copy(self, source: BlobKey, target: BlobKey) -> None:
+        """Have the server copy an object: its bytes do not pass through here."""
+        with self._missing(source):
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=self._name(str(target)),
+                CopySource={"Bucket": self._bucket, "Key": self._name(str(source))},
+            )
 
     def _read(self, key: BlobKey) -> bytes:
         with closing(self._fetch(key)["Body"]) as body:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from jobs.ids import BlobKey, TaskUid
+from jobs.errands import Errand, ErrandKind
+from jobs.ids import BlobKey, TaskUid, fetched_key
 from jobs.presence import WorkerPresence
-from jobs.record import ErrorFacts, Item, ItemState, Result, Task, status_of
+from jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, ItemState, Result, Task, status_of
 from jobs.spec import CutoutSpec, Lane
+from jobs.stores.keys import parse_errand_name
+from jobs.uploads import Upload
 
 
 def milliseconds(seconds: float) -> int:
@@ -59,6 +62,46 @@ def decode_presence(text: str) -> WorkerPresence:
     return WorkerPresence(**fields | {"lane": Lane(fields["lane"])})
 
 
+def encode_upload(upload: Upload) -> str:
+    """An upload as JSON."""
+    return json.dumps(asdict(upload) | {"blob": str(upload.blob)})
+
+
+def decode_upload(text: str) -> Upload:
+    """The inverse of `encode_upload`."""
+    fields = json.loads(text)
+    return Upload(**fields | {"blob": BlobKey.parse(fields["blob"])})
+
+
+def encode_deliveries(deliveries: Sequence[Delivery]) -> str:
+    """What a task's end makes due, as JSON."""
+    return json.dumps([{"kind": delivery.kind, "url": delivery.url} for delivery in deliveries])
+
+
+def decode_deliveries(text: str) -> tuple[Delivery, ...]:
+    """The inverse of `encode_deliveries`."""
+    return tuple(Delivery(kind=DeliveryKind(fields["kind"]), url=fields["url"]) for fields in json.loads(text))
+
+
+def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
+    """An errand that was taken, from its hash."""
+    task, kind, number = parse_errand_name(name)
+    index = number if kind is ErrandKind.FETCH else 0
+    return Errand(
+        id=name,
+        kind=kind,
+        task=task,
+        index=index,
+        account=fields["account"],
+        url=fields["url"],
+        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH else None,
+        attempt=int(fields["attempt"]),
+        first_due_at_ms=int(fields["first_due_at_ms"]),
+        now_ms=int(fields["taken_at_ms"]),
+        token=token,
+    )
+
+
 def decode_item(index: int, fields: Mapping[str, str]) -> Item:
     """An item from its hash."""
     return Item(
@@ -87,4 +130,5 @@ def decode_task(uid: TaskUid, fields: Mapping[str, str], items: Sequence[Mapping
         created_at_ms=int(fields["created_at_ms"]),
         ended_at_ms=int(fields["ended_at_ms"]) if "ended_at_ms" in fields else None,
         items=tuple(decode_item(index, item) for index, item in enumerate(items)),
+        memo=fields.get("memo", ""),
     )

@@ -1,20 +1,26 @@
 """The Redis keys of the ledger, all behind one prefix whose hash tag keeps them in one slot of a cluster.
 
-An item is named `<task uid>:<index>`, times are milliseconds since the epoch, credits are whole numbers.
+An item is named `<task uid>:<index>`, an errand `<task uid>:<kind>:<number>`: a fetch by its item's index, a delivery by
+its place among the task's deliveries. Times are milliseconds since the epoch, credits are whole numbers.
 
 | Key | Type | Holds |
 | --- | --- | --- |
-| `task:<uid>` | hash | account, origin, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); hidden (1 once its blobs are being deleted) |
-| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
+| `task:<uid>` | hash | account, origin, memo, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted) |
+| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms) |
 | `totals` | hash | accepted (last acceptance number), turn (last place in a line of accounts), open (items that wait or run); pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |
 | `lane:<lane>` | zset | waiting items by hinted_at_ms: their count, and who has gone without a hint for longest |
 | `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
 | `waiting:<lane>/<account>` | zset | the account's waiting items by acceptance number |
-| `queued` | zset | waiting items of all lanes by queued_at_ms, for the limit on queue age |
+| `queued` | zset | waiting items of all lanes, and those that are still to be fetched, by queued_at_ms, for the limit on queue age |
 | `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
+| `errand:<errand>` | hash | account, url, attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did) |
+| `errands` | zset | errands by the time when they are due: while a courier has one, the end of its lease |
+| `takings` | hash | token → errand that a courier has |
+| `upload:<uid>` | hash | account, picture, used_at_ms; hidden (1 once its blob is being deleted) |
+| `uploads` | zset | uploads by used_at_ms, for retention |
 | `unfinished:<account>` | zset | tasks with items that have not ended, by acceptance number of the first item |
 | `ended` | zset | ended tasks by ended_at_ms, for retention |
 | `idempotency:<account>/<digest of the key>` | hash, expires | uid of the first task, content_digest, until_ms |
@@ -31,6 +37,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from jobs.errands import ErrandKind
 from jobs.ids import TaskUid
 
 KEY_PREFIX: Final = "{keycut}:"
@@ -39,6 +46,23 @@ KEY_PREFIX: Final = "{keycut}:"
 def item_name(uid: TaskUid, index: int) -> str:
     """The name of an item in keys and indexes."""
     return f"{uid}:{index}"
+
+
+def errand_name(uid: TaskUid, kind: ErrandKind, number: int) -> str:
+    """The name of an errand in keys and indexes.
+
+    Args:
+        uid: its task.
+        kind: what is to be done.
+        number: the item of a fetch; the place of a delivery among the task's.
+    """
+    return f"{uid}:{kind}:{number}"
+
+
+def parse_errand_name(name: str) -> tuple[TaskUid, ErrandKind, int]:
+    """The inverse of `errand_name`."""
+    uid, kind, number = name.split(":")
+    return TaskUid(uid), ErrandKind(kind), int(number)
 
 
 def idempotency_name(account: str, key: str) -> str:

@@ -18,11 +18,12 @@ from jobs.stores.codec import decode_spec, decode_task, encode_error, encode_res
 from jobs.stores.endings import TERMINATED, TOO_SLOW
 from jobs.stores.keys import item_name
 from jobs.stores.memory_create import accept, check
-from jobs.stores.memory_upkeep import MemoryUpkeep
+from jobs.stores.memory_errands import MemoryErrands
+from jobs.stores.memory_uploads import MemoryUploads
 from jobs.upkeep import Leftovers, TakenBack
 
 
-class MemoryLedger(MemoryUpkeep, LedgerStore):
+class MemoryLedger(MemoryErrands, MemoryUploads, LedgerStore):
     """The ledger in memory; one lock makes each move one step."""
 
     @override
@@ -31,7 +32,7 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
             if task.uid in self._state.tasks:
                 return Created(uid=task.uid, repeated=False)
             if task.idempotency is not None:
-                first = self._state.remembered(task.account, task.idempotency)
+                first = self._state.repeated(task.account, task.idempotency)
                 if first is not None:
                     return Created(uid=first, repeated=True)
             check(self._state, task)
@@ -178,7 +179,13 @@ class MemoryLedger(MemoryUpkeep, LedgerStore):
     @override
     def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
         with self._lock:
-            return self._state.remembered(account, idempotency)
+            return self._state.repeated(account, idempotency)
+
+    @override
+    def named(self, account: str, key: str) -> TaskUid | None:
+        with self._lock:
+            first = self._state.remembered(account, key)
+            return first and first[0]
 
     @override
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:

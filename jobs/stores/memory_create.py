@@ -5,8 +5,10 @@ from __future__ import annotations
 from jobs.errors import InsufficientCredits, QueueFull, SourceExpired
 from jobs.ids import made_at_seconds
 from jobs.record import ItemState, NewTask
-from jobs.stores.codec import encode_spec, milliseconds
+from jobs.stores.codec import encode_deliveries, encode_spec, milliseconds
+from jobs.stores.endings import SOURCE_TOO_OLD
 from jobs.stores.keys import idempotency_name, item_name
+from jobs.stores.memory_errand_records import fetch_name
 from jobs.stores.memory_state import LedgerState
 
 
@@ -23,7 +25,7 @@ def check(state: LedgerState, task: NewTask) -> None:
     _check_cap("service", total_open, limits.total_queue_cap, task, state.pace.ends_per_second(now_ms))
     age_ms = now_ms - milliseconds(made_at_seconds(task.uid))
     if age_ms > milliseconds(limits.source_max_age_seconds):
-        raise SourceExpired("the pictures were uploaded too long ago; send them again")
+        raise SourceExpired(SOURCE_TOO_OLD)
 
 
 def _check_cap(scope: str, queued: int, cap: int, task: NewTask, ends_per_second: float) -> None:
@@ -41,7 +43,7 @@ def accept(state: LedgerState, task: NewTask) -> None:
         state.accepted += 1
         state.items.update(
             name,
-            state=ItemState.QUEUED,
+            state=ItemState.QUEUED if item.source_url is None else ItemState.FETCHING,
             account=task.account,
             lane=item.lane,
             spec=encode_spec(item.spec),
@@ -53,13 +55,18 @@ def accept(state: LedgerState, task: NewTask) -> None:
             queued_at_ms=now_ms,
             hinted_at_ms=now_ms,
         )
-        state.enter_queue(name)
+        if item.source_url is None:
+            state.enter_queue(name)
+        else:
+            state.errands.add(fetch_name(name), task.account, item.source_url, now_ms)
         account["reserved"] += reserved
     account["open"] += len(task.items)
     state.tasks.update(
         task.uid,
         account=task.account,
         origin=task.origin,
+        memo=task.memo,
+        deliveries=encode_deliveries(task.deliveries),
         created_at_ms=now_ms,
         item_count=len(task.items),
         open_count=len(task.items),

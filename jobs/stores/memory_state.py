@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from jobs.errors import IdempotencyConflict, WorkerLost
 from jobs.ids import BlobKey, TaskUid
-from jobs.record import ErrorFacts, Idempotency, ItemState
+from jobs.record import Delivery, ErrorFacts, Idempotency, ItemState
 from jobs.spec import Lane
 from jobs.store import Balance, LedgerLimits
-from jobs.stores.codec import encode_error, milliseconds
+from jobs.stores.codec import decode_deliveries, encode_error, milliseconds
 from jobs.stores.endings import worker_lost
 from jobs.stores.keys import idempotency_name, item_name
+from jobs.stores.memory_errand_records import ErrandRecords, fetch_name
 from jobs.stores.memory_events import MemoryTaskEvents
 from jobs.stores.memory_records import Records
 from jobs.stores.pace import Pace
@@ -31,6 +32,8 @@ class LedgerState:
         self.limits = limits
         self.tasks = Records()
         self.items = Records()
+        self.errands = ErrandRecords()
+        self.uploads = Records()
         self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.idempotency: dict[str, tuple[TaskUid, str, int]] = {}
         self.claims: dict[str, str] = {}
@@ -69,18 +72,28 @@ class LedgerState:
         retention_ms = milliseconds(self.limits.retention_seconds)
         return "ended_at_ms" not in fields or self.now_ms() - int(fields["ended_at_ms"]) < retention_ms
 
-    def remembered(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+    def remembered(self, account: str, key: str) -> tuple[TaskUid, str] | None:
+        """The task that an idempotency key stands for, and the digest of its content.
+
+        None when there is none to be seen.
+        """
+        name = idempotency_name(account, key)
+        if name not in self.idempotency:
+            return None
+        uid, content_digest, until_ms = self.idempotency[name]
+        gone = until_ms <= self.now_ms() or not self.visible(uid, account)
+        return None if gone else (uid, content_digest)
+
+    def repeated(self, account: str, idempotency: Idempotency) -> TaskUid | None:
         """The task that an idempotency key stands for; None when there is none to be seen.
 
         Raises:
             IdempotencyConflict: the key was used before with other content.
         """
-        name = idempotency_name(account, idempotency.key)
-        if name not in self.idempotency:
+        first = self.remembered(account, idempotency.key)
+        if first is None:
             return None
-        uid, content_digest, until_ms = self.idempotency[name]
-        if until_ms <= self.now_ms() or not self.visible(uid, account):
-            return None
+        uid, content_digest = first
         if content_digest != idempotency.content_digest:
             raise IdempotencyConflict("the idempotency key was used before with other content")
         return uid
@@ -110,6 +123,10 @@ class LedgerState:
         times = sorted((int(self.items.read(name)[time_field]), name) for name in names)
         return [name for time_ms, name in times if time_ms <= until_ms]
 
+    def deliveries(self, uid: TaskUid) -> tuple[Delivery, ...]:
+        """What a task's end makes due."""
+        return decode_deliveries(self.tasks.read(uid)["deliveries"])
+
     def item_names(self, uid: TaskUid) -> list[str]:
         """The items of a task in order."""
         return [item_name(uid, index) for index in range(int(self.tasks.read(uid)["item_count"]))]
@@ -132,6 +149,7 @@ class LedgerState:
         self.tasks.add(uid, "done_count", int(done))
         if self.tasks.add(uid, "open_count", -1) == 0:
             self.tasks.update(uid, ended_at_ms=now_ms)
+            self.errands.add_deliveries(uid, fields["account"], self.deliveries(uid), now_ms)
         self.events.tell(uid)
 
     def keep_pace(self, account: str) -> None:
@@ -140,16 +158,21 @@ class LedgerState:
             pace.keep(self.now_ms())
 
     def fail_item(self, name: str, error: ErrorFacts) -> None:
-        """Fail an item that waits or runs, without its worker: a late answer with the old token is refused.
+        """Fail an item that is fetched, waits or runs, without its worker or courier.
 
-        Its source is noted for `take_leftovers`.
+        A late answer with the old token is refused. The source is noted for `take_leftovers`, unless it is still
+        to be fetched.
         """
-        if self.items.read(name)["state"] != ItemState.RUNNING:
-            self.leave_queue(name)
+        fields = self.items.read(name)
+        if fields["state"] == ItemState.FETCHING:
+            self.errands.remove(fetch_name(name))
+        else:
+            if fields["state"] == ItemState.QUEUED:
+                self.leave_queue(name)
+            sources = self._poisoned if error.kind == WorkerLost.kind else self._left
+            sources.append(BlobKey.parse(fields["source"]))
         self.end_item(name, ItemState.FAILED, {"error": encode_error(error)})
         self.items.remove(name, "token")
-        sources = self._poisoned if error.kind == WorkerLost.kind else self._left
-        sources.append(BlobKey.parse(self.items.read(name)["source"]))
 
     def take_leftovers(self) -> Leftovers:
         """The sources of the items that the present move failed."""

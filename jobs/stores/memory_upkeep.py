@@ -15,6 +15,7 @@ from jobs.store import LedgerLimits
 from jobs.stores.codec import milliseconds
 from jobs.stores.endings import TOO_LATE, TOO_SLOW
 from jobs.stores.memory_events import MemoryTaskEvents
+from jobs.stores.memory_records import Records
 from jobs.stores.memory_state import LedgerState
 from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
 
@@ -56,7 +57,8 @@ class MemoryUpkeep(Upkeep):
             lapsed = self._state.in_order("lease_until_ms", self._state.claims.values(), now_ms)
             taken_back = Counter(self._take_back(name) for name in lapsed[:BATCH])
             queued_before_ms = now_ms - milliseconds(self._limits.queue_timeout_seconds)
-            too_late = self._state.in_order("queued_at_ms", self._state.waiting(), queued_before_ms)[:BATCH]
+            waiting = self._state.waiting() + self._state.errands.fetches()
+            too_late = self._state.in_order("queued_at_ms", waiting, queued_before_ms)[:BATCH]
             for name in too_late:
                 self._state.fail_item(name, TOO_LATE)
             hints = {lane: self._hint_missing(lane, under_way) for lane, under_way in pending.items()}
@@ -89,16 +91,24 @@ class MemoryUpkeep(Upkeep):
     @override
     def hide_expired(self) -> tuple[TaskUid, ...]:
         with self._lock:
-            until_ms = self._state.now_ms() - milliseconds(self._limits.retention_seconds)
-            ended = (
-                (int(fields["ended_at_ms"]), TaskUid(uid))
-                for uid in self._state.tasks
-                if "ended_at_ms" in (fields := self._state.tasks.read(uid))
-            )
-            uids = [uid for ended_at_ms, uid in sorted(ended) if ended_at_ms <= until_ms][:BATCH]
+            limits = self._limits
+            uids = self._hide(self._state.tasks, "ended_at_ms", limits.retention_seconds)
             for uid in uids:
-                self._state.tasks.update(uid, hidden=1)
-            return tuple(uids)
+                self._state.errands.remove_deliveries(uid, self._state.deliveries(uid))
+            return uids + self._hide(self._state.uploads, "used_at_ms", limits.upload_retention_seconds)
+
+    def _hide(self, records: Records, time_field: str, retention_seconds: float) -> tuple[TaskUid, ...]:
+        """Mark what is past its retention, at most a batch, by one of its times."""
+        until_ms = self._state.now_ms() - milliseconds(retention_seconds)
+        times = sorted(
+            (int(fields[time_field]), TaskUid(uid))
+            for uid in records
+            if time_field in (fields := records.read(uid))
+        )
+        uids = tuple(uid for time_ms, uid in times if time_ms <= until_ms)[:BATCH]
+        for uid in uids:
+            records.update(uid, hidden=1)
+        return uids
 
     @override
     def forget(self, uid: TaskUid) -> None:
@@ -107,13 +117,12 @@ class MemoryUpkeep(Upkeep):
                 for name in self._state.item_names(uid):
                     self._state.items.delete(name)
                 self._state.tasks.delete(uid)
+            if "hidden" in self._state.uploads.read(uid):
+                self._state.uploads.delete(uid)
 
     @override
     def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
         with self._lock:
             made_before_ms = self._state.now_ms() - milliseconds(older_than_seconds)
-            return tuple(
-                uid
-                for uid in uids
-                if uid not in self._state.tasks and milliseconds(made_at_seconds(uid)) < made_before_ms
-            )
+            old = (uid for uid in uids if milliseconds(made_at_seconds(uid)) < made_before_ms)
+            return tuple(uid for uid in old if uid not in self._state.tasks and uid not in self._state.uploads)

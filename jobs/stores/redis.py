@@ -15,29 +15,32 @@ from jobs.errors import (
     SubmissionRefused,
 )
 from jobs.ids import BlobKey, TaskUid, made_at_seconds
-from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
+from jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
 from jobs.spec import Lane
 from jobs.store import Balance, Created, LedgerStore
 from jobs.stores.client import Json, connect, ledger_errors
 from jobs.stores.codec import (
     decode_spec,
     decode_task,
+    encode_deliveries,
     encode_error,
     encode_result,
     encode_spec,
     milliseconds,
 )
-from jobs.stores.endings import TERMINATED
+from jobs.stores.endings import SOURCE_TOO_OLD, TERMINATED
 from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.pace import PACE_SECONDS
+from jobs.stores.redis_errands import RedisErrands
 from jobs.stores.redis_presence import RedisPresence
-from jobs.stores.redis_upkeep import RedisUpkeep, leftovers
+from jobs.stores.redis_upkeep import leftovers
+from jobs.stores.redis_uploads import RedisUploads
 from jobs.upkeep import Leftovers, TakenBack
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 
 
-class RedisLedger(RedisUpkeep, LedgerStore):
+class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
     """The ledger in Redis: every move is one Lua script on the server's clock."""
 
     @override
@@ -47,24 +50,19 @@ class RedisLedger(RedisUpkeep, LedgerStore):
             "uid": task.uid,
             "account": task.account,
             "origin": task.origin,
+            "memo": task.memo,
             "made_at_ms": milliseconds(made_at_seconds(task.uid)),
             "account_cap": limits.account_queue_cap if task.account_cap is None else task.account_cap,
             "total_cap": limits.total_queue_cap,
             "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
             "retention_ms": self._retention_ms,
             "pace_ms": milliseconds(PACE_SECONDS),
-            "items": [
-                {
-                    "lane": item.lane,
-                    "spec": encode_spec(item.spec),
-                    "source": str(item.source),
-                    "price": item.price,
-                }
-                for item in task.items
-            ],
+            "items": [_item(item) for item in task.items],
         }
+        if task.deliveries:
+            arguments["deliveries"] = encode_deliveries(task.deliveries)
         if task.idempotency is not None:
-            arguments["idempotency"] = _named(task.account, task.idempotency) | {
+            arguments["idempotency"] = _idempotency(task.account, task.idempotency) | {
                 "lifetime_ms": milliseconds(limits.idempotency_seconds)
             }
         verdict, *facts = self._scripts.run("create", **arguments)
@@ -131,7 +129,7 @@ class RedisLedger(RedisUpkeep, LedgerStore):
     @override
     def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
         verdict, *facts = self._scripts.run(
-            "recall", idempotency=_named(account, idempotency), retention_ms=self._retention_ms
+            "recall", idempotency=_idempotency(account, idempotency), retention_ms=self._retention_ms
         )
         match verdict:
             case "known":
@@ -140,6 +138,12 @@ class RedisLedger(RedisUpkeep, LedgerStore):
                 return None
             case _:
                 raise _refusal(verdict, facts)
+
+    @override
+    def named(self, account: str, key: str) -> TaskUid | None:
+        name = idempotency_name(account, key)
+        uid = self._scripts.run("named", idempotency={"name": name}, retention_ms=self._retention_ms)
+        return None if uid is None else TaskUid(uid)
 
     @override
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
@@ -203,7 +207,18 @@ def _task(uid: TaskUid, hashes: Sequence[Sequence[str]] | None) -> Task | None:
     return decode_task(uid, task, items)
 
 
-def _named(account: str, idempotency: Idempotency) -> dict[str, Json]:
+def _item(item: NewItem) -> dict[str, Json]:
+    """A new item as CREATE takes it."""
+    fields: dict[str, Json] = {
+        "lane": item.lane,
+        "spec": encode_spec(item.spec),
+        "source": str(item.source),
+        "price": item.price,
+    }
+    return fields if item.source_url is None else fields | {"url": item.source_url}
+
+
+def _idempotency(account: str, idempotency: Idempotency) -> dict[str, Json]:
     """An idempotency key as the scripts take it."""
     name = idempotency_name(account, idempotency.key)
     return {"name": name, "content_digest": idempotency.content_digest}
@@ -222,7 +237,7 @@ def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
         case ("full", scope, open_count, cap, over, ends_per_second):
             return QueueFull(scope, open_count, cap, over=over, ends_per_second=float(ends_per_second))
         case ("expired",):
-            return SourceExpired("the pictures were uploaded too long ago; send them again")
+            return SourceExpired(SOURCE_TOO_OLD)
         case ("conflict",):
             return IdempotencyConflict("the idempotency key was used before with other content")
         case _:

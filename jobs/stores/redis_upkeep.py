@@ -43,6 +43,7 @@ class RedisUpkeep(Upkeep):
         self._client = client
         self._limits = limits
         self._retention_ms = milliseconds(limits.retention_seconds)
+        self._upload_retention_ms = milliseconds(limits.upload_retention_seconds)
         self._prefix = key_prefix
         self._scripts = Scripts(client, key_prefix, clock_offset_ms)
 
@@ -84,7 +85,12 @@ class RedisUpkeep(Upkeep):
 
     @override
     def hide_expired(self) -> tuple[TaskUid, ...]:
-        uids = self._scripts.run("hide_expired", retention_ms=self._retention_ms, batch=BATCH)
+        uids = self._scripts.run(
+            "hide_expired",
+            retention_ms=self._retention_ms,
+            upload_retention_ms=self._upload_retention_ms,
+            batch=BATCH,
+        )
         return tuple(map(TaskUid, uids))
 
     @override

@@ -1,8 +1,9 @@
 -- CREATE: accepts a task with its items, or refuses it and stores nothing.
 --
---   uid, account, origin   of the task
+--   uid, account, origin, memo    of the task
 --   made_at_ms             when the uid was made, and with it the source blobs
---   items                  list of {lane, spec, source, price}
+--   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched
+--   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
 --   account_cap, total_cap, source_max_age_ms, retention_ms
 --   pace_ms                how far back the ends of items count for their pace
@@ -46,17 +47,23 @@ for position, item in ipairs(args.items) do
   local id = args.uid .. ':' .. (position - 1)
   local number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
   local reserved = metered and item.price or 0
-  redis.call('HSET', key('item', id), 'state', 'queued', 'account', args.account, 'lane', item.lane,
-    'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
+  redis.call('HSET', key('item', id), 'state', item.url and 'fetching' or 'queued', 'account', args.account,
+    'lane', item.lane, 'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
     'number', number, 'attempts', 0, 'queued_at_ms', now_ms, 'hinted_at_ms', now_ms)
-  enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
+  if item.url then
+    redis.call('ZADD', key('queued'), now_ms, id)
+    add_errand(fetch_errand(id), args.account, item.url)
+  else
+    enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
+  end
   redis.call('HINCRBY', account_key, 'reserved', reserved)
   if position == 1 then redis.call('ZADD', key('unfinished', args.account), number, args.uid) end
 end
 redis.call('HINCRBY', account_key, 'open', #args.items)
 redis.call('HINCRBY', key('totals'), 'open', #args.items)
-redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'created_at_ms', now_ms,
-  'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
+redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'memo', args.memo,
+  'created_at_ms', now_ms, 'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
+if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
 
 if args.idempotency then
   local idempotency_key = key('idempotency', args.idempotency.name)

@@ -1,8 +1,21 @@
--- HIDE_EXPIRED: marks tasks past their retention as gone, before their blobs go.
+-- HIDE_EXPIRED: marks tasks and uploads past their retention as gone, before their blobs go. What is left of the tasks'
+-- errands is removed.
 --
---   retention_ms, batch
+--   retention_ms, upload_retention_ms, batch
 --
--- Answers their ids, the longest ended first. They are named until they are forgotten.
-local uids = redis.call('ZRANGEBYSCORE', key('ended'), '-inf', now_ms - args.retention_ms, 'LIMIT', 0, args.batch)
-for _, uid in ipairs(uids) do redis.call('HSET', key('task', uid), 'hidden', 1) end
+-- Answers their ids, at most a batch of each, the longest ended or unused first. They are named until they are
+-- forgotten.
+local function older_than(index, retention_ms)
+  return redis.call('ZRANGEBYSCORE', key(index), '-inf', now_ms - retention_ms, 'LIMIT', 0, args.batch)
+end
+
+local uids = older_than('ended', args.retention_ms)
+for _, uid in ipairs(uids) do
+  redis.call('HSET', key('task', uid), 'hidden', 1)
+  for errand in pairs(deliveries(uid)) do remove_errand(errand) end
+end
+for _, uid in ipairs(older_than('uploads', args.upload_retention_ms)) do
+  redis.call('HSET', key('upload', uid), 'hidden', 1)
+  uids[#uids + 1] = uid
+end
 return uids

@@ -48,6 +48,41 @@ local function drop_claim(item, token)
   redis.call('ZREM', key('leases'), item)
 end
 
+-- An errand is named `<task uid>:<kind>:<number>`: a fetch by its item, a delivery by its place among the task's.
+-- It is due from now on.
+local function add_errand(errand, account, url)
+  redis.call('HSET', key('errand', errand), 'account', account, 'url', url, 'attempt', 0, 'first_due_at_ms', now_ms)
+  redis.call('ZADD', key('errands'), now_ms, errand)
+end
+
+-- Ends the hold of an errand's courier, if it has one.
+local function let_go(errand)
+  local token = redis.call('HGET', key('errand', errand), 'token')
+  if not token then return end
+  redis.call('HDEL', key('errand', errand), 'token')
+  redis.call('HDEL', key('takings'), token)
+end
+
+local function remove_errand(errand)
+  let_go(errand)
+  redis.call('DEL', key('errand', errand))
+  redis.call('ZREM', key('errands'), errand)
+end
+
+local function fetch_errand(item)
+  local uid, index = string.match(item, '^(.*):(%d+)$')
+  return uid .. ':fetch:' .. index
+end
+
+-- What a task's end makes due: the name of each errand, and its URL.
+local function deliveries(uid)
+  local found = {}
+  for position, delivery in ipairs(cjson.decode(redis.call('HGET', key('task', uid), 'deliveries') or '[]')) do
+    found[uid .. ':' .. delivery.kind .. ':' .. (position - 1)] = delivery.url
+  end
+  return found
+end
+
 -- The pace of a hash: the ends so far, each counting for less as it ages, and since when they are counted; nil when
 -- nothing ended within args.pace_ms. jobs/stores/pace.py has the same sums.
 local function pace_of(hash)
@@ -96,6 +131,7 @@ local function end_item(item, state, outcome, text)
     redis.call('HSET', task_key, 'ended_at_ms', now_ms)
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
+    for errand, url in pairs(deliveries(uid)) do add_errand(errand, account, url) end
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end
@@ -103,15 +139,20 @@ end
 -- The sources of the items that this script failed; poisoned: of those whose workers died as often as is allowed.
 local left, poisoned = {}, {}
 
--- Fails an item that waits or runs, without its worker: a late answer with the old token is refused. Its source is
--- noted in `sources`, or in `left`.
+-- Fails an item that is fetched, waits or runs, without its worker or courier: a late answer with the old token is
+-- refused. Its source, unless that is still to be fetched, is noted in `sources`, or in `left`.
 local function fail_item(item, error, sources)
   local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account', 'source')
-  if fields[1] ~= 'running' then leave_queue(item, fields[2], fields[3]) end
+  sources = sources or left
+  if fields[1] == 'fetching' then
+    redis.call('ZREM', key('queued'), item)
+    remove_errand(fetch_errand(item))
+  else
+    if fields[1] == 'queued' then leave_queue(item, fields[2], fields[3]) end
+    sources[#sources + 1] = fields[4]
+  end
   end_item(item, 'failed', 'error', error)
   redis.call('HDEL', key('item', item), 'token')
-  sources = sources or left
-  sources[#sources + 1] = fields[4]
 end
 
 -- Puts a running item back to its old place. The attempt is taken off again unless it counts.
@@ -157,6 +198,19 @@ local function visible(uid)
   local fields = redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden')
   if not fields[1] or fields[3] then return false end
   return not fields[2] or now_ms - tonumber(fields[2]) < args.retention_ms
+end
+
+-- Whether an account can see an upload: its own, not marked as hidden, and not unused past its retention.
+local function visible_upload(uid, account)
+  local fields = redis.call('HMGET', key('upload', uid), 'account', 'used_at_ms', 'hidden')
+  if fields[1] ~= account or fields[3] then return false end
+  return now_ms - tonumber(fields[2]) < args.upload_retention_ms
+end
+
+-- Counts as a use of an upload: its retention begins anew.
+local function touch_upload(uid)
+  redis.call('HSET', key('upload', uid), 'used_at_ms', now_ms)
+  redis.call('ZADD', key('uploads'), now_ms, uid)
 end
 
 -- The task that args.idempotency stands for and the digest of its content; nil when there is none to be seen.

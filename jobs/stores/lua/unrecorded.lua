@@ -1,4 +1,4 @@
--- UNRECORDED: which tasks have no record and are so old that CREATE would refuse them.
+-- UNRECORDED: which ids are of no task and no upload, and so old that CREATE and KEEP_UPLOAD would refuse them.
 --
 --   tasks          list of {uid, made_at_ms}
 --   min_age_ms
@@ -6,7 +6,8 @@
 -- Answers the ids.
 local uids = {}
 for _, task in ipairs(args.tasks) do
-  if now_ms - task.made_at_ms > args.min_age_ms and redis.call('EXISTS', key('task', task.uid)) == 0 then
+  if now_ms - task.made_at_ms > args.min_age_ms
+    and redis.call('EXISTS', key('task', task.uid), key('upload', task.uid)) == 0 then
     uids[#uids + 1] = task.uid
   end
 end

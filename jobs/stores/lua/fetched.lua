@@ -1,0 +1,16 @@
+-- FETCHED: the bytes of an item's source are in place. The errand ends, and the item waits for a worker at its place by
+-- acceptance; its age in the queue goes on.
+--
+--   errand, item, token
+--   source                where the bytes lie
+--
+-- Answers the item's lane, or nil when the courier's hold has ended.
+local item_key = key('item', args.item)
+local fields = redis.call('HMGET', item_key, 'lane', 'account', 'number', 'queued_at_ms', 'fetched')
+-- The reply was lost and the call comes again: the item waits already, and may be a worker's by now.
+if fields[5] == args.token then return fields[1] end
+if redis.call('HGET', key('errand', args.errand), 'token') ~= args.token then return nil end
+remove_errand(args.errand)
+redis.call('HSET', item_key, 'state', 'queued', 'source', args.source, 'fetched', args.token, 'hinted_at_ms', now_ms)
+enter_queue(args.item, fields[1], fields[2], fields[3], fields[4], now_ms)
+return fields[1]

@@ -1,0 +1,15 @@
+-- POSTPONE: a courier lets go of an errand, which falls due after a time.
+--
+--   errand, token
+--   delay_ms
+--
+-- Answers 1, or 0 when the courier's hold has ended.
+local errand_key = key('errand', args.errand)
+local fields = redis.call('HMGET', errand_key, 'token', 'postponed')
+-- The reply was lost and the call comes again: the errand may be another courier's by now.
+if fields[2] == args.token then return 1 end
+if fields[1] ~= args.token then return 0 end
+let_go(args.errand)
+redis.call('HSET', errand_key, 'postponed', args.token)
+redis.call('ZADD', key('errands'), now_ms + args.delay_ms, args.errand)
+return 1

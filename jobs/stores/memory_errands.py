@@ -1,0 +1,77 @@
+"""The memory ledger's errands."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from jobs.errands import Errand, Errands, require_delivery
+from jobs.record import ErrorFacts, ItemState
+from jobs.spec import Lane
+from jobs.stores.codec import milliseconds
+from jobs.stores.keys import item_name
+from jobs.stores.memory_upkeep import MemoryUpkeep
+
+
+class MemoryErrands(MemoryUpkeep, Errands):
+    """The part of the memory ledger that is for couriers."""
+
+    @override
+    def take_errand(self, owner: str, token: str) -> Errand | None:
+        with self._lock:
+            now_ms, errands = self._state.now_ms(), self._state.errands
+            held = errands.taken_with(token)
+            if held is None and (due := errands.due(now_ms)):
+                until_ms = now_ms + milliseconds(self._limits.errand_lease_seconds)
+                errands.take(due[0], owner, token, now_ms, until_ms)
+                held = errands.taken_with(token)
+            return held
+
+    @override
+    def fetched(self, errand: Errand) -> Lane | None:
+        with self._lock:
+            name = item_name(errand.task, errand.index)
+            fields = self._state.items.read(name)
+            if fields.get("fetched") != errand.token:
+                if not self._state.errands.holds(errand):
+                    return None
+                self._state.errands.remove(errand.id)
+                self._state.items.update(
+                    name,
+                    state=ItemState.QUEUED,
+                    source=str(errand.source),
+                    fetched=errand.token,
+                    hinted_at_ms=self._state.now_ms(),
+                )
+                self._state.enter_queue(name)
+            return Lane(fields["lane"])
+
+    @override
+    def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        with self._lock:
+            name = item_name(errand.task, errand.index)
+            if self._state.items.read(name).get("fetch_failed") == errand.token:
+                return True
+            if not self._state.errands.holds(errand):
+                return False
+            self._state.items.update(name, fetch_failed=errand.token)
+            self._state.fail_item(name, error)
+            return True
+
+    @override
+    def postpone(self, errand: Errand, seconds: float) -> bool:
+        with self._lock:
+            return self._state.errands.postpone(errand, self._state.now_ms() + milliseconds(seconds))
+
+    @override
+    def errand_done(self, errand: Errand) -> bool:
+        require_delivery(errand)
+        with self._lock:
+            if errand.id in self._state.errands and not self._state.errands.holds(errand):
+                return False
+            self._state.errands.remove(errand.id)
+            return True
+
+    @override
+    def errands_due(self) -> int:
+        with self._lock:
+            return len(self._state.errands.due(self._state.now_ms()))

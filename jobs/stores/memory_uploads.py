@@ -1,0 +1,52 @@
+"""The memory ledger's uploads."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from jobs.errors import SourceExpired
+from jobs.ids import TaskUid, made_at_seconds
+from jobs.stores.codec import decode_upload, encode_upload, milliseconds
+from jobs.stores.endings import SOURCE_TOO_OLD
+from jobs.stores.memory_upkeep import MemoryUpkeep
+from jobs.uploads import Upload, Uploads
+
+
+class MemoryUploads(MemoryUpkeep, Uploads):
+    """The part of the memory ledger that is for pictures that are kept."""
+
+    @override
+    def keep_upload(self, upload: Upload) -> None:
+        with self._lock:
+            now_ms = self._state.now_ms()
+            if upload.uid not in self._state.uploads:
+                age_ms = now_ms - milliseconds(made_at_seconds(upload.uid))
+                if age_ms > milliseconds(self._limits.source_max_age_seconds):
+                    raise SourceExpired(SOURCE_TOO_OLD)
+                self._state.uploads.update(upload.uid, account=upload.account, picture=encode_upload(upload))
+            self._state.uploads.update(upload.uid, used_at_ms=now_ms)
+
+    @override
+    def use_upload(self, uid: TaskUid, account: str) -> Upload | None:
+        with self._lock:
+            upload = self._visible_upload(uid, account)
+            if upload is not None:
+                self._state.uploads.update(uid, used_at_ms=self._state.now_ms())
+            return upload
+
+    @override
+    def drop_upload(self, uid: TaskUid, account: str) -> Upload | None:
+        with self._lock:
+            upload = self._visible_upload(uid, account)
+            if upload is not None:
+                self._state.uploads.delete(uid)
+            return upload
+
+    def _visible_upload(self, uid: TaskUid, account: str) -> Upload | None:
+        """An upload unless it is hidden, unused past its retention, or another account's."""
+        fields = self._state.uploads.read(uid)
+        if fields.get("account") != account or "hidden" in fields:
+            return None
+        unused_ms = self._state.now_ms() - int(fields["used_at_ms"])
+        fresh = unused_ms < milliseconds(self._limits.upload_retention_seconds)
+        return decode_upload(fields["picture"]) if fresh else None

@@ -1,0 +1,60 @@
+"""The ledger's errands in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from typing_extensions import override
+
+from jobs.errands import Errand, Errands, require_delivery
+from jobs.record import ErrorFacts
+from jobs.spec import Lane
+from jobs.stores.client import Json
+from jobs.stores.codec import decode_errand, encode_error, milliseconds
+from jobs.stores.keys import item_name
+from jobs.stores.redis_upkeep import RedisUpkeep
+
+_FIELDS: Final = ("account", "url", "attempt", "first_due_at_ms", "taken_at_ms")
+"""What TAKE_ERRAND answers of an errand, behind its name."""
+
+
+class RedisErrands(RedisUpkeep, Errands):
+    """The part of the Redis ledger that is for couriers."""
+
+    @override
+    def take_errand(self, owner: str, token: str) -> Errand | None:
+        lease_ms = milliseconds(self._limits.errand_lease_seconds)
+        answer = self._scripts.run("take_errand", owner=owner, token=token, lease_ms=lease_ms)
+        if answer is None:
+            return None
+        name, *values = answer
+        return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
+
+    @override
+    def fetched(self, errand: Errand) -> Lane | None:
+        item = item_name(errand.task, errand.index)
+        lane = self._with_hold("fetched", errand, item=item, source=str(errand.source))
+        return None if lane is None else Lane(lane)
+
+    @override
+    def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        item = item_name(errand.task, errand.index)
+        return bool(self._with_hold("fetch_failed", errand, item=item, error=encode_error(error)))
+
+    @override
+    def postpone(self, errand: Errand, seconds: float) -> bool:
+        return bool(self._with_hold("postpone", errand, delay_ms=milliseconds(seconds)))
+
+    @override
+    def errand_done(self, errand: Errand) -> bool:
+        require_delivery(errand)
+        return bool(self._with_hold("errand_done", errand))
+
+    @override
+    def errands_due(self) -> int:
+        due: int = self._scripts.run("errands_due")
+        return due
+
+    def _with_hold(self, script: str, errand: Errand, **arguments: Json) -> Any:
+        """Run a script that needs the hold of an errand's courier."""
+        return self._scripts.run(script, errand=errand.id, token=errand.token, **arguments)

@@ -1,0 +1,43 @@
+"""The ledger's uploads in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from jobs.errors import SourceExpired
+from jobs.ids import TaskUid, made_at_seconds
+from jobs.stores.codec import decode_upload, encode_upload, milliseconds
+from jobs.stores.endings import SOURCE_TOO_OLD
+from jobs.stores.redis_upkeep import RedisUpkeep
+from jobs.uploads import Upload, Uploads
+
+
+class RedisUploads(RedisUpkeep, Uploads):
+    """The part of the Redis ledger that is for pictures that are kept."""
+
+    @override
+    def keep_upload(self, upload: Upload) -> None:
+        kept = self._scripts.run(
+            "keep_upload",
+            uid=upload.uid,
+            account=upload.account,
+            picture=encode_upload(upload),
+            made_at_ms=milliseconds(made_at_seconds(upload.uid)),
+            source_max_age_ms=milliseconds(self._limits.source_max_age_seconds),
+        )
+        if not kept:
+            raise SourceExpired(SOURCE_TOO_OLD)
+
+    @override
+    def use_upload(self, uid: TaskUid, account: str) -> Upload | None:
+        picture = self._scripts.run(
+            "use_upload", uid=uid, account=account, upload_retention_ms=self._upload_retention_ms
+        )
+        return None if picture is None else decode_upload(picture)
+
+    @override
+    def drop_upload(self, uid: TaskUid, account: str) -> Upload | None:
+        pictures = self._run_once(
+            "drop_upload", uid=uid, account=account, upload_retention_ms=self._upload_retention_ms
+        )
+        return decode_upload(pictures[0]) if pictures else None
