@@ -130,7 +130,7 @@ def _is_host(text: str) -> bool:
     if ":" not in text:
         return _NAME.fullmatch(text) is not None
     try:
-        return bool(ip_address(text))
+        return IPv6Address(text).scope_id is None
     except ValueError:
         return False
 
