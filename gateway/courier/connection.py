@@ -231,7 +231,10 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.within(timeout))
+        try:
+            stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.within(timeout))
+        except httpcore.ConnectError as error:
+            raise TlsFailed("the server cannot prove its name, or does not speak TLS") from error
         return _TimedStream(stream, self._deadline)
 
     @override
@@ -247,6 +250,4 @@ def _own_errors() -> Iterator[None]:
     except httpcore.TimeoutException:
         raise TooSlow("the server did not answer in time") from None
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        if isinstance(error.__cause__, ssl.SSLError):
-            raise TlsFailed("the server cannot prove its name, or TLS fails otherwise") from error
         raise Unreachable("the server cannot be reached, breaks off, or does not speak HTTP") from error

@@ -129,7 +129,7 @@ class Unreachable(PeerFailed):
 
 
 class TlsFailed(PeerFailed):
-    """The server cannot prove its name."""
+    """The server cannot prove its name, or does not speak TLS."""
 
     reason = "tls"
 
