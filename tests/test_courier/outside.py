@@ -42,7 +42,14 @@ class Visit(BaseHTTPRequestHandler):
         with suppress(ConnectionError, ssl.SSLError):  # a client that has heard enough
             script(self)
 
-    do_GET = do_POST = do_PUT = handle_any
+    def do_GET(self) -> None:
+        self.handle_any()
+
+    def do_POST(self) -> None:
+        self.handle_any()
+
+    def do_PUT(self) -> None:
+        self.handle_any()
 
     def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         """Send an answer that is as it should be, but for what `headers` say."""

@@ -1,10 +1,9 @@
-"""Fetching from servers that do not behave: whatever they send, it ends in time, in bounds and with its own error."""
+"""Servers that do not behave: whatever they send, a fetch ends in time, in bounds and with its own error."""
 
 from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,11 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
 
 def raw(*pieces: bytes) -> Script:
     """Sends bytes as they are and hangs up."""
-    return lambda visit: visit.wfile.write(b"".join(pieces))
+
+    def script(visit: Visit) -> None:
+        visit.wfile.write(b"".join(pieces))
+
+    return script
 
 
 def endless(head: bytes, piece: bytes, *, pause_seconds: float = 0) -> Script:
@@ -189,9 +192,6 @@ def test_over_tls_the_name_of_the_url_is_verified(certificates: tuple[Path, Path
         fetcher = make_fetcher([server.port], [HERE], resolve=lambda *_: [HERE], authority=authority)
         assert fetcher.fetch(server.url(scheme="https", host=host)) == PICTURE
     assert server.requests[0].headers["host"] == f"{host}:{server.port}"
-
-
-Prepare = Callable[[Path, str], tuple[Path | None, str]]
 
 
 @pytest.mark.parametrize(
