@@ -7,10 +7,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key
-from jobs.record import Claim, ErrorFacts, Idempotency, Item, NewItem, NewTask, Result
+from jobs.errands import Errand
+from jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
+from jobs.record import (
+    Claim,
+    Delivery,
+    DeliveryKind,
+    ErrorFacts,
+    Idempotency,
+    Item,
+    NewItem,
+    NewTask,
+    Result,
+)
 from jobs.spec import CutoutSpec, Lane, lane_of
 from jobs.store import LedgerLimits, LedgerStore
+from jobs.uploads import Upload
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -18,6 +30,11 @@ OTHER_SPEC = CutoutSpec(model="u2netp")
 OTHER_LANE = lane_of(OTHER_SPEC)
 LIMITS = LedgerLimits()
 ERROR = ErrorFacts(kind="processing_failed", message="the picture is damaged", details={"side": 7, "part": "Ä"})
+URL = "https://pictures.example/ä.png?key=secret"
+DELIVERIES = (
+    Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put?key=secret"),
+    Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done"),
+)
 
 Answer = TypeVar("Answer")
 
@@ -36,11 +53,39 @@ def new_task(
     spec: CutoutSpec = SPEC,
     idempotency: Idempotency | None = None,
     uid: TaskUid | None = None,
+    source_url: str | None = None,
+    deliveries: tuple[Delivery, ...] = (),
 ) -> NewTask:
     """A task that no other equals."""
     uid = new_task_uid() if uid is None else uid
-    items = tuple(NewItem(source=source_key(uid, index), spec=spec, price=price) for index in range(item_count))
-    return NewTask(uid=uid, account=account, origin="test", items=items, idempotency=idempotency)
+    items = tuple(
+        NewItem(source=source_key(uid, index), spec=spec, price=price, source_url=source_url)
+        for index in range(item_count)
+    )
+    return NewTask(
+        uid=uid, account=account, origin="test", items=items, idempotency=idempotency, deliveries=deliveries
+    )
+
+
+def new_upload(*, account: str = "alice", uid: TaskUid | None = None) -> Upload:
+    """A kept picture that no other equals."""
+    uid = new_task_uid() if uid is None else uid
+    return Upload(
+        uid=uid,
+        account=account,
+        blob=upload_key(uid),
+        media_type="image/webp",
+        width_px=640,
+        height_px=480,
+        size_bytes=12_345,
+    )
+
+
+def take_errand(ledger: LedgerStore) -> Errand:
+    """An errand where one must be due."""
+    errand = ledger.take_errand("courier-1", new_token())
+    assert errand is not None
+    return errand
 
 
 def claim_next(ledger: LedgerStore, lane: Lane = LANE) -> Claim:

@@ -51,6 +51,36 @@ def test_putting_again_replaces(blobs: BlobStore, key: BlobKey) -> None:
     assert blobs.get(key) == b"second"
 
 
+def test_a_copy_is_a_blob_of_its_own(blobs: BlobStore, key: BlobKey) -> None:
+    copy, other = source_key(new_task_uid(), 5), source_key(new_task_uid(), 0)
+    blobs.put(key, b"data")
+    blobs.copy(key, copy)
+    blobs.copy(copy, other)
+    assert blobs.get(copy) == b"data"
+    blobs.put(key, b"replaced")
+    assert blobs.get(copy) == b"data"
+    blobs.delete_task(key.task)
+    blobs.delete(copy)
+    assert blobs.get(other) == b"data"
+    assert list(blobs.tasks()) == [other.task]
+
+
+def test_copying_again_replaces(blobs: BlobStore, key: BlobKey) -> None:
+    copy, other = source_key(new_task_uid(), 0), source_key(key.task, 0)
+    blobs.put(key, b"first")
+    blobs.put(other, b"second")
+    for source, data in ((key, b"first"), (key, b"first"), (other, b"second")):
+        blobs.copy(source, copy)
+        assert blobs.get(copy) == data
+    assert blobs.get(key) == b"first"
+
+
+def test_a_missing_blob_is_not_copied(blobs: BlobStore, key: BlobKey) -> None:
+    with pytest.raises(BlobMissing):
+        blobs.copy(key, source_key(new_task_uid(), 0))
+    assert list(blobs.tasks()) == []
+
+
 def test_keys_do_not_mix(blobs: BlobStore) -> None:
     task, token = new_task_uid(), new_token()
     keys = [source_key(task, 0), source_key(task, 1), result_key(task, 0, token), result_key(task, 1, token)]

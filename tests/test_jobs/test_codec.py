@@ -7,11 +7,12 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ids import new_task_uid, new_token, result_key
+from jobs.ids import new_task_uid, new_token, result_key, upload_key
 from jobs.presence import WorkerPresence
-from jobs.record import ErrorFacts, Result
+from jobs.record import Delivery, DeliveryKind, ErrorFacts, Result
 from jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 from jobs.stores import codec
+from jobs.uploads import Upload
 
 T = TypeVar("T")
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -60,6 +61,26 @@ def test_results(width_px: int, height_px: int, size_bytes: int, media_type: str
         size_bytes=size_bytes,
     )
     assert codec.decode_result(codec.encode_result(result)) == result
+
+
+@given(COUNT, COUNT, COUNT, TEXT, TEXT)
+def test_uploads(width_px: int, height_px: int, size_bytes: int, media_type: str, account: str) -> None:
+    uid = new_task_uid()
+    upload = Upload(
+        uid=uid,
+        account=account,
+        blob=upload_key(uid),
+        media_type=media_type,
+        width_px=width_px,
+        height_px=height_px,
+        size_bytes=size_bytes,
+    )
+    assert codec.decode_upload(codec.encode_upload(upload)) == upload
+
+
+@given(st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)))
+def test_deliveries(deliveries: list[Delivery]) -> None:
+    assert codec.decode_deliveries(codec.encode_deliveries(deliveries)) == tuple(deliveries)
 
 
 @given(TEXT, TEXT, st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)))

@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,15 @@ def key() -> BlobKey:
     return source_key(new_task_uid(), 3)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
     """No file may grow past 64 KiB: the write fails half way, as on a disk that is full."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def files_under(root: Path) -> list[Path]:
@@ -68,16 +71,51 @@ def test_the_last_delete_removes_the_folders(blobs: FileBlobStore, root: Path, k
     assert root.is_dir()
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_nothing_behind(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
-    with pytest.raises(BlobStoreUnavailable) as error:
+    with full_disk(), pytest.raises(BlobStoreUnavailable) as error:
         blobs.put(key, bytes(1_000_000))
     assert files_under(root) == []
     assert str(root) not in str(error.value)
     blobs.put(key, b"small")
-    with pytest.raises(BlobStoreUnavailable):
+    with full_disk(), pytest.raises(BlobStoreUnavailable):
         blobs.put(key, bytes(1_000_000))
     assert blobs.get(key) == b"small"
+
+
+def test_a_copy_takes_no_room(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    copy = source_key(new_task_uid(), 0)
+    blobs.put(key, b"data")
+    blobs.copy(key, copy)
+    assert (root / str(copy)).samefile(root / str(key))
+
+
+def test_where_a_link_is_not_to_be_had_the_bytes_are_copied(
+    blobs: FileBlobStore, root: Path, key: BlobKey
+) -> None:
+    copy, data = source_key(new_task_uid(), 0), os.urandom(3_000_000)
+    blobs.put(copy, b"in the way")
+    blobs.put(key, data)
+    blobs.copy(key, copy)
+    assert blobs.get(copy) == data
+    assert not (root / str(copy)).samefile(root / str(key))
+
+
+def test_copies_leave_nothing_else(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    copy = source_key(new_task_uid(), 0)
+    blobs.put(key, b"data")
+    for _ in range(3):
+        blobs.copy(key, copy)
+    assert {path for path in files_under(root) if path.is_file()} == {root / str(key), root / str(copy)}
+
+
+def test_a_copy_on_a_full_disk_leaves_nothing_behind(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:
+    copy = source_key(new_task_uid(), 0)
+    blobs.put(copy, b"in the way")
+    blobs.put(key, bytes(1_000_000))
+    with full_disk(), pytest.raises(BlobStoreUnavailable):
+        blobs.copy(key, copy)
+    assert blobs.get(copy) == b"in the way"
+    assert {path for path in files_under(root) if path.is_file()} == {root / str(key), root / str(copy)}
 
 
 def test_a_file_in_the_way(blobs: FileBlobStore, root: Path, key: BlobKey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import PurePosixPath
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from jobs.ids import (
     BlobKey,
     TaskUid,
+    image_uuid,
     made_at_seconds,
     new_task_uid,
     new_token,
     parse_task_uid,
     result_key,
     source_key,
+    uid_of_image,
 )
 
 UID = new_task_uid()
@@ -77,6 +80,25 @@ def test_uids_sort_by_time(one: int, other: int) -> None:
 def test_no_other_text_is_a_uid(text: str) -> None:
     with pytest.raises(ValueError, match="not a task id"):
         parse_task_uid(text)
+
+
+@given(SECONDS)
+def test_a_uuid_holds_the_uid(seconds: int) -> None:
+    uid = new_task_uid(seconds)
+    image = image_uuid(uid)
+    assert (image.version, image.variant) == (8, uuid.RFC_4122)
+    assert uid_of_image(image) == uid
+
+
+@given(st.uuids())
+def test_no_other_uuid_holds_one(image: uuid.UUID) -> None:
+    uid = uid_of_image(image)
+    assert uid is None or image_uuid(uid) == image
+
+
+@given(SECONDS, st.integers(48, 79))
+def test_a_uuid_that_differs_in_the_middle_holds_none(seconds: int, bit: int) -> None:
+    assert uid_of_image(uuid.UUID(int=image_uuid(new_task_uid(seconds)).int ^ 1 << bit)) is None
 
 
 @given(SECONDS, st.integers(0, 999_999))

@@ -10,7 +10,7 @@ import pytest
 from jobs.ids import new_token
 from jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
 from jobs.store import LedgerStore
-from tests.test_jobs.build import ERROR, LANE, claim_next, item_of, new_task, result_of
+from tests.test_jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, result_of
 
 
 def _queued(ledger: LedgerStore) -> Claim:
@@ -40,14 +40,29 @@ def _failed(ledger: LedgerStore) -> Claim:
     return replace(claim, token=new_token())
 
 
+def _fetching(ledger: LedgerStore) -> Claim:
+    """An item that is still to be fetched, and a claim that nobody has."""
+    model = _done(ledger)
+    task = new_task(source_url=URL)
+    ledger.create(task)
+    return replace(model, task=task.uid, token=new_token())
+
+
 BRING_TO: dict[ItemState, Callable[[LedgerStore], Claim]] = {
+    ItemState.FETCHING: _fetching,
     ItemState.QUEUED: _queued,
     ItemState.RUNNING: _running,
     ItemState.DONE: _done,
     ItemState.FAILED: _failed,
 }
 
+COURIER = new_token()
+
 MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
+    Move.FETCHED: lambda ledger, _: (errand := ledger.take_errand("w", COURIER)) and ledger.fetched(errand),
+    Move.FETCH_FAILED: lambda ledger, _: (
+        (errand := ledger.take_errand("w", COURIER)) and ledger.fetch_failed(errand, ERROR)
+    ),
     Move.CLAIM: lambda ledger, claim: ledger.claim([LANE], "worker-2", new_token()),
     Move.FINISH: lambda ledger, claim: ledger.finish(claim, result_of(claim)),
     Move.FAIL: lambda ledger, claim: ledger.fail(claim, ERROR),

@@ -10,12 +10,23 @@ import pytest
 from redis import Redis
 
 from jobs.ids import new_token
-from jobs.record import Claim
+from jobs.record import Claim, NewTask
 from jobs.store import Balance, Created, LedgerLimits
 from jobs.stores.redis import RedisLedger, connect
 from jobs.testing import ManualClock
 from jobs.upkeep import Leftovers, Reaped
-from tests.test_jobs.build import ERROR, LANE, claim_next, item_of, new_task, result_of
+from tests.test_jobs.build import (
+    DELIVERIES,
+    ERROR,
+    LANE,
+    URL,
+    claim_next,
+    item_of,
+    new_task,
+    new_upload,
+    result_of,
+    take_errand,
+)
 from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
 
 ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
@@ -45,7 +56,23 @@ def ledger(proxy: LossyProxy, key_prefix: str, clock: ManualClock) -> Iterator[R
         assert not ledger.give_back(done)
         assert ledger.give_back_owned("worker-1", died=True).items == 0
         assert ledger.reap(REAPER, {}) == Reaped()
+        _go_through_errands_and_uploads(ledger)
         yield ledger
+
+
+def _go_through_errands_and_uploads(ledger: RedisLedger) -> None:
+    ledger.create(new_task(item_count=3, price=0, source_url=URL, deliveries=DELIVERIES))
+    assert ledger.postpone(take_errand(ledger), seconds=10_000)
+    assert ledger.fetched(take_errand(ledger))
+    fetch = take_errand(ledger)
+    assert ledger.fetch_failed(fetch, ERROR)
+    assert ledger.terminate(fetch.task, "alice")
+    for _ in DELIVERIES:
+        assert ledger.errand_done(take_errand(ledger))
+    upload = new_upload()
+    ledger.keep_upload(upload)
+    assert ledger.use_upload(upload.uid, "alice")
+    assert ledger.drop_upload(upload.uid, "alice")
 
 
 @pytest.fixture
@@ -142,3 +169,67 @@ def test_reap(ledger: RedisLedger, reply_lost: ReplyLost, clock: ManualClock) ->
 def test_grant(ledger: RedisLedger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         assert ledger.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
+
+
+class TestErrands:
+    @pytest.fixture
+    def task(self, ledger: RedisLedger) -> NewTask:
+        """Two items that are to be fetched."""
+        task = new_task(item_count=2, source_url=URL)
+        ledger.create(task)
+        return task
+
+    def test_take(self, ledger: RedisLedger, reply_lost: ReplyLost, task: NewTask) -> None:
+        with reply_lost():
+            errand = take_errand(ledger)
+        assert (errand.task, errand.index, errand.attempt) == (task.uid, 0, 1)
+        assert ledger.errands_due() == 1
+
+    def test_fetched(self, ledger: RedisLedger, reply_lost: ReplyLost, task: NewTask) -> None:
+        errand = take_errand(ledger)
+        with reply_lost():
+            assert ledger.fetched(errand) == LANE
+        assert (ledger.waiting(LANE), claim_next(ledger).source) == (1, errand.source)
+
+    def test_fetch_failed(self, ledger: RedisLedger, reply_lost: ReplyLost, task: NewTask) -> None:
+        errand = take_errand(ledger)
+        with reply_lost():
+            assert ledger.fetch_failed(errand, ERROR)
+        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=1)
+
+    def test_postpone(self, ledger: RedisLedger, reply_lost: ReplyLost, task: NewTask) -> None:
+        errand = take_errand(ledger)
+        with reply_lost():
+            assert ledger.postpone(errand, seconds=60)
+        assert take_errand(ledger).index == 1
+        assert ledger.errands_due() == 0
+
+    def test_done(self, ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+        ended = new_task(deliveries=DELIVERIES)
+        ledger.create(ended)
+        assert ledger.terminate(ended.uid, "alice")
+        errand = take_errand(ledger)
+        with reply_lost():
+            assert ledger.errand_done(errand)
+        assert ledger.errands_due() == 1
+
+
+class TestUploads:
+    def test_keep(self, ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+        upload = new_upload()
+        with reply_lost():
+            ledger.keep_upload(upload)
+        assert ledger.use_upload(upload.uid, "alice") == upload
+
+    def test_use(self, ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+        upload = new_upload()
+        ledger.keep_upload(upload)
+        with reply_lost():
+            assert ledger.use_upload(upload.uid, "alice") == upload
+
+    def test_drop(self, ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+        upload = new_upload()
+        ledger.keep_upload(upload)
+        with reply_lost():
+            assert ledger.drop_upload(upload.uid, "alice") == upload
+        assert ledger.drop_upload(upload.uid, "alice") is None

@@ -22,13 +22,26 @@ from jobs.stores.client import RETRIES
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock
 from tests.redis_server import redis_server
-from tests.test_jobs.build import ERROR, LANE, SPEC, MakeLedger, claim_next, new_task, result_of, run_at_once
+from tests.test_jobs.build import (
+    DELIVERIES,
+    ERROR,
+    LANE,
+    SPEC,
+    URL,
+    MakeLedger,
+    claim_next,
+    new_task,
+    new_upload,
+    result_of,
+    run_at_once,
+    take_errand,
+)
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", threads=2)
 
 
 def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:
-    """One task done, one failed, one running, one waiting; returns the running claim."""
+    """One task done, one failed, one running, one waiting, one fetched from; returns the running claim."""
     ledger.grant("alice", 10)
     for number in range(4):
         ledger.create(new_task(idempotency=Idempotency(key=str(number), content_digest="d")))
@@ -38,6 +51,9 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     assert ledger.fail(failed, ERROR)
     assert ledger.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
+    assert ledger.named("alice", "0") == done.task
+    go_through_every_errand(ledger)
+    go_through_every_upload(ledger)
     ended = new_task()
     ledger.create(ended)
     assert ledger.terminate(ended.uid, "alice")
@@ -48,6 +64,28 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     return running
+
+
+def go_through_every_errand(ledger: RedisLedger) -> None:
+    """Leaves one that a courier has."""
+    brought = new_task(source_url=URL, deliveries=DELIVERIES)
+    ledger.create(brought)
+    assert ledger.fetch_failed(take_errand(ledger), ERROR)
+    assert ledger.errands_due() == len(DELIVERIES)
+    assert ledger.postpone(take_errand(ledger), seconds=60)
+    assert ledger.errand_done(take_errand(ledger))
+    ledger.create(new_task(item_count=2, source_url=URL))
+    assert ledger.fetched(take_errand(ledger)) == LANE
+    take_errand(ledger)
+
+
+def go_through_every_upload(ledger: RedisLedger) -> None:
+    """Leaves one of two."""
+    kept, dropped = new_upload(), new_upload()
+    for upload in (kept, dropped):
+        ledger.keep_upload(upload)
+    assert ledger.use_upload(kept.uid, "alice") == kept
+    assert ledger.drop_upload(dropped.uid, "alice") == dropped
 
 
 @pytest.fixture
