@@ -81,6 +81,8 @@ class OutsideRules:
     ports: frozenset[int]
     allowed: tuple[Network, ...] = ()
     """Networks that may be connected to although they are not public."""
+    refused: tuple[Network, ...] = ()
+    """Networks that may not be connected to although they are public; they go before those that are allowed."""
 
     def check_url(self, text: str) -> httpx.URL:
         """Read a URL.
@@ -117,6 +119,8 @@ class OutsideRules:
             address = ip_address(answer)
         except ValueError:
             raise AddressRefused(host, "malformed") from None
+        if any(address in network for network in self.refused):
+            raise AddressRefused(host, "an operator's own")
         if any(address in network for network in self.allowed):
             return address
         reason = why_not_public(address)

@@ -82,7 +82,11 @@ def make_runner(
 ) -> ErrandRunner:
     """What runs errands, as the settings say."""
     outside = Outside(
-        rules=OutsideRules(ports=frozenset(settings.courier_ports), allowed=settings.courier_allowed_networks),
+        rules=OutsideRules(
+            ports=frozenset(settings.courier_ports),
+            allowed=settings.courier_allowed_networks,
+            refused=settings.courier_refused_networks,
+        ),
         connect_seconds=settings.courier_connect_seconds,
         read_seconds=settings.courier_read_seconds,
         # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.

@@ -38,10 +38,12 @@ class Courier:
     poll_seconds: float
     stop_seconds: float
     """How long it goes on with what is under way once it is told to stop."""
-    _under_way: dict[str, Errand] = field(default_factory=dict)
+    _under_way: dict[str, Errand] = field(default_factory=dict, init=False)
     """By token."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _away: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _hands: threading.Semaphore = field(init=False)
+    """As many as are free."""
+    _away: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._hands = threading.Semaphore(self.errands)

@@ -26,6 +26,8 @@ class CourierSettings(GatewaySettings):
 
     courier_allowed_networks: Networks = ()
     """Addresses or networks, split by commas, that sources and callbacks may be at although not public."""
+    courier_refused_networks: Networks = ()
+    """Addresses or networks, split by commas, that nothing may be at although public: your own, for one."""
     courier_ports: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
     ] = (80, 443, 8_080, 8_443)

@@ -212,6 +212,14 @@ def test_an_allowed_network_opens_no_other_way_into_it() -> None:
             rules.check_address("host", carrier)
 
 
+def test_what_an_operator_refuses_goes_before_what_is_allowed() -> None:
+    mine = ipaddress.ip_network("8.8.0.0/16")
+    rules = OutsideRules(ports=frozenset({80}), allowed=(ipaddress.ip_network("8.0.0.0/8"),), refused=(mine,))
+    assert str(rules.check_address("host", "8.9.0.1")) == "8.9.0.1"
+    with pytest.raises(AddressRefused):
+        rules.check_address("host", "8.8.8.8")
+
+
 def test_a_url_is_kept_as_it_is_but_for_its_fragment() -> None:
     rules = OutsideRules(ports=frozenset({443}))
     url = "https://example.com/a%2Fb/c?X-Signature=a%2Bb%3D&token=x+y~z"
