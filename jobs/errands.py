@@ -76,6 +76,9 @@ class Errands(Protocol):
 
         Returns:
             The lane, where the caller leaves a hint; None, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery.
         """
 
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
@@ -83,6 +86,9 @@ class Errands(Protocol):
 
         Returns:
             False, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery.
         """
 
     def postpone(self, errand: Errand, seconds: float) -> bool:
@@ -104,6 +110,12 @@ class Errands(Protocol):
 
     def errands_due(self) -> int:
         """How many errands wait for a courier."""
+
+
+def require_fetch(errand: Errand) -> None:
+    """Raise `ValueError` for an errand that does not end its item."""
+    if errand.kind is not ErrandKind.FETCH:
+        raise ValueError("a delivery ends with `errand_done`: its task has ended")
 
 
 def require_delivery(errand: Errand) -> None:

@@ -1,6 +1,6 @@
-"""What removes what is past its time: tasks after their retention, and blobs that belong to no task.
+"""What removes what is past its time: tasks and uploads after their retention, and blobs that belong to neither.
 
-A task goes in three steps, each of which may be repeated: its record is marked and nobody sees it any more, its
+Each goes in three steps, each of which may be repeated: its record is marked and nobody sees it any more, its
 blobs are deleted, its record is deleted. Whoever stops in between leaves a marked record, which the next sweep
 finds; so it may run in several places at once.
 """
@@ -29,14 +29,14 @@ class Sweeper:
         Args:
             store: the ledger; it says what is past its retention.
             blobs: where the bytes lie.
-            orphan_grace_seconds: age from which a blob without a record goes. CREATE refuses sources half as old,
-                so no task can appear whose blobs are taken.
+            orphan_grace_seconds: age from which a blob without a record goes. The ledger refuses those half as
+                old, so nothing can appear whose blobs are taken.
         """
         self._store, self._blobs = store, blobs
         self._orphan_grace_seconds = orphan_grace_seconds
 
     def sweep(self) -> int:
-        """Remove the tasks past their retention, and say how many they were.
+        """Remove the tasks and uploads past their retention, and say how many they were.
 
         Raises:
             LedgerUnavailable: the ledger does not answer; what was not removed is found again.
@@ -50,11 +50,11 @@ class Sweeper:
             if not emptied:
                 break  # the same ids would come again
         if total:
-            log.info("tasks_removed", tasks=total)
+            log.info("expired_removed", records=total)
         return total
 
     def sweep_orphans(self) -> int:
-        """Remove blobs without a record and what dead writers left, and say of how many tasks there were blobs.
+        """Remove blobs without a record and what dead writers left, and say of how many records there were blobs.
 
         It reads every folder of the storage, so it is for rarer use than `sweep`.
 
@@ -67,11 +67,11 @@ class Sweeper:
             total += sum(self._empties(uid) for uid in orphans)
         self._blobs.delete_unfinished(self._orphan_grace_seconds)
         if total:
-            log.info("orphans_removed", tasks=total)
+            log.info("orphans_removed", records=total)
         return total
 
     def _empties(self, uid: TaskUid) -> bool:
-        """Delete a task's blobs. One that cannot be deleted must not keep all the others."""
+        """Delete a record's blobs. One that cannot be deleted must not keep all the others."""
         try:
             self._blobs.delete_task(uid)
         except BlobStoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""Paths under which results can be fetched without a key: signed, with an expiry, the same in every poll."""
+"""Paths under which pictures can be fetched without a key: signed, with an expiry, the same in every poll."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from typing import Final
 
 from jobs.ids import BlobKey
 from jobs.record import Result
+from jobs.uploads import Upload
 
-_EXTENSIONS: Final = {"image/png": "png"}
+_EXTENSIONS: Final = {
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/jpeg": "jpg",
+    "application/zip": "zip",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/gif": "gif",
+    "image/heic": "heic",
+    "image/heif": "heif",
+    "image/tiff": "tif",
+}
+"""Of results, and of the pictures that are kept: nothing that a browser would run."""
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
 _SECONDS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 
@@ -26,8 +39,8 @@ class ResultPaths:
     def __init__(self, master_key: bytes) -> None:
         self._key = hmac.digest(master_key, b"keycut result paths v1", hashlib.sha256)
 
-    def path(self, result: Result, expires_at_seconds: int) -> str:
-        """The path of a result, valid until the given Unix time."""
+    def path(self, result: Result | Upload, expires_at_seconds: int) -> str:
+        """The path of a picture, valid until the given Unix time."""
         tail = f"{expires_at_seconds}/{result.blob}.{_EXTENSIONS[result.media_type]}"
         return f"/r/{self._mac(tail)}/{tail}"
 

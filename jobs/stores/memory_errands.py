@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from jobs.errands import Errand, Errands, require_delivery
+from jobs.errands import Errand, Errands, require_delivery, require_fetch
 from jobs.record import ErrorFacts, ItemState
 from jobs.spec import Lane
 from jobs.stores.codec import milliseconds
@@ -28,6 +28,7 @@ class MemoryErrands(MemoryUpkeep, Errands):
 
     @override
     def fetched(self, errand: Errand) -> Lane | None:
+        require_fetch(errand)
         with self._lock:
             name = item_name(errand.task, errand.index)
             fields = self._state.items.read(name)
@@ -47,6 +48,7 @@ class MemoryErrands(MemoryUpkeep, Errands):
 
     @override
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        require_fetch(errand)
         with self._lock:
             name = item_name(errand.task, errand.index)
             if self._state.items.read(name).get("fetch_failed") == errand.token:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from jobs.errands import Errand, Errands, require_delivery
+from jobs.errands import Errand, Errands, require_delivery, require_fetch
 from jobs.record import ErrorFacts
 from jobs.spec import Lane
 from jobs.stores.client import Json
@@ -32,12 +32,14 @@ class RedisErrands(RedisUpkeep, Errands):
 
     @override
     def fetched(self, errand: Errand) -> Lane | None:
+        require_fetch(errand)
         item = item_name(errand.task, errand.index)
         lane = self._with_hold("fetched", errand, item=item, source=str(errand.source))
         return None if lane is None else Lane(lane)
 
     @override
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
+        require_fetch(errand)
         item = item_name(errand.task, errand.index)
         return bool(self._with_hold("fetch_failed", errand, item=item, error=encode_error(error)))
 

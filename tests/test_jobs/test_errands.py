@@ -137,6 +137,13 @@ class TestLease:
                 assert not ledger.errand_done(errand)
                 assert ledger.errand_done(again[errand.id])
 
+    def test_then_the_old_token_stands_for_nothing(self, ledger: LedgerStore, clock: ManualClock) -> None:
+        fetching(ledger)
+        late = take_errand(ledger)
+        clock.advance(seconds=LEASE_SECONDS + 1)
+        take_errand(ledger)
+        assert ledger.take_errand("courier-1", late.token) is None
+
     def test_it_is_a_limit(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
         ledger = make_ledger(LedgerLimits(errand_lease_seconds=1_000))
         fetching(ledger)
@@ -195,6 +202,14 @@ class TestEnding:
         fetching(ledger)
         with pytest.raises(ValueError, match="ends with its item"):
             ledger.errand_done(take_errand(ledger))
+
+    def test_a_delivery_ends_no_item(self, ledger: LedgerStore) -> None:
+        delivered(ledger)
+        errand = take_errand(ledger)
+        with pytest.raises(ValueError, match="its task has ended"):
+            ledger.fetched(errand)
+        with pytest.raises(ValueError, match="its task has ended"):
+            ledger.fetch_failed(errand, ERROR)
 
     def test_a_foreign_token_has_no_effect(self, ledger: LedgerStore) -> None:
         fetching(ledger)

@@ -1,4 +1,7 @@
-"""Every move in every order, over every ledger: no item ends twice, none is lost, and all counters balance."""
+"""Every move in every order, over every ledger: no item ends twice, none is lost, and all counters balance.
+
+Every picture is fetched by one courier at most, and every delivery is made.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,13 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from jobs.ids import new_token
-from jobs.record import Claim, Item, ItemState, NewTask
+from jobs.errands import Errand, ErrandKind
+from jobs.ids import TaskUid, new_token
+from jobs.record import Claim, Delivery, Item, ItemState, NewTask
 from jobs.store import Balance, LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger
 from jobs.testing import ManualClock, MemoryLedger
-from tests.test_jobs.build import ERROR, LANE, new_task, result_of
+from tests.test_jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, result_of
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -32,6 +36,7 @@ LIMITS = LedgerLimits(
     max_attempts=3,
     source_max_age_seconds=1e9,
     retention_seconds=1e9,
+    errand_lease_seconds=1_000,
 )
 OWNERS = ("worker-1", "worker-2")
 ACCOUNTS = ("alice", "bob")
@@ -40,7 +45,7 @@ MakeOnClock: TypeAlias = Callable[[ManualClock], LedgerStore]
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Callers, workers, their parents and a reaper, in any order."""
+    """Callers, workers, their parents, couriers and a reaper, in any order."""
 
     def __init__(self, make: MakeOnClock) -> None:
         super().__init__()
@@ -49,12 +54,30 @@ class LedgerMachine(RuleBasedStateMachine):
         self.tasks: list[NewTask] = []
         self.claims: list[Claim] = []
         self.ends: dict[tuple[str, int], Claim] = {}
+        self.errands: list[Errand] = []
+        self.fetches: dict[tuple[str, int], Errand] = {}
+        self.delivered: set[str] = set()
         for account in ACCOUNTS:
             self.ledger.grant(account, GRANTED)
 
-    @rule(account=st.sampled_from(ACCOUNTS), item_count=st.integers(1, 3), price=st.integers(0, 3))
-    def create(self, account: str, item_count: int, price: int) -> None:
-        task = new_task(account=account, item_count=item_count, price=price)
+    @rule(
+        account=st.sampled_from(ACCOUNTS),
+        item_count=st.integers(1, 3),
+        price=st.integers(0, 3),
+        source_url=st.sampled_from([None, URL]),
+        deliveries=st.sampled_from([(), DELIVERIES]),
+    )
+    def create(
+        self,
+        account: str,
+        item_count: int,
+        price: int,
+        source_url: str | None,
+        deliveries: tuple[Delivery, ...],
+    ) -> None:
+        task = new_task(
+            account=account, item_count=item_count, price=price, source_url=source_url, deliveries=deliveries
+        )
         self.ledger.create(task)
         self.tasks.append(task)
 
@@ -95,6 +118,36 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.terminate(task.uid, task.account)
         assert all(item.state.final for item in self._items_of(task))
 
+    @rule()
+    def take_errand(self) -> None:
+        """A picture is fetched while its item waits for it; what a task makes due is due after its end."""
+        errand = self.ledger.take_errand("courier-1", new_token())
+        if errand is not None:
+            task = self.ledger.get(errand.task, errand.account)
+            assert task is not None
+            if errand.kind is ErrandKind.FETCH:
+                assert task.items[errand.index].state is ItemState.FETCHING
+            else:
+                assert task.ended_at_ms is not None
+                assert errand.id not in self.delivered
+            self.errands.append(errand)
+
+    @precondition(lambda self: self.errands)
+    @rule(data=st.data(), fetched=st.booleans())
+    def end_errand(self, data: st.DataObject, fetched: bool) -> None:
+        """A picture comes from one courier, and never again from another."""
+        errand = self._any_errand(data)
+        if errand.kind is not ErrandKind.FETCH:
+            if self.ledger.errand_done(errand):
+                self.delivered.add(errand.id)
+        elif self.ledger.fetched(errand) if fetched else self.ledger.fetch_failed(errand, ERROR):
+            assert self.fetches.setdefault((errand.task, errand.index), errand) == errand
+
+    @precondition(lambda self: self.errands)
+    @rule(data=st.data(), seconds=st.sampled_from([0, 500, 3_000]))
+    def postpone(self, data: st.DataObject, seconds: int) -> None:
+        self.ledger.postpone(self._any_errand(data), seconds)
+
     @rule(seconds=st.sampled_from([100, 700, 2_100]))
     def let_time_pass(self, seconds: int) -> None:
         self.clock.advance(seconds)
@@ -125,11 +178,19 @@ class LedgerMachine(RuleBasedStateMachine):
             ]
             assert self.ledger.unfinished(account) == tuple(open_tasks)
 
+    @invariant()
+    def what_was_fetched_is_what_is_worked_on(self) -> None:
+        for (uid, index), errand in self.fetches.items():
+            task = self.ledger.get(TaskUid(uid), errand.account)
+            assert task is not None
+            assert task.items[index].state is ItemState.FAILED or task.items[index].source == errand.source
+
     def teardown(self) -> None:
-        """Whatever happened, a worker that lives brings everything to its end."""
+        """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
             self.clock.advance(LIMITS.lease_seconds + 1)
             self.ledger.reap("reaper-1", {})
+        self._run_errands()
         while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
             assert self.ledger.finish(claim, result_of(claim))
         assert self.ledger.waiting(LANE) == 0
@@ -137,6 +198,24 @@ class LedgerMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             assert self.ledger.unfinished(account) == ()
         self.credits_balance()
+        self._run_errands()
+        deliveries = sum(len(task.deliveries) for task in self.tasks)
+        assert (len(self.delivered), self.ledger.errands_due()) == (deliveries, 0)
+
+    def _run_errands(self) -> None:
+        """Do all there is to do for a courier, once every lease and every pause is over."""
+        self.clock.advance(5_000)
+        while (errand := self.ledger.take_errand("courier-1", new_token())) is not None:
+            if errand.kind is ErrandKind.FETCH:
+                assert self.ledger.fetched(errand)
+            else:
+                assert self.ledger.errand_done(errand)
+                assert errand.id not in self.delivered
+                self.delivered.add(errand.id)
+
+    def _any_errand(self, data: st.DataObject) -> Errand:
+        """One that is held, or one of old."""
+        return data.draw(st.sampled_from(self.errands))
 
     def _any_claim(self, data: st.DataObject) -> Claim:
         """One that holds, or one of old."""

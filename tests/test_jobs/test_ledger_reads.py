@@ -8,7 +8,7 @@ import pytest
 
 from jobs.errors import IdempotencyConflict
 from jobs.ids import new_task_uid
-from jobs.record import Idempotency
+from jobs.record import MAX_MEMO_BYTES, Idempotency
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.testing import ManualClock
 from tests.test_jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of
@@ -85,6 +85,43 @@ class TestRecall:
         assert ledger.recall("alice", KEY) is None
 
 
+class TestNamed:
+    def test_the_first_task_whatever_its_content(self, ledger: LedgerStore) -> None:
+        task = new_task(idempotency=KEY)
+        ledger.create(task)
+        assert ledger.create(new_task(idempotency=KEY)).repeated
+        assert ledger.named("alice", KEY.key) == task.uid
+
+    def test_nothing_else(self, ledger: LedgerStore) -> None:
+        ledger.create(new_task(account="bob", idempotency=KEY))
+        assert ledger.named("alice", KEY.key) is None
+        assert ledger.named("bob", "order-8") is None
+
+    def test_not_past_its_time(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
+        ledger = make_ledger(LedgerLimits(idempotency_seconds=60))
+        ledger.create(new_task(idempotency=KEY))
+        clock.advance(seconds=61)
+        assert ledger.named("alice", KEY.key) is None
+
+
+class TestMemo:
+    def test_it_comes_back_with_the_task(self, ledger: LedgerStore) -> None:
+        memo = '{"taskUUID": "ä", "n": [1, 2]}\r\n\x00\U0001f511'
+        task, bare = replace(new_task(), memo=memo), new_task()
+        ledger.create(task)
+        ledger.create(bare)
+        assert [stored and stored.memo for stored in ledger.get_many([task.uid, bare.uid], "alice")] == [memo, ""]
+
+    def test_it_has_a_limit_in_bytes(self, ledger: LedgerStore) -> None:
+        task = replace(new_task(), memo="ä" * (MAX_MEMO_BYTES // 2))
+        ledger.create(task)
+        stored = ledger.get(task.uid, "alice")
+        assert stored is not None
+        assert stored.memo == task.memo
+        with pytest.raises(ValueError, match="at most 65536 bytes"):
+            replace(task, memo=f"{task.memo}.")
+
+
 class TestRetention:
     """A task past its retention looks as if it had never been, swept or not."""
 
@@ -106,6 +143,7 @@ class TestRetention:
         assert ledger.get(task.uid, "alice") is None
         assert ledger.get_many([task.uid], "alice") == (None,)
         assert ledger.recall("alice", KEY) is None
+        assert ledger.named("alice", KEY.key) is None
         assert not ledger.terminate(task.uid, "alice")
 
     def test_its_idempotency_key_can_be_used_again(self, ledger: LedgerStore, clock: ManualClock) -> None:

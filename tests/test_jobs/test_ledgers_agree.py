@@ -6,12 +6,26 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from jobs.errands import Errand, ErrandKind
 from jobs.errors import SubmissionRefused
 from jobs.record import Claim, NewTask
 from jobs.spec import Lane
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.testing import ManualClock
-from tests.test_jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, SPEC, MakeLedger, new_task, result_of
+from jobs.uploads import Upload
+from tests.test_jobs.build import (
+    DELIVERIES,
+    ERROR,
+    LANE,
+    OTHER_LANE,
+    OTHER_SPEC,
+    SPEC,
+    URL,
+    MakeLedger,
+    new_task,
+    new_upload,
+    result_of,
+)
 
 STEPS = 800
 OWNERS = ("worker-1", "worker-2")
@@ -24,6 +38,7 @@ LIMITS = LedgerLimits(
     hint_grace_seconds=500,
     source_max_age_seconds=1e9,
     retention_seconds=1e9,
+    errand_lease_seconds=1_000,
 )
 
 
@@ -36,6 +51,8 @@ class Walk:
         self.tasks: list[NewTask] = []
         self._choose = random.Random(20)
         self._claims: list[Claim] = []
+        self._errands: list[Errand] = []
+        self._uploads: list[Upload] = []
 
     def step(self) -> list[str]:
         # No two steps at one time: what is done at once is ordered by name in one ledger and by time in the other.
@@ -44,6 +61,11 @@ class Walk:
         if self._claims:
             moves += [self._renew, self._finish, self._fail, self._give_back, self._give_back_owned]
             moves += [self._terminate, self._unfinished]
+        moves += [self._take_errand, self._keep_upload]
+        if self._errands:
+            moves += [self._end_errand, self._end_errand, self._postpone]
+        if self._uploads:
+            moves += [self._use_upload, self._drop_upload]
         return self._choose.choice(moves)()
 
     def _create(self) -> list[str]:
@@ -52,14 +74,15 @@ class Walk:
             item_count=self._choose.randint(1, 5),
             price=self._choose.randint(0, 3),
             spec=self._choose.choice([SPEC, OTHER_SPEC]),
+            source_url=self._choose.choice([None, None, URL]),
+            deliveries=self._choose.choice([(), DELIVERIES]),
         )
         self.tasks.append(task)
         return [answer_of_create(ledger, task) for ledger in self.ledgers]
 
     def _claim(self) -> list[str]:
         lanes = self._choose.sample([LANE, OTHER_LANE], self._choose.randint(1, 2))
-        token = f"token-{self._choose.getrandbits(64):016x}"
-        owner = self._choose.choice(OWNERS)
+        token, owner = self._token(), self._choose.choice(OWNERS)
         claims = [ledger.claim(lanes, owner, token) for ledger in self.ledgers]
         self._claims += [claim for claim in claims[:1] if claim is not None]
         return [repr(claim and replace(claim, deadline_in_seconds=0)) for claim in claims]
@@ -92,6 +115,42 @@ class Walk:
         account = self._choose.choice("abc")
         return [repr(ledger.unfinished(account)) for ledger in self.ledgers]
 
+    def _take_errand(self) -> list[str]:
+        token = self._token()
+        taken = [ledger.take_errand("courier-1", token) for ledger in self.ledgers]
+        self._errands += [errand for errand in taken[:1] if errand is not None]
+        return [repr(errand and replace(errand, first_due_at_ms=0, now_ms=0)) for errand in taken]
+
+    def _end_errand(self) -> list[str]:
+        errand, fetched = self._choose.choice(self._errands), self._choose.random() < 0.8
+        if errand.kind is not ErrandKind.FETCH:
+            return [repr(ledger.errand_done(errand)) for ledger in self.ledgers]
+        if fetched:
+            return [repr(ledger.fetched(errand)) for ledger in self.ledgers]
+        return [repr(ledger.fetch_failed(errand, ERROR)) for ledger in self.ledgers]
+
+    def _postpone(self) -> list[str]:
+        errand, seconds = self._choose.choice(self._errands), self._choose.choice([0, 1_500])
+        return [repr(ledger.postpone(errand, seconds)) for ledger in self.ledgers]
+
+    def _keep_upload(self) -> list[str]:
+        upload = new_upload(account=self._choose.choice("abc"))
+        self._uploads.append(upload)
+        for ledger in self.ledgers:
+            ledger.keep_upload(upload)
+        return [repr(ledger.use_upload(upload.uid, upload.account)) for ledger in self.ledgers]
+
+    def _use_upload(self) -> list[str]:
+        uid, account = self._choose.choice(self._uploads).uid, self._choose.choice("abc")
+        return [repr(ledger.use_upload(uid, account)) for ledger in self.ledgers]
+
+    def _drop_upload(self) -> list[str]:
+        uid, account = self._choose.choice(self._uploads).uid, self._choose.choice("abc")
+        return [repr(ledger.drop_upload(uid, account)) for ledger in self.ledgers]
+
+    def _token(self) -> str:
+        return f"token-{self._choose.getrandbits(64):016x}"
+
     def _reap(self) -> list[str]:
         # Far from every limit of time: the server's clock also goes on by itself.
         self._clock.advance(self._choose.choice([0, 700, 2_100]))
@@ -114,7 +173,7 @@ def answer_of_create(ledger: LedgerStore, task: NewTask) -> str:
 def standing(ledger: LedgerStore) -> str:
     """What is counted."""
     balances = [ledger.balance(account) for account in "abc"]
-    return repr((balances, ledger.waiting(LANE), ledger.waiting(OTHER_LANE)))
+    return repr((balances, ledger.waiting(LANE), ledger.waiting(OTHER_LANE), ledger.errands_due()))
 
 
 def record_of(ledger: LedgerStore, task: NewTask) -> str:

@@ -14,7 +14,6 @@ from redis.exceptions import ResponseError
 
 from jobs.errors import LedgerUnavailable
 from jobs.ids import new_task_uid, new_token, source_key
-from jobs.presence import WorkerPresence
 from jobs.record import Claim, Idempotency
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.stores import keys
@@ -23,69 +22,22 @@ from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock
 from tests.redis_server import redis_server
 from tests.test_jobs.build import (
-    DELIVERIES,
     ERROR,
     LANE,
     SPEC,
-    URL,
     MakeLedger,
     claim_next,
     new_task,
-    new_upload,
     result_of,
     run_at_once,
     take_errand,
 )
-
-WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", threads=2)
-
-
-def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:
-    """One task done, one failed, one running, one waiting, one fetched from; returns the running claim."""
-    ledger.grant("alice", 10)
-    for number in range(4):
-        ledger.create(new_task(idempotency=Idempotency(key=str(number), content_digest="d")))
-    done, failed, running = claim_next(ledger), claim_next(ledger), claim_next(ledger)
-    assert ledger.renew(running)
-    assert ledger.finish(done, result_of(done))
-    assert ledger.fail(failed, ERROR)
-    assert ledger.get(done.task, "alice") is not None
-    assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
-    assert ledger.named("alice", "0") == done.task
-    go_through_every_errand(ledger)
-    go_through_every_upload(ledger)
-    ended = new_task()
-    ledger.create(ended)
-    assert ledger.terminate(ended.uid, "alice")
-    assert ledger.reap("reaper-1", {LANE: 0}) is not None
-    assert ledger.hide_expired() == ()
-    ledger.forget(ended.uid)
-    assert ledger.unrecorded([ended.uid], 0) == ()
-    presence.announce(WORKER, ttl_seconds=60)
-    assert presence.alive() == (WORKER,)
-    return running
-
-
-def go_through_every_errand(ledger: RedisLedger) -> None:
-    """Leaves one that a courier has."""
-    brought = new_task(source_url=URL, deliveries=DELIVERIES)
-    ledger.create(brought)
-    assert ledger.fetch_failed(take_errand(ledger), ERROR)
-    assert ledger.errands_due() == len(DELIVERIES)
-    assert ledger.postpone(take_errand(ledger), seconds=60)
-    assert ledger.errand_done(take_errand(ledger))
-    ledger.create(new_task(item_count=2, source_url=URL))
-    assert ledger.fetched(take_errand(ledger)) == LANE
-    take_errand(ledger)
-
-
-def go_through_every_upload(ledger: RedisLedger) -> None:
-    """Leaves one of two."""
-    kept, dropped = new_upload(), new_upload()
-    for upload in (kept, dropped):
-        ledger.keep_upload(upload)
-    assert ledger.use_upload(kept.uid, "alice") == kept
-    assert ledger.drop_upload(dropped.uid, "alice") == dropped
+from tests.test_jobs.every_script import (
+    WORKER,
+    go_through_every_errand,
+    go_through_every_script,
+    go_through_every_upload,
+)
 
 
 @pytest.fixture
@@ -125,6 +77,21 @@ class TestKeys:
         assert account.keys() - {"open", "reserved", "used", "booked"} == {"pace", "pace_since_ms", "pace_at_ms"}
         assert [account[field] for field in ("open", "reserved", "used", "booked")] == ["0", "0", "0", "2"]
         assert client.hget(f"{key_prefix}totals", "open") == "0"
+
+    def test_nothing_is_left_of_errands_and_uploads(
+        self, ledger: RedisLedger, client: Redis, key_prefix: str, clock: ManualClock
+    ) -> None:
+        go_through_every_errand(ledger)
+        go_through_every_upload(ledger)
+        clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
+        take_errand(ledger)
+        for uid in ledger.unfinished("alice"):
+            ledger.terminate(uid, "alice")
+        clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
+        for uid in ledger.hide_expired():
+            ledger.forget(uid)
+        left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
+        assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 
     def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
         ledger = make_redis_ledger(LedgerLimits(account_queue_cap=0))

@@ -27,6 +27,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = JobSettings()
     assert settings.master_key_bytes() == bytes(range(32))
     assert settings.ledger_limits().lease_seconds == 7.5
+    assert settings.ledger_limits().upload_retention_seconds == 30 * 86_400
 
 
 def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from jobs.ids import new_task_uid, new_token, result_key
 from jobs.record import Result
 from jobs.urls import ResultPaths
+from tests.test_jobs.build import new_upload
 
 PATHS = ResultPaths(b"k" * 32)
 RESULT = Result(
@@ -33,6 +36,26 @@ MAC, EXPIRES, NAME = parts_of(PATH)
 
 def test_a_path_opens() -> None:
     assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == (RESULT.blob, "image/png")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "image/webp",
+        "image/jpeg",
+        "application/zip",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/heic",
+        "image/heif",
+        "image/tiff",
+    ],
+)
+def test_every_kind_of_picture_has_a_path(media_type: str) -> None:
+    for picture in (replace(RESULT, media_type=media_type), replace(new_upload(), media_type=media_type)):
+        parts = parts_of(PATHS.path(picture, EXPIRES_AT))
+        assert PATHS.open(*parts, EXPIRES_AT - 1) == (picture.blob, media_type)
 
 
 def test_the_same_in_every_poll() -> None:
