@@ -1,20 +1,30 @@
-"""Operators' commands: `python -m gateway serve`, `check`, and those under `keys`."""
+"""Operators' commands: `python -m gateway serve`, `check`, `courier`, and those under `keys`."""
 
 from __future__ import annotations
 
+import socket
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Final
 
 import click
 
-from gateway.console import read_settings
+from gateway.console import read_settings, reported_errors
+from gateway.courier import process
+from gateway.courier.deliver import no_secret
+from gateway.courier.presence import CourierPresence
+from gateway.courier.settings import CourierSettings
 from gateway.key_commands import keys
 from gateway.memory import give_back_large_blocks
+from gateway.picpik import callbacks
+from gateway.query import Tasks
 from gateway.server import GatewayServer, gunicorn_options
+from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.errors import LedgerUnavailable
 from jobs.stores.client import EvictingServer, require_no_eviction
+from jobs.stores.redis import RedisLedger
+from jobs.urls import ResultPaths
 
 CHECK_SECONDS: Final = 3
 
@@ -29,7 +39,7 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; default: KEYCUT_PORT.")
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
-    settings = read_settings()
+    settings = read_settings(GatewaySettings)
     with connect_ledger(settings) as client:
         try:
             require_no_eviction(client)
@@ -46,7 +56,7 @@ def serve(host: str | None, port: int | None) -> None:
 @main.command()
 def check() -> None:
     """Ask the gateway of this machine whether it is alive; exit with 1 if not. For health checks."""
-    settings = read_settings()
+    settings = read_settings(GatewaySettings)
     # The address that means every interface leads, as one to connect to, to this machine.
     connection = HTTPConnection(settings.host, settings.port, timeout=CHECK_SECONDS)
     try:
@@ -58,6 +68,26 @@ def check() -> None:
         connection.close()
     if status != HTTPStatus.OK:
         raise click.ClickException(f"the gateway answers HTTP {status}")
+
+
+@main.command()
+@click.option("--check", "checking", is_flag=True, help="Exit with 1 unless a courier of this machine is alive.")
+def courier(checking: bool) -> None:
+    """Fetch sources by URL and deliver callbacks and results, until a signal says to stop."""
+    settings = read_settings(CourierSettings)
+    with connect_ledger(settings) as client:
+        if checking:
+            with reported_errors():
+                alive = CourierPresence(client, socket.gethostname()).alive()
+            if not alive:
+                raise click.ClickException("no courier of this machine is alive")
+            return
+        tasks = Tasks(
+            store=RedisLedger(client, settings.ledger_limits()),
+            paths=ResultPaths(settings.master_key_bytes()),
+            retention_seconds=settings.retention_seconds,
+        )
+        process.run(settings, client, callbacks.renderers(tasks, settings.public_url or ""), no_secret)
 
 
 main.add_command(keys)

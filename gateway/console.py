@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 
@@ -13,15 +14,20 @@ from gateway.settings import GatewaySettings
 from jobs.errors import LedgerUnavailable
 from jobs.settings import WrongSettings, load_settings
 
+S = TypeVar("S", bound=GatewaySettings)
 
-def read_settings() -> GatewaySettings:
+
+def read_settings(kind: type[S]) -> S:
     """The settings of the environment.
+
+    Args:
+        kind: whose settings.
 
     Raises:
         ClickException: some are wrong; it names every one.
     """
     try:
-        return load_settings(GatewaySettings)
+        return load_settings(kind)
     except WrongSettings as error:
         raise click.ClickException(f"wrong settings\n{error}") from None
 

@@ -16,6 +16,7 @@ from gateway.account_records import AccountRecord, Terms
 from gateway.accounts import Accounts, KeyPair
 from gateway.console import read_settings, reported_errors, show
 from gateway.keytables import RedisKeyTable
+from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.spec import Precision
 from jobs.store import Balance, LedgerStore
@@ -60,7 +61,7 @@ class _Parts:
 @contextmanager
 def _parts() -> Iterator[_Parts]:
     """What the commands work with; errors in the block are reported in one line."""
-    settings = read_settings()
+    settings = read_settings(GatewaySettings)
     with reported_errors(), connect_ledger(settings) as client:
         yield _Parts(
             Accounts(RedisKeyTable(client), settings.master_key_bytes()),

@@ -5,12 +5,33 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from jobs.settings import JobSettings
 
 Network = IPv4Network | IPv6Network
+
+
+def _networks(value: object) -> object:
+    return tuple(ip_network(part, strict=False) for part in parts_of(value)) if isinstance(value, str) else value
+
+
+def parts_of(text: str) -> tuple[str, ...]:
+    """What commas split."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+"""Addresses or networks; in the environment split by commas."""
 
 _ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
@@ -32,7 +53,7 @@ class GatewaySettings(JobSettings):
 
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; the request's own host when absent."""
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    trusted_proxies: Networks = ()
     """Addresses or networks, split by commas, whose `X-Forwarded-*` headers count."""
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body; over it the answer is HTTP 413."""
@@ -64,13 +85,6 @@ class GatewaySettings(JobSettings):
     """What `Retry-After` says when a part is away; of rates and full queues it is computed where it can be."""
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("public_url")
     @classmethod

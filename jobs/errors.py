@@ -5,6 +5,7 @@
     + SourceUnreadable
     + SourceTooLarge
     + BoxOutsidePicture
+    + SourceUnreachable
   x ProcessingFailed
     + SourceUndecodable
     + TimedOut
@@ -79,6 +80,12 @@ class BoxOutsidePicture(SourceRejected):
     """The box has no area left once it is clamped to the oriented picture."""
 
     kind = "box_outside_picture"
+
+
+class SourceUnreachable(SourceRejected):
+    """The picture's URL may not be called, does not answer, or answers with something else."""
+
+    kind = "source_unreachable"
 
 
 class ProcessingFailed(CutoutError):

@@ -1,4 +1,4 @@
-"""The whole service on this machine, as processes: server, gateway, workers."""
+"""The whole service on this machine, as processes: server, gateway, courier, workers."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class _Start:
         return unix_url(socket_path)
 
     def service(self, options: StackOptions, port: int, environment: Mapping[str, str]) -> str:
-        """Start gateway and workers and return the service's address."""
+        """Start gateway, courier and workers and return the service's address."""
         serve = (*PYTHON, "gateway", "serve", "--host", options.host, "--port", str(port))
         gateway = Program(name="gateway", arguments=serve, environment=environment)
         shared = {"KEYCUT_THREADS": str(max(1, cpus() // options.workers)), **environment}
@@ -126,7 +126,8 @@ class _Start:
             Program(name=f"worker-{number}", arguments=(*PYTHON, "worker", "run"), environment=shared)
             for number in range(1, options.workers + 1)
         )
-        self.supervisor.start(gateway, *workers)
+        courier = Program(name="courier", arguments=(*PYTHON, "gateway", "courier"), environment=environment)
+        self.supervisor.start(gateway, courier, *workers)
         url = address(options.host, port)
         self._wait_until("the service", lambda: why_not_ready(url))
         return url

@@ -17,7 +17,16 @@ from keycut.datadir import Account, DataDir
 from keycut.errors import CommandFailed, PartsMissing
 
 MODULES: Final = {
-    "gateway": ("celery", "cryptography", "flask", "gunicorn", "limits", "pydantic_settings"),
+    "gateway": (
+        "celery",
+        "cryptography",
+        "flask",
+        "gunicorn",
+        "httpx",
+        "limits",
+        "pydantic_settings",
+        "standardwebhooks",
+    ),
     "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "pydantic_settings"),
 }
 """What each part cannot do without; the client alone needs none of it."""

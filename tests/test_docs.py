@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from gateway.settings import GatewaySettings
+from gateway.courier.settings import CourierSettings
 from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from tests.stack import LiveStack
 from worker.settings import WorkerSettings
@@ -70,7 +70,7 @@ def test_blocks_that_do_not_run_say_why() -> None:
 def settings_table() -> str:
     """The table of settings as the README has it, from the classes."""
     rows = ["| Setting | Default | What it does |", "|---|---|---|"]
-    fields = GatewaySettings.model_fields | WorkerSettings.model_fields
+    fields = CourierSettings.model_fields | WorkerSettings.model_fields
     for name, field in fields.items():
         text = " ".join((field.description or "").split())
         rows.append(f"| `KEYCUT_{name.upper()}` | {shown_default(name, field)} | {text} |")
@@ -84,7 +84,9 @@ def shown_default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
         return f"`~/.cache/keycut/{FOLDERS[name]}`"
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-    return "unset" if default in (None, (), "") else f"`{default}`"
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    return "unset" if default in (None, "") else f"`{default}`"
 
 
 def test_the_table_of_settings_is_the_settings() -> None:
@@ -93,16 +95,16 @@ def test_the_table_of_settings_is_the_settings() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_settings_that_are_named_exist(page: str) -> None:
-    fields = GatewaySettings.model_fields | WorkerSettings.model_fields
+    fields = CourierSettings.model_fields | WorkerSettings.model_fields
     known = {f"KEYCUT_{name.upper()}" for name in fields} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES}
     assert set(re.findall(r"KEYCUT_[A-Z0-9_]+", PAGES[page])) <= known
 
 
 def test_every_setting_says_what_it_does() -> None:
-    fields = GatewaySettings.model_fields | WorkerSettings.model_fields
+    fields = CourierSettings.model_fields | WorkerSettings.model_fields
     assert not [name for name, field in fields.items() if not field.description]
 
 
 def test_no_name_means_one_thing_to_the_gateway_and_another_to_the_worker() -> None:
-    both = set(GatewaySettings.model_fields) & set(WorkerSettings.model_fields)
+    both = set(CourierSettings.model_fields) & set(WorkerSettings.model_fields)
     assert both == set(JobSettings.model_fields)

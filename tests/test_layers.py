@@ -86,6 +86,14 @@ def test_an_engine_is_imported_in_modules_of_its_name(library: str) -> None:
     assert {path for path in users if not path.name.startswith(f"{library}_")} == set()
 
 
+def test_of_the_gateway_only_the_courier_leaves_the_house() -> None:
+    clients = {"httpx", "httpcore", "requests", "urllib3"}
+    users = {path.parent.name for path in modules("gateway") if tops(path) & clients}
+    assert users == {"courier"}
+    inner = {name for path in modules("gateway/courier") for name in imports(path)}
+    assert not {name for name in inner if name.startswith(("gateway.picpik", "gateway.app"))}
+
+
 @pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.app", "jobs.stores.redis", "jobs.queues.celery"])
 def test_gateway_loads_no_image_code(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

@@ -42,8 +42,8 @@ class _TlsPassage(Passage):
             super().handle()
 
 
-def write_certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """Make an authority, and a certificate of it for 127.0.0.1.
+def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
+    """Make an authority, and a certificate of it for 127.0.0.1, and for names where some are given.
 
     Returns:
         Where the authority's certificate, the server's, and the server's key lie.
@@ -58,7 +58,10 @@ def write_certificates(folder: Path) -> tuple[Path, Path, Path]:
     server = (
         _builder(_name("Server of a test"), authority_name, server_key)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+            ),
+            critical=False,
         )
         .sign(authority_key, hashes.SHA256())
     )

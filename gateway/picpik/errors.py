@@ -94,6 +94,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.SourceUnreadable: _FAULT,
     jobs.SourceTooLarge: _FAULT,
     jobs.BoxOutsidePicture: _FAULT,
+    jobs.SourceUnreachable: _FAULT,
     # What belongs to a task's record, not to an answer
     jobs.CutoutError: _FAULT,
     jobs.ProcessingFailed: _FAULT,
@@ -132,6 +133,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     jobs.SourceUnreadable.kind: TaskRow(FAILED_CODE, "Image not readable: send JPEG, PNG, WebP, BMP, GIF or TIFF"),
     jobs.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
     jobs.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
+    jobs.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
     jobs.ProcessingFailed.kind: _FAILED,
     jobs.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
     jobs.TimedOut.kind: TIMED_OUT,

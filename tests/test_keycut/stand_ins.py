@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 GATEWAY = """
-import http.server, json, os, pathlib, sys
+import http.server, json, os, pathlib, sys, time
 
 def environment_is_whole():
     key = pathlib.Path(os.environ["KEYCUT_SECRETS_DIR"], "keycut_master_key").read_text()
@@ -28,6 +28,9 @@ if sys.argv[1] == "keys":
     with open(state / "keys", "a") as made:
         made.write("made\\n")
     print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
+elif sys.argv[1] == "courier":
+    (state / f"courier-{os.getpid()}").touch()
+    time.sleep(600)
 else:
     (state / f"gateway-{os.getpid()}").touch()
     http.server.HTTPServer((options["--host"], int(options["--port"])), Pages).serve_forever()

@@ -98,7 +98,7 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
     assert "worker-2 | worker is ready with unix://" in said
     assert "redis    | " in (place.data / "keycut.log").read_text()
     assert "private-key-text" not in said + (place.data / "keycut.log").read_text()
-    assert not place.parts("worker") | place.parts("gateway")
+    assert not place.parts("worker") | place.parts("courier") | place.parts("gateway")
     assert not (place.data / "stack.json").exists()
 
 
@@ -123,7 +123,7 @@ def test_a_second_start_shows_the_same_account(place: Place) -> None:
 
 def test_parts_that_die_come_back(place: Place) -> None:
     with place.up() as (_, facts):
-        for name in ("gateway", "worker"):
+        for name in ("gateway", "courier", "worker"):
             [pid] = place.parts(name)
             os.kill(pid, signal.SIGKILL)
             assert soon(partial(another_lives, place, name, pid))
@@ -146,7 +146,7 @@ def test_when_up_itself_is_killed_nobody_is_left_and_the_folder_is_free(place: P
         process.kill()
         process.wait()
         assert DataDir(place.data).running() is None
-        assert soon(lambda: not place.parts("worker") | place.parts("gateway"))
+        assert soon(lambda: not place.parts("worker") | place.parts("courier") | place.parts("gateway"))
     with place.up() as (_, facts):
         assert is_ready(facts["url"])
 

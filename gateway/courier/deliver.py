@@ -1,0 +1,108 @@
+"""Brings to a caller's server how a task ended, and its result.
+
+A callback is a POST of the body that the task's façade renders, in the form of Standard Webhooks: its id is that
+of the task, the same in every try, so that a receiver knows a repeat; it is signed where the account has a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Final
+
+import structlog
+from standardwebhooks import Webhook
+
+from gateway.courier.connection import Deadline, Outside
+from gateway.courier.errors import StatusPassing
+from jobs.blobs import BlobStore
+from jobs.errands import Errand, ErrandKind
+from jobs.errors import BlobMissing
+from jobs.record import Task
+from jobs.store import LedgerStore
+
+Renderer = Callable[[Task], bytes]
+"""What a façade says of a task that has ended: JSON in UTF-8, the same in every try."""
+SecretOf = Callable[[str], str | None]
+"""The secret that an account's callbacks are signed with, as `whsec_` and Base64; None where it has none."""
+
+log: Final = structlog.get_logger(__name__)
+
+
+def no_secret(account: str) -> None:
+    """Of an installation whose accounts have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """Makes deliveries of tasks that have ended."""
+
+    outside: Outside
+    store: LedgerStore
+    blobs: BlobStore
+    renderers: Mapping[str, Renderer]
+    """By the tasks' origin."""
+    total_seconds: float
+    secret_of: SecretOf = field(default=no_secret, repr=False)
+
+    def deliver(self, errand: Errand) -> None:
+        """Make one try; without effect where there is nothing to deliver, or no more.
+
+        Raises:
+            ExchangeFailed: the delivery was not confirmed.
+            ServiceUnavailable: the ledger or the blob store does not answer.
+        """
+        task = self.store.get(errand.task, errand.account)
+        if task is None:
+            log.info("delivery_without_task", errand=errand.id, task=errand.task)
+        elif errand.kind is ErrandKind.CALLBACK:
+            self._call_back(errand, task)
+        else:
+            self._upload(errand, task)
+
+    def _call_back(self, errand: Errand, task: Task) -> None:
+        render = self.renderers.get(task.origin)
+        if render is None:
+            log.error("callback_without_renderer", task=task.uid, origin=task.origin)
+            return
+        body = render(task)
+        secret = self.secret_of(errand.account)
+        headers = webhook_headers(task.uid, body, secret, datetime.now(UTC))
+        self._send("POST", errand.url, headers | {"Content-Type": "application/json"}, body)
+
+    def _upload(self, errand: Errand, task: Task) -> None:
+        result = task.items[errand.index].result
+        if result is None:
+            log.info("upload_without_result", task=task.uid)
+            return
+        try:
+            file = self.blobs.open(result.blob)
+        except BlobMissing:
+            log.info("upload_without_result", task=task.uid)
+            return
+        with file:
+            headers = {"Content-Type": result.media_type, "Content-Length": str(result.size_bytes)}
+            self._send("PUT", errand.url, headers, file)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | IO[bytes]) -> None:
+        deadline = Deadline(self.total_seconds)
+        with self.outside.exchange(method, url, deadline, headers=headers, content=content) as answer:
+            if not answer.is_success:
+                # Any other may pass: a receiver that is being moved redirects, or knows no path for a while.
+                raise StatusPassing(answer.status_code)
+
+
+def webhook_headers(message_id: str, body: bytes, secret: str | None, now: datetime) -> dict[str, str]:
+    """The headers of Standard Webhooks.
+
+    Args:
+        message_id: the same in every try.
+        body: JSON in UTF-8.
+        secret: what signs; without one there is no signature.
+        now: the time of this try.
+    """
+    headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
+    if secret is not None:
+        headers["webhook-signature"] = Webhook(secret).sign(message_id, now, body.decode())
+    return headers

@@ -1,0 +1,162 @@
+"""What becomes of one errand: done, tried again after a pause, or given up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import structlog
+
+from gateway.courier.deliver import Deliveries
+from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
+from gateway.courier.fetch import Fetcher
+from gateway.headers import SourceLimits, inspect
+from jobs.blobs import BlobStore
+from jobs.errands import Errand, ErrandKind
+from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
+from jobs.queue import JobQueue
+from jobs.store import LedgerStore
+
+_FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
+_LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0
+
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often, and how long, an errand is tried again."""
+
+    fetch_attempts: int
+    delivery_seconds: float
+    first_pause_seconds: float
+    longest_pause_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrandRunner:
+    """Runs errands that were taken, one at a call, from any thread."""
+
+    store: LedgerStore
+    blobs: BlobStore
+    queue: JobQueue
+    fetcher: Fetcher
+    deliveries: Deliveries
+    limits: SourceLimits
+    """What a fetched picture may be: the same as one that is sent."""
+    patience: Patience
+    draw: Callable[[], float] = random.random
+    """A number from 0 to 1, evenly spread."""
+
+    def run(self, errand: Errand) -> None:
+        """Do what an errand asks for, and tell the ledger.
+
+        Raises:
+            ServiceUnavailable: the ledger, the blob store or the broker does not answer; the errand falls due
+                again.
+        """
+        try:
+            if errand.kind is ErrandKind.FETCH:
+                self._fetch(errand)
+            else:
+                self._deliver(errand)
+        except ServiceUnavailable:
+            raise
+        except Exception:
+            # A fault of our own ends the errand: it would come round, and fail, for as long as the task is kept.
+            log.exception("errand_failed", **_named(errand))
+            if errand.kind is ErrandKind.FETCH:
+                self._fail(errand, ProcessingFailed("the picture could not be fetched"))
+            else:
+                self.store.errand_done(errand)
+
+    def _fetch(self, errand: Errand) -> None:
+        assert errand.source is not None
+        try:
+            data = self.fetcher.fetch(errand.url)
+            inspect(data, self.limits)
+        except ExchangeFailed as failure:
+            if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
+                self._again(errand, failure, self._fetch_pause_seconds(errand))
+            else:
+                self._fail(errand, failure.as_source_error(), **_facts(failure))
+            return
+        except SourceRejected as fault:
+            self._fail(errand, fault)
+            return
+        self.blobs.put(errand.source, data)
+        lane = self.store.fetched(errand)
+        if lane is None:  # the item has ended, or another courier has brought it
+            self.blobs.delete(errand.source)
+            return
+        log.info("source_fetched", task=errand.task, item=errand.index, size_bytes=len(data))
+        self.queue.hint(lane)
+
+    def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
+        if self.store.fetch_failed(errand, error.facts()):
+            log.info("fetch_failed", **_named(errand), kind=error.kind, message=error.message, **facts)
+
+    def _deliver(self, errand: Errand) -> None:
+        try:
+            self.deliveries.deliver(errand)
+        except ExchangeFailed as failure:
+            left_seconds = self.patience.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
+            if isinstance(failure, PeerFailed) and left_seconds > 0:
+                # The last try comes when the time is over, not before.
+                self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
+                return
+            log.warning("delivery_given_up", **_named(errand), message=failure.message, **_facts(failure))
+        else:
+            log.info("delivered", **_named(errand))
+        self.store.errand_done(errand)
+
+    def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:
+        self.store.postpone(errand, pause_seconds)
+        log.info(
+            "errand_postponed",
+            **_named(errand),
+            message=failure.message,
+            pause_seconds=round(pause_seconds, 3),
+            **_facts(failure),
+        )
+
+    def _fetch_pause_seconds(self, errand: Errand) -> float:
+        return self.draw() * longest_pause(
+            errand.attempt, _FIRST_FETCH_PAUSE_SECONDS, _LONGEST_FETCH_PAUSE_SECONDS
+        )
+
+    def _delivery_pause_seconds(self, errand: Errand) -> float:
+        patience = self.patience
+        return self.draw() * longest_pause(
+            errand.attempt, patience.first_pause_seconds, patience.longest_pause_seconds
+        )
+
+
+def longest_pause(attempt: int, first_seconds: float, longest_seconds: float) -> float:
+    """How long the pause after an attempt may be; with full jitter it is drawn from zero to this."""
+    return float(min(first_seconds * 2.0 ** min(attempt - 1, 64), longest_seconds))
+
+
+def _named(errand: Errand) -> dict[str, object]:
+    """What a line in the log says of an errand: of its URL only the host, for the rest may hold a secret."""
+    try:
+        host = httpx.URL(errand.url).host
+    except (httpx.InvalidURL, ValueError):
+        host = ""
+    return {
+        "errand": errand.kind,
+        "task": errand.task,
+        "item": errand.index,
+        "host": host,
+        "attempt": errand.attempt,
+    }
+
+
+def _facts(failure: ExchangeFailed) -> dict[str, object]:
+    facts: dict[str, object] = {"reason": failure.reason}
+    if isinstance(failure, AddressRefused):
+        facts["address"] = failure.kind
+    return facts

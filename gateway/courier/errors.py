@@ -1,0 +1,150 @@
+"""Why an exchange with a server outside did not come to its end.
+
+* ExchangeFailed
+  x ExchangeRefused
+    + UrlRefused
+    + AddressRefused
+    + HostUnknown
+    + RedirectRefused
+    + StatusRefused
+    + MediaTypeRefused
+    + EncodingRefused
+    + BodyTooLarge
+  x PeerFailed
+    + Unreachable
+    + TlsFailed
+    + TooSlow
+    + StatusPassing
+
+What is refused stays so; what a peer failed at may go better next time. No text holds an address's path or query:
+callers put secrets there. Nor does one hold what a name resolved to, which is nobody's business outside.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from typing_extensions import override
+
+from jobs.errors import CutoutError, SourceTooLarge, SourceUnreachable
+
+
+class ExchangeFailed(Exception):
+    """Something outside could not be reached, or answered what cannot be used."""
+
+    reason: ClassVar[str] = "failed"
+    """A word for records and logs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def as_source_error(self) -> CutoutError:
+        """The same as the core's error of an item whose source was to be fetched."""
+        return SourceUnreachable(self.message, reason=self.reason)
+
+
+class ExchangeRefused(ExchangeFailed):
+    """Trying again cannot help."""
+
+    reason = "refused"
+
+
+class UrlRefused(ExchangeRefused):
+    """The URL is none that may be called: its form, scheme, host, port, or a user's name in it."""
+
+    reason = "url"
+
+
+class AddressRefused(ExchangeRefused):
+    """The host has an address that is not public."""
+
+    reason = "address"
+
+    def __init__(self, host: str, kind: str) -> None:
+        super().__init__(f"the host {host} does not have public addresses only")
+        #: What `kind` of address was found: for the log, not for callers.
+        self.host, self.kind = host, kind
+
+
+class HostUnknown(ExchangeRefused):
+    """The host's name has no address."""
+
+    reason = "host"
+
+
+class RedirectRefused(ExchangeRefused):
+    """There are too many redirects, or one that leads in a circle, nowhere, or from https to http."""
+
+    reason = "redirect"
+
+
+class StatusRefused(ExchangeRefused):
+    """The server answers that it will not."""
+
+    reason = "status"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server answers HTTP {status}")
+        self.status = status
+
+
+class MediaTypeRefused(ExchangeRefused):
+    """The answer says of itself that it is no picture."""
+
+    reason = "media_type"
+
+
+class EncodingRefused(ExchangeRefused):
+    """The answer is compressed although that was not asked for."""
+
+    reason = "encoding"
+
+
+class BodyTooLarge(ExchangeRefused):
+    """The answer is longer than a picture may be."""
+
+    reason = "size"
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"the answer has {size_bytes} bytes or more, the limit is {limit_bytes}")
+        self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
+
+    @override
+    def as_source_error(self) -> CutoutError:
+        """As for a picture of that size that was sent."""
+        return SourceTooLarge("bytes", self.size_bytes, self.limit_bytes)
+
+
+class PeerFailed(ExchangeFailed):
+    """The other side did not do its part; next time it may."""
+
+    reason = "peer"
+
+
+class Unreachable(PeerFailed):
+    """No connection, one that broke, or an answer that is not HTTP."""
+
+    reason = "connection"
+
+
+class TlsFailed(PeerFailed):
+    """The server cannot prove its name, or does not speak TLS."""
+
+    reason = "tls"
+
+
+class TooSlow(PeerFailed):
+    """A time limit passed, of one step or of the whole exchange."""
+
+    reason = "time"
+
+
+class StatusPassing(PeerFailed):
+    """The server answers that it cannot now."""
+
+    reason = "status"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server answers HTTP {status}")
+        self.status = status

@@ -1,0 +1,94 @@
+"""Fetches a picture from a URL, by way of redirects that are checked one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+
+from gateway.courier.connection import Deadline, Outside
+from gateway.courier.errors import (
+    BodyTooLarge,
+    EncodingRefused,
+    MediaTypeRefused,
+    RedirectRefused,
+    StatusPassing,
+    StatusRefused,
+)
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PASSING: Final = frozenset({408, 425, 429})
+"""Beside all from 500 on: what a server says that may answer otherwise later."""
+_HEADERS: Final = {"Accept": "image/*, */*;q=0.1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Brings the bytes behind a URL, within limits."""
+
+    outside: Outside
+    max_bytes: int
+    max_redirects: int
+    media_types: Sequence[str]
+    """Patterns in lower case, such as `image/*`; an answer that names no type may be anything."""
+    total_seconds: float
+
+    def fetch(self, url: str) -> bytes:
+        """Fetch a URL whole.
+
+        Raises:
+            ExchangeFailed: a subclass says why, and whether another try can help.
+        """
+        deadline = Deadline(self.total_seconds)
+        visited = [url]
+        while len(visited) <= self.max_redirects + 1:
+            with self.outside.exchange("GET", visited[-1], deadline, headers=_HEADERS) as answer:
+                if answer.status_code not in _REDIRECTS:
+                    return self._body(answer)
+                visited.append(_next(visited, answer))
+        raise RedirectRefused(f"the URL leads to more than {self.max_redirects} redirects")
+
+    def _body(self, answer: httpx.Response) -> bytes:
+        if answer.status_code != HTTPStatus.OK:
+            raise (StatusPassing if is_passing(answer.status_code) else StatusRefused)(answer.status_code)
+        if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise EncodingRefused("the answer is compressed")
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type and not any(fnmatchcase(media_type, pattern) for pattern in self.media_types):
+            raise MediaTypeRefused("the answer's media type is not a picture's")
+        stated = answer.headers.get("Content-Length", "")
+        if stated.isdecimal() and int(stated) > self.max_bytes:
+            raise BodyTooLarge(int(stated), self.max_bytes)
+        data = bytearray()
+        for piece in answer.iter_raw():
+            data += piece
+            if len(data) > self.max_bytes:
+                raise BodyTooLarge(len(data), self.max_bytes)
+        return bytes(data)
+
+
+def is_passing(status: int) -> bool:
+    """Whether a server that answers so may answer otherwise later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _next(visited: Sequence[str], answer: httpx.Response) -> str:
+    """Where a redirect leads; its URL is checked when it is called.
+
+    Raises:
+        RedirectRefused: nowhere, in a circle, or to where it can be read and changed on the way.
+    """
+    here = httpx.URL(visited[-1])
+    try:
+        there = here.join(answer.headers["Location"])
+    except (KeyError, httpx.InvalidURL, ValueError):
+        raise RedirectRefused("a redirect leads nowhere") from None
+    if here.scheme == "https" and there.scheme == "http":
+        raise RedirectRefused("a redirect leads from https to http")
+    if str(there) in visited:
+        raise RedirectRefused("the redirects lead in a circle")
+    return str(there)

@@ -1,0 +1,66 @@
+"""Whether a courier of this machine is alive, for health checks."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from redis import Redis
+
+from jobs.stores.client import ledger_errors
+from jobs.stores.keys import KEY_PREFIX
+
+_BEAT_SECONDS: Final = 5.0
+_TTL_SECONDS: Final = 20
+
+
+class CourierPresence:
+    """A key in the ledger's server that lives as long as the courier's loop goes round.
+
+    | Key | Type | Holds |
+    | --- | --- | --- |
+    | `courier:<machine>` | string, expires | the process that said last that it is alive |
+    """
+
+    def __init__(self, client: Redis, host: str, process: str = "", *, key_prefix: str = KEY_PREFIX) -> None:
+        """Use a server.
+
+        Args:
+            client: of the ledger's server.
+            host: the machine or container.
+            process: the courier's process; a health check needs none.
+            key_prefix: as the ledger's.
+        """
+        self._client, self._key, self._process = client, f"{key_prefix}courier:{host}", process
+        self._announced_at_seconds: float | None = None
+
+    def announce(self) -> None:
+        """Count as alive for a while; called often, it asks the server seldom.
+
+        Raises:
+            LedgerUnavailable: the server is away.
+        """
+        now_seconds = time.monotonic()
+        if self._announced_at_seconds is not None and now_seconds < self._announced_at_seconds + _BEAT_SECONDS:
+            return
+        with ledger_errors():
+            self._client.set(self._key, self._process, ex=_TTL_SECONDS)
+        self._announced_at_seconds = now_seconds
+
+    def leave(self) -> None:
+        """Count as gone; where several run on a machine, the next one's beat corrects it.
+
+        Raises:
+            LedgerUnavailable: the server is away.
+        """
+        with ledger_errors():
+            self._client.delete(self._key)
+
+    def alive(self) -> bool:
+        """Whether a courier of the machine is alive.
+
+        Raises:
+            LedgerUnavailable: the server is away.
+        """
+        with ledger_errors():
+            return bool(self._client.exists(self._key))

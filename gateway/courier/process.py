@@ -1,0 +1,125 @@
+"""The courier as a process: real parts, put together from the settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+from redis import Redis
+
+from gateway.courier.addresses import OutsideRules
+from gateway.courier.connection import Outside
+from gateway.courier.deliver import Deliveries, Renderer, SecretOf
+from gateway.courier.errands import ErrandRunner, Patience
+from gateway.courier.fetch import Fetcher
+from gateway.courier.presence import CourierPresence
+from gateway.courier.run import Courier
+from gateway.courier.settings import CourierSettings
+from gateway.headers import SourceLimits
+from jobs import logs
+from jobs.blobs import BlobStore
+from jobs.blobstores.choose import open_blob_store
+from jobs.presence import owner_name
+from jobs.queue import JobQueue
+from jobs.queues.celery import CeleryQueue
+from jobs.store import LedgerStore
+from jobs.stores.redis import RedisLedger
+
+_TALKATIVE: Final = ("httpx", "httpcore")
+"""Libraries that log whole URLs and headers, which hold callers' secrets."""
+
+
+def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
+    """Run a courier in this process until SIGTERM or SIGINT.
+
+    Args:
+        settings: limits and addresses.
+        client: of the ledger's server.
+        renderers: what the façades say of tasks, by the tasks' origin.
+        secret_of: what signs an account's callbacks.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    stop = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    store = RedisLedger(client, settings.ledger_limits())
+    runner = make_runner(
+        settings,
+        store=store,
+        blobs=open_blob_store(settings),
+        queue=CeleryQueue(settings.redis_url.get_secret_value()),
+        renderers=renderers,
+        secret_of=secret_of,
+    )
+    host, process = socket.gethostname(), f"courier{os.getpid()}"
+    Courier(
+        store=store,
+        runner=runner,
+        presence=CourierPresence(client, host, process),
+        owner=owner_name(host, process),
+        errands=settings.courier_errands,
+        poll_seconds=settings.courier_poll_seconds,
+        stop_seconds=settings.courier_stop_seconds,
+    ).run(stop)
+
+
+def make_runner(
+    settings: CourierSettings,
+    *,
+    store: LedgerStore,
+    blobs: BlobStore,
+    queue: JobQueue,
+    renderers: Mapping[str, Renderer],
+    secret_of: SecretOf,
+) -> ErrandRunner:
+    """What runs errands, as the settings say."""
+    outside = Outside(
+        rules=OutsideRules(
+            ports=frozenset(settings.courier_ports),
+            allowed=settings.courier_allowed_networks,
+            refused=settings.courier_refused_networks,
+        ),
+        connect_seconds=settings.courier_connect_seconds,
+        read_seconds=settings.courier_read_seconds,
+        # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
+        tls=httpx.create_ssl_context(),
+    )
+    return ErrandRunner(
+        store=store,
+        blobs=blobs,
+        queue=queue,
+        fetcher=Fetcher(
+            outside=outside,
+            max_bytes=settings.max_source_bytes,
+            max_redirects=settings.courier_redirects,
+            media_types=settings.courier_media_types,
+            total_seconds=settings.courier_total_seconds,
+        ),
+        deliveries=Deliveries(
+            outside=outside,
+            store=store,
+            blobs=blobs,
+            renderers=renderers,
+            secret_of=secret_of,
+            total_seconds=settings.courier_total_seconds,
+        ),
+        limits=SourceLimits(
+            max_bytes=settings.max_source_bytes,
+            max_pixels=settings.max_source_pixels,
+            max_side_px=settings.max_source_side_px,
+        ),
+        patience=Patience(
+            fetch_attempts=settings.courier_fetch_attempts,
+            delivery_seconds=settings.courier_delivery_seconds,
+            first_pause_seconds=settings.courier_first_pause_seconds,
+            longest_pause_seconds=settings.courier_longest_pause_seconds,
+        ),
+    )

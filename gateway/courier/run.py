@@ -1,0 +1,128 @@
+"""The courier's loop: takes errands as they fall due, and runs some of them at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from gateway.courier.errands import ErrandRunner
+from gateway.courier.presence import CourierPresence
+from jobs.errands import Errand
+from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
+from jobs.ids import new_token
+from jobs.store import LedgerStore
+
+_AWAY_PAUSE_SECONDS: Final = 1.0
+"""How long the loop rests, or an errand is put off, when a part does not answer."""
+_LOOK_SECONDS: Final = 0.5
+"""How often a loop whose hands are full looks whether it is to stop."""
+
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True)
+class Courier:
+    """Takes and runs errands until it is told to stop."""
+
+    store: LedgerStore
+    runner: ErrandRunner
+    presence: CourierPresence
+    owner: str
+    """The name under which it takes errands."""
+    errands: int
+    """How many it runs at a time."""
+    poll_seconds: float
+    stop_seconds: float
+    """How long it goes on with what is under way once it is told to stop."""
+    _under_way: dict[str, Errand] = field(default_factory=dict, init=False)
+    """By token."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _hands: threading.Semaphore = field(init=False)
+    """As many as are free."""
+    _away: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._hands = threading.Semaphore(self.errands)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until the event is set; what is not done in time then is given back.
+
+        One thread asks the ledger, so that an idle courier costs it one call a turn, however many hands it has.
+        """
+        log.info("courier_started", owner=self.owner, errands=self.errands)
+        while not stop.is_set():
+            self._turn(stop)
+        self._finish()
+        log.info("courier_stopped", owner=self.owner)
+
+    def _turn(self, stop: threading.Event) -> None:
+        try:
+            self.presence.announce()
+            if not self._hands.acquire(timeout=_LOOK_SECONDS):
+                return
+            try:
+                errand = self.store.take_errand(self.owner, new_token())
+            except BaseException:
+                self._hands.release()
+                raise
+            self._note(away=False)
+        except LedgerUnavailable as error:
+            self._note(away=True, message=error.message)
+            stop.wait(_AWAY_PAUSE_SECONDS)
+            return
+        if errand is None:
+            self._hands.release()
+            stop.wait(self.poll_seconds)
+            return
+        with self._lock:
+            self._under_way[errand.token] = errand
+        # A daemon: a server that holds an errand up must not hold the process up as well.
+        threading.Thread(target=self._carry, args=[errand], name=f"errand-{errand.kind}", daemon=True).start()
+
+    def _carry(self, errand: Errand) -> None:
+        try:
+            self.runner.run(errand)
+        except ServiceUnavailable as error:
+            log.warning("errand_interrupted", task=errand.task, kind=error.kind, message=error.message)
+            if isinstance(error, BlobStoreUnavailable):
+                self._put_back(errand, _AWAY_PAUSE_SECONDS)
+        except Exception:
+            log.exception("errand_lost", task=errand.task)  # it falls due again with the end of its lease
+        finally:
+            with self._lock:
+                self._under_way.pop(errand.token, None)
+            self._hands.release()
+
+    def _finish(self) -> None:
+        ends_at_seconds = time.monotonic() + self.stop_seconds
+        while self._left() and time.monotonic() < ends_at_seconds:
+            time.sleep(0.02)
+        for errand in self._left():
+            # Whatever comes of it after all no longer counts: the token holds no more.
+            self._put_back(errand, 0)
+        try:
+            self.presence.leave()
+        except LedgerUnavailable:
+            log.info("presence_not_ended", owner=self.owner)
+
+    def _left(self) -> list[Errand]:
+        with self._lock:
+            return list(self._under_way.values())
+
+    def _put_back(self, errand: Errand, seconds: float) -> None:
+        try:
+            self.store.postpone(errand, seconds)
+        except LedgerUnavailable as error:
+            log.warning("errand_not_put_back", task=errand.task, message=error.message)
+
+    def _note(self, *, away: bool, message: str = "") -> None:
+        """Log a ledger that is away once when it goes and once when it is back."""
+        if away and not self._away:
+            log.warning("ledger_away", message=message)
+        elif self._away and not away:
+            log.info("ledger_back")
+        self._away = away

@@ -1,0 +1,57 @@
+"""The courier's own settings, on top of the gateway's, whose package it belongs to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic_settings import NoDecode
+
+from gateway.settings import GatewaySettings, Networks, parts_of
+
+
+def _split(value: object) -> object:
+    return parts_of(value) if isinstance(value, str) else value
+
+
+class CourierSettings(GatewaySettings):
+    """What one courier process reads, once, at its entry point."""
+
+    courier_errands: PositiveInt = 8
+    """Errands that one courier runs at a time; each may hold a picture of `KEYCUT_MAX_SOURCE_BYTES` in memory."""
+    courier_poll_seconds: PositiveFloat = 0.25
+    """How often a courier with nothing to do looks for errands."""
+    courier_stop_seconds: NonNegativeFloat = 4
+    """How long a courier that is told to stop goes on with its errands; after that it gives them back."""
+
+    courier_allowed_networks: Networks = ()
+    """Addresses or networks, split by commas, that sources and callbacks may be at although not public."""
+    courier_refused_networks: Networks = ()
+    """Addresses or networks, split by commas, that nothing may be at although public: your own, for one."""
+    courier_ports: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
+    ] = (80, 443, 8_080, 8_443)
+    """Ports, split by commas, that sources and callbacks may be at."""
+    courier_redirects: Annotated[int, Field(ge=0, le=5)] = 5
+    """Redirects that are followed on the way to a source."""
+    courier_media_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = (
+        "image/*",
+        "application/octet-stream",
+        "binary/octet-stream",
+    )
+    """What a source's server may call it, split by commas; its bytes decide what it is."""
+
+    courier_connect_seconds: PositiveFloat = 5
+    """How long a connection to one address may take."""
+    courier_read_seconds: PositiveFloat = 10
+    """How long a server outside may be silent."""
+    courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
+    """How long an errand's whole exchange may take, names and redirects among it; less than its lease."""
+    courier_fetch_attempts: PositiveInt = 3
+    """How often a source is fetched whose server fails."""
+    courier_delivery_seconds: PositiveFloat = 3_600
+    """How long a callback or an upload is tried again after it fell due."""
+    courier_first_pause_seconds: PositiveFloat = 10
+    """The longest pause before a delivery is tried again; each further one may be twice as long."""
+    courier_longest_pause_seconds: PositiveFloat = 600
+    """What the pauses between two tries of a delivery never exceed."""

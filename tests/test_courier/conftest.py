@@ -1,0 +1,25 @@
+"""A courier's parts on memory stores, beside a server outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.test_courier.house import House
+from tests.test_courier.outside import OutsideServer, serving
+
+HERE: Final = "127.0.0.1"
+
+
+@pytest.fixture
+def server() -> Iterator[OutsideServer]:
+    """A server on the one address that the house allows; a test gives it scripts."""
+    with serving(OutsideServer(HERE, {})) as server:
+        yield server
+
+
+@pytest.fixture
+def house(server: OutsideServer) -> House:
+    return House(server.port)

@@ -1,0 +1,93 @@
+"""A courier's parts on memory stores: what it is to do is created, and what became of it looked up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gateway.courier.errands import ErrandRunner
+from gateway.courier.process import make_runner
+from jobs.errands import Errand
+from jobs.ids import TaskUid, new_token, result_key
+from jobs.record import Delivery, Result, Task
+from jobs.spec import Lane
+from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger
+from tests.test_courier.build import make_settings
+from tests.test_jobs.build import LANE, claim_next, new_task
+
+ACCOUNT = "alice"
+RESULT = b"\x89PNG of a result"
+
+
+def rendered(task: Task) -> bytes:
+    """A body as a façade may make it."""
+    return json.dumps({"task": task.uid, "status": task.status, "text": "Ä"}).encode()
+
+
+class House:
+    """A ledger on a clock of its own, blobs, and what runs errands."""
+
+    def __init__(self, port: int, **settings: Any) -> None:
+        self.settings = make_settings(
+            **{"courier_ports": (port,), "courier_allowed_networks": "127.0.0.1/32", "courier_read_seconds": 2}
+            | settings
+        )
+        self.clock = ManualClock()
+        self.store = MemoryLedger(self.settings.ledger_limits(), self.clock)
+        self.blobs = MemoryBlobStore()
+        self.hints: list[Lane] = []
+        self.secrets: dict[str, str] = {}
+
+    def runner(
+        self, draw: Callable[[], float] = lambda: 1.0, **renderers: Callable[[Task], bytes]
+    ) -> ErrandRunner:
+        made = make_runner(
+            self.settings,
+            store=self.store,
+            blobs=self.blobs,
+            queue=InlineQueue(self.hints.append),
+            renderers={"test": rendered} | renderers,
+            secret_of=self.secrets.get,
+        )
+        return replace(made, draw=draw)
+
+    def source_at(self, url: str) -> TaskUid:
+        """A task of one item that is still to be fetched."""
+        task = new_task(account=ACCOUNT)
+        items = (replace(task.items[0], source_url=url),)
+        self.store.create(replace(task, items=items))
+        return task.uid
+
+    def ended(self, *deliveries: Delivery, origin: str = "test") -> TaskUid:
+        """A task that is done, and its result in place."""
+        task = new_task(account=ACCOUNT)
+        self.store.create(replace(task, deliveries=deliveries, origin=origin))
+        claim = claim_next(self.store, LANE)
+        blob = result_key(task.uid, 0, claim.token)
+        self.blobs.put(blob, RESULT)
+        result = Result(blob=blob, media_type="image/png", width_px=8, height_px=8, size_bytes=len(RESULT))
+        assert self.store.finish(claim, result)
+        return task.uid
+
+    def take(self) -> Errand:
+        """The errand that is due now."""
+        errand = self.store.take_errand("courier-1", new_token())
+        assert errand is not None
+        return errand
+
+    def nothing_is_due(self, within_seconds: float = 50_000) -> bool:
+        """Whether no errand falls due by then; the default is less than a task's retention."""
+        self.clock.advance(within_seconds)
+        return self.store.take_errand("courier-1", new_token()) is None
+
+    def task(self, uid: TaskUid) -> Task:
+        task = self.store.get(uid, ACCOUNT)
+        assert task is not None
+        return task
+
+
+def reasons(events: Sequence[Mapping[str, Any]]) -> list[object]:
+    """What captured lines of the log say why."""
+    return [event["reason"] for event in events if "reason" in event]

@@ -1,0 +1,151 @@
+"""What becomes of errands that fetch: a picture that waits for a worker, another try, or a failed item."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+from typing_extensions import override
+
+from gateway.courier.errands import longest_pause
+from jobs.errors import (
+    BlobStoreUnavailable,
+    CutoutError,
+    SourceRejected,
+    SourceTooLarge,
+    SourceUnreachable,
+    SourceUnreadable,
+)
+from jobs.ids import BlobKey
+from jobs.record import ItemState
+from jobs.testing import MemoryBlobStore
+from tests.test_courier.house import ACCOUNT, House, reasons
+from tests.test_courier.outside import OutsideServer, Script, Visit, picture, redirect
+from tests.test_gateway.pictures import png, png_header_only
+from tests.test_jobs.build import LANE, claim_next
+
+PICTURE = png()
+
+
+def test_a_fetched_picture_waits_for_a_worker(house: House, server: OutsideServer) -> None:
+    server.scripts = {"/": redirect("/cat"), "/cat": picture(PICTURE)}
+    uid = house.source_at(server.url("/?token=secret"))
+    with capture_logs() as events:
+        house.runner().run(house.take())
+    item = house.task(uid).items[0]
+    assert (item.state, house.blobs.get(item.source), house.hints) == (ItemState.QUEUED, PICTURE, [LANE])
+    assert claim_next(house.store).source == item.source
+    assert house.nothing_is_due()
+    assert "secret" not in str(events)
+
+
+FAULTS: dict[str, tuple[Script, type[SourceRejected]]] = {
+    "no picture": (picture(b"<html></html>", "image/png"), SourceUnreadable),
+    "a cut off picture": (picture(PICTURE[:-4]), SourceUnreadable),
+    "too many pixels": (picture(png_header_only(11_000, 11_000)), SourceTooLarge),
+    "too long a side": (picture(png_header_only(13_000, 1)), SourceTooLarge),
+    "a page": (picture(b"<html></html>", "text/html"), SourceUnreachable),
+    "not there": (lambda visit: visit.answer(404), SourceUnreachable),
+    "a redirect inside": (redirect("http://10.0.0.1/"), SourceUnreachable),
+}
+
+
+@pytest.mark.parametrize(("script", "error"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_become_a_picture_fails_at_once(
+    house: House, server: OutsideServer, script: Script, error: type[CutoutError]
+) -> None:
+    server.scripts = {"/": script}
+    uid = house.source_at(server.url())
+    house.runner().run(house.take())
+    item = house.task(uid).items[0]
+    assert item.error is not None
+    assert (item.state, item.error.kind, house.hints) == (ItemState.FAILED, error.kind, [])
+    assert house.nothing_is_due()
+    assert list(house.blobs.tasks()) == []
+
+
+def test_a_picture_over_the_limit_fails_as_one_that_is_sent(server: OutsideServer) -> None:
+    house = House(server.port, max_source_bytes=100)
+    server.scripts = {"/": picture(bytes(101))}
+    uid = house.source_at(server.url())
+    house.runner().run(house.take())
+    assert house.task(uid).items[0].error == SourceTooLarge("bytes", 101, 100).facts()
+
+
+def test_a_server_that_fails_is_asked_three_times(house: House, server: OutsideServer) -> None:
+    server.scripts = {"/": lambda visit: visit.answer(503)}
+    uid = house.source_at(server.url("/?token=secret"))
+    with capture_logs() as events:
+        for pause_seconds in (1, 2):
+            house.runner().run(house.take())
+            assert house.task(uid).items[0].state is ItemState.FETCHING
+            assert house.nothing_is_due(within_seconds=pause_seconds - 0.01)
+            house.clock.advance(0.02)
+        house.runner().run(house.take())
+    error = house.task(uid).items[0].error
+    assert error is not None
+    assert (error.kind, error.message) == ("source_unreachable", "the server answers HTTP 503")
+    assert error.details == {"reason": "status"}
+    assert len(server.requests) == 3
+    assert reasons(events) == ["status"] * 3
+    assert {event.get("host") for event in events} == {"127.0.0.1"}
+    assert "secret" not in str(events)
+
+
+def test_a_server_that_comes_back_is_forgiven(house: House, server: OutsideServer) -> None:
+    server.scripts = {"/": lambda visit: visit.answer(500)}
+    uid = house.source_at(server.url())
+    house.runner(draw=lambda: 0.0).run(house.take())
+    server.scripts = {"/": picture(PICTURE)}
+    house.runner().run(house.take())
+    assert house.task(uid).items[0].state is ItemState.QUEUED
+
+
+def test_an_address_that_may_not_be_called_is_refused_at_once(house: House) -> None:
+    uid = house.source_at("http://169.254.169.254/latest/meta-data/?secret")
+    with capture_logs() as events:
+        house.runner().run(house.take())
+    error = house.task(uid).items[0].error
+    assert error is not None
+    assert (error.kind, error.details) == ("source_unreachable", {"reason": "url"})  # 80 is no port of this house
+    other = house.source_at(f"http://169.254.169.254:{house.settings.courier_ports[0]}/")
+    with capture_logs() as events:
+        house.runner().run(house.take())
+    error = house.task(other).items[0].error
+    assert error is not None
+    assert error.details == {"reason": "address"}
+    assert [event["address"] for event in events] == ["metadata"]
+    assert "metadata" not in error.message
+
+
+def test_a_picture_that_nobody_waits_for_any_more_is_deleted(house: House, server: OutsideServer) -> None:
+    def ended_meanwhile(visit: Visit) -> None:
+        house.store.terminate(uid, ACCOUNT)
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": ended_meanwhile}
+    uid = house.source_at(server.url())
+    house.runner().run(house.take())
+    assert list(house.blobs.tasks()) == []
+    assert (house.hints, house.task(uid).items[0].state) == ([], ItemState.FAILED)
+
+
+def test_a_full_disk_fails_nothing(house: House, server: OutsideServer) -> None:
+    class FullBlobStore(MemoryBlobStore):
+        @override
+        def put(self, key: BlobKey, data: bytes) -> None:
+            raise BlobStoreUnavailable("no space left")
+
+    house.blobs = FullBlobStore()
+    server.scripts = {"/": picture(PICTURE)}
+    uid = house.source_at(server.url())
+    with pytest.raises(BlobStoreUnavailable):
+        house.runner().run(house.take())
+    assert house.task(uid).items[0].state is ItemState.FETCHING
+    assert not house.nothing_is_due()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (8, 600), (10_000, 600)]
+)
+def test_pauses_grow_up_to_a_bound(attempt: int, seconds: float) -> None:
+    assert longest_pause(attempt, 10, 600) == seconds

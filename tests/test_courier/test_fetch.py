@@ -1,0 +1,215 @@
+"""Servers that do not behave: whatever they send, a fetch ends in time, in bounds and with its own error."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.courier.errors import (
+    BodyTooLarge,
+    EncodingRefused,
+    ExchangeFailed,
+    MediaTypeRefused,
+    PeerFailed,
+    StatusPassing,
+    StatusRefused,
+    TlsFailed,
+    TooSlow,
+    Unreachable,
+)
+from tests.ports import free_port
+from tests.test_courier.build import MAX_BYTES, make_fetcher
+from tests.test_courier.outside import OutsideServer, Script, Visit, picture, serving
+from tests.test_gateway.pictures import png
+from tests.tls import write_certificates
+
+HERE = "127.0.0.1"
+PICTURE = png()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+
+
+def raw(*pieces: bytes) -> Script:
+    """Sends bytes as they are and hangs up."""
+
+    def script(visit: Visit) -> None:
+        visit.wfile.write(b"".join(pieces))
+
+    return script
+
+
+def endless(head: bytes, piece: bytes, *, pause_seconds: float = 0) -> Script:
+    """Sends a head, and then a piece again and again until nobody reads on."""
+
+    def script(visit: Visit) -> None:
+        visit.wfile.write(head)
+        while not visit.stopping.wait(pause_seconds):
+            visit.wfile.write(piece)
+
+    return script
+
+
+def silent(visit: Visit) -> None:
+    visit.stopping.wait(10)
+
+
+def fetch_from(script: Script, *, total_seconds: float = 10, read_seconds: float = 5) -> bytes:
+    with serving(OutsideServer(HERE, {"/": script})) as server:
+        fetcher = make_fetcher([server.port], [HERE], total_seconds=total_seconds, read_seconds=read_seconds)
+        return fetcher.fetch(server.url())
+
+
+GOOD: dict[str, Script] = {
+    "with a length": picture(PICTURE),
+    "in chunks": raw(HEAD, b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PICTURE), PICTURE)),
+    "until the end of the connection": raw(HEAD, b"\r\n", PICTURE),
+    "of HTTP 1.0": raw(b"HTTP/1.0 200 OK\r\n\r\n", PICTURE),
+    "without a type": lambda visit: visit.answer(200, PICTURE),
+    "as bytes": picture(PICTURE, "application/octet-stream"),
+    "as S3's bytes": picture(PICTURE, "binary/octet-stream"),
+    "with a type's parameter": picture(PICTURE, "IMAGE/PNG; charset=x"),
+    "after news": raw(b"HTTP/1.1 103 Early Hints\r\n\r\n", HEAD, b"\r\n", PICTURE),
+    "with more than its length": raw(HEAD, b"Content-Length: %d\r\n\r\n%b" % (len(PICTURE), PICTURE + b"more")),
+    "that says it is not compressed": lambda visit: visit.answer(200, PICTURE, {"Content-Encoding": "Identity"}),
+}
+
+
+@pytest.mark.parametrize("script", GOOD.values(), ids=GOOD)
+def test_an_answer(script: Script) -> None:
+    assert fetch_from(script) == PICTURE
+
+
+BAD: dict[str, tuple[Script, type[ExchangeFailed]]] = {
+    "a page": (picture(b"<html>", "text/html"), MediaTypeRefused),
+    "a picture in XML": (picture(b"<svg>", "application/xml"), MediaTypeRefused),
+    "a compressed picture": (
+        lambda visit: visit.answer(200, gzip.compress(PICTURE), {"Content-Encoding": "gzip"}),
+        EncodingRefused,
+    ),
+    "a bomb": (
+        lambda visit: visit.answer(200, gzip.compress(bytes(10 * MAX_BYTES)), {"Content-Encoding": "br, gzip"}),
+        EncodingRefused,
+    ),
+    "a length over the limit": (raw(HEAD, b"Content-Length: %d\r\n\r\n" % (MAX_BYTES + 1)), BodyTooLarge),
+    "a huge length": (raw(HEAD, b"Content-Length: 99999999999999999999\r\n\r\n"), BodyTooLarge),
+    "one byte too many": (raw(HEAD, b"\r\n", bytes(MAX_BYTES + 1)), BodyTooLarge),
+    "a body without end": (endless(HEAD + b"\r\n", bytes(65_536)), BodyTooLarge),
+    "chunks without end": (
+        endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"4000\r\n" + bytes(0x4000) + b"\r\n"),
+        BodyTooLarge,
+    ),
+    "less than its length": (raw(HEAD, b"Content-Length: 99\r\n\r\nxy"), Unreachable),
+    "two lengths": (raw(HEAD, b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nxyz"), Unreachable),
+    "a negative length": (raw(HEAD, b"Content-Length: -1\r\n\r\n"), Unreachable),
+    "a chunk cut off": (raw(HEAD, b"Transfer-Encoding: chunked\r\n\r\nff\r\nxy"), Unreachable),
+    "a header without end": (endless(b"HTTP/1.1 200 OK\r\nX: ", bytes(65_536).replace(b"\0", b"x")), Unreachable),
+    "another protocol": (raw(b"220 mail.example ESMTP\r\n"), Unreachable),
+    "nothing": (raw(b""), Unreachable),
+    "silence": (silent, TooSlow),
+    "a status without a picture": (lambda visit: visit.answer(204), StatusRefused),
+    "a part": (lambda visit: visit.answer(206, PICTURE), StatusRefused),
+    "not modified": (lambda visit: visit.answer(304), StatusRefused),
+    "forbidden": (lambda visit: visit.answer(403), StatusRefused),
+    "not found": (lambda visit: visit.answer(404), StatusRefused),
+    "too many requests": (lambda visit: visit.answer(429), StatusPassing),
+    "a fault": (lambda visit: visit.answer(500), StatusPassing),
+    "unavailable": (lambda visit: visit.answer(503), StatusPassing),
+}
+
+
+@pytest.mark.parametrize(("script", "error"), BAD.values(), ids=BAD)
+def test_a_server_that_sends(script: Script, error: type[ExchangeFailed]) -> None:
+    with pytest.raises(error):
+        fetch_from(script, read_seconds=0.5)
+
+
+SLOW: dict[str, Script] = {
+    "a header byte by byte": endless(b"HTTP/1.1 200 OK\r\nX: ", b"x", pause_seconds=0.05),
+    "headers one by one": endless(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n", pause_seconds=0.05),
+    "news without end": endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", pause_seconds=0.05),
+    "a body byte by byte": endless(HEAD + b"Content-Length: 1000\r\n\r\n", b"x", pause_seconds=0.05),
+    "chunks byte by byte": endless(
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", pause_seconds=0.05
+    ),
+}
+
+
+@pytest.mark.parametrize("script", SLOW.values(), ids=SLOW)
+def test_a_server_that_never_falls_silent_ends_with_the_total_time(script: Script) -> None:
+    started = time.monotonic()
+    with pytest.raises(TooSlow):
+        fetch_from(script, total_seconds=0.6, read_seconds=0.5)
+    assert time.monotonic() - started < 3
+
+
+def test_a_resolver_that_does_not_answer_ends_with_the_total_time() -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        time.sleep(2)
+        return [HERE]
+
+    started = time.monotonic()
+    with pytest.raises(TooSlow):
+        make_fetcher([80], [HERE], resolve=resolve, total_seconds=0.3).fetch("http://slow.example/")
+    assert time.monotonic() - started < 1.5
+
+
+def test_nobody_listens() -> None:
+    port = free_port()
+    with pytest.raises(Unreachable):
+        make_fetcher([port], [HERE]).fetch(f"http://{HERE}:{port}/")
+
+
+def test_what_it_sends_says_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9/")  # nobody listens there
+
+    def with_cookie(visit: Visit) -> None:
+        visit.answer(302, headers={"Location": "/next", "Set-Cookie": "a=b; Path=/"})
+
+    with serving(OutsideServer(HERE, {"/": with_cookie, "/next": picture(PICTURE)})) as server:
+        make_fetcher([server.port], [HERE]).fetch(server.url("/?token=%20x"))
+    assert [request.path for request in server.requests] == ["/?token=%20x", "/next"]
+    for request in server.requests:
+        assert request.headers == {
+            "host": f"{HERE}:{server.port}",
+            "user-agent": "keycut-courier",
+            "accept": "image/*, */*;q=0.1",
+            "accept-encoding": "identity",
+            "connection": "close",
+        }
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    return write_certificates(tmp_path_factory.mktemp("tls"), "pictures.example")
+
+
+@pytest.mark.parametrize("host", ["pictures.example", HERE])
+def test_over_tls_the_name_of_the_url_is_verified(certificates: tuple[Path, Path, Path], host: str) -> None:
+    authority, certificate, key = certificates
+    with serving(OutsideServer(HERE, {"/": picture(PICTURE)}).with_tls(certificate, key)) as server:
+        fetcher = make_fetcher([server.port], [HERE], resolve=lambda *_: [HERE], authority=authority)
+        assert fetcher.fetch(server.url(scheme="https", host=host)) == PICTURE
+    assert server.requests[0].headers["host"] == f"{host}:{server.port}"
+
+
+@pytest.mark.parametrize(
+    ("known", "host"), [(True, "others.example"), (False, "pictures.example")], ids=["name", "authority"]
+)
+def test_a_server_that_cannot_prove_its_name(
+    certificates: tuple[Path, Path, Path], known: bool, host: str
+) -> None:
+    authority, certificate, key = certificates
+    with serving(OutsideServer(HERE, {"/": picture(PICTURE)}).with_tls(certificate, key)) as server:
+        fetcher = make_fetcher(
+            [server.port], [HERE], resolve=lambda *_: [HERE], authority=authority if known else None
+        )
+        with pytest.raises(TlsFailed):
+            fetcher.fetch(server.url(scheme="https", host=host))
+    assert server.requests == []
+
+
+def test_tls_where_none_is_spoken() -> None:
+    with serving(OutsideServer(HERE, {"/": picture(PICTURE)})) as server, pytest.raises(PeerFailed):
+        make_fetcher([server.port], [HERE], read_seconds=0.5).fetch(server.url(scheme="https"))

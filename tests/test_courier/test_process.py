@@ -1,0 +1,177 @@
+"""The courier as a process: within a whole stack, and alone with its ledger's server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.ids import TaskUid
+from jobs.record import Delivery, DeliveryKind, ItemState, Task
+from jobs.spec import CutoutSpec
+from jobs.store import LedgerLimits
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger
+from keycut.datadir import DataDir
+from keycut.parts import unix_url
+from tests.redis_server import redis_server
+from tests.stack import ROOT, keycut_up
+from tests.test_courier.outside import OutsideServer, Visit, picture, redirect, serving
+from tests.test_gateway.harness import MASTER_KEY
+from tests.test_gateway.pictures import png
+from tests.test_jobs.build import SPEC, new_task
+from tests.tiny_network import write_tiny_model
+from tests.tls import write_certificates
+
+HERE = "127.0.0.1"
+ACCOUNT = "alice"
+
+
+def create(
+    ledger: RedisLedger, url: str, *deliveries: Delivery, origin: str = "test", spec: CutoutSpec = SPEC
+) -> TaskUid:
+    """A task whose picture is at a URL."""
+    task = new_task(account=ACCOUNT, spec=spec)
+    items = (replace(task.items[0], source_url=url),)
+    ledger.create(replace(task, items=items, deliveries=deliveries, origin=origin))
+    return task.uid
+
+
+def wait_for(ledger: RedisLedger, uid: TaskUid, state: ItemState, *, seconds: float = 60) -> Task:
+    ends_at = time.monotonic() + seconds
+    while True:
+        task = ledger.get(uid, ACCOUNT)
+        assert task is not None
+        if task.items[0].state is state:
+            return task
+        assert time.monotonic() < ends_at, task
+        time.sleep(0.05)
+
+
+def confirm(visit: Visit) -> None:
+    visit.answer(200)
+
+
+def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    model = write_tiny_model(tmp_path / "models")
+    authority, certificate, key = write_certificates(tmp_path)
+    astronaut = (ROOT / "examples" / "astronaut.jpg").read_bytes()
+    scripts = {
+        "/start": redirect("/astronaut.jpg?signed=secret"),
+        "/astronaut.jpg": picture(astronaut, "image/jpeg"),
+        "/hook": confirm,
+        "/put": confirm,
+    }
+    with serving(OutsideServer(HERE, scripts).with_tls(certificate, key)) as server:
+        environment = {
+            "KEYCUT_MODEL": model,
+            "KEYCUT_MODELS_DIR": str(tmp_path / "models"),
+            "KEYCUT_CACHE_DIR": str(tmp_path / "graphs"),
+            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
+            "KEYCUT_COURIER_PORTS": f"443,{server.port}",
+            "KEYCUT_PUBLIC_URL": "",
+            "SSL_CERT_FILE": str(authority),
+        }
+        with keycut_up(tmp_path / "data", **environment) as stack:
+            facts = DataDir(stack.data).running()
+            assert facts is not None
+            assert facts.redis_socket is not None
+            with connect(unix_url(Path(facts.redis_socket))) as client:
+                ledger = RedisLedger(client, LedgerLimits())
+                deliveries = (
+                    Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook?key=secret", scheme="https")),
+                    Delivery(kind=DeliveryKind.UPLOAD, url=server.url("/put?key=secret", scheme="https")),
+                )
+                url = server.url("/start", scheme="https")
+                uid = create(ledger, url, *deliveries, origin="RemoveBackground", spec=CutoutSpec(model=model))
+                wait_for(ledger, uid, ItemState.DONE)
+                ends_at = time.monotonic() + 10
+                while len(server.requests) < 4 and time.monotonic() < ends_at:
+                    time.sleep(0.05)
+        said = (stack.data / "keycut.log").read_text(encoding="utf-8")
+    by_path = {request.path: request for request in server.requests}
+    assert b'"Status": "Finished"' in by_path["/hook?key=secret"].body
+    assert by_path["/put?key=secret"].body.startswith(b"\x89PNG")
+    assert "courier  |" in said
+    assert "secret" not in said
+
+
+@contextmanager
+def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`python -m gateway courier` until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "courier"],
+        env=courier_environment(redis_url, folder, **environment),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def courier_environment(redis_url: str, folder: Path, **environment: str) -> dict[str, str]:
+    ours = {"KEYCUT_REDIS_URL": redis_url, "KEYCUT_MASTER_KEY": MASTER_KEY, "KEYCUT_BLOB_DIR": str(folder)}
+    return os.environ | ours | environment
+
+
+@pytest.fixture
+def lonely_redis() -> Iterator[str]:
+    """A server of the test's own: a courier takes whatever is due there."""
+    with redis_server() as url:
+        yield url
+
+
+def is_alive(redis_url: str, folder: Path) -> bool:
+    command = [sys.executable, "-m", "gateway", "courier", "--check"]
+    environment = courier_environment(redis_url, folder)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0 or "no courier of this machine is alive" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(lonely_redis: str, tmp_path: Path) -> None:
+    def silent(visit: Visit) -> None:
+        visit.stopping.wait(30)
+
+    with (
+        serving(OutsideServer(HERE, {"/silent": silent, "/": picture(png())})) as server,
+        connect(lonely_redis) as client,
+    ):
+        ledger = RedisLedger(client, LedgerLimits())
+        environment = {
+            "KEYCUT_COURIER_ALLOWED_NETWORKS": f"{HERE}/32",
+            "KEYCUT_COURIER_PORTS": str(server.port),
+            "KEYCUT_COURIER_STOP_SECONDS": "0.2",
+            "KEYCUT_LOG_LEVEL": "debug",
+        }
+        with courier_process(lonely_redis, tmp_path, **environment) as process:
+            wait_for(ledger, create(ledger, server.url("/?token=secret")), ItemState.QUEUED)
+            assert is_alive(lonely_redis, tmp_path)
+            held_up = create(ledger, server.url("/silent?token=secret"))
+            while len(server.requests) < 2:
+                time.sleep(0.02)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+            assert (process.returncode, time.monotonic() - started < 5) == (0, True), said
+        assert not is_alive(lonely_redis, tmp_path)
+        assert ledger.errands_due() == 1
+        errand = ledger.take_errand("another", "another-token")
+        assert errand is not None
+        assert (errand.task, errand.attempt) == (held_up, 2)
+    assert "source_fetched" in said
+    assert "secret" not in said

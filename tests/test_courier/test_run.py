@@ -1,0 +1,161 @@
+"""The loop: errands side by side, a ledger that goes and comes back, an end that gives back what is under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.courier.presence import CourierPresence
+from gateway.courier.run import Courier
+from jobs.record import Delivery, DeliveryKind, ItemState
+from jobs.stores.client import connect
+from tests.ports import free_port
+from tests.redis_server import redis_server
+from tests.test_courier.house import House
+from tests.test_courier.outside import OutsideServer, Visit, picture
+from tests.test_gateway.pictures import png
+
+PICTURE = png()
+
+
+@pytest.fixture
+def presence(redis_url: str, key_prefix: str) -> Iterator[CourierPresence]:
+    with connect(redis_url) as client:
+        yield CourierPresence(client, "host", "courier1", key_prefix=key_prefix)
+
+
+@contextmanager
+def running(house: House, presence: CourierPresence, *, stop_seconds: float = 5) -> Iterator[Courier]:
+    """Run a courier in a thread until the block ends."""
+    courier = Courier(
+        store=house.store,
+        runner=house.runner(),
+        presence=presence,
+        owner="host-courier1",
+        errands=4,
+        poll_seconds=0.01,
+        stop_seconds=stop_seconds,
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=courier.run, args=[stop])
+    with capture_logs():
+        thread.start()
+        try:
+            yield courier
+        finally:
+            stop.set()
+            thread.join()
+
+
+def soon(condition: Callable[[], object], *, seconds: float = 10) -> bool:
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_errands_run_side_by_side_and_no_more_than_allowed(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    at_once = threading.Barrier(4, timeout=10)
+    now, most = 0, 0
+    lock = threading.Lock()
+
+    def together(visit: Visit) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        at_once.wait()
+        with lock:
+            now -= 1
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": together}
+    uids = [house.source_at(server.url()) for _ in range(8)]
+    with running(house, presence):
+        assert soon(lambda: len(house.hints) == 8)
+        assert presence.alive()
+    assert most == 4
+    assert {house.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
+    assert not presence.alive()
+
+
+def test_what_is_under_way_is_finished_before_the_end(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def held_up(visit: Visit) -> None:
+        asked.set()
+        answer.wait(10)
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": held_up}
+    uid = house.source_at(server.url())
+    with running(house, presence):
+        assert asked.wait(10)
+        threading.Timer(0.2, answer.set).start()
+    assert house.task(uid).items[0].state is ItemState.QUEUED
+
+
+def test_what_takes_too_long_is_given_back_at_once(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def held_up(visit: Visit) -> None:
+        asked.set()
+        answer.wait(10)
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": held_up}
+    uid = house.source_at(server.url())
+    with running(house, presence, stop_seconds=0.1) as courier:
+        assert asked.wait(10)
+    errand = house.take()
+    assert (errand.task, errand.attempt) == (uid, 2)
+    answer.set()
+    # What the first courier brings after all counts no more, and is not left lying about.
+    assert soon(lambda: not courier._under_way)
+    assert (house.task(uid).items[0].state, list(house.blobs.tasks())) == (ItemState.FETCHING, [])
+    server.scripts = {"/": picture(PICTURE)}
+    house.runner().run(errand)
+    assert house.task(uid).items[0].state is ItemState.QUEUED
+
+
+def test_a_fault_of_one_errand_ends_no_loop(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    server.scripts = {"/hook": lambda visit: visit.answer(204)}
+    hook = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
+    house.ended(replace(hook, url="http://[broken"))
+    house.ended(hook, origin="nobody's")
+    house.ended(hook)
+    with running(house, presence):
+        assert soon(lambda: len(server.requests) == 1)
+    assert house.nothing_is_due()
+
+
+def test_a_ledger_that_is_away_is_waited_for(house: House, server: OutsideServer, tmp_path: Path) -> None:
+    """The presence stands for the ledger here: both are on the same server."""
+    server.scripts = {"/": picture(PICTURE)}
+    uid = house.source_at(server.url())
+    port = free_port()
+    with connect(f"redis://127.0.0.1:{port}/0", retries=0) as client:
+        presence = CourierPresence(client, "host", "courier1")
+        with running(house, presence):
+            time.sleep(0.2)
+            assert house.task(uid).items[0].state is ItemState.FETCHING
+            with redis_server("--port", str(port), "--bind", "127.0.0.1"):
+                assert soon(lambda: house.hints)
+                assert presence.alive()

@@ -1,0 +1,53 @@
+"""The courier's settings: from the environment, and refused where they cannot work."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.courier.settings import CourierSettings
+from jobs.store import LedgerLimits
+from tests.test_courier.build import make_settings
+from tests.test_gateway.harness import MASTER_KEY
+
+
+def test_lists_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYCUT_MASTER_KEY", MASTER_KEY)
+    monkeypatch.setenv("KEYCUT_COURIER_PORTS", "80, 9000,")
+    monkeypatch.setenv("KEYCUT_COURIER_MEDIA_TYPES", "image/png, image/webp")
+    monkeypatch.setenv("KEYCUT_COURIER_ALLOWED_NETWORKS", "10.1.2.3/16, fd00::1")
+    monkeypatch.setenv("KEYCUT_COURIER_REFUSED_NETWORKS", "8.8.8.8")
+    settings = CourierSettings()
+    assert settings.courier_ports == (80, 9_000)
+    assert settings.courier_media_types == ("image/png", "image/webp")
+    assert settings.courier_allowed_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::1"))
+    assert settings.courier_refused_networks == (ip_network("8.8.8.8"),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"courier_ports": "http"},
+        {"courier_ports": (0,)},
+        {"courier_redirects": 6},
+        {"courier_allowed_networks": "intranet.example"},
+        {"courier_errands": 0},
+        {"courier_total_seconds": 81},
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        make_settings(**change)
+
+
+def test_by_default_nothing_that_is_not_public_is_allowed() -> None:
+    assert make_settings().courier_allowed_networks == ()
+
+
+def test_an_exchange_ends_before_its_lease() -> None:
+    with pytest.raises(ValidationError):
+        make_settings(courier_total_seconds=LedgerLimits().errand_lease_seconds)
