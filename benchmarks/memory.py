@@ -1,6 +1,6 @@
 """Resident memory of a worker's process over many pictures of mixed sizes.
 
-    python benchmarks/memory.py [--items N] [--model NAME] [--largest MEGAPIXELS] [--plain] [--plot FILE.png]
+    python -m benchmarks.memory [--items N] [--model NAME] [--largest MEGAPIXELS] [--plain] [--plot FILE.png]
 
 Each picture goes the whole way of an item, from claim to finish, in this process. Printed are, for each item, the
 peak while it was made and the size afterwards; at the end the medians of the second and the last quarter, which
@@ -13,15 +13,14 @@ import argparse
 import resource
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 import cv2
 import numpy as np
-from overhead import LIMITS, photo
 
+from benchmarks.photos import LIMITS, photo
 from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.ids import new_task_uid, source_key
@@ -37,9 +36,6 @@ from worker.settings import NetworkSettings
 MEGAPIXELS: Final = (0.3, 2, 1, 6, 0.5, 12)
 MIB: Final = 2**20
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 900, 500, 60
-
-
-photo_of = cache(photo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Bench:
         """Bring one picture to its end."""
         uid = new_task_uid()
         source = source_key(uid, 0)
-        self.blobs.put(source, photo_of(megapixels))
+        self.blobs.put(source, photo(megapixels))
         item = NewItem(source=source, spec=self.spec)
         self.store.create(NewTask(uid=uid, account="ada", origin="benchmark", items=(item,)))
         forget_peak()
