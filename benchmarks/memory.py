@@ -50,8 +50,7 @@ class Row:
 class Bench:
     """A runner with a ledger in memory and blobs in files, as a worker's child has them."""
 
-    def __init__(self, settings: NetworkSettings, blob_dir: Path, refinement: Refinement) -> None:
-        self.spec = CutoutSpec(model=settings.model, refinement=refinement)
+    def __init__(self, settings: NetworkSettings, blob_dir: Path) -> None:
         self.store, self.blobs = MemoryLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
         self.runner = Runner(
             store=self.store,
@@ -62,15 +61,15 @@ class Bench:
             beat_seconds=5,
         )
 
-    def measure(self, megapixels: float) -> Row:
+    def measure(self, megapixels: float, spec: CutoutSpec) -> Row:
         """Bring one picture to its end."""
         uid = new_task_uid()
         source = source_key(uid, 0)
         self.blobs.put(source, photo(megapixels))
-        item = NewItem(source=source, spec=self.spec)
+        item = NewItem(source=source, spec=spec)
         self.store.create(NewTask(uid=uid, account="ada", origin="benchmark", items=(item,)))
         forget_peak()
-        assert self.runner.run_one([lane_of(self.spec)])
+        assert self.runner.run_one([lane_of(spec)])
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         task = self.store.get(uid, "ada")
         assert task is not None
@@ -112,10 +111,11 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         refinement = Refinement.OFF if arguments.plain else Refinement.AUTO
-        bench = Bench(NetworkSettings(model=arguments.model), Path(folder), refinement)
+        spec = CutoutSpec(model=arguments.model, refinement=refinement)
+        bench = Bench(NetworkSettings(model=arguments.model), Path(folder))
         print(f"{'item':>5} {'MP':>5} {'peak MiB':>9} {'after MiB':>10}")
         for number in range(arguments.items):
-            rows.append(bench.measure(sizes[number % len(sizes)]))
+            rows.append(bench.measure(sizes[number % len(sizes)], spec))
             row = rows[-1]
             print(f"{number:>5} {row.megapixels:>5} {row.peak_bytes // MIB:>9} ", end="")
             print(f"{row.resident_bytes // MIB:>10}", flush=True)
