@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from keycut.files import write_whole
+
+WIDEST: Final = 48
+"""Characters of a column."""
 
 
 class NoSuchPart(ValueError):
@@ -16,8 +20,12 @@ class NoSuchPart(ValueError):
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with its columns in line, the first to the left and the others to the right."""
-    widths = [max(3, *(len(cell) for cell in column)) for column in zip(heads, *rows, strict=True)]
+    """A Markdown table with its columns in line, the first to the left and the others to the right.
+
+    A cell longer than `WIDEST` sticks out instead of widening its column.
+    """
+    columns = zip(heads, *rows, strict=True)
+    widths = [max(3, *(len(cell) for cell in column if len(cell) <= WIDEST)) for column in columns]
     rule = [("-" * width if place == 0 else "-" * (width - 1) + ":") for place, width in enumerate(widths)]
     lines = [
         [

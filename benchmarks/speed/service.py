@@ -35,7 +35,7 @@ JOBS_EACH: Final = {False: 2, True: 1}
 """Of each client in a round, without and with matting."""
 
 ANSWER_SECONDS: Final = 300
-START_SECONDS: Final = 120
+START_SECONDS: Final = 300
 STOP_SECONDS: Final = 15
 LOOK_SECONDS: Final = 0.2
 HOST: Final = "127.0.0.1"
@@ -171,6 +171,8 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
         else:
             return
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    if process.poll() is None:
+        raise Absent(f"rembg's server does not answer within {START_SECONDS} s")
     raise Absent(
         'rembg\'s server does not start; install it with `pip install "rembg[cpu,cli]"` and name the command with '
         f"--rembg: {said[-1] if said else 'it said nothing'}"

@@ -26,6 +26,11 @@ def test_a_table_has_its_columns_in_line() -> None:
     )
 
 
+def test_a_long_cell_sticks_out() -> None:
+    lines = table(["Photo", "SAD"], [["a", "x" * 100], ["b", "1.5"]]).splitlines()
+    assert [len(line) for line in lines] == [15, 15, 112, 15]
+
+
 def test_a_part_is_replaced_and_the_prose_stays(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
