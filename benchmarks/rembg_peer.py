@@ -13,8 +13,11 @@ import onnxruntime
 
 from benchmarks import Absent
 from worker.models.files import Weights, ensure_weights
-from worker.models.registry import ISNET
+from worker.models.registry import find_model
 from worker.settings import NetworkSettings
+
+ISNET: Final = "isnet-general-use"
+"""Keycut's name for IS-Net, its default model."""
 
 MODEL: Final = "dis_custom"
 """rembg's name for an IS-Net with weights from a file."""
@@ -27,12 +30,15 @@ FOREGROUND, BACKGROUND, ERODE_PX = 240, 10, 10
 
 
 def isnet_weights() -> Weights:
-    """The weights that both sides run; fetched where they are absent.
+    """The weights that both sides run, IS-Net's; fetched where they are absent.
 
     Raises:
         worker.models.errors.ModelUnavailable: they are neither here nor to be had.
     """
-    return ensure_weights(ISNET, NetworkSettings().models_dir)
+    folder = NetworkSettings().models_dir
+    model = find_model(ISNET, folder)
+    assert model is not None
+    return ensure_weights(model, folder)
 
 
 def rembg_version() -> str:

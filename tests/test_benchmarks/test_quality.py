@@ -13,8 +13,7 @@ from benchmarks.quality.methods import KEYCUT, MATTING, METHODS, PLAIN
 from benchmarks.quality.pairs import PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import MEASURES, THIN, Scored
-from worker.models.files import find_weights
-from worker.models.registry import ISNET
+from benchmarks.rembg_peer import isnet_weights
 from worker.settings import NetworkSettings
 
 EVALUATOR = """
@@ -78,7 +77,10 @@ def test_a_run_compares_writes_and_keeps_the_peers_results(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(methods, "Rembg", StandIn)
-    monkeypatch.setattr(methods, "isnet_weights", lambda: find_weights(ISNET, weights_dir))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("KEYCUT_MODELS_DIR", str(weights_dir))
+        weights = isnet_weights()
+    monkeypatch.setattr(methods, "isnet_weights", lambda: weights)
     for name in ("model", "models_dir", "cache_dir"):
         monkeypatch.setenv(f"KEYCUT_{name.upper()}", str(getattr(tiny_settings, name)))
     evaluator, page, out = tmp_path / "evaluate.py", tmp_path / "page.md", tmp_path / "out"
