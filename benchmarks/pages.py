@@ -8,7 +8,7 @@ from typing import Final
 
 from keycut.files import write_whole
 
-WIDEST: Final = 48
+WIDEST: Final = 64
 """Characters of a column."""
 
 
