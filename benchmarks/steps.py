@@ -151,14 +151,24 @@ def draw(steps: Sequence[Step], frame: Frame, spec: CutoutSpec, out: Path) -> li
     window = softest_window(alpha, side_px, side_px)
     rows = [Change("read_image", "picture", None, frame.picture), *with_trimap(made, spec)]
     out.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for change in rows:
-        files[out / f"{change.step}-{change.field}.jpg"] = jpeg(drawn(change, alpha, window))
+    files = {
+        out / name: jpeg(drawn(change, alpha, window)) for name, change in zip(names(rows), rows, strict=True)
+    }
     for stale in set(out.glob("*.jpg")) - set(files):
         stale.unlink()
     for file, content in files.items():
         write_whole(file, content)
     return list(files)
+
+
+def names(rows: Sequence[Change]) -> list[str]:
+    """A file name for each change; a step that occurs again has its number at the end."""
+    given: list[str] = []
+    for change in rows:
+        name = f"{change.step}-{change.field}"
+        again = sum(other.partition(".")[0] == name for other in given)
+        given.append(f"{name}.{again + 1}.jpg" if again else f"{name}.jpg")
+    return given
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.steps import GAP_PX, LARGEST_BYTES, TILE_PX, Change, draw, drawn, jpeg, shown
+from benchmarks.steps import GAP_PX, LARGEST_BYTES, TILE_PX, Change, draw, drawn, jpeg, names, shown
 from jobs.spec import CutoutSpec, Refinement
 from worker.cutout.arrays import ByteMask, RgbImage
 from worker.cutout.pipeline import Frame, steps_for
@@ -40,6 +40,12 @@ def test_every_step_that_makes_something_has_its_picture(picture: RgbImage, tmp_
     assert widths["picture"] == 2 * TILE_PX + GAP_PX, "all of it and a detail"
     assert widths["alpha"] == widths["colours"] == 3 * TILE_PX + 2 * GAP_PX, "and the detail before"
     assert max(file.stat().st_size for file in files) <= LARGEST_BYTES
+
+
+def test_a_step_that_occurs_again_has_a_picture_of_its_own() -> None:
+    mask = np.zeros((2, 2), np.uint8)
+    steps = [Change(step, "mask", None, mask) for step in ("look", "change", "change", "change")]
+    assert names(steps) == ["look-mask.jpg", "change-mask.jpg", "change-mask.2.jpg", "change-mask.3.jpg"]
 
 
 def test_colours_are_shown_over_green() -> None:
