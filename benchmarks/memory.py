@@ -1,6 +1,6 @@
 """Resident memory of a worker's process over many pictures of mixed sizes.
 
-    python benchmarks/memory.py [--items N] [--model NAME] [--largest MEGAPIXELS] [--plain] [--plot FILE.png]
+    python -m benchmarks.memory [--items N] [--model NAME] [--largest MEGAPIXELS] [--plain] [--plot FILE.png]
 
 Each picture goes the whole way of an item, from claim to finish, in this process. Printed are, for each item, the
 peak while it was made and the size afterwards; at the end the medians of the second and the last quarter, which
@@ -13,15 +13,14 @@ import argparse
 import resource
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 import cv2
 import numpy as np
-from overhead import LIMITS, photo
 
+from benchmarks.photos import LIMITS, photo
 from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.ids import new_task_uid, source_key
@@ -39,9 +38,6 @@ MIB: Final = 2**20
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 900, 500, 60
 
 
-photo_of = cache(photo)
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One item."""
@@ -54,8 +50,7 @@ class Row:
 class Bench:
     """A runner with a ledger in memory and blobs in files, as a worker's child has them."""
 
-    def __init__(self, settings: NetworkSettings, blob_dir: Path, refinement: Refinement) -> None:
-        self.spec = CutoutSpec(model=settings.model, refinement=refinement)
+    def __init__(self, settings: NetworkSettings, blob_dir: Path) -> None:
         self.store, self.blobs = MemoryLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
         self.runner = Runner(
             store=self.store,
@@ -66,15 +61,15 @@ class Bench:
             beat_seconds=5,
         )
 
-    def measure(self, megapixels: float) -> Row:
+    def measure(self, megapixels: float, spec: CutoutSpec) -> Row:
         """Bring one picture to its end."""
         uid = new_task_uid()
         source = source_key(uid, 0)
-        self.blobs.put(source, photo_of(megapixels))
-        item = NewItem(source=source, spec=self.spec)
+        self.blobs.put(source, photo(megapixels))
+        item = NewItem(source=source, spec=spec)
         self.store.create(NewTask(uid=uid, account="ada", origin="benchmark", items=(item,)))
         forget_peak()
-        assert self.runner.run_one([lane_of(self.spec)])
+        assert self.runner.run_one([lane_of(spec)])
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         task = self.store.get(uid, "ada")
         assert task is not None
@@ -116,10 +111,11 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         refinement = Refinement.OFF if arguments.plain else Refinement.AUTO
-        bench = Bench(NetworkSettings(model=arguments.model), Path(folder), refinement)
+        spec = CutoutSpec(model=arguments.model, refinement=refinement)
+        bench = Bench(NetworkSettings(model=arguments.model), Path(folder))
         print(f"{'item':>5} {'MP':>5} {'peak MiB':>9} {'after MiB':>10}")
         for number in range(arguments.items):
-            rows.append(bench.measure(sizes[number % len(sizes)]))
+            rows.append(bench.measure(sizes[number % len(sizes)], spec))
             row = rows[-1]
             print(f"{number:>5} {row.megapixels:>5} {row.peak_bytes // MIB:>9} ", end="")
             print(f"{row.resident_bytes // MIB:>10}", flush=True)

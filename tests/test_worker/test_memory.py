@@ -50,7 +50,8 @@ def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings,
     plot = tmp_path / "memory.png"
     command = [
         sys.executable,
-        "benchmarks/memory.py",
+        "-m",
+        "benchmarks.memory",
         "--items",
         "60",
         "--model",

@@ -1,0 +1,5 @@
+"""What Keycut reaches, measured. Each part runs from the root of the repository: `python -m benchmarks.<part>`."""
+
+
+class Absent(Exception):
+    """Something that a benchmark needs is not there; the text says what, and how to get it."""

@@ -1,0 +1,59 @@
+"""Tables as Markdown, which reads well in a terminal too, and the parts of a page that a program writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from keycut.files import write_whole
+
+WIDEST: Final = 64
+"""Characters of a column."""
+
+
+class NoSuchPart(ValueError):
+    """A page lacks the markers of a part."""
+
+    def __init__(self, page: Path, part: str) -> None:
+        super().__init__(f"{page} has no lines `{_opening(part)}` and `{_closing(part)}`")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with its columns in line, the first to the left and the others to the right.
+
+    A cell longer than `WIDEST` sticks out instead of widening its column.
+    """
+    columns = zip(heads, *rows, strict=True)
+    widths = [max(3, *(len(cell) for cell in column if len(cell) <= WIDEST)) for column in columns]
+    rule = [("-" * width if place == 0 else "-" * (width - 1) + ":") for place, width in enumerate(widths)]
+    lines = [
+        [
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in (heads, rule, *rows)
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def write_part(page: Path, part: str, text: str) -> None:
+    """Replace what stands between a part's two markers; all else of the page stays.
+
+    Raises:
+        NoSuchPart: the markers are not there, each once and in order.
+        OSError: the page cannot be read or written.
+    """
+    before, opening, rest = page.read_text(encoding="utf-8").partition(_opening(part))
+    _, closing, after = rest.partition(_closing(part))
+    if not opening or not closing:
+        raise NoSuchPart(page, part)
+    write_whole(page, f"{before}{opening}\n\n{text.strip()}\n\n{closing}{after}".encode())
+
+
+def _opening(part: str) -> str:
+    return f"<!-- {part}: written by a program -->"
+
+
+def _closing(part: str) -> str:
+    return f"<!-- end of {part} -->"

@@ -1,0 +1,78 @@
+"""Cut out photos whose alpha is known by every method, compare, and hold Keycut to its goals.
+
+    python -m benchmarks.quality [--pairs DIR ...] [--evaluator FILE] [--out DIR] [--service URL] [--write PAGE]
+
+Without `--service` the worker's pipeline runs in this process. The exit status is 1 where a goal is missed, 2
+where something is absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks import Absent
+from benchmarks.machine import conditions, this_command
+from benchmarks.pages import write_part
+from benchmarks.quality.methods import KEYCUT, MATTING, METHODS, Results, by_service, in_process
+from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
+from benchmarks.quality.report import SetReport, whole_report
+from benchmarks.quality.scores import Scored
+from benchmarks.quality.sheet import Exhibit, chosen_by_sad, contact_sheet
+from worker.models.errors import ModelUnavailable
+
+SHARED: Final = Path("../shared")
+PART: Final = "quality"
+"""Of the page that `--write` names."""
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--pairs", nargs="+", type=Path, default=[SHARED / "data" / "eval", SHARED / "data" / "eval_small"]
+    )
+    parser.add_argument("--evaluator", type=Path, default=SHARED / "tools" / "evaluate.py")
+    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep cut-outs and scores here")
+    parser.add_argument("--service", metavar="URL", help="measure a running service")
+    parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
+    return parser.parse_args(arguments)
+
+
+def report_on(results: Results, pairs: PairSet) -> SetReport:
+    """Every method's scores on one set."""
+    return SetReport(pairs, {method: Scored.of(results.scored(method, pairs)) for method in METHODS})
+
+
+def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
+    """What the contact sheet shows of a set."""
+    folders = {method: results.folder(method, report.pairs) for method in METHODS}
+    shown = chosen_by_sad(report.scored[KEYCUT], report.scored[MATTING])
+    pairs = [report.pairs.pairs[index] for index in shown]
+    return [Exhibit(pair, {m: folder / f"{pair.name}.png" for m, folder in folders.items()}) for pair in pairs]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parsed(arguments)
+    try:
+        evaluator, sets = Evaluator(options.evaluator), [read_pairs(folder) for folder in options.pairs]
+        keycut = by_service(options.service, os.environ) if options.service else in_process()
+        results = Results(options.out, evaluator, keycut)
+        reports = [report_on(results, pairs) for pairs in sets]
+    except (Absent, ModelUnavailable) as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    text, all_met = whole_report(reports)
+    print(text)
+    sheet = options.out / "sheet.png"
+    contact_sheet([exhibit for report in reports for exhibit in exhibits(results, report)]).save(sheet)
+    print(f"\nContact sheet: {sheet}")
+    if options.write:
+        write_part(options.write, PART, f"{conditions(this_command('benchmarks.quality'))}\n\n{text}")
+    return 0 if all_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

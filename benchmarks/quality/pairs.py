@@ -1,0 +1,98 @@
+"""Photos whose alpha is known, and the program that scores results against them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, cast
+
+from benchmarks import Absent
+
+SMALL: Final = "small"
+"""The kind of pairs whose subject takes up little of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A photo, its true alpha and its true foreground colours where alpha is soft."""
+
+    name: str
+    photo: Path
+    alpha: Path
+    foreground: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """A folder of pairs, scored together."""
+
+    folder: Path
+    pairs: tuple[Pair, ...]
+    kinds: frozenset[str]
+    digest: str
+    """Of the manifest: results of another set are not taken for this one's."""
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def small(self) -> bool:
+        """Whether all subjects are small."""
+        return self.kinds == {SMALL}
+
+
+def read_pairs(folder: Path) -> PairSet:
+    """The pairs that a folder's `manifest.json` lists.
+
+    Raises:
+        Absent: there is no manifest.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise Absent(f"no pairs: {manifest} is not there; say where they are with --pairs")
+    content = manifest.read_bytes()
+    entries = json.loads(content)["pairs"]
+    pairs = tuple(Pair(e["name"], folder / e["image"], folder / e["alpha"], folder / e["fg"]) for e in entries)
+    kinds = frozenset(entry["kind"] for entry in entries)
+    return PairSet(folder, pairs, kinds, hashlib.sha256(content).hexdigest()[:8])
+
+
+class Evaluator:
+    """The program that scores a folder of results against a folder of pairs."""
+
+    def __init__(self, file: Path) -> None:
+        """Raise `Absent` where the program is not there."""
+        if not file.is_file():
+            raise Absent(f"no evaluator: {file} is not there; say where it is with --evaluator")
+        self.file = file
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the program: scores by another one are not taken for this one's."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()[:8]
+
+    @cached_property
+    def _module(self) -> Any:
+        spec = importlib.util.spec_from_file_location("evaluate", self.file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def __call__(self, pairs: PairSet, results: Path) -> list[dict[str, Any]]:
+        """One row for each photo: its name, its category and every measure by name.
+
+        Raises:
+            Absent: results are missing.
+        """
+        report = self._module.evaluate([str(pairs.folder)], str(results))
+        if report["missing"]:
+            raise Absent(f"{results} has no result for {', '.join(report['missing'])}")
+        return cast("list[dict[str, Any]]", report["images"])

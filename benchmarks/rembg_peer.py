@@ -1,0 +1,97 @@
+"""rembg, the library and the server to compare with, on the weights that Keycut uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import onnxruntime
+
+from benchmarks import Absent
+from worker.models.files import Weights, ensure_weights
+from worker.models.registry import find_model
+from worker.settings import NetworkSettings
+
+ISNET: Final = "isnet-general-use"
+"""Keycut's name for IS-Net, its default model."""
+
+MODEL: Final = "dis_custom"
+"""rembg's name for an IS-Net with weights from a file."""
+
+HOME_VARIABLE: Final = "U2NET_HOME"
+"""rembg loads such a file only from below the folder that this names."""
+
+FOREGROUND, BACKGROUND, ERODE_PX = 240, 10, 10
+"""rembg's own defaults for alpha matting."""
+
+
+def isnet_weights() -> Weights:
+    """The weights that both sides run, IS-Net's; fetched where they are absent.
+
+    Raises:
+        worker.models.errors.ModelUnavailable: they are neither here nor to be had.
+    """
+    folder = NetworkSettings().models_dir
+    model = find_model(ISNET, folder)
+    assert model is not None
+    return ensure_weights(model, folder)
+
+
+def rembg_version() -> str:
+    """The installed version."""
+    return version("rembg")
+
+
+class Rembg:
+    """rembg's `remove` on one session."""
+
+    def __init__(self, weights: Path, threads: int) -> None:
+        """Load the network.
+
+        Raises:
+            Absent: rembg is not installed.
+        """
+        try:
+            import rembg
+        except ImportError:
+            raise Absent("rembg is not installed: `pip install -r requirements/dev.txt`") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        with _home(weights.parent):
+            self._session = rembg.new_session(MODEL, model_path=str(weights), sess_opts=options)
+        self._remove = rembg.remove
+
+    def __call__(self, photo: bytes, *, matting: bool) -> bytes:
+        """An encoded photo to a PNG with straight alpha.
+
+        Args:
+            photo: a file that Pillow reads.
+            matting: whether to refine by alpha matting (closed form, then multi-level foreground estimation).
+        """
+        return bytes(
+            self._remove(
+                photo,
+                session=self._session,
+                alpha_matting=matting,
+                alpha_matting_foreground_threshold=FOREGROUND,
+                alpha_matting_background_threshold=BACKGROUND,
+                alpha_matting_erode_size=ERODE_PX,
+            )
+        )
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[None]:
+    before = os.environ.get(HOME_VARIABLE)
+    os.environ[HOME_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[HOME_VARIABLE]
+        else:
+            os.environ[HOME_VARIABLE] = before

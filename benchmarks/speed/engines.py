@@ -1,0 +1,108 @@
+"""The engines and precisions that are compared, and what each is to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmarks import Absent
+from benchmarks.bounds import Bound, at_least, at_most
+from benchmarks.machine import processor
+from jobs.spec import Precision
+from worker.models.runtime import Segmenter, load_segmenter
+from worker.settings import NetworkSettings
+
+ONNXRUNTIME: Final = "onnxruntime"
+OPENVINO: Final = "openvino"
+BF16_FLAGS: Final = {"avx512_bf16", "amx_bf16"}
+
+Goals = Mapping[float, Bound]
+"""By megapixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine with a precision."""
+
+    engine: str
+    precision: Precision
+
+    @property
+    def name(self) -> str:
+        """For a table."""
+        return f"{self.engine} {self.precision}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As settings."""
+        return {"engine": self.engine, "precision": self.precision}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same for a worker that is a process."""
+        return {f"KEYCUT_{name.upper()}": str(value) for name, value in self.values.items()}
+
+
+EXACT_HERE: Final = Choice(ONNXRUNTIME, Precision.EXACT)
+EXACT_BF16: Final = Choice(OPENVINO, Precision.EXACT)
+FAST_HERE: Final = Choice(ONNXRUNTIME, Precision.FAST)
+FAST_OPENVINO: Final = Choice(OPENVINO, Precision.FAST)
+CHOICES: Final = (EXACT_HERE, EXACT_BF16, FAST_HERE, FAST_OPENVINO)
+
+JOB_OFF: Final[Goals] = {1: at_most(1.05), 4: at_most(1.12), 12: at_most(1.30)}
+JOB_AUTO: Final[Goals] = {1: at_most(1.25), 4: at_most(1.35), 12: at_most(1.60)}
+"""A whole job over the network alone, on one engine, exact."""
+
+OVER_PLAIN: Final[Mapping[Choice, Goals]] = {
+    EXACT_HERE: {1: at_least(1.3), 4: at_least(1.7), 12: at_least(2.5)},
+    EXACT_BF16: {1: at_least(3), 4: at_least(4), 12: at_least(5)},
+    FAST_HERE: {1: at_least(3), 4: at_least(4), 12: at_least(5)},
+    FAST_OPENVINO: {1: at_least(5), 4: at_least(6), 12: at_least(7)},
+}
+"""rembg's time over ours, both without refinement."""
+
+OVER_MATTING: Final[Mapping[Choice, Goals]] = {
+    EXACT_HERE: {1: at_least(4), 4: at_least(8)},
+    EXACT_BF16: {1: at_least(4), 4: at_least(8)},
+    FAST_HERE: {1: at_least(8), 4: at_least(16)},
+    FAST_OPENVINO: {1: at_least(8), 4: at_least(16)},
+}
+"""rembg's time with matting over ours with refinement."""
+
+SERVICE_PLAIN: Final[Mapping[Choice, Bound]] = {
+    EXACT_HERE: at_least(1.1),
+    EXACT_BF16: at_least(2),
+    FAST_OPENVINO: at_least(3.5),
+}
+SERVICE_MATTING: Final[Mapping[Choice, Bound]] = {
+    EXACT_HERE: at_least(2.5),
+    EXACT_BF16: at_least(2.5),
+    FAST_HERE: at_least(6),
+    FAST_OPENVINO: at_least(6),
+}
+"""Our pictures a second over those of rembg's server."""
+
+
+def require(choice: Choice) -> None:
+    """Make sure that a choice means here what its goals were set for.
+
+    Raises:
+        Absent: it does not.
+    """
+    missing = sorted(set(choice.values) - set(NetworkSettings.model_fields))
+    if missing and choice != EXACT_HERE:
+        raise Absent(f"this version has no setting for {' and '.join(missing)}")
+    if choice == EXACT_BF16 and not BF16_FLAGS & set(processor()[1]):
+        raise Absent(f"this processor has none of {', '.join(sorted(BF16_FLAGS))}")
+
+
+def load(choice: Choice) -> Segmenter:
+    """The default model on a choice's engine.
+
+    Raises:
+        Absent: as `require`.
+        worker.models.errors.ModelUnavailable: this installation or machine cannot run it.
+    """
+    require(choice)
+    return load_segmenter(NetworkSettings(**choice.values))

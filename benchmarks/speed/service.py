@@ -1,0 +1,179 @@
+"""Pictures a second through the whole service, four clients at a time, beside rembg's own server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Final, Literal
+
+import httpx
+
+from benchmarks import Absent
+from benchmarks.bounds import Bound
+from benchmarks.photos import photo
+from benchmarks.rembg_peer import HOME_VARIABLE, MODEL, isnet_weights
+from benchmarks.speed.engines import SERVICE_MATTING, SERVICE_PLAIN, Choice, require
+from benchmarks.speed.rows import NONE, Row
+from keycut import Client
+from keycut.errors import LocalError
+from keycut.local import Stack, StackOptions, claim_port, run_stack
+
+CLIENTS: Final = 4
+MEGAPIXELS: Final = 1
+JOBS_EACH: Final = {False: 2, True: 1}
+"""Of each client in a round, without and with matting."""
+
+ANSWER_SECONDS: Final = 300
+START_SECONDS: Final = 300
+STOP_SECONDS: Final = 15
+LOOK_SECONDS: Final = 0.2
+HOST: Final = "127.0.0.1"
+
+_numbers = count()
+
+Remove = Callable[[bytes, bool], object]
+"""Sends a photo, with or without matting, and waits for its cut-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Something to send pictures to."""
+
+    name: str
+    remove: Remove
+
+    def pictures_per_second(self, *, matting: bool) -> float:
+        """All clients at once, each with one picture after the other."""
+
+        def client(_: int) -> None:
+            for _ in range(JOBS_EACH[matting]):
+                self.remove(another_photo(), matting)
+
+        started = time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(client, range(CLIENTS)))
+        return CLIENTS * JOBS_EACH[matting] / (time.perf_counter() - started)
+
+
+def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
+    """Both servers in turn, without and with matting.
+
+    Args:
+        choice: what Keycut's worker runs.
+        rembg: the command `rembg`, installed with its server.
+        rounds: how often; half of them with matting.
+
+    Raises:
+        Absent: this machine or installation lacks something.
+    """
+    require(choice)
+    os.environ.update(choice.environment)
+    with ExitStack() as undo:
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="keycut-speed-")))
+        peer = undo.enter_context(rembg_server(rembg, folder / "rembg.log"))
+        try:
+            stack = undo.enter_context(run_stack(StackOptions(data=folder / "keycut", announced=False)))
+        except LocalError as error:  # as one that can be told to another process
+            raise Absent(str(error)) from None
+        ours = keycut_server(stack)
+        return [
+            _compared(choice, ours, peer, rounds, SERVICE_PLAIN.get(choice), matting=False),
+            _compared(choice, ours, peer, (rounds + 1) // 2, SERVICE_MATTING.get(choice), matting=True),
+        ]
+
+
+def _compared(
+    choice: Choice, ours: Server, peer: Server, rounds: int, bound: Bound | None, *, matting: bool
+) -> Row:
+    name = f"{choice.name}, {'with' if matting else 'without'} matting"
+    print(f"service: {name}", file=sys.stderr, flush=True)
+    for server in (ours, peer):  # the first picture loads networks and compiles code
+        server.remove(another_photo(), matting)
+    paces = [tuple(s.pictures_per_second(matting=matting) for s in (ours, peer)) for _ in range(rounds)]
+    value = median(mine / theirs for mine, theirs in paces)
+    best = " / ".join(f"{1 / max(pace):.2f}" for pace in zip(*paces, strict=True))
+    goal = bound.text(".2f") if bound else NONE
+    return Row(name, f"{value:.2f}", goal, bound.met(value) if bound else None, seconds=best)
+
+
+def another_photo() -> bytes:
+    """The photo with a number behind its end: a service may answer a repeated request with what it has."""
+    return photo(MEGAPIXELS) + next(_numbers).to_bytes(8)
+
+
+def keycut_server(stack: Stack) -> Server:
+    """Keycut's gateway, through its client."""
+
+    def remove(data: bytes, matting: bool) -> bytes:
+        hair: Literal["on", "off"] = "on" if matting else "off"
+        with Client(stack.url, stack.account.public_key, stack.account.private_key) as client:
+            return client.remove_background(data, hair_optimization=hair).result()
+
+    return Server("Keycut", remove)
+
+
+@contextmanager
+def rembg_server(command: str, log: Path) -> Iterator[Server]:
+    """`rembg s` on Keycut's weights, until the block ends.
+
+    Raises:
+        Absent: it does not start; the text holds its last line.
+    """
+    weights, port = isnet_weights().path, claim_port(HOST, 0)
+    arguments = [command, "s", "--host", HOST, "--port", str(port), "--no-ui", "--log_level", "warning"]
+    environment = os.environ | {HOME_VARIABLE: str(weights.parent), "BROWSER": "true"}
+    with log.open("wb") as output:
+        try:
+            process = subprocess.Popen(arguments, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise Absent(f"{command} cannot be run ({error.strerror})") from None
+    url = f"http://{HOST}:{port}"
+    query = {"extras": json.dumps({"model_path": str(weights)})}
+
+    def remove(data: bytes, matting: bool) -> bytes:
+        form = {"model": MODEL, "a": str(matting).lower()}
+        answer = httpx.post(
+            f"{url}/api/remove",
+            params=query,
+            data=form,
+            files={"file": data},
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
+        )
+        return answer.raise_for_status().content
+
+    try:
+        _wait_until_up(url, process, log)
+        yield Server("rembg", remove)
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/openapi.json", timeout=5, trust_env=False).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    if process.poll() is None:
+        raise Absent(f"rembg's server does not answer within {START_SECONDS} s")
+    raise Absent(
+        'rembg\'s server does not start; install it with `pip install "rembg[cpu,cli]"` and name the command with '
+        f"--rembg: {said[-1] if said else 'it said nothing'}"
+    )

@@ -1,0 +1,1 @@
+"""What the benchmarks compute, on made-up scores and pictures."""
