@@ -72,7 +72,7 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
     Args:
         choice: what Keycut's worker runs.
         rembg: the command `rembg`, installed with its server.
-        rounds: how often; half of them with matting.
+        rounds: how often.
 
     Raises:
         Absent: this machine or installation lacks something.
@@ -89,7 +89,7 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
         ours = keycut_server(stack)
         return [
             _compared(choice, ours, peer, rounds, SERVICE_PLAIN.get(choice), matting=False),
-            _compared(choice, ours, peer, (rounds + 1) // 2, SERVICE_MATTING.get(choice), matting=True),
+            _compared(choice, ours, peer, rounds, SERVICE_MATTING.get(choice), matting=True),
         ]
 
 
