@@ -105,7 +105,7 @@ def test_all_clients_ask_at_once() -> None:
         seen.append(data[-8:])
         assert matting
 
-    assert service.Server("ours", remove).pictures_per_second(matting=True) > 0
+    assert service.pictures_per_second(remove, matting=True) > 0
     assert len(set(seen)) == len(seen) == service.CLIENTS * service.JOBS_EACH[True]
 
 
