@@ -58,7 +58,7 @@ def photo(megapixels: float) -> bytes:
 
 
 def job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> None:
-    pixels, icc_profile = cut_out(read_image(data, LIMITS), spec, segmenter, lambda: None)
+    pixels, icc_profile, _ = cut_out(read_image(data, LIMITS), spec, segmenter, lambda: None)
     encode_png(pixels, icc_profile)
 
 

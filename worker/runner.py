@@ -78,7 +78,12 @@ class Runner:
             self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         if self._insist(lambda: self.store.finish(claim, result), beat):
-            log.info("item_done", seconds=round(time.monotonic() - started, 3), size_bytes=result.size_bytes)
+            log.info(
+                "item_done",
+                seconds=round(time.monotonic() - started, 3),
+                size_bytes=result.size_bytes,
+                subject_found=result.subject_found,
+            )
             self._drop_source(claim)
         else:
             log.warning("finish_refused")
@@ -88,13 +93,18 @@ class Runner:
         """Write the result's blob, without a word to the ledger."""
         source = self._insist(lambda: self.blobs.get(claim.source), beat)
         image = read_image(source, self.limits, keep_rgb_profile=self.keep_rgb_profile)
-        pixels, icc_profile = cut_out(image, claim.spec, self.predict, beat.check)
+        pixels, icc_profile, subject_found = cut_out(image, claim.spec, self.predict, beat.check)
         data = encode_png(pixels, icc_profile)
         height_px, width_px = pixels.shape[:2]
         key = result_key(claim.task, claim.index, claim.token)
         self._insist(lambda: self.blobs.put(key, data), beat)
         return Result(
-            blob=key, media_type="image/png", width_px=width_px, height_px=height_px, size_bytes=len(data)
+            blob=key,
+            media_type="image/png",
+            width_px=width_px,
+            height_px=height_px,
+            size_bytes=len(data),
+            subject_found=subject_found,
         )
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
@@ -130,7 +140,7 @@ class Runner:
 
 def cut_out(
     source: SourceImage, spec: CutoutSpec, predict: Predict, check: Callable[[], None]
-) -> tuple[RgbaImage | ByteMask, bytes | None]:
+) -> tuple[RgbaImage | ByteMask, bytes | None, bool]:
     """Make the result of one picture.
 
     Args:
@@ -140,9 +150,11 @@ def cut_out(
         check: called between steps; what it raises ends the work.
 
     Returns:
-        A cut-out (height, width, 4) or a mask (height, width), uint8, and the colour profile that it keeps to.
+        A cut-out (height, width, 4) or a mask (height, width), uint8, the colour profile that it keeps to, and
+        whether a subject was found.
     """
     frame = Frame(picture=source.over_white(), source_alpha=source.alpha)
-    result = filled(run_steps(steps_for(spec, predict), frame, check).result)
+    frame = run_steps(steps_for(spec, predict), frame, check)
     check()
-    return result, None if spec.output is Output.MASK else source.icc_profile
+    icc_profile = None if spec.output is Output.MASK else source.icc_profile
+    return filled(frame.result), icc_profile, filled(frame.subject_found)

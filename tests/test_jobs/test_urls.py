@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ids import new_task_uid, new_token, result_key
 from jobs.record import Result
-from jobs.urls import ResultPaths
+from jobs.urls import Address, ResultPaths
 
 PATHS = ResultPaths(b"k" * 32)
 RESULT = Result(
@@ -32,7 +34,18 @@ MAC, EXPIRES, NAME = parts_of(PATH)
 
 
 def test_a_path_opens() -> None:
-    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == (RESULT.blob, "image/png")
+    address = Address(blob=RESULT.blob, media_type="image/png", subject_found=True)
+    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == address
+
+
+def test_a_path_says_that_no_subject_was_found() -> None:
+    path = PATHS.path(replace(RESULT, subject_found=False), EXPIRES_AT)
+    address = PATHS.open(*parts_of(path), now_seconds=0)
+    assert address == Address(blob=RESULT.blob, media_type="image/png", subject_found=False)
+
+
+def test_what_it_says_is_signed() -> None:
+    assert PATHS.open(MAC, EXPIRES, NAME.replace(".png", ".none.png"), now_seconds=0) is None
 
 
 def test_the_same_in_every_poll() -> None:
@@ -75,6 +88,8 @@ def test_no_character_can_be_changed(position: int) -> None:
         (MAC, EXPIRES, NAME.removesuffix(".png")),
         (MAC, EXPIRES, NAME.removesuffix("png")),
         (MAC, EXPIRES, NAME.replace(".png", ".exe")),
+        (MAC, EXPIRES, NAME.replace(".png", ".none.none.png")),
+        (MAC, EXPIRES, ".none.png"),
         (MAC, EXPIRES, ".png"),
         (MAC, EXPIRES, f"../{NAME}"),
         (f"{MAC}=", EXPIRES, NAME),

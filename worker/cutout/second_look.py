@@ -37,7 +37,11 @@ PART_OF_LARGEST: Final = 0.05
 PADDING: Final = 0.25
 """Surroundings on each side, as a share of the box's longer side. Half of it has lost parts of subjects."""
 
+LEAST_SIDE_PX: Final = 64
+"""A box with a shorter side has no more to show than the first look saw."""
+
 STRIP_ROWS: Final = 256
+"""Rows that are faded at once, which bounds the memory."""
 
 Ramp: TypeAlias = NDArray[np.float32]
 
@@ -86,7 +90,7 @@ def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
     small = _measured(mask)
     bargain = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, bargain.level, mask.shape[0], mask.shape[1])
-    if region is None or region.area_px > bargain.most_of_picture * mask.size:
+    if region is None or not _pays(region, bargain, mask):
         return mask
     closer = predict(np.ascontiguousarray(picture[region.index]))
     if not _is_better(closer, mask[region.index], bargain):
@@ -159,6 +163,12 @@ def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region |
         math.ceil((right + padding) * across),
         math.ceil((bottom + padding) * down),
     ).clamped(height_px, width_px)
+
+
+def _pays(region: Region, bargain: Bargain, mask: ByteMask) -> bool:
+    """Whether the network can see more in the region than it saw in the whole picture."""
+    long_enough = min(region.height_px, region.width_px) >= LEAST_SIDE_PX
+    return long_enough and region.area_px <= bargain.most_of_picture * mask.size
 
 
 def _is_better(closer: ByteMask, before: ByteMask, bargain: Bargain) -> bool:
