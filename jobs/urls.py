@@ -31,8 +31,9 @@ class Address:
 class ResultPaths:
     """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`, or `….none.<extension>`.
 
-    A path says all that is told of a result, so that serving one takes no look into the ledger. The MAC is HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so
-    that it signs nothing else.
+    A path says all that is told of a result, so that serving one takes no look into the ledger. The MAC is
+    HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so that it
+    signs nothing else.
     """
 
     def __init__(self, master_key: bytes) -> None:

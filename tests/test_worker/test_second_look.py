@@ -1,4 +1,4 @@
-"""When the network looks again, what is taken from it, and that no seam shows. The network is a function of pixels.
+"""When the network looks again, what is taken from it, and that no seam shows.
 
 In the made pictures a pixel's own level says how surely it belongs to the subject, so that a look at a part of the
 picture can be told from a look at all of it.

@@ -1,9 +1,9 @@
 """Specks beside the subject and pinholes in it: what a map shows and no subject has.
 
-Parts are judged on a small copy of the map, so that a picture of any size costs the same, and against the subject:
-lengths by the square root of the area of its largest part, areas by that area. Kept are parts of some size (a second
-person, a shoe), sure ones down to a bubble, everything that lies near (strands, drops, a hand on a rope), and holes
-that the network is sure of (between arm and body, a handle, spokes).
+Parts are judged on a small copy of the map, so that a picture of any size costs the same, and against the
+subject: lengths by the square root of its area, areas by that area. Kept are parts of some size (a second person,
+a shoe), sure ones down to a bubble, everything that lies near (strands, drops, a hand on a rope), and holes that
+the network is sure of (between arm and body, a handle, spokes).
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from worker.cutout import levels
 from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import dilated, disc, shrunk
-from worker.cutout.geometry import fitted
+from worker.cutout.filters import dilated, disc, reduced
 
 MEASURED_SIDE_PX: Final = 800
 
-SEEN_LEVEL: Final = 26
-"""A tenth: what a part is made of."""
-LIKELY_LEVEL: Final = 128
 SOLID_LEVEL: Final = 240
 CLEAR_LEVEL: Final = 64
 """A hole that gets darker than this is one that the network is sure of."""
@@ -54,7 +51,7 @@ def clean_parts(mask: ByteMask) -> ByteMask:
     Returns:
         (height, width) uint8; `mask` itself where there is nothing to clean.
     """
-    small = shrunk(mask, *fitted(*mask.shape, MEASURED_SIDE_PX))
+    small = reduced(mask, MEASURED_SIDE_PX)
     specks, pinholes = find_specks(small), find_pinholes(small)
     if specks.any():
         mask = mask & ~_spread(specks, SPECK_RIM_PX, mask)
@@ -65,25 +62,25 @@ def clean_parts(mask: ByteMask) -> ByteMask:
 
 def find_specks(mask: ByteMask) -> Flags:
     """Where a (height, width) uint8 map shows small parts far from the subject: (height, width) bool."""
-    parts = _Parts.of(mask >= SEEN_LEVEL)
+    parts = _Parts.of(mask >= levels.SEEN)
     if parts.count < 2:
         return np.zeros(mask.shape, np.bool_)
     largest = parts.areas.max()
     real = parts.areas >= FAINT_AREA * largest
     far = parts.least(_distance_from(parts.pixels(real))) > FAR * np.sqrt(largest)
-    faint = parts.greatest(mask) < LIKELY_LEVEL
+    faint = parts.greatest(mask) < levels.LIKELY
     return parts.pixels(far & ~real & (faint | (parts.areas < SPECK_AREA * largest)))
 
 
 def find_islands(mask: ByteMask, area: float) -> Flags:
     """Where a (height, width) uint8 map shows parts smaller than a share of the largest: (height, width) bool."""
-    parts = _Parts.of(mask >= SEEN_LEVEL)
+    parts = _Parts.of(mask >= levels.SEEN)
     return parts.pixels(parts.areas < area * parts.areas.max(initial=0))
 
 
 def find_pinholes(mask: ByteMask) -> Flags:
     """Where a (height, width) uint8 map doubts the inside of the subject: (height, width) bool."""
-    area = np.count_nonzero(mask >= LIKELY_LEVEL)
+    area = np.count_nonzero(mask >= levels.LIKELY)
     gaps = _Parts.of(mask < SOLID_LEVEL)
     if not area or not gaps.count:
         return np.zeros(mask.shape, np.bool_)

@@ -15,19 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.cutout import levels
 from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.filters import shrunk
-from worker.cutout.geometry import Region, fitted
+from worker.cutout.filters import reduced
+from worker.cutout.geometry import Region
 from worker.cutout.segment import Predict
 
 MEASURED_SIDE_PX: Final = 800
 """Boxes and shares are measured on maps of this size."""
 
-FOUND_LEVEL: Final = 128
-WEAK_LEVEL: Final = 26
-"""A tenth: what the network has seen at all."""
-
-SURE_LEVEL: Final = 230
 UNSURE_SHARE: Final = 0.25
 """A map with a larger share of soft pixels is no cut-out of a sharp subject; those have 0.02 to 0.2."""
 
@@ -60,10 +56,10 @@ class Bargain:
     """The subject's area may be so many times the first map's."""
 
 
-SMALL: Final = Bargain(level=FOUND_LEVEL, most_of_picture=0.6, softness=1.0, growth=1.25)
+SMALL: Final = Bargain(level=levels.LIKELY, most_of_picture=0.6, softness=1.0, growth=1.25)
 """The subject is found, and small: more detail is wanted, not another subject."""
 
-UNSURE: Final = Bargain(level=WEAK_LEVEL, most_of_picture=0.9, softness=0.8, growth=2.5)
+UNSURE: Final = Bargain(level=levels.SEEN, most_of_picture=0.9, softness=0.8, growth=2.5)
 """The subject is half found: it may grow, if the map becomes surer by far."""
 
 LEAST_GROWTH: Final = 0.9
@@ -75,7 +71,7 @@ CLEARLY_SURER: Final = 0.8
 
 
 def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
-    """The map of a picture, with that of a closer look in its place where this one is better by the maps' own word.
+    """The map of a picture, with a closer look's in its place where the maps say that this one is better.
 
     The network runs once at most.
 
@@ -87,7 +83,7 @@ def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
     Returns:
         (height, width) uint8; `mask` itself where no look was taken.
     """
-    small = _measured(mask)
+    small = reduced(mask, MEASURED_SIDE_PX)
     bargain = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, bargain.level, mask.shape[0], mask.shape[1])
     if region is None or not _pays(region, bargain, mask):
@@ -99,9 +95,9 @@ def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
 
 
 def soft_share(mask: ByteMask) -> float:
-    """How much of what a (height, width) uint8 map shows is neither surely subject nor background; 0 where nothing."""
-    seen = np.count_nonzero(mask >= WEAK_LEVEL)
-    return np.count_nonzero((mask >= WEAK_LEVEL) & (mask < SURE_LEVEL)) / seen if seen else 0.0
+    """How much of what a (height, width) uint8 map shows at all is not sure; 0 where it shows nothing."""
+    seen = np.count_nonzero(mask >= levels.SEEN)
+    return np.count_nonzero((mask >= levels.SEEN) & (mask < levels.SURE)) / seen if seen else 0.0
 
 
 def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
@@ -142,10 +138,6 @@ def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
     return ramp
 
 
-def _measured(mask: ByteMask) -> ByteMask:
-    return shrunk(mask, *fitted(*mask.shape, MEASURED_SIDE_PX))
-
-
 def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
     """The padded box of the map's larger parts, in the pixels of the full size; None where there is none."""
     parts = cv2.connectedComponentsWithStats((small >= level).view(np.uint8))[2][1:]
@@ -172,8 +164,8 @@ def _pays(region: Region, bargain: Bargain, mask: ByteMask) -> bool:
 
 
 def _is_better(closer: ByteMask, before: ByteMask, bargain: Bargain) -> bool:
-    new, old = _measured(closer), _measured(before)
-    found, found_before = (np.count_nonzero(each >= FOUND_LEVEL) for each in (new, old))
+    new, old = reduced(closer, MEASURED_SIDE_PX), reduced(before, MEASURED_SIDE_PX)
+    found, found_before = (np.count_nonzero(each >= levels.LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none
     softness = bargain.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER

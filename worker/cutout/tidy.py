@@ -7,9 +7,8 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import disc, enlarged, looked_up, shrunk
-from worker.cutout.geometry import fitted
+from worker.cutout.arrays import ByteMask, Bytes
+from worker.cutout.filters import disc, enlarged, looked_up, reduced
 from worker.cutout.parts import find_islands
 
 WORKED_SIDE_PX: Final = 1024
@@ -37,7 +36,7 @@ def tidied(mask: ByteMask) -> ByteMask:
         (height, width) uint8.
     """
     height_px, width_px = mask.shape
-    small = shrunk(mask, *fitted(height_px, width_px, WORKED_SIDE_PX))
+    small = reduced(mask, WORKED_SIDE_PX)
     smooth = _blurred(_opened(small))
     smooth[find_islands(smooth, ISLAND_AREA)] = 0
     scale = max(mask.shape) / max(small.shape)
@@ -53,7 +52,8 @@ def _blurred(mask: ByteMask) -> ByteMask:
     return cast("ByteMask", cv2.GaussianBlur(mask, (0, 0), BLUR_PX, borderType=cv2.BORDER_REPLICATE))
 
 
-def _steep(gain: float) -> ByteMask:
+def _steep(gain: float) -> Bytes:
     """256 levels: the middle one stays, and those around it are drawn apart."""
     levels = (np.arange(256) - 127.5) * gain + 127.5
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    steep: Bytes = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return steep
