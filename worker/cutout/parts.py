@@ -14,7 +14,6 @@ from typing import Final, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from worker.cutout import levels
 from worker.cutout.arrays import ByteMask
@@ -63,13 +62,13 @@ def clean_parts(mask: ByteMask) -> ByteMask:
 def find_specks(mask: ByteMask) -> Flags:
     """Where a (height, width) uint8 map shows small parts far from the subject: (height, width) bool."""
     parts = _Parts.of(mask >= levels.SEEN)
-    if parts.count < 2:
-        return np.zeros(mask.shape, np.bool_)
-    largest = parts.areas.max()
-    real = parts.areas >= FAINT_AREA * largest
-    far = parts.least(_distance_from(parts.pixels(real))) > FAR * np.sqrt(largest)
-    faint = parts.greatest(mask) < levels.LIKELY
-    return parts.pixels(far & ~real & (faint | (parts.areas < SPECK_AREA * largest)))
+    largest = parts.areas.max(initial=0)
+    small = parts.areas < FAINT_AREA * largest
+    small &= (parts.areas < SPECK_AREA * largest) | (parts.greatest(mask, small) < levels.LIKELY)
+    if not small.any():
+        return parts.pixels(small)
+    away = _distance_from(parts.pixels(parts.areas >= FAINT_AREA * largest))
+    return parts.pixels(small & (parts.least(away, small) > FAR * np.sqrt(largest)))
 
 
 def find_islands(mask: ByteMask, area: float) -> Flags:
@@ -82,13 +81,12 @@ def find_pinholes(mask: ByteMask) -> Flags:
     """Where a (height, width) uint8 map doubts the inside of the subject: (height, width) bool."""
     area = np.count_nonzero(mask >= levels.LIKELY)
     gaps = _Parts.of(mask < SOLID_LEVEL)
-    if not area or not gaps.count:
-        return np.zeros(mask.shape, np.bool_)
-    open_gaps = gaps.at_the_frame | (gaps.areas > PINHOLE_AREA * area) | (gaps.least(mask) < CLEAR_LEVEL)
-    if not open_gaps.any():
-        return gaps.pixels(~open_gaps)
-    depth = gaps.least(_distance_from(gaps.pixels(open_gaps)))
-    return gaps.pixels(~open_gaps & (depth > DEPTH * np.sqrt(area)))
+    shallow = ~gaps.at_the_frame & (gaps.areas <= PINHOLE_AREA * area)
+    shallow &= gaps.least(mask, shallow) >= CLEAR_LEVEL
+    if shallow.all() or not shallow.any():
+        return gaps.pixels(shallow)
+    depth = _distance_from(gaps.pixels(~shallow))
+    return gaps.pixels(shallow & (gaps.least(depth, shallow) > DEPTH * np.sqrt(area)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,24 +106,28 @@ class _Parts:
         left, top, width, height, areas = stats[1:].T
         rows, columns = plane.shape
         ends = (left == 0) | (top == 0) | (left + width == columns) | (top + height == rows)
-        return cls(labels.astype(np.int32, copy=False), areas, ends)
-
-    @property
-    def count(self) -> int:
-        return len(self.areas)
+        return cls(np.asarray(labels, np.int32), areas, ends)
 
     def pixels(self, chosen: Flags) -> Flags:
         """The pixels of some of the parts: (height, width)."""
-        plane: Flags = np.concatenate([[False], chosen])[self.labels]
+        plane: Flags = np.take(np.concatenate([[False], chosen]), self.labels)
         return plane
 
-    def least(self, values: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float64]:
-        """The least value in each part."""
-        return np.asarray(ndimage.minimum(values, self.labels, np.arange(1, self.count + 1)), np.float64)
+    def least(self, values: NDArray[np.uint8] | NDArray[np.float32], chosen: Flags) -> NDArray[np.float32]:
+        """The least value in each of the chosen parts; in others infinity."""
+        return self._gathered(np.minimum, np.inf, values, chosen)
 
-    def greatest(self, values: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """The greatest value in each part."""
-        return np.asarray(ndimage.maximum(values, self.labels, np.arange(1, self.count + 1)), np.float64)
+    def greatest(self, values: NDArray[np.uint8], chosen: Flags) -> NDArray[np.float32]:
+        """The greatest value in each of the chosen parts; in others minus infinity."""
+        return self._gathered(np.maximum, -np.inf, values, chosen)
+
+    def _gathered(
+        self, better: np.ufunc, start: float, values: NDArray[np.uint8] | NDArray[np.float32], chosen: Flags
+    ) -> NDArray[np.float32]:
+        best = np.full(len(self.areas), start, np.float32)
+        where = self.pixels(chosen)
+        better.at(best, self.labels[where] - 1, values[where].astype(np.float32))
+        return best
 
 
 def _distance_from(plane: Flags) -> NDArray[np.float32]:
