@@ -12,13 +12,14 @@ def log_odds(radius_px: int, blur_px: float = 3) -> Floats:
     """What a network without a last sigmoid gives for a round subject: about -8 to 8."""
     mask = np.zeros((320, 320), np.float32)
     cv2.circle(mask, (160, 160), radius_px, 1, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), blur_px), np.float32) * 16 - 8
+    blurred = cv2.GaussianBlur(mask, (0, 0), blur_px)
+    return np.asarray(blurred * 16 - 8, np.float32)
 
 
 def haze(seed: int, grain_px: int) -> Floats:
     """What is left where there is no subject: clouds with a few peaks."""
     cells = np.random.default_rng(seed).gamma(0.5, 1, (320 // grain_px, 320 // grain_px)).astype(np.float32)
-    return np.asarray(cv2.resize(cells, (320, 320), interpolation=cv2.INTER_CUBIC), np.float32) / 100
+    return np.asarray(cv2.resize(cells, (320, 320), interpolation=cv2.INTER_CUBIC) / 100, np.float32)
 
 
 @pytest.mark.parametrize("radius_px", [12, 30, 100])
@@ -47,11 +48,11 @@ def test_no_contrast_is_no_subject(value: float) -> None:
 
 
 def test_neither_is_contrast_below_the_least_range() -> None:
-    faint = (log_odds(50) + 8) / 16 * np.float32(0.4)
+    faint = np.asarray((log_odds(50) + 8) * 0.025, np.float32)
     assert stretched(faint).max() == 1
     assert not stretched(faint, least_range=0.5).any()
 
 
 def test_a_subject_in_a_haze_is_one() -> None:
-    both = stretched((log_odds(60) + 8) / 16 + haze(0, 10) * 2)
+    both = stretched(np.asarray((log_odds(60) + 8) / 16 + haze(0, 10) * 2, np.float32))
     assert both[160, 160] > 0.6

@@ -98,6 +98,11 @@ def test_a_second_map_that_may_be_worse_is_refused(
     assert len(network.seen) == 1
 
 
+def test_a_map_of_another_size_is_refused_loudly() -> None:
+    with pytest.raises(ValueError, match="mask is"):
+        look_again(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
+
+
 def half_found() -> ByteMask:
     """A subject of which the network is sure above, and sees a shadow below."""
     mask = disc(150)

@@ -19,7 +19,7 @@ from worker.cutout import levels
 from worker.cutout.arrays import ByteMask, RgbImage
 from worker.cutout.filters import reduced
 from worker.cutout.geometry import Region
-from worker.cutout.segment import Predict
+from worker.cutout.segment import Predict, look_at
 
 MEASURED_SIDE_PX: Final = 800
 """Boxes and shares are measured on maps of this size."""
@@ -82,13 +82,16 @@ def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
 
     Returns:
         (height, width) uint8; `mask` itself where no look was taken.
+
+    Raises:
+        ValueError: `predict` gave a mask of another size than its picture.
     """
     small = reduced(mask, MEASURED_SIDE_PX)
     bargain = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, bargain.level, mask.shape[0], mask.shape[1])
     if region is None or not _pays(region, bargain, mask):
         return mask
-    closer = predict(np.ascontiguousarray(picture[region.index]))
+    closer = look_at(predict, picture, region)
     if not _is_better(closer, mask[region.index], bargain):
         return mask
     return fused(mask, closer, region)
