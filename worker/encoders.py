@@ -46,11 +46,13 @@ class Picture:
             16 bits were kept.
         icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
         dpi: density, across and down.
+        subject_found: False where it is clear throughout, for want of a subject.
     """
 
     pixels: Levels
     icc_profile: bytes | None = None
     dpi: Dpi | None = None
+    subject_found: bool = True
 
     @property
     def is_mask(self) -> bool:
