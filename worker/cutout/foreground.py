@@ -12,8 +12,8 @@ from worker.cutout.geometry import fitted
 from worker.cutout.sampling import sampled, soft_pixels
 
 WORKING_SIDE_PX: Final = 600
-WINDOWS_PX: Final = (45, 3)
-"""Sides of the averaging windows at the working size: a wide one finds colours, a narrow one follows them."""
+WINDOWS_PX: Final = (45, 9, 3)
+"""Sides of the averaging windows at the working size: a wide one finds colours, narrow ones follow them."""
 
 NEGLIGIBLE: Final = np.float32(1e-5)
 """What keeps the division finite where a layer has no share."""

@@ -45,7 +45,7 @@ TRUST_WHERE_THIN: Final = 1e-1
 THIN_PX: Final = 7
 """What is narrower than this at the finest level is thin."""
 
-GUIDE: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.5 + 127.5), 0, 255).astype(np.uint8)
+GUIDE: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.75 + 127.5), 0, 255).astype(np.uint8)
 """From the mask to what the solution is drawn to. A network is grey where it doubts, a subject is so in few
 places: where colours say nothing, alpha is nearer to 0 or 1 than the mask."""
 
@@ -90,13 +90,9 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    finest = _finest_layer(image, mask, trimap, zones)
     change: FloatMask = np.zeros((1, 1), np.float32)
-    for level in LEVELS:
-        layer = finest.reduced(level.long_side_px)
-        change = _solve(layer, change, level.steps)
-        if layer is finest:
-            break
+    for layer, steps in _pyramid(_finest_layer(image, mask, trimap, zones)):
+        change = _solve(layer, change, steps)
     if zones is not None:
         change *= zones.share
     return _changed(mask, trimap, change)
@@ -119,6 +115,17 @@ def _finest_layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zone
         unknown = unknown & (zones.near > 0) & (zones.share > 0)
     guide = looked_up(small_mask, GUIDE)
     return Layer(shrunk(image, *size), small_mask, guide, fixed, 255 * unknown.view(np.uint8))
+
+
+def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
+    """Each resolution and its steps, from coarse to fine; a picture smaller than some level has fewer."""
+    finest_first: list[tuple[Layer, int]] = []
+    for level in reversed(LEVELS):
+        finer, layer = layer, layer.reduced(level.long_side_px)
+        if finest_first and layer is finer:
+            finest_first.pop()
+        finest_first.append((layer, level.steps))
+    return finest_first[::-1]
 
 
 def _working_size(mask: ByteMask, long_side_px: int) -> tuple[int, int]:

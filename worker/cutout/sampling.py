@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,9 +41,10 @@ def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
     height, width = levels.shape
     strip_rows = max(1, STRIP_PIXELS // width)
     for top in range(0, height, strip_rows):
-        inside = cv2.inRange(levels[top : top + strip_rows], low + 1, high - 1)
-        rows, columns = np.nonzero(inside)
-        if rows.size:
+        strip = levels[top : top + strip_rows]
+        places = np.flatnonzero((strip > low) & (strip < high))
+        if places.size:
+            rows, columns = np.divmod(places, width)
             yield Pixels(height, width, rows + top, columns)
 
 
