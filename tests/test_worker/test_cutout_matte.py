@@ -15,7 +15,7 @@ from worker.cutout.trimap import Thresholds, make_trimap
 
 USUAL = Thresholds(foreground=240, background=15)
 
-RECORDED_SAD = {"ball": 0.722, "mug": 2.425, "bottle": 0.728, "bear": 2.193, "portrait": 0.636}
+RECORDED_SAD = {"ball": 0.759, "mug": 2.488, "bottle": 0.755, "bear": 2.379, "portrait": 0.638}
 """Thousands of pixels, of refined alpha from the coarse mask; the test allows one per cent more."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 import cv2
-import numpy as np
 
 from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
 
@@ -22,5 +21,6 @@ def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
 
     The zeros keep the background from leaking and the file small.
     """
-    seen = cv2.bitwise_and(colours, colours, mask=alpha)
-    return cast("RgbaImage", np.dstack([seen, alpha]))
+    cutout = cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA)
+    cutout[..., 3] = alpha
+    return cast("RgbaImage", cv2.bitwise_and(cutout, cutout, mask=alpha))

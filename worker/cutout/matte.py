@@ -28,7 +28,7 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 20), Level(WORKING_SIDE_PX, 10))
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18), Level(WORKING_SIDE_PX, 9))
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
