@@ -150,14 +150,14 @@ def _solve(layer: Layer, coarser_change: FloatMask, steps: int) -> FloatMask:
     Returns:
         What is to be added to the layer's mask, (height, width) float32.
     """
-    mask, guide = to_unit(layer.mask), to_unit(layer.guide)
-    field = to_unit(layer.fixed)
+    mask, field = to_unit(layer.mask), to_unit(layer.fixed)
     pixels = np.flatnonzero(layer.unknown)
     if pixels.size:
-        thin, seen = _thinness(mask).ravel()[pixels], mask.ravel()[pixels]
+        given = layer.mask, layer.guide, _thin_parts(layer.mask)
+        seen, drawn_to, hat = (to_unit(array.ravel()[pixels]) for array in given)
         start = seen + enlarged(coarser_change, *mask.shape).ravel()[pixels]
-        drawn_to, sure = guide.ravel()[pixels], 2 * seen - 1
-        trust = np.float32(TRUST) + np.float32(TRUST_WHERE_SURE) * sure**2 + np.float32(TRUST_WHERE_THIN) * thin
+        sure, thin = np.square(2 * seen - 1), np.maximum(2 * hat - 1, 0)
+        trust = (TRUST + TRUST_WHERE_SURE * sure + TRUST_WHERE_THIN * thin).astype(np.float32)
         system = _System(to_unit(layer.image), layer.unknown > 0, trust)
         field.ravel()[pixels] = 0
         goal = trust * drawn_to - system.laplacian @ field.ravel()
@@ -199,11 +199,9 @@ class _System:
         return solution
 
 
-def _thinness(mask: FloatMask) -> FloatMask:
-    """0 to 1: how surely the mask shows a thin part of the subject at each pixel (white top-hat)."""
-    side_px = max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)
-    thinness: FloatMask = np.maximum(2 * top_hat(mask, disc(side_px)) - 1, np.float32(0))
-    return thinness
+def _thin_parts(mask: ByteMask) -> ByteMask:
+    """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
+    return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
 
 
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
