@@ -30,7 +30,7 @@ colours = np.random.default_rng(0).integers(0, 256, (181, 271, 3), np.uint8)
 picture = cv2.resize(colours, (width, height))
 mask = cv2.circle(np.zeros((181, 271), np.uint8), (135, 90), 70, 255, -1)
 mask = cv2.resize(cv2.GaussianBlur(mask, (0, 0), 4), (width, height))
-steps = steps_for(CutoutSpec(model="given"), lambda view: mask)
+steps = steps_for(CutoutSpec(model="given"), lambda view: cv2.resize(mask, view.shape[1::-1]))
 result = run_steps(steps, Frame(picture=picture), lambda: None).result
 assert result.shape == (height, width, 4)
 assert ((result[..., 3] > 0) & (result[..., 3] < 255)).any()
