@@ -1,4 +1,4 @@
-"""A picture as callers send it: a data URI or bare Base64, read leniently, turned into bytes.
+"""A picture as callers send it: a data URI or bare Base64, read leniently, turned into bytes; or a URL.
 
 A text of many megabytes is not copied on the way, except to drop a data URI's head; one that is too long to be
 held is decoded piece by piece.
@@ -12,16 +12,21 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from jobs.errors import SourceTooLarge, SourceUnreadable
+from jobs.errors import SourceTooLarge, SourceUnreachable, SourceUnreadable
 from signing import LongText
 
 SourceText: TypeAlias = str | LongText
 """A data URI or bare Base64."""
 
+MAX_URL_CHARACTERS: Final = 2_048
+"""The longest URL that is taken from outside."""
+
 _DATA_URI: Final = re.compile(r"\s*data:[^,]{0,512};base64,", re.IGNORECASE)
 _LENIENT: Final = " \t\r\n\f\v-_"
 _STRICT: Final = str.maketrans("-_", "+/", " \t\r\n\f\v")
 _URL_SCHEME: Final = re.compile(r"\s*https?://", re.IGNORECASE)
+_NOT_IN_URLS: Final = r"\s\x00-\x1f\x7f\ud800-\udfff"
+_WEB_URL: Final = re.compile(rf"https?://[^{_NOT_IN_URLS}/?#][^{_NOT_IN_URLS}]*", re.IGNORECASE)
 
 
 def decode_source(text: SourceText, max_bytes: int) -> bytes:
@@ -40,6 +45,18 @@ def decode_source(text: SourceText, max_bytes: int) -> bytes:
     if isinstance(text, str):
         return _decode_whole(text, max_bytes)
     return _decode_pieces(text.chunks(), max_bytes)
+
+
+def require_web_url(url: str) -> None:
+    """Check the form of a URL; whether it may be called is decided when it is.
+
+    Raises:
+        SourceUnreachable: it is too long, or no address of the web.
+    """
+    if len(url) > MAX_URL_CHARACTERS:
+        raise SourceUnreachable(f"the URL has more than {MAX_URL_CHARACTERS} characters")
+    if not _WEB_URL.fullmatch(url):
+        raise SourceUnreachable("the URL is not an address that begins with http:// or https://")
 
 
 def _decode_whole(text: str, max_bytes: int) -> bytes:
