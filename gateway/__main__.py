@@ -9,12 +9,13 @@ from typing import Final
 
 import click
 
+from gateway.accounts import Accounts
 from gateway.console import read_settings, reported_errors
 from gateway.courier import process
-from gateway.courier.deliver import no_secret
 from gateway.courier.presence import CourierPresence
 from gateway.courier.settings import CourierSettings
 from gateway.key_commands import keys
+from gateway.keytables import RedisKeyTable
 from gateway.memory import give_back_large_blocks
 from gateway.picpik import callbacks
 from gateway.query import Tasks
@@ -87,7 +88,9 @@ def courier(checking: bool) -> None:
             paths=ResultPaths(settings.master_key_bytes()),
             retention_seconds=settings.retention_seconds,
         )
-        process.run(settings, client, callbacks.renderers(tasks, settings.public_url or ""), no_secret)
+        renderers = callbacks.renderers(tasks, settings.public_url or "")
+        accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
+        process.run(settings, client, renderers, accounts.callback_secret)
 
 
 main.add_command(keys)

@@ -1,4 +1,4 @@
-"""Accounts and key pairs as they are stored, and the encryption of private keys."""
+"""Accounts, key pairs and API keys as they are stored, and the encryption of their secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from jobs.spec import Precision
 
@@ -18,7 +18,7 @@ _NONCE_BYTES: Final = 12
 
 
 class AccountError(Exception):
-    """An account or key pair cannot be added or changed, or its record not be read."""
+    """An account or one of its keys cannot be added or changed, or its record not be read."""
 
 
 class Record(BaseModel):
@@ -46,6 +46,10 @@ class AccountRecord(Record):
     created_at_seconds: float
     active: bool = True
     terms: Terms = Terms()
+    callback_url: str | None = Field(default=None, repr=False)
+    """Where the end of each of its tasks is told; it may hold a secret."""
+    callback_secret: str | None = Field(default=None, repr=False)
+    """What signs that, sealed."""
 
 
 class SealedKey(Record):
@@ -79,32 +83,43 @@ class PairRecord(Record):
         )
 
 
-class PrivateKeySeal:
-    """Encrypts private keys, each bound to its public key."""
+class BearerRecord(Record):
+    """An API key; the hash of it is the record's name."""
 
-    def __init__(self, master_key: bytes) -> None:
+    account: str
+    prefix: str
+    """The key's first characters, which tell it from others and open nothing."""
+    created_at_seconds: float
+    active: bool = True
+
+
+class Seal:
+    """Encrypts secrets of one purpose, each bound to the name that it belongs to."""
+
+    def __init__(self, master_key: bytes, purpose: str) -> None:
         """Derive the key that encrypts; it serves nothing else.
 
         Args:
             master_key: the installation's 32 bytes.
+            purpose: what is encrypted, such as `private keys`; part of the derivation.
         """
-        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"keycut private keys v1").derive(master_key)
-        self._cipher = AESGCM(derived)
+        info = f"keycut {purpose} v1".encode()
+        self._cipher = AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master_key))
 
-    def close(self, public_key: str, private_key: str) -> str:
-        """Encrypt a private key."""
+    def close(self, name: str, secret: str) -> str:
+        """Encrypt a secret."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, private_key.encode(), public_key.encode())
+        sealed = self._cipher.encrypt(nonce, secret.encode(), name.encode())
         return base64.b64encode(nonce + sealed).decode("ascii")
 
-    def open(self, public_key: str, sealed: str) -> str:
+    def open(self, name: str, sealed: str) -> str:
         """The inverse of `close`.
 
         Raises:
-            AccountError: it was encrypted for another public key or under another master key, or altered.
+            AccountError: it was encrypted for another name or under another master key, or altered.
         """
         raw = base64.b64decode(sealed)
         try:
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], public_key.encode()).decode()
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()).decode()
         except InvalidTag:
-            raise AccountError("a stored private key cannot be read with this master key") from None
+            raise AccountError("a stored secret cannot be read with this master key") from None

@@ -1,8 +1,8 @@
 """Accounts and their key pairs. Private keys lie encrypted, since a signature's check needs them as text.
 
-An account is a record of its own; several key pairs may belong to it. A key pair may have several live private
-keys, so that one can be replaced without a moment in which neither counts. Nothing of it is cached: what one
-process revokes counts in every process with the next request.
+An account is a record of its own; several key pairs and API keys may belong to it. A key pair may have several
+live private keys, so that one can be replaced without a moment in which neither counts. Nothing of it is cached:
+what one process revokes counts in every process with the next request.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
-from gateway.account_records import (
-    AccountError,
-    AccountRecord,
-    PairRecord,
-    PrivateKeySeal,
-    Record,
-    SealedKey,
-    Terms,
-)
+from gateway.account_book import PAIRS, Account, KeyTable
+from gateway.account_records import AccountError, AccountRecord, PairRecord, Seal, SealedKey, Terms
+from gateway.bearers import API_KEY_START, Bearers
 
-PAIRS: Final = "key_pairs"
-ACCOUNTS: Final = "accounts"
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _PUBLIC_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _KEY_BYTES: Final = 32
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +35,12 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Who a public key belongs to, what signs for it, and on which terms."""
+class Signer(Account):
+    """An account as the owner of one of its key pairs."""
 
-    name: str
     public_key: str
     private_keys: tuple[str, ...] = field(repr=False)
     """Every private key that counts now."""
-    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,43 +57,13 @@ class KeyPair:
     terms: Terms
 
 
-class KeyTable(Protocol):
-    """Records under a kind (`PAIRS` by public key, `ACCOUNTS` by name) and a name.
-
-    Every method raises `LedgerUnavailable` when it is away, and a call that is repeated since its reply was lost
-    answers as the first one.
-    """
-
-    def read(self, kind: str, name: str) -> str | None:
-        """A record, or None."""
-
-    def read_pair(self, public_key: str) -> tuple[str, str] | None:
-        """A key pair's record and that of its account, in one round trip; None unless both are there."""
-
-    def add(self, kind: str, name: str, record: str) -> bool:
-        """Write a record where there is none; False where there is another."""
-
-    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
-        """Write a record where `before` stands; False where something else does by now."""
-
-    def all(self, kind: str) -> dict[str, str]:
-        """Every record of a kind."""
-
-
-class Accounts:
-    """Adds, changes, lists and finds accounts and key pairs."""
+class Accounts(Bearers):
+    """Adds, changes, lists and finds accounts, key pairs and API keys."""
 
     def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
-        """Use a table.
-
-        Args:
-            table: where records lie.
-            master_key: the installation's 32 bytes; private keys are encrypted with a key derived from it.
-            clock: Unix time in seconds.
-        """
-        self._table = table
-        self._seal = PrivateKeySeal(master_key)
-        self._clock = clock
+        """Use a table; see `AccountBook`."""
+        super().__init__(table, master_key, clock)
+        self._seal = Seal(master_key, "private keys")
 
     def add(
         self,
@@ -130,12 +87,11 @@ class Accounts:
         # Hexadecimal, for a key that begins with a hyphen would read as an option on a command line.
         public_key = public_key or secrets.token_hex(_KEY_BYTES)
         private_key = private_key or secrets.token_hex(_KEY_BYTES)
-        if not _NAME.fullmatch(name):
-            raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
         if not _PUBLIC_KEY.fullmatch(public_key):
             raise AccountError("a public key is 1 to 128 printable ASCII characters")
-        # The account goes first: a pair never stands without one.
-        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).model_dump_json())
+        if public_key.startswith(API_KEY_START):
+            raise AccountError(f"a public key does not begin with {API_KEY_START}, as API keys do")
+        self._begin(name)
         sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
         pair = PairRecord(account=name, created_at_seconds=self._clock(), private_keys=(sealed,))
         if not self._table.add(PAIRS, public_key, pair.model_dump_json()):
@@ -144,7 +100,7 @@ class Accounts:
             self.change(name, terms=terms)
         return Credentials(account=name, public_key=public_key, private_key=private_key)
 
-    def find(self, public_key: str) -> Account | None:
+    def find(self, public_key: str) -> Signer | None:
         """Who the public key belongs to; None when it is not registered, or it or its account is not active.
 
         Raises:
@@ -153,7 +109,7 @@ class Accounts:
         """
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
-        found = self._table.read_pair(public_key)
+        found = self._table.read_key(PAIRS, public_key)
         if found is None:
             return None
         pair, account = PairRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
@@ -161,7 +117,13 @@ class Accounts:
             return None
         live = pair.live_keys(self._clock())
         keys = tuple(self._seal.open(public_key, key.sealed) for key in live)
-        return Account(name=pair.account, public_key=public_key, private_keys=keys, terms=account.terms)
+        return Signer(
+            name=pair.account,
+            public_key=public_key,
+            private_keys=keys,
+            terms=account.terms,
+            callback_url=account.callback_url,
+        )
 
     def rotate(self, public_key: str, grace_seconds: float | None = None) -> Credentials:
         """Give a pair a new private key. The ones before stay live until `finish_rotation`, or for the time given.
@@ -206,50 +168,10 @@ class Accounts:
         """
         self._change_pair(public_key, lambda pair: pair.model_copy(update={"active": False, "private_keys": ()}))
 
-    def record(self, name: str) -> AccountRecord:
-        """An account as it stands.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
-        raw = self._table.read(ACCOUNTS, name)
-        if raw is None:
-            raise AccountError(f"there is no account {name!r}")
-        return AccountRecord.model_validate_json(raw)
-
-    def change(
-        self, name: str, *, terms: Terms | None = None, active: bool | None = None, from_defaults: bool = False
-    ) -> AccountRecord:
-        """Change what is given of an account, and return it as it stands then.
-
-        Args:
-            name: the account.
-            terms: what is set in them replaces what holds.
-            active: whether its key pairs count.
-            from_defaults: forget first what was set before.
-
-        Raises:
-            AccountError: there is none of the name.
-        """
-
-        def changed(account: AccountRecord) -> AccountRecord:
-            before = Terms() if from_defaults else account.terms
-            given = {} if terms is None else terms.model_dump(exclude_none=True)
-            return account.model_copy(
-                update={
-                    "terms": before.model_copy(update=given),
-                    "active": account.active if active is None else active,
-                }
-            )
-
-        return self._replace(ACCOUNTS, name, AccountRecord, f"there is no account {name!r}", changed)
-
     def list(self) -> tuple[KeyPair, ...]:
         """Every key pair, by account and public key, without the private keys."""
-        accounts = {
-            name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()
-        }
         pairs = {key: PairRecord.model_validate_json(raw) for key, raw in self._table.all(PAIRS).items()}
+        accounts = self._accounts()  # read after the pairs: an account is there before its first one
         listed = (
             KeyPair(
                 account=pair.account,
@@ -272,16 +194,3 @@ class Accounts:
             return change(pair)
 
         return self._replace(PAIRS, public_key, PairRecord, missing, of_active)
-
-    def _replace(self, kind: str, name: str, form: type[R], missing: str, change: Callable[[R], R]) -> R:
-        """Change a record; once more where another process changed it in between."""
-        while True:
-            before = self._table.read(kind, name)
-            if before is None:
-                raise AccountError(missing)
-            after = change(form.model_validate_json(before))
-            if self._table.replace(kind, name, before, after.model_dump_json()):
-                return after
-
-    def __repr__(self) -> str:
-        return "Accounts(<key>)"

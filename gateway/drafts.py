@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
-from gateway.headers import PictureHeader, SourceLimits, inspect
-from gateway.source import SourceText, decode_source
-from jobs.errors import BoxOutsidePicture, SourceRejected
+from gateway.headers import SourceLimits, inspect, require_size
+from gateway.pictures import KeptPicture
+from gateway.source import WEB_URL_FORM, SourceText, decode_source, is_web_url
+from jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
+from jobs.record import Delivery
 from jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
@@ -19,14 +21,29 @@ Corners = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels of the oriented picture, as the caller sent them."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceUrl:
+    """Where a picture is to be fetched from; it may hold a secret."""
+
+    url: str = field(repr=False)
+
+
+Source: TypeAlias = SourceText | KeptPicture | SourceUrl
+"""A picture in Base64, one that lies with the service already, or one that is still to be fetched."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """One picture as a caller sent it, and what is to be done with it."""
 
-    source: SourceText = field(repr=False)
+    source: Source = field(repr=False)
     spec: CutoutSpec
     """Without a box; it is set from `corners` once the picture's size is known."""
     corners: Corners | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, SourceUrl) and self.corners is not None:
+            raise ValueError("a box cannot be cut to a picture whose size is not known yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +51,61 @@ class Look:
     """What was found out about a draft, without its bytes: a batch is not held in memory."""
 
     digest: bytes
-    """Of the picture's bytes; of the text, where that is no Base64."""
+    """Of the picture's bytes; of the text, where that is no Base64; of the name of what lies elsewhere."""
     spec: CutoutSpec
     fault: SourceRejected | None = None
     """Why the picture cannot be accepted."""
 
     @classmethod
     def at(cls, draft: Draft, limits: SourceLimits) -> Self:
-        """Decode and inspect a picture; what is wrong with it is kept, not raised."""
+        """Look at a picture as far as it is here; what is wrong with it is kept, not raised."""
+        source = draft.source
+        if isinstance(source, SourceUrl):
+            return cls._at_url(source, draft.spec)
+        if isinstance(source, KeptPicture):
+            return cls._at_kept(source, draft, limits)
+        return cls._at_text(source, draft, limits)
+
+    @classmethod
+    def _at_url(cls, source: SourceUrl, spec: CutoutSpec) -> Self:
+        fault = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
+        return cls(_name_digest("url", source.url), spec, fault)
+
+    @classmethod
+    def _at_kept(cls, source: KeptPicture, draft: Draft, limits: SourceLimits) -> Self:
+        digest = _name_digest("kept", str(source.blob))
         try:
-            data = decode_source(draft.source, limits.max_bytes)
+            # It was within the limits when it came, but as a result it may have grown.
+            require_size(source.size_bytes, source.width_px, source.height_px, limits)
+            return cls(digest, _boxed(draft, source.width_px, source.height_px))
         except SourceRejected as fault:
-            return cls(_text_digest(draft.source), draft.spec, fault)
+            return cls(digest, draft.spec, fault)
+
+    @classmethod
+    def _at_text(cls, source: SourceText, draft: Draft, limits: SourceLimits) -> Self:
+        try:
+            data = decode_source(source, limits.max_bytes)
+        except SourceRejected as fault:
+            return cls(_text_digest(source), draft.spec, fault)
         digest = hashlib.sha256(data).digest()
         try:
             header = inspect(data, limits)
-            box = None if draft.corners is None else clamp(draft.corners, header)
+            return cls(digest, _boxed(draft, header.width_px, header.height_px))
         except SourceRejected as fault:
             return cls(digest, draft.spec, fault)
-        return cls(digest, draft.spec.model_copy(update={"box": box}))
 
 
-def clamp(corners: Corners, header: PictureHeader) -> Box:
+def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:
+    """A draft's spec with its box, for a picture of known size.
+
+    Raises:
+        BoxOutsidePicture: nothing of the box is left within the picture.
+    """
+    box = None if draft.corners is None else clamp(draft.corners, width_px, height_px)
+    return draft.spec.model_copy(update={"box": box})
+
+
+def clamp(corners: Corners, width_px: int, height_px: int) -> Box:
     """Cut a box to the oriented picture.
 
     Raises:
@@ -63,24 +113,38 @@ def clamp(corners: Corners, header: PictureHeader) -> Box:
     """
     left_px, top_px, right_px, bottom_px = corners
     left_px, top_px = max(left_px, 0), max(top_px, 0)
-    right_px, bottom_px = min(right_px, header.width_px), min(bottom_px, header.height_px)
+    right_px, bottom_px = min(right_px, width_px), min(bottom_px, height_px)
     if right_px <= left_px or bottom_px <= top_px:
         raise BoxOutsidePicture(
-            f"the box has no area within the picture of {header.width_px} x {header.height_px} pixels",
-            width_px=header.width_px,
-            height_px=header.height_px,
+            f"the box has no area within the picture of {width_px} x {height_px} pixels",
+            width_px=width_px,
+            height_px=height_px,
         )
     return Box(left_px=left_px, top_px=top_px, right_px=right_px, bottom_px=bottom_px)
 
 
-def content_digest(origin: str, drafts: Sequence[Draft], looks: Sequence[Look]) -> str:
+def content_digest(
+    origin: str,
+    drafts: Sequence[Draft],
+    looks: Sequence[Look],
+    memo: str = "",
+    deliveries: Sequence[Delivery] = (),
+) -> str:
     """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
     state = hashlib.sha256(origin.encode())
     for draft, look in zip(drafts, looks, strict=True):
         asked = draft.spec.model_dump_json(exclude=_INSTALLATION)
         state.update(f"\0{asked}\0{draft.corners}\0".encode())
         state.update(look.digest)
+    # Written only where there is any, each under a name that begins no spec.
+    for name, value in (("memo", memo), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
+        if value:
+            state.update(f"\0{name}\0".encode() + _name_digest(name, value))
     return state.hexdigest()
+
+
+def _name_digest(kind: str, name: str) -> bytes:
+    return hashlib.sha256(f"{kind}\0{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def _text_digest(text: SourceText) -> bytes:

@@ -74,13 +74,24 @@ def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
     if len(data) > limits.max_bytes:
         raise SourceTooLarge("bytes", len(data), limits.max_bytes)
     header = _read(data)
-    side_px = max(header.width_px, header.height_px)
-    if side_px > limits.max_side_px:
-        raise SourceTooLarge("pixels on its longer side", side_px, limits.max_side_px)
-    pixels = header.width_px * header.height_px
-    if pixels > limits.max_pixels:
-        raise SourceTooLarge("pixels", pixels, limits.max_pixels)
+    require_size(len(data), header.width_px, header.height_px, limits)
     return header
+
+
+def require_size(size_bytes: int, width_px: int, height_px: int, limits: SourceLimits) -> None:
+    """Check a picture whose size is known.
+
+    Raises:
+        SourceTooLarge: a limit is passed.
+    """
+    side_px, pixels = max(width_px, height_px), width_px * height_px
+    for measure, value, limit in (
+        ("bytes", size_bytes, limits.max_bytes),
+        ("pixels on its longer side", side_px, limits.max_side_px),
+        ("pixels", pixels, limits.max_pixels),
+    ):
+        if value > limit:
+            raise SourceTooLarge(measure, value, limit)
 
 
 def _read(data: bytes) -> PictureHeader:

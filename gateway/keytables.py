@@ -1,4 +1,4 @@
-"""Where accounts and key pairs lie: in the ledger's server, or in memory for tests."""
+"""Where accounts and their keys lie: in the ledger's server, or in memory for tests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final, cast
 from redis import Redis
 from typing_extensions import override
 
-from gateway.accounts import ACCOUNTS, PAIRS, KeyTable
+from gateway.account_book import ACCOUNTS, KeyTable
 from jobs.stores.client import ledger_errors
 from jobs.stores.keys import KEY_PREFIX
 
-_READ_PAIR: Final = """
-local pair = redis.call('HGET', KEYS[1], ARGV[1])
-if not pair then return nil end
-local account = redis.call('HGET', KEYS[2], cjson.decode(pair).account)
+_READ_KEY: Final = """
+local key = redis.call('HGET', KEYS[1], ARGV[1])
+if not key then return nil end
+local account = redis.call('HGET', KEYS[2], cjson.decode(key).account)
 if not account then return nil end
-return {pair, account}
+return {key, account}
 """
 _REPLACE: Final = """
 local record = redis.call('HGET', KEYS[1], ARGV[1])
@@ -42,7 +42,7 @@ class RedisKeyTable(KeyTable):
         """
         self._client = client
         self._prefix = key_prefix
-        self._read_pair = client.register_script(_READ_PAIR)
+        self._read_key = client.register_script(_READ_KEY)
         self._replace = client.register_script(_REPLACE)
 
     @override
@@ -51,9 +51,9 @@ class RedisKeyTable(KeyTable):
             return cast("str | None", self._client.hget(self._hash(kind), name))
 
     @override
-    def read_pair(self, public_key: str) -> tuple[str, str] | None:
+    def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
         with ledger_errors():
-            found = self._read_pair(keys=[self._hash(PAIRS), self._hash(ACCOUNTS)], args=[public_key])
+            found = self._read_key(keys=[self._hash(kind), self._hash(ACCOUNTS)], args=[name])
         return None if found is None else (found[0], found[1])
 
     @override
@@ -87,10 +87,10 @@ class MemoryKeyTable(KeyTable):
         return self._records[kind].get(name)
 
     @override
-    def read_pair(self, public_key: str) -> tuple[str, str] | None:
-        pair = self.read(PAIRS, public_key)
-        account = None if pair is None else self.read(ACCOUNTS, json.loads(pair)["account"])
-        return None if pair is None or account is None else (pair, account)
+    def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
+        key = self.read(kind, name)
+        account = None if key is None else self.read(ACCOUNTS, json.loads(key)["account"])
+        return None if key is None or account is None else (key, account)
 
     @override
     def add(self, kind: str, name: str, record: str) -> bool:

@@ -31,8 +31,24 @@ class Tasks:
         """
         return self.store.get_many(uids, account)
 
-    def result_path(self, task: Task, result: Result) -> str:
-        """The path of a result: the same in every call, and good for as long as the result is kept."""
+    def named(self, account: str, key: str) -> Task | None:
+        """The task that an idempotency key names, whatever its content; None when none can be seen.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        uid = self.store.named(account, key)
+        return None if uid is None else self.store.get(uid, account)
+
+    def result_path(self, task: Task, result: Result, ttl_seconds: float | None = None) -> str:
+        """The path of a result: the same in every call, and good for as long as the result is kept.
+
+        Args:
+            task: whose result it is.
+            result: of one of its items.
+            ttl_seconds: how long after the task's end the path is to be good, where that is less.
+        """
         if task.ended_at_ms is None:
             raise ValueError("a task that has not ended has no results")
-        return self.paths.path(result, math.floor(task.ended_at_ms / 1_000 + self.retention_seconds))
+        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
+        return self.paths.path(result, math.floor(task.ended_at_ms / 1_000 + good_seconds))

@@ -1,4 +1,4 @@
-"""A picture as callers send it: a data URI or bare Base64, read leniently, turned into bytes.
+"""A picture as callers send it: a data URI or bare Base64, read leniently, turned into bytes; or a URL.
 
 A text of many megabytes is not copied on the way, except to drop a data URI's head; one that is too long to be
 held is decoded piece by piece.
@@ -18,10 +18,20 @@ from signing import LongText
 SourceText: TypeAlias = str | LongText
 """A data URI or bare Base64."""
 
+MAX_URL_CHARACTERS: Final = 2_048
+"""The longest URL that is taken from outside."""
+WEB_URL_FORM: Final = (
+    "a URL is http:// or https:// with a host, without a user's name, "
+    f"and has at most {MAX_URL_CHARACTERS} characters"
+)
+"""What a URL that is not taken should have been, as a sentence."""
+
 _DATA_URI: Final = re.compile(r"\s*data:[^,]{0,512};base64,", re.IGNORECASE)
 _LENIENT: Final = " \t\r\n\f\v-_"
 _STRICT: Final = str.maketrans("-_", "+/", " \t\r\n\f\v")
 _URL_SCHEME: Final = re.compile(r"\s*https?://", re.IGNORECASE)
+_NOT_IN_URLS: Final = r"\s\x00-\x1f\x7f\ud800-\udfff"
+_WEB_URL: Final = re.compile(rf"https?://[^{_NOT_IN_URLS}/?#@]+([/?#][^{_NOT_IN_URLS}]*)?", re.IGNORECASE)
 
 
 def decode_source(text: SourceText, max_bytes: int) -> bytes:
@@ -40,6 +50,11 @@ def decode_source(text: SourceText, max_bytes: int) -> bytes:
     if isinstance(text, str):
         return _decode_whole(text, max_bytes)
     return _decode_pieces(text.chunks(), max_bytes)
+
+
+def is_web_url(text: str) -> bool:
+    """Whether a text has the form of `WEB_URL_FORM`; whether it may be called is decided when it is."""
+    return len(text) <= MAX_URL_CHARACTERS and _WEB_URL.fullmatch(text) is not None
 
 
 def _decode_whole(text: str, max_bytes: int) -> bytes:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import structlog
 
-from gateway.account_records import Terms
-from gateway.drafts import Draft, Look, content_digest
+from gateway.account_book import Account
+from gateway.drafts import Draft, Look, SourceUrl, content_digest
 from gateway.headers import SourceLimits
-from gateway.source import decode_source
+from gateway.pictures import KeptPicture
+from gateway.source import WEB_URL_FORM, decode_source, is_web_url
 from jobs.blobs import BlobStore
 from jobs.errors import (
+    BlobMissing,
     BlobStoreUnavailable,
     InsufficientCredits,
     LedgerUnavailable,
     SourceRejected,
     SubmissionRefused,
 )
-from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from jobs.ids import TaskUid, new_task_uid, source_key
 from jobs.queue import JobQueue
-from jobs.record import Idempotency, NewItem, NewTask
-from jobs.spec import Lane
+from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask
 from jobs.store import LedgerStore
+
+MAX_DELIVERIES: Final = 4
+"""What a façade may have brought to other servers at a task's end, the account's own callback beside it."""
 
 _LOG: Final = structlog.get_logger()
 
@@ -36,6 +40,15 @@ class DraftRejected(Exception):
         super().__init__(f"picture {index}: {reason}")
         #: Which of the drafts, counted from 0, and what is wrong with it.
         self.index, self.reason = index, reason
+
+
+class PictureGone(Exception):
+    """A kept picture was found a moment ago, and is not there any more."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"picture {index} is not kept any more")
+        #: Which of the drafts, counted from 0.
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +63,28 @@ class Submissions:
     """Credits for one picture."""
     queue_cap: int | None = None
     """Pictures of the account that may wait or run; None stands for the ledger's own cap."""
+    callback_url: str | None = field(default=None, repr=False)
+    """Where the account has the end of each of its tasks told."""
 
-    def on_terms(self, terms: Terms) -> Self:
-        """The same for an account with terms of its own."""
-        price = self.price if terms.price_credits is None else terms.price_credits
-        return replace(self, price=price, queue_cap=terms.queue_cap)
+    def for_account(self, account: Account) -> Self:
+        """The same on an account's own terms, and with its callback."""
+        own = account.terms.price_credits
+        return replace(
+            self,
+            price=self.price if own is None else own,
+            queue_cap=account.terms.queue_cap,
+            callback_url=account.callback_url,
+        )
 
     def submit(
-        self, account: str, origin: str, drafts: Sequence[Draft], idempotency_key: str | None = None
+        self,
+        account: str,
+        origin: str,
+        drafts: Sequence[Draft],
+        idempotency_key: str | None = None,
+        *,
+        memo: str = "",
+        deliveries: Sequence[Delivery] = (),
     ) -> TaskUid:
         """Accept a task, or answer with the one that the same request made before.
 
@@ -66,45 +93,70 @@ class Submissions:
             origin: what the façade calls this kind of task.
             drafts: the pictures, at least one.
             idempotency_key: the name of this very request; None where the caller gave none.
+            memo: what the façade wants to find again with the task. A repeat has the same.
+            deliveries: what the caller wants brought to a URL once the task has ended. A repeat has the same.
 
         Raises:
             DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
+            PictureGone: a kept picture is not there any more; nothing is stored.
             SubmissionRefused: the ledger did not accept the task; its blobs are deleted.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
+            ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
+                `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
         """
+        _require_deliverable(deliveries)
         looks = [Look.at(draft, self.limits) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
-            idempotency = Idempotency(key=idempotency_key, content_digest=content_digest(origin, drafts, looks))
+            digest = content_digest(origin, drafts, looks, memo, deliveries)
+            idempotency = Idempotency(key=idempotency_key, content_digest=digest)
             first = self.store.recall(account, idempotency)
             if first is not None:
                 return first
         self._refuse_faults(account, looks)
         uid = new_task_uid()
-        items = self._store(uid, drafts, looks)
         task = NewTask(
             uid=uid,
             account=account,
             origin=origin,
-            items=items,
+            items=self._items(uid, drafts, looks),
             idempotency=idempotency,
             account_cap=self.queue_cap,
+            memo=memo,
+            deliveries=self._with_own(deliveries),
         )
+        self._store(task.items, drafts)
         first = self._create(task)
         if first == uid:
-            self._hint([item.lane for item in items])
+            self._hint(task.items)
         return first
 
-    def _store(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
-        """Write the pictures as blobs."""
-        items = tuple(
-            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price)
-            for index, look in enumerate(looks)
+    def _items(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
+        urls = (draft.source.url if isinstance(draft.source, SourceUrl) else None for draft in drafts)
+        return tuple(
+            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price, source_url=url)
+            for index, (look, url) in enumerate(zip(looks, urls, strict=True))
         )
-        for item, draft in zip(items, drafts, strict=True):
-            # Decoded once more: cheaper than to hold all pictures of a batch.
-            self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
-        return items
+
+    def _with_own(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
+        """The caller's deliveries and the account's callback, none of them twice."""
+        own = () if self.callback_url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=self.callback_url),)
+        return tuple(dict.fromkeys((*deliveries, *own)))
+
+    def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft]) -> None:
+        """Write the pictures as blobs, but for those that are still to be fetched."""
+        for index, (item, draft) in enumerate(zip(items, drafts, strict=True)):
+            if isinstance(draft.source, SourceUrl):
+                continue
+            if not isinstance(draft.source, KeptPicture):
+                # Decoded once more: cheaper than to hold all pictures of a batch.
+                self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
+                continue
+            try:
+                self.blobs.copy(draft.source.blob, item.source)
+            except BlobMissing:
+                self._delete(items[:index])
+                raise PictureGone(index) from None
 
     def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
         """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""
@@ -120,28 +172,37 @@ class Submissions:
         raise rejected
 
     def _create(self, task: NewTask) -> TaskUid:
-        keys = [item.source for item in task.items]
         try:
             created = self.store.create(task)
         except SubmissionRefused:
-            self._delete(keys)
+            self._delete(task.items)
             raise
         if created.uid != task.uid:
-            self._delete(keys)
+            self._delete(task.items)
         return created.uid
 
-    def _delete(self, keys: Sequence[BlobKey]) -> None:
-        for key in keys:
+    def _delete(self, items: Sequence[NewItem]) -> None:
+        for item in items:
+            if item.source_url is not None:
+                continue
             try:
-                self.blobs.delete(key)
+                self.blobs.delete(item.source)
             except BlobStoreUnavailable:
-                _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(key))
+                _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(item.source))
 
-    def _hint(self, lanes: Sequence[Lane]) -> None:
-        """Send a hint for each item: a worker does one item a hint."""
+    def _hint(self, items: Sequence[NewItem]) -> None:
+        """Send a hint for each item that waits for a worker: one does one item a hint."""
         try:
-            for lane in lanes:
-                self.queue.hint(lane)
+            for item in items:
+                if item.source_url is None:
+                    self.queue.hint(item.lane)
         except LedgerUnavailable as error:
             # The ledger knows the work, and whoever reaps sends the hints that are missing.
             _LOG.warning("hints were not sent", reason=str(error))
+
+
+def _require_deliverable(deliveries: Sequence[Delivery]) -> None:
+    if len(deliveries) > MAX_DELIVERIES:
+        raise ValueError(f"a task has at most {MAX_DELIVERIES} deliveries")
+    if not all(is_web_url(delivery.url) for delivery in deliveries):
+        raise ValueError(WEB_URL_FORM)

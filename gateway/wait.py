@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.query import Tasks
@@ -16,6 +18,44 @@ STEP_SECONDS: Final = 1.0
 """The record is read this often at least, since news can be lost."""
 
 
+class NoPlaceToWait(Exception):
+    """As many calls wait as may at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place among those who may wait, which its holder has until it leaves."""
+
+    tasks: Tasks
+    events: TaskEvents
+
+    def find(
+        self, account: str, uids: Sequence[TaskUid], wait_seconds: float, *, for_all: bool = False
+    ) -> tuple[Task | None, ...]:
+        """Each task as it stands once one of them has ended, or once the time is over; see `Tasks.find`.
+
+        A task that is not there counts as ended: nothing will ever happen to it.
+
+        Args:
+            account: who asks.
+            uids: the tasks.
+            wait_seconds: how long at most.
+            for_all: wait until all of them have ended.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        until_seconds = time.monotonic() + wait_seconds
+        enough = all if for_all else any
+        with self.events.listen(uids) as waiter:
+            while True:
+                found = self.tasks.find(account, uids)
+                left_seconds = until_seconds - time.monotonic()
+                if left_seconds <= 0 or enough(task is None or task.ended_at_ms is not None for task in found):
+                    return found
+                waiter.wait(min(left_seconds, STEP_SECONDS))
+
+
 class Waits:
     """Waiting calls, bounded together so that they leave request threads to others."""
 
@@ -25,32 +65,32 @@ class Waits:
         Args:
             tasks: reads the record.
             events: says when to look.
-            at_once: how many calls may wait; one more is answered with what is known.
+            at_once: how many calls may wait.
         """
-        self._tasks = tasks
-        self._events = events
+        self._place = Place(tasks, events)
         self._places = threading.Semaphore(at_once)
 
-    def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
-        """Each task as it stands once one of them has ended, or once the time is over; see `Tasks.find`.
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Take a place for a block: before the work is accepted, where a caller must have its answer at once.
 
-        A task that is not there counts as ended: nothing will ever happen to it.
+        Raises:
+            NoPlaceToWait: all are taken.
+        """
+        if not self._places.acquire(blocking=False):
+            raise NoPlaceToWait
+        try:
+            yield self._place
+        finally:
+            self._places.release()
+
+    def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
+        """As `Place.find`, and at once with what is known where no place is free.
 
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
-        if not wait_seconds or not self._places.acquire(blocking=False):
-            return self._tasks.find(account, uids)
-        try:
-            return self._wait(account, uids, time.monotonic() + wait_seconds)
-        finally:
-            self._places.release()
-
-    def _wait(self, account: str, uids: Sequence[TaskUid], until_seconds: float) -> tuple[Task | None, ...]:
-        with self._events.listen(uids) as waiter:
-            while True:
-                found = self._tasks.find(account, uids)
-                left_seconds = until_seconds - time.monotonic()
-                if left_seconds <= 0 or any(task is None or task.ended_at_ms is not None for task in found):
-                    return found
-                waiter.wait(min(left_seconds, STEP_SECONDS))
+        if wait_seconds:
+            with suppress(NoPlaceToWait), self.place() as place:
+                return place.find(account, uids, wait_seconds)
+        return self._place.tasks.find(account, uids)

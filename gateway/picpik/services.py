@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from gateway.account_records import Terms
+from gateway.account_book import Account
 from gateway.query import Tasks
 from gateway.submit import Submissions
 from gateway.wait import Waits
@@ -30,10 +30,12 @@ class Services:
     unmetered_credits: int
     """What an account without a balance is told to have."""
 
-    def on_terms(self, terms: Terms) -> Self:
-        """The same for an account with terms of its own."""
+    def for_account(self, account: Account) -> Self:
+        """The same on an account's own terms."""
         return replace(
-            self, submissions=self.submissions.on_terms(terms), precision=terms.precision or self.precision
+            self,
+            submissions=self.submissions.for_account(account),
+            precision=account.terms.precision or self.precision,
         )
 
 

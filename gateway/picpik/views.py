@@ -13,7 +13,7 @@ from urllib.parse import quote
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway.accounts import Account, Accounts
+from gateway.accounts import Accounts, Signer
 from gateway.limits import RateExceeded, RequestLimits
 from gateway.picpik import faults
 from gateway.picpik.actions import ACTIONS, Action
@@ -106,7 +106,7 @@ class PicpikApi:
             signature=signature,
             base_url=self.settings.public_url or request.host_url.rstrip("/"),
         )
-        answer = action.handle(fields, caller, self.services.on_terms(account.terms))
+        answer = action.handle(fields, caller, self.services.for_account(account))
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
     def refuse(self, error: Exception) -> Response:
@@ -142,7 +142,7 @@ class PicpikApi:
             self.limits.count_failure(request.remote_addr)
             raise
 
-    def _authenticate(self, params: Params) -> tuple[Account, Params, str]:
+    def _authenticate(self, params: Params) -> tuple[Signer, Params, str]:
         """The account that signed the request, what it signed, and the signature as presented."""
         rest, signature = take_signature(params)
         if signature is None:
@@ -152,7 +152,7 @@ class PicpikApi:
             raise faults.SignatureWrong
         return account, rest, signature
 
-    def _account_of(self, params: Params) -> Account:
+    def _account_of(self, params: Params) -> Signer:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
             raise faults.ParameterMissing("PublicKey")

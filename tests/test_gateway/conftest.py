@@ -9,7 +9,8 @@ import pytest
 import structlog
 from limits.storage import MemoryStorage, Storage
 
-from gateway.accounts import Accounts, KeyTable
+from gateway.account_book import KeyTable
+from gateway.accounts import Accounts
 from gateway.keytables import MemoryKeyTable, RedisKeyTable
 from gateway.limits import redis_storage
 from jobs.events import TaskEvents

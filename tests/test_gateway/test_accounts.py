@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from gateway.account_book import ACCOUNTS, PAIRS, KeyTable
 from gateway.account_records import AccountError, Terms
-from gateway.accounts import ACCOUNTS, MAX_LIVE_KEYS, PAIRS, Accounts, KeyTable
+from gateway.accounts import MAX_LIVE_KEYS, Accounts
 from jobs.testing import ManualClock
 from tests.test_jobs.build import run_at_once
 

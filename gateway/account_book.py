@@ -1,0 +1,224 @@
+"""Accounts themselves: their terms, whether they count, and where the end of their tasks is told."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from gateway.account_records import AccountError, AccountRecord, Record, Seal, Terms
+from gateway.source import WEB_URL_FORM, is_web_url
+
+ACCOUNTS: Final = "accounts"
+PAIRS: Final = "key_pairs"
+BEARERS: Final = "bearers"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_STANDARD_MARK: Final = "whsec_"
+_SECRET_BYTES: Final = 32
+_SECRET_LENGTHS: Final = range(24, 65)
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who a key belongs to, and on which terms."""
+
+    name: str
+    terms: Terms
+    callback_url: str | None = field(default=None, repr=False)
+    """Where the end of each of its tasks is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """Where the end of an account's tasks is told, as it is shown to whoever set it."""
+
+    account: str
+    callback_url: str = field(repr=False)
+    callback_secret: str | None = field(repr=False)
+    """What signs it, shown this once; None where the one before stays."""
+
+
+class KeyTable(Protocol):
+    """Records under a kind (`PAIRS` by public key, `BEARERS` by hash, `ACCOUNTS` by name) and a name.
+
+    Every method raises `LedgerUnavailable` when it is away, and a call that is repeated since its reply was lost
+    answers as the first one.
+    """
+
+    def read(self, kind: str, name: str) -> str | None:
+        """A record, or None."""
+
+    def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
+        """The record of a pair or API key and of its account, in one round trip; None unless both are there."""
+
+    def add(self, kind: str, name: str, record: str) -> bool:
+        """Write a record where there is none; False where there is another."""
+
+    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
+        """Write a record where `before` stands; False where something else does by now."""
+
+    def all(self, kind: str) -> dict[str, str]:
+        """Every record of a kind."""
+
+
+class AccountBook:
+    """Makes, shows and changes accounts."""
+
+    def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
+        """Use a table.
+
+        Args:
+            table: where records lie.
+            master_key: the installation's 32 bytes; secrets are encrypted with keys derived from it.
+            clock: Unix time in seconds.
+        """
+        self._table = table
+        self._callback_seal = Seal(master_key, "callback secrets")
+        self._clock = clock
+
+    def record(self, name: str) -> AccountRecord:
+        """An account as it stands.
+
+        Raises:
+            AccountError: there is none of the name.
+        """
+        raw = self._table.read(ACCOUNTS, name)
+        if raw is None:
+            raise AccountError(_no_account(name))
+        return AccountRecord.model_validate_json(raw)
+
+    def change(
+        self, name: str, *, terms: Terms | None = None, active: bool | None = None, from_defaults: bool = False
+    ) -> AccountRecord:
+        """Change what is given of an account, and return it as it stands then.
+
+        Args:
+            name: the account.
+            terms: what is set in them replaces what holds.
+            active: whether its keys count.
+            from_defaults: forget first what was set before.
+
+        Raises:
+            AccountError: there is none of the name.
+        """
+
+        def changed(account: AccountRecord) -> AccountRecord:
+            before = Terms() if from_defaults else account.terms
+            given = {} if terms is None else terms.model_dump(exclude_none=True)
+            return account.model_copy(
+                update={
+                    "terms": before.model_copy(update=given),
+                    "active": account.active if active is None else active,
+                }
+            )
+
+        return self._change_account(name, changed)
+
+    def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> Callback:
+        """Have the end of each of an account's tasks told at a URL, signed.
+
+        Args:
+            name: the account.
+            url: where; what was set before when absent.
+            secret: what signs, as `whsec_` and Base64; when absent what was set before, or one that is made.
+
+        Raises:
+            AccountError: there is no such account, or the URL or secret has a form that is not allowed.
+        """
+        if url is not None and not is_web_url(url):
+            raise AccountError(WEB_URL_FORM)
+        if secret is not None:
+            _require_secret(secret)
+        made = secret or new_callback_secret()
+        sealed = self._callback_seal.close(name, made)
+
+        def changed(account: AccountRecord) -> AccountRecord:
+            if url is None and account.callback_url is None:
+                raise AccountError("the account has no callback URL")
+            kept = account.callback_secret if secret is None else None
+            return account.model_copy(
+                update={"callback_url": url or account.callback_url, "callback_secret": kept or sealed}
+            )
+
+        after = self._change_account(name, changed)
+        assert after.callback_url is not None
+        return Callback(
+            account=name,
+            callback_url=after.callback_url,
+            callback_secret=made if after.callback_secret == sealed else None,
+        )
+
+    def drop_callback(self, name: str) -> None:
+        """Tell no more of an account's tasks, and forget what signed it.
+
+        Raises:
+            AccountError: there is none of the name.
+        """
+        dropped = {"callback_url": None, "callback_secret": None}
+        self._change_account(name, lambda account: account.model_copy(update=dropped))
+
+    def callback_secret(self, name: str) -> str | None:
+        """What signs an account's callbacks; None where it has none, or there is no such account.
+
+        Raises:
+            AccountError: the record was written under another master key, or altered.
+            LedgerUnavailable: the table is away.
+        """
+        raw = self._table.read(ACCOUNTS, name)
+        sealed = None if raw is None else AccountRecord.model_validate_json(raw).callback_secret
+        return None if sealed is None else self._callback_seal.open(name, sealed)
+
+    def _begin(self, name: str) -> None:
+        """Make an account unless there is one: it goes before its keys, which never stand without one.
+
+        Raises:
+            AccountError: the name has a form that is not allowed.
+        """
+        if not _NAME.fullmatch(name):
+            raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
+        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).model_dump_json())
+
+    def _accounts(self) -> dict[str, AccountRecord]:
+        return {name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()}
+
+    def _change_account(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
+        return self._replace(ACCOUNTS, name, AccountRecord, _no_account(name), change)
+
+    def _replace(self, kind: str, name: str, form: type[R], missing: str, change: Callable[[R], R]) -> R:
+        """Change a record; once more where another process changed it in between."""
+        while True:
+            before = self._table.read(kind, name)
+            if before is None:
+                raise AccountError(missing)
+            after = change(form.model_validate_json(before))
+            if self._table.replace(kind, name, before, after.model_dump_json()):
+                return after
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<key>)"
+
+
+def new_callback_secret() -> str:
+    """Make a secret in the form of Standard Webhooks."""
+    return _STANDARD_MARK + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+
+
+def _require_secret(secret: str) -> None:
+    try:
+        size = len(base64.b64decode(secret.removeprefix(_STANDARD_MARK), validate=True))
+    except (binascii.Error, ValueError):
+        size = -1
+    if not secret.startswith(_STANDARD_MARK) or size not in _SECRET_LENGTHS:
+        raise AccountError(f"a callback secret is {_STANDARD_MARK} and 24 to 64 bytes in Base64")
+
+
+def _no_account(name: str) -> str:
+    return f"there is no account {name!r}"

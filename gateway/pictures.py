@@ -1,0 +1,148 @@
+"""Use case: pictures that callers keep with the service and name by a UUID. Knows no protocol and no HTTP.
+
+An upload is kept as it came, also where it is large. What a task with one picture has made can be named in the
+same way, for as long as the task is shown.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import structlog
+
+from gateway.headers import SourceLimits, inspect
+from jobs.blobs import BlobStore
+from jobs.errors import BlobStoreUnavailable, SubmissionRefused
+from jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
+from jobs.record import Result
+from jobs.store import LedgerStore
+from jobs.uploads import Upload
+from jobs.urls import ResultPaths
+
+_LOG: Final = structlog.get_logger()
+_ARCHIVE: Final = "application/zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPicture:
+    """A picture that lies with the service: an upload, or the result of a task with one item."""
+
+    blob: BlobKey
+    media_type: str
+    width_px: int
+    """With the orientation applied."""
+    height_px: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, record: Upload | Result) -> Self:
+        """The picture of a record."""
+        return cls(
+            blob=record.blob,
+            media_type=record.media_type,
+            width_px=record.width_px,
+            height_px=record.height_px,
+            size_bytes=record.size_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The answer of `keep`."""
+
+    image: uuid.UUID
+    """Names the picture from now on."""
+    path: str = field(repr=False)
+    """Where it can be fetched without a key."""
+    picture: KeptPicture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Keeps, finds and drops pictures, each together with its account: a guessed UUID shows nothing."""
+
+    store: LedgerStore
+    blobs: BlobStore
+    paths: ResultPaths
+    limits: SourceLimits
+    retention_seconds: float
+    """How long an upload stays after its last use."""
+    clock: Callable[[], float] = time.time
+    """Unix time in seconds."""
+
+    def keep(self, account: str, data: bytes, ttl_seconds: float | None = None) -> Kept:
+        """Keep a picture.
+
+        Args:
+            account: whose it is.
+            data: the whole file.
+            ttl_seconds: how long its path is to be good, where that is less than its retention.
+
+        Raises:
+            SourceRejected: what bytes and header of the picture show is not acceptable.
+            SubmissionRefused: the ledger did not take it; its blob is deleted.
+            ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
+        """
+        header = inspect(data, self.limits)
+        uid = new_task_uid()
+        upload = Upload(
+            uid=uid,
+            account=account,
+            blob=upload_key(uid),
+            media_type=header.media_type,
+            width_px=header.width_px,
+            height_px=header.height_px,
+            size_bytes=len(data),
+        )
+        self.blobs.put(upload.blob, data)
+        try:
+            self.store.keep_upload(upload)
+        except SubmissionRefused:
+            self._delete(upload)
+            raise
+        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
+        path = self.paths.path(upload, math.floor(self.clock() + good_seconds))
+        return Kept(image=image_uuid(uid), path=path, picture=KeptPicture.of(upload))
+
+    def find(self, account: str, image: uuid.UUID) -> KeptPicture | None:
+        """The picture that a UUID names: an upload, whose retention begins anew, or else a result.
+
+        None stands for one that is unknown, another account's, past its retention, or no picture but an archive.
+        Its blob may be gone by the time that it is used: `Submissions.submit` says so.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        uid = uid_of_image(image)
+        if uid is None:
+            return None
+        found = self.store.use_upload(uid, account) or self._result(uid, account)
+        return None if found is None or found.media_type == _ARCHIVE else KeptPicture.of(found)
+
+    def drop(self, account: str, image: uuid.UUID) -> bool:
+        """Delete an upload at once; False where there is none. A result goes with its task.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        uid = uid_of_image(image)
+        upload = None if uid is None else self.store.drop_upload(uid, account)
+        if upload is None:
+            return False
+        self._delete(upload)
+        return True
+
+    def _result(self, uid: TaskUid, account: str) -> Result | None:
+        task = self.store.get(uid, account)
+        return task.items[0].result if task is not None and len(task.items) == 1 else None
+
+    def _delete(self, upload: Upload) -> None:
+        try:
+            self.blobs.delete(upload.blob)
+        except BlobStoreUnavailable:
+            _LOG.warning("the blob of an upload without a record stays for the sweeper", blob=str(upload.blob))
