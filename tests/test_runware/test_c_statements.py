@@ -1,4 +1,4 @@
-"""What official clients depend on, one test for each such statement of the protocol that concerns messages and HTTP.
+"""What official clients depend on, one test for each such statement of the protocol on messages and HTTP.
 
 The number in a name is the statement's section.
 """
@@ -77,9 +77,7 @@ def test_c_3_2_there_is_never_an_empty_errors_or_data(service: Service) -> None:
 
 
 @pytest.mark.parametrize("make", [removal, new_removal])
-def test_c_3_2_task_uuid_and_task_type_are_repeated_verbatim(
-    service: Service, make: Callable[..., Item]
-) -> None:
+def test_c_3_2_task_uuid_and_task_type_are_repeated_verbatim(service: Service, make: Callable[..., Item]) -> None:
     envelope = {"taskUUID": "3B0f8F4e-2a1c-4F0E-9d6b-0A4f4f6f8C11", "taskType": make()["taskType"]}
     good, bad = make(deliveryMethod="async") | envelope, make(outputFormat="TIFF") | envelope
     for item in (service.result(good), service.result(poll(good)), service.error(bad)):
@@ -96,7 +94,9 @@ def test_c_3_2_a_message_of_one_outcome_has_data_or_errors_never_both(patient_se
     assert len(outcome.message()["data"]) == 1
 
 
-def test_c_3_2_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(service: Service) -> None:
+def test_c_3_2_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(
+    service: Service,
+) -> None:
     task = new_removal(deliveryMethod="async", outputType=["URL", "base64Data", "dataURI"])
     acknowledgement, progress = service.result(task), service.result(poll(task))
     assert progress["status"] == "processing"
@@ -122,7 +122,9 @@ def test_c_7_1_an_upload_has_both_image_uuid_and_image_url(service: Service) -> 
 
 
 @pytest.mark.parametrize("make", [removal, new_removal])
-def test_c_7_3_a_poll_is_answered_with_the_task_type_of_the_original(service: Service, make: Callable[..., Item]) -> None:
+def test_c_7_3_a_poll_is_answered_with_the_task_type_of_the_original(
+    service: Service, make: Callable[..., Item]
+) -> None:
     task = make(deliveryMethod="async")
     service.result(task)
     running = service.result(poll(task))

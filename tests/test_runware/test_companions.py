@@ -83,8 +83,8 @@ def test_uploads_are_their_accounts_own(service: Service) -> None:
 
 def test_an_upload_whose_bytes_are_gone_is_no_fault_of_the_server(service: Service) -> None:
     kept = service.result(upload())
-    for key in service.blobs.keys():
-        service.blobs.delete(key)
+    for uid in tuple(service.blobs.tasks()):
+        service.blobs.delete_task(uid)
     for task in (removal(kept["imageUUID"]), upload(kept["imageUUID"])):
         assert service.error(task)["code"] == "invalidInputImage"
 

@@ -46,7 +46,9 @@ def test_no_recorded_kind_lacks_a_row() -> None:
 
 def test_the_docstring_tree_is_the_class_tree() -> None:
     assert faults.__doc__ is not None
-    listed = [line.strip(" *x+-") for line in faults.__doc__.splitlines() if line.strip().startswith(("*", "x", "+"))]
+    listed = [
+        line.strip(" *x+-") for line in faults.__doc__.splitlines() if line.strip().startswith(("*", "x", "+"))
+    ]
     assert listed == [kind.__name__ for kind in tree(faults.RequestFault)]
 
 

@@ -24,7 +24,7 @@ def picture() -> Bytes:
     """A dark red square whose edge fades into white over 16 pixels, and one dark speck in a corner."""
     distance = np.maximum(*np.abs(np.mgrid[:SIDE_PX, :SIDE_PX] - (SIDE_PX - 1) / 2))
     share = np.clip((24 - distance) / 16, 0, 1)[..., None]
-    pixels = np.rint(share * (40, 0, 0) + (1 - share) * WHITE).astype(np.uint8)
+    pixels = np.asarray(np.rint(share * (40, 0, 0) + (1 - share) * WHITE), np.uint8)
     pixels[3, 3] = 0
     return pixels
 
