@@ -21,6 +21,8 @@ from jobs.errors import (
     SubmissionRefused,
 )
 from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from jobs.metric_names import SUBMIT_SECONDS
+from jobs.metrics import timed
 from jobs.queue import JobQueue
 from jobs.record import Idempotency, NewItem, NewTask
 from jobs.spec import Lane
@@ -56,6 +58,7 @@ class Submissions:
         price = self.price if terms.price_credits is None else terms.price_credits
         return replace(self, price=price, queue_cap=terms.queue_cap)
 
+    @timed(SUBMIT_SECONDS)
     def submit(
         self, account: str, origin: str, drafts: Sequence[Draft], idempotency_key: str | None = None
     ) -> TaskUid:

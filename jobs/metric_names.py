@@ -226,8 +226,8 @@ REAPED: Final = Metric(
     name="keycut_reaped_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
-    help="Items whose lease lapsed or whose time was over, by what the reaper did. One works at a time: sum over all "
-    "processes.",
+    help="Items whose lease lapsed or whose time was over, by what the reaper did. One works at a time: sum over "
+    "all processes.",
     unit="items",
     labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
 )
@@ -243,8 +243,8 @@ ERRANDS: Final = Metric(
     name="keycut_errands_total",
     kind=Kind.COUNTER,
     parts=(Part.COURIER,),
-    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: the "
-    "item had ended; interrupted: a part of this service was away.",
+    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: nothing "
+    "was left to do; interrupted: a part of this service was away.",
     unit="errands",
     labels={
         "kind": tuple(ErrandKind),

@@ -30,7 +30,7 @@ from prometheus_client.registry import Collector
 from jobs.metric_names import METRICS, OPEN, Kind, Metric, Part
 
 Instrument = Counter | Gauge | Histogram
-I = TypeVar("I", bound=Instrument)
+Made = TypeVar("Made", bound=Instrument)
 
 _FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _OWN: Final = CollectorRegistry()
@@ -41,6 +41,13 @@ _making: Final = threading.Lock()
 # The library would share values through a folder that it finds in the environment, which is another program's.
 values.ValueClass = values.MutexValue
 disable_created_metrics()
+
+
+class PortUnavailable(Exception):
+    """Metrics cannot be shown where the settings say."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"metrics cannot be shown at {host}, port {port}: {reason}")
 
 
 def count(metric: Metric, amount: float = 1, **labels: object) -> None:
@@ -121,12 +128,15 @@ def served(host: str, port: int | None) -> Iterator[None]:
     A process that is forked meanwhile does not hold the port.
 
     Raises:
-        OSError: the port is taken, or the address is not this machine's.
+        PortUnavailable: the port is taken, or the address is not this machine's.
     """
     if port is None:
         yield
         return
-    server, thread = start_http_server(port, host, registry())
+    try:
+        server, thread = start_http_server(port, host, registry())
+    except OSError as error:
+        raise PortUnavailable(host, port, error.strerror or str(error)) from None
     os.register_at_fork(after_in_child=server.socket.close)
     try:
         yield
@@ -140,7 +150,7 @@ def _shared() -> bool:
     return values.ValueClass is not values.MutexValue
 
 
-def _at(metric: Metric, labels: dict[str, object], kind: type[I]) -> I:
+def _at(metric: Metric, labels: dict[str, object], kind: type[Made]) -> Made:
     instrument = _instrument(metric)
     if not isinstance(instrument, kind):
         raise TypeError(f"{metric.name} is a {metric.kind}")

@@ -90,8 +90,7 @@ class JobSettings(BlobSettings):
     """How long an uploaded picture stays after its last use."""
 
     metrics_host: str = "127.0.0.1"
-    """Address that metrics are shown at, by processes that have a port for it. They are nobody's secret but yours:
-    whoever reaches it reads them."""
+    """Address that metrics are shown at, by processes that have a port for it. Whoever reaches it reads them."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -22,9 +22,10 @@ from gateway.courier.presence import CourierPresence
 from gateway.courier.run import Courier
 from gateway.courier.settings import CourierSettings
 from gateway.headers import SourceLimits
-from jobs import logs
+from jobs import logs, metrics
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
+from jobs.metric_names import Part
 from jobs.presence import owner_name
 from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
@@ -43,6 +44,9 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         client: of the ledger's server.
         renderers: what the façades say of tasks, by the tasks' origin.
         secret_of: what signs an account's callbacks.
+
+    Raises:
+        PortUnavailable: metrics cannot be shown where the settings say.
     """
     logs.configure(settings.log_format, settings.log_level)
     for name in _TALKATIVE:
@@ -60,7 +64,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         secret_of=secret_of,
     )
     host, process = socket.gethostname(), f"courier{os.getpid()}"
-    Courier(
+    courier = Courier(
         store=store,
         runner=runner,
         presence=CourierPresence(client, host, process),
@@ -68,7 +72,10 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         errands=settings.courier_errands,
         poll_seconds=settings.courier_poll_seconds,
         stop_seconds=settings.courier_stop_seconds,
-    ).run(stop)
+    )
+    metrics.begin(Part.COURIER)
+    with metrics.served(settings.metrics_host, settings.courier_metrics_port):
+        courier.run(stop)
 
 
 def make_runner(
