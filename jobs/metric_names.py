@@ -243,8 +243,8 @@ ERRANDS: Final = Metric(
     name="keycut_errands_total",
     kind=Kind.COUNTER,
     parts=(Part.COURIER,),
-    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: nothing "
-    "was left to do; interrupted: a part of this service was away.",
+    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: "
+    "nothing was left to do; interrupted: a part of this service was away.",
     unit="errands",
     labels={
         "kind": tuple(ErrandKind),

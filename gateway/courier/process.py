@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Final
 
 import httpx
+import structlog
 from redis import Redis
 
 from gateway.courier.addresses import OutsideRules
@@ -35,6 +37,8 @@ from jobs.stores.redis import RedisLedger
 _TALKATIVE: Final = ("httpx", "httpcore")
 """Libraries that log whole URLs and headers, which hold callers' secrets."""
 
+log: Final = structlog.get_logger(__name__)
+
 
 def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
     """Run a courier in this process until SIGTERM or SIGINT.
@@ -44,9 +48,6 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         client: of the ledger's server.
         renderers: what the façades say of tasks, by the tasks' origin.
         secret_of: what signs an account's callbacks.
-
-    Raises:
-        PortUnavailable: metrics cannot be shown where the settings say.
     """
     logs.configure(settings.log_format, settings.log_level)
     for name in _TALKATIVE:
@@ -74,8 +75,12 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         stop_seconds=settings.courier_stop_seconds,
     )
     metrics.begin(Part.COURIER)
-    with metrics.served(settings.metrics_host, settings.courier_metrics_port):
-        courier.run(stop)
+    try:
+        with metrics.served(settings.metrics_host, settings.courier_metrics_port):
+            courier.run(stop)
+    except metrics.PortUnavailable as error:
+        log.error("courier_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
+        sys.exit(1)
 
 
 def make_runner(
