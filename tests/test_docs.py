@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.courier.settings import CourierSettings
 from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
-from tests.stack import LiveStack
+from tests.stack import METRICS_PORTS, LiveStack
 from worker.settings import WorkerSettings
 
 CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY")
@@ -51,6 +51,7 @@ def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
         "KEYCUT_URL": stack.url,
         "KEYCUT_PUBLIC_KEY": stack.public_key,
         "KEYCUT_PRIVATE_KEY": stack.private_key,
+        **{name: stack.settings[name] for name in METRICS_PORTS},
     }
     command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
     done = subprocess.run(
