@@ -34,8 +34,11 @@ KEEP_ALIVE_SECONDS: Final = 30
 
 def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[str, Any]:
     """Settings as gunicorn names them."""
+    addresses = [(host, port)]
+    if settings.metrics_port is not None:
+        addresses.append((settings.metrics_host, settings.metrics_port))
     return {
-        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
+        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses],
         "worker_class": JsonErrorWorker,
         "workers": settings.processes,
         "threads": settings.request_threads,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobs.errands import Errands
+from jobs.figures import Figures
 from jobs.ids import TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
@@ -71,7 +72,7 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Upkeep, Errands, Uploads, Protocol):
+class LedgerStore(Upkeep, Errands, Uploads, Figures, Protocol):
     """The moves of the ledger, with those of its upkeep, of its errands and of the pictures that are kept.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.

@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Final
 
 import httpx
+import structlog
 from redis import Redis
 
 from gateway.courier.addresses import OutsideRules
@@ -22,9 +24,10 @@ from gateway.courier.presence import CourierPresence
 from gateway.courier.run import Courier
 from gateway.courier.settings import CourierSettings
 from gateway.headers import SourceLimits
-from jobs import logs
+from jobs import logs, metrics
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
+from jobs.metric_names import Part
 from jobs.presence import owner_name
 from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
@@ -33,6 +36,8 @@ from jobs.stores.redis import RedisLedger
 
 _TALKATIVE: Final = ("httpx", "httpcore")
 """Libraries that log whole URLs and headers, which hold callers' secrets."""
+
+log: Final = structlog.get_logger(__name__)
 
 
 def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
@@ -60,7 +65,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         secret_of=secret_of,
     )
     host, process = socket.gethostname(), f"courier{os.getpid()}"
-    Courier(
+    courier = Courier(
         store=store,
         runner=runner,
         presence=CourierPresence(client, host, process),
@@ -68,7 +73,14 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         errands=settings.courier_errands,
         poll_seconds=settings.courier_poll_seconds,
         stop_seconds=settings.courier_stop_seconds,
-    ).run(stop)
+    )
+    metrics.begin(Part.COURIER)
+    try:
+        with metrics.served(settings.metrics_host, settings.courier_metrics_port):
+            courier.run(stop)
+    except metrics.PortUnavailable as error:
+        log.error("courier_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
+        sys.exit(1)
 
 
 def make_runner(

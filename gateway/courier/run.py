@@ -14,6 +14,8 @@ from gateway.courier.presence import CourierPresence
 from jobs.errands import Errand
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from jobs.ids import new_token
+from jobs.metric_names import ERRANDS
+from jobs.metrics import count
 from jobs.store import LedgerStore
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
@@ -87,6 +89,7 @@ class Courier:
         try:
             self.runner.run(errand)
         except ServiceUnavailable as error:
+            count(ERRANDS, kind=errand.kind, outcome="interrupted")
             log.warning("errand_interrupted", task=errand.task, kind=error.kind, message=error.message)
             if isinstance(error, BlobStoreUnavailable):
                 self._put_back(errand, _AWAY_PAUSE_SECONDS)

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, Po
 from pydantic_settings import NoDecode
 
 from gateway.settings import GatewaySettings, Networks, parts_of
+from jobs.settings import MetricsPort
 
 
 def _split(value: object) -> object:
@@ -23,6 +24,9 @@ class CourierSettings(GatewaySettings):
     """How often a courier with nothing to do looks for errands."""
     courier_stop_seconds: NonNegativeFloat = 4
     """How long a courier that is told to stop goes on with its errands; after that it gives them back."""
+
+    courier_metrics_port: MetricsPort = None
+    """Port that a courier shows its metrics on, at `/metrics`; unset, it shows none."""
 
     courier_allowed_networks: Networks = ()
     """Addresses or networks, split by commas, that sources and callbacks may be at although not public."""

@@ -41,6 +41,7 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     assert ledger.hide_expired() == ()
     ledger.forget(ended.uid)
     assert ledger.unrecorded([ended.uid], 0) == ()
+    assert ledger.figures().booked == 1
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     return running

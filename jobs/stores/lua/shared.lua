@@ -122,6 +122,7 @@ local function end_item(item, state, outcome, text)
   if state == 'done' then
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
+    redis.call('HINCRBY', key('totals'), 'booked', fields[4])
     redis.call('HINCRBY', task_key, 'done_count', 1)
   end
   redis.call('HINCRBY', account_key, 'open', -1)
