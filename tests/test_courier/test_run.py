@@ -36,10 +36,12 @@ def running(house: House, presence: CourierPresence, *, stop_seconds: float = 5)
     """Run a courier in a thread until the block ends."""
     courier = Courier(
         store=house.store,
+        events=house.store.errand_events,
         runner=house.runner(),
         presence=presence,
         owner="host-courier1",
         errands=4,
+        kept_errands=0,
         poll_seconds=0.01,
         stop_seconds=stop_seconds,
     )
