@@ -32,7 +32,14 @@ def presence(redis_url: str, key_prefix: str) -> Iterator[CourierPresence]:
 
 
 @contextmanager
-def running(house: House, presence: CourierPresence, *, stop_seconds: float = 5) -> Iterator[Courier]:
+def running(
+    house: House,
+    presence: CourierPresence,
+    *,
+    stop_seconds: float = 5,
+    poll_seconds: float = 0.01,
+    kept_errands: int = 0,
+) -> Iterator[Courier]:
     """Run a courier in a thread until the block ends."""
     courier = Courier(
         store=house.store,
@@ -41,8 +48,8 @@ def running(house: House, presence: CourierPresence, *, stop_seconds: float = 5)
         presence=presence,
         owner="host-courier1",
         errands=4,
-        kept_errands=0,
-        poll_seconds=0.01,
+        kept_errands=kept_errands,
+        poll_seconds=poll_seconds,
         stop_seconds=stop_seconds,
     )
     stop = threading.Event()
@@ -90,6 +97,52 @@ def test_errands_run_side_by_side_and_no_more_than_allowed(
     assert most == 4
     assert {house.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
     assert not presence.alive()
+
+
+def test_news_wakes_it_before_it_looks_by_itself(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+    with running(house, presence, poll_seconds=60):
+        assert soon(presence.alive)
+        time.sleep(0.1)
+        house.source_at(server.url())
+        assert soon(lambda: len(house.hints) == 1)
+        house.store.terminate(house.store.unfinished("alice")[0], "alice")  # so that no worker takes it for the next
+        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        assert soon(lambda: len(server.requests) == 2)
+
+
+def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
+    house = House(server.port, courier_account_errands=1)
+    server.scripts = {"/": picture(PICTURE)}
+    for _ in range(5):
+        house.source_at(server.url())
+    with running(house, presence, poll_seconds=60):
+        assert soon(lambda: len(house.hints) == 5)
+
+
+def test_slow_sources_of_many_leave_hands_to_callbacks(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    answer = threading.Event()
+
+    def held_up(visit: Visit) -> None:
+        answer.wait(10)
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": held_up, "/hook": lambda visit: visit.answer(204)}
+    house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+    for account in "abcdef":
+        house.source_at(server.url(), account)
+    with running(house, presence, kept_errands=1):
+        assert soon(lambda: len(server.requests) == 4)
+        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        assert soon(lambda: len(server.requests) == 5)
+        time.sleep(0.1)
+        assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
+        answer.set()
+        assert soon(lambda: len(house.hints) == 6)
 
 
 def test_what_is_under_way_is_finished_before_the_end(
