@@ -108,7 +108,7 @@ def test_news_wakes_it_before_it_looks_by_itself(
         time.sleep(0.1)
         house.source_at(server.url())
         assert soon(lambda: len(house.hints) == 1)
-        house.store.terminate(house.store.unfinished("alice")[0], "alice")  # so that no worker takes it for the next
+        assert house.store.terminate(house.store.unfinished("alice")[0], "alice")  # the next one is to be done
         house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
         assert soon(lambda: len(server.requests) == 2)
 
