@@ -38,6 +38,7 @@ def running(
     *,
     stop_seconds: float = 5,
     poll_seconds: float = 0.01,
+    errands: int = 4,
     kept_errands: int = 0,
 ) -> Iterator[Courier]:
     """Run a courier in a thread until the block ends."""
@@ -47,7 +48,7 @@ def running(
         runner=house.runner(),
         presence=presence,
         owner="host-courier1",
-        errands=4,
+        errands=errands,
         kept_errands=kept_errands,
         poll_seconds=poll_seconds,
         stop_seconds=stop_seconds,
@@ -143,6 +144,18 @@ def test_slow_sources_of_many_leave_hands_to_callbacks(
         assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
         answer.set()
         assert soon(lambda: len(house.hints) == 6)
+
+
+@pytest.mark.parametrize("errands", [1, 2, 3])
+def test_few_hands_do_all_the_same(
+    house: House, server: OutsideServer, presence: CourierPresence, errands: int
+) -> None:
+    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+    house.ended(*2 * [Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))])
+    for _ in range(2):
+        house.source_at(server.url())
+    with running(house, presence, errands=errands, kept_errands=9):
+        assert soon(lambda: len(server.requests) == 4)
 
 
 def test_what_is_under_way_is_finished_before_the_end(
