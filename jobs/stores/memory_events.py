@@ -1,4 +1,4 @@
-"""News within this process's memory, for tests of what stands on them."""
+"""News within this process's memory, for tests of what stands on it."""
 
 from __future__ import annotations
 
