@@ -45,6 +45,8 @@ class LedgerLimits:
     """Time that a hint has to reach a worker before it counts as missing."""
     errand_lease_seconds: float = 90
     """An errand whose courier is silent for so long falls due again."""
+    account_errand_cap: int = 4
+    """Errands of one account that couriers may have at a time, all couriers together."""
     upload_retention_seconds: float = 30 * 86_400
     """How long an upload stays after its last use. From then on it looks as if it had never been."""
 

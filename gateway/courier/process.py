@@ -33,6 +33,7 @@ from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
 from jobs.store import LedgerStore
 from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisErrandEvents
 
 _TALKATIVE: Final = ("httpx", "httpcore")
 """Libraries that log whole URLs and headers, which hold callers' secrets."""
@@ -55,29 +56,33 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    store = RedisLedger(client, settings.ledger_limits())
+    store, redis_url = RedisLedger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
     runner = make_runner(
         settings,
         store=store,
         blobs=open_blob_store(settings),
-        queue=CeleryQueue(settings.redis_url.get_secret_value()),
+        queue=CeleryQueue(redis_url),
         renderers=renderers,
         secret_of=secret_of,
     )
     host, process = socket.gethostname(), f"courier{os.getpid()}"
-    courier = Courier(
-        store=store,
-        runner=runner,
-        presence=CourierPresence(client, host, process),
-        owner=owner_name(host, process),
-        errands=settings.courier_errands,
-        poll_seconds=settings.courier_poll_seconds,
-        stop_seconds=settings.courier_stop_seconds,
-    )
     metrics.begin(Part.COURIER)
     try:
-        with metrics.served(settings.metrics_host, settings.courier_metrics_port):
-            courier.run(stop)
+        with (
+            metrics.served(settings.metrics_host, settings.courier_metrics_port),
+            RedisErrandEvents(redis_url) as events,
+        ):
+            Courier(
+                store=store,
+                events=events,
+                runner=runner,
+                presence=CourierPresence(client, host, process),
+                owner=owner_name(host, process),
+                errands=settings.courier_errands,
+                kept_errands=settings.courier_kept_errands,
+                poll_seconds=settings.courier_poll_seconds,
+                stop_seconds=settings.courier_stop_seconds,
+            ).run(stop)
     except metrics.PortUnavailable as error:
         log.error("courier_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
         sys.exit(1)
