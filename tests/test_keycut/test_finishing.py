@@ -160,6 +160,9 @@ def test_wrong_calls_exit_with_2(
         ("my.cat", "zip", "my.cat"),
     ],
 )
-def test_a_name_follows_its_format(name: str, file_format: str, expected: str) -> None:
+def test_a_name_follows_its_format(
+    name: str, file_format: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no folder has one of the names
     assert named_for(Path(name), file_format) == Path(expected)
     assert plan([Path("a.tiff")], Path(name), file_format)[0].target == Path(expected)
