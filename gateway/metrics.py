@@ -114,7 +114,7 @@ def gunicorn_metrics() -> dict[str, Any]:
 
     To be called in the server's main process, before anything is counted. Its folder goes with that process.
     """
-    folder = Path(tempfile.mkdtemp(prefix="keycut-metrics-"))
+    folder = Path(tempfile.mkdtemp(prefix="keycut-metrics-", dir=metrics.folder_parent()))
     metrics.share_between_processes(folder)
     metrics.begin(names.Part.GATEWAY)
     return {

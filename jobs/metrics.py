@@ -33,6 +33,7 @@ Instrument = Counter | Gauge | Histogram
 Made = TypeVar("Made", bound=Instrument)
 
 _FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+_MEMORY: Final = "/dev/shm"  # noqa: S108 — the folders in it have names that nobody can foresee
 _OWN: Final = CollectorRegistry()
 """What this process alone counts; empty of what its libraries would add."""
 _instruments: Final[dict[Metric, Instrument]] = {}
@@ -104,6 +105,14 @@ def share_between_processes(folder: Path, identity: Callable[[], str | int] = os
         raise RuntimeError("metrics are shared before anything is counted")
     os.environ[_FOLDER_VARIABLE] = str(folder)
     values.ValueClass = values.MultiProcessValue(identity)
+
+
+def folder_parent() -> str | None:
+    """Where to make the folder of processes that share; None for the usual place of temporary ones.
+
+    In memory, if the system has a place for it: a disk that is full would end a process that counts, by a signal.
+    """
+    return _MEMORY if os.access(_MEMORY, os.W_OK) else None
 
 
 def process_gone(identity: str | int) -> None:

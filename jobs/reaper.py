@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
+from jobs import metrics
 from jobs.disposal import Disposal
 from jobs.ids import new_token
 from jobs.metric_names import HINTS_RESENT, REAPED
-from jobs.metrics import count
 from jobs.queue import JobQueue
 from jobs.upkeep import Reaped, Upkeep
 
@@ -44,7 +44,7 @@ class Reaper:
             return None
         if reaped != Reaped():
             log.info("reaped", **_counts(reaped))
-            _count(reaped)
+            _tell_metrics(reaped)
         try:
             for lane, count in reaped.hints.items():
                 for _ in range(count):
@@ -55,10 +55,10 @@ class Reaper:
         return reaped
 
 
-def _count(reaped: Reaped) -> None:
+def _tell_metrics(reaped: Reaped) -> None:
     for outcome in REAPED.labels["outcome"]:
-        count(REAPED, getattr(reaped, outcome), outcome=outcome)
-    count(HINTS_RESENT, sum(reaped.hints.values()))
+        metrics.count(REAPED, getattr(reaped, outcome), outcome=outcome)
+    metrics.count(HINTS_RESENT, sum(reaped.hints.values()))
 
 
 def _counts(reaped: Reaped) -> dict[str, Any]:

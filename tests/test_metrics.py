@@ -10,7 +10,6 @@ from jobs.metric_names import METRICS, OPEN, Kind, Metric, Part
 from keycut import JobFailed
 from tests.scrapes import Scrape, scrape
 from tests.stack import ROOT, LiveStack
-from tests.test_gateway.pictures import png
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = ("_bucket", "_sum", "_count")
@@ -55,11 +54,12 @@ def test_the_page_names_nothing_else() -> None:
 @pytest.fixture(scope="module")
 def worked(stack: LiveStack) -> LiveStack:
     """A stack that has done an item, and failed one."""
-    client = stack.client()
-    client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
-    whole = png(64, 64)
-    with pytest.raises(JobFailed):
-        client.remove_background(whole[: len(whole) // 2])
+    whole = (ROOT / "examples" / "coffee.jpg").read_bytes()
+    with stack.client() as client:
+        client.remove_background(whole).wait(timeout_seconds=60)
+        broken = client.remove_background(whole[: len(whole) // 2])
+        with pytest.raises(JobFailed):
+            broken.wait(timeout_seconds=60)
     return stack
 
 

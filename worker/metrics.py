@@ -35,7 +35,7 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
         yield
         return
     parent_pid = os.getpid()
-    with tempfile.TemporaryDirectory(prefix="keycut-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keycut-metrics-", dir=metrics.folder_parent()) as folder:
         metrics.share_between_processes(Path(folder), lambda: "parent" if os.getpid() == parent_pid else CHILD)
         metrics.begin(Part.WORKER)
         with metrics.served(settings.metrics_host, settings.worker_metrics_port):

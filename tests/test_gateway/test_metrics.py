@@ -24,7 +24,7 @@ from jobs.presence import WorkerPresence
 from jobs.testing import MemoryLedger, MemoryPresence
 from tests.ports import free_port
 from tests.redis_server import redis_server
-from tests.scrapes import Scrape, here, scrape
+from tests.scrapes import Scrape, counting_folder, here, scrape
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import Harness, make_settings, signed
 from tests.test_gateway.installation import Installation
@@ -109,7 +109,6 @@ class Live:
     process: subprocess.Popen[bytes]
     port: int
     metrics_port: int
-    temporary: Path
 
     def ask(self, **fields: str) -> httpx.Response:
         """A request over a connection of its own, for any of the processes."""
@@ -124,17 +123,16 @@ class Live:
 
 
 @contextmanager
-def live(installation: Installation, temporary: Path) -> Iterator[Live]:
+def live(installation: Installation) -> Iterator[Live]:
     port, metrics_port = free_port(), free_port()
     changes = {
         "KEYCUT_PORT": str(port),
         "KEYCUT_METRICS_PORT": str(metrics_port),
         "KEYCUT_PROCESSES": "2",
-        "TMPDIR": str(temporary),
     }
     command = [sys.executable, "-W", "error", "-m", "gateway", "serve"]
     process = subprocess.Popen(command, env=installation.environment | changes, stderr=subprocess.DEVNULL)
-    made = Live(process, port, metrics_port, temporary)
+    made = Live(process, port, metrics_port)
     try:
         eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200)
         yield made
@@ -164,10 +162,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 class TestServer:
     def test_processes_count_together_and_a_dead_one_takes_nothing_with_it(
-        self, installation: Installation, tmp_path: Path
+        self, installation: Installation
     ) -> None:
         labels = {"facade": "picpik", "action": "ListModels", "code": "172"}
-        with live(installation, tmp_path) as gateway:
+        with live(installation) as gateway:
             assert gateway.scrape().value(names.SOCKETS_OPEN) == 0
             assert gateway.scrape().value(names.REAPED, outcome="requeued") == 0
             eventually(lambda: len(gateway.workers()) == 2)
@@ -180,13 +178,12 @@ class TestServer:
             assert second in gateway.workers()
             eventually(lambda: gateway.ask(Action="ListModels", PublicKey="nobody").status_code == 200)
             assert (gateway.scrape().value(names.REQUESTS, **labels) or 0) >= 13
-            folders = list(tmp_path.glob("keycut-metrics-*"))
-            assert len(folders) == 1
-            assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folders[0].glob("gauge_*")}
-        assert list(tmp_path.glob("keycut-metrics-*")) == []
+            folder = counting_folder(gateway.process.pid)
+            assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folder.glob("gauge_*")}
+        assert not folder.exists()
 
-    def test_only_at_its_own_port(self, installation: Installation, tmp_path: Path) -> None:
-        with live(installation, tmp_path) as gateway:
+    def test_only_at_its_own_port(self, installation: Installation) -> None:
+        with live(installation) as gateway:
             forged = {
                 "Host": f"127.0.0.1:{gateway.metrics_port}",
                 "X-Forwarded-Host": f"127.0.0.1:{gateway.metrics_port}",

@@ -21,7 +21,7 @@ import pytest
 from keycut import parts
 from keycut.datadir import DataDir
 from keycut.errors import PartsMissing, PortInUse
-from keycut.local import address, claim_port
+from keycut.local import address, claim_port, own_metrics_port
 from tests.test_keycut.processes import lives, soon
 from tests.test_keycut.stand_ins import write_stand_ins
 
@@ -226,3 +226,9 @@ def test_missing_libraries_are_named_with_the_way_to_get_them(monkeypatch: pytes
     parts.require_parts("gateway")
     with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'keycut\["):
         parts.require_parts("gateway", "worker")
+
+
+def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:
+    name = "KEYCUT_WORKER_METRICS_PORT"
+    assert [own_metrics_port({name: "9102"}, number) for number in (1, 2)] == [{name: "9102"}, {name: "9103"}]
+    assert own_metrics_port({}, 2) == own_metrics_port({name: "off"}, 2) == {}

@@ -15,7 +15,7 @@ from jobs.record import ItemState
 from jobs.spec import CutoutSpec, Output, Refinement
 from tests.ports import free_port
 from tests.redis_server import redis_server
-from tests.scrapes import Scrape, scrape
+from tests.scrapes import Scrape, counting_folder, scrape
 from tests.test_worker.crew import Crew, crew, eventually
 from tests.test_worker.harmful_worker import SLOW_PX
 from worker.cutout.pipeline import step_name, steps_for
@@ -25,7 +25,7 @@ FINE_PX = 40
 
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Crew]:
-    with redis_server() as url, crew(url, tmp_path, KEYCUT_LEASE_SECONDS="60", TMPDIR=str(tmp_path)) as made:
+    with redis_server() as url, crew(url, tmp_path, KEYCUT_LEASE_SECONDS="60") as made:
         yield made
 
 
@@ -33,7 +33,7 @@ def ready(shown: Scrape) -> bool:
     return shown.total(names.WORKER_INFO) == 1
 
 
-def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(team: Crew, tmp_path: Path) -> None:
+def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(team: Crew) -> None:
     port = free_port()
     worker = team.start_ready(KEYCUT_WORKER_METRICS_PORT=str(port))
     done = team.submit(FINE_PX, FINE_PX)
@@ -68,9 +68,9 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
         if key[0] != names.WORKER_INFO.name and after.samples().get(key, 0) < value
     }
     assert fallen == set()
-    assert len(list(tmp_path.glob("keycut-metrics-*"))) == 1
+    folder = counting_folder(worker.process.pid)
     worker.stop()
-    assert list(tmp_path.glob("keycut-metrics-*")) == []
+    assert not folder.exists()
 
 
 def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew) -> None:
