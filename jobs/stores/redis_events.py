@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -80,6 +80,11 @@ class RedisTaskEvents(TaskEvents):
         with self._waiters.listen(uids) as waiter:
             self._subscribed.wait(CONFIRM_SECONDS)
             yield waiter
+
+    @override
+    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+        self._waiters.follow(heard)
+        self._start()
 
     def close(self) -> None:
         """End the thread and the connection. Whoever waits gets no more news."""

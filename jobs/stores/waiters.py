@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from typing_extensions import override
@@ -36,6 +36,12 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bells: defaultdict[TaskUid, set[_Bell]] = defaultdict(set)
+        self._followers: tuple[Callable[[TaskUid], None], ...] = ()
+
+    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+        """Pass on all news from now on."""
+        with self._lock:
+            self._followers = (*self._followers, heard)
 
     @contextmanager
     def listen(self, uids: Sequence[TaskUid]) -> Iterator[Waiter]:
@@ -58,6 +64,9 @@ class Waiters:
         with self._lock:
             for bell in self._bells.get(uid, ()):
                 bell.ring()
+            followers = self._followers
+        for heard in followers:
+            heard(uid)
 
     def __len__(self) -> int:
         """How many tasks are waited for."""
