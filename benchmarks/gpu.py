@@ -1,6 +1,6 @@
-"""How well a worker keeps its GPU busy: whole items at 1 megapixel, several at once, with micro-batches.
+"""How well a worker keeps its GPU busy: whole items, several at once, with micro-batches.
 
-    python benchmarks/gpu.py [--items N] [--batch N] [--at-once N ...] [--model NAME] [--device cpu|gpu]
+    python benchmarks/gpu.py [--items N] [--batch N] [--at-once N ...] [--megapixels SIZE] [--model NAME]
 
 Each item goes the whole way, from claim to finish, in this process; a JPEG comes in and a PNG goes out. Printed
 are pictures per second, the share of the wall time that the network was running, and the pictures in a run. At the
@@ -38,7 +38,6 @@ from worker.models.runtime import load_segmenter
 from worker.runner import Runner
 from worker.settings import Device, NetworkSettings
 
-MEGAPIXELS: Final = 1
 OWNER: Final = "benchmark"
 
 
@@ -56,8 +55,8 @@ class Row:
 class Bench:
     """A ledger in memory and blobs in files, with the photo that every item begins with."""
 
-    def __init__(self, model: str, blob_dir: Path) -> None:
-        self.spec, self.source = CutoutSpec(model=model), photo(MEGAPIXELS)
+    def __init__(self, model: str, megapixels: float, blob_dir: Path) -> None:
+        self.spec, self.source = CutoutSpec(model=model), photo(megapixels)
         self.store = MemoryLedger(LedgerLimits(job_timeout_seconds=3600, account_queue_cap=10_000))
         self.blobs = FileBlobStore(blob_dir)
 
@@ -114,6 +113,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200, help="for each row")
     parser.add_argument("--batch", type=int, default=4, help="the greatest")
     parser.add_argument("--at-once", type=int, nargs="+", help="by default a few up to what a worker does")
+    parser.add_argument("--megapixels", type=float, default=1)
     parser.add_argument("--model", default=defaults.model)
     parser.add_argument("--device", type=Device, default=Device.GPU, choices=list(Device))
     arguments = parser.parse_args()
@@ -130,7 +130,7 @@ def main() -> None:
     if arguments.device is not Device.GPU:
         print("not run on a GPU: this shows that the benchmark works, and nothing about any GPU")
     with tempfile.TemporaryDirectory() as folder:
-        report(Bench(arguments.model, Path(folder)), network, arguments)
+        report(Bench(arguments.model, arguments.megapixels, Path(folder)), network, arguments)
 
 
 def report(bench: Bench, network: BatchedRun, arguments: argparse.Namespace) -> None:

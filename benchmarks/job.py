@@ -22,4 +22,4 @@ def network_alone(segmenter: Segmenter) -> Callable[[], object]:
     """The network's run on the picture that it saw last, and nothing else."""
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with KEYCUT_MODEL"
-    return network.run_session
+    return network.run_engine

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks import Absent
 from keycut.files import write_whole
 
 WIDEST: Final = 64
@@ -44,11 +45,31 @@ def write_part(page: Path, part: str, text: str) -> None:
         NoSuchPart: the markers are not there, each once and in order.
         OSError: the page cannot be read or written.
     """
-    before, opening, rest = page.read_text(encoding="utf-8").partition(_opening(part))
+    before, after = _around(page, part)
+    write_whole(page, f"{before}\n\n{text.strip()}\n\n{after}".encode())
+
+
+def require_parts(page: Path, parts: Iterable[str]) -> None:
+    """Make sure, before a long run, that its end has a place to be written to.
+
+    Raises:
+        Absent: the page, or a part of it, is not there.
+    """
+    try:
+        for part in parts:
+            _around(page, part)
+    except (NoSuchPart, OSError) as error:
+        raise Absent(str(error)) from None
+
+
+def _around(page: Path, part: str) -> tuple[str, str]:
+    """The page up to a part's opening, and from its closing on."""
+    text = page.read_text(encoding="utf-8")
+    before, opening, rest = text.partition(_opening(part))
     _, closing, after = rest.partition(_closing(part))
     if not opening or not closing:
         raise NoSuchPart(page, part)
-    write_whole(page, f"{before}{opening}\n\n{text.strip()}\n\n{closing}{after}".encode())
+    return before + opening, closing + after
 
 
 def _opening(part: str) -> str:

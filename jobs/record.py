@@ -66,7 +66,10 @@ MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
         ItemState.FAILED,
     ),
 }
-"""Every move that a caller or a worker asks for: from which states, to which one. The reaper's are in `upkeep`."""
+"""Every move that a caller, a courier or a worker asks for: from which states, to which one.
+
+The reaper's are in `upkeep`.
+"""
 
 
 class TaskStatus(StrEnum):

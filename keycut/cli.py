@@ -76,9 +76,10 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 def keys(data: Path, arguments: tuple[str, ...]) -> None:
     """Manage key pairs and accounts of the stack in --data.
 
-    add [--name NAME] [--credits N] [--price N]; list; rotate PUBLIC_KEY [--grace SECONDS | --finish];
-    revoke PUBLIC_KEY; credits NAME [--grant N]; account NAME [--queue-cap N] [--suspended | --active]; each with
-    --json as well. `python -m gateway keys COMMAND --help` says the rest.
+    add [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list; revoke PUBLIC_KEY;
+    rotate PUBLIC_KEY [--grace SECONDS | --finish]; credits NAME [--grant N];
+    account NAME [--queue-cap N] [--suspended | --active]; each with --json as well.
+    `python -m gateway keys COMMAND --help` says the rest.
     """
     environment = running_environment(DataDir(data))
     if environment is None:

@@ -86,14 +86,20 @@ def list_models() -> None:
 
 
 def _state(name: str, settings: NetworkSettings) -> str:
+    """Where a model's weights are, or why they are not, and what is known of their licence and origin."""
     try:
         model = find_model(name, settings.models_dir)
-        if model is None:
-            return "no longer there"
-        weights = find_weights(model, settings.models_dir)
     except ModelUnavailable as error:
         return str(error).replace("\n", "; ")
-    return f"{weights.path} ({weights.row.licence}; {weights.row.origin})"
+    if model is None:
+        return "no longer there"
+    row = model.files[0]
+    try:
+        weights = find_weights(model, settings.models_dir)
+        place, row = str(weights.path), weights.row
+    except ModelUnavailable as error:
+        place = str(error).replace("\n", "; ")
+    return f"{place} ({row.licence}; {row.origin})"
 
 
 @models.command()

@@ -66,11 +66,6 @@ def narrowed(samples: Samples) -> Bytes:
     return np.asarray(narrow, np.uint8).reshape(samples.shape)
 
 
-def widened(levels: Bytes) -> Samples:
-    """Levels of 8 bits as the same ones of 16."""
-    return levels.astype(np.uint16) * np.uint16(257)
-
-
 def _is_deep_png(data: bytes, picture: Image.Image) -> bool:
     return picture.format == "PNG" and data[_PNG_DEPTH_AT] == 16
 

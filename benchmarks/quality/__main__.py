@@ -16,7 +16,7 @@ from typing import Final
 
 from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
-from benchmarks.pages import write_part
+from benchmarks.pages import require_parts, write_part
 from benchmarks.quality.methods import KEYCUT, MATTING, METHODS, Results, by_service, in_process
 from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
@@ -57,6 +57,8 @@ def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     try:
+        if options.write:
+            require_parts(options.write, [PART])
         evaluator, sets = Evaluator(options.evaluator), [read_pairs(folder) for folder in options.pairs]
         keycut = by_service(options.service, os.environ) if options.service else in_process()
         results = Results(options.out, evaluator, keycut)

@@ -3,7 +3,8 @@
     python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--jobs N] [--rembg COMMAND] [--write PAGE]
 
 Every engine and section runs in a process of its own, so that none sees the threads or the memory of another. What
-this processor or installation cannot run says what it lacks. The exit status is 1 where a goal is missed.
+this processor or installation cannot run says what it lacks. The exit status is 1 where a goal is missed, 2 where
+`--write` names no page with a place for the tables.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -21,7 +22,7 @@ from typing import Final, TypeVar
 
 from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
-from benchmarks.pages import write_part
+from benchmarks.pages import require_parts, write_part
 from benchmarks.speed import jobs, memory, refinement, service
 from benchmarks.speed.engines import CHOICES
 from benchmarks.speed.rows import Row, as_table, lacking
@@ -45,14 +46,30 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="SECTION")
     parser.add_argument(
-        "--rounds", type=int, default=5, help="of each comparison; half of them where rembg mattes"
+        "--rounds",
+        type=positive,
+        default=5,
+        help="of each comparison; half of them where rembg mattes and for the service",
     )
-    parser.add_argument("--jobs", type=int, default=300, help="how many jobs the memory is watched over")
+    parser.add_argument("--jobs", type=positive, default=300, help="how many jobs the memory is watched over")
     parser.add_argument(
         "--rembg", help="the command `rembg`, with its server; default: beside this Python, or in PATH"
     )
     parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
     return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def part_of(section: str) -> str:
+    """Where a section stands in the page that `--write` names."""
+    return f"speed, {section}"
 
 
 def rembg_command(named: str | None) -> str:
@@ -61,27 +78,42 @@ def rembg_command(named: str | None) -> str:
     return named or (str(beside) if beside.is_file() else shutil.which("rembg") or "rembg")
 
 
-def tables(options: argparse.Namespace) -> dict[str, list[Row]]:
-    """Every section's rows."""
-    rows: dict[str, list[Row]] = {section: [] for section in TITLES if section in options.only}
-    in_jobs = [section for section in (jobs.JOB, jobs.REMBG, jobs.MATTING) if section in rows]
-    for choice in CHOICES if in_jobs else ():
+def sections(options: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
+    """Each chosen section's rows, as soon as they are there."""
+    in_jobs = [section for section in (jobs.JOB, jobs.REMBG, jobs.MATTING) if section in options.only]
+    if in_jobs:
+        yield from job_rows(in_jobs, options.rounds).items()
+    if REFINEMENT in options.only:
+        with environment(refinement.ONE_THREAD):
+            rows = apart(refinement.measure, options.rounds)
+        yield REFINEMENT, rows
+    if SERVICE in options.only:
+        yield SERVICE, service_rows(rembg_command(options.rembg), options.rounds)
+    if MEMORY in options.only:
+        yield MEMORY, apart(memory.measure, options.jobs)
+
+
+def job_rows(in_jobs: Sequence[str], rounds: int) -> dict[str, list[Row]]:
+    """Rows of the sections that share their runs."""
+    rows: dict[str, list[Row]] = {section: [] for section in in_jobs}
+    for choice in CHOICES:
         try:
-            made = apart(jobs.measure, choice, in_jobs, options.rounds)
+            made = apart(jobs.measure, choice, in_jobs, rounds)
         except (Absent, ModelUnavailable) as reason:
             made = {section: [lacking(choice.name, reason)] for section in in_jobs}
         for section, section_rows in made.items():
             rows[section] += section_rows
-    if REFINEMENT in rows:
-        with environment(refinement.ONE_THREAD):
-            rows[REFINEMENT] = apart(refinement.measure, options.rounds)
-    for choice in CHOICES if SERVICE in rows else ():
+    return rows
+
+
+def service_rows(rembg: str, rounds: int) -> list[Row]:
+    """Rows of the section that starts servers."""
+    rows: list[Row] = []
+    for choice in CHOICES:
         try:
-            rows[SERVICE] += apart(service.measure, choice, rembg_command(options.rembg), options.rounds)
+            rows += apart(service.measure, choice, rembg, (rounds + 1) // 2)
         except (Absent, ModelUnavailable) as reason:
-            rows[SERVICE].append(lacking(choice.name, reason))
-    if MEMORY in rows:
-        rows[MEMORY] = apart(memory.measure, options.jobs)
+            rows.append(lacking(choice.name, reason))
     return rows
 
 
@@ -105,14 +137,20 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
-    sections = tables(options)
-    for section, rows in sections.items():
-        print(f"\n{TITLES[section]}\n\n{as_table(rows)}")
-    if options.write:
-        measured = conditions(this_command("benchmarks.speed"))
-        for section, rows in sections.items():
-            write_part(options.write, f"speed, {section}", f"{measured}\n\n{as_table(rows)}")
-    return 1 if any(row.met is False for rows in sections.values() for row in rows) else 0
+    try:
+        if options.write:
+            require_parts(options.write, map(part_of, options.only))
+    except Absent as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    missed = False
+    for section, rows in sections(options):
+        print(f"\n{TITLES[section]}\n\n{as_table(rows)}", flush=True)
+        if options.write:
+            measured = conditions(this_command("benchmarks.speed"))
+            write_part(options.write, part_of(section), f"{measured}\n\n{as_table(rows)}")
+        missed |= any(row.met is False for row in rows)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -46,24 +45,17 @@ Remove = Callable[[bytes, bool], object]
 """Sends a photo, with or without matting, and waits for its cut-out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Something to send pictures to."""
+def pictures_per_second(remove: Remove, *, matting: bool) -> float:
+    """All clients at once, each with one picture after the other."""
 
-    name: str
-    remove: Remove
+    def client(_: int) -> None:
+        for _ in range(JOBS_EACH[matting]):
+            remove(another_photo(), matting)
 
-    def pictures_per_second(self, *, matting: bool) -> float:
-        """All clients at once, each with one picture after the other."""
-
-        def client(_: int) -> None:
-            for _ in range(JOBS_EACH[matting]):
-                self.remove(another_photo(), matting)
-
-        started = time.perf_counter()
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(client, range(CLIENTS)))
-        return CLIENTS * JOBS_EACH[matting] / (time.perf_counter() - started)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(client, range(CLIENTS)))
+    return CLIENTS * JOBS_EACH[matting] / (time.perf_counter() - started)
 
 
 def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
@@ -72,7 +64,7 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
     Args:
         choice: what Keycut's worker runs.
         rembg: the command `rembg`, installed with its server.
-        rounds: how often; half of them with matting.
+        rounds: how often.
 
     Raises:
         Absent: this machine or installation lacks something.
@@ -89,18 +81,18 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
         ours = keycut_server(stack)
         return [
             _compared(choice, ours, peer, rounds, SERVICE_PLAIN.get(choice), matting=False),
-            _compared(choice, ours, peer, (rounds + 1) // 2, SERVICE_MATTING.get(choice), matting=True),
+            _compared(choice, ours, peer, rounds, SERVICE_MATTING.get(choice), matting=True),
         ]
 
 
 def _compared(
-    choice: Choice, ours: Server, peer: Server, rounds: int, bound: Bound | None, *, matting: bool
+    choice: Choice, ours: Remove, peer: Remove, rounds: int, bound: Bound | None, *, matting: bool
 ) -> Row:
     name = f"{choice.name}, {'with' if matting else 'without'} matting"
     print(f"service: {name}", file=sys.stderr, flush=True)
-    for server in (ours, peer):  # the first picture loads networks and compiles code
-        server.remove(another_photo(), matting)
-    paces = [tuple(s.pictures_per_second(matting=matting) for s in (ours, peer)) for _ in range(rounds)]
+    for remove in (ours, peer):  # the first picture loads networks and compiles code
+        remove(another_photo(), matting)
+    paces = [tuple(pictures_per_second(remove, matting=matting) for remove in (ours, peer)) for _ in range(rounds)]
     value = median(mine / theirs for mine, theirs in paces)
     best = " / ".join(f"{1 / max(pace):.2f}" for pace in zip(*paces, strict=True))
     goal = bound.text(".2f") if bound else NONE
@@ -112,7 +104,7 @@ def another_photo() -> bytes:
     return photo(MEGAPIXELS) + next(_numbers).to_bytes(8)
 
 
-def keycut_server(stack: Stack) -> Server:
+def keycut_server(stack: Stack) -> Remove:
     """Keycut's gateway, through its client."""
 
     def remove(data: bytes, matting: bool) -> bytes:
@@ -120,11 +112,11 @@ def keycut_server(stack: Stack) -> Server:
         with Client(stack.url, stack.account.public_key, stack.account.private_key) as client:
             return client.remove_background(data, hair_optimization=hair).result()
 
-    return Server("Keycut", remove)
+    return remove
 
 
 @contextmanager
-def rembg_server(command: str, log: Path) -> Iterator[Server]:
+def rembg_server(command: str, log: Path) -> Iterator[Remove]:
     """`rembg s` on Keycut's weights, until the block ends.
 
     Raises:
@@ -155,10 +147,14 @@ def rembg_server(command: str, log: Path) -> Iterator[Server]:
 
     try:
         _wait_until_up(url, process, log)
-        yield Server("rembg", remove)
+        yield remove
     finally:
         process.terminate()
-        process.wait(STOP_SECONDS)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:  # it ends its pictures first
+            process.kill()
+            process.wait()
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

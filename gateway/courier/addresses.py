@@ -61,17 +61,20 @@ _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?")
 
 def why_not_public(address: Address) -> str | None:
     """The reason why an address is refused; None for a public one."""
-    if isinstance(address, IPv6Address):
-        if address.scope_id is not None:
-            return "link-local"
-        if address in _NAT64:
-            return why_not_public(IPv4Address(address.packed[-4:]))
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return "link-local"
+    address = _carried(address)
     for reason, block in _BLOCKS:
         if address in block:
             return reason
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return "reserved"
     return None if address.is_global else "reserved"
+
+
+def _carried(address: Address) -> Address:
+    """The IPv4 address that NAT64's well-known prefix carries; any other address as it is."""
+    return IPv4Address(address.packed[-4:]) if address in _NAT64 else address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,7 @@ class OutsideRules:
             address = ip_address(answer)
         except ValueError:
             raise AddressRefused(host, "malformed") from None
-        if any(address in network for network in self.refused):
+        if any(known in network for known in (address, _carried(address)) for network in self.refused):
             raise AddressRefused(host, "an operator's own")
         if any(address in network for network in self.allowed):
             return address

@@ -46,8 +46,11 @@ class Deliveries:
     total_seconds: float
     secret_of: SecretOf = field(default=no_secret, repr=False)
 
-    def deliver(self, errand: Errand) -> None:
-        """Make one try; without effect where there is nothing to deliver, or no more.
+    def deliver(self, errand: Errand) -> bool:
+        """Make one try.
+
+        Returns:
+            True when the other side has confirmed; False when there is nothing to deliver, or no more.
 
         Raises:
             ExchangeFailed: the delivery was not confirmed.
@@ -55,35 +58,34 @@ class Deliveries:
         """
         task = self.store.get(errand.task, errand.account)
         if task is None:
-            log.info("delivery_without_task", errand=errand.id, task=errand.task)
-        elif errand.kind is ErrandKind.CALLBACK:
-            self._call_back(errand, task)
-        else:
-            self._upload(errand, task)
+            log.info("delivery_without_task", errand=errand.kind, task=errand.task)
+            return False
+        return self._call_back(errand, task) if errand.kind is ErrandKind.CALLBACK else self._upload(errand, task)
 
-    def _call_back(self, errand: Errand, task: Task) -> None:
+    def _call_back(self, errand: Errand, task: Task) -> bool:
         render = self.renderers.get(task.origin)
         if render is None:
             log.error("callback_without_renderer", task=task.uid, origin=task.origin)
-            return
+            return False
         body = render(task)
         secret = self.secret_of(errand.account)
         headers = webhook_headers(task.uid, body, secret, datetime.now(UTC))
         self._send("POST", errand.url, headers | {"Content-Type": "application/json"}, body)
+        return True
 
-    def _upload(self, errand: Errand, task: Task) -> None:
+    def _upload(self, errand: Errand, task: Task) -> bool:
         result = task.items[errand.index].result
-        if result is None:
-            log.info("upload_without_result", task=task.uid)
-            return
         try:
-            file = self.blobs.open(result.blob)
+            file = None if result is None else self.blobs.open(result.blob)
         except BlobMissing:
+            file = None
+        if result is None or file is None:
             log.info("upload_without_result", task=task.uid)
-            return
+            return False
         with file:
             headers = {"Content-Type": result.media_type, "Content-Length": str(result.size_bytes)}
             self._send("PUT", errand.url, headers, file)
+        return True
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | IO[bytes]) -> None:
         deadline = Deadline(self.total_seconds)

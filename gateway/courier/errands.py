@@ -101,7 +101,8 @@ class ErrandRunner:
 
     def _deliver(self, errand: Errand) -> None:
         try:
-            self.deliveries.deliver(errand)
+            if self.deliveries.deliver(errand):
+                log.info("delivered", **_named(errand))
         except ExchangeFailed as failure:
             left_seconds = self.patience.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
             if isinstance(failure, PeerFailed) and left_seconds > 0:
@@ -109,8 +110,6 @@ class ErrandRunner:
                 self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
                 return
             log.warning("delivery_given_up", **_named(errand), message=failure.message, **_facts(failure))
-        else:
-            log.info("delivered", **_named(errand))
         self.store.errand_done(errand)
 
     def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:

@@ -130,7 +130,10 @@ _FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
 TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     jobs.CutoutError.kind: _FAILED,
     jobs.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
-    jobs.SourceUnreadable.kind: TaskRow(FAILED_CODE, "Image not readable: send JPEG, PNG, WebP, BMP, GIF or TIFF"),
+    jobs.SourceUnreadable.kind: TaskRow(
+        FAILED_CODE,
+        "Image not readable: send JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; HEIC where the service reads it",
+    ),
     jobs.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
     jobs.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
     jobs.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),

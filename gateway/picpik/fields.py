@@ -34,7 +34,7 @@ _FORM_FLAGS: Final = {"true": True, "false": False}
 _PICTURE_SCHEMA: Final = {
     "type": "string",
     "minLength": 1,
-    "description": "A picture in Base64, or a data URI that holds it: JPEG, PNG, WebP, BMP, GIF or TIFF.",
+    "description": "A picture in Base64, or a data URI with it: JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF.",
 }
 
 

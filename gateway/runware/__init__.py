@@ -1,1 +1,1 @@
-"""Runware's protocol."""
+"""Runware's protocol as a façade: JSON task to spec, record to result item, error to code."""

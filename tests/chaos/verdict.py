@@ -200,11 +200,15 @@ def still_open(client: Redis, key_prefix: str = KEY_PREFIX) -> tuple[str, ...]:
 
 def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str, ...]:
     """Sweep as if all retention were over; what is there after that would be there for ever."""
-    _sweep(service, RedisLedger(service.client, LedgerLimits(retention_seconds=0)), grace_seconds)
+    _sweep(
+        service,
+        RedisLedger(service.client, LedgerLimits(retention_seconds=0, upload_retention_seconds=0)),
+        grace_seconds,
+    )
     files = [str(path.relative_to(service.blob_dir)) for path in service.blob_dir.rglob("*") if path.is_file()]
     records = [
         name
-        for kind in ("task", "item")
+        for kind in ("task", "item", "errand", "upload")
         for name in service.client.scan_iter(match=f"{KEY_PREFIX}{kind}:*", count=1000)
     ]
     return (*files, *records)

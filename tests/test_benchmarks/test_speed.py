@@ -105,7 +105,7 @@ def test_all_clients_ask_at_once() -> None:
         seen.append(data[-8:])
         assert matting
 
-    assert service.Server("ours", remove).pictures_per_second(matting=True) > 0
+    assert service.pictures_per_second(remove, matting=True) > 0
     assert len(set(seen)) == len(seen) == service.CLIENTS * service.JOBS_EACH[True]
 
 
@@ -134,5 +134,6 @@ def test_each_part_runs_in_a_process_of_its_own() -> None:
 def test_sections_can_be_chosen() -> None:
     assert parsed([]).only == list(TITLES)
     assert parsed(["--only", "job", "memory", "--rounds", "2"]).only == ["job", "memory"]
-    with pytest.raises(SystemExit):
-        parsed(["--only", "nothing"])
+    for refused in (["--only", "nothing"], ["--rounds", "0"], ["--jobs", "-1"]):
+        with pytest.raises(SystemExit):
+            parsed(refused)

@@ -216,8 +216,9 @@ def test_what_an_operator_refuses_goes_before_what_is_allowed() -> None:
     mine = ipaddress.ip_network("8.8.0.0/16")
     rules = OutsideRules(ports=frozenset({80}), allowed=(ipaddress.ip_network("8.0.0.0/8"),), refused=(mine,))
     assert str(rules.check_address("host", "8.9.0.1")) == "8.9.0.1"
-    with pytest.raises(AddressRefused):
-        rules.check_address("host", "8.8.8.8")
+    for address in ("8.8.8.8", "64:ff9b::8.8.8.8"):
+        with pytest.raises(AddressRefused):
+            rules.check_address("host", address)
 
 
 def test_a_url_is_kept_as_it_is_but_for_its_fragment() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from dataclasses import replace
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from structlog.testing import capture_logs
 
+from gateway.courier.connection import Deadline
+from gateway.courier.errors import TooSlow
 from jobs.record import Delivery, DeliveryKind, Task, TaskStatus
+from tests.test_courier.build import make_fetcher
 from tests.test_courier.house import ACCOUNT, RESULT, House
 from tests.test_courier.outside import OutsideServer, Visit
 from tests.test_jobs.build import ERROR, claim_next, new_task
@@ -180,7 +184,7 @@ def test_a_task_that_no_facade_renders_is_given_up(house: House, server: Outside
     house.ended(callback(server), origin="of a facade that is gone")
     with capture_logs() as events:
         house.runner().run(house.take())
-    assert events[0]["event"] == "callback_without_renderer"
+    assert [event["event"] for event in events] == ["callback_without_renderer"]
     assert house.nothing_is_due()
 
 
@@ -194,3 +198,14 @@ def test_a_renderer_that_breaks_ends_its_callback(house: House, server: OutsideS
     assert [event["event"] for event in events] == ["errand_failed"]
     assert house.nothing_is_due()
     assert server.requests == []
+
+
+def test_a_receiver_that_does_not_read_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        outside = make_fetcher([port], ["127.0.0.1"], read_seconds=0.2).outside
+        sending = outside.exchange(
+            "PUT", f"http://127.0.0.1:{port}/", Deadline(2), headers={}, content=bytes(2**26)
+        )
+        with pytest.raises(TooSlow), sending:
+            pass

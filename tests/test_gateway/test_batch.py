@@ -40,7 +40,7 @@ def test_a_batch_is_one_task_with_results_in_order(gateway: Harness) -> None:
     ("bad", "detail"),
     [
         ("not base64!", "the picture is not valid Base64"),
-        ("bm90IGFuIGltYWdl", "the bytes are not a JPEG, PNG, WebP, BMP, GIF or TIFF picture"),
+        ("bm90IGFuIGltYWdl", "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"),
         ("", "must not be empty"),
     ],
 )

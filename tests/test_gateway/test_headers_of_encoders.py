@@ -76,7 +76,7 @@ def test_heic_is_turned_by_its_own_property_and_not_by_exif(orientation: int) ->
 
 def test_an_animation_is_taken_by_its_first_frame() -> None:
     frames = [Image.effect_noise((30, 20), 80) for _ in range(3)]
-    for form in ("GIF", "WEBP", "PNG"):
+    for form in ("GIF", "WEBP", "PNG", "AVIF"):
         buffer = io.BytesIO()
         frames[0].save(buffer, form, save_all=True, append_images=frames[1:])
         header = inspect(buffer.getvalue(), LIMITS)

@@ -21,7 +21,7 @@ WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider=
 
 
 def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:
-    """One task done, one failed, one running, one waiting, one fetched from; returns the running claim."""
+    """One task done, one failed, one running, one waiting; returns the running claim. With errands and uploads."""
     ledger.grant("alice", 10)
     for number in range(4):
         ledger.create(new_task(idempotency=Idempotency(key=str(number), content_digest="d")))

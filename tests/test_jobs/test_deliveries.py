@@ -145,7 +145,7 @@ def test_a_task_without_any_makes_nothing_due(ledger: LedgerStore) -> None:
     assert ledger.errands_due() == 0
 
 
-def test_a_repeat_by_idempotency_key_has_those_of_the_first(ledger: LedgerStore) -> None:
+def test_a_repeat_of_create_adds_none(ledger: LedgerStore) -> None:
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
     ledger.create(task)

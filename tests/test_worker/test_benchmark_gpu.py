@@ -28,7 +28,8 @@ def run(settings: NetworkSettings, *arguments: str) -> subprocess.CompletedProce
 
 
 def test_three_pictures_on_the_cpu(tiny_settings: NetworkSettings) -> None:
-    done = run(tiny_settings, "--device", "cpu", "--items", "3", "--batch", "2", "--at-once", "3")
+    small = ("--items", "3", "--batch", "2", "--at-once", "3", "--megapixels", "0.1")
+    done = run(tiny_settings, "--device", "cpu", *small)
     assert done.returncode == 0, done.stderr
     assert "not run on a GPU" in done.stdout
     assert re.search(r"^ +3 +[\d.]+ +[\d.]+% +[12]\.\d\d +[\d.]+$", done.stdout, re.MULTILINE), done.stdout

@@ -54,7 +54,8 @@ def test_models_are_listed_with_their_licence() -> None:
     result = run("models", "list")
     assert result.exit_code == 0
     default, *others, tiny = result.stdout.splitlines()
-    assert any(line.startswith("u2net\t") for line in others)
+    (bria,) = (line for line in others if line.startswith("bria-rmbg\t"))
+    assert "bria-rmbg.onnx: not there (BRIA's own: commercial use needs an agreement" in bria
     assert default.startswith("isnet-general-use\t")
     assert tiny.startswith("tiny\t")
     assert "Apache-2.0; made by the tests" in tiny

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jobs.errors import SourceUndecodable
 from jobs.spec import CutoutSpec, Output, Refinement
 from tests.composites import COMPOSITES
 from tests.test_worker.test_colour import SRGB, grey_profile, wide_profile
@@ -51,7 +52,7 @@ def deep_tiff(samples: Samples, *, orientation: int = 1, photometric: int = 2, e
     tags = [
         (256, 4, 1, width_px),
         (257, 4, 1, height_px),
-        (258, 3, channels, 8),
+        (258, 3, channels, 16 if channels == 1 else 8),
         (259, 3, 1, 1),
         (262, 3, 1, photometric),
         (273, 4, 1, 16),
@@ -107,9 +108,18 @@ def test_deep_pictures_are_turned_as_others_are(orientation: int) -> None:
 
 def test_deep_grey() -> None:
     levels = noise(5, 6)
-    source = read_deep(write_png(levels))
-    assert source.samples is not None
-    np.testing.assert_array_equal(source.samples, np.dstack([levels] * 3))
+    for data in (write_png(levels), deep_tiff(levels[..., None], photometric=1)):
+        source = read_deep(data)
+        assert source.samples is not None
+        np.testing.assert_array_equal(source.samples, np.dstack([levels] * 3))
+
+
+@pytest.mark.parametrize("part", [0.3, 0.7, 0.97])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_truncated_deep_picture(orientation: int, part: float) -> None:
+    data = turned_png(noise(90, 90, 3), orientation)
+    with pytest.raises(SourceUndecodable):
+        read_deep(data[: int(len(data) * part)])
 
 
 def test_what_has_no_16_bits_or_cannot_keep_them_has_8() -> None:

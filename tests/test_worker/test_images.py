@@ -155,7 +155,7 @@ def test_samples_of_32_bits_are_refused_with_advice(mode: str) -> None:
 
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
-    for kind in ("GIF", "WEBP", "PNG", "TIFF", "MPO"):
+    for kind in ("GIF", "WEBP", "PNG", "TIFF", "MPO", "AVIF"):
         data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
         assert read_image(data, LIMITS).rgb[4, 4].tolist() == pytest.approx([255, 0, 0], abs=4), kind
 

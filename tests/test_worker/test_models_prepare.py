@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.tiny_network import SIDE_PX, tiny_network
+from worker.models.engine import NUMBERS_KEY
 from worker.models.errors import ModelUnavailable
 from worker.models.files import Weights, find_weights
 from worker.models.isnet_rows import ISNET
@@ -71,6 +72,7 @@ def test_on_a_gpu_the_precision_stays(picture: np.ndarray[Any, Any]) -> None:
     ready = prepare(half_network(), widen=False)
     assert [value.name for value in ready.graph.output] == ["mask"]
     assert {tensor.data_type for tensor in ready.graph.initializer} == {TensorProto.FLOAT16}
+    assert {entry.key: entry.value for entry in ready.metadata_props} == {NUMBERS_KEY: "fp16"}
     np.testing.assert_array_equal(output(ready, picture), output(half_network(), picture))
 
 

@@ -153,6 +153,17 @@ def test_what_stays_float_and_what_does_not() -> None:
     assert {"Shape", "Slice"}.isdisjoint(node.op_type for node in small.graph.node)
 
 
+def test_a_relu_stays_where_its_convolutions_range_has_both_signs(tmp_path: Path) -> None:
+    table = measured_table()
+    both = table.model_copy(update={"spans": table.spans | {"/deep": (-2.0, table.tops["/deep"])}})
+    ready, fed = prepare(network(), widen=True), picture(9)
+    small = quantize(ready, both, weight_bits=8)
+    assert "Relu" in {node.op_type for node in small.graph.node if node.output[0] == "relu_deep"}
+    wanted = run(ready, EngineName.ONNXRUNTIME, "fp32", fed, tmp_path)
+    error = np.abs(run(small, EngineName.ONNXRUNTIME, "int8", fed, tmp_path) - wanted)
+    assert error.mean() < 0.07 * wanted.std()
+
+
 def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
     small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=8)
     options = onnxruntime.SessionOptions()

@@ -62,9 +62,12 @@ def _values_of_pictures(graph: Any) -> set[str]:
     """Names of the values that are computed from the network's input, but for those that only tell its shape."""
     stored = {tensor.name for tensor in graph.initializer}
     names = {value.name for value in graph.input} - stored
-    for node in graph.node:  # in the order in which they are computed
-        if node.op_type != "Shape" and names.intersection(node.input):
-            names.update(node.output)
+    found = -1
+    while found != len(names):  # again, since converters leave operators behind those that read them
+        found = len(names)
+        for node in graph.node:
+            if node.op_type != "Shape" and names.intersection(node.input):
+                names.update(node.output)
     return names
 
 

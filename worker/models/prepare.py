@@ -107,7 +107,8 @@ def prepare(model: Any, *, widen: bool) -> Any:
     cut = onnx.utils.Extractor(model).extract_model(inputs, [model.graph.output[0].name])
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
-    onnx.helper.set_model_props(cut, {NUMBERS_KEY: _numbers(cut.graph)})
+    # A CPU computes in single precision even what stays in halves within nested graphs.
+    onnx.helper.set_model_props(cut, {NUMBERS_KEY: "fp32" if widen else _numbers(cut.graph)})
     return cut
 
 

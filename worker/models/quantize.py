@@ -86,8 +86,10 @@ class _Writer:
         bias_scale = (weight_scale * _scale(self._span(source))[0]).astype(np.float32)
         levels = np.round(weight / weight_scale[:, None, None, None]).astype(np.int8)
         sums = np.round(bias.astype(np.float64) / bias_scale).clip(-_INT32_LIMIT, _INT32_LIMIT).astype(np.int32)
-        # Rounding to unsigned numbers clamps at 0 where the zero point is 0: the Relu costs nothing.
-        output = self._graph.relu_alone.get(node.output[0], node.output[0])
+        output = node.output[0]
+        if self._table.span(node.name)[0] == 0:
+            # Rounding to unsigned numbers clamps at 0 where the range begins there: the Relu costs nothing.
+            output = self._graph.relu_alone.get(output, output)
         inputs = [
             self._round(source),
             self._rounded_constant(f"{node.output[0]}_w", levels, weight_scale),

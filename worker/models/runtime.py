@@ -166,7 +166,7 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
         model=settings.model,
         engine=ort.NAME,
         provider=ort.active_provider(session, settings.device),
-        numbers="fp32",
+        numbers="as stored",
         threads=threads,
     )
 
@@ -175,7 +175,7 @@ def _warm_up(segmenter: Segmenter) -> None:
     """Run once, so that memory is laid out and a network of another kind shows now."""
     try:
         mask = segmenter(np.full((_WARM_UP_PX, _WARM_UP_PX, 3), 128, np.uint8))
-    except Exception as error:  # as above, and a model that wants other inputs fails in its own ways
+    except Exception as error:  # a network that wants other inputs fails in each engine's own ways
         raise ModelUnavailable(f"{segmenter.model} cannot be run on a picture: {error}") from error
     if mask.shape != (_WARM_UP_PX, _WARM_UP_PX):
         raise ModelUnavailable(f"{segmenter.model} does not give one mask for one picture")

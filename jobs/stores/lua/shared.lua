@@ -48,8 +48,8 @@ local function drop_claim(item, token)
   redis.call('ZREM', key('leases'), item)
 end
 
--- An errand is named `<task uid>:<kind>:<number>`: a fetch by its item, a delivery by its place among the task's.
--- It is due from now on.
+-- Records an errand that is due from now on. It is named `<task uid>:<kind>:<number>`: a fetch by its item, a delivery
+-- by its place among the task's.
 local function add_errand(errand, account, url)
   redis.call('HSET', key('errand', errand), 'account', account, 'url', url, 'attempt', 0, 'first_due_at_ms', now_ms)
   redis.call('ZADD', key('errands'), now_ms, errand)

@@ -1,0 +1,53 @@
+"""Finds the account behind an API key, and keeps out addresses that try keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from gateway.account_book import Account
+from gateway.accounts import Accounts
+from gateway.limits import RequestLimits
+from gateway.runware import faults
+
+_SCHEME: Final = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gatekeeper:
+    """Lets callers in."""
+
+    accounts: Accounts
+    limits: RequestLimits
+
+    def account_of(self, api_key: object, address: str | None) -> Account:
+        """The account that a key belongs to.
+
+        Args:
+            api_key: as it was sent; may be anything, or None.
+            address: of the client; keys that are wrong count against it.
+
+        Raises:
+            KeyMissing: there is none.
+            KeyUnknown: it is unknown or revoked.
+            RateExceeded: too many keys from the address were wrong.
+            LedgerUnavailable: the accounts are away.
+        """
+        if api_key is None or api_key == "":
+            raise faults.KeyMissing
+        self.limits.check_address(address)
+        account = self.accounts.find_bearer(api_key) if isinstance(api_key, str) else None
+        if account is None:
+            self.limits.count_failure(address)
+            raise faults.KeyUnknown
+        structlog.contextvars.bind_contextvars(account=account.name)
+        return account
+
+
+def key_in_header(authorization: str | None) -> str | None:
+    """The key of an `Authorization` header, where it has one."""
+    if authorization is None or not authorization.lower().startswith(_SCHEME):
+        return None
+    return authorization[len(_SCHEME) :].strip()

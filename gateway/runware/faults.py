@@ -1,0 +1,124 @@
+"""What can be wrong with a request in Runware's terms. Codes and texts are in `errors.py`.
+
+* RequestFault
+  x KeyMissing
+  x KeyUnknown
+  x RequestUnreadable
+  x RequestTooLarge
+  x EncodingNotSupported
+  x MethodNotAllowed
+  x UpgradeRequired
+  x TaskTypeMissing
+  x TaskTypeUnknown
+  x TaskUuidMissing
+  x TaskUuidMalformed
+  x TaskUnknown
+  x TookTooLong
+  x FieldFault
+    + FieldUnknown
+    + FieldMissing
+    + FieldWrong
+    + PictureNotUsable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+SHOWN_CHARACTERS: Final = 128
+"""How much of a name that the caller chose is repeated to it."""
+
+
+class RequestFault(Exception):
+    """The caller's request is at fault, or cannot be served now."""
+
+
+class KeyMissing(RequestFault):
+    """There is no API key, or none yet."""
+
+
+class KeyUnknown(RequestFault):
+    """The API key is unknown or revoked."""
+
+
+class RequestUnreadable(RequestFault):
+    """The message is no JSON array of objects, or an empty one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        #: What is wrong, for a person.
+        self.reason = reason
+
+
+class RequestTooLarge(RequestFault):
+    """The message has more bytes than the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("message too large")
+        self.limit_bytes = limit_bytes
+
+
+class EncodingNotSupported(RequestFault):
+    """The body is compressed."""
+
+
+class MethodNotAllowed(RequestFault):
+    """The path takes POST, and GET for a WebSocket."""
+
+
+class UpgradeRequired(RequestFault):
+    """A GET that does not ask for a WebSocket."""
+
+
+class TaskTypeMissing(RequestFault):
+    """`taskType` is absent, empty or not a string."""
+
+
+class TaskTypeUnknown(RequestFault):
+    """`taskType` names nothing that this server does."""
+
+
+class TaskUuidMissing(RequestFault):
+    """`taskUUID` is absent or empty."""
+
+
+class TaskUuidMalformed(RequestFault):
+    """`taskUUID` has not the shape of a UUID."""
+
+
+class TaskUnknown(RequestFault):
+    """No task of the account has the UUID, or its results have expired."""
+
+
+class TookTooLong(RequestFault):
+    """The result was not there in the time for which a caller is kept waiting; the task goes on."""
+
+
+class FieldFault(RequestFault):
+    """One field is at fault, or several that clash."""
+
+    def __init__(self, parameters: str | Sequence[str], word: str = "", reason: str = "") -> None:
+        super().__init__(f"field {parameters}"[:SHOWN_CHARACTERS])
+        #: Dotted paths as the caller sent them.
+        self.parameters = parameters if isinstance(parameters, str) else list(parameters)
+        #: The field's name as codes have it, such as `OutputFormat`.
+        self.word = word
+        #: What is wrong with it, for a person.
+        self.reason = reason
+
+
+class FieldUnknown(FieldFault):
+    """The task does not have such a field."""
+
+
+class FieldMissing(FieldFault):
+    """A required field is absent or empty."""
+
+
+class FieldWrong(FieldFault):
+    """The value has the wrong type, or lies outside its list or range."""
+
+
+class PictureNotUsable(FieldFault):
+    """The picture cannot be found or read."""

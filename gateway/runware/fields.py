@@ -1,0 +1,118 @@
+"""Types of the protocol's fields: JSON's, strictly, and a sentence for each value that is not one of theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from gateway.source import require_web_url
+from jobs.errors import SourceUnreachable
+
+WRONG: Final = "wrong_value"
+
+OUTPUT_TYPES: Final = ("URL", "base64Data", "dataURI")
+FORMATS: Final = ("JPG", "PNG", "WEBP")
+DELIVERY_METHODS: Final = ("sync", "async")
+MODELS: Final = (
+    "runware:109@1",
+    "runware:110@1",
+    "runware:112@1",
+    "runware:112@2",
+    "runware:112@3",
+    "runware:112@5",
+    "runware:112@6",
+    "runware:112@7",
+    "runware:112@8",
+    "runware:112@9",
+    "runware:112@10",
+    "bria:2@1",
+)
+"""The protocol's ids of models for background removal."""
+
+_MAX_OBJECT_BYTES: Final = 2_048
+_CHANNELS: Final = 4
+
+
+def _wrong(reason: str) -> PydanticCustomError:
+    return PydanticCustomError(WRONG, "{reason}", {"reason": reason})
+
+
+def _checked(is_one: Callable[[Any], bool], reason: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if not is_one(value):
+            raise _wrong(reason)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _is_integer(value: object, least: int, most: int | None = None) -> bool:
+    # A bool is an int to Python, not to JSON.
+    return type(value) is int and least <= value and (most is None or value <= most)
+
+
+def _integer(least: int, most: int) -> BeforeValidator:
+    return _checked(lambda value: _is_integer(value, least, most), f"must be an integer from {least} to {most}")
+
+
+def _one_of(names: tuple[str, ...]) -> BeforeValidator:
+    return _checked(lambda value: isinstance(value, str) and value in names, f"must be one of {', '.join(names)}")
+
+
+def _output_types(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list) else [value]
+    if not several or not all(isinstance(name, str) and name in OUTPUT_TYPES for name in several):
+        raise _wrong(f"must be one of {', '.join(OUTPUT_TYPES)}, or an array of these")
+    return tuple(name for name in OUTPUT_TYPES if name in several)
+
+
+def _format(value: object) -> str:
+    if isinstance(value, str) and value.upper() in FORMATS:
+        return value.upper()
+    raise _wrong(f"must be one of {', '.join(FORMATS)}")
+
+
+def _web_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong("must be a URL that begins with http:// or https://")
+    try:
+        require_web_url(value)
+    except SourceUnreachable as fault:
+        raise _wrong(f"is not usable: {fault.message}") from None
+    return value
+
+
+def _is_colour(value: object) -> bool:
+    return (
+        isinstance(value, list) and len(value) == _CHANNELS and all(_is_integer(level, 0, 255) for level in value)
+    )
+
+
+def _is_small_object(value: object) -> bool:
+    return isinstance(value, dict) and len(json.dumps(value, ensure_ascii=False).encode()) <= _MAX_OBJECT_BYTES
+
+
+Text: TypeAlias = Annotated[str, _checked(lambda value: isinstance(value, str), "must be a string")]
+Flag: TypeAlias = Annotated[bool, _checked(lambda value: isinstance(value, bool), "must be true or false")]
+Quality: TypeAlias = Annotated[int, _integer(20, 99)]
+MatteSetting: TypeAlias = Annotated[int, _integer(1, 255)]
+Ttl: TypeAlias = Annotated[
+    int, _checked(lambda value: _is_integer(value, 60), "must be an integer of at least 60 (seconds)")
+]
+Rgba: TypeAlias = Annotated[
+    tuple[int, int, int, int], _checked(_is_colour, "must be an array of four integers from 0 to 255")
+]
+OutputTypes: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_output_types)]
+OutputFormat: TypeAlias = Annotated[str, BeforeValidator(_format)]
+DeliveryMethod: TypeAlias = Annotated[str, _one_of(DELIVERY_METHODS)]
+Model: TypeAlias = Annotated[str, _one_of(MODELS)]
+WebUrl: TypeAlias = Annotated[str, BeforeValidator(_web_url)]
+Ignored: TypeAlias = Annotated[
+    dict[str, Any], _checked(_is_small_object, f"must be an object of at most {_MAX_OBJECT_BYTES} bytes")
+]
+StorageOperation: TypeAlias = Annotated[str, _one_of(("upload", "delete"))]
+AccountOperation: TypeAlias = Annotated[str, _one_of(("getDetails",))]

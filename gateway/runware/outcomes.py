@@ -1,0 +1,65 @@
+"""What one task object leads to: an answer at once, or one that comes with the end of a task in the ledger.
+
+HTTP collects outcomes into one body, a WebSocket sends each in a frame of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from jobs.ids import TaskUid
+from jobs.record import Task
+
+JsonObject: TypeAlias = dict[str, Any]
+"""As `json` gives and takes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One item of an answer: of its `data`, or of its `errors`."""
+
+    item: JsonObject = field(repr=False)
+    failed: bool = False
+    """Whether it belongs to `errors`."""
+    status: int = HTTPStatus.OK
+    """Of an answer over HTTP that holds nothing better."""
+    passing: bool = False
+    """Whether trying again later can help."""
+    retry_after_seconds: int | None = None
+    """When, where that is known."""
+
+    def message(self) -> JsonObject:
+        """The item alone in its message: a frame of a WebSocket, or the body of a callback."""
+        return {"errors" if self.failed else "data": [self.item]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An answer that waits for the end of a task in the ledger."""
+
+    account: str
+    uid: TaskUid
+    """The task to listen for with `TaskEvents`, and to look up for the account."""
+    wait_seconds: float
+    """How long the caller may be kept waiting, from now on."""
+    settle: Callable[[Task | None], Outcome | None]
+    """The answer, given the task as it stands; None while it runs. A task that is gone has an answer, too."""
+    give_up: Callable[[], Outcome]
+    """The answer once the time is over."""
+    is_result: bool = True
+    """Whether the task's own result is the answer: what a lost connection is owed. False for a poll."""
+
+
+def message_of(outcomes: Sequence[Outcome]) -> Mapping[str, list[JsonObject]]:
+    """All outcomes of a request in one body; a list that would be empty is left out."""
+    data = [outcome.item for outcome in outcomes if not outcome.failed]
+    errors = [outcome.item for outcome in outcomes if outcome.failed]
+    return ({"data": data} if data else {}) | ({"errors": errors} if errors else {})
+
+
+def status_of(outcomes: Sequence[Outcome]) -> int:
+    """The HTTP status: that of the first error, unless something succeeded."""
+    return HTTPStatus.OK if any(not outcome.failed for outcome in outcomes) else outcomes[0].status

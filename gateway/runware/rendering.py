@@ -1,0 +1,110 @@
+"""Records as Runware's clients read them: made from a task and its memo alone, so that a callback can be, too."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.query import Tasks
+from gateway.runware import faults
+from gateway.runware.errors import failure
+from gateway.runware.memo import Memo
+from gateway.runware.outcomes import JsonObject, Outcome
+from jobs.blobs import BlobStore
+from jobs.errors import BlobMissing
+from jobs.ids import image_uuid
+from jobs.record import Result, Task
+
+OLD_REMOVAL: Final = "imageBackgroundRemoval"
+NEW_REMOVAL: Final = "removeBackground"
+
+_COST_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """Makes result items."""
+
+    tasks: Tasks
+    """Knows the paths of results."""
+    blobs: BlobStore
+    usd_per_credit: float
+
+    def result(self, task: Task, base_url: str, task_uuid: str | None = None) -> Outcome | None:
+        """How a task ended; None while it has not. The same in every call.
+
+        Args:
+            task: with the memo of this façade.
+            base_url: scheme and host in front of result paths.
+            task_uuid: as the caller writes it now; as it was sent with the task when absent.
+
+        Raises:
+            TaskUnknown: its result is gone already.
+            BlobStoreUnavailable: the result cannot be read.
+        """
+        if task.ended_at_ms is None:
+            return None
+        memo, item = Memo.of(task), task.items[0]
+        echo = self._echo(task, memo, task_uuid)
+        if item.error is not None:
+            return failure(item.error, echo, memo.parameter)
+        if item.result is None:
+            raise ValueError("an item that has ended has a result or an error")
+        return Outcome(item=echo | self._success(task, item.result, memo, base_url))
+
+    def progress(self, task: Task, task_uuid: str | None = None) -> Outcome:
+        """That a task has not ended."""
+        return Outcome(item=self._echo(task, Memo.of(task), task_uuid) | {"status": "processing"})
+
+    @staticmethod
+    def _echo(task: Task, memo: Memo, task_uuid: str | None) -> dict[str, str]:
+        return {"taskType": task.origin, "taskUUID": task_uuid or memo.task_uuid}
+
+    def _success(self, task: Task, result: Result, memo: Memo, base_url: str) -> JsonObject:
+        image = str(image_uuid(task.uid))
+        item: JsonObject = {"status": "success", "imageUUID": image}
+        if "URL" in memo.output_types:
+            item["imageURL"] = base_url + self.tasks.result_path(task, result, memo.ttl_seconds)
+        if set(memo.output_types) - {"URL"}:
+            item |= self._inline(result, memo)
+        if task.origin == NEW_REMOVAL:
+            item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
+        if memo.include_cost:
+            item["cost"] = self.usd(task.booked)
+        return item
+
+    def usd(self, credit_count: int) -> float:
+        """What credits are worth."""
+        return round(credit_count * self.usd_per_credit, _COST_DIGITS)
+
+    def _inline(self, result: Result, memo: Memo) -> JsonObject:
+        try:
+            text = base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
+        except BlobMissing:
+            raise faults.TaskUnknown from None
+        item = {}
+        if "base64Data" in memo.output_types:
+            item["imageBase64Data"] = text
+        if "dataURI" in memo.output_types:
+            item["imageDataURI"] = f"data:{result.media_type};base64,{text}"
+        return item
+
+
+def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Callable[[Task], bytes]]:
+    """The bodies of callbacks, by the tasks' origin: what a synchronous caller would have got.
+
+    Args:
+        rendering: makes the items.
+        public_url: scheme and host in front of result paths; those of the request when absent.
+    """
+
+    def body(task: Task) -> bytes:
+        outcome = rendering.result(task, public_url or Memo.of(task).base_url or "")
+        if outcome is None:
+            raise ValueError("a callback tells of a task's end")
+        return json.dumps(outcome.message()).encode()
+
+    return dict.fromkeys((OLD_REMOVAL, NEW_REMOVAL), body)

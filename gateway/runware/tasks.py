@@ -1,0 +1,106 @@
+"""The tasks, one row each, and the way of a task object to its outcome: the same for every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import structlog
+
+from gateway.limits import Rate, RateExceeded, RequestLimits
+from gateway.runware import companions, faults, polling, removal
+from gateway.runware.errors import AUTHENTICATION, refusal
+from gateway.runware.outcomes import JsonObject, Outcome, Pending
+from gateway.runware.reading import read_task_type, read_task_uuid
+from gateway.runware.rendering import NEW_REMOVAL, OLD_REMOVAL
+from gateway.runware.services import Asked, Caller, Services
+from gateway.wait import NoPlaceToWait
+from jobs.errors import CutoutError
+
+_LOG: Final = structlog.get_logger()
+
+PING: Final = "ping"
+
+_EXPECTED: Final = (faults.RequestFault, RateExceeded, NoPlaceToWait, CutoutError)
+"""What a task can run into; all else is a fault of this server."""
+
+Answer = TypeVar("Answer")
+Handler = Callable[[JsonObject, Asked, Caller, Services], Outcome | Pending]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Who answers a task, and what it is counted as."""
+
+    handle: Handler
+    rate: Rate = Rate.POLL
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    OLD_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
+    NEW_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
+    "imageUpload": Action(companions.image_upload, Rate.SUBMIT),
+    "mediaStorage": Action(companions.media_storage, Rate.SUBMIT),
+    "getResponse": Action(polling.get_response),
+    "getTaskDetails": Action(polling.get_task_details),
+    "accountManagement": Action(companions.account_management),
+}
+"""Beside `authentication` and `ping`, which need no caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunwareTasks:
+    """Begins tasks of authenticated callers."""
+
+    services: Services
+    limits: RequestLimits
+
+    def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+        """Do a task, or as much of it as can be done at once. Nothing is raised: what is wrong is an outcome.
+
+        Args:
+            task: from `read_message`; it is not needed any more when this returns, and may hold a large picture.
+            caller: who asks.
+        """
+        if task.get("taskType") == PING:
+            return pong()
+        echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
+        outcome = _guarded(echo, lambda: self._begin(task, caller))
+        if isinstance(outcome, Outcome):
+            return outcome
+        settle = outcome.settle
+        return replace(outcome, settle=lambda now: _guarded(echo, lambda: settle(now)))
+
+    def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+        task_type = read_task_type(task)
+        action = ACTIONS.get(task_type)
+        if action is None:
+            raise faults.TaskTypeUnknown
+        asked = Asked(task_type=task_type, task_uuid=read_task_uuid(task))
+        allowance = self.limits.take(caller.account.name, caller.account.terms, action.rate)
+        if not allowance.granted:
+            raise RateExceeded(allowance)
+        return action.handle(task, asked, caller, self.services)
+
+
+def pong() -> Outcome:
+    """The answer to a ping, whoever sends it."""
+    return Outcome(item={"taskType": PING, "pong": True})
+
+
+def authenticated(connection_uuid: str) -> Outcome:
+    """The answer to an authentication; it has no `taskUUID`, or a client would not know it."""
+    return Outcome(item={"taskType": AUTHENTICATION, "connectionSessionUUID": connection_uuid})
+
+
+def _guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
+    """What a step answers, or what it ran into."""
+    try:
+        return answer()
+    except _EXPECTED as error:
+        _LOG.info("task_refused", task_type=str(echo["taskType"])[:64], reason=f"{type(error).__name__}: {error}")
+        return refusal(error, echo)
+    except Exception as error:
+        _LOG.exception("a fault of this server")
+        return refusal(error, echo)
