@@ -79,11 +79,12 @@ class Sockets:
         """The result of a call that may block."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside the rest, in the sockets' thread; a fault of it is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def stop(self, grace_seconds: float) -> None:
         """Begin to stop, also from a signal's handler.
