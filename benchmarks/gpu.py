@@ -1,6 +1,6 @@
 """How well a worker keeps its GPU busy: whole items, several at once, with micro-batches.
 
-    python benchmarks/gpu.py [--items N] [--batch N] [--at-once N ...] [--megapixels SIZE] [--model NAME]
+    python -m benchmarks.gpu [--items N] [--batch N] [--at-once N ...] [--megapixels SIZE] [--model NAME]
 
 Each item goes the whole way, from claim to finish, in this process; a JPEG comes in and a PNG goes out. Printed
 are pictures per second, the share of the wall time that the network was running, and the pictures in a run. At the
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from overhead import LIMITS, photo
 
+from benchmarks.photos import LIMITS, photo
 from jobs import logs
 from jobs.blobstores.file import FileBlobStore
 from jobs.ids import new_task_uid, source_key

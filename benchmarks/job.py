@@ -7,15 +7,15 @@ from collections.abc import Callable
 from benchmarks.photos import LIMITS
 from jobs.spec import CutoutSpec
 from worker.cutout.segment import Predict
-from worker.images import encode_png, read_image
+from worker.finish import Finish, finish
+from worker.images import read_image
 from worker.models.runtime import NetworkRun, Segmenter
 from worker.runner import cut_out
 
 
 def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
-    """Decode, cut out, encode as PNG."""
-    pixels, icc_profile = cut_out(read_image(data, LIMITS), spec, predict, lambda: None)
-    return encode_png(pixels, icc_profile)
+    """Decode, cut out, encode as the spec says."""
+    return finish(cut_out(read_image(data, LIMITS), spec, predict, lambda: None), Finish.of(spec)).data
 
 
 def network_alone(segmenter: Segmenter) -> Callable[[], object]:

@@ -19,9 +19,12 @@ from gateway.keytables import RedisKeyTable
 from gateway.memory import give_back_large_blocks
 from gateway.picpik import callbacks
 from gateway.query import Tasks
+from gateway.runware.rendering import Rendering
+from gateway.runware.rendering import renderers as runware_renderers
 from gateway.server import GatewayServer, gunicorn_options
 from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
+from jobs.blobstores.choose import open_blob_store
 from jobs.errors import LedgerUnavailable
 from jobs.stores.client import EvictingServer, require_no_eviction
 from jobs.stores.redis import RedisLedger
@@ -88,7 +91,11 @@ def courier(checking: bool) -> None:
             paths=ResultPaths(settings.master_key_bytes()),
             retention_seconds=settings.retention_seconds,
         )
-        renderers = callbacks.renderers(tasks, settings.public_url or "")
+        rendering = Rendering(tasks=tasks, blobs=open_blob_store(settings), usd_per_credit=settings.usd_per_credit)
+        renderers = {
+            **callbacks.renderers(tasks, settings.public_url or ""),
+            **runware_renderers(rendering, settings.public_url),
+        }
         accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
         process.run(settings, client, renderers, accounts.callback_secret)
 

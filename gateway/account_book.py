@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from gateway.account_records import AccountError, AccountRecord, Record, Seal, Terms
-from gateway.source import require_web_url
-from jobs.errors import SourceUnreachable
+from gateway.source import WEB_URL_FORM, is_web_url
 
 ACCOUNTS: Final = "accounts"
 PAIRS: Final = "key_pairs"
@@ -134,8 +133,8 @@ class AccountBook:
         Raises:
             AccountError: there is no such account, or the URL or secret has a form that is not allowed.
         """
-        if url is not None:
-            _require_url(url)
+        if url is not None and not is_web_url(url):
+            raise AccountError(WEB_URL_FORM)
         if secret is not None:
             _require_secret(secret)
         made = secret or new_callback_secret()
@@ -210,13 +209,6 @@ class AccountBook:
 def new_callback_secret() -> str:
     """Make a secret in the form of Standard Webhooks."""
     return _STANDARD_MARK + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
-
-
-def _require_url(url: str) -> None:
-    try:
-        require_web_url(url)
-    except SourceUnreachable as fault:
-        raise AccountError(fault.message) from None
 
 
 def _require_secret(secret: str) -> None:

@@ -170,8 +170,8 @@ class Accounts(Bearers):
 
     def list(self) -> tuple[KeyPair, ...]:
         """Every key pair, by account and public key, without the private keys."""
-        accounts = self._accounts()
         pairs = {key: PairRecord.model_validate_json(raw) for key, raw in self._table.all(PAIRS).items()}
+        accounts = self._accounts()  # read after the pairs: an account is there before its first one
         listed = (
             KeyPair(
                 account=pair.account,

@@ -28,6 +28,10 @@ from gateway.picpik.views import PicpikApi
 from gateway.proxies import TrustedProxies
 from gateway.query import Tasks
 from gateway.results import ResultPages
+from gateway.runware.authentication import Gatekeeper
+from gateway.runware.http_views import RunwareApi
+from gateway.runware.services import Services as RunwareServices
+from gateway.runware.tasks import RunwareTasks
 from gateway.settings import GatewaySettings
 from gateway.submit import Submissions
 from gateway.wait import Waits
@@ -79,30 +83,32 @@ def create_app(
         queue: carries hints to workers.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, results under `/r/`,
-        `/healthz` and `/readyz`.
+        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`,
+        results under `/r/`, `/healthz` and `/readyz`.
     """
     paths = ResultPaths(settings.master_key_bytes())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
+    submissions = Submissions(
+        store=store,
+        blobs=blobs,
+        queue=queue,
+        limits=SourceLimits(
+            max_bytes=settings.max_source_bytes,
+            max_pixels=settings.max_source_pixels,
+            max_side_px=settings.max_source_side_px,
+        ),
+        price=settings.image_price_credits,
+    )
+    # Half of the threads: whoever waits must not keep those out who bring work.
+    waits = Waits(tasks, events, at_once=settings.request_threads // 2)
     picpik = PicpikApi(
         settings=settings,
         accounts=accounts,
         limits=limits,
         services=Services(
-            submissions=Submissions(
-                store=store,
-                blobs=blobs,
-                queue=queue,
-                limits=SourceLimits(
-                    max_bytes=settings.max_source_bytes,
-                    max_pixels=settings.max_source_pixels,
-                    max_side_px=settings.max_source_side_px,
-                ),
-                price=settings.image_price_credits,
-            ),
+            submissions=submissions,
             tasks=tasks,
-            # Half of the threads: whoever waits must not keep those out who bring work.
-            waits=Waits(tasks, events, at_once=settings.request_threads // 2),
+            waits=waits,
             store=store,
             disposal=Disposal.of(settings, blobs),
             model=settings.model,
@@ -110,10 +116,17 @@ def create_app(
             unmetered_credits=settings.unmetered_credits,
         ),
     )
+    runware = RunwareApi(
+        settings=settings,
+        gatekeeper=Gatekeeper(accounts=accounts, limits=limits),
+        tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
+        waits=waits,
+    )
     app = Flask("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
+    app.register_blueprint(runware.blueprint())
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
     app.before_request(_begin)

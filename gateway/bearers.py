@@ -125,8 +125,8 @@ class Bearers(AccountBook):
 
     def list_bearers(self, name: str | None = None) -> tuple[BearerKey, ...]:
         """Every API key, or those of an account, by account and age, without the keys themselves."""
-        accounts = self._accounts()
-        records = (BearerRecord.model_validate_json(raw) for raw in self._table.all(BEARERS).values())
+        records = [BearerRecord.model_validate_json(raw) for raw in self._table.all(BEARERS).values()]
+        accounts = self._accounts()  # read after the keys: an account is there before its first one
         listed = (
             _listed(record, accounts[record.account]) for record in records if name in {None, record.account}
         )

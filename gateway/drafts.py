@@ -9,8 +9,8 @@ from typing import Final, Self, TypeAlias
 
 from gateway.headers import SourceLimits, inspect, require_size
 from gateway.pictures import KeptPicture
-from gateway.source import SourceText, decode_source, require_web_url
-from jobs.errors import BoxOutsidePicture, SourceRejected
+from gateway.source import WEB_URL_FORM, SourceText, decode_source, is_web_url
+from jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from jobs.record import Delivery
 from jobs.spec import Box, CutoutSpec
 
@@ -68,12 +68,8 @@ class Look:
 
     @classmethod
     def _at_url(cls, source: SourceUrl, spec: CutoutSpec) -> Self:
-        digest = _name_digest("url", source.url)
-        try:
-            require_web_url(source.url)
-        except SourceRejected as fault:
-            return cls(digest, spec, fault)
-        return cls(digest, spec)
+        fault = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
+        return cls(_name_digest("url", source.url), spec, fault)
 
     @classmethod
     def _at_kept(cls, source: KeptPicture, draft: Draft, limits: SourceLimits) -> Self:

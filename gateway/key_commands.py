@@ -1,19 +1,22 @@
-"""The commands under `python -m gateway keys`: key pairs, and the accounts that they belong to."""
+"""The commands under `python -m gateway keys`: key pairs, API keys, and the accounts that they belong to."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import click
 
+from gateway.account_book import new_callback_secret
 from gateway.account_records import AccountRecord, Terms
 from gateway.accounts import Accounts, KeyPair
+from gateway.bearers import API_KEY_START, BearerKey
 from gateway.console import read_settings, reported_errors, show
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
@@ -27,7 +30,15 @@ Term = int | str | None
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_COLUMNS: Final = ("account", "public_key", "active", "private_key_count", "created_at", *Terms.model_fields)
+_COLUMNS: Final = (
+    "account",
+    "public_key",
+    "api_key",
+    "active",
+    "private_key_count",
+    "created_at",
+    *Terms.model_fields,
+)
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
@@ -71,31 +82,48 @@ def _parts() -> Iterator[_Parts]:
 
 @click.group()
 def keys() -> None:
-    """Manage key pairs, and the accounts that they belong to."""
+    """Manage key pairs, API keys, and the accounts that they belong to."""
+
+
+def _from_stdin(what: str) -> str:
+    given = sys.stdin.readline().rstrip("\r\n")
+    if not given:
+        raise click.ClickException(f"no {what} on standard input")
+    return given
+
+
+_CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
+    "new": new_callback_secret,
+    "stdin": partial(_from_stdin, "callback secret"),
+}
 
 
 @keys.command()
-@click.option("--name", default="default", show_default=True, help="The account that the key pair belongs to.")
+@click.option("--name", default="default", show_default=True, help="The account that the key belongs to.")
+@click.option("--runware", is_flag=True, help="Add an API key instead, as Runware's clients present one.")
 @click.option(
     "--credits", "credit_count", type=click.IntRange(min=1), help="Grant credits to the account as well."
 )
 @click.option("--public-key", help="A key that clients use already; its private key is read from standard input.")
 @terms_options
 @as_json_option
-def add(name: str, credit_count: int | None, public_key: str | None, as_json: bool, **terms: Term) -> None:
-    """Add a key pair. The private key is shown this once.
+def add(
+    name: str, *, runware: bool, credit_count: int | None, public_key: str | None, as_json: bool, **terms: Term
+) -> None:
+    """Add a key pair, or an API key. The private key or API key is shown this once.
 
-    An account that was never granted credits is not metered. Terms that are not given stay as they are; of a new
-    account they are those of the settings.
+    An account may have several keys of both kinds. One that was never granted credits is not metered. Terms that
+    are not given stay as they are; of a new account they are those of the settings.
     """
-    private_key = sys.stdin.readline().rstrip("\r\n") if public_key else None
-    if private_key == "":
-        raise click.ClickException("no private key on standard input")
+    if runware and public_key:
+        raise click.UsageError("--runware makes the whole key: it takes no --public-key")
+    private_key = _from_stdin("private key") if public_key else None
+    given = Terms.model_validate(terms)
     with _parts() as parts:
-        made = parts.accounts.add(
-            name, public_key=public_key, private_key=private_key, terms=Terms.model_validate(terms)
-        )
-        shown = asdict(made)
+        if runware:
+            shown = asdict(parts.accounts.add_bearer(name, terms=given))
+        else:
+            shown = asdict(parts.accounts.add(name, public_key=public_key, private_key=private_key, terms=given))
         if credit_count is not None:
             shown["available_credits"] = parts.ledger.grant(name, credit_count).available
     show(shown, as_json=as_json)
@@ -104,9 +132,13 @@ def add(name: str, credit_count: int | None, public_key: str | None, as_json: bo
 @keys.command("list")
 @as_json_option
 def list_(as_json: bool) -> None:
-    """List key pairs and their accounts' terms, without private keys. A dash stands for what the settings say."""
+    """List keys and their accounts' terms: of API keys the first characters, of private keys the number.
+
+    A dash stands for what the settings say.
+    """
     with _parts() as parts:
-        rows = [_row(pair) for pair in parts.accounts.list()]
+        listed: list[KeyPair | BearerKey] = [*parts.accounts.list(), *parts.accounts.list_bearers()]
+    rows = [_row(key) for key in sorted(listed, key=lambda key: key.account)]
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -135,13 +167,17 @@ def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bo
 
 
 @keys.command()
-@public_key_argument
+@click.argument("key", metavar="KEY")
 @as_json_option
-def revoke(public_key: str, as_json: bool) -> None:
-    """End a key pair for good, from the next request on."""
+def revoke(key: str, as_json: bool) -> None:
+    """End a key for good, from the next request on: KEY is a public key, or what the list shows of an API key."""
     with _parts() as parts:
-        parts.accounts.revoke(public_key)
-    show({"public_key": public_key, "active": False}, as_json=as_json)
+        if key.startswith(API_KEY_START):
+            ended: dict[str, object] = {"api_key": parts.accounts.revoke_bearer(key).prefix}
+        else:
+            parts.accounts.revoke(key)
+            ended = {"public_key": key}
+    show({**ended, "active": False}, as_json=as_json)
 
 
 @keys.command("credits")
@@ -160,17 +196,43 @@ def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
 @click.argument("name")
 @terms_options
 @click.option("--defaults", "from_defaults", is_flag=True, help="Forget the terms that were set before.")
-@click.option("--active/--suspended", "active", default=None, help="Whether the account's key pairs count.")
+@click.option("--active/--suspended", "active", default=None, help="Whether the account's keys count.")
+@click.option("--callback-url", help="Tell the end of each of its tasks there; the secret is shown once.")
+@click.option(
+    "--callback-secret",
+    type=click.Choice(list(_CALLBACK_SECRETS)),
+    help="Sign callbacks with another secret: one that is made, or that of standard input.",
+)
+@click.option("--no-callback", is_flag=True, help="Tell of its tasks no more.")
 @as_json_option
-def account(name: str, from_defaults: bool, active: bool | None, as_json: bool, **terms: Term) -> None:
+def account(
+    name: str,
+    *,
+    from_defaults: bool,
+    active: bool | None,
+    callback_url: str | None,
+    callback_secret: str | None,
+    no_callback: bool,
+    as_json: bool,
+    **terms: Term,
+) -> None:
     """Show an account, and change what is given of it. A dash stands for what the settings say."""
+    if no_callback and (callback_url or callback_secret):
+        raise click.UsageError("--no-callback takes no other option of callbacks")
+    secret = None if callback_secret is None else _CALLBACK_SECRETS[callback_secret]()
+    shown_once: dict[str, object] = {}
     with _parts() as parts:
+        if no_callback:
+            parts.accounts.drop_callback(name)
+        elif callback_url is not None or secret is not None:
+            made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
+            shown_once = {} if made is None else {"callback_secret": made}
         if from_defaults or active is not None or any(term is not None for term in terms.values()):
             parts.accounts.change(
                 name, terms=Terms.model_validate(terms), active=active, from_defaults=from_defaults
             )
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)
-    show({"account": name, **_facts(record), **_credits(balance)}, as_json=as_json)
+    show({"account": name, **_facts(record), **_credits(balance), **shown_once}, as_json=as_json)
 
 
 def _facts(record: AccountRecord) -> dict[str, object]:
@@ -178,12 +240,23 @@ def _facts(record: AccountRecord) -> dict[str, object]:
         "active": record.active,
         "created_at": _date(record.created_at_seconds),
         **record.terms.model_dump(),
+        "callback_url": record.callback_url,
     }
 
 
-def _row(pair: KeyPair) -> dict[str, object]:
-    facts: dict[str, object] = {**asdict(pair), **pair.terms.model_dump()}
-    return {name: _date(pair.created_at_seconds) if name == "created_at" else facts[name] for name in _COLUMNS}
+def _row(key: KeyPair | BearerKey) -> dict[str, object]:
+    if isinstance(key, KeyPair):
+        own = {"public_key": key.public_key, "api_key": None, "private_key_count": key.private_key_count}
+    else:
+        own = {"public_key": None, "api_key": key.prefix, "private_key_count": None}
+    facts: dict[str, object] = {
+        "account": key.account,
+        "active": key.active,
+        "created_at": _date(key.created_at_seconds),
+        **own,
+        **key.terms.model_dump(),
+    }
+    return {name: facts[name] for name in _COLUMNS}
 
 
 def _credits(balance: Balance | None) -> dict[str, object]:

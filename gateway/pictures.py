@@ -10,7 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import structlog
@@ -57,7 +57,7 @@ class Kept:
 
     image: uuid.UUID
     """Names the picture from now on."""
-    path: str
+    path: str = field(repr=False)
     """Where it can be fetched without a key."""
     picture: KeptPicture
 

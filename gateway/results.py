@@ -27,6 +27,9 @@ _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
 _NAME_CHARACTERS: Final = 100
 _DEFAULT_NAME: Final = "cutout"
 
+SUBJECT_HEADER: Final = "Keycut-Subject"
+"""`found`, or `none` where the picture shows no subject and the result is transparent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultPages:
@@ -53,22 +56,22 @@ class ResultPages:
             RequestedRangeNotSatisfiable: the range asked for lies outside.
             BlobStoreUnavailable: the blob store is away.
         """
-        opened = self.paths.open(mac, expires, f"{task}/{index}/{name}", self.clock())
-        if opened is None:
+        address = self.paths.open(mac, expires, f"{task}/{index}/{name}", self.clock())
+        if address is None:
             raise NotFound
-        key, media_type = opened
         try:
-            file = self.blobs.open(key)
+            file = self.blobs.open(address.blob)
         except BlobMissing:
             raise NotFound from None
         size_bytes = file.seek(0, io.SEEK_END)
         file.seek(0)
-        answer = Response(wrap_file(request.environ, file), mimetype=media_type, direct_passthrough=True)
+        answer = Response(wrap_file(request.environ, file), mimetype=address.media_type, direct_passthrough=True)
         answer.content_length = size_bytes
         # A blob is never changed, so its own name tells one version from another.
-        answer.set_etag(key.token)
+        answer.set_etag(address.blob.token)
         answer.cache_control.private = True
         answer.cache_control.max_age = max(0, int(expires) - int(self.clock()))
+        answer.headers[SUBJECT_HEADER] = "found" if address.subject_found else "none"
         wanted = request.args.get("download")
         if wanted is not None:
             answer.headers["Content-Disposition"] = attachment(wanted, PurePosixPath(name).suffix)

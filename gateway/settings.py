@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -17,6 +18,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from jobs.settings import JobSettings
+from jobs.spec import ModelName
 
 Network = IPv4Network | IPv6Network
 
@@ -32,6 +34,19 @@ def parts_of(text: str) -> tuple[str, ...]:
 
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 """Addresses or networks; in the environment split by commas."""
+
+
+def _models(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in parts_of(value)]
+    if not all(model for _, _, model in pairs):
+        raise ValueError("must be pairs such as runware:112@5=birefnet-general, split by commas")
+    return tuple((name.strip(), model.strip()) for name, _, model in pairs)
+
+
+Models = Annotated[tuple[tuple[str, ModelName], ...], NoDecode, BeforeValidator(_models)]
+"""Names and the models that they stand for; in the environment pairs split by commas."""
 
 _ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
@@ -83,6 +98,19 @@ class GatewaySettings(JobSettings):
     """HTTP status of an answer that says a cap or rate is reached."""
     retry_after_seconds: PositiveInt = 2
     """What `Retry-After` says when a part is away; of rates and full queues it is computed where it can be."""
+    max_runware_body_bytes: PositiveInt = 64 * 2**20
+    """Largest request body, and message of a WebSocket, of the Runware protocol."""
+    max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
+    """Most tasks of one of its messages."""
+    runware_models: Models = ()
+    """What runs its models, such as `runware:112@5=birefnet-general,bria:2@1=bria-rmbg`; `KEYCUT_MODEL` runs all
+    others."""
+    runware_sync_seconds: PositiveFloat = 60
+    """How long one of its calls may wait for a result; then the answer is HTTP 504."""
+    runware_poll_seconds: NonNegativeFloat = 2
+    """How long `getResponse` waits for a task that has not ended."""
+    usd_per_credit: NonNegativeFloat = 0
+    """What a credit costs where the protocol speaks of US dollars: `cost` and `balance`."""
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
 
@@ -100,6 +128,8 @@ class GatewaySettings(JobSettings):
         needed = -(-self.max_source_bytes // 3) * 4 + _ENVELOPE_BYTES
         if self.max_body_bytes < needed:
             raise ValueError(f"max_body_bytes must be at least {needed}, so that max_source_bytes fit in Base64")
+        if self.max_runware_body_bytes < needed:
+            raise ValueError(f"max_runware_body_bytes must be at least {needed}, so that max_source_bytes fit")
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self

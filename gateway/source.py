@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from jobs.errors import SourceTooLarge, SourceUnreachable, SourceUnreadable
+from jobs.errors import SourceTooLarge, SourceUnreadable
 from signing import LongText
 
 SourceText: TypeAlias = str | LongText
@@ -20,13 +20,18 @@ SourceText: TypeAlias = str | LongText
 
 MAX_URL_CHARACTERS: Final = 2_048
 """The longest URL that is taken from outside."""
+WEB_URL_FORM: Final = (
+    "a URL is http:// or https:// with a host, without a user's name, "
+    f"and has at most {MAX_URL_CHARACTERS} characters"
+)
+"""What a URL that is not taken should have been, as a sentence."""
 
 _DATA_URI: Final = re.compile(r"\s*data:[^,]{0,512};base64,", re.IGNORECASE)
 _LENIENT: Final = " \t\r\n\f\v-_"
 _STRICT: Final = str.maketrans("-_", "+/", " \t\r\n\f\v")
 _URL_SCHEME: Final = re.compile(r"\s*https?://", re.IGNORECASE)
 _NOT_IN_URLS: Final = r"\s\x00-\x1f\x7f\ud800-\udfff"
-_WEB_URL: Final = re.compile(rf"https?://[^{_NOT_IN_URLS}/?#][^{_NOT_IN_URLS}]*", re.IGNORECASE)
+_WEB_URL: Final = re.compile(rf"https?://[^{_NOT_IN_URLS}/?#@]+([/?#][^{_NOT_IN_URLS}]*)?", re.IGNORECASE)
 
 
 def decode_source(text: SourceText, max_bytes: int) -> bytes:
@@ -47,16 +52,9 @@ def decode_source(text: SourceText, max_bytes: int) -> bytes:
     return _decode_pieces(text.chunks(), max_bytes)
 
 
-def require_web_url(url: str) -> None:
-    """Check the form of a URL; whether it may be called is decided when it is.
-
-    Raises:
-        SourceUnreachable: it is too long, or no address of the web.
-    """
-    if len(url) > MAX_URL_CHARACTERS:
-        raise SourceUnreachable(f"the URL has more than {MAX_URL_CHARACTERS} characters")
-    if not _WEB_URL.fullmatch(url):
-        raise SourceUnreachable("the URL is not an address that begins with http:// or https://")
+def is_web_url(text: str) -> bool:
+    """Whether a text has the form of `WEB_URL_FORM`; whether it may be called is decided when it is."""
+    return len(text) <= MAX_URL_CHARACTERS and _WEB_URL.fullmatch(text) is not None
 
 
 def _decode_whole(text: str, max_bytes: int) -> bytes:

@@ -12,7 +12,7 @@ from gateway.account_book import Account
 from gateway.drafts import Draft, Look, SourceUrl, content_digest
 from gateway.headers import SourceLimits
 from gateway.pictures import KeptPicture
-from gateway.source import decode_source
+from gateway.source import WEB_URL_FORM, decode_source, is_web_url
 from jobs.blobs import BlobStore
 from jobs.errors import (
     BlobMissing,
@@ -101,10 +101,10 @@ class Submissions:
             PictureGone: a kept picture is not there any more; nothing is stored.
             SubmissionRefused: the ledger did not accept the task; its blobs are deleted.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
-            ValueError: more deliveries than `MAX_DELIVERIES`, or a memo that is too long.
+            ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
+                `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
         """
-        if len(deliveries) > MAX_DELIVERIES:
-            raise ValueError(f"a task has at most {MAX_DELIVERIES} deliveries")
+        _require_deliverable(deliveries)
         looks = [Look.at(draft, self.limits) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
@@ -199,3 +199,10 @@ class Submissions:
         except LedgerUnavailable as error:
             # The ledger knows the work, and whoever reaps sends the hints that are missing.
             _LOG.warning("hints were not sent", reason=str(error))
+
+
+def _require_deliverable(deliveries: Sequence[Delivery]) -> None:
+    if len(deliveries) > MAX_DELIVERIES:
+        raise ValueError(f"a task has at most {MAX_DELIVERIES} deliveries")
+    if not all(is_web_url(delivery.url) for delivery in deliveries):
+        raise ValueError(WEB_URL_FORM)

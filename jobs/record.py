@@ -114,6 +114,8 @@ class Result:
     width_px: int
     height_px: int
     size_bytes: int
+    subject_found: bool = True
+    """Whether the picture shows a subject; where it does not, the result is transparent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

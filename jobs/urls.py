@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from jobs.ids import BlobKey
@@ -26,44 +27,59 @@ _EXTENSIONS: Final = {
 }
 """Of results, and of the pictures that are kept: nothing that a browser would run."""
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
+_NO_SUBJECT: Final = ".none"
+"""Stands before the extension of a result in which no subject was found."""
 _SECONDS: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
-class ResultPaths:
-    """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What a result's path says of the result."""
 
-    The MAC is HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so
-    that it signs nothing else.
+    blob: BlobKey
+    media_type: str
+    subject_found: bool
+
+
+class ResultPaths:
+    """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`, or `….none.<extension>`.
+
+    A path says all that is told of a result, so that serving one takes no look into the ledger. The MAC is
+    HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so that it
+    signs nothing else.
     """
 
     def __init__(self, master_key: bytes) -> None:
         self._key = hmac.digest(master_key, b"keycut result paths v1", hashlib.sha256)
 
-    def path(self, result: Result | Upload, expires_at_seconds: int) -> str:
+    def path(self, picture: Result | Upload, expires_at_seconds: int) -> str:
         """The path of a picture, valid until the given Unix time."""
-        tail = f"{expires_at_seconds}/{result.blob}.{_EXTENSIONS[result.media_type]}"
+        subject_found = isinstance(picture, Upload) or picture.subject_found
+        extension = _EXTENSIONS[picture.media_type]
+        tail = _tail(expires_at_seconds, picture.blob, extension, subject_found=subject_found)
         return f"/r/{self._mac(tail)}/{tail}"
 
-    def open(self, mac: str, expires: str, name: str, now_seconds: float) -> tuple[BlobKey, str] | None:
+    def open(self, mac: str, expires: str, name: str, now_seconds: float) -> Address | None:
         """Check the parts of a path; they may hold anything at all.
 
         Returns:
-            The blob's key and its media type; None when the path was altered or has expired.
+            What is stored there; None when the path was altered or has expired.
         """
         stem, _, extension = name.rpartition(".")
         if not _SECONDS.fullmatch(expires) or extension not in _MEDIA_TYPES:
             return None
+        subject_found = not stem.endswith(_NO_SUBJECT)
         try:
-            key = BlobKey.parse(stem)
+            key = BlobKey.parse(stem.removesuffix(_NO_SUBJECT))
         except ValueError:
             return None
         # Signed is what was understood, not what was sent: the parts cannot be cut in another place.
-        tail = f"{int(expires)}/{key}.{extension}"
+        tail = _tail(int(expires), key, extension, subject_found=subject_found)
         if not mac.isascii() or not hmac.compare_digest(mac, self._mac(tail)):
             return None
         if int(expires) <= now_seconds:
             return None
-        return key, _MEDIA_TYPES[extension]
+        return Address(blob=key, media_type=_MEDIA_TYPES[extension], subject_found=subject_found)
 
     def _mac(self, tail: str) -> str:
         digest = hmac.digest(self._key, tail.encode(), hashlib.sha256)[:16]
@@ -71,3 +87,8 @@ class ResultPaths:
 
     def __repr__(self) -> str:
         return "ResultPaths(<key>)"
+
+
+def _tail(expires_at_seconds: int, blob: BlobKey, extension: str, *, subject_found: bool) -> str:
+    """What the MAC is over."""
+    return f"{expires_at_seconds}/{blob}{'' if subject_found else _NO_SUBJECT}.{extension}"

@@ -74,11 +74,11 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 @data_option
 @relayed
 def keys(data: Path, arguments: tuple[str, ...]) -> None:
-    """Manage key pairs and accounts of the stack in --data.
+    """Manage keys and accounts of the stack in --data.
 
-    add [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list; revoke PUBLIC_KEY;
+    add [--runware] [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list; revoke KEY;
     rotate PUBLIC_KEY [--grace SECONDS | --finish]; credits NAME [--grant N];
-    account NAME [--queue-cap N] [--suspended | --active]; each with --json as well.
+    account NAME [--queue-cap N] [--callback-url URL] [--suspended | --active]; each with --json as well.
     `python -m gateway keys COMMAND --help` says the rest.
     """
     environment = running_environment(DataDir(data))

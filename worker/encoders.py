@@ -46,11 +46,13 @@ class Picture:
             16 bits were kept.
         icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
         dpi: density, across and down.
+        subject_found: False where it is clear throughout, for want of a subject.
     """
 
     pixels: Levels
     icc_profile: bytes | None = None
     dpi: Dpi | None = None
+    subject_found: bool = True
 
     @property
     def is_mask(self) -> bool:
@@ -85,8 +87,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None = None
     return _ENCODERS[file_format](picture, quality)
 
 
-def encode_png(picture: Picture, _quality: int | None = None) -> bytes:
-    """Lossless, of 8 or 16 bits; a mask is grey."""
+def _encode_png(picture: Picture, _quality: int | None = None) -> bytes:
     return write_png(picture.pixels, picture.icc_profile, picture.dpi)
 
 
@@ -114,12 +115,12 @@ def _encode_zip(picture: Picture, quality: int | None) -> bytes:
             )
             # ZipInfo's own date makes equal results equal files.
             archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality))
-        archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), encode_png(alpha))
+        archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), _encode_png(alpha))
     return file.getvalue()
 
 
 _ENCODERS: Final[dict[FileFormat, Callable[[Picture, int | None], bytes]]] = {
-    FileFormat.PNG: encode_png,
+    FileFormat.PNG: _encode_png,
     FileFormat.WEBP: _encode_webp,
     FileFormat.JPEG: _encode_jpeg,
     FileFormat.ZIP: _encode_zip,

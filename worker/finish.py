@@ -48,6 +48,7 @@ class Finished:
     media_type: str
     width_px: int
     height_px: int
+    subject_found: bool
 
 
 def finish(picture: Picture, how: Finish) -> Finished:
@@ -62,7 +63,13 @@ def finish(picture: Picture, how: Finish) -> Finished:
         picture = _over_background(picture, how)
     data = encode(picture, how.file_format, how.quality)
     width_px, height_px = picture.size_px
-    return Finished(data=data, media_type=MEDIA_TYPES[how.file_format], width_px=width_px, height_px=height_px)
+    return Finished(
+        data=data,
+        media_type=MEDIA_TYPES[how.file_format],
+        width_px=width_px,
+        height_px=height_px,
+        subject_found=picture.subject_found,
+    )
 
 
 def _cropped(picture: Picture, margin_px: int) -> Picture:

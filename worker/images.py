@@ -111,7 +111,8 @@ def read_image(
         SourceUndecodable: the picture is truncated, damaged, or holds samples of a kind that is not read.
     """
     _check("bytes", len(data), limits.max_bytes)
-    # Pillow warns of oddities in metadata that have no bearing on the pixels.
+    # Pillow warns of oddities in metadata that have no bearing on the pixels. (Where several threads decode, the
+    # filter may outlast this block, which harms nothing.)
     with warnings.catch_warnings(action="ignore"):
         try:
             if keep_16_bit:

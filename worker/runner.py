@@ -91,7 +91,12 @@ class Runner:
             self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         if self._insist(lambda: self.store.finish(claim, result), beat):
-            log.info("item_done", seconds=round(time.monotonic() - started, 3), size_bytes=result.size_bytes)
+            log.info(
+                "item_done",
+                seconds=round(time.monotonic() - started, 3),
+                size_bytes=result.size_bytes,
+                subject_found=result.subject_found,
+            )
             self._drop_source(claim)
         else:
             log.warning("finish_refused")
@@ -111,6 +116,7 @@ class Runner:
             width_px=finished.width_px,
             height_px=finished.height_px,
             size_bytes=len(finished.data),
+            subject_found=finished.subject_found,
         )
 
     def _read(self, claim: Claim, beat: Heartbeat) -> SourceImage:
@@ -171,10 +177,12 @@ def cut_out(source: SourceImage, spec: CutoutSpec, predict: Predict, check: Call
         own_colours=None if source.alpha is None else source.rgb,
     )
     steps = steps_for(spec, lambda view: predict(source.to_srgb(view)))
-    result: Levels = filled(run_steps(steps, frame, check).result)
+    frame = run_steps(steps, frame, check)
     check()
+    result: Levels = filled(frame.result)
+    found = filled(frame.subject_found)
     if spec.output is Output.MASK:
-        return Picture(pixels=result, dpi=source.dpi)
+        return Picture(pixels=result, dpi=source.dpi, subject_found=found)
     if source.samples is not None:
         result = deepened(np.asarray(result, np.uint8), source.rgb, source.samples)
-    return Picture(pixels=result, icc_profile=source.icc_profile, dpi=source.dpi)
+    return Picture(pixels=result, icc_profile=source.icc_profile, dpi=source.dpi, subject_found=found)

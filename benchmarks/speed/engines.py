@@ -90,9 +90,6 @@ def require(choice: Choice) -> None:
     Raises:
         Absent: it does not.
     """
-    missing = sorted(set(choice.values) - set(NetworkSettings.model_fields))
-    if missing and choice != EXACT_HERE:
-        raise Absent(f"this version has no setting for {' and '.join(missing)}")
     if choice == EXACT_BF16 and not BF16_FLAGS & set(processor()[1]):
         raise Absent(f"this processor has none of {', '.join(sorted(BF16_FLAGS))}")
 

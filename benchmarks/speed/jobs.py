@@ -64,7 +64,7 @@ class _Bench:
         if len(calls) == 1:
             return {}
         timings = in_turn(calls, rounds)
-        name = f"{self.choice.name}, {megapixels} MP"
+        name = self._name(megapixels)
         rows: dict[str, list[Row]] = {}
         if NETWORK in calls:
             rows[JOB] = [
@@ -82,7 +82,10 @@ class _Bench:
             REMBG_MATTING: self._peer(megapixels, matting=True),
         }
         bound = OVER_MATTING[self.choice][megapixels]
-        return ratio(f"{self.choice.name}, {megapixels} MP", in_turn(calls, rounds), REMBG_MATTING, ON, bound)
+        return ratio(self._name(megapixels), in_turn(calls, rounds), REMBG_MATTING, ON, bound)
+
+    def _name(self, megapixels: int) -> str:
+        return f"{self.choice.name} ({self.segmenter.numbers}), {megapixels} MP"
 
     def _job(self, megapixels: int, refinement: Refinement) -> Callable[[], object]:
         spec = CutoutSpec(model=self.segmenter.model, refinement=refinement)

@@ -40,6 +40,8 @@ class Outcome:
 class Pending:
     """An answer that waits for the end of a task in the ledger."""
 
+    echo: Mapping[str, str]
+    """`taskType` and `taskUUID` as they were sent: what every item repeats."""
     account: str
     uid: TaskUid
     """The task to listen for with `TaskEvents`, and to look up for the account."""

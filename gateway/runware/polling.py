@@ -13,7 +13,7 @@ from jobs.record import Task
 
 
 def get_response(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:
-    """Show how a task ended, or that it has not; one that has not is waited for a moment, where there is a place."""
+    """Show how a task ended, or that it has not, after waiting for it a moment where there is a place."""
     read_fields(Plain, task)
     found = _find(asked, caller, services)
 
@@ -31,6 +31,7 @@ def get_response(task: JsonObject, asked: Asked, caller: Caller, services: Servi
     if not caller.take_place():
         return give_up()
     return Pending(
+        echo=asked.echo(),
         account=found.account,
         uid=found.uid,
         wait_seconds=services.poll_seconds,

@@ -112,6 +112,7 @@ def _pending(uid: TaskUid, asked: Asked, caller: Caller, services: Services) -> 
         return services.rendering.result(task, caller.base_url, asked.task_uuid)
 
     return Pending(
+        echo=asked.echo(),
         account=caller.account.name,
         uid=uid,
         wait_seconds=services.sync_seconds,

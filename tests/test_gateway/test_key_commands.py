@@ -66,6 +66,7 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
     assert row == {
         "account": "anna",
         "public_key": made["public_key"],
+        "api_key": None,
         "active": True,
         "private_key_count": 1,
         **expected,
@@ -122,6 +123,70 @@ def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> No
     assert (again.returncode, again.stderr) == (1, "Error: the key pair is revoked\n")
 
 
+def test_an_api_key_belongs_to_the_same_account(installation: Installation, accounts: Accounts) -> None:
+    installation.keys("add", "--name", "gerd", "--credits", "5")
+    made = installation.keys("add", "--runware", "--name", "gerd", "--credits", "4", "--price", "2")
+    assert made.keys() == {"account", "api_key", "available_credits"}
+    assert (made["account"], made["available_credits"]) == ("gerd", 9)
+    found = accounts.find_bearer(made["api_key"])
+    assert found is not None
+    assert (found.name, found.terms.price_credits) == ("gerd", 2)
+    rows = [row for row in installation.keys("list") if row["account"] == "gerd"]
+    pair, bearer = rows
+    assert (pair["api_key"], pair["price_credits"]) == (None, 2)
+    assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:11])
+    assert (bearer["active"], bearer["private_key_count"], bearer["price_credits"]) == (True, None, 2)
+    table = installation.run("keys", "list").stdout
+    assert bearer["api_key"] in table
+    assert made["api_key"] not in table
+    misused = installation.run("keys", "add", "--runware", "--public-key", "x", given="y\n")
+    assert (misused.returncode, "takes no --public-key" in misused.stderr) == (2, True)
+
+
+def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
+    key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
+    assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
+    assert accounts.find_bearer(key) is None
+    again = installation.run("keys", "revoke", key)
+    assert (again.returncode, again.stderr) == (1, "Error: the API key is revoked\n")
+
+
+def test_callbacks_are_set_and_dropped(installation: Installation, accounts: Accounts) -> None:
+    installation.keys("add", "--name", "ida")
+    url = "https://calls.example/done"
+    secret = installation.keys("account", "ida", "--callback-url", url)["callback_secret"]
+    assert accounts.callback_secret("ida") == secret
+    shown = installation.keys("account", "ida")
+    assert (shown["callback_url"], "callback_secret" in shown) == (url, False)
+    made = installation.keys("account", "ida", "--callback-secret", "new")["callback_secret"]
+    assert accounts.callback_secret("ida") == made != secret
+    installation.keys("account", "ida", "--callback-secret", "stdin", given=f"{secret}\n")
+    assert accounts.callback_secret("ida") == secret
+    assert installation.keys("account", "ida", "--no-callback")["callback_url"] is None
+    assert accounts.callback_secret("ida") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "message"),
+    [
+        (("--callback-secret", "new"), "", 1, "no callback URL"),
+        (("--callback-secret", "stdin"), "", 1, "no callback secret on standard input"),
+        (("--callback-secret", "stdin"), "geheim\n", 1, "24 to 64 bytes"),
+        (("--callback-url", "calls.example"), "", 1, "a URL is http://"),
+        (("--callback-url", "https://a", "--no-callback"), "", 2, "takes no other option"),
+    ],
+)
+def test_callbacks_that_are_refused(
+    installation: Installation, arguments: tuple[str, ...], given: str, code: int, message: str
+) -> None:
+    installation.keys("add", "--name", "jan")
+    done = installation.run("keys", "account", "jan", "--price", "9", *arguments, given=given)
+    assert (done.returncode, message in done.stderr) == (code, True)
+    assert "geheim" not in done.stderr + done.stdout
+    # Nothing of such a call counts.
+    assert installation.keys("account", "jan")["price_credits"] is None
+
+
 def test_credits(installation: Installation) -> None:
     installation.keys("add", "--name", "fritz")
     assert installation.keys("credits", "fritz") == {"account": "fritz", "metered": False}
@@ -138,6 +203,8 @@ def test_credits(installation: Installation) -> None:
         (("account", "nobody", "--price", "5"), "there is no account 'nobody'"),
         (("rotate", "nobody"), "there is no such key pair"),
         (("revoke", "nobody"), "there is no such key pair"),
+        (("revoke", "kc_nobody"), "there is no such API key"),
+        (("account", "nobody", "--no-callback"), "there is no account 'nobody'"),
     ],
 )
 def test_what_is_not_there(installation: Installation, arguments: tuple[str, ...], message: str) -> None:

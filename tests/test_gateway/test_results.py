@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from gateway.results import SUBJECT_HEADER
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
 from jobs.blobstores.file import FileBlobStore
@@ -73,6 +74,15 @@ def assert_absent(response: TestResponse) -> None:
     body = response.get_json()
     assert body.pop("request_uuid")
     assert body == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
+
+
+@pytest.mark.parametrize(("subject_found", "said"), [(True, "found"), (False, "none")])
+def test_whether_a_subject_was_found(
+    client: FlaskClient, result: Result, paths: ResultPaths, subject_found: bool, said: str
+) -> None:
+    with client.get(paths.path(replace(result, subject_found=subject_found), NEVER)) as response:
+        assert response.data == DATA
+        assert response.headers[SUBJECT_HEADER] == said
 
 
 def test_whole(client: FlaskClient, path: str) -> None:

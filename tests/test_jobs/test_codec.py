@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 from hypothesis import given
@@ -51,14 +52,15 @@ def test_specs(spec: CutoutSpec) -> None:
     assert codec.decode_spec(codec.encode_spec(spec)) == spec
 
 
-@given(COUNT, COUNT, COUNT, TEXT)
-def test_results(width_px: int, height_px: int, size_bytes: int, media_type: str) -> None:
+@given(COUNT, COUNT, COUNT, TEXT, st.booleans())
+def test_results(width_px: int, height_px: int, size_bytes: int, media_type: str, subject_found: bool) -> None:
     result = Result(
         blob=result_key(new_task_uid(), 0, new_token()),
         media_type=media_type,
         width_px=width_px,
         height_px=height_px,
         size_bytes=size_bytes,
+        subject_found=subject_found,
     )
     assert codec.decode_result(codec.encode_result(result)) == result
 
@@ -81,6 +83,14 @@ def test_uploads(width_px: int, height_px: int, size_bytes: int, media_type: str
 @given(st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)))
 def test_deliveries(deliveries: list[Delivery]) -> None:
     assert codec.decode_deliveries(codec.encode_deliveries(deliveries)) == tuple(deliveries)
+
+
+def test_a_result_from_before_subjects_were_noted() -> None:
+    key = result_key(new_task_uid(), 0, new_token())
+    text = json.dumps(
+        {"blob": str(key), "media_type": "image/png", "width_px": 4, "height_px": 3, "size_bytes": 70}
+    )
+    assert codec.decode_result(text).subject_found
 
 
 @given(TEXT, TEXT, st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.ids import new_task_uid, new_token, result_key
 from jobs.record import Result
-from jobs.urls import ResultPaths
+from jobs.urls import Address, ResultPaths
 from tests.test_jobs.build import new_upload
 
 PATHS = ResultPaths(b"k" * 32)
@@ -35,7 +35,18 @@ MAC, EXPIRES, NAME = parts_of(PATH)
 
 
 def test_a_path_opens() -> None:
-    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == (RESULT.blob, "image/png")
+    address = Address(blob=RESULT.blob, media_type="image/png", subject_found=True)
+    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == address
+
+
+def test_a_path_says_that_no_subject_was_found() -> None:
+    path = PATHS.path(replace(RESULT, subject_found=False), EXPIRES_AT)
+    address = PATHS.open(*parts_of(path), now_seconds=0)
+    assert address == Address(blob=RESULT.blob, media_type="image/png", subject_found=False)
+
+
+def test_what_it_says_is_signed() -> None:
+    assert PATHS.open(MAC, EXPIRES, NAME.replace(".png", ".none.png"), now_seconds=0) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +66,8 @@ def test_a_path_opens() -> None:
 def test_every_kind_of_picture_has_a_path(media_type: str) -> None:
     for picture in (replace(RESULT, media_type=media_type), replace(new_upload(), media_type=media_type)):
         parts = parts_of(PATHS.path(picture, EXPIRES_AT))
-        assert PATHS.open(*parts, EXPIRES_AT - 1) == (picture.blob, media_type)
+        address = Address(blob=picture.blob, media_type=media_type, subject_found=True)
+        assert PATHS.open(*parts, EXPIRES_AT - 1) == address
 
 
 def test_the_same_in_every_poll() -> None:
@@ -98,6 +110,8 @@ def test_no_character_can_be_changed(position: int) -> None:
         (MAC, EXPIRES, NAME.removesuffix(".png")),
         (MAC, EXPIRES, NAME.removesuffix("png")),
         (MAC, EXPIRES, NAME.replace(".png", ".exe")),
+        (MAC, EXPIRES, NAME.replace(".png", ".none.none.png")),
+        (MAC, EXPIRES, ".none.png"),
         (MAC, EXPIRES, ".png"),
         (MAC, EXPIRES, f"../{NAME}"),
         (f"{MAC}=", EXPIRES, NAME),

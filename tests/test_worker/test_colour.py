@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from jobs.spec import FileFormat
 from tests.test_worker.test_images import LIMITS, gradient, saved
 from worker.colour import is_rgb_profile, to_srgb
-from worker.encoders import Picture, encode_png
+from worker.encoders import Picture, encode
 from worker.images import read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -59,7 +60,9 @@ def test_a_profile_can_be_kept_with_the_numbers_untouched() -> None:
     assert source.icc_profile == profile
     opaque = np.full(rgb.shape[:2], 255, np.uint8)
     result = Image.open(
-        io.BytesIO(encode_png(Picture(pixels=np.dstack([source.rgb, opaque]), icc_profile=source.icc_profile)))
+        io.BytesIO(
+            encode(Picture(pixels=np.dstack([source.rgb, opaque]), icc_profile=source.icc_profile), FileFormat.PNG)
+        )
     )
     assert result.info["icc_profile"] == profile
 

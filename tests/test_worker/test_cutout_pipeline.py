@@ -130,7 +130,7 @@ def test_no_small_picture_is_too_strange(
     mask: FloatMask, limits: list[int], erode_px: int, mode: Refinement
 ) -> None:
     low, high = limits
-    alpha = alpha_of(
+    frame = run(
         noise(*mask.shape),
         mask,
         background_threshold=low,
@@ -138,7 +138,7 @@ def test_no_small_picture_is_too_strange(
         erode_px=erode_px,
         refinement=mode,
     )
-    levels = to_levels(mask)
+    levels, alpha = filled(frame.mask), filled(frame.alpha)
     trimap = make_trimap(levels, Thresholds(high, low), erode_px)
     if levels.max() < (low or 15):
         assert not alpha.any()

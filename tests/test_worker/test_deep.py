@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from jobs.errors import SourceUndecodable
-from jobs.spec import CutoutSpec, Output, Refinement
+from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from tests.composites import COMPOSITES
 from tests.test_worker.test_colour import SRGB, grey_profile, wide_profile
 from tests.test_worker.test_images import LIMITS, saved
 from tests.test_worker.test_png import by_cv2
 from worker.cutout.arrays import ByteMask, RgbImage, Samples
 from worker.cutout.filters import enlarged, to_levels
-from worker.encoders import encode_png
+from worker.encoders import encode
 from worker.images import SourceImage, read_image
 from worker.png import write_png
 from worker.runner import cut_out
@@ -163,7 +163,7 @@ def test_a_deep_cut_out(mode: Refinement) -> None:
     source = read_deep(deep_png(samples))
     deep = cut_out(source, spec, predict, lambda: None)
     plain = cut_out(SourceImage(rgb=source.rgb, alpha=None), spec, predict, lambda: None).pixels
-    pixels = by_cv2(encode_png(deep))
+    pixels = by_cv2(encode(deep, FileFormat.PNG))
     assert pixels.dtype == np.uint16
     assert deep.dpi == pytest.approx((300, 300), abs=0.02)
     alpha = plain[..., 3]

@@ -31,6 +31,7 @@ ROWS = {model.name: model.files[-1] for model in (ISNET, *REMBG_MODELS)}
 """Each model with the file that rembg releases."""
 GAINS = (9.0, -4.0, 5.0)
 """Of the three channels, all different, so that a wrong mean or divisor shows."""
+PATCH_PX = 32
 
 
 def stand_in(row: WeightsFile) -> Any:
@@ -52,10 +53,13 @@ def stand_in(row: WeightsFile) -> Any:
 
 
 def picture(row: WeightsFile) -> RgbImage:
-    """Every hue and grey from black to white, in the network's own size, so that no resizing differs."""
+    """Many hues, and grey from black to white, in the network's own size, so that no resizing differs.
+
+    They come in patches: a map of single pixels counts as noise.
+    """
     height_px, width_px = row.input_px
-    rng = np.random.default_rng(3)
-    image = rng.integers(0, 256, (height_px, width_px, 3), np.uint8)
+    patches = np.random.default_rng(3).integers(0, 256, (height_px // PATCH_PX, width_px // PATCH_PX, 3), np.uint8)
+    image = patches.repeat(PATCH_PX, axis=0).repeat(PATCH_PX, axis=1)
     image[0, 0], image[0, 1] = 0, 255
     return image
 

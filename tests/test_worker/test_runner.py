@@ -45,6 +45,13 @@ def picture() -> bytes:
     return buffer.getvalue()
 
 
+def dark_picture() -> bytes:
+    """One in which the network finds nothing."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (20, 20, 20)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @dataclass(frozen=True)
 class Bench:
     """A runner with the parts that it works on."""
@@ -112,6 +119,20 @@ def test_a_mask_is_grey(bench: Bench) -> None:
     assert result is not None
     with Image.open(io.BytesIO(bench.blobs.get(result.blob))) as image:
         assert image.mode == "L"
+
+
+@pytest.mark.parametrize("spec", [SPEC, SPEC.model_copy(update={"refinement": Refinement.RAW})])
+def test_a_picture_without_a_subject_is_said_to_have_none(bench: Bench, spec: CutoutSpec) -> None:
+    uids = [bench.submit(data, spec) for data in (picture(), dark_picture())]
+    with capture_logs() as logs:
+        assert bench.run()
+        assert bench.run()
+    assert [noted["subject_found"] for noted in logs if noted["event"] == "item_done"] == [True, False]
+    results = [bench.item(uid).result for uid in uids]
+    assert [result is not None and result.subject_found for result in results] == [True, False]
+    assert results[1] is not None
+    with Image.open(io.BytesIO(bench.blobs.get(results[1].blob))) as image:
+        assert not np.asarray(image).any()
 
 
 def test_the_source_can_be_kept(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.cutout.arrays import ByteMask, Bytes, FloatMask
+from worker.cutout.geometry import fitted
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
@@ -16,6 +17,12 @@ Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 def shrunk(image: Array, height_px: int, width_px: int) -> Array:
     """The image made smaller, each pixel the mean of what it covers."""
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
+
+
+def reduced(image: Array, long_side_px: int) -> Array:
+    """The image shrunk to fit a long side; as it is where it does."""
+    height_px, width_px = image.shape[:2]
+    return shrunk(image, *fitted(height_px, width_px, long_side_px))
 
 
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:

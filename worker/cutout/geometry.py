@@ -34,6 +34,11 @@ class Region:
         return self.right_px - self.left_px
 
     @property
+    def area_px(self) -> int:
+        """Pixels in the region."""
+        return self.height_px * self.width_px
+
+    @property
     def index(self) -> tuple[slice, slice]:
         """What selects the region from an array."""
         return slice(self.top_px, self.bottom_px), slice(self.left_px, self.right_px)

@@ -14,9 +14,12 @@ from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
 from worker.cutout.compose import combined, compose, with_own_colours
 from worker.cutout.foreground import estimate_foreground
 from worker.cutout.geometry import Region, region_of
+from worker.cutout.parts import clean_parts
+from worker.cutout.second_look import look_again
 from worker.cutout.segment import Predict, segment
 from worker.cutout.softness import is_soft
-from worker.cutout.trimap import Thresholds, holds_subject, keep_known, make_trimap, tells_apart
+from worker.cutout.tidy import tidied
+from worker.cutout.trimap import NO_THRESHOLDS, Thresholds, holds_subject, keep_known, make_trimap, tells_apart
 
 Filled = TypeVar("Filled")
 
@@ -38,6 +41,9 @@ class Frame:
     region: Region | None = None
     mask: ByteMask | None = None
     """How surely each pixel belongs to the subject; 8 bits, for it may be as large as the picture."""
+
+    subject_found: bool | None = None
+    """Whether the mask shows anything; where it does not, alpha is 0 everywhere."""
 
     refined: bool = False
     """Whether alpha and colours are estimated from colour."""
@@ -67,11 +73,16 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
         in the picture, and what `predict` raises.
     """
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
+    raw = spec.refinement is Refinement.RAW
     before = (
         select_region(spec.box),
         find_subject(predict),
+        *(() if spec.box else (look_closer(predict),)),
+        *(() if raw else (change_mask(clean_parts),)),
+        *((change_mask(tidied),) if spec.tidy_mask else ()),
+        notice_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(spec.refinement, thresholds),
-        estimate_alpha(thresholds, spec.erode_px),
+        take_mask if raw else estimate_alpha(thresholds, spec.erode_px),
     )
     if spec.output is Output.MASK:
         return (*before, give_mask, restore_size)
@@ -107,6 +118,21 @@ def find_subject(predict: Predict) -> Step:
     return lambda frame: replace(frame, mask=segment(predict, frame.picture, filled(frame.region)))
 
 
+def look_closer(predict: Predict) -> Step:
+    """A step that changes `mask` where a second look of the network gains."""
+    return lambda frame: replace(frame, mask=look_again(predict, frame.picture, filled(frame.mask)))
+
+
+def change_mask(change: Callable[[ByteMask], ByteMask]) -> Step:
+    """A step that makes another `mask` of the one there is."""
+    return lambda frame: replace(frame, mask=change(filled(frame.mask)))
+
+
+def notice_subject(thresholds: Thresholds) -> Step:
+    """A step that fills `subject_found`."""
+    return lambda frame: replace(frame, subject_found=holds_subject(filled(frame.mask), thresholds))
+
+
 def choose_refinement(refinement: Refinement, thresholds: Thresholds) -> Step:
     """A step that fills `refined`: as the spec says, or by the width of the soft zone."""
 
@@ -122,9 +148,9 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
 
     def step(frame: Frame) -> Frame:
+        if not filled(frame.subject_found):
+            return take_mask(frame)
         mask = filled(frame.mask)
-        if not holds_subject(mask, thresholds):
-            return replace(frame, alpha=np.zeros_like(mask))
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
             alpha = mask
@@ -135,6 +161,12 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         return replace(frame, alpha=keep_known(alpha, trimap))
 
     return step
+
+
+def take_mask(frame: Frame) -> Frame:
+    """A step that fills `alpha` with the mask as it is; with 0 where no subject was found."""
+    mask = filled(frame.mask)
+    return replace(frame, alpha=mask if filled(frame.subject_found) else np.zeros_like(mask))
 
 
 def clean_colours(frame: Frame) -> Frame:

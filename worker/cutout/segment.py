@@ -30,8 +30,13 @@ def segment(predict: Predict, picture: RgbImage, region: Region) -> ByteMask:
     """
     height_px, width_px = picture.shape[:2]
     seen = with_context(region, height_px, width_px)
-    view = np.ascontiguousarray(picture[seen.index])
+    return look_at(predict, picture, seen)[region.seen_from(seen).index]
+
+
+def look_at(predict: Predict, picture: RgbImage, region: Region) -> ByteMask:
+    """What the network sees in a region, when it is shown that alone; otherwise as `segment`."""
+    view = np.ascontiguousarray(picture[region.index])
     mask = predict(view)
     if mask.shape != view.shape[:2]:
         raise ValueError(f"the mask is {mask.shape}, the picture is {view.shape[:2]}")
-    return mask[region.seen_from(seen).index]
+    return mask

@@ -31,6 +31,10 @@ class Thresholds:
     background: int
 
 
+NO_THRESHOLDS: Final = Thresholds(foreground=255, background=0)
+"""With these nothing is known."""
+
+
 def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
     """Whether any pixel of the mask reaches the background threshold."""
     return bool(mask.max() >= (thresholds.background or EMPTY_LEVEL))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.cutout.arrays import ByteMask, Floats, RgbImage
+from worker.cutout.contrast import stretched
 from worker.models.row import OutputKind, WeightsFile
 
 
@@ -71,6 +72,5 @@ def _probability(output: Floats, row: WeightsFile) -> Floats:
     if row.output is OutputKind.LOGIT:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * output)), np.float32)
     if row.output is OutputKind.RANGE:
-        low, high = float(output.min()), float(output.max())
-        return (output - low) / (high - low) if high - low > row.least_range else np.zeros_like(output)
+        return stretched(output, row.least_range)
     return output

@@ -23,7 +23,7 @@ def run(settings: NetworkSettings, *arguments: str) -> subprocess.CompletedProce
         "KEYCUT_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "benchmarks/gpu.py", "--model", "tiny", *arguments]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--model", "tiny", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
 
 

@@ -1,0 +1,187 @@
+"""The protocol over HTTP: `POST /v1`, one JSON object for all tasks of a request."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from gateway.account_book import Account
+from gateway.limits import RateExceeded
+from gateway.runware import faults
+from gateway.runware.authentication import Gatekeeper, key_in_header
+from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
+from gateway.runware.messages import read_message
+from gateway.runware.outcomes import JsonObject, Outcome, Pending, message_of, status_of
+from gateway.runware.services import Caller
+from gateway.runware.tasks import PING, RunwareTasks, authenticated, pong
+from gateway.settings import GatewaySettings
+from gateway.wait import NoPlaceToWait, Place, Waits
+from jobs.errors import LedgerUnavailable, ServiceUnavailable
+
+PATH: Final = "/v1"
+
+_LOG: Final = structlog.get_logger()
+_LARGE_AT_ONCE: Final = 2
+"""Large bodies that are parsed at a time: one costs several times its size while it is."""
+_LARGE_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunwareApi:
+    """The façade over HTTP."""
+
+    settings: GatewaySettings
+    gatekeeper: Gatekeeper
+    tasks: RunwareTasks
+    waits: Waits
+    large: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_LARGE_AT_ONCE))
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("runware", __name__)
+        for methods, view in (
+            (["POST"], self.post),
+            (["GET"], self.get),
+            (["PUT", "PATCH", "DELETE", "OPTIONS"], self.other),
+        ):
+            routes.add_url_rule(PATH, view.__name__, view, methods=methods, provide_automatic_options=False)
+        routes.register_error_handler(Exception, self.refuse)
+        return routes
+
+    def get(self) -> Response:
+        """Refuse a GET that asks for no WebSocket."""
+        answer = self.refuse(faults.UpgradeRequired())
+        answer.headers["Upgrade"] = "websocket"
+        return answer
+
+    def other(self) -> Response:
+        """Refuse a method."""
+        answer = self.refuse(faults.MethodNotAllowed())
+        answer.allow.update(("GET", "HEAD", "POST"))
+        return answer
+
+    def post(self) -> Response:
+        """Answer a request, once all of its tasks are answered.
+
+        Raises:
+            RequestFault: the request as a whole is at fault; `refuse` turns it into an answer.
+        """
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise faults.EncodingNotSupported
+        with ExitStack() as places:
+            place = _LazyPlace(self.waits, places)
+            with self._received() as elements:
+                if all(task.get("taskType") == PING for task in elements):
+                    return self._answer([pong() for _ in elements])
+                try:
+                    account = self._let_in(elements)
+                except (faults.KeyMissing, faults.KeyUnknown, RateExceeded, ServiceUnavailable) as error:
+                    outcome, body = key_refusal(error)
+                    return self._answer([outcome], body)
+                if not elements:
+                    return self._answer([authenticated(str(uuid.uuid4()))])
+                caller = Caller(account=account, base_url=self._base_url(), take_place=place.take)
+                # Each picture is let go of as soon as its task is accepted.
+                begun = [self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements))]
+            return self._answer(_settled(begun, place))
+
+    def refuse(self, error: Exception) -> Response:
+        """An answer to a request that is wrong as a whole."""
+        if isinstance(error, RequestEntityTooLarge):
+            error = faults.RequestTooLarge(self.settings.max_runware_body_bytes)
+        elif isinstance(error, HTTPException):
+            error = faults.RequestUnreadable("the body cannot be read")
+        elif not isinstance(error, faults.RequestFault | ServiceUnavailable | NoPlaceToWait):
+            _LOG.error("a fault of this server", exc_info=error)
+        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        return self._answer([refusal(error, {})])
+
+    @contextmanager
+    def _received(self) -> Iterator[list[JsonObject]]:
+        """The tasks of the request. A large body waits on disk until there is memory for it, and for its pictures.
+
+        Raises:
+            RequestUnreadable: it holds no tasks.
+            NoPlaceToWait: there was no memory for it in time.
+        """
+        request.max_content_length = self.settings.max_runware_body_bytes
+        with tempfile.SpooledTemporaryFile(self.settings.body_memory_bytes) as file, ExitStack() as held:
+            shutil.copyfileobj(request.stream, file)
+            if file.tell() > self.settings.body_memory_bytes:
+                if not self.large.acquire(timeout=_LARGE_SECONDS):
+                    raise NoPlaceToWait
+                held.callback(self.large.release)
+            file.seek(0)
+            yield read_message(file.read(), self.settings.max_runware_tasks)
+
+    def _let_in(self, elements: list[JsonObject]) -> Account:
+        """The caller's account; the element that names the key is taken away, and counts before the header."""
+        api_key: object = key_in_header(request.headers.get("Authorization"))
+        if elements[0].get("taskType") == AUTHENTICATION:
+            api_key = elements.pop(0).get("apiKey")
+        return self.gatekeeper.account_of(api_key, request.remote_addr)
+
+    def _base_url(self) -> str:
+        return self.settings.public_url or request.host_url.rstrip("/")
+
+    def _answer(self, outcomes: Sequence[Outcome], body: Any = None) -> Response:
+        answer = jsonify(body or message_of(outcomes))
+        answer.status_code = status_of(outcomes)
+        passing = [outcome for outcome in outcomes if outcome.passing]
+        if passing and answer.status_code != HTTPStatus.OK:
+            seconds = max(outcome.retry_after_seconds or self.settings.retry_after_seconds for outcome in passing)
+            answer.headers["Retry-After"] = str(seconds)
+        return answer
+
+
+class _LazyPlace:
+    """A place to wait, taken when the first task asks for it, and left with the block that `places` is of."""
+
+    def __init__(self, waits: Waits, places: ExitStack) -> None:
+        self._waits, self._places = waits, places
+        self.place: Place | None = None
+
+    def take(self) -> bool:
+        """Whether there is a place."""
+        if self.place is None:
+            try:
+                self.place = self._places.enter_context(self._waits.place())
+            except NoPlaceToWait:
+                return False
+        return True
+
+
+def _settled(begun: Sequence[Outcome | Pending], places: _LazyPlace) -> list[Outcome]:
+    """Every outcome in the order of the request, once what is waited for is there, or its time is over."""
+    begun_at_seconds = time.monotonic()
+    waiting = [pending for pending in begun if isinstance(pending, Pending)]
+    settled: dict[int, Outcome] = {}
+    for wait_seconds in sorted({pending.wait_seconds for pending in waiting}):
+        group = [pending for pending in waiting if pending.wait_seconds == wait_seconds]
+        left_seconds = max(0.0, begun_at_seconds + wait_seconds - time.monotonic())
+        for pending, outcome in zip(group, _after_waiting(group, left_seconds, places.place), strict=True):
+            settled[id(pending)] = outcome
+    return [settled[id(outcome)] if isinstance(outcome, Pending) else outcome for outcome in begun]
+
+
+def _after_waiting(group: Sequence[Pending], wait_seconds: float, place: Place | None) -> list[Outcome]:
+    if place is None:
+        raise ValueError("nothing is waited for without a place")
+    uids = [pending.uid for pending in group]
+    try:
+        found = place.find(group[0].account, uids, wait_seconds, for_all=True)
+    except LedgerUnavailable as error:
+        return [refusal(error, pending.echo) for pending in group]
+    return [pending.settle(task) or pending.give_up() for pending, task in zip(group, found, strict=True)]

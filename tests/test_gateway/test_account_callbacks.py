@@ -1,0 +1,155 @@
+"""Callbacks as a setting of an account: its secret is shown once, lies encrypted, and every task tells its end."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook
+
+from gateway.account_book import ACCOUNTS, KeyTable, new_callback_secret
+from gateway.account_records import AccountError
+from gateway.accounts import Accounts
+from jobs.errands import ErrandKind
+from tests.test_gateway.harness import ACCOUNT, Harness
+from tests.test_jobs.build import take_errand
+
+MASTER_KEY = bytes(32)
+URL = "https://calls.example/done?key=hidden"
+SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
+
+
+@pytest.fixture
+def accounts(key_table: KeyTable) -> Accounts:
+    accounts = Accounts(key_table, MASTER_KEY)
+    accounts.add("anna", public_key="one")
+    return accounts
+
+
+def test_the_secret_is_made_with_the_first_url_and_stays(accounts: Accounts) -> None:
+    made = accounts.set_callback("anna", URL)
+    assert made.callback_secret is not None
+    assert Webhook(made.callback_secret).sign("id", datetime.now(UTC), "{}")
+    assert accounts.callback_secret("anna") == made.callback_secret
+    moved = accounts.set_callback("anna", "http://other.example")
+    assert (moved.callback_url, moved.callback_secret) == ("http://other.example", None)
+    assert accounts.callback_secret("anna") == made.callback_secret
+
+
+def test_another_secret_takes_its_place(accounts: Accounts) -> None:
+    accounts.set_callback("anna", URL)
+    assert accounts.set_callback("anna", secret=SECRET).callback_secret == SECRET
+    assert accounts.callback_secret("anna") == SECRET
+    assert accounts.record("anna").callback_url == URL
+
+
+def test_every_key_of_the_account_knows_the_url(accounts: Accounts) -> None:
+    api_key = accounts.add_bearer("anna").api_key
+    accounts.set_callback("anna", URL)
+    signer, bearer = accounts.find("one"), accounts.find_bearer(api_key)
+    assert signer is not None
+    assert bearer is not None
+    assert signer.callback_url == bearer.callback_url == URL
+
+
+def test_it_can_be_dropped(accounts: Accounts) -> None:
+    accounts.set_callback("anna", URL)
+    accounts.drop_callback("anna")
+    assert accounts.record("anna").callback_url is None
+    assert accounts.callback_secret("anna") is None
+    with pytest.raises(AccountError, match="no callback URL"):
+        accounts.set_callback("anna", secret=SECRET)
+    again = accounts.set_callback("anna", URL)
+    assert again.callback_secret == accounts.callback_secret("anna")
+
+
+def test_terms_and_callback_leave_each_other_alone(accounts: Accounts) -> None:
+    accounts.set_callback("anna", URL, SECRET)
+    accounts.change("anna", active=False, from_defaults=True)
+    assert accounts.record("anna").callback_url == URL
+    accounts.set_callback("anna", "https://other.example")
+    assert not accounts.record("anna").active
+
+
+def test_nothing_shows_the_secret(accounts: Accounts, key_table: KeyTable) -> None:
+    made = accounts.set_callback("anna", URL, SECRET)
+    assert SECRET.removeprefix("whsec_") not in key_table.all(ACCOUNTS)["anna"]
+    assert SECRET not in (shown := repr((accounts, made, accounts.record("anna"), accounts.find("one"))))
+    assert "hidden" not in shown
+
+
+def test_a_secret_counts_for_its_own_account_and_master_key_only(accounts: Accounts, key_table: KeyTable) -> None:
+    accounts.set_callback("anna", URL)
+    key_table.add(ACCOUNTS, "bert", key_table.all(ACCOUNTS)["anna"])
+    with pytest.raises(AccountError, match="cannot be read"):
+        accounts.callback_secret("bert")
+    with pytest.raises(AccountError, match="cannot be read"):
+        Accounts(key_table, b"\1" * 32).callback_secret("anna")
+
+
+def test_accounts_that_have_none(accounts: Accounts) -> None:
+    assert accounts.callback_secret("anna") is None
+    assert accounts.callback_secret("nobody") is None
+    for change in (accounts.set_callback, accounts.drop_callback):
+        with pytest.raises(AccountError, match="no account 'bert'"):
+            change("bert")
+
+
+def test_secrets_that_are_made_have_the_form_that_is_asked_for(accounts: Accounts) -> None:
+    assert new_callback_secret() != new_callback_secret()
+    accounts.set_callback("anna", URL, new_callback_secret())
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "whsec_",
+        "whsec_" + base64.b64encode(bytes(23)).decode(),
+        "whsec_" + base64.b64encode(bytes(65)).decode(),
+        SECRET.removeprefix("whsec_"),
+        SECRET + "\n",
+        SECRET.replace("A", "ä"),
+        "whpk_" + SECRET.removeprefix("whsec_"),
+    ],
+)
+def test_secrets_that_are_refused(accounts: Accounts, secret: str) -> None:
+    with pytest.raises(AccountError, match="24 to 64 bytes") as caught:
+        accounts.set_callback("anna", URL, secret)
+    assert not secret or secret[6:] == "" or secret not in str(caught.value)
+    assert accounts.record("anna").callback_url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "calls.example",
+        "ftp://calls.example",
+        "https://",
+        "https:///x",
+        "https://user@calls.example",
+        "https://a b",
+    ],
+)
+def test_urls_that_are_refused(accounts: Accounts, url: str) -> None:
+    with pytest.raises(AccountError, match="http://"):
+        accounts.set_callback("anna", url)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_task_of_the_first_protocol_tells_its_end(gateway: Harness, *, batch: bool) -> None:
+    gateway.accounts.set_callback(ACCOUNT, URL)
+    uid = gateway.submit_batch(2) if batch else gateway.submit()
+    for _ in range(2 if batch else 1):
+        assert gateway.store.errands_due() == 0
+        gateway.finish_one()
+    errand = take_errand(gateway.store)
+    assert (errand.kind, errand.task, errand.account, errand.url) == (ErrandKind.CALLBACK, uid, ACCOUNT, URL)
+    assert gateway.store.errands_due() == 0
+
+
+def test_without_the_setting_nothing_is_told(memory_gateway: Harness) -> None:
+    memory_gateway.submit()
+    memory_gateway.finish_one()
+    assert memory_gateway.store.errands_due() == 0

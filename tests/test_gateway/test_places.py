@@ -1,0 +1,87 @@
+"""Places to wait: what a call takes that must have its answer at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from gateway.query import Tasks
+from gateway.wait import NoPlaceToWait, Waits
+from jobs.ids import TaskUid, parse_task_uid
+from jobs.record import Task, TaskStatus
+from jobs.urls import ResultPaths
+from tests.test_gateway.harness import ACCOUNT, Harness
+
+LONG_SECONDS = 20.0
+SOON_SECONDS = 2.0
+
+
+def waits_of(gateway: Harness, at_once: int) -> Waits:
+    paths = ResultPaths(gateway.settings.master_key_bytes())
+    return Waits(Tasks(store=gateway.store, paths=paths, retention_seconds=1), gateway.events, at_once)
+
+
+def submit(gateway: Harness) -> TaskUid:
+    return parse_task_uid(gateway.submit())
+
+
+def statuses(found: tuple[Task | None, ...]) -> list[TaskStatus]:
+    return [cast("Task", task).status for task in found]
+
+
+def test_no_place_is_told_before_anything_is_done(memory_gateway: Harness) -> None:
+    waits = waits_of(memory_gateway, at_once=1)
+    with waits.place(), pytest.raises(NoPlaceToWait), waits.place():
+        raise AssertionError("there was a place")
+    with waits.place():
+        pass
+
+
+def test_a_place_is_free_again_after_an_error(memory_gateway: Harness) -> None:
+    waits = waits_of(memory_gateway, at_once=1)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), waits.place():
+            raise ZeroDivisionError
+
+
+def test_both_ways_of_waiting_share_the_places(memory_gateway: Harness) -> None:
+    waits = waits_of(memory_gateway, at_once=1)
+    uid = submit(memory_gateway)
+    with waits.place():
+        started_at = time.monotonic()
+        assert statuses(waits.find(ACCOUNT, [uid], LONG_SECONDS)) == [TaskStatus.QUEUING]
+        assert time.monotonic() - started_at < SOON_SECONDS
+
+
+@pytest.mark.parametrize("for_all", [False, True])
+def test_it_waits_for_one_task_or_for_all(gateway: Harness, *, for_all: bool) -> None:
+    waits = waits_of(gateway, at_once=1)
+    uids = [submit(gateway), submit(gateway)]
+    answered = threading.Event()
+
+    def wait() -> tuple[Task | None, ...]:
+        with waits.place() as place:
+            found = place.find(ACCOUNT, uids, LONG_SECONDS, for_all=for_all)
+        answered.set()
+        return found
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(wait)
+        gateway.finish_one()
+        assert answered.wait(0.3 if for_all else SOON_SECONDS) is not for_all
+        gateway.finish_one()
+        found = future.result(SOON_SECONDS)
+    assert statuses(found)[0] is TaskStatus.FINISHED
+    assert not for_all or statuses(found)[1] is TaskStatus.FINISHED
+
+
+def test_the_time_is_kept(memory_gateway: Harness) -> None:
+    uids = [submit(memory_gateway), submit(memory_gateway)]
+    memory_gateway.finish_one()
+    with waits_of(memory_gateway, at_once=1).place() as place:
+        found = place.find(ACCOUNT, uids, 0.1, for_all=True)
+    assert statuses(found) == [TaskStatus.FINISHED, TaskStatus.QUEUING]

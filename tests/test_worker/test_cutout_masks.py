@@ -1,0 +1,118 @@
+"""What happens to the network's map before the trimap, through the whole pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from jobs.spec import Box, CutoutSpec, Output, Refinement
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from worker.cutout.tidy import tidied
+
+HEIGHT_PX, WIDTH_PX = 240, 320
+
+in_each_mode = pytest.mark.parametrize("mode", list(Refinement))
+
+
+def go_on() -> None:
+    """The check of a caller that never stops the work."""
+
+
+class Network:
+    """Sees how blue each pixel is, and counts."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def __call__(self, view: RgbImage) -> ByteMask:
+        self.runs += 1
+        return view[..., 2].copy()
+
+
+def picture(mask: ByteMask) -> RgbImage:
+    noise = np.random.default_rng(0).integers(0, 256, (*mask.shape, 2), np.uint8)
+    return np.dstack([noise, mask])
+
+
+def subject(radius_px: int = 100, level: int = 255) -> ByteMask:
+    mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
+    cv2.circle(mask, (160, 120), radius_px, level, -1)
+    return cv2.GaussianBlur(mask, (0, 0), 2).astype(np.uint8)
+
+
+def run(mask: ByteMask, network: Network | None = None, **parameters: Any) -> Frame:
+    spec = CutoutSpec(model="blue", **parameters)
+    return run_steps(steps_for(spec, network or Network()), Frame(picture=picture(mask)), go_on)
+
+
+class TestSecondLook:
+    @in_each_mode
+    @pytest.mark.parametrize(("radius_px", "runs"), [(30, 2), (100, 1)])
+    def test_only_a_small_subject_gets_one(self, mode: Refinement, radius_px: int, runs: int) -> None:
+        network = Network()
+        run(subject(radius_px), network, refinement=mode)
+        assert network.runs == runs
+
+    def test_a_box_is_the_look_already(self) -> None:
+        network = Network()
+        run(subject(30), network, box=Box(left_px=0, top_px=0, right_px=WIDTH_PX, bottom_px=HEIGHT_PX))
+        assert network.runs == 1
+
+
+class TestRaw:
+    def test_alpha_is_the_map(self) -> None:
+        mask = subject()
+        cutout = filled(run(mask, refinement="raw", foreground_threshold=140, background_threshold=120).result)
+        assert np.array_equal(cutout[..., 3], mask)
+
+    def test_colours_are_the_pictures_and_0_where_nothing_is_seen(self) -> None:
+        mask = subject()
+        cutout = filled(run(mask, refinement="raw").result)
+        assert np.array_equal(cutout[mask > 0, :3], picture(mask)[mask > 0])
+        assert not cutout[mask == 0].any()
+
+    def test_specks_stay(self) -> None:
+        mask = subject(60)
+        mask[3:5, 3:5] = 255
+        assert filled(run(mask, refinement="raw").alpha)[3, 3] == 255
+        assert filled(run(mask, refinement="off", erode_px=0).alpha)[3, 3] == 0
+
+
+class TestTidyMask:
+    def test_raw_and_tidy_is_the_tidied_map(self) -> None:
+        assert np.array_equal(filled(run(subject(), refinement="raw", tidy_mask=True).alpha), tidied(subject()))
+
+    @in_each_mode
+    def test_islands_go(self, mode: Refinement) -> None:
+        mask = subject()
+        mask[118:123, 28:33] = 255
+        tidy, untidy = (
+            filled(run(mask, refinement=mode, erode_px=0, tidy_mask=tidy).alpha)[120, 30] for tidy in (True, False)
+        )
+        assert (tidy, untidy) == (0, 255)
+
+
+class TestSubjectFound:
+    @in_each_mode
+    def test_nothing_is_transparent_and_said(self, mode: Refinement) -> None:
+        frame = run(subject(level=14), refinement=mode)
+        assert frame.subject_found is False
+        assert not filled(frame.result).any()
+
+    @in_each_mode
+    def test_something_is_said(self, mode: Refinement) -> None:
+        frame = run(subject(), refinement=mode, output=Output.MASK)
+        assert frame.subject_found is True
+        assert filled(frame.result).max() == 255
+
+    def test_below_the_background_threshold_there_is_nothing(self) -> None:
+        assert run(subject(level=90), background_threshold=100).subject_found is False
+
+    def test_thresholds_say_nothing_of_the_map_as_it_is(self) -> None:
+        frame = run(subject(level=90), background_threshold=100, refinement="raw")
+        assert frame.subject_found is True
+        assert filled(frame.result)[..., 3].max() == 90

@@ -1,0 +1,174 @@
+"""When the network looks again, what is taken from it, and that no seam shows.
+
+In the made pictures a pixel's own level says how surely it belongs to the subject, so that a look at a part of the
+picture can be told from a look at all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.cutout.geometry import Region
+from worker.cutout.second_look import fused, look_again, soft_share
+
+HEIGHT_PX, WIDTH_PX = 400, 600
+
+
+def disc(radius_px: int, level: int = 255, blur_px: float = 0, x: int = 300, y: int = 200) -> ByteMask:
+    """A map with one round subject."""
+    mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
+    cv2.circle(mask, (x, y), radius_px, level, -1)
+    if blur_px:
+        mask = cv2.GaussianBlur(mask, (0, 0), blur_px).astype(np.uint8)
+    return mask
+
+
+def picture_of(mask: ByteMask) -> RgbImage:
+    return np.dstack([mask] * 3)
+
+
+class Network:
+    """Answers with what the picture shows, changed in some way, and counts."""
+
+    def __init__(self, change: Callable[[ByteMask], ByteMask] = lambda mask: mask) -> None:
+        self.change = change
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, view: RgbImage) -> ByteMask:
+        self.seen.append(view.shape)
+        return self.change(view[..., 0].copy())
+
+
+def test_a_small_subject_is_looked_at_once_more_and_comes_out_sharper() -> None:
+    truth, network = disc(60), Network()
+    result = look_again(network, picture_of(truth), disc(60, blur_px=4))
+    (height_px, width_px, _) = network.seen[0]
+    assert len(network.seen) == 1
+    # 120 px of subject, and a quarter of it around.
+    assert 180 <= height_px <= 200
+    assert 180 <= width_px <= 200
+    assert np.abs(result.astype(int) - truth).max() <= 1
+
+
+@pytest.mark.parametrize("radius_px", [190, 250])
+def test_a_large_subject_is_not_looked_at_again(radius_px: int) -> None:
+    mask, network = disc(radius_px, blur_px=2), Network()
+    assert look_again(network, picture_of(mask), mask) is mask
+    assert not network.seen
+
+
+@pytest.mark.parametrize("level", [0, 20])
+def test_nothing_is_not_looked_at_again(level: int) -> None:
+    mask, network = np.full((HEIGHT_PX, WIDTH_PX), level, np.uint8), Network()
+    assert look_again(network, picture_of(mask), mask) is mask
+    assert not network.seen
+
+
+def test_neither_is_a_picture_that_is_too_small_to_show_more() -> None:
+    mask, network = np.zeros((40, 60), np.uint8), Network()
+    mask[15:25, 20:30] = 255
+    assert look_again(network, picture_of(mask), mask) is mask
+    assert not network.seen
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(disc(60, blur_px=1), lambda m: cv2.GaussianBlur(m, (0, 0), 8), id="softer"),
+        pytest.param(disc(60, blur_px=4), lambda m: cv2.erode(m, np.ones((15, 15))), id="a part is lost"),
+        pytest.param(disc(60, blur_px=2), lambda m: cv2.dilate(m, np.ones((41, 41))), id="a neighbour is taken"),
+        pytest.param(
+            disc(60, blur_px=1),
+            lambda m: cv2.GaussianBlur(cv2.dilate(m, np.ones((15, 15))), (0, 0), 1),
+            id="larger and hardly surer",
+        ),
+        pytest.param(disc(60, blur_px=4), np.zeros_like, id="nothing"),
+    ],
+)
+def test_a_second_map_that_may_be_worse_is_refused(
+    first: ByteMask, second: Callable[[ByteMask], ByteMask]
+) -> None:
+    network = Network(second)
+    assert look_again(network, picture_of(disc(60)), first) is first
+    assert len(network.seen) == 1
+
+
+def test_a_map_of_another_size_is_refused_loudly() -> None:
+    with pytest.raises(ValueError, match="mask is"):
+        look_again(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
+
+
+def half_found() -> ByteMask:
+    """A subject of which the network is sure above, and sees a shadow below."""
+    mask = disc(150)
+    mask[200:] //= 4
+    return mask
+
+
+def test_a_half_found_subject_may_grow_where_the_network_becomes_sure() -> None:
+    truth, network = disc(150), Network()
+    assert np.abs(look_again(network, picture_of(truth), half_found()).astype(int) - truth).max() <= 1
+    assert len(network.seen) == 1
+    # The box is that of all that was seen, of which the sure half is the upper one.
+    assert network.seen[0][0] == HEIGHT_PX
+
+
+def test_it_may_not_where_the_network_stays_unsure() -> None:
+    first, network = half_found(), Network(lambda mask: (mask * np.float32(0.7)).astype(np.uint8))
+    assert look_again(network, picture_of(disc(150)), first) is first
+
+
+class TestHardlyAnything:
+    """The first look leaves a shadow that is nowhere likely to be subject."""
+
+    shadow = disc(40, level=60)
+
+    def test_a_sure_subject_is_taken(self) -> None:
+        assert look_again(Network(), picture_of(disc(40)), self.shadow).max() == 255
+
+    def test_a_sure_nothing_is_taken(self) -> None:
+        assert look_again(Network(np.zeros_like), picture_of(self.shadow), self.shadow).max() < 15
+
+    def test_another_shadow_is_not(self) -> None:
+        assert look_again(Network(), picture_of(disc(40, level=100)), self.shadow) is self.shadow
+
+
+@pytest.mark.parametrize(
+    "region",
+    [Region(100, 80, 500, 320), Region(0, 80, 500, 400), Region(0, 0, 600, 400), Region(299, 199, 301, 201)],
+)
+def test_no_seam_shows_at_the_border_of_the_look(region: Region) -> None:
+    first = np.full((HEIGHT_PX, WIDTH_PX), 40, np.uint8)
+    second = np.full((region.height_px, region.width_px), 240, np.uint8)
+    whole = fused(first, second, region).astype(int)
+    steepest = max(np.abs(np.diff(whole, axis=axis)).max(initial=0) for axis in (0, 1))
+    fade_px = max(region.height_px, region.width_px) / 12
+    assert steepest <= max(1, 200 / fade_px + 1)
+    outside = np.ones(first.shape, bool)
+    outside[region.index] = False
+    assert (whole[outside] == 40).all()
+    if fade_px > 1:
+        assert whole[200, 300] == 240
+
+
+def test_at_the_pictures_own_edge_nothing_fades() -> None:
+    first, second = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8), np.full((200, 600), 255, np.uint8)
+    whole = fused(first, second, Region(0, 200, 600, 400))
+    assert (whole[-1] == 255).all()
+    assert (whole[300, [0, -1]] == 255).all()
+    assert whole[200].max() < 10
+
+
+def test_equal_maps_stay_as_they_are() -> None:
+    mask, region = disc(120, blur_px=9), Region(50, 20, 550, 390)
+    assert np.array_equal(fused(mask, mask[region.index].copy(), region), mask)
+
+
+@pytest.mark.parametrize(("level", "share"), [(0, 0.0), (25, 0.0), (26, 1.0), (229, 1.0), (230, 0.0), (255, 0.0)])
+def test_soft_is_what_is_neither_sure_nor_absent(level: int, share: float) -> None:
+    assert soft_share(np.full((4, 4), level, np.uint8)) == share

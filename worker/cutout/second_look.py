@@ -1,0 +1,178 @@
+"""A second look of the network: where the first one found the subject, larger.
+
+A network sees each picture at one size, so a subject that fills little of it comes out coarse, and half of one
+may be missed. The second look takes what was found with its surroundings. It is not better by nature: it is taken
+only where the two maps by themselves say so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.cutout import levels
+from worker.cutout.arrays import ByteMask, RgbImage
+from worker.cutout.filters import reduced
+from worker.cutout.geometry import Region
+from worker.cutout.segment import Predict, look_at
+
+MEASURED_SIDE_PX: Final = 800
+"""Boxes and shares are measured on maps of this size."""
+
+UNSURE_SHARE: Final = 0.25
+"""A map with a larger share of soft pixels is no cut-out of a sharp subject; those have 0.02 to 0.2."""
+
+PART_OF_LARGEST: Final = 0.05
+"""Connected parts smaller than this share of the largest do not widen the box."""
+
+PADDING: Final = 0.25
+"""Surroundings on each side, as a share of the box's longer side. Half of it has lost parts of subjects."""
+
+LEAST_SIDE_PX: Final = 64
+"""A box with a shorter side has no more to show than the first look saw."""
+
+STRIP_ROWS: Final = 256
+"""Rows that are faded at once, which bounds the memory."""
+
+Ramp: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bargain:
+    """When a second look is worth a run of the network, and when its map is taken."""
+
+    level: int
+    """Pixels from this level on make the box."""
+    most_of_picture: float
+    """A box that covers a larger share of the picture shows nothing that was not seen."""
+    softness: float
+    """The second map's share of soft pixels may be so many times the first map's."""
+    growth: float
+    """The subject's area may be so many times the first map's."""
+
+
+SMALL: Final = Bargain(level=levels.LIKELY, most_of_picture=0.6, softness=1.0, growth=1.25)
+"""The subject is found, and small: more detail is wanted, not another subject."""
+
+UNSURE: Final = Bargain(level=levels.SEEN, most_of_picture=0.9, softness=0.8, growth=2.5)
+"""The subject is half found: it may grow, if the map becomes surer by far."""
+
+LEAST_GROWTH: Final = 0.9
+"""A second map that lost more than a tenth of the subject is not taken."""
+
+PLAIN_GROWTH: Final = 1.1
+CLEARLY_SURER: Final = 0.8
+"""A subject that grows by more has to be that much surer: a neighbour may have been taken along."""
+
+
+def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
+    """The map of a picture, with a closer look's in its place where the maps say that this one is better.
+
+    The network runs once at most.
+
+    Args:
+        predict: the network.
+        picture: (height, width, 3) uint8.
+        mask: (height, width) uint8, what the network saw in the whole picture.
+
+    Returns:
+        (height, width) uint8; `mask` itself where no look was taken.
+
+    Raises:
+        ValueError: `predict` gave a mask of another size than its picture.
+    """
+    small = reduced(mask, MEASURED_SIDE_PX)
+    bargain = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
+    region = _box(small, bargain.level, mask.shape[0], mask.shape[1])
+    if region is None or not _pays(region, bargain, mask):
+        return mask
+    closer = look_at(predict, picture, region)
+    if not _is_better(closer, mask[region.index], bargain):
+        return mask
+    return fused(mask, closer, region)
+
+
+def soft_share(mask: ByteMask) -> float:
+    """How much of what a (height, width) uint8 map shows at all is not sure; 0 where it shows nothing."""
+    seen = np.count_nonzero(mask >= levels.SEEN)
+    return np.count_nonzero((mask >= levels.SEEN) & (mask < levels.SURE)) / seen if seen else 0.0
+
+
+def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
+    """`closer` in its region of `mask`, faded in from the region's edges so that no seam shows.
+
+    The fade takes half the padding; at the picture's own edges there is none.
+
+    Args:
+        mask: (height, width) uint8.
+        closer: (region height, region width) uint8.
+        region: lies in the picture.
+
+    Returns:
+        (height, width) uint8.
+    """
+    height_px, width_px = mask.shape
+    fade_px = max(1.0, PADDING / (1 + 2 * PADDING) / 2 * max(region.height_px, region.width_px))
+    down = _ramp(region.height_px, fade_px, region.top_px > 0, region.bottom_px < height_px)
+    across = _ramp(region.width_px, fade_px, region.left_px > 0, region.right_px < width_px)
+    whole = mask.copy()
+    part = whole[region.index]
+    for top in range(0, region.height_px, STRIP_ROWS):
+        strip = slice(top, top + STRIP_ROWS)
+        share = np.minimum(down[strip, None], across)
+        before = part[strip].astype(np.float32)
+        part[strip] = np.rint(before + share * (closer[strip] - before)).astype(np.uint8)
+    return whole
+
+
+def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
+    """(length,) float32: 1, or from 0 to 1 over the fade behind an end that lies in the picture."""
+    distance = np.arange(1, length_px + 1, dtype=np.float32) / np.float32(fade_px)
+    ramp = np.ones(length_px, np.float32)
+    if rises:
+        ramp = np.minimum(ramp, distance)
+    if falls:
+        ramp = np.minimum(ramp, distance[::-1])
+    return ramp
+
+
+def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
+    """The padded box of the map's larger parts, in the pixels of the full size; None where there is none."""
+    parts = cv2.connectedComponentsWithStats((small >= level).view(np.uint8))[2][1:]
+    if not len(parts):
+        return None
+    sizes = parts[:, cv2.CC_STAT_AREA]
+    left, top, width, height, _ = parts[sizes >= PART_OF_LARGEST * sizes.max()].T
+    right, bottom = (left + width).max(), (top + height).max()
+    left, top = left.min(), top.min()
+    padding = PADDING * max(right - left, bottom - top)
+    down, across = height_px / small.shape[0], width_px / small.shape[1]
+    return Region(
+        math.floor((left - padding) * across),
+        math.floor((top - padding) * down),
+        math.ceil((right + padding) * across),
+        math.ceil((bottom + padding) * down),
+    ).clamped(height_px, width_px)
+
+
+def _pays(region: Region, bargain: Bargain, mask: ByteMask) -> bool:
+    """Whether the network can see more in the region than it saw in the whole picture."""
+    long_enough = min(region.height_px, region.width_px) >= LEAST_SIDE_PX
+    return long_enough and region.area_px <= bargain.most_of_picture * mask.size
+
+
+def _is_better(closer: ByteMask, before: ByteMask, bargain: Bargain) -> bool:
+    new, old = reduced(closer, MEASURED_SIDE_PX), reduced(before, MEASURED_SIDE_PX)
+    found, found_before = (np.count_nonzero(each >= levels.LIKELY) for each in (new, old))
+    if not found_before:
+        return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none
+    softness = bargain.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER
+    return bool(
+        soft_share(new) <= softness * soft_share(old)
+        and LEAST_GROWTH * found_before <= found <= bargain.growth * found_before
+    )
