@@ -269,6 +269,7 @@ class Conversation(Talk):
             wait_seconds=services.sync_seconds,
             settle=settle,
             give_up=lambda: refusal(faults.TookTooLong(), {}),
+            echo={},
         )
 
 

@@ -13,6 +13,8 @@ from websockets.server import ServerProtocol
 
 CLOSING_SECONDS: Final = 5.0
 """How long a peer may take to answer a close frame and to hang up."""
+FIRST_MESSAGE_BYTES: Final = 2**20
+"""Longest message from a peer that has not shown who it is: it must not fill this process's memory."""
 _CONTROL_BYTES: Final = 256
 """What arrives at once and is longer than a control frame can be is part of a message."""
 
@@ -63,7 +65,8 @@ class Connection(asyncio.Protocol):
         self._head = head
         self._begin = begin
         self._over = over
-        self._frames = ServerProtocol(state=State.OPEN, max_size=max_message_bytes)
+        self._max_message_bytes = max_message_bytes
+        self._frames = ServerProtocol(state=State.OPEN, max_size=min(FIRST_MESSAGE_BYTES, max_message_bytes))
         self._parts: list[bytes] = []
         self._receipts = 0
         self._writable = asyncio.Event()
@@ -112,6 +115,10 @@ class Connection(asyncio.Protocol):
     def open(self) -> bool:
         """Whether messages can still be sent."""
         return self._frames.state is State.OPEN and not self.transport.is_closing()
+
+    def admit(self) -> None:
+        """Take messages of full length from now on."""
+        self._frames.max_message_size = self._max_message_bytes
 
     async def writable(self) -> bool:
         """Wait until the peer has read what it was sent; False when it is gone."""
