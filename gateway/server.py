@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import Future
 from http import HTTPStatus
 from socket import socket
+from types import FrameType
 from typing import Any, Final
 
 from flask import Flask
@@ -21,13 +23,17 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 from typing_extensions import override
 
 from gateway import wsgi
+from gateway.app import SOCKETS
 from gateway.settings import GatewaySettings
+from gateway.sockets.hub import Sockets
 from jobs import logs
 
+_CLOSE_SECONDS: Final = 2
+"""Of the time to stop, what WebSockets that are still busy have for being closed."""
 KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
 
@@ -60,6 +66,26 @@ class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes
     """gunicorn's worker with request threads, without its pages in HTML."""
 
     @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, WebSockets at the same time as requests."""
+        super().handle_exit(sig, frame)
+        self._web_sockets().stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
+
+    @override
+    def run(self) -> None:
+        """Serve until a signal says to stop; then until requests and WebSockets are over."""
+        super().run()
+        self._web_sockets().wait_until_stopped(self.cfg.graceful_timeout)
+
+    @override
+    def finish_request(self, conn: TConn, fs: Future[object]) -> None:
+        """Go on after a request, unless a WebSocket has taken its connection over."""
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+    @override
     def handle_error(self, req: object, client: socket, addr: tuple[str, int] | None, exc: Exception) -> None:
         """Answer what went wrong outside of the application: a broken request, mostly."""
         if isinstance(exc, ParseException) and not isinstance(exc, _OURS):
@@ -73,6 +99,10 @@ class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes
             util.write_nonblock(client, answer)
         except OSError:
             self.log.debug("the caller of a broken request is gone")
+
+    def _web_sockets(self) -> Sockets:
+        sockets: Sockets = self.wsgi.extensions[SOCKETS]
+        return sockets
 
 
 _OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)

@@ -12,6 +12,7 @@ from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.limits import RequestLimits, redis_storage
+from gateway.runware.redis_sessions import RedisSessions
 from gateway.settings import GatewaySettings
 from jobs import logs
 from jobs.background import upkeep_threads
@@ -53,6 +54,7 @@ def app() -> Flask:
         presence=RedisPresence(client),
         blobs=blobs,
         queue=queue,
+        sessions=RedisSessions(client, keep_seconds=settings.session_seconds),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -15,19 +15,16 @@ from typing_extensions import override
 from websockets.frames import CloseCode
 
 from gateway.limits import RateExceeded
-from gateway.query import Tasks
 from gateway.runware import faults
-from gateway.runware.authentication import Gatekeeper
 from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
+from gateway.runware.house import LARGE_BYTES, House
 from gateway.runware.messages import read_message
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
 from gateway.runware.services import Caller
-from gateway.runware.sessions import Opened, Session, Sessions, is_session_uuid
+from gateway.runware.sessions import Opened, Session, is_session_uuid
 from gateway.runware.speaker import Frame, Speaker
-from gateway.runware.tasks import PING, RunwareTasks, authenticated, pong
+from gateway.runware.tasks import PING, authenticated, pong
 from gateway.sockets.connection import Connection, Talk
-from gateway.sockets.endings import Endings
-from gateway.sockets.hub import Sockets
 from jobs.errors import LedgerUnavailable
 from jobs.ids import TaskUid
 from jobs.record import Task
@@ -42,27 +39,22 @@ _KEPT: Final = frozenset({"imageUpload", "mediaStorage"})
 """Tasks whose answers cannot be made anew from a record."""
 _LOG: Final = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What all conversations of a process share."""
-
-    sockets: Sockets
-    endings: Endings
-    gatekeeper: Gatekeeper
-    runware: RunwareTasks
-    sessions: Sessions
-    tasks: Tasks
-    calls: int
-    """Calls of one connection that may wait for results at a time."""
-    max_tasks: int
-    """Tasks of one message."""
+Guard = AbstractAsyncContextManager[None]
+"""What has to be entered to hold a message in memory in several forms."""
 
 
 class Conversation(Talk):
     """Answers the messages of a connection, many of them at a time."""
 
-    def __init__(self, connection: Connection, house: House, *, address: str | None, base_url: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        house: House,
+        *,
+        address: str | None,
+        base_url: str,
+        over: Callable[[Conversation], None],
+    ) -> None:
         """Begin.
 
         Args:
@@ -70,8 +62,10 @@ class Conversation(Talk):
             house: everything else.
             address: of the client; keys that are wrong count against it.
             base_url: scheme and host in front of result paths.
+            over: called once at the end.
         """
-        self._connection = connection
+        self.connection = connection
+        self._over = over
         self._house = house
         self._address = address
         self._base_url = base_url
@@ -108,7 +102,7 @@ class Conversation(Talk):
             return
         self._inbox.append(message)
         if len(self._inbox) > _WAITING_MESSAGES:
-            self._connection.hold(held=True)
+            self.connection.hold(held=True)
         if not self._is_reading:
             self._is_reading = True
             self._start(self._read_on())
@@ -126,6 +120,7 @@ class Conversation(Talk):
         for task in self._work:
             task.cancel()
         self._speaker.lost(code)
+        self._over(self)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._house.sockets.start(work)
@@ -137,22 +132,24 @@ class Conversation(Talk):
             while self._inbox:
                 await self._read(self._inbox.popleft())
                 if len(self._inbox) == _WAITING_MESSAGES:
-                    self._connection.hold(held=False)
+                    self.connection.hold(held=False)
         finally:
             self._is_reading = False
 
     async def _read(self, message: bytes) -> None:
+        guard = self._house.large if len(message) > LARGE_BYTES else nullcontext()
         try:
-            tasks = await self._house.sockets.in_thread(read_message, message, self._house.max_tasks)
+            async with guard:
+                tasks = await self._house.sockets.in_thread(read_message, message, self._house.max_tasks)
         except faults.RequestUnreadable as error:
             self._speaker.say(refusal(error, {}).message())
             return
         del message  # it may be large, and so may its tasks: none is held for longer than it takes
         tasks.reverse()
         while tasks:
-            await self._take(tasks.pop())
+            await self._take(tasks.pop(), guard)
 
-    async def _take(self, task: JsonObject) -> None:
+    async def _take(self, task: JsonObject, guard: Guard) -> None:
         task_type = task.get("taskType")
         if task_type == PING:
             self._speaker.say(pong().message())
@@ -164,7 +161,7 @@ class Conversation(Talk):
             self._speaker.say(refusal(faults.ServerStops(), task).message())
         else:
             await self._beginning.acquire()
-            self._start(self._call(task, self._caller))
+            self._start(self._call(task, self._caller, guard))
 
     async def _authenticate(self, task: JsonObject) -> None:
         try:
@@ -173,9 +170,10 @@ class Conversation(Talk):
             self._speaker.say(key_refusal(error)[1])
             # A wrong key stays wrong, so the end is in order; the rest passes.
             is_wrong = isinstance(error, faults.RequestFault)
-            self._connection.close(CloseCode.NORMAL_CLOSURE if is_wrong else CloseCode.TRY_AGAIN_LATER)
+            self.connection.close(CloseCode.NORMAL_CLOSURE if is_wrong else CloseCode.TRY_AGAIN_LATER)
             return
         self._caller = caller
+        self.connection.admit()
         self._speaker.admit(opened)
         self._speaker.say(authenticated(opened.session.uuid).message())
         await self._replay(opened, caller.account.name)
@@ -194,10 +192,11 @@ class Conversation(Talk):
     def _take_place(self) -> bool:
         return self._waiting < self._house.calls
 
-    async def _call(self, task: JsonObject, caller: Caller) -> None:
-        """Do a task."""
+    async def _call(self, task: JsonObject, caller: Caller, guard: Guard) -> None:
+        """Do a task, for which `_beginning` has a place."""
         try:
-            answer = await self._house.sockets.in_thread(self._begin, task, caller)
+            async with guard:
+                answer = await self._house.sockets.in_thread(self._begin, task, caller)
         finally:
             self._beginning.release()
         is_kept = task.get("taskType") in _KEPT

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -15,6 +14,7 @@ import structlog
 from websockets.frames import CloseCode
 
 from gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
+from gateway.sockets.limits import SocketLimits
 
 TICK_SECONDS: Final = 0.25
 """How often connections are looked over: what is late, what is silent."""
@@ -24,24 +24,6 @@ _LOG: Final = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketLimits:
-    """What connections keep to."""
-
-    at_once: int = 500
-    """Connections; one above is closed with code 1013."""
-    threads: int = 8
-    """Threads for calls that block, over all connections."""
-    max_message_bytes: int = 64 * 2**20
-    """Longest message that a peer may send; after a longer one the connection is closed with code 1009."""
-    idle_seconds: float = 120
-    """A connection on which nothing came for so long, while its peer waits for nothing, is closed."""
-    ping_seconds: float = 25
-    """Time between pings, which show that the peer is there."""
-    admission_seconds: float = 15
-    """Time in which a peer has to show who it is."""
 
 
 class Sockets:
