@@ -8,7 +8,7 @@ from typing import Final
 from gateway.pictures import Kept
 from gateway.runware import faults
 from gateway.runware.outcomes import JsonObject, Outcome
-from gateway.runware.reading import is_uuid, is_web_url, read_fields, word_of
+from gateway.runware.reading import begins_as_url, is_uuid, read_fields, word_of
 from gateway.runware.removal import NOT_KEPT
 from gateway.runware.requests import AccountManagement, ImageUpload, MediaStorage
 from gateway.runware.services import Asked, Caller, Services
@@ -88,7 +88,7 @@ def _bytes_of(text: str, caller: Caller, services: Services) -> bytes:
         SourceRejected: it is neither.
         BlobMissing: nothing is kept under its UUID.
     """
-    if is_web_url(text):
+    if begins_as_url(text):
         raise SourceRejected("an upload takes the picture itself; a removal takes its URL")
     if not is_uuid(text):
         return decode_source(text, services.pictures.limits.max_bytes)

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from gateway.source import require_web_url
-from jobs.errors import SourceUnreachable
+from gateway.source import WEB_URL_FORM, is_web_url
 
 WRONG: Final = "wrong_value"
 
@@ -76,16 +75,6 @@ def _format(value: object) -> str:
     raise _wrong(f"must be one of {', '.join(FORMATS)}")
 
 
-def _web_url(value: object) -> str:
-    if not isinstance(value, str):
-        raise _wrong("must be a URL that begins with http:// or https://")
-    try:
-        require_web_url(value)
-    except SourceUnreachable as fault:
-        raise _wrong(f"is not usable: {fault.message}") from None
-    return value
-
-
 def _is_colour(value: object) -> bool:
     return (
         isinstance(value, list) and len(value) == _CHANNELS and all(_is_integer(level, 0, 255) for level in value)
@@ -110,7 +99,9 @@ OutputTypes: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_output_type
 OutputFormat: TypeAlias = Annotated[str, BeforeValidator(_format)]
 DeliveryMethod: TypeAlias = Annotated[str, _one_of(DELIVERY_METHODS)]
 Model: TypeAlias = Annotated[str, _one_of(MODELS)]
-WebUrl: TypeAlias = Annotated[str, BeforeValidator(_web_url)]
+WebUrl: TypeAlias = Annotated[
+    str, _checked(lambda value: isinstance(value, str) and is_web_url(value), f"is not usable: {WEB_URL_FORM}")
+]
 Ignored: TypeAlias = Annotated[
     dict[str, Any], _checked(_is_small_object, f"must be an object of at most {_MAX_OBJECT_BYTES} bytes")
 ]

@@ -7,8 +7,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from gateway.runware.outcomes import JsonObject
-from gateway.runware.reading import is_uuid, is_web_url
-from gateway.source import MAX_URL_CHARACTERS
+from gateway.runware.reading import is_uuid
+from gateway.source import is_web_url
 from jobs.record import Task
 
 
@@ -47,6 +47,6 @@ def masked(task: JsonObject) -> JsonObject:
 
 
 def _short(text: str) -> str:
-    if is_uuid(text) or (is_web_url(text) and len(text) <= MAX_URL_CHARACTERS):
+    if is_uuid(text) or is_web_url(text):
         return text
     return f"(inline picture, {len(text)} characters)"

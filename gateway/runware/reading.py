@@ -83,7 +83,7 @@ def is_uuid(text: str) -> bool:
     return _UUID_SHAPE.fullmatch(text) is not None
 
 
-def is_web_url(text: str) -> bool:
+def begins_as_url(text: str) -> bool:
     """Whether a text begins as an address of the web does."""
     return text[: len("https://")].lower().startswith(("http://", "https://"))
 

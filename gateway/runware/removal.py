@@ -13,7 +13,7 @@ from gateway.runware import faults
 from gateway.runware.errors import refusal
 from gateway.runware.memo import Memo, masked
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.reading import is_uuid, is_web_url, present, read_fields
+from gateway.runware.reading import begins_as_url, is_uuid, present, read_fields
 from gateway.runware.rendering import OLD_REMOVAL
 from gateway.runware.requests import Removal
 from gateway.runware.services import Asked, Caller, Services
@@ -91,7 +91,7 @@ class _Picture:
         Raises:
             PictureNotUsable: it is named by a UUID that nothing is kept under.
         """
-        if is_web_url(self.text):
+        if begins_as_url(self.text):
             return SourceUrl(self.text)
         if not is_uuid(self.text):
             return self.text

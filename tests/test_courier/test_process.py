@@ -13,7 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
+from gateway.accounts import Accounts
+from gateway.keytables import RedisKeyTable
 from jobs.ids import TaskUid
 from jobs.record import Delivery, DeliveryKind, ItemState, Task
 from jobs.spec import CutoutSpec
@@ -25,7 +28,7 @@ from keycut.parts import unix_url
 from tests.redis_server import redis_server
 from tests.stack import ROOT, keycut_up
 from tests.test_courier.outside import OutsideServer, Visit, picture, redirect, serving
-from tests.test_gateway.harness import MASTER_KEY
+from tests.test_gateway.harness import MASTER_KEY, make_settings
 from tests.test_gateway.pictures import png
 from tests.test_jobs.build import SPEC, new_task
 from tests.tiny_network import write_tiny_model
@@ -175,3 +178,31 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(lonely_redis
         assert (errand.task, errand.attempt) == (held_up, 2)
     assert "source_fetched" in said
     assert "secret" not in said
+
+
+def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(
+    lonely_redis: str, tmp_path: Path
+) -> None:
+    with serving(OutsideServer(HERE, {"/hook": confirm})) as server, connect(lonely_redis) as client:
+        accounts = Accounts(RedisKeyTable(client), make_settings().master_key_bytes())
+        accounts.add(ACCOUNT)
+        secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
+        assert secret is not None
+        ledger = RedisLedger(client, LedgerLimits())
+        told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
+        uid = create(ledger, server.url("/never"), told, origin="RemoveBackground")
+        assert ledger.terminate(uid, ACCOUNT) is not None
+        environment = {
+            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
+            "KEYCUT_COURIER_PORTS": str(server.port),
+        }
+        with courier_process(lonely_redis, tmp_path, **environment) as process:
+            ends_at = time.monotonic() + 20
+            while not server.requests and time.monotonic() < ends_at:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+    (request,) = server.requests
+    entry = Webhook(secret).verify(request.body, request.headers)
+    assert (entry["TaskUID"], entry["Status"], entry["ErrorCode"]) == (uid, "Error", 1002)
+    assert secret not in said

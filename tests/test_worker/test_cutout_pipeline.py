@@ -205,14 +205,6 @@ class TestRefinement:
         assert not np.array_equal(filled(on.colours), bear().photo)
         assert np.array_equal(filled(off.colours), bear().photo)
 
-    @pytest.mark.parametrize(("blur_px", "refined"), [(0.3, False), (1.5, True), (6.0, True)])
-    def test_auto_goes_by_the_width_of_the_soft_zone(self, blur_px: float, refined: bool) -> None:
-        ball = named("ball")
-        auto = run(ball.photo, ball.coarse_mask(blur_px))
-        assert auto.refined is refined
-        same = run(ball.photo, ball.coarse_mask(blur_px), refinement=Refinement.ON if refined else Refinement.OFF)
-        assert np.array_equal(filled(auto.result), filled(same.result))
-
 
 class TestBox:
     BOX = Box(left_px=200, top_px=150, right_px=500, bottom_px=420)

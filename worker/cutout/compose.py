@@ -32,8 +32,9 @@ def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
     """
     cutout = np.empty((*alpha.shape, 4), np.uint8)
     for strip in _strips(alpha.shape[0]):
-        cutout[strip, :, :3] = cv2.bitwise_and(colours[strip], colours[strip], mask=alpha[strip])
-    cutout[..., 3] = alpha
+        with_alpha = cv2.cvtColor(colours[strip], cv2.COLOR_RGB2RGBA)
+        with_alpha[..., 3] = alpha[strip]
+        cutout[strip] = cv2.bitwise_and(with_alpha, with_alpha, mask=alpha[strip])
     return cutout
 
 

@@ -53,10 +53,10 @@ def dilated(mask: Array, element: ByteMask) -> Array:
     return cast("Array", cv2.dilate(mask, element, borderType=cv2.BORDER_REPLICATE))
 
 
-def top_hat(mask: FloatMask, element: ByteMask) -> FloatMask:
+def top_hat(mask: ByteMask, element: ByteMask) -> ByteMask:
     """What stands out brighter from its surroundings and is narrower than the element."""
     hat = cv2.morphologyEx(mask, cv2.MORPH_TOPHAT, element, borderType=cv2.BORDER_REPLICATE)
-    return cast("FloatMask", hat)
+    return cast("ByteMask", hat)
 
 
 def square(side_px: int) -> ByteMask:
@@ -81,12 +81,4 @@ def to_unit(levels: ByteMask) -> FloatMask:
 
 def to_levels(values: FloatMask) -> ByteMask:
     """0 to 1 as 0 to 255, rounded; values beyond are clipped."""
-    return weighted_levels(values, 255, values, 0)
-
-
-def weighted_levels(
-    first: FloatMask, first_gain: float, second: FloatMask, second_gain: float, offset: float = 0
-) -> ByteMask:
-    """`first * first_gain + second * second_gain + offset`, rounded and clipped to 0 to 255."""
-    levels = cv2.addWeighted(first, first_gain, second, second_gain, offset, dtype=cv2.CV_8U)
-    return cast("ByteMask", levels)
+    return cast("ByteMask", cv2.convertScaleAbs(np.maximum(values, 0), alpha=255))

@@ -7,18 +7,16 @@ from typing import Final
 import numpy as np
 
 from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbImage
-from worker.cutout.filters import enlarged, mean, shrunk, to_levels, to_unit
+from worker.cutout.filters import mean, shrunk, to_unit
 from worker.cutout.geometry import fitted
+from worker.cutout.sampling import sampled, soft_pixels
 
-WORKING_SIDE_PX: Final = 800
-WINDOWS_PX: Final = (45, 3)
-"""Sides of the averaging windows at the working size: a wide one finds colours, a narrow one follows them."""
+WORKING_SIDE_PX: Final = 600
+WINDOWS_PX: Final = (45, 9, 3)
+"""Sides of the averaging windows at the working size: a wide one finds colours, narrow ones follow them."""
 
 NEGLIGIBLE: Final = np.float32(1e-5)
 """What keeps the division finite where a layer has no share."""
-
-STRIP_ROWS: Final = 256
-"""Rows of the picture that are corrected at once, which bounds the memory."""
 
 
 def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
@@ -40,12 +38,7 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     foreground = background = small
     for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(small, foreground, background, small_alpha, window_px)
-    return _corrected(
-        image,
-        alpha,
-        enlarged(to_levels(foreground), height, width),
-        enlarged(to_levels(background), height, width),
-    )
+    return _corrected(image, alpha, np.dstack([foreground, background]))
 
 
 def _blur_fusion(
@@ -69,11 +62,18 @@ def _explained(image: FloatImage, foreground: FloatImage, background: FloatImage
     return explained
 
 
-def _corrected(image: RgbImage, alpha: ByteMask, foreground: RgbImage, background: RgbImage) -> RgbImage:
+def _corrected(image: RgbImage, alpha: ByteMask, layers: FloatImage) -> RgbImage:
+    """The image, and where alpha is soft the small layers' colours made to explain it.
+
+    Args:
+        image: (height, width, 3) uint8.
+        alpha: (height, width) uint8.
+        layers: (rows, columns, 6) float32: foreground, background.
+    """
     colours = image.copy()
-    for top in range(0, alpha.shape[0], STRIP_ROWS):
-        strip = slice(top, top + STRIP_ROWS)
-        soft = (alpha[strip] > 0) & (alpha[strip] < 255)
-        here, ours, theirs, share = (to_unit(a[strip][soft]) for a in (image, foreground, background, alpha))
-        colours[strip][soft] = np.rint(_explained(here, ours, theirs, share[:, None]) * 255).astype(np.uint8)
+    for soft in soft_pixels(alpha, 0, 255):
+        here, share = to_unit(image[soft.index]), to_unit(alpha[soft.index])[:, None]
+        both = sampled(layers, soft)
+        ours = _explained(here, both[:, :3], both[:, 3:], share)
+        colours[soft.index] = np.rint(ours * 255).astype(np.uint8)
     return colours

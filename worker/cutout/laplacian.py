@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations_with_replacement
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -37,15 +37,18 @@ def laplacian_rows(image: FloatImage, unknown: NDArray[np.bool_], epsilon: float
         (n, height * width) float32: a row for each unknown pixel, a column for each pixel.
     """
     height, width = unknown.shape
-    pixels = np.flatnonzero(unknown)
-    row_of = np.full(height * width, len(pixels), np.int32)  # the row after the last takes what is not needed
-    row_of[pixels] = np.arange(len(pixels), dtype=np.int32)
+    pixels, centres = np.flatnonzero(unknown).astype(np.int32), _centres(unknown)
+    window_at = np.full(height * width, len(centres), np.int32)  # the entry after the last stands for no window
+    window_at[centres] = np.arange(len(centres), dtype=np.int32)
 
-    members = _flat(WINDOW, width)[:, None] + _centres(unknown)
-    colours = np.ascontiguousarray(image.reshape(-1, 3).T)[:, members]
-    values = _sums_by_neighbour(_affinities(colours, epsilon), row_of[members], len(pixels))
+    members = _flat(WINDOW, width)
+    colours = image.reshape(-1, 3).take((members[:, None] + centres).ravel(), axis=0)
+    planes = np.ascontiguousarray(colours.T).reshape(3, len(WINDOW), len(centres))
+    # No window has its centre on the border, so what is clipped finds none there either.
+    holders = window_at.take(pixels - members[:, None], mode="clip")
+    values = _summed(planes, holders, epsilon)
     # A neighbour beyond the picture has the value 0, for no window reaches it; its column may be any.
-    columns = np.clip(pixels[:, None] + _flat(NEIGHBOURS, width), 0, height * width - 1, dtype=np.int32)
+    columns = np.clip(pixels[:, None] + _flat(NEIGHBOURS, width), 0, height * width - 1)
     starts = np.arange(0, columns.size + 1, len(NEIGHBOURS), dtype=np.int32)
     return csr_array((values.T.ravel(), columns.ravel(), starts), (len(pixels), height * width))
 
@@ -63,37 +66,60 @@ def _centres(unknown: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.flatnonzero(near).astype(np.int32)
 
 
-def _affinities(colours: Planes, epsilon: float) -> Planes:
-    """(9, 9, n): how much n windows of nine colours, given as (3, 9, n), bind their pixels to each other."""
+def _summed(colours: Planes, holders: NDArray[np.int32], epsilon: float) -> NDArray[np.float32]:
+    """(25, pixels): the Laplacian's values, summed over the windows that a pixel shares with each neighbour.
+
+    Args:
+        colours: (3, 9, n) of n windows.
+        holders: (9, pixels): in which window a pixel has each of the nine places; n for none.
+        epsilon: regularisation.
+    """
     centred = colours - colours.mean(axis=1, keepdims=True)
     pulled = _whitened(centred, epsilon)
-    affinity = np.empty((9, 9, colours.shape[2]), np.float32)
-    for i in range(9):
-        for j in range(i, 9):
-            affinity[i, j] = (1 + sum(pulled[c, i] * centred[c, j] for c in range(3))) / 9
-            affinity[j, i] = affinity[i, j]
-    return affinity
+    sums = np.zeros((len(NEIGHBOURS), holders.shape[1]), np.float32)
+    value = np.zeros(colours.shape[2] + 1, np.float32)  # the last stays 0: a window that is not there
+    product = value[:-1]
+    for i, j in combinations_with_replacement(range(len(WINDOW)), 2):
+        np.einsum("cn,cn->n", pulled[:, i], centred[:, j], out=product)
+        product += 1
+        product *= np.float32(-1 / len(WINDOW))
+        if i == j:
+            product += 1
+        sums[_neighbour(i, j)] += value.take(holders[i])
+        if i != j:
+            sums[_neighbour(j, i)] += value.take(holders[j])
+    return sums
+
+
+def _neighbour(i: int, j: int) -> int:
+    """Which neighbour of a window's i-th pixel its j-th pixel is."""
+    (y, x), (to_y, to_x) = WINDOW[i], WINDOW[j]
+    return NEIGHBOURS.index((to_y - y, to_x - x))
 
 
 def _whitened(centred: Planes, epsilon: float) -> Planes:
     """Each colour times the inverse of its window's covariance, by cofactors."""
     # In float32 the inverse loses so much for a small epsilon that the solve diverges.
     exact = centred.astype(np.float64)
-    red, green, blue = (
-        np.stack([(exact[a] * exact[b]).sum(axis=0) / 9 + (epsilon if a == b else 0) for b in range(3)])
-        for a in range(3)
+    rr, rg, rb, gg, gb, bb = (
+        np.einsum("an,an->n", exact[c], exact[d]) / len(WINDOW) + (epsilon if c == d else 0)
+        for c, d in combinations_with_replacement(range(3), 2)
     )
-    cofactors = np.stack(
-        [np.cross(green, blue, axis=0), np.cross(blue, red, axis=0), np.cross(red, green, axis=0)]
+    cofactors = (
+        gg * bb - gb * gb,
+        rb * gb - rg * bb,
+        rg * gb - rb * gg,
+        rr * bb - rb * rb,
+        rb * rg - rr * gb,
+        rr * gg - rg * rg,
     )
-    inverse = (cofactors / (red * cofactors[0]).sum(axis=0)).astype(np.float32)
-    return np.stack([sum(inverse[c, d] * centred[d] for d in range(3)) for c in range(3)])
-
-
-def _sums_by_neighbour(affinity: Planes, rows: NDArray[np.int32], count: int) -> NDArray[np.float32]:
-    """(25, count): the Laplacian's values, summed over the windows that two pixels share."""
-    sums = np.zeros((len(NEIGHBOURS), count + 1), np.float32)
-    for (i, at), (j, to) in product(enumerate(WINDOW), repeat=2):
-        neighbour = NEIGHBOURS.index((to[0] - at[0], to[1] - at[1]))
-        np.add.at(sums[neighbour], rows[i], (1 if i == j else 0) - affinity[i, j])
-    return sums[:, :count]
+    scale = 1 / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
+    a, b, c, d, e, f = ((cofactor * scale).astype(np.float32) for cofactor in cofactors)
+    red, green, blue = centred
+    return np.stack(
+        [
+            a * red + b * green + c * blue,
+            b * red + d * green + e * blue,
+            c * red + e * green + f * blue,
+        ]
+    )

@@ -7,22 +7,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import diags_array
-from scipy.sparse.linalg import LinearOperator, cg
 
-from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbImage
-from worker.cutout.filters import (
-    disc,
-    enlarged,
-    looked_up,
-    shrunk,
-    softened,
-    to_unit,
-    top_hat,
-    weighted_levels,
-)
+from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
+from worker.cutout.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
 from worker.cutout.geometry import fitted
 from worker.cutout.laplacian import NEIGHBOURS, laplacian_rows
+from worker.cutout.sampling import sampled, soft_pixels
+from worker.cutout.softness import WORKING_SIDE_PX, Zones
 from worker.cutout.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 
 MIN_SIDE_PX: Final = 3
@@ -37,22 +28,26 @@ class Level:
     steps: int
 
 
-LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 20), Level(800, 15))
+LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18), Level(WORKING_SIDE_PX, 9))
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
-EPSILON: Final = 1e-7
+EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
 
 TRUST: Final = 1e-4
 TRUST_WHERE_SURE: Final = 1e-2
-"""How strongly the solution is drawn to the mask, everywhere and where the mask is near 0 or 1."""
+"""How strongly the solution is drawn to the guide, everywhere and where the mask is near 0 or 1."""
 
-TRUST_WHERE_THIN: Final = 5e-2
+TRUST_WHERE_THIN: Final = 1e-1
 """The same for spokes and whiskers that the mask found: their colours are too mixed to be told apart."""
 
 THIN_PX: Final = 7
 """What is narrower than this at the finest level is thin."""
+
+GUIDE: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.75 + 127.5), 0, 255).astype(np.uint8)
+"""From the mask to what the solution is drawn to. A network is grey where it doubts, a subject is so in few
+places: where colours say nothing, alpha is nearer to 0 or 1 than the mask."""
 
 TOLERANCE: Final = 1e-4
 HAZE: Final = 0.05
@@ -61,34 +56,26 @@ HAZE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What is given at one resolution."""
+    """What is given at one resolution: five arrays of one height and width."""
 
-    image: FloatImage
-    mask: FloatMask
-    known: FloatMask
-    """1 where the trimap rather knows the subject, else 0; it counts outside `unknown`."""
-    unknown: NDArray[np.bool_]
+    image: RgbImage
+    mask: ByteMask
+    guide: ByteMask
+    fixed: ByteMask
+    """Alpha outside `unknown`."""
+    unknown: ByteMask
+    """Above 0 where alpha is sought."""
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        height, width = self.mask.shape
-        return height, width
-
-    @classmethod
-    def reduced(cls, image: RgbImage, mask: ByteMask, trimap: ByteMask, long_side_px: int) -> Layer:
+    def reduced(self, long_side_px: int) -> Layer:
         """The arrays made to fit a long side."""
-        size = _working_size(mask, long_side_px)
-        small_trimap = shrunk(trimap, *size)
-        return cls(
-            to_unit(shrunk(image, *size)),
-            to_unit(shrunk(mask, *size)),
-            (small_trimap >= UNKNOWN).astype(np.float32),
-            (small_trimap > BACKGROUND) & (small_trimap < FOREGROUND),
-        )
+        size = _working_size(self.mask, long_side_px)
+        if size == self.mask.shape:
+            return self
+        arrays = (self.image, self.mask, self.guide, self.fixed, self.unknown)
+        return Layer(*(shrunk(array, *size) for array in arrays))
 
 
-def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask) -> ByteMask:
+def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None = None) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
     Each level starts from its own mask plus the change that the coarser one made, not from the coarser one's
@@ -98,69 +85,123 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask) -> ByteMask:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
         mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
+        zones: of `working(mask)`; where in the band to estimate and how much that counts, None for everywhere.
 
     Returns:
-        (height, width) uint8.
+        (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    finest = _working_size(mask, LEVELS[-1].long_side_px)
-    given = shrunk(image, *finest), shrunk(mask, *finest), shrunk(trimap, *finest)
     change: FloatMask = np.zeros((1, 1), np.float32)
-    for level in LEVELS:
-        layer = Layer.reduced(*given, level.long_side_px)
-        start = np.clip(layer.mask + enlarged(change, *layer.size), np.float32(0), np.float32(1))
-        start = np.where(layer.unknown, start, layer.known)
-        change = _solve(layer, start, level.steps) - layer.mask
-        if max(mask.shape) <= level.long_side_px:
-            break
-    gain = 255 / (1 - 2 * HAZE)
-    height, width = mask.shape
-    return weighted_levels(to_unit(mask), gain, enlarged(change, height, width), gain, -HAZE * gain)
+    for layer, steps in _pyramid(_finest_layer(image, mask, trimap, zones)):
+        change = _solve(layer, change, steps)
+    if zones is not None:
+        change *= zones.share
+    return _changed(mask, trimap, change)
 
 
-def _working_size(mask: FloatMask | ByteMask, long_side_px: int) -> tuple[int, int]:
+def working(mask: ByteMask) -> ByteMask:
+    """The mask at the size of the finest level."""
+    return shrunk(mask, *_working_size(mask, WORKING_SIDE_PX))
+
+
+def _finest_layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
+    size = _working_size(mask, WORKING_SIDE_PX)
+    small_mask, small_trimap = shrunk(mask, *size), shrunk(trimap, *size)
+    unknown = (small_trimap > BACKGROUND) & (small_trimap < FOREGROUND)
+    subject = small_trimap >= UNKNOWN
+    fixed = np.where(subject, np.uint8(255), np.uint8(0))
+    if zones is not None:
+        beside = np.where(zones.share > 0, np.where(small_mask >= 128, np.uint8(255), np.uint8(0)), small_mask)
+        fixed = np.where(unknown, beside, fixed)
+        unknown = unknown & (zones.near > 0) & (zones.share > 0)
+    guide = looked_up(small_mask, GUIDE)
+    return Layer(shrunk(image, *size), small_mask, guide, fixed, 255 * unknown.view(np.uint8))
+
+
+def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
+    """Each resolution and its steps, from coarse to fine; a picture smaller than some level has fewer."""
+    finest_first: list[tuple[Layer, int]] = []
+    for level in reversed(LEVELS):
+        finer, layer = layer, layer.reduced(level.long_side_px)
+        if finest_first and layer is finer:
+            finest_first.pop()
+        finest_first.append((layer, level.steps))
+    return finest_first[::-1]
+
+
+def _working_size(mask: ByteMask, long_side_px: int) -> tuple[int, int]:
     """(height, width) that the solver can work at."""
     height, width = mask.shape
     height, width = fitted(height, width, long_side_px)
     return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
 
-def _solve(layer: Layer, start: FloatMask, steps: int) -> FloatMask:
-    """Minimise a'La + (a − m)'W(a − m) over the unknown pixels by conjugate gradients from `start`."""
-    pixels = np.flatnonzero(layer.unknown)
-    if not pixels.size:
-        return start
-    laplacian = laplacian_rows(layer.image, layer.unknown, EPSILON)
-    guide = layer.mask.ravel()[pixels]
-    sure, thin = (2 * guide - 1) ** 2, _thinness(layer.mask).ravel()[pixels]
-    trust = (TRUST + TRUST_WHERE_SURE * sure + TRUST_WHERE_THIN * thin).astype(np.float32)
-    field = np.zeros(start.size, np.float32)
-
-    def system(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        field[pixels] = values
-        product: NDArray[np.float32] = laplacian @ field + trust * values
-        return product
-
-    known = np.where(layer.unknown, np.float32(0), start).ravel()
-    diagonal = laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + trust
-    size = (len(pixels), len(pixels))
-    solution, _ = cg(
-        LinearOperator(size, matvec=system, dtype=np.float32),
-        trust * guide - laplacian @ known,
-        start.ravel()[pixels],
-        rtol=TOLERANCE,
-        maxiter=steps,
-        M=diags_array(1 / np.maximum(diagonal, 1e-6)),
-    )
-    alpha = start.copy()
-    alpha.ravel()[pixels] = np.clip(solution, 0, 1)
+def _changed(mask: ByteMask, trimap: ByteMask, change: FloatMask) -> ByteMask:
+    """The trimap with the mask plus its change where nothing is known, free of haze."""
+    alpha, gain = trimap.copy(), np.float32(1 / (1 - 2 * HAZE))
+    for band in soft_pixels(trimap, BACKGROUND, FOREGROUND):
+        share = (to_unit(mask[band.index]) + sampled(change, band) - np.float32(HAZE)) * gain
+        alpha[band.index] = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
     return alpha
 
 
-def _thinness(mask: FloatMask) -> FloatMask:
-    """0 to 1: how surely the mask shows a thin part of the subject at each pixel (white top-hat)."""
-    side_px = max(3, THIN_PX * max(mask.shape) // LEVELS[-1].long_side_px | 1)
-    thinness: FloatMask = np.maximum(2 * top_hat(mask, disc(side_px)) - 1, np.float32(0))
-    return thinness
+def _solve(layer: Layer, coarser_change: FloatMask, steps: int) -> FloatMask:
+    """Minimise a'La + (a − g)'W(a − g) over the unknown pixels, from the mask as a coarser level changed it.
+
+    Returns:
+        What is to be added to the layer's mask, (height, width) float32.
+    """
+    mask, field = to_unit(layer.mask), to_unit(layer.fixed)
+    pixels = np.flatnonzero(layer.unknown)
+    if pixels.size:
+        given = layer.mask, layer.guide, _thin_parts(layer.mask)
+        seen, drawn_to, hat = (to_unit(array.ravel()[pixels]) for array in given)
+        start = seen + enlarged(coarser_change, *mask.shape).ravel()[pixels]
+        sure, thin = np.square(2 * seen - 1), np.maximum(2 * hat - 1, 0)
+        trust = (TRUST + TRUST_WHERE_SURE * sure + TRUST_WHERE_THIN * thin).astype(np.float32)
+        system = _System(to_unit(layer.image), layer.unknown > 0, trust)
+        field.ravel()[pixels] = 0
+        goal = trust * drawn_to - system.laplacian @ field.ravel()
+        solution = system.solved(goal, np.clip(start, 0, 1), steps)
+        field.ravel()[pixels] = np.clip(solution, 0, 1)
+    return np.asarray(field - mask, np.float32)
+
+
+class _System:
+    """The equations of one level."""
+
+    def __init__(self, image: FloatImage, unknown: NDArray[np.bool_], trust: Floats) -> None:
+        self.laplacian = laplacian_rows(image, unknown, EPSILON)
+        self._pixels = np.flatnonzero(unknown)
+        self._trust = trust
+        self._field = np.zeros(unknown.size, np.float32)
+
+    def product(self, values: Floats) -> Floats:
+        self._field[self._pixels] = values
+        return np.asarray(self.laplacian @ self._field + self._trust * values)
+
+    def solved(self, goal: Floats, start: Floats, steps: int) -> Floats:
+        """Conjugate gradients with the diagonal as preconditioner."""
+        scale = 1 / (self.laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + self._trust)
+        solution, residual = start.copy(), goal - self.product(start)
+        direction = scale * residual
+        energy = first = float(residual @ direction)
+        for _ in range(steps):
+            product = self.product(direction)
+            curvature = float(direction @ product)
+            # Rounding may leave a direction without curvature: what is found by then is as good as it gets.
+            if energy <= TOLERANCE**2 * first or curvature <= 0:
+                break
+            solution += np.float32(energy / curvature) * direction
+            residual -= np.float32(energy / curvature) * product
+            scaled = scale * residual
+            energy, last = float(residual @ scaled), energy
+            direction = scaled + np.float32(energy / last) * direction
+        return solution
+
+
+def _thin_parts(mask: ByteMask) -> ByteMask:
+    """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
+    return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
 
 
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:

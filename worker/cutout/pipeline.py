@@ -17,7 +17,7 @@ from worker.cutout.geometry import Region, region_of
 from worker.cutout.parts import clean_parts
 from worker.cutout.second_look import look_again
 from worker.cutout.segment import Predict, segment
-from worker.cutout.softness import is_soft
+from worker.cutout.softness import Zones, zones_of
 from worker.cutout.tidy import tidied
 from worker.cutout.trimap import NO_THRESHOLDS, Thresholds, holds_subject, keep_known, make_trimap, tells_apart
 
@@ -47,6 +47,9 @@ class Frame:
 
     refined: bool = False
     """Whether alpha and colours are estimated from colour."""
+
+    zones: Zones | None = None
+    """Where in the unknown band alpha is estimated, and how much that counts; None for all of it."""
 
     alpha: ByteMask | None = None
     colours: RgbImage | None = None
@@ -81,7 +84,7 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
         *(() if raw else (change_mask(clean_parts),)),
         *((change_mask(tidied),) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
-        choose_refinement(spec.refinement, thresholds),
+        choose_refinement(spec.refinement, thresholds, spec.erode_px),
         take_mask if raw else estimate_alpha(thresholds, spec.erode_px),
     )
     if spec.output is Output.MASK:
@@ -133,13 +136,14 @@ def notice_subject(thresholds: Thresholds) -> Step:
     return lambda frame: replace(frame, subject_found=holds_subject(filled(frame.mask), thresholds))
 
 
-def choose_refinement(refinement: Refinement, thresholds: Thresholds) -> Step:
-    """A step that fills `refined`: as the spec says, or by the width of the soft zone."""
+def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Step:
+    """A step that fills `refined` and `zones`: everywhere as the spec says, or region by region."""
 
     def step(frame: Frame) -> Frame:
-        if refinement is Refinement.AUTO:
-            return replace(frame, refined=is_soft(filled(frame.mask), thresholds))
-        return replace(frame, refined=refinement is Refinement.ON)
+        if refinement is not Refinement.AUTO:
+            return replace(frame, refined=refinement is Refinement.ON)
+        mask = matte.working(filled(frame.mask))
+        return replace(frame, refined=True, zones=zones_of(mask, thresholds, erode_px))
 
     return step
 
@@ -157,7 +161,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         elif not frame.refined:
             alpha = matte.remap(mask, thresholds, erode_px)
         else:
-            alpha = matte.refine(_seen(frame), mask, trimap)
+            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones)
         return replace(frame, alpha=keep_known(alpha, trimap))
 
     return step

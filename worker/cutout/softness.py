@@ -1,29 +1,71 @@
-"""Whether the subject's edge is worth estimating, from the mask alone."""
+"""Where the subject's edge is soft, and how far to look there, from the mask alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import eroded, shrunk
-from worker.cutout.geometry import fitted
+from worker.cutout.arrays import ByteMask, FloatMask
+from worker.cutout.filters import dilated, disc, eroded, mean
 from worker.cutout.trimap import Thresholds
 
-MEASURED_SIDE_PX: Final = 800
-SOFT_WIDTH_PX: Final = 1.3
-"""At the measured size. The mask of a sharp cut is about 1 px wide there, that of a photo 1.5 to 30."""
+WORKING_SIDE_PX: Final = 800
+"""Long side of the mask that widths and reaches are measured on."""
+
+REGION_PX: Final = 31
+"""Side of the square that is one region; it moves from pixel to pixel."""
+
+BLEND_PX: Final = 15
+"""How far the blend between two regions extends, so that they have no seam."""
+
+HARD_WIDTH_PX: Final = 1.3
+SOFT_WIDTH_PX: Final = 2.0
+"""The mask of a sharp cut is about 1 px wide, that of a photo 1.5 to 30. Up to the first width a region's edge is
+the mask's own, from the second on it is estimated; between them it is a blend."""
+
+HAIRY_WIDTH_PX: Final = 6.0
+"""From this width on the soft zone is hair, fur or a blur, whose ends reach beyond what the mask shows."""
+
+USUAL_ERODE_PX: Final = 15
+REACH_PX: Final = 2.0
+HAIRY_REACH_PX: Final = 8.0
+"""How far beyond the soft zone alpha is estimated, with the usual erosion; it grows with the erosion."""
 
 CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
-def is_soft(mask: ByteMask, thresholds: Thresholds) -> bool:
-    """Whether the soft zone of a (height, width) uint8 mask is wide for the length of the contour."""
-    height, width = mask.shape
-    rows, columns = fitted(height, width, MEASURED_SIDE_PX)
-    small = shrunk(mask, rows, columns)
-    soft = np.count_nonzero((small >= thresholds.background) & (small <= thresholds.foreground))
-    inside = (small >= 128).view(np.uint8)
-    contour = np.count_nonzero(inside != eroded(inside, CROSS))
-    return bool(soft > SOFT_WIDTH_PX * contour)
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """What the regions of a mask ask for; both as large as the mask."""
+
+    near: ByteMask
+    """1 where alpha is worth estimating."""
+    share: FloatMask
+    """How much the estimate counts, 0 to 1; the rest is the mask."""
+
+
+def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
+    """Where to estimate alpha, region by region.
+
+    Args:
+        mask: (height, width) uint8 that fits `WORKING_SIDE_PX`.
+        thresholds: levels between which the mask is soft.
+        erode_px: the trimap's erosion, in pixels of the picture.
+    """
+    inside = (mask >= 128).view(np.uint8)
+    contour = (inside != eroded(inside, CROSS)).view(np.uint8)
+    soft = ((mask >= thresholds.background) & (mask <= thresholds.foreground)).view(np.uint8)
+    soft_part, contour_part = (mean(zone.astype(np.float32), REGION_PX) for zone in (soft, contour))
+    hairy = soft & (soft_part > HAIRY_WIDTH_PX * contour_part).view(np.uint8)
+    growth = erode_px / USUAL_ERODE_PX
+    near = _grown(soft | contour, REACH_PX * growth) | _grown(hairy, HAIRY_REACH_PX * growth)
+    # A contour longer than the region's side is one of many strands: it says nothing against softness.
+    width = soft_part / np.clip(contour_part, np.float32(1 / REGION_PX**2), np.float32(1 / REGION_PX))
+    share = np.clip((width - HARD_WIDTH_PX) / (SOFT_WIDTH_PX - HARD_WIDTH_PX), 0, 1)
+    return Zones(near, mean(share.astype(np.float32), BLEND_PX))
+
+
+def _grown(zone: ByteMask, reach_px: float) -> ByteMask:
+    return dilated(zone, disc(2 * round(reach_px) + 1))

@@ -1,0 +1,237 @@
+"""A gateway of real parts in memory, and a caller with an API key; a worker on a network that is a function."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from limits.storage import MemoryStorage
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from gateway.accounts import Accounts
+from gateway.keytables import MemoryKeyTable
+from gateway.query import Tasks
+from gateway.runware.rendering import Rendering, renderers
+from gateway.settings import GatewaySettings
+from jobs.ids import TaskUid, new_token
+from jobs.record import ErrorFacts, Task
+from jobs.spec import CutoutSpec, Lane, lane_of
+from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from jobs.urls import ResultPaths
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import Harness, make_settings
+from worker.images import ImageLimits
+from worker.runner import Runner
+
+Bytes = npt.NDArray[np.uint8]
+Item = dict[str, Any]
+
+ACCOUNT = "shop"
+TINY_PICTURE = pictures.data_uri(pictures.png())
+"""Black, 8 x 8 pixels."""
+QUICK = {"runware_sync_seconds": 0.2, "runware_poll_seconds": 0.05, "usd_per_credit": 0.0006}
+
+
+def dark(image: Bytes) -> Bytes:
+    """A network that finds what is dark; a brightness of 0 is 255, one of 255 is 0."""
+    return (255 - image.mean(axis=2)).astype(np.uint8)
+
+
+def png(pixels: Bytes) -> bytes:
+    """Pixels as a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pixels_of(data: bytes) -> Bytes:
+    """A file's pixels as they are stored."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def new_uuid() -> str:
+    """A fresh `taskUUID`."""
+    return str(uuid.uuid4())
+
+
+def removal(image: str = TINY_PICTURE, **fields: Any) -> Item:
+    """A task of the old form."""
+    return {"taskType": "imageBackgroundRemoval", "taskUUID": new_uuid(), "inputImage": image, **fields}
+
+
+def new_removal(image: str = TINY_PICTURE, **fields: Any) -> Item:
+    """A task of the new form."""
+    return {
+        "taskType": "removeBackground",
+        "taskUUID": new_uuid(),
+        "model": "runware:109@1",
+        "inputs": {"image": image},
+        **fields,
+    }
+
+
+def poll(task: Mapping[str, Any]) -> Item:
+    """A poll for a task."""
+    return {"taskType": "getResponse", "taskUUID": task["taskUUID"]}
+
+
+def authentication(api_key: object) -> Item:
+    """What goes first, where no header has the key."""
+    return {"taskType": "authentication", "apiKey": api_key}
+
+
+@dataclass
+class Service:
+    """The gateway, and its one account with an API key."""
+
+    settings: GatewaySettings
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def __post_init__(self) -> None:
+        self.accounts = Accounts(MemoryKeyTable(), self.settings.master_key_bytes())
+        self.api_key = self.accounts.add_bearer(ACCOUNT).api_key
+        self.store = MemoryLedger(self.settings.ledger_limits(), self.clock)
+        self.blobs = MemoryBlobStore()
+        self.harness = Harness(
+            settings=self.settings,
+            accounts=self.accounts,
+            store=self.store,
+            events=self.store.events,
+            presence=MemoryPresence(),
+            blobs=self.blobs,
+            windows=MemoryStorage(),
+        )
+        self.app = self.harness.app
+        self.rendering = Rendering(
+            tasks=Tasks(
+                store=self.store,
+                paths=ResultPaths(self.settings.master_key_bytes()),
+                retention_seconds=self.settings.retention_seconds,
+            ),
+            blobs=self.blobs,
+            usd_per_credit=self.settings.usd_per_credit,
+        )
+        self.runner = Runner(
+            store=self.store,
+            blobs=self.blobs,
+            predict=dark,
+            owner="worker",
+            limits=ImageLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),
+            beat_seconds=1,
+        )
+
+    def post(self, body: object, *, api_key: str | None = "", **options: Any) -> TestResponse:
+        """Send a body: a text as it is, all else as JSON; with this key, the account's, or (None) without one."""
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key or self.api_key}"}
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        options = {"content_type": "application/json", "headers": headers} | options
+        return self.app.test_client().post("/v1", data=data, **options)
+
+    def answer(self, *tasks: Item, **options: Any) -> Item:
+        """The answer to tasks; of a request in which something succeeded."""
+        response = self.post(list(tasks), **options)
+        assert response.status_code == 200, response.data
+        answer = response.get_json()
+        assert isinstance(answer, dict)
+        return answer
+
+    def result(self, task: Item, **options: Any) -> Item:
+        """The one result of one task."""
+        answer = self.answer(task, **options)
+        assert set(answer) == {"data"}, answer
+        [item] = answer["data"]
+        assert isinstance(item, dict)
+        return item
+
+    def error(self, task: object, status: int = 400, **options: Any) -> Item:
+        """The one error of one task, or of a request."""
+        response = self.post([task] if isinstance(task, dict) else task, **options)
+        answer = response.get_json()
+        assert response.status_code == status, answer
+        assert set(answer) <= {"errors", "error"}
+        [item] = answer["errors"]
+        assert isinstance(item, dict)
+        return item
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A worker that does what comes, in a thread, until the block ends."""
+        stop = threading.Event()
+
+        def work() -> None:
+            while not stop.is_set():
+                if not self.work_once():
+                    stop.wait(0.005)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def work_once(self) -> bool:
+        """Do the next item; False where none waits."""
+        return self.runner.run_one([self.lane])
+
+    @property
+    def lane(self) -> Lane:
+        return lane_of(CutoutSpec(model=self.settings.model))
+
+    def fail_next(self, facts: ErrorFacts) -> None:
+        """Let the next item fail as a worker does."""
+        claim = self.store.claim([self.lane], "worker", new_token())
+        assert claim is not None
+        assert self.store.fail(claim, facts)
+
+    def task_of(self, task: Mapping[str, Any]) -> Task:
+        """The record of a task."""
+        uid = self.store.named(ACCOUNT, f"runware:{task['taskUUID']}")
+        assert uid is not None
+        return self.record(uid)
+
+    def record(self, uid: TaskUid) -> Task:
+        """A record."""
+        record = self.store.get(uid, ACCOUNT)
+        assert record is not None
+        return record
+
+    def spec(self, **fields: Any) -> CutoutSpec:
+        """What the core is told to do for a task of these fields."""
+        task = removal(deliveryMethod="async", **fields)
+        self.result(task)
+        return self.task_of(task).items[0].spec
+
+    def callback(self, task: Mapping[str, Any]) -> Item:
+        """The body of a task's callback, as a courier makes it."""
+        record = self.task_of(task)
+        body: Item = json.loads(renderers(self.rendering, self.settings.public_url)[record.origin](record))
+        return body
+
+    def download(self, url: str) -> TestResponse:
+        """Fetch a result without a key."""
+        return self.app.test_client().get(url)
+
+    def cut(self, picture: Bytes, **fields: Any) -> tuple[Bytes, Item]:
+        """A picture's result, decoded, and its item."""
+        source = pictures.data_uri(png(picture))
+        with self.working():
+            item = self.result(removal(source, **{"outputType": "base64Data"} | fields))
+        return pixels_of(base64.b64decode(item["imageBase64Data"], validate=True)), item
+
+
+def make_service(**changes: Any) -> Service:
+    """A service with other settings."""
+    return Service(make_settings(**QUICK | changes))

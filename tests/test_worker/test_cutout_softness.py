@@ -1,0 +1,113 @@
+"""Automatic refinement, region by region: where the edge is the mask's, where it is estimated."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.composites import COMPOSITES, Composite
+from tests.test_worker.test_cutout_pipeline import alpha_of, run
+from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
+from worker.cutout.filters import to_levels
+from worker.cutout.pipeline import filled
+from worker.cutout.scores import sad
+from worker.cutout.softness import zones_of
+from worker.cutout.trimap import Thresholds
+
+USUAL = Thresholds(foreground=240, background=15)
+HAZE_LEVELS = 13
+"""What is cut off from both ends of alpha."""
+
+
+@cache
+def named(name: str) -> Composite:
+    return next(composite for composite in COMPOSITES if composite.name == name)
+
+
+def half_hard_half_soft() -> ByteMask:
+    """A horizontal edge, a step on the left, 24 px wide on the right."""
+    rows = np.arange(200)[:, None] - 99.5
+    hard, soft = np.clip(rows + 0.5, 0, 1), np.clip(rows / 24 + 0.5, 0, 1)
+    columns = np.arange(300)[None]
+    return to_levels(np.where(columns < 150, hard, soft).astype(np.float32))
+
+
+def test_a_hard_edge_stays_the_masks_own_and_only_its_colours_are_cleaned() -> None:
+    ball = named("ball")
+    mask = ball.coarse_mask(0.3)
+    frame = run(ball.photo, mask)
+    assert np.abs(filled(frame.alpha).astype(int) - to_levels(mask)).max() <= HAZE_LEVELS
+    assert not np.array_equal(filled(frame.colours), ball.photo)
+
+
+@pytest.mark.parametrize("name", ["bear", "portrait"])
+def test_a_soft_edge_is_estimated(name: str) -> None:
+    mask = named(name).coarse_mask()
+    alpha = alpha_of(named(name).photo, mask)
+    assert sad(alpha / 255, named(name).alpha) < 0.3 * sad(mask, named(name).alpha)
+
+
+@pytest.mark.parametrize("blur_px", [1.5, 2.5, 4.0])
+def test_on_a_bottle_auto_and_on_are_the_same_to_the_eye(blur_px: float) -> None:
+    bottle = named("bottle")
+    on, auto = (alpha_of(bottle.photo, bottle.coarse_mask(blur_px), refinement=m) for m in ("on", "auto"))
+    assert np.mean(np.abs(on.astype(int) - auto) <= 2) >= 0.99
+
+
+def test_each_region_decides_for_itself_and_none_has_a_seam() -> None:
+    zones = zones_of(half_hard_half_soft(), USUAL, erode_px=15)
+    edge = zones.share[100]
+    assert (edge[:120] == 0).all()
+    assert (edge[180:] > 0.999).all()
+    assert np.abs(np.diff(edge)).max() < 0.1
+    assert zones.near[:, 280].sum() > zones.near[:, 20].sum() + 24
+
+
+def test_frayed_edges_count_as_soft_however_sharp_each_strand_is() -> None:
+    strands = np.zeros((200, 200), np.uint8)
+    strands[:100] = 255
+    plain = zones_of(strands, USUAL, erode_px=15).share[100, 100]
+    strands[100:130, ::4] = 120
+    assert zones_of(strands, USUAL, erode_px=15).share[115, 100] > plain
+
+
+def wide_blur() -> tuple[RgbImage, FloatMask]:
+    """A subject whose edge is far more out of focus than its mask shows."""
+    rows = np.arange(160)[:, None] - 79.5
+    share = np.broadcast_to(np.clip(rows / 60 + 0.5, 0, 1)[..., None], (160, 60, 1))
+    noise = np.random.default_rng(0).normal(0, 1, (160, 60, 3))
+    photo = share * [200, 60, 40] + (1 - share) * [30, 90, 160] + noise
+    mask = np.broadcast_to(np.clip(rows / 10 + 0.5, 0, 1), (160, 60)).astype(np.float32)
+    return np.clip(np.rint(photo), 0, 255).astype(np.uint8), mask
+
+
+def soft_width_px(alpha: ByteMask) -> float:
+    """Pixels of a column that are soft; one counts the more, the nearer it is to one half."""
+    share = alpha / 255
+    return float((4 * share * (1 - share)).sum() / alpha.shape[1])
+
+
+@pytest.mark.parametrize("mode", ["auto", "on", "off"])
+def test_soft_width_grows_with_erode_size(mode: str) -> None:
+    photo, mask = wide_blur()
+    widths = [soft_width_px(alpha_of(photo, mask, refinement=mode, erode_px=k)) for k in range(41)]
+    # Where the band holds the whole blur, the solver's last digits are all that still changes.
+    assert all(width >= 0.995 * max(widths[: k + 1]) for k, width in enumerate(widths))
+    assert widths[40] > 1.5 * widths[0]
+
+
+@pytest.mark.parametrize("mode", ["auto", "on", "off"])
+def test_the_largest_erosion_of_all_is_handled(mode: str) -> None:
+    photo, mask = wide_blur()
+    assert alpha_of(photo, mask, refinement=mode, erode_px=255).shape == mask.shape
+
+
+def test_hair_looks_different_with_and_without_refinement() -> None:
+    portrait = named("portrait")
+    off, auto = (
+        alpha_of(portrait.photo, portrait.coarse_mask(), refinement=m).astype(int) for m in ("off", "auto")
+    )
+    soft = (off > 0) & (off < 255)
+    assert np.mean(np.abs(off - auto)[soft] > 16) > 0.5
