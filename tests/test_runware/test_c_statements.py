@@ -96,7 +96,9 @@ def test_c_3_2_a_message_of_one_outcome_has_data_or_errors_never_both(patient_se
     assert len(outcome.message()["data"]) == 1
 
 
-def test_c_3_2_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(service: Service) -> None:
+def test_c_3_2_what_marks_an_item_as_finished_is_kept_out_of_acknowledgements_and_progress(
+    service: Service,
+) -> None:
     task = new_removal(deliveryMethod="async", outputType=["URL", "base64Data", "dataURI"])
     acknowledgement, progress = service.result(task), service.result(poll(task))
     assert progress["status"] == "processing"
