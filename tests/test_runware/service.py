@@ -44,7 +44,7 @@ QUICK = {"runware_sync_seconds": 0.2, "runware_poll_seconds": 0.05, "usd_per_cre
 
 def dark(image: Bytes) -> Bytes:
     """A network that finds what is dark; a brightness of 0 is 255, one of 255 is 0."""
-    return (255 - image.mean(axis=2)).astype(np.uint8)
+    return np.asarray(255 - image.mean(axis=2), np.uint8)
 
 
 def png(pixels: Bytes) -> bytes:

@@ -1,0 +1,121 @@
+"""The tasks beside the removal."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+
+import pytest
+
+from tests.test_gateway import pictures
+from tests.test_runware.service import (
+    ACCOUNT,
+    TINY_PICTURE,
+    Item,
+    Service,
+    new_removal,
+    new_uuid,
+    removal,
+)
+
+BARE = base64.b64encode(pictures.png()).decode("ascii")
+
+
+def upload(image: str = TINY_PICTURE) -> Item:
+    return {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": image}
+
+
+def storage(operation: str, media: str) -> Item:
+    return {"taskType": "mediaStorage", "taskUUID": new_uuid(), "operation": operation, "media": media}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        TINY_PICTURE,
+        BARE,
+        pictures.data_uri(pictures.png(), "image/gif"),
+        pictures.data_uri(pictures.bmp()),
+        pictures.data_uri(pictures.gif()),
+        pictures.data_uri(pictures.webp()),
+        pictures.data_uri(pictures.jpeg()),
+    ],
+    ids=["uri", "bare", "other type", "bmp", "gif", "webp", "jpeg"],
+)
+def test_an_upload_is_judged_by_its_content(service: Service, image: str) -> None:
+    item = service.result(upload(image))
+    sent = base64.b64decode(image.rpartition(",")[2])
+    assert service.download(item["imageURL"]).data == sent
+
+
+def test_an_upload_of_a_uuid_is_a_copy(service: Service) -> None:
+    first = service.result(upload())
+    second = service.result(upload(first["imageUUID"]))
+    assert first["imageUUID"] != second["imageUUID"]
+    assert service.download(second["imageURL"]).data == pictures.png()
+    assert service.error(upload(new_uuid()))["parameter"] == "image"
+
+
+def test_an_upload_of_a_url_is_refused_with_what_to_do_instead(service: Service) -> None:
+    item = service.error(upload("https://host.example/cat.png"))
+    assert (item["code"], item["parameter"]) == ("invalidInputImage", "image")
+    assert "removal takes its URL" in item["message"]
+
+
+def test_media_that_is_stored_is_a_picture_until_it_is_deleted(patient_service: Service) -> None:
+    stored = patient_service.result(storage("upload", BARE))
+    assert stored["operation"] == "upload"
+    assert patient_service.download(stored["mediaURL"]).status_code == 200
+    with patient_service.working():
+        patient_service.result(new_removal(stored["mediaUUID"]))
+    deleted = patient_service.result(storage("delete", stored["mediaUUID"]))
+    assert (deleted["operation"], deleted["mediaUUID"]) == ("delete", stored["mediaUUID"])
+    assert patient_service.error(removal(stored["mediaUUID"]))["code"] == "invalidInputImage"
+    assert patient_service.error(storage("delete", stored["mediaUUID"]))["code"] == "invalidMedia"
+
+
+def test_uploads_are_their_accounts_own(service: Service) -> None:
+    kept = service.result(upload())
+    other = service.accounts.add_bearer("other").api_key
+    assert service.error(removal(kept["imageUUID"]), api_key=other)["code"] == "invalidInputImage"
+    assert service.error(storage("delete", kept["imageUUID"]), api_key=other)["code"] == "invalidMedia"
+
+
+def test_an_upload_whose_bytes_are_gone_is_no_fault_of_the_server(service: Service) -> None:
+    kept = service.result(upload())
+    for uid in tuple(service.blobs.tasks()):
+        service.blobs.delete_task(uid)
+    for task in (removal(kept["imageUUID"]), upload(kept["imageUUID"])):
+        assert service.error(task)["code"] == "invalidInputImage"
+
+
+def test_the_account_is_shown(service: Service) -> None:
+    service.store.grant(ACCOUNT, 10)
+    task = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
+    item = service.result(task)
+    assert uuid.UUID(item["organizationUUID"])
+    assert (item["organizationName"], item["balance"]) == (ACCOUNT, 0.006)
+    assert (item["team"], item["apiKeys"]) == ([], [])
+    assert item["usage"] == {"usedCredits": 0, "grantedCredits": 10, "availableCredits": 10}
+    assert service.result(task)["organizationUUID"] == item["organizationUUID"]
+
+
+def test_details_show_the_request_without_its_picture_and_never_a_key(service: Service) -> None:
+    for task in (removal(BARE, deliveryMethod="async"), new_removal(deliveryMethod="async", ttl=None)):
+        service.answer({"taskType": "authentication", "apiKey": service.api_key}, task)
+        details = service.result({"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]})
+        [request] = details["request"]
+        assert {name: request[name] for name in ("taskType", "taskUUID", "deliveryMethod")} == {
+            name: task[name] for name in ("taskType", "taskUUID", "deliveryMethod")
+        }
+        assert BARE not in str(details)
+        assert service.api_key not in str(details)
+
+
+def test_details_show_uuids_and_urls_as_they_were_sent(service: Service) -> None:
+    kept = service.result(upload())["imageUUID"]
+    for image in (kept, "https://host.example/cat.png?a=1"):
+        task = new_removal(image, deliveryMethod="async")
+        service.result(task)
+        details = service.result({"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]})
+        assert details["request"] == [task]

@@ -1,0 +1,177 @@
+"""How results come back: at once, by polls, as URLs or inline, by callbacks and uploads."""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+
+from jobs.errands import ErrandKind
+from jobs.errors import SourceUnreachable
+from jobs.ids import new_token
+from tests.test_runware.service import (
+    ACCOUNT,
+    TINY_PICTURE,
+    Service,
+    make_service,
+    new_removal,
+    new_uuid,
+    pixels_of,
+    poll,
+    removal,
+)
+
+KINDS = {"JPG": ("image/jpeg", ".jpg"), "PNG": ("image/png", ".png"), "WEBP": ("image/webp", ".webp")}
+HOOK = "https://host.example/hook?token=secret"
+
+
+@pytest.mark.parametrize("asked", ["JPG", "png", "Webp"])
+def test_each_format_comes_in_each_way(patient_service: Service, asked: str) -> None:
+    media_type, suffix = KINDS[asked.upper()]
+    with patient_service.working():
+        item = patient_service.result(
+            removal(outputFormat=asked, outputType=["dataURI", "URL", "base64Data", "URL"])
+        )
+    assert urlsplit(item["imageURL"]).path.endswith(suffix)
+    download = patient_service.download(item["imageURL"])
+    assert download.mimetype == media_type
+    head, _, text = item["imageDataURI"].partition(",")
+    assert head == f"data:{media_type};base64"
+    assert text == item["imageBase64Data"]
+    assert base64.b64decode(text, validate=True) == download.data
+    assert pixels_of(download.data).shape[:2] == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        ("URL", {"imageURL"}),
+        ("base64Data", {"imageBase64Data"}),
+        ("dataURI", {"imageDataURI"}),
+        (["URL", "dataURI"], {"imageURL", "imageDataURI"}),
+    ],
+)
+def test_only_what_was_asked_for_is_there(patient_service: Service, asked: object, fields: set[str]) -> None:
+    with patient_service.working():
+        item = patient_service.result(removal(outputType=asked))
+        newer = patient_service.result(new_removal(outputType=asked))
+    assert set(item) == {"taskType", "taskUUID", "status", "imageUUID"} | fields
+    assert set(newer) == set(item) | {"mediaUUID"} | ({"mediaURL"} if "imageURL" in fields else set())
+    assert newer["mediaUUID"] == newer["imageUUID"]
+
+
+def test_the_cost_is_a_number_and_only_there_when_asked_for(patient_service: Service) -> None:
+    with patient_service.working():
+        assert patient_service.result(removal(includeCost=True))["cost"] == 0.0006
+        assert "cost" not in patient_service.result(removal(includeCost=False))
+
+
+def test_every_result_has_a_uuid_of_its_own_that_is_a_picture(patient_service: Service) -> None:
+    with patient_service.working():
+        first, second = patient_service.answer(removal(), removal(outputFormat="PNG"))["data"]
+        assert uuid.UUID(first["imageUUID"]) != uuid.UUID(second["imageUUID"])
+        assert patient_service.result(new_removal(second["imageUUID"]))["status"] == "success"
+
+
+def test_a_short_ttl_ends_the_url_and_a_long_one_is_the_retention(patient_service: Service) -> None:
+    with patient_service.working():
+        short, long = patient_service.answer(removal(ttl=60), removal(ttl=10**9))["data"]
+    lives = [int(urlsplit(item["imageURL"]).path.split("/")[3]) - time.time() for item in (short, long)]
+    assert lives == pytest.approx([60, patient_service.settings.retention_seconds], abs=5)
+
+
+def test_a_result_that_takes_too_long_is_a_timeout_that_can_be_repeated(service: Service) -> None:
+    task = removal()
+    item = service.error(task, status=504)
+    assert (item["code"], item["taskUUID"]) == ("timeoutProvider", task["taskUUID"])
+    service.work_once()
+    assert service.result(task)["status"] == "success"
+
+
+def test_all_tasks_of_a_request_wait_together(patient_service: Service) -> None:
+    tasks = [removal(), new_removal(deliveryMethod="async"), removal("%%"), {"taskType": "ping"}, removal()]
+    with patient_service.working():
+        answer = patient_service.answer(*tasks)
+    assert [item.get("status") for item in answer["data"]] == ["success", None, None, "success"]
+    assert [item["code"] for item in answer["errors"]] == ["invalidInputImage"]
+
+
+def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
+    service = make_service(request_threads=1)
+    answer = service.post([removal()])
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
+    assert answer.headers["Retry-After"]
+    service.harness.assert_nothing_left()
+    task = removal(deliveryMethod="async")
+    service.result(task)
+    assert service.result(poll(task))["status"] == "processing"
+
+
+def test_a_poll_is_held_until_the_task_ends(patient_service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    patient_service.result(task)
+    with patient_service.working():
+        assert patient_service.result(poll(task))["status"] == "success"
+
+
+def test_a_webhook_makes_it_asynchronous_and_gets_what_a_poll_gets(service: Service) -> None:
+    task = removal(webhookURL=HOOK)
+    assert service.result(task) == {"taskType": task["taskType"], "taskUUID": task["taskUUID"]}
+    service.work_once()
+    errand = service.store.take_errand("courier", new_token())
+    assert errand is not None
+    assert (errand.kind, errand.url) == (ErrandKind.CALLBACK, HOOK)
+    assert service.callback(task) == {"data": [service.result(poll(task))]}
+
+
+def test_a_webhook_of_a_failed_task_gets_its_error(service: Service) -> None:
+    task = new_removal("https://host.example/cat.jpg", webhookURL=HOOK)
+    service.result(task)
+    errand = service.store.take_errand("courier", new_token())
+    assert errand is not None
+    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/cat.jpg")
+    assert service.store.fetch_failed(errand, SourceUnreachable("the host does not answer").facts())
+    body = service.callback(task)
+    assert body == {"errors": [service.error(poll(task))]}
+    assert (body["errors"][0]["code"], body["errors"][0]["parameter"]) == ("invalidInputImage", "inputs.image")
+
+
+def test_a_webhook_beside_sync_in_so_many_words_gives_the_result_too(patient_service: Service) -> None:
+    with patient_service.working():
+        item = patient_service.result(removal(webhookURL=HOOK, deliveryMethod="sync"))
+    assert item["status"] == "success"
+    errand = patient_service.store.take_errand("courier", new_token())
+    assert errand is not None
+    assert errand.kind is ErrandKind.CALLBACK
+
+
+def test_the_result_is_also_put_to_the_upload_endpoint(patient_service: Service) -> None:
+    with patient_service.working():
+        patient_service.result(removal(uploadEndpoint="https://host.example/put"))
+    errand = patient_service.store.take_errand("courier", new_token())
+    assert errand is not None
+    assert (errand.kind, errand.url) == (ErrandKind.UPLOAD, "https://host.example/put")
+
+
+def test_a_callback_of_the_account_is_rendered_as_a_webhook_is(service: Service) -> None:
+    service.accounts.set_callback(ACCOUNT, "https://host.example/account")
+    task = removal(deliveryMethod="async")
+    service.result(task)
+    service.work_once()
+    assert service.callback(task)["data"][0]["imageUUID"] == service.result(poll(task))["imageUUID"]
+
+
+def test_addresses_begin_with_the_public_url() -> None:
+    service = make_service(public_url="https://cut.example")
+    kept = service.result({"taskType": "imageUpload", "taskUUID": new_uuid(), "image": TINY_PICTURE})
+    assert kept["imageURL"].startswith("https://cut.example/r/")
+
+
+def test_a_url_is_left_to_the_courier(service: Service) -> None:
+    task = removal("HTTPS://host.example/cat.jpg", deliveryMethod="async")
+    service.result(task)
+    assert service.blobs.keys() == ()
+    assert service.store.waiting(service.lane) == 0

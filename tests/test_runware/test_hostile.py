@@ -1,0 +1,100 @@
+"""Whatever JSON comes, the answer is the protocol's, and never a fault of the server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.runware.requests import Removal
+from gateway.runware.tasks import ACTIONS
+from tests.test_runware.service import TINY_PICTURE, Service, make_service, new_uuid
+
+NAMES = sorted(
+    {field.alias or "" for field in Removal.model_fields.values()} | {"operation", "media", "image", "ping"}
+)
+KNOWN = st.sampled_from(
+    [TINY_PICTURE, new_uuid(), "https://host.example/a.png", "PNG", "URL", "async", "upload", "getDetails"]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | KNOWN
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+TASKS = st.fixed_dictionaries(
+    {"taskType": st.sampled_from([*ACTIONS, "ping", "authentication"]) | VALUES},
+    optional={"taskUUID": st.just(new_uuid()) | st.uuids().map(str) | VALUES} | dict.fromkeys(NAMES, VALUES),
+)
+
+
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return make_service(runware_sync_seconds=0.001, runware_poll_seconds=0.001, submits_per_second=10**6)
+
+
+def check(service: Service, body: str | bytes) -> dict[str, Any]:
+    answer = service.post(body)
+    members = answer.get_json()
+    assert set(members) <= {"data", "errors", "error"}
+    assert members
+    for item in members.get("errors", []):
+        assert item["code"]
+        assert item["message"]
+        assert item["code"] != "internalServerError", item
+    assert all(members.values())
+    assert isinstance(members, dict)
+    return members
+
+
+@settings(max_examples=150, deadline=None)
+@given(tasks=st.lists(TASKS, min_size=1, max_size=3))
+def test_any_tasks(service: Service, tasks: list[dict[str, Any]]) -> None:
+    members = check(service, json.dumps(tasks))
+    if "error" not in members:
+        answered = len(members.get("data", [])) + len(members.get("errors", []))
+        assert len(tasks) - 1 <= answered <= len(tasks)
+
+
+@settings(max_examples=150, deadline=None)
+@given(body=VALUES.map(json.dumps) | st.text(max_size=40))
+def test_any_text(service: Service, body: str) -> None:
+    check(service, body.encode("utf-8", "surrogatepass"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(body=st.binary(max_size=60))
+def test_any_bytes(service: Service, body: bytes) -> None:
+    check(service, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        '[{"a":' * 50_000,
+        '[{"taskType":"ping","a":1e999999999}]',
+        '[{"taskType":"ping","a":' + "9" * 5_000 + "}]",
+        '[{"taskType":"getResponse","taskUUID":"' + "a" * 10**6 + '"}]',
+        '[{"taskType":"' + "x" * 10**6 + '"}]',
+        '[{"' + "k" * 10**6 + '":null}]',
+        "[" + ",".join(["{}"] * 20_000) + "]",
+    ],
+    ids=range(8),
+)
+def test_bodies_that_are_made_to_cost(service: Service, body: str) -> None:
+    members = check(service, body)
+    assert len(str(members)) < 10_000

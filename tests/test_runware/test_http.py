@@ -1,0 +1,194 @@
+"""Requests as a whole: methods, keys, sizes, limits, and what is never logged."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from dataclasses import replace
+from types import MethodType
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.runware.http_views import RunwareApi
+from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from jobs.ids import BlobKey
+from jobs.testing import MemoryBlobStore
+from tests.test_gateway import pictures
+from tests.test_runware.service import (
+    TINY_PICTURE,
+    Service,
+    authentication,
+    make_service,
+    new_uuid,
+    poll,
+    removal,
+)
+
+
+def test_a_get_without_an_upgrade_is_told_so(service: Service) -> None:
+    answer = service.app.test_client().get("/v1?sdk=js")
+    assert (answer.status_code, answer.headers["Upgrade"]) == (426, "websocket")
+    assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused_in_the_protocols_form(service: Service, method: str) -> None:
+    answer = service.app.test_client().open("/v1", method=method)
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
+    assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
+
+
+def test_a_bare_object_is_an_array_of_one(service: Service) -> None:
+    answer = service.post(removal(deliveryMethod="async"))
+    assert len(answer.get_json()["data"]) == 1
+
+
+def test_authentication_in_front_of_tasks_has_no_item_of_its_own(service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    assert service.result(authentication(service.api_key), api_key=None) != {}
+    answer = service.answer(authentication(service.api_key), task, api_key=None)
+    assert answer == {"data": [{"taskType": task["taskType"], "taskUUID": task["taskUUID"]}]}
+
+
+def test_the_element_counts_before_the_header(service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    service.answer(authentication(service.api_key), task, api_key="kc_wrong")
+    assert service.post([authentication("kc_wrong"), task]).status_code == 401
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Basic abc", "bearer ", "", "Token x"])
+def test_a_header_without_a_key_is_a_missing_key(service: Service, header: str) -> None:
+    answer = service.post([removal()], headers={"Authorization": header})
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (401, "missingApiKey")
+
+
+def test_a_revoked_key_ends(service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    service.result(task)
+    service.accounts.revoke_bearer(service.api_key)
+    assert service.error(poll(task), status=401)["code"] == "invalidApiKey"
+
+
+def test_an_address_that_tries_keys_is_throttled() -> None:
+    service = make_service(failed_signatures_per_minute=2)
+    for _ in range(2):
+        service.error(removal(), status=401, api_key="kc_wrong")
+    answer = service.post([removal()])
+    assert answer.status_code == 429
+    assert answer.get_json()["errors"][0]["code"] == "rateLimitExceeded"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_each_task_of_a_request_counts_against_the_rate() -> None:
+    service = make_service(submits_per_second=2)
+    answer = service.answer(*(removal(deliveryMethod="async") for _ in range(4)))
+    assert [len(answer["data"]), len(answer["errors"])] == [2, 2]
+    assert {item["code"] for item in answer["errors"]} == {"rateLimitExceeded"}
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
+    service = make_service(
+        max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000, body_memory_bytes=1_000
+    )
+    body = json.dumps([removal("A" * 300_000)]).encode()
+    options: dict[str, Any] = (
+        {} if stated else {"environ_overrides": {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}}
+    )
+    answer = service.post(body, **options)
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "maxMessageSizeExceeded")
+    assert (
+        service.post(json.dumps([removal("A" * 200_000)])).get_json()["errors"][0]["code"] == "invalidInputImage"
+    )
+
+
+def test_a_large_body_goes_by_way_of_the_disk() -> None:
+    service = make_service(body_memory_bytes=100)
+    service.result(removal(pictures.data_uri(pictures.png(100, 100)), deliveryMethod="async"))
+
+
+def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
+    service = make_service(body_memory_bytes=100)
+    view = service.app.view_functions["runware.post"]
+    assert isinstance(view, MethodType)
+    api: RunwareApi = view.__self__
+    for _ in range(3):
+        service.post([removal("%%" * 100)])
+    assert api.large.acquire(blocking=False)
+    assert api.large.acquire(blocking=False)
+    assert not api.large.acquire(blocking=False)
+    waiting = threading.Thread(target=lambda: service.result(removal(deliveryMethod="async")))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    api.large.release()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_compressed_body_is_refused(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {service.api_key}", "Content-Encoding": "gzip"}
+    answer = service.post(gzip.compress(b"[]"), headers=headers)
+    assert answer.status_code == 400
+    assert "Content-Encoding" in answer.get_json()["errors"][0]["message"]
+
+
+class Away(MemoryBlobStore):
+    """A blob store that cannot be written."""
+
+    def put(self, key: BlobKey, data: bytes) -> None:
+        raise BlobStoreUnavailable("the disk is full")
+
+
+def test_parts_that_are_away_are_passing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = service.harness.make_app(service.settings, blobs=Away())
+    headers = {"Authorization": f"Bearer {service.api_key}"}
+    answer = app.test_client().post("/v1", json=[removal(deliveryMethod="async")], headers=headers)
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
+    assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
+
+    def away(*_: object) -> None:
+        raise LedgerUnavailable("the server does not answer")
+
+    monkeypatch.setattr(service.store, "get_many", away)
+    task = removal()
+    item = service.error(task, status=503)
+    assert (item["code"], item["taskUUID"]) == ("serviceUnavailable", task["taskUUID"])
+
+
+def test_a_fault_of_the_server_tells_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("inner secret")
+
+    monkeypatch.setattr(service.store, "recall", broken)
+    task = removal()
+    answer = service.post([task])
+    assert answer.status_code == 500
+    assert b"inner secret" not in answer.data
+    assert answer.get_json()["errors"][0]["taskUUID"] == task["taskUUID"]
+
+
+def test_keys_pictures_and_urls_are_never_logged(service: Service) -> None:
+    secret_url = "https://host.example/hook?token=verysecret"
+    with capture_logs() as logs:
+        service.answer(
+            authentication(service.api_key), removal(deliveryMethod="async", webhookURL=secret_url), api_key=None
+        )
+        service.post([authentication("kc_almost"), removal()])
+        service.post([removal(secret_url, webhookURL=7)])
+        service.post([{"taskType": "imageUpload", "taskUUID": new_uuid(), "image": TINY_PICTURE, "x": secret_url}])
+        service.post([removal(ttl=secret_url)])
+    text = str(logs)
+    for secret in (service.api_key, "kc_almost", "verysecret", TINY_PICTURE[-30:]):
+        assert secret not in text
+
+
+def test_tasks_do_not_show_pictures_or_urls_in_their_repr(service: Service) -> None:
+    task = removal(deliveryMethod="async", webhookURL="https://host.example/verysecret")
+    service.result(task)
+    outcome = service.rendering.progress(service.task_of(task))
+    assert "verysecret" not in repr(replace(outcome, item={"a": "verysecret"}))

@@ -1,0 +1,150 @@
+"""Every setting on pixels: the real gateway and pipeline, a network that finds what is dark."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.test_runware.service import Service, dark, make_service
+
+Bytes = npt.NDArray[np.uint8]
+
+WHITE = (255, 255, 255)
+SIDE_PX = 64
+
+
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return make_service(runware_sync_seconds=20)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Bytes:
+    """A dark red square whose edge fades into white over 16 pixels, and one dark speck in a corner."""
+    distance = np.maximum(*np.abs(np.mgrid[:SIDE_PX, :SIDE_PX] - (SIDE_PX - 1) / 2))
+    share = np.clip((24 - distance) / 16, 0, 1)[..., None]
+    pixels = np.asarray(np.rint(share * (40, 0, 0) + (1 - share) * WHITE), np.uint8)
+    pixels[3, 3] = 0
+    return pixels
+
+
+def test_without_matting_alpha_is_the_map_as_it_is(service: Service, picture: Bytes) -> None:
+    cut, _ = service.cut(picture, outputFormat="PNG")
+    np.testing.assert_array_equal(cut[..., 3], dark(picture))
+    np.testing.assert_array_equal(cut[..., :3][cut[..., 3] > 0], picture[cut[..., 3] > 0])
+
+
+def test_numbers_of_the_matting_do_nothing_without_it(service: Service, picture: Bytes) -> None:
+    cut, _ = service.cut(
+        picture,
+        outputFormat="PNG",
+        alphaMatting=False,
+        alphaMattingForegroundThreshold=60,
+        alphaMattingBackgroundThreshold=50,
+        alphaMattingErodeSize=1,
+    )
+    np.testing.assert_array_equal(cut[..., 3], dark(picture))
+
+
+def matted(service: Service, picture: Bytes, **numbers: int) -> Bytes:
+    """Alpha with matting."""
+    cut, _ = service.cut(picture, outputFormat="PNG", alphaMatting=True, **numbers)
+    return cut[..., 3]
+
+
+def test_matting_estimates_alpha_anew_between_what_is_certain(service: Service, picture: Bytes) -> None:
+    alpha, level = matted(service, picture, alphaMattingErodeSize=1), dark(picture)
+    assert (alpha[level > 240] == 255).all()
+    assert (alpha[level < 10] == 0).all()
+    assert not np.array_equal(alpha, level)
+
+
+@pytest.mark.parametrize(("name", "known"), [("Foreground", 255), ("Background", 0)])
+def test_thresholds_are_strict_as_rembg_reads_them(
+    service: Service, picture: Bytes, name: str, known: int
+) -> None:
+    """A pixel at a threshold is uncertain; one level beyond it is certain. No pixel has the level beyond."""
+    levels = np.unique(dark(picture)).tolist()
+    level = next(level for level in levels if level > 100)
+    beyond = level - 1 if known else level + 1
+    assert beyond not in levels
+    at_level, past_level = (
+        matted(service, picture, **{f"alphaMatting{name}Threshold": threshold, "alphaMattingErodeSize": 1})
+        for threshold in (level, beyond)
+    )
+    assert (past_level[dark(picture) == level] == known).all()
+    assert not np.array_equal(at_level, past_level)
+
+
+def test_erosion_by_a_square_widens_what_is_uncertain(service: Service, picture: Bytes) -> None:
+    narrow, wide = (matted(service, picture, alphaMattingErodeSize=size_px) for size_px in (1, 15))
+    changed = np.argwhere(narrow != wide)
+    assert changed.size
+    assert (wide[30:34, 30:34] == 255).all()
+
+
+def test_rgba_fills_what_is_removed(service: Service, picture: Bytes) -> None:
+    cut, _ = service.cut(picture, outputFormat="PNG", rgba=[0, 128, 255, 255])
+    opaque = cut[..., 3] if cut.shape[2] == 4 else np.full(cut.shape[:2], 255)
+    assert (opaque == 255).all()
+    assert cut[0, 0, :3].tolist() == [0, 128, 255]
+    level = dark(picture)[32, 12] / 255
+    expected = level * picture[32, 12] + (1 - level) * np.array((0, 128, 255))
+    np.testing.assert_allclose(cut[32, 12, :3], expected, atol=1)
+
+
+def test_rgba_fills_with_its_own_alpha(service: Service, picture: Bytes) -> None:
+    cut, _ = service.cut(picture, outputFormat="PNG", rgba=[0, 128, 255, 100])
+    assert cut[0, 0].tolist() == [0, 128, 255, 100]
+    assert cut[32, 32].tolist() == pytest.approx([40, 0, 0, 245], abs=12)
+
+
+@pytest.mark.parametrize("output_format", ["PNG", "WEBP"])
+def test_an_alpha_of_zero_keeps_it_transparent(service: Service, picture: Bytes, output_format: str) -> None:
+    cut, _ = service.cut(picture, outputFormat=output_format, rgba=[255, 0, 0, 0])
+    assert cut[0, 0, 3] == 0
+    assert cut[32, 32, 3] > 200
+
+
+@pytest.mark.parametrize(("rgba", "expected"), [(None, WHITE), ([255, 0, 0, 0], (255, 0, 0))])
+def test_jpg_lies_over_the_colour_and_is_never_black(
+    service: Service, picture: Bytes, rgba: list[int] | None, expected: tuple[int, int, int]
+) -> None:
+    cut, _ = service.cut(picture, rgba=rgba)
+    assert cut.shape == (SIDE_PX, SIDE_PX, 3)
+    assert cut[0, SIDE_PX - 1].tolist() == pytest.approx(expected, abs=6)
+
+
+def test_post_processing_takes_specks_away_and_smooths(service: Service, picture: Bytes) -> None:
+    plain, _ = service.cut(picture, returnOnlyMask=True, outputFormat="PNG")
+    tidy, _ = service.cut(picture, returnOnlyMask=True, outputFormat="PNG", postProcessMask=True)
+    assert (plain[3, 3], tidy[3, 3]) == (255, 0)
+    assert tidy[32, 32] > 200
+
+
+@pytest.mark.parametrize("output_format", ["PNG", "WEBP", "JPG"])
+def test_the_mask_alone_is_white_on_the_subject(service: Service, picture: Bytes, output_format: str) -> None:
+    """Also where a background is given: there is nothing to lay over it."""
+    mask, _ = service.cut(picture, returnOnlyMask=True, outputFormat=output_format, rgba=[255, 0, 0, 255])
+    level = mask if mask.ndim == 2 else mask[..., 0]
+    assert level.shape == (SIDE_PX, SIDE_PX)
+    np.testing.assert_allclose(level.astype(float), dark(picture), atol=0 if output_format == "PNG" else 30)
+
+
+def test_quality_is_that_of_lossy_formats(service: Service) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (SIDE_PX, SIDE_PX, 3), np.uint8)
+    for output_format, is_lossy in (("JPG", True), ("WEBP", True), ("PNG", False)):
+        sizes = [
+            len(service.cut(noise, outputFormat=output_format, outputQuality=quality)[1]["imageBase64Data"])
+            for quality in (20, 95)
+        ]
+        assert (sizes[0] < 0.7 * sizes[1]) is is_lossy, output_format
+
+
+def test_nested_settings_count_as_flat_ones_do(service: Service, picture: Bytes) -> None:
+    flat, _ = service.cut(picture, outputFormat="PNG", rgba=[1, 2, 3, 255], postProcessMask=True)
+    nested, _ = service.cut(
+        picture, outputFormat="PNG", settings={"rgba": [1, 2, 3, 255], "postProcessMask": True}
+    )
+    np.testing.assert_array_equal(flat, nested)

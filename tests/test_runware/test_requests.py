@@ -1,0 +1,180 @@
+"""From task objects to specs: both generations and what mixes them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.account_records import Terms
+from jobs.errands import ErrandKind
+from jobs.ids import new_token
+from jobs.spec import CutoutSpec, FileFormat, Output, Precision, Refinement
+from tests.test_runware.service import (
+    ACCOUNT,
+    TINY_PICTURE,
+    Item,
+    Service,
+    make_service,
+    new_removal,
+    new_uuid,
+    removal,
+)
+
+DEFAULT = CutoutSpec(
+    model="isnet-general-use",
+    refinement=Refinement.RAW,
+    background=(255, 255, 255, 0),
+    file_format=FileFormat.JPEG,
+    quality=95,
+)
+
+
+def spec_of(service: Service, task: Item) -> CutoutSpec:
+    service.result(task | {"deliveryMethod": "async"})
+    return service.task_of(task).items[0].spec
+
+
+@pytest.mark.parametrize("task", [removal(), new_removal()], ids=["old", "new"])
+def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item) -> None:
+    assert spec_of(service, task) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes"),
+    [
+        ({"rgba": [1, 2, 3, 4]}, {"background": (1, 2, 3, 4)}),
+        ({"postProcessMask": True}, {"tidy_mask": True}),
+        ({"returnOnlyMask": True}, {"output": Output.MASK}),
+        (
+            {"alphaMatting": True},
+            {
+                "refinement": Refinement.ON,
+                "foreground_threshold": 240,
+                "background_threshold": 10,
+                "erode_px": 10,
+            },
+        ),
+        (
+            {
+                "alphaMatting": True,
+                "alphaMattingForegroundThreshold": 200,
+                "alphaMattingBackgroundThreshold": 200,
+                "alphaMattingErodeSize": 255,
+            },
+            {
+                "refinement": Refinement.ON,
+                "foreground_threshold": 200,
+                "background_threshold": 200,
+                "erode_px": 255,
+            },
+        ),
+        ({"alphaMattingErodeSize": 3, "alphaMattingForegroundThreshold": 100}, {}),
+    ],
+    ids=str,
+)
+def test_settings_flat_nested_and_mixed_mean_the_same(service: Service, fields: Item, changes: Item) -> None:
+    expected = DEFAULT.model_copy(update=changes)
+    first, *others = fields
+    for form in (
+        fields,
+        {"settings": fields},
+        {"settings": {first: fields[first]}} | {name: fields[name] for name in others},
+    ):
+        for make in (removal, new_removal):
+            assert spec_of(service, make(**form)) == expected
+
+
+def test_nested_settings_count_before_flat_ones(service: Service) -> None:
+    task = removal(
+        rgba=[9, 9, 9, 9], returnOnlyMask=True, settings={"rgba": [1, 1, 1, 1], "returnOnlyMask": False}
+    )
+    assert spec_of(service, task) == DEFAULT.model_copy(update={"background": (1, 1, 1, 1)})
+
+
+@pytest.mark.parametrize(
+    ("fields", "file_format", "quality"),
+    [
+        ({"outputFormat": "PNG", "outputQuality": 20}, FileFormat.PNG, None),
+        ({"outputFormat": "webp"}, FileFormat.WEBP, 95),
+        ({"outputFormat": "jpg", "outputQuality": 20}, FileFormat.JPEG, 20),
+    ],
+)
+def test_formats(service: Service, fields: Item, file_format: FileFormat, quality: int | None) -> None:
+    spec = service.spec(**fields)
+    assert (spec.file_format, spec.quality) == (file_format, quality)
+
+
+def test_the_hybrid_form_is_taken_and_inputs_count_first(service: Service) -> None:
+    hybrid = new_removal(deliveryMethod="async", inputImage=TINY_PICTURE, settings={"postProcessMask": True})
+    del hybrid["inputs"]
+    service.result(hybrid)
+    both = new_removal("https://host.example/a.png", inputImage="%%", deliveryMethod="async")
+    service.result(both)
+    errand = service.store.take_errand("courier", new_token())
+    assert errand is not None
+    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/a.png")
+
+
+def test_null_means_absent_and_ignored_objects_are_ignored(service: Service) -> None:
+    names = ("model", "outputType", "ttl", "webhookURL", "rgba", "settings", "includeCost", "noSuchField")
+    task = removal(routing={"a": 1}, providerSettings={}, safety={"mode": "none"}) | dict.fromkeys(names)
+    assert spec_of(service, task) == DEFAULT
+
+
+def test_numbers_may_be_written_as_json_allows(service: Service) -> None:
+    task = removal(deliveryMethod="async")
+    text = f"""[{{"taskType":"{task["taskType"]}","taskUUID":"{task["taskUUID"]}","deliveryMethod":"async",
+        "inputImage":"{TINY_PICTURE}","outputQuality":9.0e1,"rgba":[1.0,2,3,255]}}]"""
+    assert service.post(text).status_code == 200
+    assert service.task_of(task).items[0].spec.quality == 90
+
+
+def test_models_run_what_the_installation_says() -> None:
+    service = make_service(runware_models="runware:112@5=birefnet-general, bria:2@1=bria-rmbg")
+    models = {name: service.spec(model=name).model for name in ("runware:112@5", "bria:2@1", "runware:109@1")}
+    assert models == {
+        "runware:112@5": "birefnet-general",
+        "bria:2@1": "bria-rmbg",
+        "runware:109@1": service.settings.model,
+    }
+
+
+def test_the_account_chooses_its_precision(service: Service) -> None:
+    service.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
+    assert service.spec().precision is Precision.FAST
+
+
+@pytest.mark.parametrize("models", ["runware:112@5", "runware:112@5=", "runware:112@5=a/b"])
+def test_wrong_settings_of_models_are_refused(models: str) -> None:
+    with pytest.raises(ValidationError, match="runware_models"):
+        make_service(runware_models=models)
+
+
+def test_a_model_that_the_protocol_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="runware:112@4"):
+        make_service(runware_models="runware:112@4=birefnet")
+
+
+def test_a_memo_never_grows_past_its_bound(service: Service) -> None:
+    url = "https://host.example/" + "ä" * 2_000
+    wide = {"a": "ä" * 1_000}
+    task = removal(
+        url,
+        inputs={"image": url},
+        webhookURL=url,
+        uploadEndpoint=url,
+        routing=wide,
+        safety=wide,
+        providerSettings=wide,
+    )
+    service.result(task)
+    service.result(removal("https://" + "a" * 100_000, inputs={"image": TINY_PICTURE}, deliveryMethod="async"))
+
+
+def test_a_task_uuid_of_any_version_is_taken(service: Service) -> None:
+    for task_uuid in (
+        "00000000-0000-0000-0000-000000000000",
+        new_uuid().upper(),
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    ):
+        service.result(removal(deliveryMethod="async") | {"taskUUID": task_uuid})
