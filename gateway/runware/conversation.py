@@ -168,9 +168,10 @@ class Conversation(Talk):
             caller, opened = await self._house.sockets.in_thread(self._open, task)
         except (faults.RequestFault, RateExceeded, LedgerUnavailable) as error:
             self._speaker.say(key_refusal(error)[1])
-            # A wrong key stays wrong, so the end is in order; the rest passes.
-            is_wrong = isinstance(error, faults.RequestFault)
-            self.connection.close(CloseCode.NORMAL_CLOSURE if is_wrong else CloseCode.TRY_AGAIN_LATER)
+            # After a wrong key the connection stays until its time is over: one client takes an open one for an
+            # answer, and waits for minutes after a closed one. What passes is tried again at once.
+            if not isinstance(error, faults.RequestFault):
+                self.connection.close(CloseCode.TRY_AGAIN_LATER)
             return
         self._caller = caller
         self.connection.admit()

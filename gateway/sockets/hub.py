@@ -152,7 +152,7 @@ class Sockets:
         if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
             connection.transport.abort()
         elif not connection.talk.admitted and now - connection.began_at > limits.admission_seconds:
-            connection.close(CloseCode.POLICY_VIOLATION, "no authentication")
+            connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
         elif not connection.talk.busy and now - connection.active_at > limits.idle_seconds:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
         elif now - connection.pinged_at > limits.ping_seconds:

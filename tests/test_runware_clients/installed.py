@@ -1,4 +1,4 @@
-"""The official clients as their registries have them, each in an environment of its own in the user's cache folder.
+"""The official clients as their registries have them, each in an environment of its own in the cache folder.
 
 Versions and hashes are pinned under `environments/`; a change of them makes a new environment.
 """

@@ -145,7 +145,9 @@ def test_a_second_authentication_keeps_the_session(service: Service, address: st
 
 def test_a_connection_stays_with_its_account(service: Service, address: str) -> None:
     other = service.accounts.add_bearer("other").api_key
+    task = removal(deliveryMethod="async")
     with admitted(address, service) as caller:
         caller.send({"taskType": "authentication", "apiKey": other})
         assert caller.next()["errors"][0]["code"] == "invalidApiKey"
-        assert caller.close_code() == 1000
+        caller.ask(task)
+    assert service.task_of(task).account == "shop"
