@@ -3,8 +3,8 @@
     python -m benchmarks.steps [--photo FILE] [--out DIR]
 
 The pipeline runs as a worker runs it. Each array that a step fills or changes becomes one picture,
-`<step>-<field>.jpg`: all of it, then its softest part enlarged,
-before the step where there is a before, and after it.
+`<step>-<field>.jpg`: all of it, then a part enlarged, before the step where there is a before, and after it. Of
+the usual photo that part is hair, of another one where it is softest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from worker.images import read_image
 from worker.models.runtime import load_segmenter
 from worker.settings import NetworkSettings
 
-PHOTO: Final = "grace_hopper.jpg"
+PHOTO: Final = "astronaut.jpg"
+HAIR: Final = slice(4, 104), slice(132, 232)
+"""Rows and columns of that photo that are shown enlarged."""
 TILE_PX: Final = 240
 """Height and width of each tile."""
 GAP_PX: Final = 6
@@ -143,12 +145,14 @@ def jpeg(picture: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def draw(steps: Sequence[Step], frame: Frame, spec: CutoutSpec, out: Path) -> list[Path]:
+def draw(
+    steps: Sequence[Step], frame: Frame, spec: CutoutSpec, out: Path, window: Window | None = None
+) -> list[Path]:
     """Write every step's picture and remove those of a pipeline that had other steps."""
     made, last = changes(steps, frame)
     alpha = filled(last.alpha)
     side_px = min(alpha.shape) // DETAIL_SHARE
-    window = softest_window(alpha, side_px, side_px)
+    window = window or softest_window(alpha, side_px, side_px)
     rows = [Change("read_image", "picture", None, frame.picture), *with_trimap(made, spec)]
     out.mkdir(parents=True, exist_ok=True)
     files = {
@@ -179,7 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
     settings = NetworkSettings()
     spec = CutoutSpec(model=settings.model)
     picture = np.asarray(read_image(options.photo.read_bytes(), LIMITS).rgb)
-    for file in draw(steps_for(spec, load_segmenter(settings)), Frame(picture=picture), spec, options.out):
+    window = HAIR if options.photo == EXAMPLES / PHOTO else None
+    steps = steps_for(spec, load_segmenter(settings))
+    for file in draw(steps, Frame(picture=picture), spec, options.out, window):
         print(file)
     return 0
 

@@ -76,8 +76,8 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 def keys(data: Path, arguments: tuple[str, ...]) -> None:
     """Manage keys and accounts of the stack in --data.
 
-    add [--runware] [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list; revoke KEY;
-    rotate PUBLIC_KEY [--grace SECONDS | --finish]; credits NAME [--grant N];
+    add [--runware] [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list;
+    rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; credits NAME [--grant N];
     account NAME [--queue-cap N] [--callback-url URL] [--suspended | --active]; each with --json as well.
     `python -m gateway keys COMMAND --help` says the rest.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -19,7 +20,7 @@ from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from tests.stack import LiveStack
 from worker.settings import WorkerSettings
 
-CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY")
+CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_API_KEY")
 FOLDERS = {"models_dir": "models", "cache_dir": "graphs"}
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,8 +42,16 @@ class Block:
 BLOCKS = [Block(page, *match.groups()) for page, text in PAGES.items() for match in BLOCK.finditer(text)]
 
 
+@pytest.fixture(scope="module")
+def api_key(stack: LiveStack) -> str:
+    """A key for the pages that speak of one."""
+    command = ["-m", "keycut", "keys", "--data", str(stack.data), "add", "--runware", "--name", "docs", "--json"]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout)["api_key"])
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if not block.reason_not_run], ids=str)
-def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
+def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "out").mkdir()
     environment = os.environ | {
@@ -51,6 +60,7 @@ def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
         "KEYCUT_URL": stack.url,
         "KEYCUT_PUBLIC_KEY": stack.public_key,
         "KEYCUT_PRIVATE_KEY": stack.private_key,
+        "KEYCUT_API_KEY": api_key,
     }
     command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
     done = subprocess.run(

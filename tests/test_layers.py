@@ -94,6 +94,13 @@ def test_of_the_gateway_only_the_courier_leaves_the_house() -> None:
     assert not {name for name in inner if name.startswith(("gateway.picpik", "gateway.app"))}
 
 
+@pytest.mark.parametrize(("facade", "other"), [("picpik", "runware"), ("runware", "picpik")])
+def test_the_facades_do_not_know_each_other(facade: str, other: str) -> None:
+    inner = {name for path in modules(f"gateway/{facade}") for name in imports(path)}
+    assert inner
+    assert not {name for name in inner if name.startswith((f"gateway.{other}", "gateway.app"))}
+
+
 @pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.app", "jobs.stores.redis", "jobs.queues.celery"])
 def test_gateway_loads_no_image_code(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

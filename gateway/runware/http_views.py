@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import threading
 import time
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -36,6 +35,7 @@ _LOG: Final = structlog.get_logger()
 _LARGE_AT_ONCE: Final = 2
 """Large bodies that are parsed at a time: one costs several times its size while it is."""
 _LARGE_SECONDS: Final = 30
+_CHUNK_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class RunwareApi:
             error = faults.RequestTooLarge(self.settings.max_runware_body_bytes)
         elif isinstance(error, HTTPException):
             error = faults.RequestUnreadable("the body cannot be read")
-        elif not isinstance(error, faults.RequestFault | ServiceUnavailable | NoPlaceToWait):
+        elif not isinstance(error, faults.RequestFault | ServiceUnavailable):
             _LOG.error("a fault of this server", exc_info=error)
         structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
         return self._answer([refusal(error, {})])
@@ -113,15 +113,16 @@ class RunwareApi:
         """The tasks of the request. A large body waits on disk until there is memory for it, and for its pictures.
 
         Raises:
-            RequestUnreadable: it holds no tasks.
-            NoPlaceToWait: there was no memory for it in time.
+            RequestUnreadable: it holds no tasks, or its transfer is broken.
+            HTTPException: it is too long, or the caller is gone.
+            ServiceUnavailable: there was no room for it on disk, or none in memory in time.
         """
         request.max_content_length = self.settings.max_runware_body_bytes
         with tempfile.SpooledTemporaryFile(self.settings.body_memory_bytes) as file, ExitStack() as held:
-            shutil.copyfileobj(request.stream, file)
+            _copy(request.stream, file)
             if file.tell() > self.settings.body_memory_bytes:
                 if not self.large.acquire(timeout=_LARGE_SECONDS):
-                    raise NoPlaceToWait
+                    raise ServiceUnavailable("too many large requests at a time")
                 held.callback(self.large.release)
             file.seek(0)
             yield read_message(file.read(), self.settings.max_runware_tasks)
@@ -144,6 +145,23 @@ class RunwareApi:
             seconds = max(outcome.retry_after_seconds or self.settings.retry_after_seconds for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    while chunk := _read(source):
+        try:
+            target.write(chunk)
+        except OSError as error:
+            raise ServiceUnavailable("a temporary file cannot be written") from error
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has its own errors for a body whose chunks are broken
+        raise faults.RequestUnreadable("the transfer of the body is broken") from error
 
 
 class _LazyPlace:

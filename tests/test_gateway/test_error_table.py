@@ -178,7 +178,7 @@ CASES = [
         action="",
         body=nothing,
     ),
-    Case(name="another path", code=160, message="Missing Action", status=404, path="/v1", action="", body=nothing),
+    Case(name="another path", code=160, message="Missing Action", status=404, path="/v2", action="", body=nothing),
     Case(
         name="a compressed body",
         code=160,

@@ -23,7 +23,7 @@ from jobs.record import Result
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from jobs.uploads import Upload
-from jobs.urls import ResultPaths
+from jobs.urls import Address, ResultPaths
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import ACCOUNT, Harness
 from tests.test_jobs.build import ERROR
@@ -147,7 +147,8 @@ class TestPaths:
         kept = part.keep("anna", PNG, ttl_seconds)
         _, _, mac, expires, name = urlsplit(kept.path).path.split("/", 4)
         assert int(expires) == 1_000_000 + good_seconds
-        assert part.paths.open(mac, expires, name, clock()) == (kept.picture.blob, "image/png")
+        address = Address(blob=kept.picture.blob, media_type="image/png", subject_found=True)
+        assert part.paths.open(mac, expires, name, clock()) == address
         assert part.paths.open(mac, expires, name, clock() + good_seconds) is None
 
     @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> No
     service = make_service(body_memory_bytes=100)
     view = service.app.view_functions["runware.post"]
     assert isinstance(view, MethodType)
-    api: RunwareApi = view.__self__
+    api = view.__self__
+    assert isinstance(api, RunwareApi)
     for _ in range(3):
         service.post([removal("%%" * 100)])
     assert api.large.acquire(blocking=False)

@@ -13,6 +13,9 @@ CONTEXT_PART: Final = 0.10
 
 CONTEXT_MIN_PX: Final = 16
 
+WORKING_SIDE_PX: Final = 800
+"""Long side at which alpha is estimated at the finest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
 from worker.cutout.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
-from worker.cutout.geometry import fitted
+from worker.cutout.geometry import WORKING_SIDE_PX, fitted
 from worker.cutout.laplacian import NEIGHBOURS, laplacian_rows
 from worker.cutout.sampling import sampled, soft_pixels
-from worker.cutout.softness import WORKING_SIDE_PX, Zones
+from worker.cutout.softness import Zones
 from worker.cutout.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 
 MIN_SIDE_PX: Final = 3

@@ -11,9 +11,6 @@ from worker.cutout.arrays import ByteMask, FloatMask
 from worker.cutout.filters import dilated, disc, eroded, mean
 from worker.cutout.trimap import Thresholds
 
-WORKING_SIDE_PX: Final = 800
-"""Long side of the mask that widths and reaches are measured on."""
-
 REGION_PX: Final = 31
 """Side of the square that is one region; it moves from pixel to pixel."""
 

@@ -1,0 +1,72 @@
+"""One request to a whole stack: the courier fetches its picture, a worker cuts it out, the courier tells of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.stack import ROOT, keycut_up
+from tests.test_courier.outside import OutsideServer, Visit, picture, serving
+from tests.test_runware.service import new_removal
+from tests.tiny_network import write_tiny_model
+
+HERE = "127.0.0.1"
+
+
+def confirm(visit: Visit) -> None:
+    visit.answer(200)
+
+
+def new_api_key(data: Path) -> str:
+    """A key made by the command."""
+    command = ["-m", "keycut", "keys", "--data", str(data), "add", "--runware", "--name", "shop", "--json"]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout)["api_key"])
+
+
+def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    scripts = {
+        "/cat.jpg": picture((ROOT / "examples" / "chelsea.jpg").read_bytes(), "image/jpeg"),
+        "/hook": confirm,
+        "/put": confirm,
+    }
+    with serving(OutsideServer(HERE, scripts)) as server:
+        environment = {
+            "KEYCUT_MODEL": write_tiny_model(tmp_path / "models"),
+            "KEYCUT_MODELS_DIR": str(tmp_path / "models"),
+            "KEYCUT_CACHE_DIR": str(tmp_path / "graphs"),
+            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
+            "KEYCUT_COURIER_PORTS": str(server.port),
+            "KEYCUT_PUBLIC_URL": "",
+        }
+        with keycut_up(tmp_path / "data", **environment) as stack:
+            key = new_api_key(stack.data)
+            task = new_removal(
+                server.url("/cat.jpg"),
+                deliveryMethod="sync",
+                webhookURL=server.url("/hook?token=secret"),
+                uploadEndpoint=server.url("/put"),
+                outputType=["URL", "base64Data"],
+                outputFormat="WEBP",
+            )
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = httpx.post(f"{stack.url}/v1", json=[task], headers=headers, timeout=60)
+            assert answer.status_code == 200, answer.text
+            [item] = answer.json()["data"]
+            result = httpx.get(item["imageURL"])
+            ends_at = time.monotonic() + 10
+            while len(server.requests) < len(scripts) and time.monotonic() < ends_at:
+                time.sleep(0.05)
+        said = (stack.data / "keycut.log").read_text(encoding="utf-8")
+    by_path = {request.path: request for request in server.requests}
+    assert json.loads(by_path["/hook?token=secret"].body) == answer.json()
+    assert result.headers["Content-Type"] == by_path["/put"].headers["content-type"] == "image/webp"
+    assert by_path["/put"].body == result.content
+    assert "secret" not in said
+    assert key not in said
