@@ -103,7 +103,7 @@ class Sockets:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        loop.call_soon(lambda: self.start(self._look_over()))
+        loop.call_soon(lambda: self.start(self._look_on()))
         loop.run_forever()
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -117,9 +117,7 @@ class Sockets:
 
     async def _adopt(self, taken: socket.socket, head: bytes, begin: Callable[[Connection], Talk]) -> None:
         def protocol() -> Connection:
-            return Connection(
-                head, begin, self._connections.discard, max_message_bytes=self._limits.max_message_bytes
-            )
+            return Connection(head, begin, self._over, max_message_bytes=self._limits.max_message_bytes)
 
         try:
             _, connection = await asyncio.get_running_loop().connect_accepted_socket(protocol, taken)
@@ -132,20 +130,27 @@ class Sockets:
         if not connection.transport.is_closing():
             self._connections.add(connection)
 
-    async def _look_over(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _over(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._stop_at is not None and not self._connections:
+            self._stopped.set()
+
+    async def _look_on(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            now = loop.time()
-            for connection in list(self._connections):
-                if self._stop_at is None:
-                    self._look_at(connection, now)
-                elif not connection.talk.busy:
-                    connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
-                elif now >= self._stop_at:
-                    connection.close(CloseCode.SERVICE_RESTART, "the server stops")
-            if self._stop_at is not None and not self._connections:
-                self._stopped.set()
+            self._look_over()
+
+    def _look_over(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in list(self._connections):
+            if self._stop_at is None:
+                self._look_at(connection, now)
+            elif not connection.talk.busy:
+                connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
+            elif now >= self._stop_at:
+                connection.close(CloseCode.SERVICE_RESTART, "the server stops")
+        if self._stop_at is not None and not self._connections:
+            self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         limits = self._limits
@@ -163,3 +168,4 @@ class Sockets:
             self._stop_at = asyncio.get_running_loop().time() + grace_seconds
             for connection in self._connections:
                 connection.talk.stop()
+            self._look_over()
