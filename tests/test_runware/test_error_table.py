@@ -159,7 +159,7 @@ def test_thresholds_that_clash_are_both_named(service: Service, fields: Item, pa
         (b'[{"a":NaN}]', "invalidRequest", 400),
         (b'[{"a":"\\ud800"}]', "invalidRequest", 400),
         (b"[" * 1_000, "invalidRequest", 400),
-        (b'[{"taskType":"getResponse"}],"b":[{}', "invalidRequest", 400),
+        (b'[{"taskType":"ping"}],"b":[{}]', "invalidRequest", 400),
         (b"[" + b",".join([b'{"taskType":"ping"}'] * 33) + b"]", "invalidRequest", 400),
         (b'[{"taskUUID":"x"}]', "missingTaskType", 400),
         (b'[{"taskType":7}]', "missingTaskType", 400),
@@ -232,6 +232,10 @@ def test_a_picture_that_cannot_be_used_is_named_by_its_field(
     item = service.error(make(picture))
     assert (item["code"], item["parameter"]) == ("invalidInputImage", parameter)
     service.harness.assert_nothing_left()
+
+
+def test_of_several_faults_the_first_is_told(service: Service) -> None:
+    assert service.error(removal(ttl=1, outputFormat="GIF"))["code"] == "invalidOutputFormat"
 
 
 def test_keys(service: Service) -> None:

@@ -83,6 +83,13 @@ def test_an_address_that_tries_keys_is_throttled() -> None:
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
+def test_the_status_is_that_of_the_first_error_unless_something_succeeded(service: Service) -> None:
+    unknown, wrong = poll({"taskUUID": new_uuid()}), removal("%%")
+    assert service.post([unknown, wrong]).status_code == 404
+    assert service.post([wrong, unknown]).status_code == 400
+    assert service.post([unknown, wrong, removal(deliveryMethod="async")]).status_code == 200
+
+
 def test_each_task_of_a_request_counts_against_the_rate() -> None:
     service = make_service(submits_per_second=2)
     answer = service.answer(*(removal(deliveryMethod="async") for _ in range(4)))
