@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.stack import ROOT, LiveStack, keycut_up
-from tests.test_runware_clients.installed import HERE, js_client, python_client
+from tests.test_runware_clients.installed import HERE, js_client, node, python_client
 from tests.tiny_network import write_tiny_model
 
 SIDE_PX = 96
@@ -110,9 +110,11 @@ def sdk_rest_told(runware_stack: RunwareStack, picture: Path) -> Told:
     return sdk_told(runware_stack, picture, "rest", f"{runware_stack.live.url}/v1")
 
 
+def sdk_js_against(url: str, api_key: str, picture: Path, **environment: str) -> Told:
+    """What the client from npm tells after its run against an address."""
+    return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), url, api_key, str(picture), **environment)
+
+
 @pytest.fixture(scope="session")
 def sdk_js_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    module = js_client("1.3.2")
-    return told_by(
-        "node", "driver_sdk_js.mjs", str(module), runware_stack.sockets_url, runware_stack.api_key, str(picture)
-    )
+    return sdk_js_against(runware_stack.sockets_url, runware_stack.api_key, picture)

