@@ -23,10 +23,9 @@ from PIL import Image
 
 from benchmarks.photos import EXAMPLES, LIMITS
 from benchmarks.quality.sheet import laid_over, softest_window
-from benchmarks.speed.refinement import step_name
 from jobs.spec import CutoutSpec
 from keycut.files import write_whole
-from worker.cutout.pipeline import Frame, Step, filled, steps_for
+from worker.cutout.pipeline import Frame, Step, filled, step_name, steps_for
 from worker.cutout.trimap import Thresholds, make_trimap
 from worker.images import read_image
 from worker.models.runtime import load_segmenter

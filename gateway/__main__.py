@@ -17,6 +17,7 @@ from gateway.courier.settings import CourierSettings
 from gateway.key_commands import keys
 from gateway.keytables import RedisKeyTable
 from gateway.memory import give_back_large_blocks
+from gateway.metrics import gunicorn_metrics
 from gateway.picpik import callbacks
 from gateway.query import Tasks
 from gateway.runware.rendering import Rendering
@@ -54,7 +55,10 @@ def serve(host: str | None, port: int | None) -> None:
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     give_back_large_blocks()
-    GatewayServer(gunicorn_options(settings, host, port)).run()
+    options = gunicorn_options(settings, host, port)
+    if settings.metrics_port is not None:
+        options |= gunicorn_metrics()
+    GatewayServer(options).run()
 
 
 @main.command()

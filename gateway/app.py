@@ -22,6 +22,7 @@ from gateway.accounts import Accounts
 from gateway.headers import SourceLimits
 from gateway.health import HealthPages
 from gateway.limits import RateExceeded, RequestLimits
+from gateway.metrics import count_request
 from gateway.picpik import faults
 from gateway.picpik.services import Services
 from gateway.picpik.views import PicpikApi
@@ -165,6 +166,7 @@ def _end(response: Response) -> Response:
     _drain()
     response.headers["X-Content-Type-Options"] = "nosniff"
     if request.blueprint != "health":
+        count_request(response)
         _LOG.info(
             "request",
             method=request.method,

@@ -29,7 +29,6 @@ from typing_extensions import override
 from gateway import wsgi
 from gateway.app import SOCKETS
 from gateway.settings import GatewaySettings
-from gateway.sockets.hub import Sockets
 from jobs import logs
 
 _CLOSE_SECONDS: Final = 2
@@ -40,8 +39,11 @@ KEEP_ALIVE_SECONDS: Final = 30
 
 def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[str, Any]:
     """Settings as gunicorn names them."""
+    addresses = [(host, port)]
+    if settings.metrics_port is not None:
+        addresses.append((settings.metrics_host, settings.metrics_port))
     return {
-        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
+        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses],
         "worker_class": JsonErrorWorker,
         "workers": settings.processes,
         "threads": settings.request_threads,
@@ -65,17 +67,22 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
 class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no types
     """gunicorn's worker with request threads, without its pages in HTML."""
 
+    wsgi: Flask | None = None
+    """The application; a signal may come before it is loaded."""
+
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop, WebSockets at the same time as requests."""
         super().handle_exit(sig, frame)
-        self._web_sockets().stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
+        self._stop_sockets()
 
     @override
     def run(self) -> None:
         """Serve until a signal says to stop; then until requests and WebSockets are over."""
         super().run()
-        self._web_sockets().wait_until_stopped(self.cfg.graceful_timeout)
+        self._stop_sockets()  # not every end begins with a signal
+        if self.wsgi is not None:
+            self.wsgi.extensions[SOCKETS].close(self.cfg.graceful_timeout)
 
     @override
     def finish_request(self, conn: TConn, fs: Future[object]) -> None:
@@ -100,9 +107,9 @@ class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes
         except OSError:
             self.log.debug("the caller of a broken request is gone")
 
-    def _web_sockets(self) -> Sockets:
-        sockets: Sockets = self.wsgi.extensions[SOCKETS]
-        return sockets
+    def _stop_sockets(self) -> None:
+        if self.wsgi is not None:
+            self.wsgi.extensions[SOCKETS].stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
 
 
 _OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from gateway.sockets.limits import SocketLimits
-from jobs.settings import JobSettings
+from jobs.settings import JobSettings, MetricsPort
 from jobs.spec import ModelName
 
 Network = IPv4Network | IPv6Network
@@ -60,6 +60,8 @@ class GatewaySettings(JobSettings):
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     """Port to listen on."""
+    metrics_port: MetricsPort = None
+    """Port that the gateway shows its metrics on, at `/metrics`; unset, it shows none."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: PositiveInt = 16
@@ -137,6 +139,12 @@ class GatewaySettings(JobSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _metrics_have_a_port_of_their_own(self) -> Self:
+        if self.metrics_port == self.port:
+            raise ValueError("metrics_port must not be the port of requests")
+        return self
 
     @model_validator(mode="after")
     def _bodies_hold_pictures(self) -> Self:

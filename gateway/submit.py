@@ -23,6 +23,8 @@ from jobs.errors import (
     SubmissionRefused,
 )
 from jobs.ids import TaskUid, new_task_uid, source_key
+from jobs.metric_names import SUBMIT_SECONDS
+from jobs.metrics import timed
 from jobs.queue import JobQueue
 from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask
 from jobs.store import LedgerStore
@@ -76,6 +78,7 @@ class Submissions:
             callback_url=account.callback_url,
         )
 
+    @timed(SUBMIT_SECONDS)
     def submit(
         self,
         account: str,

@@ -12,6 +12,7 @@ from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.limits import RequestLimits, redis_storage
+from gateway.metrics import LedgerCollector, MetricsPort
 from gateway.runware.redis_sessions import RedisSessions
 from gateway.settings import GatewaySettings
 from jobs import logs
@@ -45,17 +46,22 @@ def app() -> Flask:
     blobs = open_blob_store(settings)
     queue = CeleryQueue(settings.redis_url.get_secret_value())
     keep_in_order(settings, store, blobs, queue)
-    return create_app(
+    presence = RedisPresence(client)
+    made = create_app(
         settings,
         accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
         limits=RequestLimits(redis_storage(client), settings),
         store=store,
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),
-        presence=RedisPresence(client),
+        presence=presence,
         blobs=blobs,
         queue=queue,
         sessions=RedisSessions(client, keep_seconds=settings.session_seconds),
     )
+    if settings.metrics_port is not None:
+        figures = LedgerCollector(store=store, presence=presence)
+        made.wsgi_app = MetricsPort(made.wsgi_app, settings.metrics_port, figures)  # type: ignore[method-assign]
+    return made
 
 
 def keep_in_order(settings: GatewaySettings, store: LedgerStore, blobs: BlobStore, queue: JobQueue) -> None:

@@ -7,9 +7,10 @@ what ends an item that is still to be fetched removes its errand, and retention 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from jobs.ids import BlobKey, TaskUid
 from jobs.record import ErrorFacts
@@ -25,6 +26,9 @@ class ErrandKind(StrEnum):
     """Say at a URL how the task ended."""
     UPLOAD = "upload"
     """Bring the task's result to a URL."""
+
+
+EVERY_KIND: Final = tuple(ErrandKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +62,20 @@ class Errands(Protocol):
     Every method raises `LedgerUnavailable` when the server does not answer in time.
     """
 
-    def take_errand(self, owner: str, token: str) -> Errand | None:
-        """Take the errand that has been due for longest.
+    def take_errand(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
+        """Take an errand, in turn between the accounts and kinds of which some are due.
 
-        A second call with the same token answers with the same errand while the token holds.
+        Within an account and kind it is the errand that has been due for longest. Accounts of which
+        `LedgerLimits.account_errand_cap` are under way are passed over. A second call with the same token answers
+        with the same errand while the token holds.
 
         Args:
             owner: the courier's process.
             token: fresh for this taking, from `jobs.ids.new_token`.
+            kinds: what may be taken.
 
         Returns:
-            The errand, or None when none is due.
+            The errand, or None when none is to be had.
         """
 
     def fetched(self, errand: Errand) -> Lane | None:

@@ -13,6 +13,8 @@ import structlog
 
 from jobs.disposal import Disposal
 from jobs.ids import new_token
+from jobs.metric_names import HINTS_RESENT, REAPED
+from jobs.metrics import count
 from jobs.queue import JobQueue
 from jobs.upkeep import Reaped, Upkeep
 
@@ -42,6 +44,7 @@ class Reaper:
             return None
         if reaped != Reaped():
             log.info("reaped", **_counts(reaped))
+            _count(reaped)
         try:
             for lane, count in reaped.hints.items():
                 for _ in range(count):
@@ -50,6 +53,12 @@ class Reaper:
             # No later sweep names them again.
             self._disposal.dispose(reaped.left)
         return reaped
+
+
+def _count(reaped: Reaped) -> None:
+    for outcome in REAPED.labels["outcome"]:
+        count(REAPED, getattr(reaped, outcome), outcome=outcome)
+    count(HINTS_RESENT, sum(reaped.hints.values()))
 
 
 def _counts(reaped: Reaped) -> dict[str, Any]:

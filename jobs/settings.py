@@ -37,6 +37,8 @@ from jobs.stores.sentinels import Sentinels, is_sentinel_url
 MASTER_KEY_BYTES: Final = 32
 SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
 
+MetricsPort = Annotated[int, Field(ge=1, le=65_535)] | None
+
 
 class JobSettings(BlobSettings):
     """What both sides read."""
@@ -87,6 +89,8 @@ class JobSettings(BlobSettings):
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an uploaded picture stays after its last use."""
 
+    metrics_host: str = "127.0.0.1"
+    """Address that metrics are shown at, by processes that have a port for it. Whoever reaches it reads them."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobs.errands import Errands
+from jobs.figures import Figures
 from jobs.ids import TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from jobs.spec import Lane
@@ -44,6 +45,8 @@ class LedgerLimits:
     """Time that a hint has to reach a worker before it counts as missing."""
     errand_lease_seconds: float = 90
     """An errand whose courier is silent for so long falls due again."""
+    account_errand_cap: int = 4
+    """Errands of one account that couriers may have at a time, all couriers together."""
     upload_retention_seconds: float = 30 * 86_400
     """How long an upload stays after its last use. From then on it looks as if it had never been."""
 
@@ -71,7 +74,7 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Upkeep, Errands, Uploads, Protocol):
+class LedgerStore(Upkeep, Errands, Uploads, Figures, Protocol):
     """The moves of the ledger, with those of its upkeep, of its errands and of the pictures that are kept.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.

@@ -4,6 +4,7 @@ clock = ManualClock()
 ledger = MemoryLedger(LedgerLimits(), clock)
 app = create_app(settings, ledger, MemoryBlobStore(), InlineQueue(run))
 with ledger.events.listen([uid]) as waiter: ...
+with ledger.errand_events.listen() as waiter: ...
 clock.advance(seconds=16)       # every lease of a worker has lapsed
 clock.advance(seconds=91)       # and every lease of a courier: what it had is due again
 """

@@ -123,7 +123,11 @@ class _Start:
         gateway = Program(name="gateway", arguments=serve, environment=environment)
         shared = {"KEYCUT_THREADS": str(max(1, cpus() // options.workers)), **environment}
         workers = (
-            Program(name=f"worker-{number}", arguments=(*PYTHON, "worker", "run"), environment=shared)
+            Program(
+                name=f"worker-{number}",
+                arguments=(*PYTHON, "worker", "run"),
+                environment={**shared, **own_metrics_port(shared, number)},
+            )
             for number in range(1, options.workers + 1)
         )
         courier = Program(name="courier", arguments=(*PYTHON, "gateway", "courier"), environment=environment)
@@ -161,6 +165,13 @@ def scratch_environment() -> Iterator[dict[str, str]]:
             yield part_environment(data, start.server(data, socket_path))
         else:
             yield part_environment(data, external)
+
+
+def own_metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """The port of a worker's metrics, counted on from the first one's, which is set; workers share no port."""
+    name = "KEYCUT_WORKER_METRICS_PORT"
+    port = environment.get(name, "")
+    return {name: str(int(port) + number - 1)} if port.isdecimal() else {}
 
 
 def cpus() -> int:

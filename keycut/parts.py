@@ -24,10 +24,11 @@ MODULES: Final = {
         "gunicorn",
         "httpx",
         "limits",
+        "prometheus_client",
         "pydantic_settings",
         "standardwebhooks",
     ),
-    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "pydantic_settings"),
+    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "prometheus_client", "pydantic_settings"),
 }
 """What each part cannot do without; the client alone needs none of it."""
 

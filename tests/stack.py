@@ -7,17 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from keycut import Client
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 15
+METRICS_PORTS = ("KEYCUT_METRICS_PORT", "KEYCUT_WORKER_METRICS_PORT", "KEYCUT_COURIER_METRICS_PORT")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class LiveStack:
     url: str
     public_key: str
     private_key: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings that it was started with, by their variables."""
 
     def client(self) -> Client:
         """A client of its first account."""
@@ -50,7 +54,7 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, (data / "keycut.log").read_text(encoding="utf-8")[-4000:]
-        yield LiveStack(data=data, **json.loads(line))
+        yield LiveStack(data=data, settings=environment, **json.loads(line))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)
@@ -61,5 +65,6 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[LiveStack]:
     """The stack that all tests share."""
-    with keycut_up(tmp_path_factory.mktemp("stack"), KEYCUT_MODELS_DIR=str(weights_dir)) as live:
+    settings = {name: str(free_port()) for name in METRICS_PORTS} | {"KEYCUT_MODELS_DIR": str(weights_dir)}
+    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield live

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.courier.settings import CourierSettings
 from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
-from tests.stack import LiveStack
+from tests.stack import METRICS_PORTS, LiveStack
 from worker.settings import WorkerSettings
 
 CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_API_KEY")
@@ -61,6 +61,7 @@ def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path
         "KEYCUT_PUBLIC_KEY": stack.public_key,
         "KEYCUT_PRIVATE_KEY": stack.private_key,
         "KEYCUT_API_KEY": api_key,
+        **{name: stack.settings[name] for name in METRICS_PORTS},
     }
     command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
     done = subprocess.run(

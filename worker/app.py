@@ -27,12 +27,14 @@ from redis import Redis
 
 from jobs.blobstores.choose import open_blob_store
 from jobs.errors import LedgerUnavailable
+from jobs.metrics import PortUnavailable
 from jobs.queue import TASK_NAME, queue_name
 from jobs.queues.celery import CeleryQueue, celery_settings
 from jobs.stores.client import EvictingServer, connect, require_no_eviction
 from jobs.stores.redis import RedisLedger, RedisPresence
 from worker.broker import HintBroker
 from worker.child import Child
+from worker.metrics import shown
 from worker.parent import HANG_MARGIN_SECONDS, Parent
 from worker.settings import WorkerSettings
 
@@ -118,8 +120,12 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         without_heartbeat=True,
         quiet=True,
     )
-    with parent:
-        worker.start()
+    try:
+        with shown(settings), parent:
+            worker.start()
+    except PortUnavailable as error:
+        log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — as above
+        return 1
     return 1 if child.useless else worker.exitcode or 0
 
 

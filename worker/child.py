@@ -12,6 +12,8 @@ from celery.exceptions import Reject
 
 from jobs.blobstores.choose import open_blob_store
 from jobs.loops import Every
+from jobs.metric_names import WORKER_INFO
+from jobs.metrics import change
 from jobs.presence import WorkerPresence
 from jobs.spec import Lane
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
@@ -104,6 +106,15 @@ class Child:
         self._items = AtOnce(runner, self.deadlines)
         self._ready.value = True
         worker = presence_of(owner, settings.lane, segmenter)
+        change(
+            WORKER_INFO,
+            1,
+            model=worker.model,
+            precision=settings.precision,
+            engine=worker.engine,
+            provider=worker.provider,
+            numbers=worker.numbers,
+        )
         presence = RedisPresence(redis)
         ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS
         announce = Every(

@@ -17,15 +17,18 @@ from typing import Final, Self
 import structlog
 from billiard import active_children
 
+from jobs import metrics
 from jobs.background import Call, upkeep_threads
 from jobs.blobs import BlobStore
 from jobs.disposal import Disposal
 from jobs.errors import LedgerUnavailable
 from jobs.loops import Every
+from jobs.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from jobs.presence import Presence, owner_name
 from jobs.queue import JobQueue
 from jobs.store import LedgerStore
 from worker.at_once import Deadlines
+from worker.metrics import CHILD
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -109,6 +112,8 @@ class Parent:
 
     def _child_gone(self, *, died: bool) -> None:
         if self._living is not None:
+            metrics.process_gone(CHILD)
+            metrics.count(CHILDREN_GONE, end="died" if died else "stopped")
             self._unburied[self._living] = died
             self._living = None
         try:
@@ -124,6 +129,7 @@ class Parent:
                 self._disposal.dispose(taken.left)
                 self._presence.leave(owner)
                 del self._unburied[owner]
+                metrics.count(ITEMS_TAKEN_BACK, taken.items)
                 log.info("child_gone", owner=owner, died=died, items=taken.items)
 
     def __enter__(self) -> Self:

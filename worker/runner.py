@@ -18,6 +18,8 @@ from structlog.contextvars import bound_contextvars
 from jobs.blobs import BlobStore
 from jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
 from jobs.ids import BlobKey, new_token, result_key
+from jobs.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
+from jobs.metrics import count
 from jobs.record import Claim, Result
 from jobs.spec import CutoutSpec, FileFormat, Lane, Output
 from jobs.store import LedgerStore
@@ -29,6 +31,7 @@ from worker.encoders import Picture
 from worker.finish import Finish, finish
 from worker.heartbeat import ClaimLost, Heartbeat
 from worker.images import ImageLimits, SourceImage, read_image
+from worker.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +68,10 @@ class Runner:
 
     def claim(self, lanes: Sequence[Lane]) -> Claim | None:
         """Take one item of the lanes, if one waits; `work_on` must follow."""
-        return self.store.claim(lanes, self.owner, new_token())
+        claim = self.store.claim(lanes, self.owner, new_token())
+        if claim is not None:
+            count(CLAIMS, attempt="first" if claim.attempt == 1 else "again")
+        return claim
 
     def work_on(self, claim: Claim) -> None:
         """Bring a claimed item to its end; its lease is renewed meanwhile."""
@@ -76,10 +82,11 @@ class Runner:
             self._bring_to_its_end(claim, beat)
 
     def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
-        started = time.monotonic()
+        watch = Stopwatch()
         try:
-            result = self._make(claim, beat)
+            result = self._make(claim, beat, watch)
         except ClaimLost:
+            count(ITEMS, outcome="lost")
             log.warning("claim_lost")
             return
         except CutoutError as error:
@@ -91,25 +98,31 @@ class Runner:
             self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         if self._insist(lambda: self.store.finish(claim, result), beat):
+            count(ITEMS, outcome="done")
+            count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
                 "item_done",
-                seconds=round(time.monotonic() - started, 3),
+                seconds=round(watch.done(), 3),
                 size_bytes=result.size_bytes,
                 subject_found=result.subject_found,
             )
             self._drop_source(claim)
         else:
+            count(ITEMS, outcome="lost")
             log.warning("finish_refused")
             self._drop(result.blob)
 
-    def _make(self, claim: Claim, beat: Heartbeat) -> Result:
+    def _make(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Result:
         """Write the result's blob, without a word to the ledger."""
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
-            cut_out(self._read(claim, beat), claim.spec, self.predict, beat.check), Finish.of(claim.spec)
+            cut_out(self._read(claim, beat, watch), claim.spec, self.predict, beat.check, watch.ended),
+            Finish.of(claim.spec),
         )
+        watch.ended("encode")
         key = result_key(claim.task, claim.index, claim.token)
         self._insist(lambda: self.blobs.put(key, finished.data), beat)
+        watch.ended("write")
         return Result(
             blob=key,
             media_type=finished.media_type,
@@ -119,18 +132,26 @@ class Runner:
             subject_found=finished.subject_found,
         )
 
-    def _read(self, claim: Claim, beat: Heartbeat) -> SourceImage:
+    def _read(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> SourceImage:
         holds_16_bit = claim.spec.file_format is FileFormat.PNG and claim.spec.output is Output.CUTOUT
-        return read_image(
+        source = read_image(
             self._insist(lambda: self.blobs.get(claim.source), beat),
             self.limits,
             keep_rgb_profile=self.keep_rgb_profile,
             keep_16_bit=self.keep_16_bit and holds_16_bit,
         )
+        height_px, width_px = source.rgb.shape[:2]
+        count(PIXELS, height_px * width_px)
+        watch.ended("read")
+        return source
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
+            count(ITEMS, outcome="failed")
+            count(ITEM_ERRORS, kind=error.kind)
             self._drop_source(claim)
+        else:
+            count(ITEMS, outcome="lost")
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
         """Call until the ledger or the blob store answers, as long as the claim has time.
@@ -159,7 +180,13 @@ class Runner:
             log.warning("blob_kept", blob=str(key), message=error.message)
 
 
-def cut_out(source: SourceImage, spec: CutoutSpec, predict: Predict, check: Callable[[], None]) -> Picture:
+def cut_out(
+    source: SourceImage,
+    spec: CutoutSpec,
+    predict: Predict,
+    check: Callable[[], None],
+    ended: Callable[[str], None] | None = None,
+) -> Picture:
     """Make the result of one picture.
 
     Args:
@@ -167,6 +194,7 @@ def cut_out(source: SourceImage, spec: CutoutSpec, predict: Predict, check: Call
         spec: what to do with it.
         predict: the network; it is shown sRGB, whatever profile the picture keeps.
         check: called between steps; what it raises ends the work.
+        ended: called after each step with its name.
 
     Returns:
         A cut-out or a mask, with the picture's profile and its density.
@@ -177,7 +205,7 @@ def cut_out(source: SourceImage, spec: CutoutSpec, predict: Predict, check: Call
         own_colours=None if source.alpha is None else source.rgb,
     )
     steps = steps_for(spec, lambda view: predict(source.to_srgb(view)))
-    frame = run_steps(steps, frame, check)
+    frame = run_steps(steps, frame, check, ended)
     check()
     result: Levels = filled(frame.result)
     found = filled(frame.subject_found)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from jobs.settings import JobSettings
+from jobs.settings import JobSettings, MetricsPort
 from jobs.spec import CutoutSpec, Lane, Precision, lane_of
 from worker.container import cpu_quota, memory_limit_bytes
 
@@ -87,6 +87,9 @@ class NetworkSettings(BaseSettings):
 class WorkerSettings(NetworkSettings, JobSettings):
     """Everything that a worker reads."""
 
+    worker_metrics_port: MetricsPort = None
+    """Port that a worker shows its metrics on, at `/metrics`; unset, it shows none. `keycut up` gives each further
+    worker the next."""
     start_timeout_seconds: PositiveFloat = 120
     """How long loading the model may take."""
     stop_grace_seconds: PositiveFloat = 30

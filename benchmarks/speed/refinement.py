@@ -15,7 +15,7 @@ from benchmarks.photos import LIMITS, photo
 from benchmarks.speed.rows import Row, figure
 from jobs.spec import CutoutSpec
 from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.pipeline import Frame, Step, steps_for
+from worker.cutout.pipeline import Frame, Step, step_name, steps_for
 from worker.cutout.segment import Predict
 from worker.images import read_image
 from worker.models.runtime import load_segmenter
@@ -85,8 +85,3 @@ def least_costs(
     for step, seconds in zip(steps, least, strict=True):
         costs[step_name(step)] = costs.get(step_name(step), 0) + seconds
     return costs
-
-
-def step_name(step: Step) -> str:
-    """What made a step: the pipeline's steps are functions, or made by functions."""
-    return str(getattr(step, "__qualname__", type(step).__name__)).partition(".")[0]

@@ -17,6 +17,8 @@ from gateway.headers import SourceLimits, inspect
 from jobs.blobs import BlobStore
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
+from jobs.metric_names import ERRANDS
+from jobs.metrics import count
 from jobs.queue import JobQueue
 from jobs.store import LedgerStore
 
@@ -71,6 +73,7 @@ class ErrandRunner:
             if errand.kind is ErrandKind.FETCH:
                 self._fail(errand, ProcessingFailed("the picture could not be fetched"))
             else:
+                count(ERRANDS, kind=errand.kind, outcome="given_up")
                 self.store.errand_done(errand)
 
     def _fetch(self, errand: Errand) -> None:
@@ -91,17 +94,23 @@ class ErrandRunner:
         lane = self.store.fetched(errand)
         if lane is None:  # the item has ended, or another courier has brought it
             self.blobs.delete(errand.source)
+            count(ERRANDS, kind=errand.kind, outcome="moot")
             return
+        count(ERRANDS, kind=errand.kind, outcome="done")
         log.info("source_fetched", task=errand.task, item=errand.index, size_bytes=len(data))
         self.queue.hint(lane)
 
     def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
-        if self.store.fetch_failed(errand, error.facts()):
+        failed = self.store.fetch_failed(errand, error.facts())
+        count(ERRANDS, kind=errand.kind, outcome="given_up" if failed else "moot")
+        if failed:
             log.info("fetch_failed", **_named(errand), kind=error.kind, message=error.message, **facts)
 
     def _deliver(self, errand: Errand) -> None:
         try:
-            if self.deliveries.deliver(errand):
+            delivered = self.deliveries.deliver(errand)
+            count(ERRANDS, kind=errand.kind, outcome="done" if delivered else "moot")
+            if delivered:
                 log.info("delivered", **_named(errand))
         except ExchangeFailed as failure:
             left_seconds = self.patience.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
@@ -109,11 +118,13 @@ class ErrandRunner:
                 # The last try comes when the time is over, not before.
                 self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
                 return
+            count(ERRANDS, kind=errand.kind, outcome="given_up")
             log.warning("delivery_given_up", **_named(errand), message=failure.message, **_facts(failure))
         self.store.errand_done(errand)
 
     def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:
         self.store.postpone(errand, pause_seconds)
+        count(ERRANDS, kind=errand.kind, outcome="again")
         log.info(
             "errand_postponed",
             **_named(errand),

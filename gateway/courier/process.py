@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Final
 
 import httpx
+import structlog
 from redis import Redis
 
 from gateway.courier.addresses import OutsideRules
@@ -22,17 +24,21 @@ from gateway.courier.presence import CourierPresence
 from gateway.courier.run import Courier
 from gateway.courier.settings import CourierSettings
 from gateway.headers import SourceLimits
-from jobs import logs
+from jobs import logs, metrics
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
+from jobs.metric_names import Part
 from jobs.presence import owner_name
 from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
 from jobs.store import LedgerStore
 from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisErrandEvents
 
 _TALKATIVE: Final = ("httpx", "httpcore")
 """Libraries that log whole URLs and headers, which hold callers' secrets."""
+
+log: Final = structlog.get_logger(__name__)
 
 
 def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Renderer], secret_of: SecretOf) -> None:
@@ -50,25 +56,36 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    store = RedisLedger(client, settings.ledger_limits())
+    store, redis_url = RedisLedger(client, settings.ledger_limits()), settings.redis_url.get_secret_value()
     runner = make_runner(
         settings,
         store=store,
         blobs=open_blob_store(settings),
-        queue=CeleryQueue(settings.redis_url.get_secret_value()),
+        queue=CeleryQueue(redis_url),
         renderers=renderers,
         secret_of=secret_of,
     )
     host, process = socket.gethostname(), f"courier{os.getpid()}"
-    Courier(
-        store=store,
-        runner=runner,
-        presence=CourierPresence(client, host, process),
-        owner=owner_name(host, process),
-        errands=settings.courier_errands,
-        poll_seconds=settings.courier_poll_seconds,
-        stop_seconds=settings.courier_stop_seconds,
-    ).run(stop)
+    metrics.begin(Part.COURIER)
+    try:
+        with (
+            metrics.served(settings.metrics_host, settings.courier_metrics_port),
+            RedisErrandEvents(redis_url) as events,
+        ):
+            Courier(
+                store=store,
+                events=events,
+                runner=runner,
+                presence=CourierPresence(client, host, process),
+                owner=owner_name(host, process),
+                errands=settings.courier_errands,
+                kept_errands=settings.courier_kept_errands,
+                poll_seconds=settings.courier_poll_seconds,
+                stop_seconds=settings.courier_stop_seconds,
+            ).run(stop)
+    except metrics.PortUnavailable as error:
+        log.error("courier_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
+        sys.exit(1)
 
 
 def make_runner(

@@ -11,15 +11,19 @@ import structlog
 
 from gateway.courier.errands import ErrandRunner
 from gateway.courier.presence import CourierPresence
-from jobs.errands import Errand
+from jobs.errands import Errand, ErrandKind
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
+from jobs.events import ErrandEvents, Waiter
 from jobs.ids import new_token
+from jobs.metric_names import ERRANDS
+from jobs.metrics import count
 from jobs.store import LedgerStore
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
 """How long the loop rests, or an errand is put off, when a part does not answer."""
 _LOOK_SECONDS: Final = 0.5
-"""How often a loop whose hands are full looks whether it is to stop."""
+"""How often a loop that waits looks whether it is to stop."""
+_DELIVERIES: Final = (ErrandKind.CALLBACK, ErrandKind.UPLOAD)
 
 log: Final = structlog.get_logger(__name__)
 
@@ -29,13 +33,18 @@ class Courier:
     """Takes and runs errands until it is told to stop."""
 
     store: LedgerStore
+    events: ErrandEvents
+    """Of the store."""
     runner: ErrandRunner
     presence: CourierPresence
     owner: str
     """The name under which it takes errands."""
     errands: int
     """How many it runs at a time."""
+    kept_errands: int
+    """How many of these fetches leave to deliveries, and deliveries to fetches; half at most."""
     poll_seconds: float
+    """How long it waits for news of errands before it looks by itself."""
     stop_seconds: float
     """How long it goes on with what is under way once it is told to stop."""
     _under_way: dict[str, Errand] = field(default_factory=dict, init=False)
@@ -54,18 +63,19 @@ class Courier:
         One thread asks the ledger, so that an idle courier costs it one call a turn, however many hands it has.
         """
         log.info("courier_started", owner=self.owner, errands=self.errands)
-        while not stop.is_set():
-            self._turn(stop)
+        with self.events.listen() as news:
+            while not stop.is_set():
+                self._turn(stop, news)
         self._finish()
         log.info("courier_stopped", owner=self.owner)
 
-    def _turn(self, stop: threading.Event) -> None:
+    def _turn(self, stop: threading.Event, news: Waiter) -> None:
         try:
             self.presence.announce()
             if not self._hands.acquire(timeout=_LOOK_SECONDS):
                 return
             try:
-                errand = self.store.take_errand(self.owner, new_token())
+                errand = self.store.take_errand(self.owner, new_token(), self._kinds())
             except BaseException:
                 self._hands.release()
                 raise
@@ -76,17 +86,32 @@ class Courier:
             return
         if errand is None:
             self._hands.release()
-            stop.wait(self.poll_seconds)
+            self._wait(stop, news)
             return
         with self._lock:
             self._under_way[errand.token] = errand
         # A daemon: a server that holds an errand up must not hold the process up as well.
         threading.Thread(target=self._carry, args=[errand], name=f"errand-{errand.kind}", daemon=True).start()
 
+    def _kinds(self) -> list[ErrandKind]:
+        """What it may take: neither fetches nor deliveries hold all hands, however slow their servers are."""
+        most = max((self.errands + 1) // 2, self.errands - self.kept_errands)
+        under_way = self._left()
+        fetches = sum(errand.kind is ErrandKind.FETCH for errand in under_way)
+        kinds = [ErrandKind.FETCH] if fetches < most else []
+        return [*kinds, *_DELIVERIES] if len(under_way) - fetches < most else kinds
+
+    def _wait(self, stop: threading.Event, news: Waiter) -> None:
+        ends_at_seconds = time.monotonic() + self.poll_seconds
+        while not stop.is_set() and (left_seconds := ends_at_seconds - time.monotonic()) > 0:
+            if news.wait(min(left_seconds, _LOOK_SECONDS)):
+                return
+
     def _carry(self, errand: Errand) -> None:
         try:
             self.runner.run(errand)
         except ServiceUnavailable as error:
+            count(ERRANDS, kind=errand.kind, outcome="interrupted")
             log.warning("errand_interrupted", task=errand.task, kind=error.kind, message=error.message)
             if isinstance(error, BlobStoreUnavailable):
                 self._put_back(errand, _AWAY_PAUSE_SECONDS)
@@ -96,6 +121,8 @@ class Courier:
             with self._lock:
                 self._under_way.pop(errand.token, None)
             self._hands.release()
+            # Others of its account, or of its kind, may be taken now.
+            self.events.tell()
 
     def _finish(self) -> None:
         ends_at_seconds = time.monotonic() + self.stop_seconds

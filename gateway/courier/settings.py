@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import NoDecode
+from typing_extensions import override
 
 from gateway.settings import GatewaySettings, Networks, parts_of
+from jobs.settings import MetricsPort
+from jobs.store import LedgerLimits
 
 
 def _split(value: object) -> object:
@@ -19,10 +23,17 @@ class CourierSettings(GatewaySettings):
 
     courier_errands: PositiveInt = 8
     """Errands that one courier runs at a time; each may hold a picture of `KEYCUT_MAX_SOURCE_BYTES` in memory."""
-    courier_poll_seconds: PositiveFloat = 0.25
-    """How often a courier with nothing to do looks for errands."""
+    courier_kept_errands: NonNegativeInt = 2
+    """How many of these fetches leave to callbacks and uploads, and those to fetches; half of them at most."""
+    courier_account_errands: PositiveInt = 4
+    """Errands of one account that may be under way at a time, over all couriers."""
+    courier_poll_seconds: PositiveFloat = 1
+    """How often a courier with nothing to do looks for errands; of most it is told at once."""
     courier_stop_seconds: NonNegativeFloat = 4
     """How long a courier that is told to stop goes on with its errands; after that it gives them back."""
+
+    courier_metrics_port: MetricsPort = None
+    """Port that a courier shows its metrics on, at `/metrics`; unset, it shows none."""
 
     courier_allowed_networks: Networks = ()
     """Addresses or networks, split by commas, that sources and callbacks may be at although not public."""
@@ -55,3 +66,7 @@ class CourierSettings(GatewaySettings):
     """The longest pause before a delivery is tried again; each further one may be twice as long."""
     courier_longest_pause_seconds: PositiveFloat = 600
     """What the pauses between two tries of a delivery never exceed."""
+
+    @override
+    def ledger_limits(self) -> LedgerLimits:
+        return replace(super().ledger_limits(), account_errand_cap=self.courier_account_errands)

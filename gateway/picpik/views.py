@@ -15,6 +15,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from gateway.accounts import Accounts, Signer
 from gateway.limits import RateExceeded, RequestLimits
+from gateway.metrics import OTHER, count_as
 from gateway.picpik import faults
 from gateway.picpik.actions import ACTIONS, Action
 from gateway.picpik.bodies import Body, BodyLimits, Params, received
@@ -180,6 +181,7 @@ def _text(value: JsonValue) -> str:
 def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
     echo = g.setdefault("echo", Echo())
     structlog.contextvars.bind_contextvars(ret_code=ret_code)
+    count_as(echo.action if echo.action in ACTIONS else OTHER, ret_code)
     answer = jsonify(
         {
             "RetCode": ret_code,

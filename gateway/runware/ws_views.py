@@ -60,7 +60,7 @@ class RunwareSockets:
         """A conversation, in the sockets' thread."""
         if self._house is None:
             self._house = self._new_house()
-            self.sockets.start(self._renew_on())
+            self.sockets.start(self._renew_on(), lasting=True)
         conversation = Conversation(
             connection, self._house, address=address, base_url=base_url, over=self._conversations.discard
         )

@@ -38,6 +38,7 @@ class Sockets:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="socket-work")
         self._connections: set[Connection] = set()
         self._running: set[asyncio.Task[None]] = set()
+        self._lasting: set[asyncio.Task[None]] = set()
         self._stop_at: float | None = None
         self._stopped = threading.Event()
 
@@ -61,10 +62,15 @@ class Sockets:
         """The result of a call that may block."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside the rest, in the sockets' thread; a fault of it is logged."""
+    def start(self, work: Coroutine[Any, Any, None], *, lasting: bool = False) -> asyncio.Task[None]:
+        """Run something beside the rest, in the sockets' thread; a fault of it is logged.
+
+        Args:
+            work: what to run.
+            lasting: it never ends, so that a stop does not wait for it.
+        """
         task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
+        (self._lasting if lasting else self._running).add(task)
         task.add_done_callback(self._done)
         return task
 
@@ -81,7 +87,7 @@ class Sockets:
             loop.call_soon_threadsafe(self._begin_to_stop, grace_seconds)
 
     def wait_until_stopped(self, wait_seconds: float) -> bool:
-        """Whether every connection is over, waiting for it at most so long after `stop`."""
+        """Whether every connection is over, and what its end led to; waits for that at most so long after `stop`."""
         return self._stopped.wait(wait_seconds)
 
     def close(self, grace_seconds: float = 0) -> None:
@@ -103,7 +109,7 @@ class Sockets:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
-        loop.call_soon(lambda: self.start(self._look_on()))
+        loop.call_soon(lambda: self.start(self._look_on(), lasting=True))
         loop.run_forever()
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -112,6 +118,8 @@ class Sockets:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._lasting.discard(task)
+        self._tell_stopped()
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a fault on a socket", exc_info=error)
 
@@ -132,8 +140,7 @@ class Sockets:
 
     def _over(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        if self._stop_at is not None and not self._connections:
-            self._stopped.set()
+        self._tell_stopped()
 
     async def _look_on(self) -> None:
         while True:
@@ -149,7 +156,10 @@ class Sockets:
                 connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
             elif now >= self._stop_at:
                 connection.close(CloseCode.SERVICE_RESTART, "the server stops")
-        if self._stop_at is not None and not self._connections:
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        if self._stop_at is not None and not self._connections and not self._running:
             self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:

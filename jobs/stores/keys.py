@@ -8,7 +8,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `task:<uid>` | hash | account, origin, memo, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted) |
 | `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms) |
-| `totals` | hash | accepted (last acceptance number), turn (last place in a line of accounts), open (items that wait or run); pace, pace_since_ms, pace_at_ms (of all accounts) |
+| `totals` | hash | accepted (last acceptance number), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |
 | `lane:<lane>` | zset | waiting items by hinted_at_ms: their count, and who has gone without a hint for longest |
 | `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
@@ -17,7 +17,10 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
 | `errand:<errand>` | hash | account, url, attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did) |
-| `errands` | zset | errands by the time when they are due: while a courier has one, the end of its lease |
+| `errands` | zset | errands by the time when they fall due: those that were postponed, and while a courier has one, the end of its lease |
+| `due:<kind>/<account>` | zset | the account's errands of a kind that are due, by the time since when |
+| `errand_turns:<kind>` | zset | accounts with such errands by their place in the line; of all kinds the lowest place is served next |
+| `under_way:<account>` | zset | the account's errands that couriers have, by the end of the lease |
 | `takings` | hash | token → errand that a courier has |
 | `upload:<uid>` | hash | account, picture, used_at_ms; hidden (1 once its blob is being deleted) |
 | `uploads` | zset | uploads by used_at_ms, for retention |
@@ -30,6 +33,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `workers` | hash | owner → what the worker says of itself |
 | `workers_until` | zset | owners by the time until which they count as alive |
 | `events:<uid>` | channel | `<index> <state>` whenever an item of the task ends |
+| `couriers` | channel | `due` whenever an errand falls due that no lapse of time makes due |
 """  # noqa: E501 — a row of a table is one line
 
 from __future__ import annotations
@@ -73,3 +77,8 @@ def idempotency_name(account: str, key: str) -> str:
 def event_channel(key_prefix: str, uid: TaskUid) -> str:
     """The channel on which the ends of a task's items are published."""
     return f"{key_prefix}events:{uid}"
+
+
+def courier_channel(key_prefix: str) -> str:
+    """The channel on which it is published that errands fell due."""
+    return f"{key_prefix}couriers"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
+from jobs.figures import LaneFigures, LedgerFigures
 from jobs.ids import BlobKey, TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Result, Task
 from jobs.spec import Lane
@@ -218,6 +219,23 @@ class MemoryLedger(MemoryErrands, MemoryUploads, LedgerStore):
     def waiting(self, lane: Lane) -> int:
         with self._lock:
             return len(self._state.waiting(lane))
+
+    @override
+    def figures(self) -> LedgerFigures:
+        with self._lock:
+            return LedgerFigures(
+                lanes=tuple(map(self._figures_of, sorted(self._state.lanes))),
+                running=len(self._state.claims),
+                booked=sum(counts["booked"] for counts in self._state.accounts.values()),
+            )
+
+    def _figures_of(self, lane: Lane) -> LaneFigures:
+        waiting = self._state.in_order("number", self._state.waiting(lane))
+        age_ms = 0
+        if waiting:
+            task = self._state.tasks.read(waiting[0].split(":")[0])
+            age_ms = self._state.now_ms() - int(task["created_at_ms"])
+        return LaneFigures(lane=lane, waiting=len(waiting), oldest_seconds=age_ms / 1_000)
 
     @override
     def ping(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
-from jobs.errands import Errand, Errands, require_delivery, require_fetch
+from jobs.errands import EVERY_KIND, Errand, ErrandKind, Errands, require_delivery, require_fetch
 from jobs.record import ErrorFacts, ItemState
 from jobs.spec import Lane
 from jobs.stores.codec import milliseconds
@@ -16,14 +18,17 @@ class MemoryErrands(MemoryUpkeep, Errands):
     """The part of the memory ledger that is for couriers."""
 
     @override
-    def take_errand(self, owner: str, token: str) -> Errand | None:
+    def take_errand(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
         with self._lock:
             now_ms, errands = self._state.now_ms(), self._state.errands
             held = errands.taken_with(token)
-            if held is None and (due := errands.due(now_ms)):
-                until_ms = now_ms + milliseconds(self._limits.errand_lease_seconds)
-                errands.take(due[0], owner, token, now_ms, until_ms)
-                held = errands.taken_with(token)
+            if held is None:
+                errands.enter_lines(now_ms)
+                name = errands.next_in_turn(kinds, self._limits.account_errand_cap, now_ms)
+                if name is not None:
+                    until_ms = now_ms + milliseconds(self._limits.errand_lease_seconds)
+                    errands.take(name, owner, token, now_ms, until_ms)
+                    held = errands.taken_with(token)
             return held
 
     @override
@@ -62,7 +67,7 @@ class MemoryErrands(MemoryUpkeep, Errands):
     @override
     def postpone(self, errand: Errand, seconds: float) -> bool:
         with self._lock:
-            return self._state.errands.postpone(errand, self._state.now_ms() + milliseconds(seconds))
+            return self._state.errands.postpone(errand, self._state.now_ms(), milliseconds(seconds))
 
     @override
     def errand_done(self, errand: Errand) -> bool:
@@ -76,4 +81,4 @@ class MemoryErrands(MemoryUpkeep, Errands):
     @override
     def errands_due(self) -> int:
         with self._lock:
-            return len(self._state.errands.due(self._state.now_ms()))
+            return self._state.errands.due(self._state.now_ms())

@@ -1,15 +1,18 @@
-"""News of tasks within this process's memory, for tests of what stands on them."""
+"""News within this process's memory, for tests of what stands on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Final
 
 from typing_extensions import override
 
-from jobs.events import TaskEvents, Waiter
+from jobs.events import ErrandEvents, TaskEvents, Waiter
 from jobs.ids import TaskUid
 from jobs.stores.waiters import Waiters
+
+_COURIERS: Final = "couriers"
 
 
 class MemoryTaskEvents(TaskEvents):
@@ -24,8 +27,23 @@ class MemoryTaskEvents(TaskEvents):
 
     @override
     def follow(self, heard: Callable[[TaskUid], None]) -> None:
-        self._waiters.follow(heard)
+        self._waiters.follow(lambda channel: heard(TaskUid(channel)))
 
     def tell(self, uid: TaskUid) -> None:
         """Say that an item of a task has ended."""
         self._waiters.tell(uid)
+
+
+class MemoryErrandEvents(ErrandEvents):
+    """What a memory ledger tells couriers; it is the ledger's `errand_events`."""
+
+    def __init__(self) -> None:
+        self._waiters = Waiters()
+
+    @override
+    def listen(self) -> AbstractContextManager[Waiter]:
+        return self._waiters.listen([_COURIERS])
+
+    @override
+    def tell(self) -> None:
+        self._waiters.tell(_COURIERS)

@@ -14,7 +14,7 @@ from jobs.spec import Lane
 from jobs.store import LedgerLimits
 from jobs.stores.codec import milliseconds
 from jobs.stores.endings import TOO_LATE, TOO_SLOW
-from jobs.stores.memory_events import MemoryTaskEvents
+from jobs.stores.memory_events import MemoryErrandEvents, MemoryTaskEvents
 from jobs.stores.memory_records import Records
 from jobs.stores.memory_state import LedgerState
 from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
@@ -39,6 +39,11 @@ class MemoryUpkeep(Upkeep):
     def events(self) -> MemoryTaskEvents:
         """News of this ledger's tasks."""
         return self._state.events
+
+    @property
+    def errand_events(self) -> MemoryErrandEvents:
+        """News of this ledger's errands."""
+        return self._state.errands.events
 
     @override
     def lanes(self) -> tuple[Lane, ...]:

@@ -14,6 +14,7 @@ from jobs.errors import (
     SourceExpired,
     SubmissionRefused,
 )
+from jobs.figures import LaneFigures, LedgerFigures
 from jobs.ids import BlobKey, TaskUid, made_at_seconds
 from jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
 from jobs.spec import Lane
@@ -183,6 +184,18 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
     def waiting(self, lane: Lane) -> int:
         with ledger_errors():
             return self._client.zcard(f"{self._prefix}lane:{lane}")
+
+    @override
+    def figures(self) -> LedgerFigures:
+        running, booked, lanes = self._scripts.run("figures")
+        return LedgerFigures(
+            lanes=tuple(
+                LaneFigures(lane=Lane(lane), waiting=waiting, oldest_seconds=age_ms / 1_000)
+                for lane, waiting, age_ms in lanes
+            ),
+            running=running,
+            booked=booked,
+        )
 
     @override
     def ping(self) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from typing_extensions import override
 
-from jobs.errands import Errand, Errands, require_delivery, require_fetch
+from jobs.errands import EVERY_KIND, Errand, ErrandKind, Errands, require_delivery, require_fetch
 from jobs.record import ErrorFacts
 from jobs.spec import Lane
 from jobs.stores.client import Json
 from jobs.stores.codec import decode_errand, encode_error, milliseconds
 from jobs.stores.keys import item_name
 from jobs.stores.redis_upkeep import RedisUpkeep
+from jobs.upkeep import BATCH
 
 _FIELDS: Final = ("account", "url", "attempt", "first_due_at_ms", "taken_at_ms")
 """What TAKE_ERRAND answers of an errand, behind its name."""
@@ -22,9 +24,16 @@ class RedisErrands(RedisUpkeep, Errands):
     """The part of the Redis ledger that is for couriers."""
 
     @override
-    def take_errand(self, owner: str, token: str) -> Errand | None:
-        lease_ms = milliseconds(self._limits.errand_lease_seconds)
-        answer = self._scripts.run("take_errand", owner=owner, token=token, lease_ms=lease_ms)
+    def take_errand(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
+        answer = self._scripts.run(
+            "take_errand",
+            kinds=list(kinds),
+            owner=owner,
+            token=token,
+            lease_ms=milliseconds(self._limits.errand_lease_seconds),
+            account_cap=self._limits.account_errand_cap,
+            batch=BATCH,
+        )
         if answer is None:
             return None
         name, *values = answer
@@ -54,7 +63,7 @@ class RedisErrands(RedisUpkeep, Errands):
 
     @override
     def errands_due(self) -> int:
-        due: int = self._scripts.run("errands_due")
+        due: int = self._scripts.run("errands_due", kinds=list(EVERY_KIND))
         return due
 
     def _with_hold(self, script: str, errand: Errand, **arguments: Json) -> Any:

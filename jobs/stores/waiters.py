@@ -1,4 +1,4 @@
-"""Who in this process waits for news of which task."""
+"""Who in this process waits for which news."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing_extensions import override
 
 from jobs.events import Waiter
-from jobs.ids import TaskUid
 
 
 class _Bell(Waiter):
@@ -25,50 +24,50 @@ class _Bell(Waiter):
     @override
     def wait(self, timeout_seconds: float) -> bool:
         rung = self._rung.wait(timeout_seconds)
-        # What rings between the two lines is not lost: its item had ended before the caller reads the record.
+        # What rings between the two lines is not lost: it had happened before the caller looks into the ledger.
         self._rung.clear()
         return rung
 
 
 class Waiters:
-    """Passes news of a task on to everybody who waits for it."""
+    """Passes news on a channel on to everybody who waits there."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bells: defaultdict[TaskUid, set[_Bell]] = defaultdict(set)
-        self._followers: tuple[Callable[[TaskUid], None], ...] = ()
+        self._bells: defaultdict[str, set[_Bell]] = defaultdict(set)
+        self._followers: tuple[Callable[[str], None], ...] = ()
 
-    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+    def follow(self, heard: Callable[[str], None]) -> None:
         """Pass on all news from now on."""
         with self._lock:
             self._followers = (*self._followers, heard)
 
     @contextmanager
-    def listen(self, uids: Sequence[TaskUid]) -> Iterator[Waiter]:
-        """Pass on the news of some tasks as long as the block lasts."""
+    def listen(self, channels: Sequence[str]) -> Iterator[Waiter]:
+        """Pass on the news of some channels as long as the block lasts."""
         bell = _Bell()
         with self._lock:
-            for uid in uids:
-                self._bells[uid].add(bell)
+            for channel in channels:
+                self._bells[channel].add(bell)
         try:
             yield bell
         finally:
             with self._lock:
-                for uid in set(uids):
-                    self._bells[uid].discard(bell)
-                    if not self._bells[uid]:
-                        del self._bells[uid]
+                for channel in set(channels):
+                    self._bells[channel].discard(bell)
+                    if not self._bells[channel]:
+                        del self._bells[channel]
 
-    def tell(self, uid: TaskUid) -> None:
-        """Say that an item of a task has ended."""
+    def tell(self, channel: str) -> None:
+        """Say that there is news."""
         with self._lock:
-            for bell in self._bells.get(uid, ()):
+            for bell in self._bells.get(channel, ()):
                 bell.ring()
             followers = self._followers
         for heard in followers:
-            heard(uid)
+            heard(channel)
 
     def __len__(self) -> int:
-        """How many tasks are waited for."""
+        """How many channels are waited on."""
         with self._lock:
             return len(self._bells)

@@ -53,9 +53,9 @@ class House:
         )
         return replace(made, draw=draw)
 
-    def source_at(self, url: str) -> TaskUid:
+    def source_at(self, url: str, account: str = ACCOUNT) -> TaskUid:
         """A task of one item that is still to be fetched."""
-        task = new_task(account=ACCOUNT)
+        task = new_task(account=account)
         items = (replace(task.items[0], source_url=url),)
         self.store.create(replace(task, items=items))
         return task.uid

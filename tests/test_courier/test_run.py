@@ -32,15 +32,25 @@ def presence(redis_url: str, key_prefix: str) -> Iterator[CourierPresence]:
 
 
 @contextmanager
-def running(house: House, presence: CourierPresence, *, stop_seconds: float = 5) -> Iterator[Courier]:
+def running(
+    house: House,
+    presence: CourierPresence,
+    *,
+    stop_seconds: float = 5,
+    poll_seconds: float = 0.01,
+    errands: int = 4,
+    kept_errands: int = 0,
+) -> Iterator[Courier]:
     """Run a courier in a thread until the block ends."""
     courier = Courier(
         store=house.store,
+        events=house.store.errand_events,
         runner=house.runner(),
         presence=presence,
         owner="host-courier1",
-        errands=4,
-        poll_seconds=0.01,
+        errands=errands,
+        kept_errands=kept_errands,
+        poll_seconds=poll_seconds,
         stop_seconds=stop_seconds,
     )
     stop = threading.Event()
@@ -88,6 +98,64 @@ def test_errands_run_side_by_side_and_no_more_than_allowed(
     assert most == 4
     assert {house.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
     assert not presence.alive()
+
+
+def test_news_wakes_it_before_it_looks_by_itself(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+    with running(house, presence, poll_seconds=60):
+        assert soon(presence.alive)
+        time.sleep(0.1)
+        house.source_at(server.url())
+        assert soon(lambda: len(house.hints) == 1)
+        assert house.store.terminate(house.store.unfinished("alice")[0], "alice")  # the next one is to be done
+        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        assert soon(lambda: len(server.requests) == 2)
+
+
+def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
+    house = House(server.port, courier_account_errands=1)
+    server.scripts = {"/": picture(PICTURE)}
+    for _ in range(5):
+        house.source_at(server.url())
+    with running(house, presence, poll_seconds=60):
+        assert soon(lambda: len(house.hints) == 5)
+
+
+def test_slow_sources_of_many_leave_hands_to_callbacks(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    answer = threading.Event()
+
+    def held_up(visit: Visit) -> None:
+        answer.wait(10)
+        visit.answer(200, PICTURE)
+
+    server.scripts = {"/": held_up, "/hook": lambda visit: visit.answer(204)}
+    house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+    for account in "abcdef":
+        house.source_at(server.url(), account)
+    with running(house, presence, kept_errands=1):
+        assert soon(lambda: len(server.requests) == 4)
+        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        assert soon(lambda: len(server.requests) == 5)
+        time.sleep(0.1)
+        assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
+        answer.set()
+        assert soon(lambda: len(house.hints) == 6)
+
+
+@pytest.mark.parametrize("errands", [1, 2, 3])
+def test_few_hands_do_all_the_same(
+    house: House, server: OutsideServer, presence: CourierPresence, errands: int
+) -> None:
+    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+    house.ended(*2 * [Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))])
+    for _ in range(2):
+        house.source_at(server.url())
+    with running(house, presence, errands=errands, kept_errands=9):
+        assert soon(lambda: len(server.requests) == 4)
 
 
 def test_what_is_under_way_is_finished_before_the_end(

@@ -35,6 +35,8 @@ def test_lists_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         {"courier_redirects": 6},
         {"courier_allowed_networks": "intranet.example"},
         {"courier_errands": 0},
+        {"courier_account_errands": 0},
+        {"courier_kept_errands": -1},
         {"courier_total_seconds": 81},
     ],
     ids=str,
@@ -51,3 +53,10 @@ def test_by_default_nothing_that_is_not_public_is_allowed() -> None:
 def test_an_exchange_ends_before_its_lease() -> None:
     with pytest.raises(ValidationError):
         make_settings(courier_total_seconds=LedgerLimits().errand_lease_seconds)
+
+
+def test_by_default_one_account_does_not_have_every_hand() -> None:
+    settings = make_settings()
+    assert (
+        settings.ledger_limits().account_errand_cap == settings.courier_account_errands < settings.courier_errands
+    )

@@ -41,20 +41,21 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     assert ledger.hide_expired() == ()
     ledger.forget(ended.uid)
     assert ledger.unrecorded([ended.uid], 0) == ()
+    assert ledger.figures().booked == 1
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
     return running
 
 
 def go_through_every_errand(ledger: RedisLedger) -> None:
-    """Leaves one that a courier has."""
+    """Leaves one that a courier has, and one that is due."""
     brought = new_task(source_url=URL, deliveries=DELIVERIES)
     ledger.create(brought)
     assert ledger.fetch_failed(take_errand(ledger), ERROR)
     assert ledger.errands_due() == len(DELIVERIES)
     assert ledger.postpone(take_errand(ledger), seconds=60)
     assert ledger.errand_done(take_errand(ledger))
-    ledger.create(new_task(item_count=2, source_url=URL))
+    ledger.create(new_task(item_count=3, source_url=URL))
     assert ledger.fetched(take_errand(ledger)) == LANE
     take_errand(ledger)
 

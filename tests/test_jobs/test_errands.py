@@ -88,7 +88,8 @@ class TestTaking:
         assert ledger.take_errand("courier-1", token) == first
         assert ledger.errands_due() == 1
 
-    def test_couriers_at_once_share_no_errand(self, ledger: LedgerStore) -> None:
+    def test_couriers_at_once_share_no_errand(self, make_ledger: MakeLedger) -> None:
+        ledger = make_ledger(LedgerLimits(account_errand_cap=8))
         fetching(ledger, item_count=6)
         taken = run_at_once(8, lambda _: ledger.take_errand("courier-1", new_token()))
         assert sorted(errand.index for errand in taken if errand) == list(range(6))

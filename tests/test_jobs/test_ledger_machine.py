@@ -37,6 +37,7 @@ LIMITS = LedgerLimits(
     source_max_age_seconds=1e9,
     retention_seconds=1e9,
     errand_lease_seconds=1_000,
+    account_errand_cap=2,
 )
 OWNERS = ("worker-1", "worker-2")
 ACCOUNTS = ("alice", "bob")

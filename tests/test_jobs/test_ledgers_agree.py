@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from jobs.errands import Errand, ErrandKind
+from jobs.errands import EVERY_KIND, Errand, ErrandKind
 from jobs.errors import SubmissionRefused
 from jobs.record import Claim, NewTask
 from jobs.spec import Lane
@@ -39,6 +39,7 @@ LIMITS = LedgerLimits(
     source_max_age_seconds=1e9,
     retention_seconds=1e9,
     errand_lease_seconds=1_000,
+    account_errand_cap=3,
 )
 
 
@@ -116,8 +117,8 @@ class Walk:
         return [repr(ledger.unfinished(account)) for ledger in self.ledgers]
 
     def _take_errand(self) -> list[str]:
-        token = self._token()
-        taken = [ledger.take_errand("courier-1", token) for ledger in self.ledgers]
+        token, kinds = self._token(), self._choose.sample(EVERY_KIND, self._choose.randint(1, 3))
+        taken = [ledger.take_errand("courier-1", token, kinds) for ledger in self.ledgers]
         self._errands += [errand for errand in taken[:1] if errand is not None]
         return [repr(errand and replace(errand, first_due_at_ms=0, now_ms=0)) for errand in taken]
 

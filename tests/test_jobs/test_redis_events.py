@@ -14,7 +14,8 @@ from jobs.ids import new_task_uid
 from jobs.record import NewTask
 from jobs.store import LedgerLimits
 from jobs.stores.redis import RedisLedger, connect
-from jobs.stores.redis_events import CONFIRM_SECONDS, RedisTaskEvents
+from jobs.stores.redis_events import RedisTaskEvents
+from jobs.stores.redis_listener import CONFIRM_SECONDS
 from tests.redis_server import redis_server
 from tests.test_jobs.build import new_task, run_at_once
 from tests.test_jobs.restart import RESTARTABLE, eventually, restart

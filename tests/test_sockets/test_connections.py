@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
+from jobs.stores.memory_events import MemoryTaskEvents
 from tests.test_runware.service import Service, authentication, make_service, poll, removal
 from tests.test_sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
 
@@ -208,3 +209,13 @@ def test_addresses_that_try_keys_are_shut_out_for_a_while() -> None:
             caller.send(authentication(service.api_key))
             assert caller.next()["errors"][0]["code"] == "rateLimitExceeded"
             assert caller.close_code() == CloseCode.TRY_AGAIN_LATER
+
+
+def test_a_result_comes_although_its_news_is_lost() -> None:
+    service = make_service(runware_sync_seconds=30)
+    app = service.harness.make_app(service.settings, events=MemoryTaskEvents())
+    with served(app) as address, admitted(address, service) as caller:
+        caller.send(removal())
+        wait_for_items(service, 1)
+        assert service.work_once()
+        assert caller.data()["status"] == "success"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbImage
+from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
 from worker.cutout.filters import mean, shrunk, to_unit
 from worker.cutout.geometry import fitted
 from worker.cutout.sampling import sampled, soft_pixels
+
+Planes: TypeAlias = Floats
+"""(3, height, width) float32 in [0, 1]."""
 
 WORKING_SIDE_PX: Final = 600
 WINDOWS_PX: Final = (45, 9, 3)
@@ -35,30 +38,38 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     height, width = alpha.shape
     rows, columns = fitted(height, width, WORKING_SIDE_PX)
     small, small_alpha = to_unit(shrunk(image, rows, columns)), to_unit(shrunk(alpha, rows, columns))
-    foreground = background = small
+    colours = _planes(small)
+    foreground = background = colours
     for window_px in WINDOWS_PX:
-        foreground, background = _blur_fusion(small, foreground, background, small_alpha, window_px)
-    return _corrected(image, alpha, np.dstack([foreground, background]))
+        foreground, background = _blur_fusion(colours, foreground, background, small_alpha, window_px)
+    return _corrected(image, alpha, np.dstack([*foreground, *background]))
+
+
+def _planes(image: FloatImage) -> Planes:
+    """The image's colours apart: twice as fast to compute with as colours that lie side by side."""
+    return np.ascontiguousarray(np.moveaxis(image, 2, 0))
 
 
 def _blur_fusion(
-    image: FloatImage, foreground: FloatImage, background: FloatImage, alpha: FloatMask, window_px: int
-) -> tuple[FloatImage, FloatImage]:
+    image: Planes, foreground: Planes, background: Planes, alpha: FloatMask, window_px: int
+) -> tuple[Planes, Planes]:
     """One pass: means of both layers, then the foreground made to explain the image."""
     foreground = _weighted_mean(foreground, alpha, window_px)
     background = _weighted_mean(background, 1 - alpha, window_px)
-    return _explained(image, foreground, background, alpha[..., None]), background
+    return _explained(image, foreground, background, alpha), background
 
 
-def _weighted_mean(layer: FloatImage, share: FloatMask, window_px: int) -> FloatImage:
+def _weighted_mean(layer: Planes, share: FloatMask, window_px: int) -> Planes:
     """The layer's mean over a square; its share is squared, so that purer pixels say more than in the paper."""
     weight = np.square(share)
-    return mean(layer * weight[..., None], window_px) / (mean(weight, window_px)[..., None] + NEGLIGIBLE)
+    scale = 1 / (mean(weight, window_px) + NEGLIGIBLE)
+    return np.stack([mean(plane * weight, window_px) * scale for plane in layer])
 
 
-def _explained(image: FloatImage, foreground: FloatImage, background: FloatImage, share: FloatMask) -> FloatImage:
-    residual = image - share * foreground - (1 - share) * background
-    explained: FloatImage = np.clip(foreground + share * residual, np.float32(0), np.float32(1))
+def _explained(image: Floats, foreground: Floats, background: Floats, share: Floats) -> Floats:
+    """The foreground, changed towards what explains the image; `share` is alpha, and counts for every colour."""
+    residual = image - background - share * (foreground - background)
+    explained: Floats = np.clip(foreground + share * residual, np.float32(0), np.float32(1))
     return explained
 
 

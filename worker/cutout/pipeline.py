@@ -92,12 +92,28 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
     return (*before, clean_colours, give_cutout, restore_size)
 
 
-def run_steps(steps: tuple[Step, ...], frame: Frame, check: Callable[[], None]) -> Frame:
-    """Run the steps in order; `check` is called before each and may raise to stop the work."""
+def run_steps(
+    steps: tuple[Step, ...], frame: Frame, check: Callable[[], None], ended: Callable[[str], None] | None = None
+) -> Frame:
+    """Run the steps in order.
+
+    Args:
+        steps: from `steps_for`.
+        frame: with what they build on.
+        check: called before each; may raise to stop the work.
+        ended: called after each with its name.
+    """
     for step in steps:
         check()
         frame = step(frame)
+        if ended is not None:
+            ended(step_name(step))
     return frame
+
+
+def step_name(step: Step) -> str:
+    """What made a step: the pipeline's steps are functions, or made by functions."""
+    return str(getattr(step, "__qualname__", type(step).__name__)).partition(".")[0]
 
 
 def filled(value: Filled | None) -> Filled:

@@ -12,7 +12,7 @@ end
 local uids = older_than('ended', args.retention_ms)
 for _, uid in ipairs(uids) do
   redis.call('HSET', key('task', uid), 'hidden', 1)
-  for errand in pairs(deliveries(uid)) do remove_errand(errand) end
+  for _, delivery in ipairs(deliveries(uid)) do remove_errand(delivery[1]) end
 end
 for _, uid in ipairs(older_than('uploads', args.upload_retention_ms)) do
   redis.call('HSET', key('upload', uid), 'hidden', 1)

@@ -48,25 +48,57 @@ local function drop_claim(item, token)
   redis.call('ZREM', key('leases'), item)
 end
 
--- Records an errand that is due from now on. It is named `<task uid>:<kind>:<number>`: a fetch by its item, a delivery
--- by its place among the task's.
+-- Wakes the couriers that wait for an errand: once in a script, however many fall due.
+local couriers_woken = false
+local function wake_couriers()
+  if not couriers_woken then redis.call('PUBLISH', key('couriers'), 'due') end
+  couriers_woken = true
+end
+
+-- An errand is named `<task uid>:<kind>:<number>`: a fetch by its item, a delivery by its place among the task's.
+local function errand_kind(errand)
+  return string.match(errand, ':(%a+):')
+end
+
+-- Puts an errand where TAKE_ERRAND finds it, behind what is due for longer of its account and kind.
+local function enter_line(errand, account, due_at_ms)
+  local kind = errand_kind(errand)
+  redis.call('ZADD', key('due', kind .. '/' .. account), due_at_ms, errand)
+  -- NX: as in `enter_queue`, an account that waits already keeps its place.
+  redis.call('ZADD', key('errand_turns', kind), 'NX', next_turn(), account)
+end
+
+-- Takes an errand away from where TAKE_ERRAND finds it, whether it is due by now or not.
+local function leave_line(errand, account)
+  local kind = errand_kind(errand)
+  local due = key('due', kind .. '/' .. account)
+  redis.call('ZREM', key('errands'), errand)
+  redis.call('ZREM', due, errand)
+  if redis.call('EXISTS', due) == 0 then redis.call('ZREM', key('errand_turns', kind), account) end
+end
+
+-- Records an errand that is due from now on.
 local function add_errand(errand, account, url)
   redis.call('HSET', key('errand', errand), 'account', account, 'url', url, 'attempt', 0, 'first_due_at_ms', now_ms)
-  redis.call('ZADD', key('errands'), now_ms, errand)
+  enter_line(errand, account, now_ms)
+  wake_couriers()
 end
 
 -- Ends the hold of an errand's courier, if it has one.
 local function let_go(errand)
-  local token = redis.call('HGET', key('errand', errand), 'token')
-  if not token then return end
+  local fields = redis.call('HMGET', key('errand', errand), 'token', 'account')
+  if not fields[1] then return end
   redis.call('HDEL', key('errand', errand), 'token')
-  redis.call('HDEL', key('takings'), token)
+  redis.call('HDEL', key('takings'), fields[1])
+  redis.call('ZREM', key('under_way', fields[2]), errand)
 end
 
 local function remove_errand(errand)
+  local account = redis.call('HGET', key('errand', errand), 'account')
+  if not account then return end
   let_go(errand)
+  leave_line(errand, account)
   redis.call('DEL', key('errand', errand))
-  redis.call('ZREM', key('errands'), errand)
 end
 
 local function fetch_errand(item)
@@ -74,11 +106,11 @@ local function fetch_errand(item)
   return uid .. ':fetch:' .. index
 end
 
--- What a task's end makes due: the name of each errand, and its URL.
+-- What a task's end makes due: {errand, url} of each delivery, in their order.
 local function deliveries(uid)
-  local found = {}
-  for position, delivery in ipairs(cjson.decode(redis.call('HGET', key('task', uid), 'deliveries') or '[]')) do
-    found[uid .. ':' .. delivery.kind .. ':' .. (position - 1)] = delivery.url
+  local found = cjson.decode(redis.call('HGET', key('task', uid), 'deliveries') or '[]')
+  for position, delivery in ipairs(found) do
+    found[position] = {uid .. ':' .. delivery.kind .. ':' .. (position - 1), delivery.url}
   end
   return found
 end
@@ -122,6 +154,7 @@ local function end_item(item, state, outcome, text)
   if state == 'done' then
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
+    redis.call('HINCRBY', key('totals'), 'booked', fields[4])
     redis.call('HINCRBY', task_key, 'done_count', 1)
   end
   redis.call('HINCRBY', account_key, 'open', -1)
@@ -131,7 +164,7 @@ local function end_item(item, state, outcome, text)
     redis.call('HSET', task_key, 'ended_at_ms', now_ms)
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
-    for errand, url in pairs(deliveries(uid)) do add_errand(errand, account, url) end
+    for _, delivery in ipairs(deliveries(uid)) do add_errand(delivery[1], account, delivery[2]) end
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end

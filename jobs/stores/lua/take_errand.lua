@@ -1,24 +1,66 @@
--- TAKE_ERRAND: takes the errand that has been due for longest, under a lease. Nobody watches the lease: at its end the
--- errand is due again.
+-- TAKE_ERRAND: takes an errand that is due, under a lease, in turn between the accounts and kinds that wait; within one
+-- the errand that has been due for longest. Nobody watches the lease: at its end the errand is due again.
 --
+--   kinds           what may be taken
 --   owner, token    the courier's process, and this taking's own token
 --   lease_ms
+--   account_cap     errands of one account that may be under way
+--   batch           the most errands that enter their line in one call
 --
--- Answers {errand, account, url, attempt, first_due_at_ms, taken_at_ms}, or nil when none is due.
+-- Answers {errand, account, url, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
 local function answer(errand)
   return {errand, unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'attempt', 'first_due_at_ms',
     'taken_at_ms'))}
+end
+
+-- Puts what has fallen due by itself, postponed or left by its courier, in line.
+local function enter_lines()
+  local due = redis.call('ZRANGEBYSCORE', key('errands'), '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, args.batch)
+  for position = 1, #due, 2 do
+    local errand = due[position]
+    redis.call('ZREM', key('errands'), errand)
+    enter_line(errand, redis.call('HGET', key('errand', errand), 'account'), due[position + 1])
+  end
+end
+
+-- The account whose turn it is for a kind, and its place in the line. Accounts at their cap are passed over; they are
+-- few, since each has a whole cap of leases that have not lapsed.
+local function first_in_line(kind)
+  local position = 0
+  while true do
+    local account, place = unpack(redis.call('ZRANGE', key('errand_turns', kind), position, position, 'WITHSCORES'))
+    if not account then return nil end
+    if redis.call('ZCOUNT', key('under_way', account), now_ms + 1, '+inf') < args.account_cap then
+      return account, tonumber(place)
+    end
+    position = position + 1
+  end
 end
 
 -- The reply was lost and the call comes again: the token holds an errand already.
 local held = redis.call('HGET', key('takings'), args.token)
 if held then return answer(held) end
 
-local errand = redis.call('ZRANGEBYSCORE', key('errands'), '-inf', now_ms, 'LIMIT', 0, 1)[1]
-if not errand then return nil end
+enter_lines()
+local kind, account, first_place
+for _, candidate in ipairs(args.kinds) do
+  local waiting, place = first_in_line(candidate)
+  -- All lines draw their places from one counter: the lowest has waited for longest, whatever its kind.
+  if waiting and (not first_place or place < first_place) then
+    kind, account, first_place = candidate, waiting, place
+  end
+end
+if not kind then return nil end
+
+local errand = redis.call('ZRANGE', key('due', kind .. '/' .. account), 0, 0)[1]
+leave_line(errand, account)
+-- Served: to the end of the line, if more of its errands wait (XX).
+redis.call('ZADD', key('errand_turns', kind), 'XX', next_turn(), account)
+
 let_go(errand)
 redis.call('HSET', key('errand', errand), 'token', args.token, 'owner', args.owner, 'taken_at_ms', now_ms)
 redis.call('HINCRBY', key('errand', errand), 'attempt', 1)
 redis.call('HSET', key('takings'), args.token, errand)
 redis.call('ZADD', key('errands'), now_ms + args.lease_ms, errand)
+redis.call('ZADD', key('under_way', account), now_ms + args.lease_ms, errand)
 return answer(errand)

@@ -1,0 +1,123 @@
+"""The gateway's metrics: what its requests are counted as, what the ledger holds, and the port that shows both."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Response, g, request
+from prometheus_client import make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from jobs import metric_names as names
+from jobs import metrics
+from jobs.errors import LedgerUnavailable
+from jobs.presence import Presence
+from jobs.store import LedgerStore
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+OTHER: Final = "other"
+"""What a request is counted as that names no action that there is: callers must not make up label values."""
+
+
+def count_as(action: str, code: int) -> None:
+    """Have the present request counted as an action of its protocol, and by the code that it is answered with."""
+    g.counted_as = (action, code)
+
+
+def count_request(answer: Response) -> None:
+    """Count the present request, which is about to be answered."""
+    action, code = g.get("counted_as") or (_view(), answer.status_code)
+    facade = request.blueprint or OTHER
+    metrics.count(names.REQUESTS, facade=facade, action=action, code=code)
+    metrics.observe(names.REQUEST_SECONDS, time.monotonic() - g.started_at_seconds, facade=facade, action=action)
+
+
+def _view() -> str:
+    return (request.endpoint or OTHER).rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCollector(Collector):
+    """Reads the ledger whenever it is scraped."""
+
+    store: LedgerStore
+    presence: Presence
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        """What the ledger holds, or that it does not answer."""
+        try:
+            return [_gauge(names.LEDGER_UP, 1), *self._figures()]
+        except LedgerUnavailable:
+            return [_gauge(names.LEDGER_UP, 0)]
+
+    def _figures(self) -> Iterator[Metric]:
+        figures = self.store.figures()
+        alive = Counter(worker.lane for worker in self.presence.alive())
+        lanes = {lane.lane: lane for lane in figures.lanes}
+        yield _by_lane(names.ITEMS_WAITING, {name: lane.waiting for name, lane in lanes.items()})
+        yield _by_lane(names.OLDEST_WAITING_SECONDS, {name: lane.oldest_seconds for name, lane in lanes.items()})
+        yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in lanes.keys() | alive.keys()})
+        yield _gauge(names.ITEMS_RUNNING, figures.running)
+        yield _gauge(names.ERRANDS_DUE, self.store.errands_due())
+        yield CounterMetricFamily(names.CREDITS_BOOKED.name, names.CREDITS_BOOKED.help, value=figures.booked)
+
+
+def _gauge(row: names.Metric, value: float) -> Metric:
+    return GaugeMetricFamily(row.name, row.help, value=value)
+
+
+def _by_lane(row: names.Metric, values: dict[Any, float]) -> Metric:
+    family = GaugeMetricFamily(row.name, row.help, labels=tuple(row.labels))
+    for lane, value in values.items():
+        family.add_metric([lane], value)
+    return family
+
+
+class MetricsPort:
+    """WSGI middleware: requests to one port are scrapes, and those to the others see nothing of it.
+
+    The port is the one that the connection came in at: no header can say another.
+    """
+
+    def __init__(self, app: WSGIApplication, port: int, collector: Collector) -> None:
+        """Wrap an application.
+
+        Args:
+            app: answers on the other ports.
+            port: of the scrapes.
+            collector: what is shown beside the processes' counts.
+        """
+        self._app = app
+        self._port = str(port)
+        self._scrapes: WSGIApplication = make_wsgi_app(metrics.registry([collector]))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        app = self._scrapes if environ["SERVER_PORT"] == self._port else self._app
+        return app(environ, start_response)
+
+
+def gunicorn_metrics() -> dict[str, Any]:
+    """Have the processes of a server count together, and what gunicorn does about it: options by its names.
+
+    To be called in the server's main process, before anything is counted. Its folder goes with that process.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="keycut-metrics-"))
+    metrics.share_between_processes(folder)
+    metrics.begin(names.Part.GATEWAY)
+    return {
+        "child_exit": lambda _, worker: metrics.process_gone(worker.pid),
+        "on_exit": lambda _: shutil.rmtree(folder, ignore_errors=True),
+    }

@@ -1,0 +1,256 @@
+"""Every metric by name: what it counts, in which unit, by which labels, and which process has it.
+
+Labels have few values: no account, no task and no address is one. `docs/metrics.md` is made from these rows, and
+dashboards use no other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from jobs.errands import ErrandKind
+
+
+class Kind(StrEnum):
+    """How a metric behaves, as Prometheus names it."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Part(StrEnum):
+    """A process that is scraped."""
+
+    GATEWAY = "gateway"
+    WORKER = "worker"
+    COURIER = "courier"
+    LEDGER = "ledger"
+    """No process: what the ledger holds, which each gateway reads when it is scraped."""
+
+
+OPEN: Final[tuple[str, ...]] = ()
+"""For a label whose values are known only once they are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Metric:
+    """One row."""
+
+    name: str
+    """As it is scraped; of a histogram without `_bucket`, `_sum` and `_count`."""
+    kind: Kind
+    parts: tuple[Part, ...]
+    help: str
+    unit: str
+    """What a value counts, or is measured in."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each label with all of its values; `OPEN` where they depend on settings or callers."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, in its unit."""
+
+
+_REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_STEP_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+REQUESTS: Final = Metric(
+    name="keycut_requests_total",
+    kind=Kind.COUNTER,
+    parts=(Part.GATEWAY,),
+    help="Requests that were answered, by the protocol's own action and code, else by view and HTTP status.",
+    unit="requests",
+    labels={"facade": OPEN, "action": OPEN, "code": OPEN},
+)
+REQUEST_SECONDS: Final = Metric(
+    name="keycut_request_seconds",
+    kind=Kind.HISTOGRAM,
+    parts=(Part.GATEWAY,),
+    help="Time from a request's head to its answer, waiting for a result included.",
+    unit="seconds",
+    labels={"facade": OPEN, "action": OPEN},
+    buckets=_REQUEST_SECONDS,
+)
+SUBMIT_SECONDS: Final = Metric(
+    name="keycut_submit_seconds",
+    kind=Kind.HISTOGRAM,
+    parts=(Part.GATEWAY,),
+    help="Time that accepting a task took, once its request was read: checks, blobs, ledger, hints.",
+    unit="seconds",
+    buckets=_REQUEST_SECONDS,
+)
+SOCKETS_OPEN: Final = Metric(
+    name="keycut_sockets_open",
+    kind=Kind.GAUGE,
+    parts=(Part.GATEWAY,),
+    help="WebSockets that are open.",
+    unit="sockets",
+)
+
+LEDGER_UP: Final = Metric(
+    name="keycut_ledger_up",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="1 if the ledger answered this scrape; the others of its metrics are missing where it did not.",
+    unit="yes or no",
+)
+ITEMS_WAITING: Final = Metric(
+    name="keycut_items_waiting",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Items that wait for a worker.",
+    unit="items",
+    labels={"lane": OPEN},
+)
+OLDEST_WAITING_SECONDS: Final = Metric(
+    name="keycut_oldest_waiting_seconds",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Time since the oldest waiting item's task was accepted; 0 where none waits.",
+    unit="seconds",
+    labels={"lane": OPEN},
+)
+ITEMS_RUNNING: Final = Metric(
+    name="keycut_items_running",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Items that a worker has claimed.",
+    unit="items",
+)
+WORKERS_ALIVE: Final = Metric(
+    name="keycut_workers_alive",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Workers that announce themselves.",
+    unit="workers",
+    labels={"lane": OPEN},
+)
+ERRANDS_DUE: Final = Metric(
+    name="keycut_errands_due",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="Errands that wait for a courier.",
+    unit="errands",
+)
+CREDITS_BOOKED: Final = Metric(
+    name="keycut_credits_booked_total",
+    kind=Kind.COUNTER,
+    parts=(Part.LEDGER,),
+    help="Price of every item that was done, of metered accounts and of others.",
+    unit="credits",
+)
+
+CLAIMS: Final = Metric(
+    name="keycut_claims_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Items that were claimed, for the first time or again after a worker was lost.",
+    unit="claims",
+    labels={"attempt": ("first", "again")},
+)
+ITEMS: Final = Metric(
+    name="keycut_items_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Claims that have ended; lost: the item was taken back or terminated meanwhile.",
+    unit="items",
+    labels={"outcome": ("done", "failed", "lost")},
+)
+ITEM_ERRORS: Final = Metric(
+    name="keycut_item_errors_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Items that a worker failed, by the kind of error that their record holds.",
+    unit="items",
+    labels={"kind": OPEN},
+)
+RESULTS: Final = Metric(
+    name="keycut_results_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Items that are done, by whether a subject was found; where none was, the result is transparent.",
+    unit="items",
+    labels={"subject": ("found", "none")},
+)
+PIXELS: Final = Metric(
+    name="keycut_pixels_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Pixels of the pictures that were read; a million is a megapixel.",
+    unit="pixels",
+)
+ITEM_SECONDS: Final = Metric(
+    name="keycut_item_seconds",
+    kind=Kind.HISTOGRAM,
+    parts=(Part.WORKER,),
+    help="Time from the claim of an item to its end as done.",
+    unit="seconds",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+STEP_SECONDS: Final = Metric(
+    name="keycut_step_seconds",
+    kind=Kind.HISTOGRAM,
+    parts=(Part.WORKER,),
+    help="Time of an item by step. They follow one another without a gap: together they are the item's work.",
+    unit="seconds",
+    labels={"step": OPEN},
+    buckets=_STEP_SECONDS,
+)
+WORKER_INFO: Final = Metric(
+    name="keycut_worker_info",
+    kind=Kind.GAUGE,
+    parts=(Part.WORKER,),
+    help="1 with what computes the network, checked after it was loaded; missing while none is loaded.",
+    unit="1",
+    labels=dict.fromkeys(("model", "precision", "engine", "provider", "numbers"), OPEN),
+)
+CHILDREN_GONE: Final = Metric(
+    name="keycut_children_gone_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Computing processes of a worker that have gone, replaced at their memory's limit included.",
+    unit="processes",
+    labels={"end": ("died", "stopped")},
+)
+ITEMS_TAKEN_BACK: Final = Metric(
+    name="keycut_items_taken_back_total",
+    kind=Kind.COUNTER,
+    parts=(Part.WORKER,),
+    help="Items that a computing process held when it had gone.",
+    unit="items",
+)
+
+REAPED: Final = Metric(
+    name="keycut_reaped_total",
+    kind=Kind.COUNTER,
+    parts=(Part.GATEWAY, Part.WORKER),
+    help="Items whose lease lapsed or whose time was over, by what the reaper did. One works at a time: sum over "
+    "all processes.",
+    unit="items",
+    labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
+)
+HINTS_RESENT: Final = Metric(
+    name="keycut_hints_resent_total",
+    kind=Kind.COUNTER,
+    parts=(Part.GATEWAY, Part.WORKER),
+    help="Hints that were missing and that the reaper sent.",
+    unit="hints",
+)
+
+ERRANDS: Final = Metric(
+    name="keycut_errands_total",
+    kind=Kind.COUNTER,
+    parts=(Part.COURIER,),
+    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: "
+    "nothing was left to do; interrupted: a part of this service was away.",
+    unit="errands",
+    labels={
+        "kind": tuple(ErrandKind),
+        "outcome": ("done", "again", "given_up", "moot", "interrupted"),
+    },
+)
+
+METRICS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))
+"""All rows, in the order in which they are written."""

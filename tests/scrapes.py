@@ -1,0 +1,68 @@
+"""What Prometheus would read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from jobs import metrics
+from jobs.metric_names import Metric
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """One answer, parsed."""
+
+    text: str
+
+    def samples(self) -> Mapping[tuple[str, Labels], float]:
+        """Every value by its name and labels."""
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(self.text)
+            for sample in family.samples
+        }
+
+    def names(self) -> set[str]:
+        """Of the metrics, as `jobs.metric_names` writes them."""
+        totals = {"counter": "_total"}
+        return {
+            family.name + totals.get(family.type, "")
+            for family in text_string_to_metric_families(self.text)
+            if family.samples
+        }
+
+    def labels_of(self, metric: Metric) -> set[frozenset[str]]:
+        """The sets of label names that a metric's samples have, a bucket's own bound left out."""
+        return {
+            frozenset(name for name, _ in labels if name != "le")
+            for (name, labels) in self.samples()
+            if name.startswith(metric.name)
+        }
+
+    def value(self, metric: Metric, suffix: str = "", **labels: str) -> float | None:
+        """One value; None where it is missing."""
+        return self.samples().get((metric.name + suffix, frozenset(labels.items())))
+
+    def total(self, metric: Metric, suffix: str = "") -> float:
+        """The sum over all labels."""
+        return sum(value for (name, _), value in self.samples().items() if name == metric.name + suffix)
+
+
+def scrape(port: int) -> Scrape:
+    """Ask a process of this machine."""
+    answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+    assert answer.status_code == 200
+    return Scrape(answer.text)
+
+
+def here(*further: Collector) -> Scrape:
+    """What this very process counts."""
+    return Scrape(generate_latest(metrics.registry(further)).decode())

@@ -1,0 +1,207 @@
+"""What requests are counted as, what is read from the ledger, and who sees it: only who asks at its port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from typing_extensions import override
+
+from gateway.metrics import LedgerCollector
+from jobs import metric_names as names
+from jobs.errors import LedgerUnavailable
+from jobs.figures import LedgerFigures
+from jobs.presence import WorkerPresence
+from jobs.testing import MemoryLedger, MemoryPresence
+from tests.ports import free_port
+from tests.redis_server import redis_server
+from tests.scrapes import Scrape, here, scrape
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import Harness, make_settings, signed
+from tests.test_gateway.installation import Installation
+
+
+def requests_of(action: str, code: str, facade: str = "picpik") -> float:
+    return here().value(names.REQUESTS, facade=facade, action=action, code=code) or 0
+
+
+class TestRequests:
+    def test_by_action_and_code(self, memory_gateway: Harness) -> None:
+        before = requests_of("RemoveBackground", "0"), here().value(names.SUBMIT_SECONDS, "_count") or 0
+        memory_gateway.submit()
+        after = requests_of("RemoveBackground", "0"), here().value(names.SUBMIT_SECONDS, "_count")
+        assert after == (before[0] + 1, before[1] + 1)
+        seconds = here().value(names.REQUEST_SECONDS, "_sum", facade="picpik", action="RemoveBackground")
+        assert seconds is not None
+        assert seconds > 0
+
+    def test_a_refusal_by_its_code(self, memory_gateway: Harness) -> None:
+        before = requests_of("RemoveBackground", "171")
+        answer = memory_gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
+        assert answer["RetCode"] == 171
+        assert requests_of("RemoveBackground", "171") == before + 1
+
+    def test_what_callers_make_up_is_no_label(self, memory_gateway: Harness) -> None:
+        memory_gateway.call("MadeUp" * 3)
+        memory_gateway.app.test_client().get("/made/up")
+        assert "adeUp" not in here().text
+        assert "made" not in here().text
+        assert requests_of("other", "161") > 0
+
+    def test_a_result_by_its_status(self, memory_gateway: Harness) -> None:
+        before = here().total(names.REQUESTS)
+        assert memory_gateway.app.test_client().get("/r/none.png").status_code == 404
+        assert here().total(names.REQUESTS) == before + 1
+
+    def test_health_checks_are_not_counted(self, memory_gateway: Harness) -> None:
+        before = here().total(names.REQUESTS)
+        memory_gateway.app.test_client().get("/healthz")
+        assert here().total(names.REQUESTS) == before
+
+    def test_the_port_of_requests_shows_nothing(self, memory_gateway: Harness) -> None:
+        assert memory_gateway.app.test_client().get("/metrics").status_code == 404
+
+
+class TestLedger:
+    def test_what_it_holds(self, gateway: Harness) -> None:
+        gateway.submit_batch(3)
+        gateway.finish_one()
+        gateway.claim()
+        for owner in ("w-1", "w-2"):
+            worker = WorkerPresence(
+                owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", numbers="fp32", threads=1
+            )
+            gateway.presence.announce(worker, ttl_seconds=60)
+        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
+        assert shown.value(names.LEDGER_UP) == 1
+        assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 1
+        assert 0 <= (shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) or 0) < 60
+        assert shown.value(names.ITEMS_RUNNING) == 1
+        assert shown.value(names.WORKERS_ALIVE, lane=gateway.lane) == 2
+        assert shown.value(names.ERRANDS_DUE) == 0
+        assert shown.value(names.CREDITS_BOOKED) == 1
+
+    def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
+        class Away(MemoryLedger):
+            @override
+            def figures(self) -> LedgerFigures:
+                raise LedgerUnavailable("restarting")
+
+        away = Away(make_settings().ledger_limits())
+        shown = here(LedgerCollector(store=away, presence=MemoryPresence()))
+        assert shown.value(names.LEDGER_UP) == 0
+        assert shown.value(names.ITEMS_RUNNING) is None
+
+
+@dataclass(frozen=True)
+class Live:
+    """A gateway of two processes."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    metrics_port: int
+    temporary: Path
+
+    def ask(self, **fields: str) -> httpx.Response:
+        """A request over a connection of its own, for any of the processes."""
+        return httpx.post(f"http://127.0.0.1:{self.port}/", json=signed(fields), trust_env=False)
+
+    def scrape(self) -> Scrape:
+        return scrape(self.metrics_port)
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii")
+        return sorted(map(int, children.split()))
+
+
+@contextmanager
+def live(installation: Installation, temporary: Path) -> Iterator[Live]:
+    port, metrics_port = free_port(), free_port()
+    changes = {
+        "KEYCUT_PORT": str(port),
+        "KEYCUT_METRICS_PORT": str(metrics_port),
+        "KEYCUT_PROCESSES": "2",
+        "TMPDIR": str(temporary),
+    }
+    command = [sys.executable, "-W", "error", "-m", "gateway", "serve"]
+    process = subprocess.Popen(command, env=installation.environment | changes, stderr=subprocess.DEVNULL)
+    made = Live(process, port, metrics_port, temporary)
+    try:
+        eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def eventually(holds: object) -> None:
+    assert callable(holds)
+    give_up_at = time.monotonic() + 20
+    while time.monotonic() < give_up_at:
+        try:
+            if holds():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it did not come true in time")
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with redis_server() as redis_url:
+        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
+
+
+class TestServer:
+    def test_processes_count_together_and_a_dead_one_takes_nothing_with_it(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        labels = {"facade": "picpik", "action": "ListModels", "code": "172"}
+        with live(installation, tmp_path) as gateway:
+            assert gateway.scrape().value(names.SOCKETS_OPEN) == 0
+            assert gateway.scrape().value(names.REAPED, outcome="requeued") == 0
+            eventually(lambda: len(gateway.workers()) == 2)
+            for _ in range(12):
+                assert gateway.ask(Action="ListModels", PublicKey="nobody").json()["RetCode"] == 172
+            assert gateway.scrape().value(names.REQUESTS, **labels) == 12
+            first, second = gateway.workers()
+            os.kill(first, signal.SIGKILL)
+            eventually(lambda: len(gateway.workers()) == 2 and first not in gateway.workers())
+            assert second in gateway.workers()
+            eventually(lambda: gateway.ask(Action="ListModels", PublicKey="nobody").status_code == 200)
+            assert (gateway.scrape().value(names.REQUESTS, **labels) or 0) >= 13
+            folders = list(tmp_path.glob("keycut-metrics-*"))
+            assert len(folders) == 1
+            assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folders[0].glob("gauge_*")}
+        assert list(tmp_path.glob("keycut-metrics-*")) == []
+
+    def test_only_at_its_own_port(self, installation: Installation, tmp_path: Path) -> None:
+        with live(installation, tmp_path) as gateway:
+            forged = {
+                "Host": f"127.0.0.1:{gateway.metrics_port}",
+                "X-Forwarded-Host": f"127.0.0.1:{gateway.metrics_port}",
+                "X-Forwarded-Port": f"{gateway.metrics_port}",
+            }
+            public = f"http://127.0.0.1:{gateway.port}"
+            shown = httpx.get(f"{public}/metrics", headers=forged, trust_env=False)
+            assert (shown.status_code, "keycut_" in shown.text) == (404, False)
+            own = f"http://127.0.0.1:{gateway.metrics_port}"
+            assert httpx.post(own, json={"Action": "ListModels"}, trust_env=False).status_code == 405
+            assert gateway.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
+
+    def test_it_is_off_unless_asked_for(self) -> None:
+        assert make_settings().metrics_port is None
+
+    def test_not_at_the_port_of_requests(self) -> None:
+        with pytest.raises(ValueError, match="metrics_port must not be the port of requests"):
+            make_settings(port=8_080, metrics_port=8_080)

@@ -1,0 +1,106 @@
+"""News for couriers, over every implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from jobs.events import ErrandEvents
+from jobs.store import LedgerLimits, LedgerStore
+from jobs.stores.client import connect
+from jobs.stores.redis import RedisLedger
+from jobs.stores.redis_events import RedisErrandEvents
+from jobs.testing import ManualClock, MemoryLedger
+from tests.redis_server import redis_server
+from tests.test_jobs.build import DELIVERIES, LANE, URL, MakeLedger, new_task, take_errand
+from tests.test_jobs.restart import eventually
+
+Told = tuple[LedgerStore, ErrandEvents]
+
+
+@pytest.fixture
+def memory_told(clock: ManualClock) -> Told:
+    ledger = MemoryLedger(LedgerLimits(), clock)
+    return ledger, ledger.errand_events
+
+
+@pytest.fixture
+def redis_told(make_redis_ledger: MakeLedger, redis_url: str, key_prefix: str) -> Iterator[Told]:
+    with RedisErrandEvents(redis_url, key_prefix=key_prefix) as events:
+        yield make_redis_ledger(LedgerLimits()), events
+
+
+@pytest.fixture(params=["memory", "redis"])
+def told(request: pytest.FixtureRequest) -> Told:
+    return cast("Told", request.getfixturevalue(f"{request.param}_told"))
+
+
+@pytest.fixture
+def ledger(told: Told) -> LedgerStore:
+    return told[0]
+
+
+@pytest.fixture
+def events(told: Told) -> ErrandEvents:
+    return told[1]
+
+
+def test_a_source_that_is_to_be_fetched_is_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+    with events.listen() as waiter:
+        ledger.create(new_task(item_count=3, source_url=URL))
+        assert waiter.wait(5)
+        assert not waiter.wait(0.05)
+    assert ledger.errands_due() == 3
+
+
+def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+    task = new_task(deliveries=DELIVERIES)
+    ledger.create(task)
+    with events.listen() as waiter:
+        assert ledger.terminate(task.uid, "alice")
+        assert waiter.wait(5)
+    assert ledger.errands_due() == len(DELIVERIES)
+
+
+def test_an_errand_that_is_given_back_is_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+    ledger.create(new_task(source_url=URL))
+    errand = take_errand(ledger)
+    with events.listen() as waiter:
+        assert ledger.postpone(errand, 0)
+        assert waiter.wait(5)
+
+
+def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: LedgerStore, events: ErrandEvents) -> None:
+    ledger.create(new_task(item_count=2, source_url=URL))
+    with events.listen() as waiter:
+        ledger.create(new_task(deliveries=DELIVERIES))
+        assert ledger.fetched(take_errand(ledger)) == LANE
+        assert ledger.postpone(take_errand(ledger), 60)
+        assert not waiter.wait(0.1)
+
+
+def test_the_processes_own_waiters_can_be_woken(events: ErrandEvents) -> None:
+    with events.listen() as waiter, events.listen() as another:
+        events.tell()
+        assert waiter.wait(5)
+        assert another.wait(5)
+
+
+def test_it_subscribes_again_when_the_connection_is_lost() -> None:
+    with (
+        redis_server() as url,
+        connect(url) as client,
+        RedisErrandEvents(url) as events,
+        events.listen() as waiter,
+    ):
+        ledger = RedisLedger(client, LedgerLimits())
+
+        def is_heard() -> bool:
+            ledger.create(new_task(source_url=URL))
+            return waiter.wait(0.1)
+
+        assert is_heard()
+        client.client_kill_filter(_type="pubsub")
+        assert eventually(is_heard)

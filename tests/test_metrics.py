@@ -1,0 +1,90 @@
+"""`docs/metrics.md`, the names in the code, and what a running stack shows are the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from jobs.metric_names import METRICS, OPEN, Kind, Metric, Part
+from keycut import JobFailed
+from tests.scrapes import Scrape, scrape
+from tests.stack import ROOT, LiveStack
+from tests.test_gateway.pictures import png
+
+PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+SUFFIXES = ("_bucket", "_sum", "_count")
+PORTS = {
+    Part.GATEWAY: "KEYCUT_METRICS_PORT",
+    Part.WORKER: "KEYCUT_WORKER_METRICS_PORT",
+    Part.COURIER: "KEYCUT_COURIER_METRICS_PORT",
+}
+
+
+def table() -> str:
+    """The page's table, from the rows."""
+    rows = ["| Name | Kind, unit | Labels | Of | What it says |", "|---|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(shown_label(name, values) for name, values in metric.labels.items()) or "–"
+        parts = ", ".join(metric.parts)
+        rows.append(f"| `{metric.name}` | {metric.kind}, {metric.unit} | {labels} | {parts} | {metric.help} |")
+    return "\n".join(rows)
+
+
+def shown_label(name: str, values: tuple[str, ...]) -> str:
+    """A label, and what it can be where that is known."""
+    return f"`{name}`" if values is OPEN else f"`{name}` ({', '.join(values)})"
+
+
+def scraped_names(metric: Metric) -> set[str]:
+    """Every name that its samples have."""
+    if metric.kind is Kind.HISTOGRAM:
+        return {metric.name + suffix for suffix in SUFFIXES}
+    return {metric.name}
+
+
+def test_the_table_is_the_rows() -> None:
+    assert table() in PAGE, f"docs/metrics.md should say\n\n{table()}"
+
+
+def test_the_page_names_nothing_else() -> None:
+    known = {name for metric in METRICS for name in scraped_names(metric) | {metric.name}}
+    assert set(re.findall(r"keycut_[a-z_]+", PAGE)) <= known
+
+
+@pytest.fixture(scope="module")
+def worked(stack: LiveStack) -> LiveStack:
+    """A stack that has done an item, and failed one."""
+    client = stack.client()
+    client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
+    whole = png(64, 64)
+    with pytest.raises(JobFailed):
+        client.remove_background(whole[: len(whole) // 2])
+    return stack
+
+
+def shown_by(stack: LiveStack, part: Part) -> Scrape:
+    return scrape(int(stack.settings[PORTS[part]]))
+
+
+@pytest.mark.parametrize("part", PORTS)
+def test_a_running_part_shows_its_rows_and_nothing_else(worked: LiveStack, part: Part) -> None:
+    shown = shown_by(worked, part)
+    parts = {part, Part.LEDGER} if part is Part.GATEWAY else {part}
+    rows = [metric for metric in METRICS if parts & set(metric.parts)]
+    assert shown.names() == {metric.name for metric in rows}
+    for metric in rows:
+        found = {name: labels for name, labels in shown.samples() if name in scraped_names(metric)}
+        assert found.keys() == scraped_names(metric)
+        for labels in found.values():
+            assert {name for name, _ in labels} - {"le"} == set(metric.labels)
+
+
+def test_what_computes_is_named(worked: LiveStack) -> None:
+    shown = shown_by(worked, Part.WORKER).samples()
+    (info,) = (dict(labels) for name, labels in shown if name == "keycut_worker_info")
+    assert info["model"] == "isnet-general-use"
+    assert info["precision"] == "exact"
+    assert re.match(r"(onnxruntime|openvino) \d", info["engine"])
+    assert info["provider"]
+    assert info["numbers"] in {"fp32", "bf16"}

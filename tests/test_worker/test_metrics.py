@@ -1,0 +1,108 @@
+"""A worker is scraped while it works and while its children come and go; what each item's end counts as."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs import metric_names as names
+from jobs.record import ItemState
+from jobs.spec import CutoutSpec, Output, Refinement
+from tests.ports import free_port
+from tests.redis_server import redis_server
+from tests.scrapes import Scrape, scrape
+from tests.test_worker.crew import Crew, crew, eventually
+from tests.test_worker.harmful_worker import SLOW_PX
+from worker.cutout.pipeline import step_name, steps_for
+
+FINE_PX = 40
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Crew]:
+    with redis_server() as url, crew(url, tmp_path, KEYCUT_LEASE_SECONDS="60", TMPDIR=str(tmp_path)) as made:
+        yield made
+
+
+def ready(shown: Scrape) -> bool:
+    return shown.total(names.WORKER_INFO) == 1
+
+
+def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(team: Crew, tmp_path: Path) -> None:
+    port = free_port()
+    worker = team.start_ready(KEYCUT_WORKER_METRICS_PORT=str(port))
+    done = team.submit(FINE_PX, FINE_PX)
+    eventually(lambda: team.ended(done))
+    eventually(lambda: scrape(port).value(names.ITEMS, outcome="done") == 2)
+    before = scrape(port)
+    assert ready(before)
+    assert before.value(names.CLAIMS, attempt="first") == 2
+    assert before.value(names.CLAIMS, attempt="again") == 0
+    assert before.value(names.PIXELS) == 2 * FINE_PX * 30
+    assert before.total(names.RESULTS) == before.value(names.ITEM_SECONDS, "_count") == 2
+    expected = {step_name(step) for step in steps_for(team.spec, lambda image: image[..., 0])}
+    steps = {dict(labels)["step"] for name, labels in before.samples() if name == "keycut_step_seconds_count"}
+    assert steps == expected | {"read", "encode", "write"}
+    whole = before.value(names.ITEM_SECONDS, "_sum")
+    assert before.total(names.STEP_SECONDS, "_sum") == pytest.approx(whole, rel=0.5)
+
+    slow = team.submit(SLOW_PX)
+    eventually(lambda: team.item(slow).state is ItemState.RUNNING)
+    os.kill(worker.child_pid(), signal.SIGKILL)
+    eventually(lambda: scrape(port).value(names.CHILDREN_GONE, end="died") == 1)
+    eventually(lambda: team.ended(slow))
+    eventually(lambda: scrape(port).value(names.ITEMS, outcome="done") == 3)
+    after = scrape(port)
+    assert ready(after)
+    assert after.value(names.CLAIMS, attempt="first") == 3
+    assert after.value(names.CLAIMS, attempt="again") == 1
+    assert after.value(names.ITEMS_TAKEN_BACK) == 1
+    fallen = {
+        key
+        for key, value in before.samples().items()
+        if key[0] != names.WORKER_INFO.name and after.samples().get(key, 0) < value
+    }
+    assert fallen == set()
+    assert len(list(tmp_path.glob("keycut-metrics-*"))) == 1
+    worker.stop()
+    assert list(tmp_path.glob("keycut-metrics-*")) == []
+
+
+def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew) -> None:
+    port = free_port()
+    team.start_ready(KEYCUT_WORKER_METRICS_PORT=str(port))
+    ended = team.submit(SLOW_PX)
+    eventually(lambda: team.item(ended).state is ItemState.RUNNING)
+    broken = team.submit(FINE_PX)
+    team.blobs.put(team.item(broken).source, b"no picture")
+    assert team.ledger.terminate(ended, "ada") is not None
+    eventually(lambda: scrape(port).value(names.ITEMS, outcome="lost") == 1)
+    eventually(lambda: team.ended(broken))
+    eventually(lambda: scrape(port).value(names.ITEMS, outcome="failed") == 1)
+    error = team.item(broken).error
+    assert error is not None
+    assert scrape(port).value(names.ITEM_ERRORS, kind=error.kind) == 1
+
+
+def test_a_port_that_is_taken_is_an_error(team: Crew) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        worker = team.start(KEYCUT_WORKER_METRICS_PORT=str(taken.getsockname()[1]))
+        assert worker.process.wait(30) == 1
+    (line,) = worker.log("worker_cannot_start")
+    assert "metrics cannot be shown" in line["reason"]
+
+
+def test_every_step_that_there_can_be_has_a_name() -> None:
+    specs = (
+        CutoutSpec(model="m", refinement=refinement, output=output, tidy_mask=True)
+        for refinement in Refinement
+        for output in Output
+    )
+    found = {step_name(step) for spec in specs for step in steps_for(spec, lambda image: image[..., 0])}
+    assert all(name.isidentifier() for name in found)
+    assert len(found) < 20

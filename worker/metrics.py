@@ -1,0 +1,61 @@
+"""The worker's metrics: how long each step of an item takes, and the port that shows what parent and child count.
+
+The parent answers scrapes: it lives on when its child dies, hangs or is replaced. Both count in files of one
+folder, each in its own, and a child goes on in the files of the child before it, so that no counter ever falls.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from jobs import metrics
+from jobs.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
+from worker.settings import WorkerSettings
+
+CHILD: Final = "child"
+"""The name under which a child counts; there is one at a time."""
+
+
+@contextmanager
+def shown(settings: WorkerSettings) -> Iterator[None]:
+    """Show the metrics of this process, and of the children that it forks, as long as the block lasts.
+
+    Without a port for it nothing is shown, nor shared.
+
+    Raises:
+        PortUnavailable: they cannot be shown where the settings say.
+    """
+    if settings.worker_metrics_port is None:
+        yield
+        return
+    parent_pid = os.getpid()
+    with tempfile.TemporaryDirectory(prefix="keycut-metrics-") as folder:
+        metrics.share_between_processes(Path(folder), lambda: "parent" if os.getpid() == parent_pid else CHILD)
+        metrics.begin(Part.WORKER)
+        with metrics.served(settings.metrics_host, settings.worker_metrics_port):
+            yield
+
+
+class Stopwatch:
+    """Runs from an item's claim on. What lies between two steps counts for the later one."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.monotonic()
+
+    def ended(self, step: str) -> None:
+        """Note that a step has ended."""
+        now = time.monotonic()
+        metrics.observe(STEP_SECONDS, now - self._last, step=step)
+        self._last = now
+
+    def done(self) -> float:
+        """Note that the item is done, and say after how many seconds."""
+        seconds = time.monotonic() - self._started
+        metrics.observe(ITEM_SECONDS, seconds)
+        return seconds
