@@ -87,7 +87,7 @@ class Sockets:
             loop.call_soon_threadsafe(self._begin_to_stop, grace_seconds)
 
     def wait_until_stopped(self, wait_seconds: float) -> bool:
-        """Whether every connection is over, and what its end led to; waits for that at most so long after `stop`."""
+        """Whether every connection is over, and what its end led to; waits at most so long for that."""
         return self._stopped.wait(wait_seconds)
 
     def close(self, grace_seconds: float = 0) -> None:
