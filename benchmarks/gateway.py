@@ -84,6 +84,10 @@ class Gateway:
     pid: int
     public_key: str
     private_key: str
+    api_key: str
+    """Of the same account."""
+    environment: Mapping[str, str]
+    """What it runs on."""
 
     def requests(self, picture: Picture, count: int) -> list[Request]:
         """Signed submits of a picture, each with an id of its own."""
@@ -108,19 +112,25 @@ class Gateway:
         """Resident memory of the gateway's processes together; what they share counts in each."""
         return sum(_resident_kb(pid) for pid in _tree(self.pid)) / 1024
 
+    def threads(self) -> int:
+        """Threads of the gateway's processes together."""
+        return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in _tree(self.pid))
+
     def cpu_seconds(self) -> float:
         """Processor time that the gateway's processes have used so far."""
         return sum(_cpu_seconds(pid) for pid in _tree(self.pid))
 
 
 @contextmanager
-def live_gateway(processes: int) -> Iterator[Gateway]:
+def live_gateway(processes: int, **settings: str) -> Iterator[Gateway]:
+    """A gateway on an empty data folder; `settings` are environment variables on top."""
     port = claim_port(HOST, 0)
     with scratch_environment() as environment:
         environment |= {
             "KEYCUT_PROCESSES": str(processes),
             "KEYCUT_TOTAL_QUEUE_CAP": "1000000",
             "KEYCUT_LOG_FORMAT": "json",
+            **settings,
         }
         keys = _command(
             environment,
@@ -133,11 +143,13 @@ def live_gateway(processes: int) -> Iterator[Gateway]:
             "--submits-per-second",
             RATE,
         )
+        bearer = _command(environment, "keys", "add", "--runware", "--name", keys["account"])
         command = [sys.executable, "-m", "gateway", "serve", "--host", HOST, "--port", str(port)]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
             try:
                 _wait_until_alive(f"http://{HOST}:{port}/healthz")
-                yield Gateway(port, process.pid, keys["public_key"], keys["private_key"])
+                key_pair = keys["public_key"], keys["private_key"]
+                yield Gateway(port, process.pid, *key_pair, bearer["api_key"], environment)
             finally:
                 process.terminate()
 

@@ -32,8 +32,11 @@ from gateway.results import ResultPages
 from gateway.runware.authentication import Gatekeeper
 from gateway.runware.http_views import RunwareApi
 from gateway.runware.services import Services as RunwareServices
+from gateway.runware.sessions import Sessions
 from gateway.runware.tasks import RunwareTasks
+from gateway.runware.ws_views import RunwareSockets
 from gateway.settings import GatewaySettings
+from gateway.sockets.hub import Sockets
 from gateway.submit import Submissions
 from gateway.wait import Waits
 from jobs.blobs import BlobStore
@@ -55,6 +58,8 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
+SOCKETS: Final = "keycut-sockets"
+"""Name of the application's extension that holds its WebSockets."""
 _DRAIN_BYTES: Final = 2**16
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
 """What an HTTP error says beside its page."""
@@ -70,6 +75,7 @@ def create_app(
     presence: Presence,
     blobs: BlobStore,
     queue: JobQueue,
+    sessions: Sessions,
 ) -> Flask:
     """Put the gateway together.
 
@@ -82,10 +88,11 @@ def create_app(
         presence: which workers are there.
         blobs: where pictures lie.
         queue: carries hints to workers.
+        sessions: what lost WebSockets are owed.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`,
-        results under `/r/`, `/healthz` and `/readyz`.
+        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
+        (WebSockets also at `/`), results under `/r/`, `/healthz` and `/readyz`.
     """
     paths = ResultPaths(settings.master_key_bytes())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -123,11 +130,22 @@ def create_app(
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
+    sockets = Sockets(settings.socket_limits())
+    runware_sockets = RunwareSockets(
+        settings=settings,
+        gatekeeper=runware.gatekeeper,
+        tasks=runware.tasks,
+        sessions=sessions,
+        events=events,
+        sockets=sockets,
+    )
     app = Flask("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
+    app.register_blueprint(runware_sockets.blueprint())
+    app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
     app.before_request(_begin)

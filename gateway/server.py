@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import Future
 from http import HTTPStatus
 from socket import socket
+from types import FrameType
 from typing import Any, Final
 
 from flask import Flask
@@ -21,13 +23,16 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 from typing_extensions import override
 
 from gateway import wsgi
+from gateway.app import SOCKETS
 from gateway.settings import GatewaySettings
 from jobs import logs
 
+_CLOSE_SECONDS: Final = 2
+"""Of the time to stop, what WebSockets that are still busy have for being closed."""
 KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
 
@@ -62,6 +67,31 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
 class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no types
     """gunicorn's worker with request threads, without its pages in HTML."""
 
+    wsgi: Flask | None = None
+    """The application; a signal may come before it is loaded."""
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, WebSockets at the same time as requests."""
+        super().handle_exit(sig, frame)
+        self._stop_sockets()
+
+    @override
+    def run(self) -> None:
+        """Serve until a signal says to stop; then until requests and WebSockets are over."""
+        super().run()
+        self._stop_sockets()  # not every end begins with a signal
+        if self.wsgi is not None:
+            self.wsgi.extensions[SOCKETS].close(self.cfg.graceful_timeout)
+
+    @override
+    def finish_request(self, conn: TConn, fs: Future[object]) -> None:
+        """Go on after a request, unless a WebSocket has taken its connection over."""
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
     @override
     def handle_error(self, req: object, client: socket, addr: tuple[str, int] | None, exc: Exception) -> None:
         """Answer what went wrong outside of the application: a broken request, mostly."""
@@ -76,6 +106,10 @@ class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes
             util.write_nonblock(client, answer)
         except OSError:
             self.log.debug("the caller of a broken request is gone")
+
+    def _stop_sockets(self) -> None:
+        if self.wsgi is not None:
+            self.wsgi.extensions[SOCKETS].stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
 
 
 _OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from gateway.sockets.limits import SocketLimits
 from jobs.settings import JobSettings, MetricsPort
 from jobs.spec import ModelName
 
@@ -111,6 +112,20 @@ class GatewaySettings(JobSettings):
     """How long one of its calls may wait for a result; then the answer is HTTP 504."""
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task that has not ended."""
+    sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """WebSockets that each process holds at once; one more is closed with code 1013."""
+    socket_threads: PositiveInt = 8
+    """Threads of each process that do what comes over its WebSockets."""
+    socket_calls: PositiveInt = 100
+    """Calls of one WebSocket that may wait for results at once."""
+    socket_idle_seconds: PositiveFloat = 120
+    """A WebSocket on which nothing came for so long, while nothing is waited for, is closed."""
+    socket_ping_seconds: PositiveFloat = 25
+    """Time between the server's own pings."""
+    socket_authentication_seconds: PositiveFloat = 15
+    """A WebSocket on which no key came for so long is closed."""
+    session_seconds: PositiveFloat = 120
+    """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
     """What a credit costs where the protocol speaks of US dollars: `cost` and `balance`."""
     redis_timeout_seconds: PositiveFloat = 0.6
@@ -141,3 +156,14 @@ class GatewaySettings(JobSettings):
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
+
+    def socket_limits(self) -> SocketLimits:
+        """What WebSockets keep to."""
+        return SocketLimits(
+            at_once=self.sockets,
+            threads=self.socket_threads,
+            max_message_bytes=self.max_runware_body_bytes,
+            idle_seconds=self.socket_idle_seconds,
+            ping_seconds=self.socket_ping_seconds,
+            admission_seconds=self.socket_authentication_seconds,
+        )

@@ -13,6 +13,7 @@ from gateway.app import create_app
 from gateway.keytables import RedisKeyTable
 from gateway.limits import RequestLimits, redis_storage
 from gateway.metrics import LedgerCollector, MetricsPort
+from gateway.runware.redis_sessions import RedisSessions
 from gateway.settings import GatewaySettings
 from jobs import logs
 from jobs.background import upkeep_threads
@@ -55,6 +56,7 @@ def app() -> Flask:
         presence=presence,
         blobs=blobs,
         queue=queue,
+        sessions=RedisSessions(client, keep_seconds=settings.session_seconds),
     )
     if settings.metrics_port is not None:
         figures = LedgerCollector(store=store, presence=presence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -24,6 +24,12 @@ class TaskEvents(Protocol):
 
     def listen(self, uids: Sequence[TaskUid]) -> AbstractContextManager[Waiter]:
         """Subscribe first, read the record next, then wait: nothing can fall between."""
+
+    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+        """Pass on the news of every task from now on, for who waits for many and must not spend a thread on each.
+
+        News can be lost here, too. `heard` is called in a thread that all news goes through: it must not block.
+        """
 
 
 class ErrandEvents(Protocol):

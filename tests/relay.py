@@ -46,6 +46,7 @@ class Passage(socketserver.BaseRequestHandler):
         """Pass on until one side hangs up."""
         left_bytes = self.server.budget()
         with socket.create_connection(self.server.upstream) as upstream:
+            upstream.sendall(self.opening())
             targets = {self.request: upstream, upstream: self.request}
             while left_bytes and not self.server.stopping.is_set():
                 for source in select.select(list(targets), [], [], _LOOK_SECONDS)[0]:
@@ -59,6 +60,10 @@ class Passage(socketserver.BaseRequestHandler):
                     elif source is upstream:
                         left_bytes -= len(data)
                     targets[source].sendall(data)
+
+    def opening(self) -> bytes:
+        """What goes to the server before all else."""
+        return b""
 
 
 R = TypeVar("R", bound=Relay)

@@ -19,12 +19,21 @@ from typing_extensions import override
 from tests.relay import Passage, Relay
 
 
+class TlsPassage(Passage):
+    """One connection over TLS."""
+
+    @override
+    def handle(self) -> None:
+        with suppress(ssl.SSLError):
+            super().handle()
+
+
 class TlsRelay(Relay):
     """Takes TLS and passes on plain bytes."""
 
     def __init__(self, upstream: tuple[str, int], certificate: Path, key: Path) -> None:
         super().__init__(upstream)
-        self.RequestHandlerClass = _TlsPassage
+        self.RequestHandlerClass = TlsPassage
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
 
@@ -35,11 +44,31 @@ class TlsRelay(Relay):
         return self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False), address
 
 
-class _TlsPassage(Passage):
+class HttpsProxy(TlsRelay):
+    """Takes HTTPS and passes HTTP on, one request for each connection, with the headers that proxies add."""
+
+    def __init__(self, upstream: tuple[str, int], certificate: Path, key: Path) -> None:
+        super().__init__(upstream, certificate, key)
+        self.RequestHandlerClass = _HttpsPassage
+        self.url = self.url.replace("http", "https", 1)
+
+
+class _HttpsPassage(TlsPassage):
     @override
-    def handle(self) -> None:
-        with suppress(ssl.SSLError):
-            super().handle()
+    def opening(self) -> bytes:
+        read = b""
+        while b"\r\n\r\n" not in read:
+            data = self.request.recv(65_536)
+            if not data:
+                return b""
+            read += data
+        head, _, rest = read.partition(b"\r\n\r\n")
+        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection: keep-alive")]
+        name = f"127.0.0.1:{self.server.server_address[1]}"
+        lines[1:1] = [b"X-Forwarded-Proto: https", f"X-Forwarded-Host: {name}".encode()]
+        if b"upgrade: websocket" not in head.lower():
+            lines.append(b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n\r\n" + rest
 
 
 def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:

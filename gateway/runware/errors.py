@@ -86,6 +86,14 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
         "Too many calls wait for results: send the task again, or ask for it with getResponse",
         HTTPStatus.SERVICE_UNAVAILABLE,
     ),
+    faults.ServerStops: Row(
+        "serviceUnavailable", "The server is about to stop: connect again", HTTPStatus.SERVICE_UNAVAILABLE
+    ),
+    faults.ResultTooLarge: Row(
+        "maxMessageSizeExceeded",
+        "The result is longer than your side of the connection takes: ask for outputType URL, or use HTTP",
+        parameter="outputType",
+    ),
     faults.FieldFault: _FIELD,
     faults.FieldUnknown: Row("unsupportedParameter", "{error.reason}"),
     faults.FieldMissing: Row("missing{error.word}", "{error.reason}"),

@@ -14,6 +14,8 @@
   x TaskUuidMalformed
   x TaskUnknown
   x TookTooLong
+  x ServerStops
+  x ResultTooLarge
   x FieldFault
     + FieldUnknown
     + FieldMissing
@@ -93,6 +95,14 @@ class TaskUnknown(RequestFault):
 
 class TookTooLong(RequestFault):
     """The result was not there in the time for which a caller is kept waiting; the task goes on."""
+
+
+class ServerStops(RequestFault):
+    """The server takes on nothing new; another one does, or this one in a moment."""
+
+
+class ResultTooLarge(RequestFault):
+    """The caller's side of the connection refused the result's frame as too long, and would do so again."""
 
 
 class FieldFault(RequestFault):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -24,6 +24,10 @@ class MemoryTaskEvents(TaskEvents):
     @override
     def listen(self, uids: Sequence[TaskUid]) -> AbstractContextManager[Waiter]:
         return self._waiters.listen(uids)
+
+    @override
+    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+        self._waiters.follow(lambda channel: heard(TaskUid(channel)))
 
     def tell(self, uid: TaskUid) -> None:
         """Say that an item of a task has ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -73,6 +73,12 @@ class RedisTaskEvents(_RedisEvents, TaskEvents):
         """
         with self._hear([event_channel(self._prefix, uid) for uid in uids]) as waiter:
             yield waiter
+
+    @override
+    def follow(self, heard: Callable[[TaskUid], None]) -> None:
+        start = event_channel(self._prefix, TaskUid(""))
+        self._waiters.follow(lambda channel: heard(TaskUid(channel.removeprefix(start))))
+        self._listener.start()
 
 
 class RedisErrandEvents(_RedisEvents, ErrandEvents):

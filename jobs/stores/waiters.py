@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from typing_extensions import override
@@ -35,6 +35,12 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bells: defaultdict[str, set[_Bell]] = defaultdict(set)
+        self._followers: tuple[Callable[[str], None], ...] = ()
+
+    def follow(self, heard: Callable[[str], None]) -> None:
+        """Pass on all news from now on."""
+        with self._lock:
+            self._followers = (*self._followers, heard)
 
     @contextmanager
     def listen(self, channels: Sequence[str]) -> Iterator[Waiter]:
@@ -57,6 +63,9 @@ class Waiters:
         with self._lock:
             for bell in self._bells.get(channel, ()):
                 bell.ring()
+            followers = self._followers
+        for heard in followers:
+            heard(channel)
 
     def __len__(self) -> int:
         """How many channels are waited on."""

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from gateway.accounts import Accounts, Credentials
 from gateway.app import create_app
 from gateway.limits import RequestLimits
+from gateway.runware.sessions import MemorySessions
 from gateway.settings import GatewaySettings
 from jobs.blobs import BlobStore
 from jobs.events import TaskEvents
@@ -73,6 +74,7 @@ class Harness:
                 "presence": self.presence,
                 "blobs": self.blobs,
                 "queue": InlineQueue(self.hints.append),
+                "sessions": MemorySessions(keep_seconds=settings.session_seconds),
                 **parts,
             },
         )

@@ -95,6 +95,20 @@ def test_others_hear_nothing(ledger: LedgerStore, events: TaskEvents) -> None:
         assert not stranger.wait(0.05)
 
 
+def test_a_follower_hears_of_every_task(ledger: LedgerStore, events: TaskEvents) -> None:
+    tasks = [new_task() for _ in range(3)]
+    heard: set[str] = set()
+    events.follow(heard.add)
+    with events.listen([task.uid for task in tasks]) as waiter:
+        for task in tasks:
+            ledger.create(task)
+            ledger.terminate(task.uid, "alice")
+        give_up_at = time.monotonic() + 20
+        while heard != {task.uid for task in tasks}:
+            assert time.monotonic() < give_up_at
+            waiter.wait(0.05)
+
+
 def test_all_waiters_of_a_task_hear(ledger: LedgerStore, events: TaskEvents) -> None:
     task = new_task()
     ledger.create(task)

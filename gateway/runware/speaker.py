@@ -1,0 +1,151 @@
+"""What a WebSocket is sent: one frame for each answer, and account of what has not arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from websockets.frames import CloseCode
+
+from gateway.runware import faults
+from gateway.runware.errors import refusal
+from gateway.runware.outcomes import JsonObject, Outcome
+from gateway.runware.sessions import Opened, Session, Sessions
+from gateway.sockets.connection import Connection
+from gateway.sockets.hub import Sockets
+from jobs.errors import LedgerUnavailable
+from jobs.ids import TaskUid
+
+OVERSIZED_BYTES: Final = 2**20
+"""One client refuses longer frames, with close code 1009."""
+_LOG: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """An answer as it is sent."""
+
+    text: str = field(repr=False)
+    failed: bool = False
+    task: JsonObject = field(default_factory=dict, repr=False)
+    """`taskType` and `taskUUID` of the task that it answers."""
+    owed: TaskUid | None = None
+    """The task whose result it is: it can be made anew from the task's record."""
+    is_kept: bool = False
+    """Whether the frame itself is kept for the session: it cannot be made anew."""
+
+    @classmethod
+    def of(cls, outcome: Outcome, owed: TaskUid | None = None, *, is_kept: bool = False) -> Frame:
+        """The frame of an outcome."""
+        return cls(
+            text=_json(outcome.message()),
+            failed=outcome.failed,
+            task={name: outcome.item[name] for name in ("taskType", "taskUUID") if name in outcome.item},
+            owed=owed,
+            is_kept=is_kept and not outcome.failed,
+        )
+
+    @property
+    def task_uuid(self) -> str:
+        """Of the task that it answers, in lower case."""
+        return str(self.task.get("taskUUID", "")).lower()
+
+
+class Speaker:
+    """The outgoing half of a conversation. Used in the sockets' thread only."""
+
+    def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
+        """Begin, without a session."""
+        self._connection = connection
+        self._sockets = sockets
+        self._sessions = sessions
+        self._turn = asyncio.Lock()
+        self._sent: deque[tuple[int, Frame]] = deque()
+        self._oversized: set[str] = set()
+        #: The connection's session, from its authentication on.
+        self.session: Session | None = None
+
+    def admit(self, opened: Opened) -> None:
+        """Begin or resume a session."""
+        self.session = opened.session
+        self._oversized.update(opened.oversized)
+
+    def say(self, message: JsonObject) -> None:
+        """Send something short that nothing depends on, ahead of what waits."""
+        self._connection.send(_json(message).encode())
+
+    async def send(self, make: Callable[[], Frame | None]) -> None:
+        """Send one frame, when the peer has read what it was sent before.
+
+        Args:
+            make: gives it, or None if nothing is to be sent; runs in another thread and may block. It is called
+                late, so that few frames wait in memory however many results there are.
+        """
+        async with self._turn:
+            if not await self._connection.writable():
+                return
+            frame = await self._sockets.in_thread(make)
+            if frame is None:
+                return
+            if len(frame.text) > OVERSIZED_BYTES and frame.task_uuid in self._oversized and not frame.failed:
+                frame = Frame.of(refusal(faults.ResultTooLarge(), frame.task), frame.owed)
+            receipt = self._connection.send(frame.text.encode())
+            if frame.failed:  # an error is sent once, whatever becomes of it
+                self._settle([frame])
+            else:
+                self._sent.append((receipt, frame))
+
+    def forget(self, owed: TaskUid) -> None:
+        """Note that a result will not be sent."""
+        self._settle([Frame(text="", owed=owed)])
+
+    def received(self, receipt: int) -> None:
+        """Note that the peer has read everything up to and with a receipt."""
+        arrived = []
+        while self._sent and self._sent[0][0] <= receipt:
+            arrived.append(self._sent.popleft()[1])
+        self._settle(arrived)
+
+    def lost(self, code: int) -> None:
+        """Leave the session with what it is owed.
+
+        A frame that the peer refused as too long is not owed, for it would be refused again.
+        """
+        left = [frame for _, frame in self._sent]
+        refused = [
+            frame for frame in left if code == CloseCode.MESSAGE_TOO_BIG and len(frame.text) > OVERSIZED_BYTES
+        ]
+        frames = [frame.text for frame in left if frame.is_kept]
+        oversized = [frame.task_uuid for frame in refused]
+        self._settle(refused)
+        self._tell(lambda session: self._sessions.leave(session, frames, oversized))
+
+    def _settle(self, frames: Sequence[Frame]) -> None:
+        uids = [frame.owed for frame in frames if frame.owed is not None]
+        texts = [frame.text for frame in frames if frame.is_kept]
+        if uids or texts:
+            self._tell(lambda session: self._sessions.settle(session, uids, texts))
+
+    def _tell(self, move: Callable[[Session], None]) -> None:
+        """Do a move on the session, beside everything else."""
+        session = self.session
+        if session is None:
+            return
+
+        def told() -> None:
+            try:
+                move(session)
+            except LedgerUnavailable as error:
+                # At worst a result is sent again, or asked for with `getResponse`.
+                _LOG.warning("session_not_kept", reason=str(error))
+
+        self._sockets.start(self._sockets.in_thread(told))
+
+
+def _json(message: JsonObject) -> str:
+    return json.dumps(message, separators=(",", ":"))

@@ -1,0 +1,100 @@
+"""The protocol over WebSockets: upgrades on `/v1` and `/`, whatever their query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from flask import Blueprint, Response, request
+from websockets.frames import CloseCode
+
+from gateway.runware.authentication import Gatekeeper
+from gateway.runware.conversation import Conversation
+from gateway.runware.house import LARGE_AT_ONCE, House
+from gateway.runware.http_views import PATH
+from gateway.runware.sessions import RENEW_SECONDS, Sessions
+from gateway.runware.tasks import RunwareTasks
+from gateway.settings import GatewaySettings
+from gateway.sockets.connection import Connection
+from gateway.sockets.endings import Endings
+from gateway.sockets.handover import Handover
+from gateway.sockets.hub import Sockets
+from jobs.errors import LedgerUnavailable
+from jobs.events import TaskEvents
+from jobs.ids import TaskUid
+from jobs.record import Task
+
+_LOG = structlog.get_logger()
+
+
+@dataclass(kw_only=True)
+class RunwareSockets:
+    """The façade over WebSockets."""
+
+    settings: GatewaySettings
+    gatekeeper: Gatekeeper
+    tasks: RunwareTasks
+    sessions: Sessions
+    events: TaskEvents
+    sockets: Sockets
+    _house: House | None = field(default=None, init=False)
+    _conversations: set[Conversation] = field(default_factory=set, init=False)
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("runware-sockets", __name__)
+        for path in (PATH, "/"):
+            routes.add_url_rule(path, path.strip("/") or "root", self.upgrade, websocket=True)
+        return routes
+
+    def upgrade(self) -> Response:
+        """Take a connection over."""
+        base_url = self.settings.public_url or request.host_url.rstrip("/")
+        begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
+        return Handover(request.environ, partial(self.sockets.take, begin=begin))
+
+    def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
+        """A conversation, in the sockets' thread."""
+        if self._house is None:
+            self._house = self._new_house()
+            self.sockets.start(self._renew_on(), lasting=True)
+        conversation = Conversation(
+            connection, self._house, address=address, base_url=base_url, over=self._conversations.discard
+        )
+        self._conversations.add(conversation)
+        return conversation
+
+    def _new_house(self) -> House:
+        tasks = self.tasks.services.tasks
+
+        async def find(account: str, uids: Sequence[TaskUid]) -> tuple[Task | None, ...]:
+            return await self.sockets.in_thread(tasks.find, account, uids)
+
+        return House(
+            sockets=self.sockets,
+            endings=Endings(find, self.events),
+            gatekeeper=self.gatekeeper,
+            runware=self.tasks,
+            sessions=self.sessions,
+            tasks=tasks,
+            large=asyncio.Semaphore(LARGE_AT_ONCE),
+            calls=self.settings.socket_calls,
+            max_tasks=self.settings.max_runware_tasks,
+        )
+
+    async def _renew_on(self) -> None:
+        """Keep the sessions of connections that live, and end those whose session was resumed elsewhere."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            held = [(talk, talk.session) for talk in self._conversations if talk.session is not None]
+            try:
+                renewed = await self.sockets.in_thread(self.sessions.renew, [session for _, session in held])
+            except LedgerUnavailable as error:
+                _LOG.warning("sessions_not_renewed", reason=str(error))
+                continue
+            for (talk, _), is_held in zip(held, renewed, strict=True):
+                if not is_held:
+                    talk.connection.close(CloseCode.NORMAL_CLOSURE, "resumed by another connection")

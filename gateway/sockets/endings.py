@@ -1,0 +1,127 @@
+"""Waits for many tasks at once without a thread for each: one watch over all of a process's sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from jobs.errors import LedgerUnavailable
+from jobs.events import TaskEvents
+from jobs.ids import TaskUid
+from jobs.record import Task
+
+STEP_SECONDS: Final = 1.0
+"""Every record is read this often at least, since news can be lost."""
+_AT_ONCE: Final = 100
+"""Records of one round trip."""
+_LOG: Final = structlog.get_logger()
+
+Find = Callable[[str, Sequence[TaskUid]], Awaitable[tuple[Task | None, ...]]]
+
+
+class Endings:
+    """Says when tasks have ended. Used in the sockets' thread only."""
+
+    def __init__(self, find: Find, events: TaskEvents) -> None:
+        """Listen from now on.
+
+        Args:
+            find: reads the records of an account's tasks.
+            events: says when to look.
+        """
+        self._find = find
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[TaskUid, _Waited] = {}
+        self._told: set[TaskUid] = set()
+        self._rung = asyncio.Event()
+        self._looker = self._loop.create_task(self._look_on())
+        events.follow(self._heard)
+
+    async def wait(self, account: str, uid: TaskUid, wait_seconds: float) -> Task | None:
+        """The task once it has ended; None when it is not there, for nothing will ever happen to it.
+
+        Raises:
+            TimeoutError: it has not ended in time.
+        """
+        waited = self._waiting.setdefault(uid, _Waited(account))
+        future: asyncio.Future[Task | None] = self._loop.create_future()
+        waited.futures.add(future)
+        self._tell(uid)  # it may have ended before
+        try:
+            async with asyncio.timeout(wait_seconds):
+                return await future
+        finally:
+            waited.futures.discard(future)
+            if not waited.futures:
+                self._waiting.pop(uid, None)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._looker.cancel()
+
+    def __len__(self) -> int:
+        """How many tasks are waited for."""
+        return len(self._waiting)
+
+    def _heard(self, uid: TaskUid) -> None:
+        """Take a piece of news, in the thread of the news."""
+        if uid in self._waiting and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, uid)
+
+    def _tell(self, uid: TaskUid) -> None:
+        self._told.add(uid)
+        self._rung.set()
+
+    async def _look_on(self) -> None:
+        all_at = self._loop.time() + STEP_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout_at(all_at):
+                    await self._rung.wait()
+                told, self._told = self._told, set()
+                uids = told & self._waiting.keys()
+            except TimeoutError:
+                all_at = self._loop.time() + STEP_SECONDS
+                uids = set(self._waiting)
+            self._rung.clear()
+            try:
+                await self._look(uids)
+            except LedgerUnavailable as error:
+                # They are looked at again in a second.
+                _LOG.warning("endings_not_read", reason=str(error))
+
+    async def _look(self, uids: AbstractSet[TaskUid]) -> None:
+        by_account: defaultdict[str, list[TaskUid]] = defaultdict(list)
+        for uid in uids:
+            by_account[self._waiting[uid].account].append(uid)
+        for account, own in by_account.items():
+            for some in _batched(own, _AT_ONCE):
+                found = await self._find(account, some)
+                for uid, task in zip(some, found, strict=True):
+                    if task is None or task.ended_at_ms is not None:
+                        self._settle(uid, task)
+
+    def _settle(self, uid: TaskUid, task: Task | None) -> None:
+        waited = self._waiting.get(uid)
+        for future in () if waited is None else waited.futures:
+            if not future.done():
+                future.set_result(task)
+
+
+@dataclass(slots=True)
+class _Waited:
+    """A task that is waited for."""
+
+    account: str
+    futures: set[asyncio.Future[Task | None]] = field(default_factory=set)
+
+
+def _batched(uids: Sequence[TaskUid], size: int) -> Iterator[Sequence[TaskUid]]:
+    """The ids in parts of at most `size`."""
+    return (uids[start : start + size] for start in range(0, len(uids), size))

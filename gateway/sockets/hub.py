@@ -1,0 +1,181 @@
+"""All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
+
+import structlog
+from websockets.frames import CloseCode
+
+from gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
+from gateway.sockets.limits import SocketLimits
+
+TICK_SECONDS: Final = 0.25
+"""How often connections are looked over: what is late, what is silent."""
+_SILENT_PINGS: Final = 3
+"""A peer from which nothing at all came for so many pings is gone, whatever the connection says."""
+_LOG: Final = structlog.get_logger()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Sockets:
+    """Takes connections over and keeps them. The thread starts with the first one."""
+
+    def __init__(self, limits: SocketLimits) -> None:
+        """Prepare; nothing is started before a connection is there."""
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="socket-work")
+        self._connections: set[Connection] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._lasting: set[asyncio.Task[None]] = set()
+        self._stop_at: float | None = None
+        self._stopped = threading.Event()
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    def take(self, connection: socket.socket, head: bytes, begin: Callable[[Connection], Talk]) -> None:
+        """Take a connection over, from any thread.
+
+        Args:
+            connection: its socket, which nobody else uses from now on.
+            head: the answer to the handshake, which is sent first.
+            begin: makes what is spoken on it, in the sockets' thread.
+        """
+        loop = self._started()
+        connection.setblocking(False)
+        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin))
+
+    async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a call that may block."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+
+    def start(self, work: Coroutine[Any, Any, None], *, lasting: bool = False) -> asyncio.Task[None]:
+        """Run something beside the rest, in the sockets' thread; a fault of it is logged.
+
+        Args:
+            work: what to run.
+            lasting: it never ends, so that a stop does not wait for it.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        (self._lasting if lasting else self._running).add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def stop(self, grace_seconds: float) -> None:
+        """Begin to stop, also from a signal's handler.
+
+        Idle connections are closed with code 1000 and busy ones once they have their answers; what is busy after
+        the grace is closed with 1012, so that its peer tries again elsewhere.
+        """
+        loop = self._loop
+        if loop is None:
+            self._stopped.set()
+        else:
+            loop.call_soon_threadsafe(self._begin_to_stop, grace_seconds)
+
+    def wait_until_stopped(self, wait_seconds: float) -> bool:
+        """Whether every connection is over, and what its end led to; waits at most so long for that."""
+        return self._stopped.wait(wait_seconds)
+
+    def close(self, grace_seconds: float = 0) -> None:
+        """Stop, wait for it, and end the thread."""
+        self.stop(grace_seconds)
+        self.wait_until_stopped(grace_seconds + CLOSING_SECONDS + 1)
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._run, args=[self._loop], name="sockets", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.call_soon(lambda: self.start(self._look_on(), lasting=True))
+        loop.run_forever()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._lasting.discard(task)
+        self._tell_stopped()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("a fault on a socket", exc_info=error)
+
+    async def _adopt(self, taken: socket.socket, head: bytes, begin: Callable[[Connection], Talk]) -> None:
+        def protocol() -> Connection:
+            return Connection(head, begin, self._over, max_message_bytes=self._limits.max_message_bytes)
+
+        try:
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(protocol, taken)
+        except OSError as error:
+            taken.close()
+            _LOG.info("socket_not_taken", reason=type(error).__name__)
+            return
+        if self._stop_at is not None or len(self._connections) >= self._limits.at_once:
+            connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection")
+        if not connection.transport.is_closing():
+            self._connections.add(connection)
+
+    def _over(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._tell_stopped()
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._look_over()
+
+    def _look_over(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in list(self._connections):
+            if self._stop_at is None:
+                self._look_at(connection, now)
+            elif not connection.talk.busy:
+                connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
+            elif now >= self._stop_at:
+                connection.close(CloseCode.SERVICE_RESTART, "the server stops")
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        if self._stop_at is not None and not self._connections and not self._running:
+            self._stopped.set()
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        limits = self._limits
+        if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
+            connection.transport.abort()
+        elif not connection.talk.admitted and now - connection.began_at > limits.admission_seconds:
+            connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
+        elif not connection.talk.busy and now - connection.active_at > limits.idle_seconds:
+            connection.close(CloseCode.NORMAL_CLOSURE, "idle")
+        elif now - connection.pinged_at > limits.ping_seconds:
+            connection.ping()
+
+    def _begin_to_stop(self, grace_seconds: float) -> None:
+        if self._stop_at is None:
+            self._stop_at = asyncio.get_running_loop().time() + grace_seconds
+            for connection in self._connections:
+                connection.talk.stop()
+            self._look_over()

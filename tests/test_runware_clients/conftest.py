@@ -1,0 +1,120 @@
+"""Fixtures: a running stack on the tiny network, and what each official client told after its run against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.stack import ROOT, LiveStack, keycut_up
+from tests.test_runware_clients.installed import HERE, js_client, node, python_client
+from tests.tiny_network import write_tiny_model
+
+SIDE_PX = 96
+RUN_SECONDS = 400
+Told = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunwareStack:
+    """A stack with an account that has an API key."""
+
+    live: LiveStack
+    api_key: str
+
+    @property
+    def sockets_url(self) -> str:
+        return self.live.url.replace("http", "ws", 1) + "/v1"
+
+
+def add_api_key(stack: LiveStack) -> str:
+    """Add an API key as an operator does."""
+    command = [sys.executable, "-m", "keycut", "keys", "--data", str(stack.data)]
+    command += ["add", "--runware", "--name", "shop", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["api_key"])
+
+
+@pytest.fixture(scope="session")
+def runware_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareStack]:
+    models = tmp_path_factory.mktemp("models")
+    settings = {
+        "KEYCUT_MODEL": write_tiny_model(models),
+        "KEYCUT_MODELS_DIR": str(models),
+        "KEYCUT_ENGINE": "onnxruntime",
+        "KEYCUT_USD_PER_CREDIT": "0.0006",
+        "KEYCUT_SUBMITS_PER_SECOND": "1000",
+        "KEYCUT_TRUSTED_PROXIES": "127.0.0.1",
+    }
+    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+        yield RunwareStack(live, add_api_key(live))
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dark disc, which the tiny network takes for the subject, on a bright ground."""
+    path = tmp_path_factory.mktemp("pictures") / "disc.png"
+    image = Image.new("RGB", (SIDE_PX, SIDE_PX), (250, 240, 230))
+    ImageDraw.Draw(image).ellipse((24, 24, 72, 72), fill=(20, 30, 40))
+    image.save(path)
+    return path
+
+
+def told_by(*command: str, **environment: str) -> Told:
+    """What a driver prints."""
+    done = subprocess.run(
+        command,
+        env=os.environ | environment,
+        cwd=HERE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4_000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(told, dict)
+    return told
+
+
+@pytest.fixture(scope="session")
+def runware_told(runware_stack: RunwareStack, picture: Path) -> Told:
+    python = python_client("runware", "0.5.24")
+    return told_by(
+        str(python), "driver_runware.py", runware_stack.sockets_url, runware_stack.api_key, str(picture)
+    )
+
+
+def sdk_told(stack: RunwareStack, picture: Path, transport: str, url: str) -> Told:
+    python = python_client("runware-sdk", "1.8.0")
+    return told_by(str(python), "driver_runware_sdk.py", transport, url, stack.api_key, str(picture))
+
+
+@pytest.fixture(scope="session")
+def sdk_websocket_told(runware_stack: RunwareStack, picture: Path) -> Told:
+    return sdk_told(runware_stack, picture, "websocket", runware_stack.sockets_url)
+
+
+@pytest.fixture(scope="session")
+def sdk_rest_told(runware_stack: RunwareStack, picture: Path) -> Told:
+    return sdk_told(runware_stack, picture, "rest", f"{runware_stack.live.url}/v1")
+
+
+def sdk_js_against(url: str, api_key: str, picture: Path, **environment: str) -> Told:
+    """What the client from npm tells after its run against an address."""
+    return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), url, api_key, str(picture), **environment)
+
+
+@pytest.fixture(scope="session")
+def sdk_js_told(runware_stack: RunwareStack, picture: Path) -> Told:
+    return sdk_js_against(runware_stack.sockets_url, runware_stack.api_key, picture)

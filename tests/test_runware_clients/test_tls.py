@@ -1,0 +1,71 @@
+"""A PICPIK client and a Runware client through a proxy that ends TLS, with an authority that only they know."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from keycut import Client
+from tests.relay import served
+from tests.test_runware_clients.conftest import RunwareStack, sdk_js_against
+from tests.tls import HttpsProxy, write_certificates
+
+
+@dataclass(frozen=True)
+class Proxied:
+    """The stack behind a proxy."""
+
+    url: str
+    authority: Path
+
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def fetch(self, url: str) -> httpx.Response:
+        return httpx.get(url, verify=self.trust())
+
+
+@pytest.fixture(scope="module")
+def proxied(runware_stack: RunwareStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    authority, certificate, key = write_certificates(tmp_path_factory.mktemp("tls"))
+    upstream = urlsplit(runware_stack.live.url)
+    assert upstream.hostname
+    assert upstream.port
+    with served(HttpsProxy((upstream.hostname, upstream.port), certificate, key)) as proxy:
+        yield Proxied(proxy.url, authority)
+
+
+def test_a_runware_client_over_wss_gets_urls_of_the_proxy(
+    runware_stack: RunwareStack, proxied: Proxied, picture: Path
+) -> None:
+    url = f"{proxied.url.replace('https', 'wss', 1)}/v1"
+    told = sdk_js_against(url, runware_stack.api_key, picture, NODE_EXTRA_CA_CERTS=str(proxied.authority))
+    for scenario in ("defaults", "upload", "async"):
+        result_url = told[scenario]["imageURL"]
+        assert result_url.startswith(f"{proxied.url}/r/")
+        assert proxied.fetch(result_url).status_code == 200
+    assert told["uploaded"]["imageURL"].startswith(proxied.url)
+    assert "Invalid API key" in told["wrong_key"]["error"]["message"]
+
+
+def test_a_picpik_client_over_https_gets_urls_of_the_proxy(
+    runware_stack: RunwareStack, proxied: Proxied, picture: Path
+) -> None:
+    live = runware_stack.live
+    transport = httpx.HTTPTransport(verify=proxied.trust())
+    with Client(proxied.url, live.public_key, live.private_key, transport=transport) as client:
+        status = client.remove_background(picture).wait()
+    (result_url,) = status.result_urls
+    assert result_url.startswith(f"{proxied.url}/r/")
+    assert proxied.fetch(result_url).headers["Content-Type"] == "image/png"
+
+
+def test_who_does_not_know_the_authority_is_not_connected(proxied: Proxied) -> None:
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"{proxied.url}/healthz")

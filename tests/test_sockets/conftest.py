@@ -1,0 +1,35 @@
+"""Fixtures: the service behind a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_runware.service import Service, make_service
+from tests.test_sockets.serving import Caller, admitted, calling, served
+
+
+@pytest.fixture
+def service() -> Service:
+    return make_service(runware_sync_seconds=30)
+
+
+@pytest.fixture
+def address(service: Service) -> Iterator[str]:
+    with served(service.app) as address:
+        yield address
+
+
+@pytest.fixture
+def stranger(address: str) -> Iterator[Caller]:
+    """A connection without a key so far."""
+    with calling(address) as caller:
+        yield caller
+
+
+@pytest.fixture
+def caller(address: str, service: Service) -> Iterator[Caller]:
+    """A connection that is authenticated."""
+    with admitted(address, service) as caller:
+        yield caller

@@ -1,0 +1,171 @@
+"""An application behind a small server in this process, and a caller over a WebSocket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from flask import Flask
+from typing_extensions import override
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from werkzeug.test import run_wsgi_app
+
+from gateway.app import SOCKETS
+from gateway.sockets.handover import SOCKET_KEY
+from gateway.sockets.hub import Sockets
+from tests.test_runware.service import Item, Service, authentication
+
+ANSWER_SECONDS = 30
+"""Generous: machines that run tests are busy."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        # A socket that was handed over is detached; any other is ended as usual.
+        if request.fileno() >= 0:
+            super().shutdown_request(request)
+
+
+class _Handler(WSGIRequestHandler):
+    @override
+    def handle(self) -> None:
+        self.raw_requestline = self.rfile.readline()
+        if not self.parse_request():
+            return
+        environ = self.get_environ() | {SOCKET_KEY: self.connection, "wsgi.input": self.rfile}
+        environ |= {"SERVER_PROTOCOL": self.request_version, "wsgi.url_scheme": "http"}
+        try:
+            body, status, headers = run_wsgi_app(self.server.get_app(), environ)  # type: ignore[attr-defined]
+        except StopIteration:  # handed over
+            return
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        self.wfile.write(f"HTTP/1.1 {status}\r\n{head}\r\n".encode("latin-1"))
+        self.wfile.writelines(body)
+
+    @override
+    def finish(self) -> None:
+        if self.connection.fileno() >= 0:
+            super().finish()
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an application until the block ends; yields host and port."""
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.set_app(app)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            sockets_of(app).close()
+            server.shutdown()
+            thread.join()
+
+
+def sockets_of(app: Flask) -> Sockets:
+    sockets = app.extensions[SOCKETS]
+    assert isinstance(sockets, Sockets)
+    return sockets
+
+
+def wait_for_items(service: Service, count: int) -> None:
+    """Wait until the ledger has so many items that wait."""
+    give_up_at = time.monotonic() + ANSWER_SECONDS
+    while service.store.waiting(service.lane) < count:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
+@dataclass
+class Caller:
+    """One end of a WebSocket."""
+
+    connection: ClientConnection
+
+    def send(self, *tasks: Item) -> None:
+        self.connection.send(json.dumps(tasks))
+
+    def next(self, timeout_seconds: float = ANSWER_SECONDS) -> Item:
+        """The next frame, which holds either data or errors."""
+        text = self.connection.recv(timeout_seconds)
+        assert isinstance(text, str)
+        frame = json.loads(text)
+        assert isinstance(frame, dict)
+        return frame
+
+    def data(self) -> Item:
+        """The one item of the next frame."""
+        frame = self.next()
+        assert list(frame) == ["data"], frame
+        (item,) = frame["data"]
+        assert isinstance(item, dict)
+        return item
+
+    def error(self) -> Item:
+        """The one error of the next frame."""
+        frame = self.next()
+        assert list(frame) == ["errors"], frame
+        (item,) = frame["errors"]
+        assert isinstance(item, dict)
+        return item
+
+    def ask(self, *tasks: Item) -> Item:
+        """Send tasks and take one item."""
+        self.send(*tasks)
+        return self.data()
+
+    def authenticate(self, api_key: str, session: str | None = None) -> str:
+        """The session's UUID."""
+        resumed = {} if session is None else {"connectionSessionUUID": session}
+        answer = self.ask(authentication(api_key) | resumed)
+        assert set(answer) == {"taskType", "connectionSessionUUID"}
+        return str(answer["connectionSessionUUID"])
+
+    def is_silent(self, seconds: float = 0.3) -> bool:
+        try:
+            self.connection.recv(seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    def close_code(self) -> int | None:
+        """What the server closes the connection with."""
+        try:
+            while True:
+                self.connection.recv(ANSWER_SECONDS)
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd is not None else None
+
+    def vanish(self) -> None:
+        """Break the connection off, without a close frame."""
+        self.connection.socket.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def calling(address: str, path: str = "/v1", **options: Any) -> Iterator[Caller]:
+    """A connection."""
+    options = {"max_size": None, "open_timeout": ANSWER_SECONDS, "close_timeout": 2} | options
+    with connect(f"ws://{address}{path}", **options) as connection:
+        yield Caller(connection)
+
+
+@contextmanager
+def admitted(address: str, service: Service, session: str | None = None, **options: Any) -> Iterator[Caller]:
+    """A connection that is authenticated."""
+    with calling(address, **options) as caller:
+        caller.authenticate(service.api_key, session)
+        yield caller

@@ -1,0 +1,114 @@
+"""What a lost connection is owed, over every implementation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from gateway.runware.redis_sessions import RedisSessions
+from gateway.runware.sessions import MemorySessions, Sessions, is_session_uuid
+from jobs.ids import new_task_uid
+from jobs.stores.client import connect
+
+MakeSessions = Callable[[float], Sessions]
+
+
+@pytest.fixture
+def make_memory_sessions() -> MakeSessions:
+    return lambda keep_seconds: MemorySessions(keep_seconds=keep_seconds)
+
+
+@pytest.fixture
+def make_redis_sessions(redis_url: str, key_prefix: str) -> MakeSessions:
+    return lambda keep_seconds: RedisSessions(connect(redis_url), keep_seconds=keep_seconds, key_prefix=key_prefix)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def make(request: pytest.FixtureRequest) -> MakeSessions:
+    return cast("MakeSessions", request.getfixturevalue(f"make_{request.param}_sessions"))
+
+
+@pytest.fixture
+def sessions(make: MakeSessions) -> Sessions:
+    return make(60)
+
+
+def test_each_session_has_a_uuid_of_its_own(sessions: Sessions) -> None:
+    first, second = sessions.open("anna", None), sessions.open("anna", None)
+    assert first.session.uuid != second.session.uuid
+    assert is_session_uuid(first.session.uuid)
+    assert (first.owed, first.frames, first.oversized) == ((), (), frozenset())
+
+
+def test_whoever_resumes_has_the_same_uuid_and_what_is_owed_in_order(sessions: Sessions) -> None:
+    session = sessions.open("anna", None).session
+    uids = [new_task_uid() for _ in range(12)]
+    for uid in uids:
+        sessions.owe(session, uid)
+    sessions.owe(session, uids[0])  # once more changes nothing
+    sessions.settle(session, [uids[3]])
+    sessions.leave(session, ["b", "a"], ["x"])
+    resumed = sessions.open("anna", session.uuid)
+    assert resumed.session.uuid == session.uuid
+    assert resumed.owed == (*uids[:3], *uids[4:])
+    assert resumed.frames == ("b", "a")
+    assert resumed.oversized == {"x"}
+
+
+def test_what_is_owed_is_given_until_it_is_settled(sessions: Sessions) -> None:
+    session = sessions.open("anna", None).session
+    uid = new_task_uid()
+    sessions.owe(session, uid)
+    sessions.leave(session, ["frame", "other"], [])
+    sessions.open("anna", session.uuid)
+    again = sessions.open("anna", session.uuid)
+    assert (again.owed, again.frames) == ((uid,), ("frame", "other"))
+    sessions.settle(again.session, [uid], ["frame"])
+    last = sessions.open("anna", session.uuid)
+    assert (last.owed, last.frames) == ((), ("other",))
+
+
+@pytest.mark.parametrize("account", ["bert", "anna "])
+def test_another_accounts_session_is_not_taken(sessions: Sessions, account: str) -> None:
+    session = sessions.open("anna", None).session
+    sessions.owe(session, new_task_uid())
+    foreign = sessions.open(account, session.uuid)
+    assert foreign.session.uuid != session.uuid
+    assert foreign.owed == ()
+    assert sessions.renew([session]) == (True,)
+
+
+def test_an_unknown_session_begins_afresh(sessions: Sessions) -> None:
+    unknown = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
+    assert sessions.open("anna", unknown).session.uuid != unknown
+
+
+def test_a_session_ends_after_its_time(make: MakeSessions) -> None:
+    sessions = make(0.05)
+    session = sessions.open("anna", None).session
+    time.sleep(0.1)
+    assert sessions.renew([session]) == (True,), "its connection lives"
+    sessions.leave(session, [], [])
+    time.sleep(0.1)
+    assert sessions.open("anna", session.uuid).session.uuid != session.uuid
+
+
+def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:
+    old = sessions.open("anna", None).session
+    owed, other = new_task_uid(), new_task_uid()
+    sessions.owe(old, owed)
+    new = sessions.open("anna", old.uuid).session
+    sessions.owe(old, other)
+    sessions.settle(old, [owed])
+    sessions.leave(old, ["late"], ["late"])
+    assert sessions.renew([old, new]) == (False, True)
+    again = sessions.open("anna", old.uuid)
+    assert (again.owed, again.frames, again.oversized) == ((owed,), (), frozenset())
+
+
+@pytest.mark.parametrize("text", [None, 7, "", "x", "C4F57A0E-1D53-4A3C-9F3B-0C7A2A0B9F11", "*" * 36])
+def test_not_every_text_names_a_session(text: object) -> None:
+    assert not is_session_uuid(text)
