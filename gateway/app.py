@@ -144,11 +144,11 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
-    app.register_blueprint(runware_sockets.blueprint())
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
     app.before_request(_begin)
+    app.before_request(runware_sockets.upgrade)
     app.after_request(_end)
     _answer_errors(app, picpik)
     # Flask's documented way to wrap an application.

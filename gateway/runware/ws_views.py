@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Response, request
 from websockets.frames import CloseCode
 
 from gateway.runware.authentication import Gatekeeper
@@ -27,7 +28,8 @@ from jobs.events import TaskEvents
 from jobs.ids import TaskUid
 from jobs.record import Task
 
-_LOG = structlog.get_logger()
+_PATHS: Final = (PATH, "/")
+_LOG: Final = structlog.get_logger()
 
 
 @dataclass(kw_only=True)
@@ -43,15 +45,14 @@ class RunwareSockets:
     _house: House | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
 
-    def blueprint(self) -> Blueprint:
-        """The routes."""
-        routes = Blueprint("runware-sockets", __name__)
-        for path in (PATH, "/"):
-            routes.add_url_rule(path, path.strip("/") or "root", self.upgrade, websocket=True)
-        return routes
+    def upgrade(self) -> Response | None:
+        """Take the connection over where a request asks for a WebSocket. For `Flask.before_request`.
 
-    def upgrade(self) -> Response:
-        """Take a connection over."""
+        Rules of the routing's own would add GET to what `/` allows, which takes POST alone.
+        """
+        wanted = request.headers.get("Upgrade", "").lower()
+        if request.method != "GET" or request.path not in _PATHS or wanted != "websocket":
+            return None
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         return Handover(request.environ, partial(self.sockets.take, begin=begin))
