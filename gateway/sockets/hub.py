@@ -15,6 +15,8 @@ from websockets.frames import CloseCode
 
 from gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
 from gateway.sockets.limits import SocketLimits
+from jobs.metric_names import SOCKETS_OPEN
+from jobs.metrics import change
 
 TICK_SECONDS: Final = 0.25
 """How often connections are looked over: what is late, what is silent."""
@@ -137,9 +139,12 @@ class Sockets:
             connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection")
         if not connection.transport.is_closing():
             self._connections.add(connection)
+            change(SOCKETS_OPEN, 1)
 
     def _over(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            change(SOCKETS_OPEN, -1)
         self._tell_stopped()
 
     async def _look_on(self) -> None:

@@ -11,7 +11,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
+from jobs.metric_names import SOCKETS_OPEN
 from jobs.stores.memory_events import MemoryTaskEvents
+from tests.scrapes import here
 from tests.test_runware.service import Service, authentication, make_service, poll, removal
 from tests.test_sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
 
@@ -66,6 +68,22 @@ def test_one_connection_too_many_is_closed_with_1013_and_a_place_frees() -> None
         with calling(address) as fourth:
             fourth.send(PING)
             fourth.next()
+
+
+def test_open_connections_are_counted() -> None:
+    service = make_service()
+
+    def counted() -> float:
+        return here().value(SOCKETS_OPEN) or 0
+
+    with served(service.app) as address:
+        before = counted()
+        with calling(address) as caller:
+            caller.send(PING)
+            caller.next()
+            assert counted() == before + 1
+        while counted() != before:
+            time.sleep(0.01)
 
 
 def test_who_shows_no_key_is_closed_although_it_pings() -> None:
