@@ -58,6 +58,9 @@ def go_through_every_errand(ledger: RedisLedger) -> None:
     ledger.create(new_task(item_count=3, source_url=URL))
     assert ledger.fetched(take_errand(ledger)) == LANE
     take_errand(ledger)
+    ledger.create(new_task(source_url=URL, keep=True))
+    errand = next(errand for errand in iter(lambda: take_errand(ledger), None) if errand.keep)
+    assert ledger.kept(errand, new_upload())
 
 
 def go_through_every_upload(ledger: RedisLedger) -> None:
