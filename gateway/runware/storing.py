@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 from gateway.drafts import Draft, SourceUrl
 from gateway.pictures import KeptPicture
@@ -46,7 +45,7 @@ def _store(
 ) -> Outcome | Pending:
     source = picture.source(caller, services)
     if isinstance(source, SourceUrl):
-        return _fetch(source, picture, request, task, asked, caller, services)
+        return _fetch(picture, request, task, asked, caller, services)
     _require_sync(request)
     try:
         if isinstance(source, KeptPicture):
@@ -62,13 +61,7 @@ def _store(
 
 
 def _fetch(
-    source: SourceUrl,
-    picture: Picture,
-    request: Storing,
-    task: JsonObject,
-    asked: Asked,
-    caller: Caller,
-    services: Services,
+    picture: Picture, request: Storing, task: JsonObject, asked: Asked, caller: Caller, services: Services
 ) -> Outcome | Pending:
     """Leave a picture to the courier, which keeps it: no thread that answers requests calls other servers."""
     memo = Memo(
@@ -81,17 +74,16 @@ def _fetch(
         request=task,
     )
 
+    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=services.model))
+    submissions = services.submissions.for_account(caller.account).for_keeping()
+
     def submit() -> TaskUid:
-        return (
-            services.submissions.for_account(caller.account)
-            .for_keeping()
-            .submit(
-                caller.account.name,
-                asked.task_type,
-                [Draft(source=replace(source, keep=True), spec=CutoutSpec(model=services.model))],
-                key_of(asked.task_uuid),
-                memo=memo.model_dump_json(),
-            )
+        return submissions.submit(
+            caller.account.name,
+            asked.task_type,
+            [draft],
+            key_of(asked.task_uuid),
+            memo=memo.model_dump_json(),
         )
 
     return accepted(submit, picture, asked, caller, services, is_sync=request.delivery_method != "async")
