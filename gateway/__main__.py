@@ -95,7 +95,12 @@ def courier(checking: bool) -> None:
             paths=ResultPaths(settings.master_key_bytes()),
             retention_seconds=settings.retention_seconds,
         )
-        rendering = Rendering(tasks=tasks, blobs=open_blob_store(settings), usd_per_credit=settings.usd_per_credit)
+        rendering = Rendering(
+            tasks=tasks,
+            blobs=open_blob_store(settings),
+            usd_per_credit=settings.usd_per_credit,
+            upload_retention_seconds=settings.upload_retention_seconds,
+        )
         renderers = {
             **callbacks.renderers(tasks, settings.public_url or ""),
             **runware_renderers(rendering, settings.public_url),

@@ -26,6 +26,8 @@ class SourceUrl:
     """Where a picture is to be fetched from; it may hold a secret."""
 
     url: str = field(repr=False)
+    keep: bool = False
+    """Whether it is kept as an upload once it is here, and nothing else is done with it."""
 
 
 Source: TypeAlias = SourceText | KeptPicture | SourceUrl

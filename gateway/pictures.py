@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import structlog
 
-from gateway.headers import SourceLimits, inspect
+from gateway.headers import PictureHeader, SourceLimits, inspect
 from jobs.blobs import BlobStore
 from jobs.errors import BlobStoreUnavailable, SubmissionRefused
 from jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
@@ -49,6 +49,20 @@ class KeptPicture:
             height_px=record.height_px,
             size_bytes=record.size_bytes,
         )
+
+
+def new_upload(account: str, data: bytes, header: PictureHeader) -> Upload:
+    """The record of a picture that is about to be kept, under an id of its own."""
+    uid = new_task_uid()
+    return Upload(
+        uid=uid,
+        account=account,
+        blob=upload_key(uid),
+        media_type=header.media_type,
+        width_px=header.width_px,
+        height_px=header.height_px,
+        size_bytes=len(data),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +102,7 @@ class Pictures:
             SubmissionRefused: the ledger did not take it; its blob is deleted.
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
-        header = inspect(data, self.limits)
-        uid = new_task_uid()
-        upload = Upload(
-            uid=uid,
-            account=account,
-            blob=upload_key(uid),
-            media_type=header.media_type,
-            width_px=header.width_px,
-            height_px=header.height_px,
-            size_bytes=len(data),
-        )
+        upload = new_upload(account, data, inspect(data, self.limits))
         self.blobs.put(upload.blob, data)
         try:
             self.store.keep_upload(upload)
@@ -107,7 +111,7 @@ class Pictures:
             raise
         good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
         path = self.paths.path(upload, math.floor(self.clock() + good_seconds))
-        return Kept(image=image_uuid(uid), path=path, picture=KeptPicture.of(upload))
+        return Kept(image=image_uuid(upload.uid), path=path, picture=KeptPicture.of(upload))
 
     def find(self, account: str, image: uuid.UUID) -> KeptPicture | None:
         """The picture that a UUID names: an upload, whose retention begins anew, or else a result.

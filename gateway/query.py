@@ -40,15 +40,24 @@ class Tasks:
         uid = self.store.named(account, key)
         return None if uid is None else self.store.get(uid, account)
 
-    def result_path(self, task: Task, result: Result, ttl_seconds: float | None = None) -> str:
+    def result_path(
+        self,
+        task: Task,
+        result: Result,
+        ttl_seconds: float | None = None,
+        *,
+        kept_seconds: float | None = None,
+    ) -> str:
         """The path of a result: the same in every call, and good for as long as the result is kept.
 
         Args:
             task: whose result it is.
             result: of one of its items.
             ttl_seconds: how long after the task's end the path is to be good, where that is less.
+            kept_seconds: how long after the task's end the result is kept, where it is an upload.
         """
         if task.ended_at_ms is None:
             raise ValueError("a task that has not ended has no results")
-        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
+        kept_seconds = self.retention_seconds if kept_seconds is None else kept_seconds
+        good_seconds = min(kept_seconds, math.inf if ttl_seconds is None else ttl_seconds)
         return self.paths.path(result, math.floor(task.ended_at_ms / 1_000 + good_seconds))

@@ -9,7 +9,7 @@ from typing import Final, Self
 import structlog
 
 from gateway.account_book import Account
-from gateway.drafts import Draft, Look, SourceUrl, content_digest
+from gateway.drafts import Draft, Look, Source, SourceUrl, content_digest
 from gateway.headers import SourceLimits
 from gateway.pictures import KeptPicture
 from gateway.source import WEB_URL_FORM, decode_source, is_web_url
@@ -22,11 +22,12 @@ from jobs.errors import (
     SourceRejected,
     SubmissionRefused,
 )
-from jobs.ids import TaskUid, new_task_uid, source_key
+from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from jobs.metric_names import SUBMIT_SECONDS
 from jobs.metrics import timed
 from jobs.queue import JobQueue
 from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask
+from jobs.spec import CutoutSpec
 from jobs.store import LedgerStore
 
 MAX_DELIVERIES: Final = 4
@@ -77,6 +78,10 @@ class Submissions:
             queue_cap=account.terms.queue_cap,
             callback_url=account.callback_url,
         )
+
+    def for_keeping(self) -> Self:
+        """The same for pictures that are only kept: for free, and without the account's callback."""
+        return replace(self, price=0, callback_url=None)
 
     @timed(SUBMIT_SECONDS)
     def submit(
@@ -135,11 +140,15 @@ class Submissions:
         return first
 
     def _items(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
-        urls = (draft.source.url if isinstance(draft.source, SourceUrl) else None for draft in drafts)
         return tuple(
-            NewItem(source=source_key(uid, index), spec=look.spec, price=self.price, source_url=url)
-            for index, (look, url) in enumerate(zip(looks, urls, strict=True))
+            self._item(source_key(uid, index), draft.source, look.spec)
+            for index, (draft, look) in enumerate(zip(drafts, looks, strict=True))
         )
+
+    def _item(self, key: BlobKey, source: Source, spec: CutoutSpec) -> NewItem:
+        if isinstance(source, SourceUrl):
+            return NewItem(source=key, spec=spec, price=self.price, source_url=source.url, keep=source.keep)
+        return NewItem(source=key, spec=spec, price=self.price)
 
     def _with_own(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
         """The caller's deliveries and the account's callback, none of them twice."""

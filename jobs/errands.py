@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from jobs.ids import BlobKey, TaskUid
 from jobs.record import ErrorFacts
 from jobs.spec import Lane
+from jobs.uploads import Upload
 
 
 class ErrandKind(StrEnum):
@@ -44,7 +45,12 @@ class Errand:
     url: str = field(repr=False)
     """It may hold a secret."""
     source: BlobKey | None
-    """FETCH: where the bytes go. It is this taking's own: when `fetched` refuses, the courier deletes them."""
+    """FETCH: where the bytes go. It is this taking's own: when `fetched` refuses, the courier deletes them.
+
+    None where the picture is kept: it lies under the key of an upload that the courier makes.
+    """
+    keep: bool
+    """FETCH: whether the picture is kept as an upload, instead of waiting for a worker."""
     attempt: int
     """1 for the first taking."""
     first_due_at_ms: int
@@ -85,7 +91,18 @@ class Errands(Protocol):
             The lane, where the caller leaves a hint; None, and no effect, when the token does not hold.
 
         Raises:
-            ValueError: it is a delivery.
+            ValueError: it is a delivery, or its picture is to be kept.
+        """
+
+    def kept(self, errand: Errand, upload: Upload) -> bool:
+        """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
+
+        Returns:
+            False, and no effect, when the token does not hold, or the upload's id is so old that its blob may be
+            swept. The caller deletes the blob.
+
+        Raises:
+            ValueError: it is a delivery, its picture is to be worked on, or the upload is another account's.
         """
 
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
@@ -112,7 +129,7 @@ class Errands(Protocol):
             Whether nothing is left to do; False, and no effect, when another courier has taken the errand.
 
         Raises:
-            ValueError: it is a FETCH, which ends with `fetched` or `fetch_failed`.
+            ValueError: it is a FETCH, which ends with its item.
         """
 
     def errands_due(self) -> int:
@@ -125,7 +142,23 @@ def require_fetch(errand: Errand) -> None:
         raise ValueError("a delivery ends with `errand_done`: its task has ended")
 
 
+def require_worked_on(errand: Errand) -> None:
+    """Raise `ValueError` for an errand whose item does not wait for a worker next."""
+    require_fetch(errand)
+    if errand.keep:
+        raise ValueError("a picture that is to be kept ends its item: `kept`")
+
+
+def require_keepable(errand: Errand, upload: Upload) -> None:
+    """Raise `ValueError` for an errand that brings no such upload."""
+    require_fetch(errand)
+    if not errand.keep:
+        raise ValueError("a picture that is to be worked on waits for a worker: `fetched`")
+    if upload.account != errand.account:
+        raise ValueError("what is fetched for an account is kept for that account")
+
+
 def require_delivery(errand: Errand) -> None:
     """Raise `ValueError` for an errand that cannot end without its item."""
     if errand.kind is ErrandKind.FETCH:
-        raise ValueError("a fetch ends with its item: `fetched` or `fetch_failed`")
+        raise ValueError("a fetch ends with its item: `fetched`, `kept` or `fetch_failed`")

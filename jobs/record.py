@@ -1,6 +1,7 @@
 """What the ledger keeps: tasks with ordered items, their states and the moves between them.
 
     FETCHING ─fetched→ QUEUED               (only items whose source is a URL)
+    FETCHING ─kept→ DONE                    (those that are kept as they are, and need no worker)
     FETCHING ─fetch failed→ FAILED
     QUEUED   ─claim→ RUNNING
     RUNNING  ─finish→ DONE
@@ -46,6 +47,7 @@ class Move(StrEnum):
     """What can happen to an item."""
 
     FETCHED = "fetched"
+    KEPT = "kept"
     FETCH_FAILED = "fetch failed"
     CLAIM = "claim"
     FINISH = "finish"
@@ -56,6 +58,7 @@ class Move(StrEnum):
 
 MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
     Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
+    Move.KEPT: (frozenset({ItemState.FETCHING}), ItemState.DONE),
     Move.FETCH_FAILED: (frozenset({ItemState.FETCHING}), ItemState.FAILED),
     Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
     Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
@@ -107,7 +110,7 @@ class ErrorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished item left in the blob store."""
+    """What a finished item left in the blob store: of its own, or, where it is kept, an upload's."""
 
     blob: BlobKey
     media_type: str
@@ -129,6 +132,8 @@ class NewItem:
     """Credits reserved at acceptance and booked when the item is done."""
     source_url: str | None = field(default=None, repr=False)
     """Where the picture is to be fetched from first; it may hold a secret. None: the source is in place."""
+    keep: bool = False
+    """Whether the fetched picture is kept as an upload, which ends the item: no worker sees it, nor its spec."""
 
     @property
     def lane(self) -> Lane:
@@ -190,6 +195,8 @@ class NewTask:
                 raise ValueError("a source belongs to one item: copy a blob that is to be used again")
             if item.price < 0:
                 raise ValueError("a price is not negative")
+            if item.keep and item.source_url is None:
+                raise ValueError("what lies here already is kept without a task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

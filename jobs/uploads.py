@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobs.ids import BlobKey, TaskUid
+from jobs.record import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,16 @@ class Upload:
     def __post_init__(self) -> None:
         if self.blob.task != self.uid:
             raise ValueError("a blob belongs to one upload: copy one that is to be used again")
+
+    def as_result(self) -> Result:
+        """What the item has made that brought it: the upload's own blob, which outlives the item's task."""
+        return Result(
+            blob=self.blob,
+            media_type=self.media_type,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            size_bytes=self.size_bytes,
+        )
 
 
 class Uploads(Protocol):

@@ -13,10 +13,12 @@ import structlog
 from gateway.courier.deliver import Deliveries
 from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from gateway.courier.fetch import Fetcher
-from gateway.headers import SourceLimits, inspect
+from gateway.headers import PictureHeader, SourceLimits, inspect
+from gateway.pictures import new_upload
 from jobs.blobs import BlobStore
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
+from jobs.ids import BlobKey
 from jobs.metric_names import ERRANDS
 from jobs.metrics import count
 from jobs.queue import JobQueue
@@ -77,10 +79,9 @@ class ErrandRunner:
                 self.store.errand_done(errand)
 
     def _fetch(self, errand: Errand) -> None:
-        assert errand.source is not None
         try:
             data = self.fetcher.fetch(errand.url)
-            inspect(data, self.limits)
+            header = inspect(data, self.limits)
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
                 self._again(errand, failure, self._fetch_pause_seconds(errand))
@@ -90,15 +91,34 @@ class ErrandRunner:
         except SourceRejected as fault:
             self._fail(errand, fault)
             return
+        if errand.keep:
+            self._keep(errand, data, header)
+        else:
+            self._hand_on(errand, data)
+
+    def _keep(self, errand: Errand, data: bytes, header: PictureHeader) -> None:
+        """Keep a picture as an upload, which ends its item."""
+        upload = new_upload(errand.account, data, header)
+        self.blobs.put(upload.blob, data)
+        self._brought(errand, upload.blob, len(data), counts=self.store.kept(errand, upload))
+
+    def _hand_on(self, errand: Errand, data: bytes) -> None:
+        """Let a picture wait for a worker."""
+        assert errand.source is not None
         self.blobs.put(errand.source, data)
         lane = self.store.fetched(errand)
-        if lane is None:  # the item has ended, or another courier has brought it
-            self.blobs.delete(errand.source)
+        self._brought(errand, errand.source, len(data), counts=lane is not None)
+        if lane is not None:
+            self.queue.hint(lane)
+
+    def _brought(self, errand: Errand, blob: BlobKey, size_bytes: int, *, counts: bool) -> None:
+        """Say that a picture is here; it counts unless its item has ended, or another courier has brought it."""
+        if not counts:
+            self.blobs.delete(blob)
             count(ERRANDS, kind=errand.kind, outcome="moot")
             return
         count(ERRANDS, kind=errand.kind, outcome="done")
-        log.info("source_fetched", task=errand.task, item=errand.index, size_bytes=len(data))
-        self.queue.hint(lane)
+        log.info("source_fetched", task=errand.task, item=errand.index, size_bytes=size_bytes)
 
     def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
         failed = self.store.fetch_failed(errand, error.facts())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.runware import faults
+from gateway.runware.accepting import key_of
 from gateway.runware.memo import Memo
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
 from gateway.runware.reading import read_fields
-from gateway.runware.removal import key_of
 from gateway.runware.requests import Plain
 from gateway.runware.services import Asked, Caller, Services
 from jobs.record import Task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,8 @@ from jobs.record import Result, Task
 
 OLD_REMOVAL: Final = "imageBackgroundRemoval"
 NEW_REMOVAL: Final = "removeBackground"
+IMAGE_UPLOAD: Final = "imageUpload"
+MEDIA_STORAGE: Final = "mediaStorage"
 
 _COST_DIGITS: Final = 9
 
@@ -32,6 +35,8 @@ class Rendering:
     """Knows the paths of results."""
     blobs: BlobStore
     usd_per_credit: float
+    upload_retention_seconds: float
+    """How long an upload stays after its last use."""
 
     def result(self, task: Task, base_url: str, task_uuid: str | None = None) -> Outcome | None:
         """How a task ended; None while it has not. The same in every call.
@@ -64,6 +69,10 @@ class Rendering:
         return {"taskType": task.origin, "taskUUID": task_uuid or memo.task_uuid}
 
     def _success(self, task: Task, result: Result, memo: Memo, base_url: str) -> JsonObject:
+        if task.origin in {IMAGE_UPLOAD, MEDIA_STORAGE}:
+            path = self.tasks.result_path(task, result, kept_seconds=self.upload_retention_seconds)
+            # The upload has an id of its own, since it outlives the task that brought it.
+            return stored(task.origin, image_uuid(result.blob.task), base_url + path)
         image = str(image_uuid(task.uid))
         item: JsonObject = {"status": "success", "imageUUID": image}
         if "URL" in memo.output_types:
@@ -91,6 +100,13 @@ class Rendering:
         if "dataURI" in memo.output_types:
             item["imageDataURI"] = f"data:{result.media_type};base64,{text}"
         return item
+
+
+def stored(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
+    """What a task that keeps pictures says of one, beside its `taskType` and `taskUUID`."""
+    if task_type == MEDIA_STORAGE:
+        return {"status": "success", "operation": "upload", "mediaUUID": str(image), "mediaURL": url}
+    return {"status": "success", "imageUUID": str(image), "imageURL": url}
 
 
 def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Callable[[Task], bytes]]:

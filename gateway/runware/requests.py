@@ -58,13 +58,19 @@ class Removal(Settings):
     safety: fields.Ignored | None = None
 
 
-class ImageUpload(Fields):
+class Storing(Fields):
+    """What the tasks have in common that keep a picture."""
+
+    delivery_method: fields.DeliveryMethod | None = None
+
+
+class ImageUpload(Storing):
     """Keep a picture for later use."""
 
     image: Annotated[fields.Text | None, Field(repr=False)] = None
 
 
-class MediaStorage(Fields):
+class MediaStorage(Storing):
     """Keep a picture, or delete one that is kept."""
 
     operation: fields.StorageOperation

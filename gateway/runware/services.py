@@ -60,7 +60,12 @@ class Services:
                 limits=submissions.limits,
                 retention_seconds=settings.upload_retention_seconds,
             ),
-            rendering=Rendering(tasks=tasks, blobs=blobs, usd_per_credit=settings.usd_per_credit),
+            rendering=Rendering(
+                tasks=tasks,
+                blobs=blobs,
+                usd_per_credit=settings.usd_per_credit,
+                upload_retention_seconds=settings.upload_retention_seconds,
+            ),
             store=store,
             blobs=blobs,
             model=settings.model,

@@ -9,11 +9,11 @@ from typing import Final, TypeVar
 import structlog
 
 from gateway.limits import Rate, RateExceeded, RequestLimits
-from gateway.runware import companions, faults, polling, removal
+from gateway.runware import account, faults, polling, removal, storing
 from gateway.runware.errors import AUTHENTICATION, refusal
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
 from gateway.runware.reading import read_task_type, read_task_uuid
-from gateway.runware.rendering import NEW_REMOVAL, OLD_REMOVAL
+from gateway.runware.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
 from gateway.runware.services import Asked, Caller, Services
 from gateway.wait import NoPlaceToWait
 from jobs.errors import CutoutError
@@ -40,11 +40,11 @@ class Action:
 ACTIONS: Final[Mapping[str, Action]] = {
     OLD_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
     NEW_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
-    "imageUpload": Action(companions.image_upload, Rate.SUBMIT),
-    "mediaStorage": Action(companions.media_storage, Rate.SUBMIT),
+    IMAGE_UPLOAD: Action(storing.image_upload, Rate.SUBMIT),
+    MEDIA_STORAGE: Action(storing.media_storage, Rate.SUBMIT),
     "getResponse": Action(polling.get_response),
     "getTaskDetails": Action(polling.get_task_details),
-    "accountManagement": Action(companions.account_management),
+    "accountManagement": Action(account.account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
 

@@ -87,6 +87,7 @@ def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
     """An errand that was taken, from its hash."""
     task, kind, number = parse_errand_name(name)
     index = number if kind is ErrandKind.FETCH else 0
+    keep = fields["keep"] == "1"
     return Errand(
         id=name,
         kind=kind,
@@ -94,7 +95,8 @@ def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
         index=index,
         account=fields["account"],
         url=fields["url"],
-        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH else None,
+        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and not keep else None,
+        keep=keep,
         attempt=int(fields["attempt"]),
         first_due_at_ms=int(fields["first_due_at_ms"]),
         now_ms=int(fields["taken_at_ms"]),

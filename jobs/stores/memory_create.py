@@ -58,7 +58,7 @@ def accept(state: LedgerState, task: NewTask) -> None:
         if item.source_url is None:
             state.enter_queue(name)
         else:
-            state.errands.add(fetch_name(name), task.account, item.source_url, now_ms)
+            state.errands.add(fetch_name(name), task.account, item.source_url, now_ms, keep=item.keep)
         account["reserved"] += reserved
     account["open"] += len(task.items)
     state.tasks.update(

@@ -32,9 +32,9 @@ class ErrandRecords:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
-    def add(self, name: str, account: str, url: str, now_ms: int) -> None:
-        """Record an errand that is due from now on."""
-        self._records.update(name, account=account, url=url, attempt=0, first_due_at_ms=now_ms)
+    def add(self, name: str, account: str, url: str, now_ms: int, *, keep: bool = False) -> None:
+        """Record an errand that is due from now on; `keep`: what it fetches becomes an upload."""
+        self._records.update(name, account=account, url=url, keep=int(keep), attempt=0, first_due_at_ms=now_ms)
         self._enter_line(name, now_ms)
         self.events.tell()
 

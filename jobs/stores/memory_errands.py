@@ -6,12 +6,23 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from jobs.errands import EVERY_KIND, Errand, ErrandKind, Errands, require_delivery, require_fetch
+from jobs.errands import (
+    EVERY_KIND,
+    Errand,
+    ErrandKind,
+    Errands,
+    require_delivery,
+    require_fetch,
+    require_keepable,
+    require_worked_on,
+)
 from jobs.record import ErrorFacts, ItemState
 from jobs.spec import Lane
-from jobs.stores.codec import milliseconds
+from jobs.stores.codec import encode_result, milliseconds
 from jobs.stores.keys import item_name
 from jobs.stores.memory_upkeep import MemoryUpkeep
+from jobs.stores.memory_uploads import record
+from jobs.uploads import Upload
 
 
 class MemoryErrands(MemoryUpkeep, Errands):
@@ -33,7 +44,7 @@ class MemoryErrands(MemoryUpkeep, Errands):
 
     @override
     def fetched(self, errand: Errand) -> Lane | None:
-        require_fetch(errand)
+        require_worked_on(errand)
         with self._lock:
             name = item_name(errand.task, errand.index)
             fields = self._state.items.read(name)
@@ -50,6 +61,20 @@ class MemoryErrands(MemoryUpkeep, Errands):
                 )
                 self._state.enter_queue(name)
             return Lane(fields["lane"])
+
+    @override
+    def kept(self, errand: Errand, upload: Upload) -> bool:
+        require_keepable(errand, upload)
+        with self._lock:
+            name = item_name(errand.task, errand.index)
+            if self._state.items.read(name).get("kept") == errand.token:
+                return True
+            if not self._state.errands.holds(errand) or not record(self._state, upload):
+                return False
+            self._state.errands.remove(errand.id)
+            self._state.items.update(name, kept=errand.token)
+            self._state.end_item(name, ItemState.DONE, {"result": encode_result(upload.as_result())})
+            return True
 
     @override
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:

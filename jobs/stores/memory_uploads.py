@@ -8,6 +8,7 @@ from jobs.errors import SourceExpired
 from jobs.ids import TaskUid, made_at_seconds
 from jobs.stores.codec import decode_upload, encode_upload, milliseconds
 from jobs.stores.endings import SOURCE_TOO_OLD
+from jobs.stores.memory_state import LedgerState
 from jobs.stores.memory_upkeep import MemoryUpkeep
 from jobs.uploads import Upload, Uploads
 
@@ -18,13 +19,8 @@ class MemoryUploads(MemoryUpkeep, Uploads):
     @override
     def keep_upload(self, upload: Upload) -> None:
         with self._lock:
-            now_ms = self._state.now_ms()
-            if upload.uid not in self._state.uploads:
-                age_ms = now_ms - milliseconds(made_at_seconds(upload.uid))
-                if age_ms > milliseconds(self._limits.source_max_age_seconds):
-                    raise SourceExpired(SOURCE_TOO_OLD)
-                self._state.uploads.update(upload.uid, account=upload.account, picture=encode_upload(upload))
-            self._state.uploads.update(upload.uid, used_at_ms=now_ms)
+            if not record(self._state, upload):
+                raise SourceExpired(SOURCE_TOO_OLD)
 
     @override
     def use_upload(self, uid: TaskUid, account: str) -> Upload | None:
@@ -50,3 +46,15 @@ class MemoryUploads(MemoryUpkeep, Uploads):
         unused_ms = self._state.now_ms() - int(fields["used_at_ms"])
         fresh = unused_ms < milliseconds(self._limits.upload_retention_seconds)
         return decode_upload(fields["picture"]) if fresh else None
+
+
+def record(state: LedgerState, upload: Upload) -> bool:
+    """Record an upload, or count its use; False when its blob is so old that the sweeper may take it."""
+    now_ms = state.now_ms()
+    if upload.uid not in state.uploads:
+        age_ms = now_ms - milliseconds(made_at_seconds(upload.uid))
+        if age_ms > milliseconds(state.limits.source_max_age_seconds):
+            return False
+        state.uploads.update(upload.uid, account=upload.account, picture=encode_upload(upload))
+    state.uploads.update(upload.uid, used_at_ms=now_ms)
+    return True

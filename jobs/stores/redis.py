@@ -228,7 +228,7 @@ def _item(item: NewItem) -> dict[str, Json]:
         "source": str(item.source),
         "price": item.price,
     }
-    return fields if item.source_url is None else fields | {"url": item.source_url}
+    return fields if item.source_url is None else fields | {"url": item.source_url, "keep": item.keep}
 
 
 def _idempotency(account: str, idempotency: Idempotency) -> dict[str, Json]:

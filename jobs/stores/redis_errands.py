@@ -7,16 +7,27 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from jobs.errands import EVERY_KIND, Errand, ErrandKind, Errands, require_delivery, require_fetch
+from jobs.errands import (
+    EVERY_KIND,
+    Errand,
+    ErrandKind,
+    Errands,
+    require_delivery,
+    require_fetch,
+    require_keepable,
+    require_worked_on,
+)
 from jobs.record import ErrorFacts
 from jobs.spec import Lane
 from jobs.stores.client import Json
-from jobs.stores.codec import decode_errand, encode_error, milliseconds
+from jobs.stores.codec import decode_errand, encode_error, encode_result, milliseconds
 from jobs.stores.keys import item_name
 from jobs.stores.redis_upkeep import RedisUpkeep
+from jobs.stores.redis_uploads import record_of
 from jobs.upkeep import BATCH
+from jobs.uploads import Upload
 
-_FIELDS: Final = ("account", "url", "attempt", "first_due_at_ms", "taken_at_ms")
+_FIELDS: Final = ("account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
 """What TAKE_ERRAND answers of an errand, behind its name."""
 
 
@@ -41,10 +52,17 @@ class RedisErrands(RedisUpkeep, Errands):
 
     @override
     def fetched(self, errand: Errand) -> Lane | None:
-        require_fetch(errand)
+        require_worked_on(errand)
         item = item_name(errand.task, errand.index)
         lane = self._with_hold("fetched", errand, item=item, source=str(errand.source))
         return None if lane is None else Lane(lane)
+
+    @override
+    def kept(self, errand: Errand, upload: Upload) -> bool:
+        require_keepable(errand, upload)
+        item, result = item_name(errand.task, errand.index), encode_result(upload.as_result())
+        record = record_of(upload, self._limits)
+        return bool(self._with_hold("kept", errand, item=item, result=result, **record))
 
     @override
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:

@@ -6,6 +6,8 @@ from typing_extensions import override
 
 from jobs.errors import SourceExpired
 from jobs.ids import TaskUid, made_at_seconds
+from jobs.store import LedgerLimits
+from jobs.stores.client import Json
 from jobs.stores.codec import decode_upload, encode_upload, milliseconds
 from jobs.stores.endings import SOURCE_TOO_OLD
 from jobs.stores.redis_upkeep import RedisUpkeep
@@ -17,15 +19,7 @@ class RedisUploads(RedisUpkeep, Uploads):
 
     @override
     def keep_upload(self, upload: Upload) -> None:
-        kept = self._scripts.run(
-            "keep_upload",
-            uid=upload.uid,
-            account=upload.account,
-            picture=encode_upload(upload),
-            made_at_ms=milliseconds(made_at_seconds(upload.uid)),
-            source_max_age_ms=milliseconds(self._limits.source_max_age_seconds),
-        )
-        if not kept:
+        if not self._scripts.run("keep_upload", **record_of(upload, self._limits)):
             raise SourceExpired(SOURCE_TOO_OLD)
 
     @override
@@ -41,3 +35,14 @@ class RedisUploads(RedisUpkeep, Uploads):
             "drop_upload", uid=uid, account=account, upload_retention_ms=self._upload_retention_ms
         )
         return decode_upload(pictures[0]) if pictures else None
+
+
+def record_of(upload: Upload, limits: LedgerLimits) -> dict[str, Json]:
+    """A new upload as the scripts take it."""
+    return {
+        "uid": upload.uid,
+        "account": upload.account,
+        "picture": encode_upload(upload),
+        "made_at_ms": milliseconds(made_at_seconds(upload.uid)),
+        "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
+    }

@@ -53,10 +53,10 @@ class House:
         )
         return replace(made, draw=draw)
 
-    def source_at(self, url: str, account: str = ACCOUNT) -> TaskUid:
+    def source_at(self, url: str, account: str = ACCOUNT, *, keep: bool = False) -> TaskUid:
         """A task of one item that is still to be fetched."""
         task = new_task(account=account)
-        items = (replace(task.items[0], source_url=url),)
+        items = (replace(task.items[0], source_url=url, keep=keep),)
         self.store.create(replace(task, items=items))
         return task.uid
 

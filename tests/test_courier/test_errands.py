@@ -38,6 +38,39 @@ def test_a_fetched_picture_waits_for_a_worker(house: House, server: OutsideServe
     assert "secret" not in str(events)
 
 
+def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(house: House, server: OutsideServer) -> None:
+    server.scripts = {"/": picture(PICTURE)}
+    uid = house.source_at(server.url(), keep=True)
+    house.runner().run(house.take())
+    item = house.task(uid).items[0]
+    assert item.result is not None
+    upload = house.store.use_upload(item.result.blob.task, ACCOUNT)
+    assert upload is not None
+    assert (item.state, item.result, house.hints) == (ItemState.DONE, upload.as_result(), [])
+    assert (upload.media_type, upload.width_px, upload.size_bytes) == ("image/png", 8, len(PICTURE))
+    assert house.blobs.get(upload.blob) == PICTURE
+    assert house.nothing_is_due()
+
+
+def test_what_is_brought_too_late_is_not_kept(house: House, server: OutsideServer) -> None:
+    server.scripts = {"/": picture(PICTURE)}
+    uid = house.source_at(server.url(), keep=True)
+    errand = house.take()
+    house.store.terminate(uid, ACCOUNT)
+    house.runner().run(errand)
+    assert list(house.blobs.tasks()) == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_no_picture_fails_whatever_it_is_for(house: House, server: OutsideServer, keep: bool) -> None:
+    server.scripts = {"/": picture(PICTURE[:-4])}
+    uid = house.source_at(server.url(), keep=keep)
+    house.runner().run(house.take())
+    error = house.task(uid).items[0].error
+    assert error is not None
+    assert (error.kind, list(house.blobs.tasks())) == (SourceUnreadable.kind, [])
+
+
 FAULTS: dict[str, tuple[Script, type[SourceRejected]]] = {
     "no picture": (picture(b"<html></html>", "image/png"), SourceUnreadable),
     "a cut off picture": (picture(PICTURE[:-4]), SourceUnreadable),

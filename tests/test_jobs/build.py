@@ -54,12 +54,13 @@ def new_task(
     idempotency: Idempotency | None = None,
     uid: TaskUid | None = None,
     source_url: str | None = None,
+    keep: bool = False,
     deliveries: tuple[Delivery, ...] = (),
 ) -> NewTask:
     """A task that no other equals."""
     uid = new_task_uid() if uid is None else uid
     items = tuple(
-        NewItem(source=source_key(uid, index), spec=spec, price=price, source_url=source_url)
+        NewItem(source=source_key(uid, index), spec=spec, price=price, source_url=source_url, keep=keep)
         for index in range(item_count)
     )
     return NewTask(

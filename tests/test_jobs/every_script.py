@@ -49,6 +49,8 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
 
 def go_through_every_errand(ledger: RedisLedger) -> None:
     """Leaves one that a courier has, and one that is due."""
+    ledger.create(new_task(price=0, source_url=URL, keep=True))
+    assert ledger.kept(take_errand(ledger), new_upload())
     brought = new_task(source_url=URL, deliveries=DELIVERIES)
     ledger.create(brought)
     assert ledger.fetch_failed(take_errand(ledger), ERROR)

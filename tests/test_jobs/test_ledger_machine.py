@@ -26,7 +26,8 @@ from jobs.record import Claim, Delivery, Item, ItemState, NewTask
 from jobs.store import Balance, LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger
 from jobs.testing import ManualClock, MemoryLedger
-from tests.test_jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, result_of
+from jobs.uploads import Upload
+from tests.test_jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -57,6 +58,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ends: dict[tuple[str, int], Claim] = {}
         self.errands: list[Errand] = []
         self.fetches: dict[tuple[str, int], Errand] = {}
+        self.kept: dict[tuple[str, int], Upload] = {}
         self.delivered: set[str] = set()
         for account in ACCOUNTS:
             self.ledger.grant(account, GRANTED)
@@ -65,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         account=st.sampled_from(ACCOUNTS),
         item_count=st.integers(1, 3),
         price=st.integers(0, 3),
-        source_url=st.sampled_from([None, URL]),
+        source=st.sampled_from([(None, False), (URL, False), (URL, True)]),
         deliveries=st.sampled_from([(), DELIVERIES]),
     )
     def create(
@@ -73,11 +75,17 @@ class LedgerMachine(RuleBasedStateMachine):
         account: str,
         item_count: int,
         price: int,
-        source_url: str | None,
+        source: tuple[str | None, bool],
         deliveries: tuple[Delivery, ...],
     ) -> None:
+        source_url, keep = source
         task = new_task(
-            account=account, item_count=item_count, price=price, source_url=source_url, deliveries=deliveries
+            account=account,
+            item_count=item_count,
+            price=price,
+            source_url=source_url,
+            keep=keep,
+            deliveries=deliveries,
         )
         self.ledger.create(task)
         self.tasks.append(task)
@@ -141,7 +149,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if errand.kind is not ErrandKind.FETCH:
             if self.ledger.errand_done(errand):
                 self.delivered.add(errand.id)
-        elif self.ledger.fetched(errand) if fetched else self.ledger.fetch_failed(errand, ERROR):
+        elif self._bring(errand) if fetched else self.ledger.fetch_failed(errand, ERROR):
             assert self.fetches.setdefault((errand.task, errand.index), errand) == errand
 
     @precondition(lambda self: self.errands)
@@ -184,7 +192,20 @@ class LedgerMachine(RuleBasedStateMachine):
         for (uid, index), errand in self.fetches.items():
             task = self.ledger.get(TaskUid(uid), errand.account)
             assert task is not None
-            assert task.items[index].state is ItemState.FAILED or task.items[index].source == errand.source
+            item = task.items[index]
+            if errand.keep:
+                assert item.state.final
+                assert (item.state is ItemState.DONE) == ((uid, index) in self.kept)
+            else:
+                assert item.state is ItemState.FAILED or item.source == errand.source
+
+    @invariant()
+    def what_was_kept_is_an_upload(self) -> None:
+        for (uid, index), upload in self.kept.items():
+            task = self.ledger.get(TaskUid(uid), upload.account)
+            assert task is not None
+            assert task.items[index].result == upload.as_result()
+            assert self.ledger.use_upload(upload.uid, upload.account) == upload
 
     def teardown(self) -> None:
         """Whatever happened, a courier and a worker that live bring everything to its end."""
@@ -208,11 +229,21 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock.advance(5_000)
         while (errand := self.ledger.take_errand("courier-1", new_token())) is not None:
             if errand.kind is ErrandKind.FETCH:
-                assert self.ledger.fetched(errand)
+                assert self._bring(errand)
             else:
                 assert self.ledger.errand_done(errand)
                 assert errand.id not in self.delivered
                 self.delivered.add(errand.id)
+
+    def _bring(self, errand: Errand) -> bool:
+        """Let a picture be here; of two that are brought for one item the first is kept."""
+        if not errand.keep:
+            return self.ledger.fetched(errand) is not None
+        upload = new_upload(account=errand.account)
+        counts = self.ledger.kept(errand, upload)
+        if counts:
+            self.kept.setdefault((errand.task, errand.index), upload)
+        return counts
 
     def _any_errand(self, data: st.DataObject) -> Errand:
         """One that is held, or one of old."""

@@ -10,7 +10,7 @@ import pytest
 from jobs.ids import new_token
 from jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
 from jobs.store import LedgerStore
-from tests.test_jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, result_of
+from tests.test_jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
 
 
 def _queued(ledger: LedgerStore) -> Claim:
@@ -40,10 +40,10 @@ def _failed(ledger: LedgerStore) -> Claim:
     return replace(claim, token=new_token())
 
 
-def _fetching(ledger: LedgerStore) -> Claim:
+def _fetching(ledger: LedgerStore, *, keep: bool = False) -> Claim:
     """An item that is still to be fetched, and a claim that nobody has."""
     model = _done(ledger)
-    task = new_task(source_url=URL)
+    task = new_task(source_url=URL, keep=keep)
     ledger.create(task)
     return replace(model, task=task.uid, token=new_token())
 
@@ -60,6 +60,9 @@ COURIER = new_token()
 
 MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
     Move.FETCHED: lambda ledger, _: (errand := ledger.take_errand("w", COURIER)) and ledger.fetched(errand),
+    Move.KEPT: lambda ledger, _: (
+        (errand := ledger.take_errand("w", COURIER)) and ledger.kept(errand, new_upload())
+    ),
     Move.FETCH_FAILED: lambda ledger, _: (
         (errand := ledger.take_errand("w", COURIER)) and ledger.fetch_failed(errand, ERROR)
     ),
@@ -76,7 +79,8 @@ MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
 @pytest.mark.parametrize("state", BRING_TO)
 @pytest.mark.parametrize("move", MAKE)
 def test_a_move_is_made_where_the_table_has_it(ledger: LedgerStore, state: ItemState, move: Move) -> None:
-    claim = BRING_TO[state](ledger)
+    to_keep = state is ItemState.FETCHING and move is Move.KEPT
+    claim = _fetching(ledger, keep=True) if to_keep else BRING_TO[state](ledger)
     answer = MAKE[move](ledger, claim)
     origins, target = MOVES[move]
     assert bool(answer) == (state in origins)

@@ -75,7 +75,8 @@ class Walk:
             item_count=self._choose.randint(1, 5),
             price=self._choose.randint(0, 3),
             spec=self._choose.choice([SPEC, OTHER_SPEC]),
-            source_url=self._choose.choice([None, None, URL]),
+            source_url=(source_url := self._choose.choice([None, None, URL])),
+            keep=source_url is not None and self._choose.random() < 0.3,
             deliveries=self._choose.choice([(), DELIVERIES]),
         )
         self.tasks.append(task)
@@ -126,6 +127,10 @@ class Walk:
         errand, fetched = self._choose.choice(self._errands), self._choose.random() < 0.8
         if errand.kind is not ErrandKind.FETCH:
             return [repr(ledger.errand_done(errand)) for ledger in self.ledgers]
+        if fetched and errand.keep:
+            upload = new_upload(account=errand.account)
+            self._uploads.append(upload)
+            return [repr(ledger.kept(errand, upload)) for ledger in self.ledgers]
         if fetched:
             return [repr(ledger.fetched(errand)) for ledger in self.ledgers]
         return [repr(ledger.fetch_failed(errand, ERROR)) for ledger in self.ledgers]

@@ -69,6 +69,8 @@ def _go_through_errands_and_uploads(ledger: RedisLedger) -> None:
     assert ledger.terminate(fetch.task, "alice")
     for _ in DELIVERIES:
         assert ledger.errand_done(take_errand(ledger))
+    ledger.create(new_task(price=0, source_url=URL, keep=True))
+    assert ledger.kept(take_errand(ledger), new_upload())
     upload = new_upload()
     ledger.keep_upload(upload)
     assert ledger.use_upload(upload.uid, "alice")
@@ -190,6 +192,14 @@ class TestErrands:
         with reply_lost():
             assert ledger.fetched(errand) == LANE
         assert (ledger.waiting(LANE), claim_next(ledger).source) == (1, errand.source)
+
+    def test_kept(self, ledger: RedisLedger, reply_lost: ReplyLost) -> None:
+        ledger.create(new_task(price=3, source_url=URL, keep=True))
+        errand, upload = take_errand(ledger), new_upload()
+        with reply_lost():
+            assert ledger.kept(errand, upload)
+        assert ledger.balance("alice") == Balance(granted=10, used=3, reserved=0)
+        assert ledger.drop_upload(upload.uid, "alice") == upload
 
     def test_fetch_failed(self, ledger: RedisLedger, reply_lost: ReplyLost, task: NewTask) -> None:
         errand = take_errand(ledger)

@@ -121,6 +121,7 @@ class Service:
             ),
             blobs=self.blobs,
             usd_per_credit=self.settings.usd_per_credit,
+            upload_retention_seconds=self.settings.upload_retention_seconds,
         )
         self.runner = Runner(
             store=self.store,

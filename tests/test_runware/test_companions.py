@@ -56,10 +56,12 @@ def test_an_upload_of_a_uuid_is_a_copy(service: Service) -> None:
     assert service.error(upload(new_uuid()))["parameter"] == "image"
 
 
-def test_an_upload_of_a_url_is_refused_with_what_to_do_instead(service: Service) -> None:
-    item = service.error(upload("https://host.example/cat.png"))
-    assert (item["code"], item["parameter"]) == ("invalidInputImage", "image")
-    assert "removal takes its URL" in item["message"]
+@pytest.mark.parametrize("task", [upload(), storage("upload", BARE), storage("delete", new_uuid())])
+def test_what_is_done_at_once_is_not_promised_for_later(service: Service, task: Item) -> None:
+    item = service.error(task | {"deliveryMethod": "async"})
+    assert (item["code"], item["parameter"]) == ("invalidDeliveryMethod", "deliveryMethod")
+    assert service.blobs.keys() == ()
+    assert service.result(upload() | {"deliveryMethod": "sync"})["status"] == "success"
 
 
 def test_media_that_is_stored_is_a_picture_until_it_is_deleted(patient_service: Service) -> None:

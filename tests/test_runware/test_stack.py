@@ -1,4 +1,4 @@
-"""One request to a whole stack: the courier fetches its picture, a worker cuts it out, the courier tells of it."""
+"""A whole stack: the courier fetches pictures, a worker cuts one out, the courier tells of it; one is kept."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import httpx
 
 from tests.stack import ROOT, keycut_up
 from tests.test_courier.outside import OutsideServer, Visit, picture, serving
-from tests.test_runware.service import new_removal
+from tests.test_runware.service import new_removal, new_uuid
 from tests.tiny_network import write_tiny_model
 
 HERE = "127.0.0.1"
+PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
 
 
 def confirm(visit: Visit) -> None:
@@ -32,7 +33,7 @@ def new_api_key(data: Path) -> str:
 def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     scripts = {
-        "/cat.jpg": picture((ROOT / "examples" / "chelsea.jpg").read_bytes(), "image/jpeg"),
+        "/cat.jpg": picture(PICTURE, "image/jpeg"),
         "/hook": confirm,
         "/put": confirm,
     }
@@ -63,6 +64,18 @@ def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
             ends_at = time.monotonic() + 10
             while len(server.requests) < len(scripts) and time.monotonic() < ends_at:
                 time.sleep(0.05)
+            upload = {
+                "taskType": "imageUpload",
+                "taskUUID": new_uuid(),
+                "image": server.url("/cat.jpg?token=secret"),
+            }
+            kept = httpx.post(f"{stack.url}/v1", json=[upload], headers=headers, timeout=60)
+            assert kept.status_code == 200, kept.text
+            [stored] = kept.json()["data"]
+            assert httpx.get(stored["imageURL"]).content == PICTURE
+            task = new_removal(stored["imageUUID"])
+            again = httpx.post(f"{stack.url}/v1", json=[task], headers=headers, timeout=60)
+            assert again.json()["data"][0]["status"] == "success", again.text
         said = (stack.data / "keycut.log").read_text(encoding="utf-8")
     by_path = {request.path: request for request in server.requests}
     assert json.loads(by_path["/hook?token=secret"].body) == answer.json()

@@ -2,7 +2,8 @@
 --
 --   uid, account, origin, memo    of the task
 --   made_at_ms             when the uid was made, and with it the source blobs
---   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched
+--   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
+--                          and keep where it then becomes an upload
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
 --   account_cap, total_cap, source_max_age_ms, retention_ms
@@ -52,7 +53,7 @@ for position, item in ipairs(args.items) do
     'number', number, 'attempts', 0, 'queued_at_ms', now_ms, 'hinted_at_ms', now_ms)
   if item.url then
     redis.call('ZADD', key('queued'), now_ms, id)
-    add_errand(fetch_errand(id), args.account, item.url)
+    add_errand(fetch_errand(id), args.account, item.url, item.keep)
   else
     enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
   end

@@ -77,9 +77,10 @@ local function leave_line(errand, account)
   if redis.call('EXISTS', due) == 0 then redis.call('ZREM', key('errand_turns', kind), account) end
 end
 
--- Records an errand that is due from now on.
-local function add_errand(errand, account, url)
-  redis.call('HSET', key('errand', errand), 'account', account, 'url', url, 'attempt', 0, 'first_due_at_ms', now_ms)
+-- Records an errand that is due from now on; keep: what it fetches becomes an upload.
+local function add_errand(errand, account, url, keep)
+  redis.call('HSET', key('errand', errand), 'account', account, 'url', url, 'keep', keep and 1 or 0, 'attempt', 0,
+    'first_due_at_ms', now_ms)
   enter_line(errand, account, now_ms)
   wake_couriers()
 end
@@ -244,6 +245,18 @@ end
 local function touch_upload(uid)
   redis.call('HSET', key('upload', uid), 'used_at_ms', now_ms)
   redis.call('ZADD', key('uploads'), now_ms, uid)
+end
+
+-- KEEP_UPLOAD and KEPT in common: records args.picture as the upload args.uid of args.account. Answers whether it is
+-- there; it is not when its blob is so old that the sweeper may take it.
+local function record_upload()
+  local upload_key = key('upload', args.uid)
+  if redis.call('EXISTS', upload_key) == 0 then
+    if now_ms - args.made_at_ms > args.source_max_age_ms then return false end
+    redis.call('HSET', upload_key, 'account', args.account, 'picture', args.picture)
+  end
+  touch_upload(args.uid)
+  return true
 end
 
 -- The task that args.idempotency stands for and the digest of its content; nil when there is none to be seen.

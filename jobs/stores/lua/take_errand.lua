@@ -7,10 +7,10 @@
 --   account_cap     errands of one account that may be under way
 --   batch           the most errands that enter their line in one call
 --
--- Answers {errand, account, url, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
+-- Answers {errand, account, url, keep, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
 local function answer(errand)
-  return {errand, unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'attempt', 'first_due_at_ms',
-    'taken_at_ms'))}
+  return {errand, unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'keep', 'attempt',
+    'first_due_at_ms', 'taken_at_ms'))}
 end
 
 -- Puts what has fallen due by itself, postponed or left by its courier, in line.
