@@ -19,7 +19,7 @@ from worker.cutout import levels
 from worker.cutout.arrays import ByteMask
 from worker.cutout.filters import dilated, disc, reduced
 
-MEASURED_SIDE_PX: Final = 800
+MEASURED_SIDE_PX: Final = 400
 
 SOLID_LEVEL: Final = 240
 CLEAR_LEVEL: Final = 64
@@ -30,7 +30,7 @@ FAR: Final = 0.25
 SPECK_AREA: Final = 0.002
 FAINT_AREA: Final = 0.02
 """Of a speck that is nowhere likely to be subject."""
-SPECK_RIM_PX: Final = 6
+SPECK_RIM_PX: Final = 3
 """What goes with a speck on each side: its halo below the level that is seen."""
 
 DEPTH: Final = 0.05
