@@ -1,7 +1,4 @@
-"""Every statement of the protocol that a client depends on has a test named after it.
-
-Those that only a WebSocket can break are listed beside their own tests.
-"""
+"""Every statement of the protocol that a client depends on has a test named after it, of HTTP or of WebSockets."""
 
 from __future__ import annotations
 
@@ -17,6 +14,8 @@ STATEMENTS = {
     "1: answers are application/json": "every_answer_is_application_json",
     "2.2: the authentication answer": "the_authentication_answer_has_no_task_uuid_and_a_connection_session_uuid",
     "2.2: the error for a bad key": "the_error_for_a_bad_key_is_the_one_that_clients_know",
+    "2.2: an answer well within 15 s": "authentication_is_answered_in_time",
+    "2.2: no abnormal close after a bad key": "after_a_bad_key_the_connection_stays_and_is_then_closed_with_1000",
     "3.2: data and errors are arrays": "data_and_errors_are_arrays",
     "3.2: no empty errors": "there_is_never_an_empty_errors_or_data",
     "3.2: taskUUID verbatim and taskType as asked": "task_uuid_and_task_type_are_repeated_verbatim",
@@ -39,6 +38,8 @@ STATEMENTS = {
         "a_failure_that_stays_never_wears_a_status_that_clients_repeat"
     ),
     "9.3: UUIDs that may repeat": "polls_details_and_pings_may_repeat_a_uuid",
+    "10.2: pongs while tasks run": "pongs_come_while_tasks_are_busy",
+    "10.4: 1012 with calls in flight": "with_calls_in_flight_the_server_closes_with_1012_and_else_with_1000",
 }  # fmt: skip
 
 
