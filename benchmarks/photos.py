@@ -9,11 +9,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from worker.images import ImageLimits
+from jobs.sources import SourceLimits
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 PORTRAIT: Final = "astronaut.jpg"
-LIMITS: Final = ImageLimits(max_bytes=2**30, max_pixels=10**9, max_side_px=10**6)
+LIMITS: Final = SourceLimits(max_bytes=2**30, max_pixels=10**9, max_side_px=10**6)
 """What the benchmarks read may be larger than what a service takes."""
 
 GRAIN_LEVELS: Final = 4

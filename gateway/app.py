@@ -19,7 +19,6 @@ from werkzeug.exceptions import (
 )
 
 from gateway.accounts import Accounts
-from gateway.headers import SourceLimits
 from gateway.health import HealthPages
 from gateway.limits import RateExceeded, RequestLimits
 from gateway.metrics import count_request
@@ -100,11 +99,7 @@ def create_app(
         store=store,
         blobs=blobs,
         queue=queue,
-        limits=SourceLimits(
-            max_bytes=settings.max_source_bytes,
-            max_pixels=settings.max_source_pixels,
-            max_side_px=settings.max_source_side_px,
-        ),
+        limits=settings.source_limits(),
         price=settings.image_price_credits,
     )
     # Half of the threads: whoever waits must not keep those out who bring work.

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
-from gateway.headers import SourceLimits, inspect, require_size
+from gateway.headers import inspect, require_size
 from gateway.pictures import KeptPicture
 from gateway.source import WEB_URL_FORM, SourceText, decode_source, is_web_url
 from jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from jobs.record import Delivery
+from jobs.sources import SourceLimits
 from jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}

@@ -19,6 +19,7 @@ from filetype.types import image
 
 from gateway import boxes, lengths
 from jobs.errors import SourceTooLarge, SourceUnreadable
+from jobs.sources import SourceLimits
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 
@@ -37,15 +38,6 @@ _SWAPPING: Final = range(5, 9)
 _READ_COST_BYTES: Final = 64
 _READ_SLACK_BYTES: Final = 2**20
 _JPEG_SEGMENT_BYTES: Final = 65_533 - len(b"Exif\0\0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLimits:
-    """What a picture may be."""
-
-    max_bytes: int
-    max_pixels: int
-    max_side_px: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

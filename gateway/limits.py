@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -92,6 +93,25 @@ class RequestLimits:
         with ledger_errors():
             granted = self._windows.hit(item, account)
         return self._allowance(item, account, granted=granted)
+
+    @contextmanager
+    def counting_failures(self, address: str | None, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+        """Refuse a client's address that failed too often before it costs more, and count what fails in the block.
+
+        Args:
+            address: of the client.
+            failures: what counts against it when the block raises it.
+
+        Raises:
+            RateExceeded: too many signatures or keys from there were wrong.
+            LedgerUnavailable: the storage is away.
+        """
+        self.check_address(address)
+        try:
+            yield
+        except failures:
+            self.count_failure(address)
+            raise
 
     def check_address(self, address: str | None) -> None:
         """Let a request of a client's address pass, or not, before its signature costs anything.

@@ -15,11 +15,12 @@ from typing import Final, Self
 
 import structlog
 
-from gateway.headers import PictureHeader, SourceLimits, inspect
+from gateway.headers import PictureHeader, inspect
 from jobs.blobs import BlobStore
 from jobs.errors import BlobStoreUnavailable, SubmissionRefused
 from jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
 from jobs.record import Result
+from jobs.sources import SourceLimits
 from jobs.store import LedgerStore
 from jobs.uploads import Upload
 from jobs.urls import ResultPaths

@@ -10,7 +10,6 @@ import structlog
 
 from gateway.account_book import Account
 from gateway.drafts import Draft, Look, Source, SourceUrl, content_digest
-from gateway.headers import SourceLimits
 from gateway.pictures import KeptPicture
 from gateway.source import WEB_URL_FORM, decode_source, is_web_url
 from jobs.blobs import BlobStore
@@ -27,6 +26,7 @@ from jobs.metric_names import SUBMIT_SECONDS
 from jobs.metrics import timed
 from jobs.queue import JobQueue
 from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec
 from jobs.store import LedgerStore
 

@@ -30,6 +30,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from jobs.blobstores.settings import BlobSettings
+from jobs.sources import SourceLimits
 from jobs.spec import ModelName, Precision
 from jobs.store import LedgerLimits
 from jobs.stores.sentinels import Sentinels, is_sentinel_url
@@ -144,6 +145,14 @@ class JobSettings(BlobSettings):
     def master_key_bytes(self) -> bytes:
         """The master key, decoded."""
         return base64.b64decode(self.master_key.get_secret_value())
+
+    def source_limits(self) -> SourceLimits:
+        """What a picture may be."""
+        return SourceLimits(
+            max_bytes=self.max_source_bytes,
+            max_pixels=self.max_source_pixels,
+            max_side_px=self.max_source_side_px,
+        )
 
     def ledger_limits(self) -> LedgerLimits:
         """The part that the ledger's moves keep to."""

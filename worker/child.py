@@ -18,7 +18,6 @@ from jobs.presence import WorkerPresence
 from jobs.spec import Lane
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from worker.at_once import AtOnce, Deadlines
-from worker.images import ImageLimits
 from worker.memory import forget_peak, resident_bytes
 from worker.models.runtime import Segmenter, load_segmenter
 from worker.runner import Runner
@@ -97,7 +96,7 @@ class Child:
             blobs=open_blob_store(settings),
             predict=segmenter,
             owner=owner,
-            limits=ImageLimits.of(settings),
+            limits=settings.source_limits(),
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,

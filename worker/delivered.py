@@ -19,16 +19,17 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
+from jobs.sources import SourceLimits
 from jobs.spec import Colour, FileFormat
 from worker.cutout.arrays import Bytes, Levels, RgbImage
 from worker.deep import is_deep, read_samples
 from worker.encoders import Picture
 from worker.finish import Finish, finish
-from worker.images import ImageLimits, read_image
+from worker.images import read_image
 from worker.metadata import dpi_of
 
 _COLOUR: Final = re.compile(r"#([0-9a-fA-F]{6})([0-9a-fA-F]{2})?")
-_UNLIMITED: Final = ImageLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)
+_UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)
 """For the caller's own files."""
 
 

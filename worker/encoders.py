@@ -14,6 +14,7 @@ from PIL import Image
 from jobs.errors import ProcessingFailed
 from jobs.spec import FileFormat
 from worker.cutout.arrays import Bytes, Levels
+from worker.cutout.strips import strips
 from worker.cutout.surround import surrounded
 from worker.metadata import Dpi, exif_with
 from worker.png import write_png
@@ -34,7 +35,6 @@ _LOSSLESS_WEBP: Final = {"lossless": True, "method": 0, "quality": 0, "exact": T
 """The fastest that there is, still smaller than PNG."""
 _LOSSY_WEBP: Final = {"method": 2, "alpha_quality": 100}
 _COLOUR_FILE, _ALPHA_FILE = "colour.jpg", "alpha.png"
-_STRIP_ROWS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,9 +142,9 @@ def _image_of(pixels: Bytes, *, alpha: bool) -> Image.Image:
         return Image.fromarray(pixels)
     channels, mode = (4, "RGBA") if alpha else (3, "RGB")
     image = Image.new(mode, pixels.shape[1::-1])
-    for top in range(0, len(pixels), _STRIP_ROWS):
-        strip = np.ascontiguousarray(pixels[top : top + _STRIP_ROWS, :, :channels])
-        image.paste(Image.fromarray(strip), (0, top))
+    for strip in strips(len(pixels)):
+        part = np.ascontiguousarray(pixels[strip, :, :channels])
+        image.paste(Image.fromarray(part), (0, strip.start))
     return image
 
 

@@ -10,15 +10,16 @@ import io
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
-from jobs.settings import JobSettings
+from jobs.sources import SourceLimits
 from worker.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
 from worker.cutout.arrays import ByteMask, Bytes, RgbImage, Samples
+from worker.cutout.strips import strips
 from worker.deep import is_deep, narrowed, parted, read_samples
 from worker.metadata import Dpi, dpi_of, orientation_of, turned
 
@@ -34,28 +35,8 @@ _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB."""
 _FILE_TYPE_BYTES: Final = 256
 """Longer lists of brands are not read to their end."""
-_STRIP_ROWS: Final = 256
-
 # Pillow's bound on pixels is a constant of the library; ours is a setting, and is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLimits:
-    """How large a source may be."""
-
-    max_bytes: int
-    max_pixels: int
-    max_side_px: int
-
-    @classmethod
-    def of(cls, settings: JobSettings) -> Self:
-        """The limits that gateway and worker share."""
-        return cls(
-            max_bytes=settings.max_source_bytes,
-            max_pixels=settings.max_source_pixels,
-            max_side_px=settings.max_source_side_px,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,8 +62,7 @@ class SourceImage:
         if self.alpha is None:
             return self.rgb
         shown = np.empty_like(self.rgb)
-        for top in range(0, len(shown), _STRIP_ROWS):
-            strip = slice(top, top + _STRIP_ROWS)
+        for strip in strips(len(shown)):
             picture, alpha = Image.fromarray(self.rgb[strip]), Image.fromarray(self.alpha[strip])
             shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha))
         return shown
@@ -93,7 +73,7 @@ class SourceImage:
 
 
 def read_image(
-    data: bytes, limits: ImageLimits, *, keep_rgb_profile: bool = False, keep_16_bit: bool = False
+    data: bytes, limits: SourceLimits, *, keep_rgb_profile: bool = False, keep_16_bit: bool = False
 ) -> SourceImage:
     """Decode a picture.
 
@@ -135,7 +115,7 @@ def _check(measure: str, value: int, limit: int) -> None:
         raise SourceTooLarge(measure, value, limit)
 
 
-def _opened(data: bytes, limits: ImageLimits) -> Image.Image:
+def _opened(data: bytes, limits: SourceLimits) -> Image.Image:
     """The picture's header, held to the limits."""
     formats: tuple[str, ...] = FORMATS
     if _is_iso_picture(data, _HEIF_BRANDS) and not _is_iso_picture(data, _AVIF_BRANDS):
@@ -208,9 +188,8 @@ def _pixels_of(picture: Image.Image) -> RgbImage:
     """The array of an RGB picture, in strips: whole, Pillow would hold it twice on the way."""
     width_px, height_px = picture.size
     pixels = np.empty((height_px, width_px, 3), np.uint8)
-    for top in range(0, height_px, _STRIP_ROWS):
-        bottom = min(top + _STRIP_ROWS, height_px)
-        pixels[top:bottom] = np.asarray(picture.crop((0, top, width_px, bottom)))
+    for strip in strips(height_px):
+        pixels[strip] = np.asarray(picture.crop((0, strip.start, width_px, strip.stop)))
     return pixels
 
 

@@ -21,6 +21,7 @@ from jobs.ids import BlobKey, new_token, result_key
 from jobs.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from jobs.metrics import count
 from jobs.record import Claim, Result
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, FileFormat, Lane, Output
 from jobs.store import LedgerStore
 from worker.cutout.arrays import Levels
@@ -30,7 +31,7 @@ from worker.cutout.segment import Predict
 from worker.encoders import Picture
 from worker.finish import Finish, finish
 from worker.heartbeat import ClaimLost, Heartbeat
-from worker.images import ImageLimits, SourceImage, read_image
+from worker.images import SourceImage, read_image
 from worker.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Runner:
     blobs: BlobStore
     predict: Predict
     owner: str
-    limits: ImageLimits
+    limits: SourceLimits
     beat_seconds: float
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False

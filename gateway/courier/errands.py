@@ -13,7 +13,7 @@ import structlog
 from gateway.courier.deliver import Deliveries
 from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from gateway.courier.fetch import Fetcher
-from gateway.headers import PictureHeader, SourceLimits, inspect
+from gateway.headers import PictureHeader, inspect
 from gateway.pictures import new_upload
 from jobs.blobs import BlobStore
 from jobs.errands import Errand, ErrandKind
@@ -22,6 +22,7 @@ from jobs.ids import BlobKey
 from jobs.metric_names import ERRANDS
 from jobs.metrics import count
 from jobs.queue import JobQueue
+from jobs.sources import SourceLimits
 from jobs.store import LedgerStore
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0

@@ -23,7 +23,6 @@ from gateway.courier.fetch import Fetcher
 from gateway.courier.presence import CourierPresence
 from gateway.courier.run import Courier
 from gateway.courier.settings import CourierSettings
-from gateway.headers import SourceLimits
 from jobs import logs, metrics
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
@@ -128,11 +127,7 @@ def make_runner(
             secret_of=secret_of,
             total_seconds=settings.courier_total_seconds,
         ),
-        limits=SourceLimits(
-            max_bytes=settings.max_source_bytes,
-            max_pixels=settings.max_source_pixels,
-            max_side_px=settings.max_source_side_px,
-        ),
+        limits=settings.source_limits(),
         patience=Patience(
             fetch_attempts=settings.courier_fetch_attempts,
             delivery_seconds=settings.courier_delivery_seconds,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -95,7 +93,7 @@ class PicpikApi:
         action = _action_of(params)
         if body.size_bytes > self.settings.max_body_bytes and not action.large:
             raise faults.BodyTooLarge
-        with self._counting_failures():
+        with self.limits.counting_failures(request.remote_addr, _FAILED_SIGNATURES):
             account, rest, signature = self._authenticate(params)
         g.allowance = self.limits.take(account.name, account.terms, action.rate)
         if not g.allowance.granted:
@@ -132,16 +130,6 @@ class PicpikApi:
         return ReadingRules(
             ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
         )
-
-    @contextmanager
-    def _counting_failures(self) -> Iterator[None]:
-        """Refuse an address that failed too often before it costs more, and count what fails in the block."""
-        self.limits.check_address(request.remote_addr)
-        try:
-            yield
-        except _FAILED_SIGNATURES:
-            self.limits.count_failure(request.remote_addr)
-            raise
 
     def _authenticate(self, params: Params) -> tuple[Signer, Params, str]:
         """The account that signed the request, what it signed, and the signature as presented."""

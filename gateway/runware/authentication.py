@@ -37,11 +37,10 @@ class Gatekeeper:
         """
         if api_key is None or api_key == "":
             raise faults.KeyMissing
-        self.limits.check_address(address)
-        account = self.accounts.find_bearer(api_key) if isinstance(api_key, str) else None
-        if account is None:
-            self.limits.count_failure(address)
-            raise faults.KeyUnknown
+        with self.limits.counting_failures(address, (faults.KeyUnknown,)):
+            account = self.accounts.find_bearer(api_key) if isinstance(api_key, str) else None
+            if account is None:
+                raise faults.KeyUnknown
         structlog.contextvars.bind_contextvars(account=account.name)
         return account
 

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import pytest
 from typing_extensions import override
 
-from gateway.headers import SourceLimits
 from gateway.pictures import KeptPicture, Pictures
 from jobs.errors import (
     BlobStoreUnavailable,
@@ -20,6 +19,7 @@ from jobs.errors import (
 )
 from jobs.ids import BlobKey, image_uuid, new_task_uid, parse_task_uid
 from jobs.record import Result
+from jobs.sources import SourceLimits
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from jobs.uploads import Upload

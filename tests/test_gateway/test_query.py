@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.drafts import Draft
-from gateway.headers import SourceLimits
 from gateway.query import Tasks
 from gateway.submit import Submissions
 from jobs.ids import TaskUid, parse_task_uid
 from jobs.record import Task
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec
 from jobs.testing import InlineQueue
 from jobs.urls import ResultPaths

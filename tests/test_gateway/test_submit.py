@@ -8,7 +8,6 @@ import pytest
 from typing_extensions import override
 
 from gateway.drafts import Draft
-from gateway.headers import SourceLimits
 from gateway.submit import DraftRejected, Submissions
 from jobs.errors import (
     BlobStoreUnavailable,
@@ -20,6 +19,7 @@ from jobs.errors import (
 )
 from jobs.ids import BlobKey
 from jobs.record import NewTask
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane
 from jobs.store import Created, LedgerLimits
 from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 
 from gateway.drafts import Draft, Source
-from gateway.headers import SourceLimits
 from gateway.pictures import KeptPicture, Pictures
 from gateway.submit import Submissions
 from jobs.ids import image_uuid, result_key
 from jobs.record import Result, Task
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane
 from jobs.store import LedgerLimits
 from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger

@@ -25,12 +25,12 @@ from gateway.runware.rendering import Rendering, renderers
 from gateway.settings import GatewaySettings
 from jobs.ids import TaskUid, new_token
 from jobs.record import ErrorFacts, Task
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane, lane_of
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
 from jobs.urls import ResultPaths
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import Harness, make_settings
-from worker.images import ImageLimits
 from worker.runner import Runner
 
 Bytes = npt.NDArray[np.uint8]
@@ -128,7 +128,7 @@ class Service:
             blobs=self.blobs,
             predict=dark,
             owner="worker",
-            limits=ImageLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),
+            limits=SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),
             beat_seconds=1,
         )
 

@@ -12,13 +12,13 @@ from typing_extensions import override
 
 from jobs.ids import new_task_uid, source_key
 from jobs.record import Claim, ItemState, NewItem, NewTask, Result
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Refinement, lane_of
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from tests.test_worker.crew import eventually, picture
 from worker.at_once import AtOnce, Deadlines
 from worker.cutout.arrays import ByteMask, RgbImage
-from worker.images import ImageLimits
 from worker.runner import Runner
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
@@ -49,7 +49,7 @@ class Stage:
             blobs=self.blobs,
             predict=self.predict,
             owner="w1",
-            limits=ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
+            limits=SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
             beat_seconds=60,
         )
         self.at_work: dict[int, threading.Thread] = {}

@@ -15,10 +15,11 @@ from pydantic import SecretStr
 
 from jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
 from jobs.settings import JobSettings
+from jobs.sources import SourceLimits
 from worker.cutout.arrays import Bytes
-from worker.images import FORMATS, ImageLimits, read_image
+from worker.images import FORMATS, read_image
 
-LIMITS = ImageLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)
+LIMITS = SourceLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)
 
 
 def gradient(height_px: int = 24, width_px: int = 40) -> Bytes:
@@ -161,20 +162,20 @@ def test_the_first_frame_of_an_animation() -> None:
 
 
 LIMIT_CASES = [
-    (ImageLimits(max_bytes=10, max_pixels=10**6, max_side_px=1000), "bytes", 10),
-    (ImageLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
-    (ImageLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
+    (SourceLimits(max_bytes=10, max_pixels=10**6, max_side_px=1000), "bytes", 10),
+    (SourceLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
+    (SourceLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
 ]
 
 
 def test_the_limits_are_the_gateways() -> None:
     settings = JobSettings(master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
-    limits = ImageLimits.of(settings)
+    limits = settings.source_limits()
     assert (limits.max_bytes, limits.max_pixels, limits.max_side_px) == (32 * 2**20, 50_000_000, 12_000)
 
 
 @pytest.mark.parametrize(("limits", "measure", "limit"), LIMIT_CASES, ids=[case[1] for case in LIMIT_CASES])
-def test_limits(limits: ImageLimits, measure: str, limit: int) -> None:
+def test_limits(limits: SourceLimits, measure: str, limit: int) -> None:
     with pytest.raises(SourceTooLarge) as caught:
         read_image(saved(Image.fromarray(gradient()), "PNG"), limits)
     assert (caught.value.measure, caught.value.limit) == (measure, limit)

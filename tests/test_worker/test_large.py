@@ -16,11 +16,12 @@ CODE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
+from jobs.sources import SourceLimits
 from jobs.spec import FileFormat
 from worker.cutout.compose import compose
 from worker.encoders import Picture
 from worker.finish import Finish, finish
-from worker.images import ImageLimits, SourceImage, read_image
+from worker.images import SourceImage, read_image
 
 def cut(source: SourceImage) -> Picture:
     alpha = np.zeros(source.rgb.shape[:2], np.uint8)
@@ -31,7 +32,7 @@ def cut(source: SourceImage) -> Picture:
 def peak_mebibytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-limits = ImageLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
+limits = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
 how = Finish(file_format=FileFormat(sys.argv[2]), background=(1, 2, 3, 255), crop_margin_px=10_000)
 before = peak_mebibytes()
 finished = finish(cut(read_image(Path(sys.argv[1]).read_bytes(), limits)), how)

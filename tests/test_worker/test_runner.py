@@ -18,17 +18,17 @@ from structlog.testing import capture_logs
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
+from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
 from jobs.store import LedgerLimits
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from worker.images import ImageLimits
 from worker.runner import Runner
 
 Bytes = npt.NDArray[np.uint8]
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF, erode_px=0)
 LANE = lane_of(SPEC)
-LIMITS = ImageLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
+LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 
 
 def bright(image: Bytes) -> Bytes:

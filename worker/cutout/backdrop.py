@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from worker.cutout.arrays import Floats, Levels, RgbImage
 from worker.cutout.geometry import Region
+from worker.cutout.strips import strips
 
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""
-
-STRIP_ROWS: Final = 256
 
 
 def subject_box(alpha: Levels, margin_px: int) -> Region:
@@ -68,8 +67,7 @@ def laid_over(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
     unit = np.iinfo(pixels.dtype).max // 255
     whole = np.broadcast_to(colours, (height_px, width_px, 3))
     result = np.empty(pixels.shape, pixels.dtype)
-    for top in range(0, height_px, STRIP_ROWS):
-        strip = slice(top, top + STRIP_ROWS)
+    for strip in strips(height_px):
         behind = np.empty(pixels[strip].shape, pixels.dtype)
         np.multiply(whole[strip], unit, out=behind[..., :3], dtype=pixels.dtype)
         behind[..., 3] = alpha * unit

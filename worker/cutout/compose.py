@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, cast
 
 import cv2
@@ -10,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage, Samples
-
-STRIP_ROWS: Final = 256
-"""Rows that are worked on at once, which bounds the memory."""
+from worker.cutout.strips import strips
 
 FULL_STEP: Final = 257
 """Levels of 16 bits in one of 8."""
@@ -31,7 +28,7 @@ def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
     The zeros keep the background from leaking and the file small.
     """
     cutout = np.empty((*alpha.shape, 4), np.uint8)
-    for strip in _strips(alpha.shape[0]):
+    for strip in strips(alpha.shape[0]):
         with_alpha = cv2.cvtColor(colours[strip], cv2.COLOR_RGB2RGBA)
         with_alpha[..., 3] = alpha[strip]
         cutout[strip] = cv2.bitwise_and(with_alpha, with_alpha, mask=alpha[strip])
@@ -50,7 +47,7 @@ def with_own_colours(cleaned: RgbImage, seen: RgbImage, own: RgbImage) -> RgbIma
         (height, width, 3) uint8: `own`, changed by as much as `cleaned` differs from `seen`.
     """
     colours = own.copy()
-    for strip in _strips(len(own)):
+    for strip in strips(len(own)):
         _correct(colours[strip], cleaned[strip], seen[strip], 1)
     return colours
 
@@ -68,7 +65,7 @@ def deepened(cutout: RgbaImage, seen: RgbImage, samples: Samples) -> Samples:
         where its alpha is 0.
     """
     deep = np.empty(cutout.shape, np.uint16)
-    for strip in _strips(len(cutout)):
+    for strip in strips(len(cutout)):
         alpha = cutout[strip, :, 3]
         colours = samples[strip].copy()
         _correct(colours, cutout[strip, :, :3], seen[strip], FULL_STEP)
@@ -83,7 +80,3 @@ def _correct(own: NDArray[np.unsignedinteger], cleaned: RgbImage, seen: RgbImage
     changed = cleaned != seen
     change = (cleaned[changed].astype(np.int32) - seen[changed]) * step
     own[changed] = np.clip(own[changed].astype(np.int32) + change, 0, np.iinfo(own.dtype).max)
-
-
-def _strips(rows: int) -> Iterator[slice]:
-    return (slice(top, top + STRIP_ROWS) for top in range(0, rows, STRIP_ROWS))

@@ -20,6 +20,7 @@ from worker.cutout.arrays import ByteMask, RgbImage
 from worker.cutout.filters import reduced
 from worker.cutout.geometry import Region
 from worker.cutout.segment import Predict, look_at
+from worker.cutout.strips import strips
 
 MEASURED_SIDE_PX: Final = 800
 """Boxes and shares are measured on maps of this size."""
@@ -35,9 +36,6 @@ PADDING: Final = 0.25
 
 LEAST_SIDE_PX: Final = 64
 """A box with a shorter side has no more to show than the first look saw."""
-
-STRIP_ROWS: Final = 256
-"""Rows that are faded at once, which bounds the memory."""
 
 Ramp: TypeAlias = NDArray[np.float32]
 
@@ -122,8 +120,7 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
     across = _ramp(region.width_px, fade_px, region.left_px > 0, region.right_px < width_px)
     whole = mask.copy()
     part = whole[region.index]
-    for top in range(0, region.height_px, STRIP_ROWS):
-        strip = slice(top, top + STRIP_ROWS)
+    for strip in strips(region.height_px):
         share = np.minimum(down[strip, None], across)
         before = part[strip].astype(np.float32)
         part[strip] = np.rint(before + share * (closer[strip] - before)).astype(np.uint8)

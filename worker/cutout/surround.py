@@ -10,9 +10,9 @@ import numpy as np
 from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage
 from worker.cutout.filters import enlarged, shrunk, to_levels, to_unit
 from worker.cutout.geometry import fitted
+from worker.cutout.strips import strips
 
 WORKING_SIDE_PX: Final = 512
-STRIP_ROWS: Final = 256
 
 
 def surrounded(cutout: RgbaImage) -> RgbImage:
@@ -31,8 +31,7 @@ def surrounded(cutout: RgbaImage) -> RgbImage:
     if not seen.any():
         return np.full((height_px, width_px, 3), 255, np.uint8)
     around = enlarged(_carried_on_small(cutout, seen), height_px, width_px)
-    for top in range(0, height_px, STRIP_ROWS):
-        strip = slice(top, top + STRIP_ROWS)
+    for strip in strips(height_px):
         np.copyto(around[strip], cutout[strip, :, :3], where=seen[strip, :, None] > 0)
     return around
 
