@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fixtures_models import tiny_settings, weights_dir
+from tests.needs import Needs
 from tests.redis_server import redis_server
 from tests.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.stack import stack
@@ -21,6 +22,13 @@ __all__ = ["stack", "tiny_settings", "weights_dir"]
 
 # A shell starts what runs in its background with Ctrl-C switched off, and our own processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no test be skipped unnoticed."""
+    needs = Needs()
+    needs.declare(config)
+    config.pluginmanager.register(needs)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import IO, Final
 
 import pytest
 
+from tests.needs import NO_MOUNT
+
 DISK_BYTES: Final = 2**20
 _FILLER: Final = "filler"
 _HOLD_THE_DISK: Final = """
@@ -57,7 +59,7 @@ def small_disk(mount_point: Path) -> Iterator[SmallDisk]:
         assert holder.stderr
         try:
             if holder.stdout.readline() != "ready\n":
-                pytest.skip(f"no file system can be mounted here: {holder.stderr.read().strip()}")
+                pytest.skip(NO_MOUNT)
             yield SmallDisk(Path(f"/proc/{holder.pid}/root{mount_point}"), holder.stdin, holder.stdout)
         finally:
             holder.kill()

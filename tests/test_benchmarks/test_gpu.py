@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from worker.settings import NetworkSettings
@@ -36,9 +35,7 @@ def test_three_pictures_on_the_cpu(tiny_settings: NetworkSettings) -> None:
     assert re.search(r"to keep it busy takes [\d.]+ processors", done.stdout)
 
 
-@pytest.mark.skipif(
-    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
-)
+@pytest.mark.needs("no gpu")
 def test_without_a_gpu_it_says_so(tiny_settings: NetworkSettings) -> None:
     done = run(tiny_settings)
     assert done.returncode == 2

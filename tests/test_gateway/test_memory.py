@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 
@@ -27,7 +26,7 @@ print(resident_mb() - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+@pytest.mark.needs("glibc")
 @pytest.mark.parametrize(
     ("chosen", "least", "most"),
     [({}, -10, 20), ({"MALLOC_MMAP_THRESHOLD_": str(2**25)}, 90, 120)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +50,7 @@ def test_the_calls_to_paste_are_signed(demo: ModuleType, service: Service, tmp_p
     assert service.gateway.store.waiting(service.gateway.lane) == 1
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.needs("curl")
 def test_the_calls_to_paste_answer_with_one_task(demo: ModuleType, service: Service, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(png())

@@ -10,7 +10,7 @@ from worker.container import cpu_quota, memory_limit_bytes
 USABLE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
-pytestmark = pytest.mark.skipif(USABLE < 2, reason="a quota of one processor shows nothing on a single one")
+pytestmark = pytest.mark.needs("two processors")
 
 
 def groups(root: Path, files: dict[str, str], membership: str) -> tuple[Path, Path]:

@@ -83,7 +83,7 @@ def test_an_engine_says_what_it_is(name: EngineName, graph: Path) -> None:
     assert (engine.provider, engine.numbers) == (providers[name], "fp32")
 
 
-@pytest.mark.skipif(not this_processor().has_bf16, reason="this processor has no bf16")
+@pytest.mark.needs("bf16")
 def test_bf16_is_what_the_compiled_network_reports(graph: Path) -> None:
     engine = open_engine(graph, exact(EngineName.OPENVINO, "bf16"))
     assert (engine.provider, engine.numbers) == ("CPU", "bf16")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ CHUNKS = [b"a" * 5000, b"b" * 5000, b"c" * 17]
 WEIGHTS = b"".join(CHUNKS)
 NO_SERVER = "http://127.0.0.1:9"
 
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not on the path")
+needs_npm = pytest.mark.needs("npm")
 
 
 @pytest.fixture

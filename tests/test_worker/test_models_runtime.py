@@ -88,9 +88,7 @@ def test_other_arrays_are_refused(tiny_settings: NetworkSettings, shape: tuple[i
         load_segmenter(tiny_settings)(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.skipif(
-    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
-)
+@pytest.mark.needs("no gpu")
 def test_a_gpu_that_is_not_there_is_refused(tiny_settings: NetworkSettings) -> None:
     with pytest.raises(ModelUnavailable, match="has no CUDA"):
         load_segmenter(changed(tiny_settings, device=Device.GPU))
