@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos lint bench-quality bench-speed lock clean weights
+.PHONY: help demo run test chaos lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,6 +30,10 @@ lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Write the parts of docs/ that the program knows, and build the site into out/site
+	@$(BIN)/python -m manual
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos whose alpha is known
 	@$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md

@@ -1,10 +1,11 @@
-"""What the README and docs/ say is true: their blocks run, and the settings they name are the settings."""
+"""What the README and docs/ say is true: their blocks run, what they name exists, generated parts are fresh."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -12,19 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 
 from gateway.courier.settings import CourierSettings
+from gateway.picpik.errors import ROWS as PICPIK_ROWS
+from gateway.runware.errors import ROWS as RUNWARE_ROWS
+from gateway.runware.tasks import ACTIONS
 from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
+from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
+from manual.errors import leaves
+from manual.pages import PARTS, write
+from manual.runware import FORMS
+from manual.settings import FIELDS, GROUPS, settings_table, variable
 from tests.stack import METRICS_PORTS, LiveStack
 from worker.settings import WorkerSettings
 
 CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_API_KEY")
-FOLDERS = {"models_dir": "models", "cache_dir": "graphs"}
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
+DOCS = ROOT / "docs"
+FILES = (*ROOT.glob("*.md"), *DOCS.glob("*.md"))
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in FILES}
 BLOCK = re.compile(r"^```(bash|python)(?: not-run=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -74,46 +81,57 @@ def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path
 
 def test_blocks_that_do_not_run_say_why() -> None:
     unrun = Counter(block.page for block in BLOCKS if block.reason_not_run)
-    assert unrun == {"README.md": 4}
+    assert unrun == {"README.md": 4, "contributing.md": 2, "getting-started.md": 6}
     assert sum(text.count("```bash") + text.count("```python") for text in PAGES.values()) == len(BLOCKS)
 
 
-def settings_table() -> str:
-    """The table of settings as the README has it, from the classes."""
-    rows = ["| Setting | Default | What it does |", "|---|---|---|"]
-    fields = CourierSettings.model_fields | WorkerSettings.model_fields
-    for name, field in fields.items():
-        text = " ".join((field.description or "").split())
-        rows.append(f"| `KEYCUT_{name.upper()}` | {shown_default(name, field)} | {text} |")
-    return "\n".join(rows)
+def test_what_a_program_writes_is_up_to_date(tmp_path: Path) -> None:
+    for page in PARTS:
+        shutil.copy(DOCS / page, tmp_path)
+    write(tmp_path)
+    stale = [page for page in PARTS if (tmp_path / page).read_text(encoding="utf-8") != PAGES[page]]
+    assert not stale, "run python -m manual"
 
 
-def shown_default(name: str, field: FieldInfo) -> str:
-    """A default as the table shows it."""
-    if field.is_required():
-        return "required"
-    if field.default_factory is not None:
-        return f"`~/.cache/keycut/{FOLDERS[name]}`"
-    default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default))
-    return "unset" if default in (None, "") else f"`{default}`"
+def test_every_setting_is_in_one_table() -> None:
+    tables = "\n".join(settings_table(group) for group in GROUPS)
+    named = re.findall(r"^\| `(KEYCUT_\w+)`", tables, re.MULTILINE)
+    assert sorted(named) == sorted(map(variable, FIELDS))
 
 
-def test_the_table_of_settings_is_the_settings() -> None:
-    assert settings_table() in README, f"the README should say\n\n{settings_table()}"
+def test_there_is_advice_on_every_code_and_on_no_other() -> None:
+    assert set(PICPIK_ADVICE) == {
+        (PICPIK_ROWS[kind].ret_code, PICPIK_ROWS[kind].status) for kind in leaves(PICPIK_ROWS)
+    }
+    shown = {RUNWARE_ROWS[kind].code.replace("{error.word}", "<Field>") for kind in leaves(RUNWARE_ROWS)}
+    assert set(RUNWARE_ADVICE) == shown
+
+
+def test_every_task_of_runware_is_described() -> None:
+    assert list(FORMS) == list(ACTIONS)
+    assert not [
+        f"{form.__name__}.{name}"
+        for form in FORMS.values()
+        for name, field in form.model_fields.items()
+        if not field.description
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_settings_that_are_named_exist(page: str) -> None:
-    fields = CourierSettings.model_fields | WorkerSettings.model_fields
-    known = {f"KEYCUT_{name.upper()}" for name in fields} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES}
+    known = {variable(name) for name in FIELDS} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES}
     assert set(re.findall(r"KEYCUT_[A-Z0-9_]+", PAGES[page])) <= known
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    folders = "benchmarks|docs|examples|gateway|jobs|keycut|manual|signing|tests|worker"
+    named = re.findall(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`", PAGES[page])
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 def test_every_setting_says_what_it_does() -> None:
-    fields = CourierSettings.model_fields | WorkerSettings.model_fields
-    assert not [name for name, field in fields.items() if not field.description]
+    assert not [name for name, field in FIELDS.items() if not field.description]
 
 
 def test_no_name_means_one_thing_to_the_gateway_and_another_to_the_worker() -> None:

@@ -117,7 +117,7 @@ def test_the_contract_is_light() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for package in (*ALLOWED, "tests", "benchmarks", "examples") for path in modules(package)],
+    [path for package in (*ALLOWED, "tests", "benchmarks", "examples", "manual") for path in modules(package)],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_modules_fit_on_few_screens(path: Path) -> None:

@@ -47,7 +47,8 @@ class OnePicture(Request):
     """What is cut out."""
 
     raw_image: Annotated[Picture, Field(repr=False)]
-    """The picture."""
+    """The picture in Base64, or a data URI with it: JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, and HEIC where the
+    service reads it. EXIF orientation is applied first."""
     box: Corners = Field(default_factory=list)
     """Limits of the subject in pixels of the oriented picture: left, top, right, bottom; the whole picture where
     absent."""
@@ -57,7 +58,7 @@ class SeveralPictures(Request):
     """What is cut out, all in the same manner."""
 
     raw_images: Annotated[Pictures, Field(repr=False)]
-    """The pictures; results come in their order."""
+    """The pictures, each as `RawImage`; results come in their order."""
 
 
 class Cutting(Request):
@@ -70,9 +71,9 @@ class Cutting(Request):
     background_threshold: Annotated[Level, Field(validate_default=True)] = 15
     """Mask level below which a pixel is certain background; not above `ForegroundThreshold`."""
     hair_optimization: Hair = "auto"
-    """Whether alpha and colours are estimated anew where the edge is soft."""
+    """Whether alpha and colours are estimated anew where the edge is soft: `auto` decides region by region."""
     only_mask: Flag = False
-    """Give the mask instead of the cut-out."""
+    """Give the alpha as a grey PNG instead of the cut-out."""
 
     @field_validator("background_threshold")
     @classmethod

@@ -11,7 +11,7 @@ from jobs.spec import CutoutSpec, FileFormat, Output, Precision, Refinement
 
 _FORMATS: Final = {"JPG": FileFormat.JPEG, "PNG": FileFormat.PNG, "WEBP": FileFormat.WEBP}
 _FOREGROUND, _BACKGROUND = "alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"
-_DEFAULTS: Final[dict[str, Any]] = {
+DEFAULTS: Final[dict[str, Any]] = {
     "rgba": (255, 255, 255, 0),
     "postProcessMask": False,
     "returnOnlyMask": False,
@@ -20,6 +20,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     _BACKGROUND: 10,
     "alphaMattingErodeSize": 10,
 }
+"""Settings that are not given."""
 
 
 def spec_of(request: Removal, model: str, precision: Precision) -> CutoutSpec:
@@ -35,7 +36,7 @@ def spec_of(request: Removal, model: str, precision: Precision) -> CutoutSpec:
     """
     nested = {} if request.settings is None else _given(request.settings)
     given = _given(request) | nested
-    chosen = _DEFAULTS | given
+    chosen = DEFAULTS | given
     if chosen[_BACKGROUND] > chosen[_FOREGROUND]:
         paths = [f"settings.{name}" if name in nested else name for name in (_FOREGROUND, _BACKGROUND)]
         reason = f"{_BACKGROUND} ({chosen[_BACKGROUND]}) must not exceed {_FOREGROUND} ({chosen[_FOREGROUND]})"
@@ -65,4 +66,4 @@ def spec_of(request: Removal, model: str, precision: Precision) -> CutoutSpec:
 def _given(settings: Settings) -> dict[str, Any]:
     """The settings that were sent, by their names in the protocol."""
     sent = settings.model_dump(by_alias=True, exclude_none=True)
-    return {name: value for name, value in sent.items() if name in _DEFAULTS}
+    return {name: value for name, value in sent.items() if name in DEFAULTS}

@@ -1,0 +1,21 @@
+"""Walks through trees of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+E = TypeVar("E", bound=Exception)
+
+
+def kinds(root: type[E]) -> Iterator[type[E]]:
+    """A class and everything below it, in the order of declaration."""
+    yield root
+    for kind in root.__subclasses__():
+        yield from kinds(kind)
+
+
+def leaves(errors: Iterable[type[E]]) -> list[type[E]]:
+    """Those of which none of the others is a kind: what is raised, not what it is caught by."""
+    given = list(errors)
+    return [kind for kind in given if not any(other is not kind and issubclass(other, kind) for other in given)]

@@ -1,0 +1,37 @@
+"""Tables and texts as Markdown."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; cells stand in one line each, and bars in them stay bars."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(_in_a_cell, cells))} |" for cells in lines)
+
+
+def code(text: object) -> str:
+    """Something to be typed or read as it stands."""
+    return f"`{text}`"
+
+
+def one_line(text: str | None) -> str:
+    """A text without the line breaks that its source has; empty where there is none."""
+    return " ".join((text or "").split())
+
+
+def summary(thing: object) -> str:
+    """The first paragraph of a docstring."""
+    return one_line((inspect.getdoc(thing) or "").partition("\n\n")[0])
+
+
+def message(template: str) -> str:
+    """An error's text, with an ellipsis where the facts of one case go."""
+    return re.sub(r"\{error[^}]*\}", "…", template)
+
+
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", r"\|")

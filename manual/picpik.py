@@ -1,0 +1,128 @@
+"""PICPIK's actions and errors, from the models and the table that requests and answers pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.limits import Rate
+from gateway.picpik.actions import ACTIONS, Action
+from gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
+from gateway.picpik.openapi import describe
+from gateway.picpik.reading import IGNORED
+from gateway.settings import GatewaySettings
+from jobs import errors as jobs
+from manual.advice import PICPIK_ADVICE
+from manual.errors import kinds, leaves
+from manual.markdown import code, message, one_line, summary, table
+
+_ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
+"""What every request or answer has; the page says it once."""
+_TASK_ENVELOPE: Final = _ENVELOPE - {"Action"}
+_NOT_FOUND: Final = (
+    str(NOT_FOUND_CODE),
+    "Task […] not found",
+    "No task of the account has the id, or its results have expired.",
+)
+_COUNTED: Final = {Rate.SUBMIT: "as a request with pictures", Rate.POLL: "as any other request"}
+
+
+def actions() -> str:
+    """Every action with its fields and its answer."""
+    limit = GatewaySettings.model_fields["max_batch_images"].default
+    schemas = describe(ACTIONS, max_batch_images=limit)["components"]["schemas"]
+    return "\n\n".join(block for name, action in ACTIONS.items() for block in _action(name, action, schemas))
+
+
+def errors() -> str:
+    """What a request can be refused with."""
+    grouped: dict[tuple[int, int, str], list[type[Exception]]] = {}
+    for kind in leaves(ROWS):
+        row = ROWS[kind]
+        grouped.setdefault((row.ret_code, row.status, message(row.message)), []).append(kind)
+    fault = row_for(Exception())
+    rows = [
+        (str(ret_code), str(status), text, _when(grouped[key], fault), PICPIK_ADVICE[ret_code, status])
+        for key in sorted(grouped)
+        for ret_code, status, text in (key,)
+    ]
+    return table(("RetCode", "HTTP", "Message", "When", "What to do"), rows)
+
+
+def task_errors() -> str:
+    """What a task can end with, or a picture of it."""
+    grouped: dict[TaskRow, list[type[Exception]]] = {}
+    for kind in kinds(jobs.CutoutError):
+        if TASK_ROWS[kind.kind] != TASK_ROWS[jobs.CutoutError.kind]:
+            grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
+    grouped[TASK_ROWS[jobs.ProcessingFailed.kind]] = [jobs.ProcessingFailed]
+    rows = [
+        _NOT_FOUND,
+        *(
+            (str(row.error_code), row.message, " ".join(dict.fromkeys(map(summary, leaves(grouped[row])))))
+            for row in sorted(grouped, key=lambda row: row.error_code)
+        ),
+    ]
+    return table(("ErrorCode", "ErrorMessage", "When"), rows)
+
+
+def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
+    if ROWS[errors_of_row[0]] == fault:
+        return "The server made a mistake; its log says which, under the `request_uuid`."
+    return " ".join(dict.fromkeys(map(summary, errors_of_row)))
+
+
+def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {name}"
+    yield f"{summary(action.handle)} Counted {_COUNTED[action.rate]}."
+    yield _fields(schemas[f"{name}Request"], _ENVELOPE | IGNORED) or "No fields of its own."
+    answer = schemas[f"{name}Answer"]
+    yield _answer_fields(answer, _ENVELOPE) or "The answer has no members of its own."
+    for member, schema in answer["properties"].items():
+        if "$ref" in schema.get("items", {}):
+            yield f"An element of `{member}`:"
+            yield _answer_fields(schemas[schema["items"]["$ref"].rpartition("/")[2]], _TASK_ENVELOPE)
+
+
+def _fields(schema: Mapping[str, Any], hidden: set[str] | frozenset[str]) -> str:
+    rows = [
+        (code(name), _values(field), _default(name, field, schema), one_line(field["description"]))
+        for name, field in schema["properties"].items()
+        if name not in hidden
+    ]
+    return table(("Field", "Value", "Default", "What it says"), rows) if rows else ""
+
+
+def _answer_fields(schema: Mapping[str, Any], hidden: set[str]) -> str:
+    rows = [
+        (code(name), _values(field), one_line(field["description"]))
+        for name, field in schema["properties"].items()
+        if name not in hidden
+    ]
+    return table(("Member of the answer", "Value", "What it says"), rows) if rows else ""
+
+
+def _default(name: str, field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if name in schema["required"]:
+        return "required"
+    default = field.get("default")
+    return "–" if default in (None, "") else code(str(default).lower() if isinstance(default, bool) else default)
+
+
+def _values(field: Mapping[str, Any]) -> str:
+    """What a field may hold, in words."""
+    if "enum" in field:
+        return ", ".join(map(code, field["enum"]))
+    if field.get("type") == "array":
+        return _array(field)
+    if "minimum" in field:
+        return f"integer, {field['minimum']} to {field['maximum']}"
+    return str(field.get("type", "object"))
+
+
+def _array(field: Mapping[str, Any]) -> str:
+    element = field["items"].get("type", "object")
+    least, most = field.get("minItems"), field.get("maxItems")
+    if least is None:
+        return f"array of {element}s"
+    return f"array of {least if least == most else f'{least} to {most}'} {element}s"

@@ -1,0 +1,134 @@
+"""Runware's tasks and errors, from the models and the table that requests and answers pass through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from gateway.limits import Rate
+from gateway.runware import requests
+from gateway.runware.errors import ROWS, TASK_ROWS, Row, row_for
+from gateway.runware.fields import WRONG
+from gateway.runware.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from gateway.runware.specs import DEFAULTS
+from gateway.runware.tasks import ACTIONS
+from jobs import errors as jobs
+from manual.advice import RUNWARE_ADVICE
+from manual.errors import kinds, leaves
+from manual.markdown import code, message, one_line, summary, table
+
+FORMS: Final[dict[str, type[requests.Fields]]] = {
+    OLD_REMOVAL: requests.Removal,
+    NEW_REMOVAL: requests.Removal,
+    IMAGE_UPLOAD: requests.ImageUpload,
+    MEDIA_STORAGE: requests.MediaStorage,
+    "getResponse": requests.Plain,
+    "getTaskDetails": requests.Plain,
+    "accountManagement": requests.AccountManagement,
+}
+"""The fields of each task."""
+
+_REFUSAL: Final = re.compile(r"^must be (one of )?|^is not usable: a URL is ")
+"""How the server's sentences on wrong values begin."""
+_COUNTED: Final = {Rate.SUBMIT: "as a request with pictures", Rate.POLL: "as any other request"}
+
+
+def removal() -> str:
+    """The fields of a removal, but for its settings."""
+    own = [name for name in requests.Removal.model_fields if name not in requests.Settings.model_fields]
+    return _fields(requests.Removal, own)
+
+
+def settings() -> str:
+    """The settings of a removal."""
+    return _fields(requests.Settings, requests.Settings.model_fields)
+
+
+def companions() -> str:
+    """The other tasks."""
+    blocks: list[str] = []
+    for name, action in ACTIONS.items():
+        form = FORMS[name]
+        if form is requests.Removal:
+            continue
+        blocks += [f"### {name}", f"{summary(action.handle)} Counted {_COUNTED[action.rate]}."]
+        blocks.append(_fields(form, form.model_fields) if form.model_fields else "No fields of its own.")
+    return "\n\n".join(blocks)
+
+
+def errors() -> str:
+    """What a task or a request can be refused with."""
+    grouped: dict[tuple[str, int], list[type[Exception]]] = {}
+    fault = row_for(Exception())
+    for kind in leaves(ROWS):
+        grouped.setdefault((_shown(ROWS[kind]), ROWS[kind].status), []).append(kind)
+    rows = [
+        (code(name), str(int(status)), _when(grouped[name, status], fault), RUNWARE_ADVICE[name])
+        for name, status in sorted(grouped, key=lambda key: (key[1], key[0]))
+    ]
+    return table(("code", "HTTP", "When", "What to do"), rows)
+
+
+def task_errors() -> str:
+    """What an accepted task can end with."""
+    plain = TASK_ROWS[jobs.CutoutError.kind]
+    grouped: dict[Row, list[type[Exception]]] = {plain: [jobs.ProcessingFailed]}
+    for kind in leaves(kinds(jobs.CutoutError)):
+        if TASK_ROWS[kind.kind] != plain:
+            grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
+    rows = [
+        (code(row.code), message(row.message), " ".join(dict.fromkeys(map(summary, grouped[row]))))
+        for row in sorted(grouped, key=lambda row: row.code)
+    ]
+    return table(("code", "message", "When"), rows)
+
+
+def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
+    if ROWS[errors_of_row[0]] == fault:
+        return "The server made a mistake; its log says which."
+    return " ".join(dict.fromkeys(map(summary, errors_of_row)))
+
+
+def _shown(row: Row) -> str:
+    return row.code.replace("{error.word}", "<Field>")
+
+
+def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:
+    rows = [
+        (code(_alias(name, field)), _values(form, _alias(name, field)), _default(name, field), _text(field))
+        for name, field in form.model_fields.items()
+        if name in names
+    ]
+    return table(("Field", "Value", "Default", "What it says"), rows)
+
+
+def _alias(name: str, field: FieldInfo) -> str:
+    return field.alias or name
+
+
+def _text(field: FieldInfo) -> str:
+    return one_line(field.description)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = DEFAULTS.get(_alias(name, field), field.default)
+    if default is None:
+        return "–"
+    if isinstance(default, tuple):
+        default = ", ".join(map(str, default)) if isinstance(default[0], str) else list(default)
+    return code(str(default).lower() if isinstance(default, bool) else default)
+
+
+def _values(form: type[requests.Fields], name: str) -> str:
+    """What a field takes, in the words that the server refuses all else with: nothing says it closer."""
+    try:
+        form.model_validate({name: object()})
+    except ValidationError as error:
+        [problem] = (found for found in error.errors(include_url=False) if found["loc"] == (name,))
+    return _REFUSAL.sub("", problem["msg"]) if problem["type"] == WRONG else "an object"

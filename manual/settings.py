@@ -1,0 +1,63 @@
+"""Every setting, by the part of the service that declares it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from gateway.courier.settings import CourierSettings
+from gateway.settings import GatewaySettings
+from jobs.blobstores.settings import BlobSettings
+from jobs.settings import JobSettings
+from manual.markdown import code, one_line, table
+from worker.settings import NetworkSettings, WorkerSettings
+
+FIELDS: Final = CourierSettings.model_fields | WorkerSettings.model_fields
+"""All of them; where gateway and worker describe one, the worker's words count, which say more."""
+
+GROUPS: Final[dict[str, type[BaseSettings]]] = {
+    "storage": BlobSettings,
+    "all parts": JobSettings,
+    "gateway": GatewaySettings,
+    "courier": CourierSettings,
+    "network": NetworkSettings,
+    "worker": WorkerSettings,
+}
+
+_FOLDERS: Final = {"models_dir": "models", "cache_dir": "graphs"}
+"""Defaults that are folders of whoever runs the worker."""
+
+
+def settings_table(group: str) -> str:
+    """The settings that a group's class declares, and none before it."""
+    names = list(GROUPS)
+    before = {name for other in names[: names.index(group)] for name in _declared(GROUPS[other])}
+    rows = [
+        (code(variable(name)), _default(name, FIELDS[name]), one_line(FIELDS[name].description))
+        for name in _declared(GROUPS[group])
+        if name not in before
+    ]
+    return table(("Setting", "Default", "What it does"), rows)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"KEYCUT_{name.upper()}"
+
+
+def _declared(kind: type[BaseSettings]) -> list[str]:
+    return [name for name in kind.__annotations__ if name in kind.model_fields]
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None:
+        return code(f"~/.cache/keycut/{_FOLDERS[name]}")
+    default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    return "unset" if default in (None, "") else code(default)

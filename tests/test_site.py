@@ -1,0 +1,114 @@
+"""The site that `make docs` builds: whole, and on its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from typing_extensions import override
+
+ROOT = Path(__file__).parent.parent
+LOADED = {("img", "src"), ("link", "href"), ("script", "src"), ("source", "srcset"), ("iframe", "src")}
+"""What a browser fetches without being asked to."""
+
+
+def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)],
+        cwd=project,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@dataclass
+class Page(HTMLParser):
+    """The links and anchors of a page."""
+
+    path: Path
+    links: list[tuple[str, str, str]] = field(default_factory=list)
+    anchors: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.feed(self.path.read_text(encoding="utf-8"))
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in {"href", "src", "srcset"}:
+                self.links.append((tag, name, value or ""))
+            if name in {"id", "name"} and value:
+                self.anchors.add(value)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = build(ROOT, folder)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    # The page for addresses that do not exist is served at any depth, so its own links begin at the root.
+    return {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
+
+
+def test_every_page_is_there(site: Path, pages: dict[Path, Page]) -> None:
+    sources = {path.stem for path in (ROOT / "docs").glob("*.md")}
+    assert {path.stem for path in pages} == sources
+    index = {link for _, _, link in pages[site / "index.html"].links}
+    assert {f"{name}.html" for name in sources} <= index
+
+
+def test_every_link_leads_somewhere(pages: dict[Path, Page]) -> None:
+    assert not list(dead_links(pages))
+
+
+def dead_links(pages: dict[Path, Page]) -> Iterator[str]:
+    for path, page in pages.items():
+        for _, _, link in page.links:
+            address, anchor = urldefrag(link)
+            if re.match(r"[a-z]+:", address):
+                continue
+            target = (path.parent / unquote(address)).resolve() if address else path
+            if not target.exists() or (anchor and target in pages and anchor not in pages[target].anchors):
+                yield f"{path.name}: {link}"
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
+    loaded = {link for page in pages.values() for tag, name, link in page.links if (tag, name) in LOADED}
+    assert loaded
+    assert not [link for link in loaded if re.match(r"[a-z]+:|//", link)]
+    styles = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
+    assert not re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)]*", styles)
+    # The theme's script fetches what draws these diagrams when a page has one.
+    assert not [path for path in pages if 'class="mermaid"' in path.read_text(encoding="utf-8")]
+
+
+def test_the_build_notices_what_leads_nowhere(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs" / "stylesheets", tmp_path / "docs" / "stylesheets")
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    nav = "nav:\n  - Page: index.md\n"
+    (tmp_path / "mkdocs.yml").write_text(re.sub(r"nav:\n(  .*\n)+", nav, settings, count=1), encoding="utf-8")
+    links = "[page](gone.md) [anchor](index.md#lost) ![picture](away.png)"
+    (tmp_path / "docs" / "index.md").write_text(f"# Page\n\n{links}\n", encoding="utf-8")
+    (tmp_path / "docs" / "unnamed.md").touch()
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode != 0
+    for complaint in ("'gone.md'", "'index.md#lost'", "'away.png'", "unnamed.md"):
+        assert complaint in done.stderr
