@@ -15,6 +15,7 @@ from jobs import errors as jobs
 from manual.advice import PICPIK_ADVICE
 from manual.errors import kinds, leaves
 from manual.markdown import code, message, one_line, summary, table
+from signing import BodyRejected
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""
@@ -37,7 +38,7 @@ def actions() -> str:
 def errors() -> str:
     """What a request can be refused with."""
     grouped: dict[tuple[int, int, str], list[type[Exception]]] = {}
-    for kind in leaves(ROWS):
+    for kind in leaves(kind for kind in ROWS if not _is_a_detail(kind)):
         row = ROWS[kind]
         grouped.setdefault((row.ret_code, row.status, message(row.message)), []).append(kind)
     fault = row_for(Exception())
@@ -64,6 +65,11 @@ def task_errors() -> str:
         ),
     ]
     return table(("ErrorCode", "ErrorMessage", "When"), rows)
+
+
+def _is_a_detail(kind: type[Exception]) -> bool:
+    """Whether the table says enough by an error's base: all ways in which a body can be no JSON get one answer."""
+    return issubclass(kind, BodyRejected) and kind is not BodyRejected
 
 
 def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
