@@ -59,5 +59,5 @@ def _default(name: str, field: FieldInfo) -> str:
         return code(f"~/.cache/keycut/{_FOLDERS[name]}")
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     if isinstance(default, tuple):
-        default = ",".join(map(str, default))
+        default = ", ".join(map(str, default))
     return "unset" if default in (None, "") else code(default)

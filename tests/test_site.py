@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 LOADED = {("img", "src"), ("link", "href"), ("script", "src"), ("source", "srcset"), ("iframe", "src")}
 """What a browser fetches without being asked to."""
 
+CODE = {"code", "pre", "script", "style"}
+
 
 def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -38,14 +40,26 @@ class Page(HTMLParser):
 
     path: Path
     links: list[tuple[str, str, str]] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)
     anchors: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
+        self._in_code = 0
         self.feed(self.path.read_text(encoding="utf-8"))
 
     @override
+    def handle_data(self, data: str) -> None:
+        if not self._in_code:
+            self.prose.append(data)
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        self._in_code -= tag in CODE
+
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_code += tag in CODE
         for name, value in attrs:
             if name in {"href", "src", "srcset"}:
                 self.links.append((tag, name, value or ""))
@@ -90,6 +104,11 @@ def dead_links(pages: dict[Path, Page]) -> Iterator[str]:
                 yield f"{path.name}: {link}"
 
 
+def test_no_markdown_is_left_unread(pages: dict[Path, Page]) -> None:
+    left = re.compile(r"```|\*\*|not-run=|\| ?-{3}|\]\(")
+    assert not [f"{path.name}: {text}" for path, page in pages.items() for text in page.prose if left.search(text)]
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
     loaded = {link for page in pages.values() for tag, name, link in page.links if (tag, name) in LOADED}
     assert loaded
@@ -101,7 +120,8 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -
 
 
 def test_the_build_notices_what_leads_nowhere(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "docs" / "stylesheets", tmp_path / "docs" / "stylesheets")
+    for folder in ("docs/stylesheets", "manual"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     nav = "nav:\n  - Page: index.md\n"
     (tmp_path / "mkdocs.yml").write_text(re.sub(r"nav:\n(  .*\n)+", nav, settings, count=1), encoding="utf-8")
