@@ -1,18 +1,11 @@
-"""Walks through trees of errors."""
+"""Which errors a table speaks of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 E = TypeVar("E", bound=Exception)
-
-
-def kinds(root: type[E]) -> Iterator[type[E]]:
-    """A class and everything below it, in the order of declaration."""
-    yield root
-    for kind in root.__subclasses__():
-        yield from kinds(kind)
 
 
 def leaves(errors: Iterable[type[E]]) -> list[type[E]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,6 +26,11 @@ def one_line(text: str | None) -> str:
 def summary(thing: object) -> str:
     """The first paragraph of a docstring."""
     return one_line((inspect.getdoc(thing) or "").partition("\n\n")[0])
+
+
+def summaries(things: Iterable[object]) -> str:
+    """The first paragraphs of several docstrings, each once."""
+    return " ".join(dict.fromkeys(map(summary, things)))
 
 
 def message(template: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.limits import Rate
 from gateway.picpik.actions import ACTIONS, Action
 from gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
 from gateway.picpik.openapi import describe
@@ -13,8 +12,9 @@ from gateway.picpik.reading import IGNORED
 from gateway.settings import GatewaySettings
 from jobs import errors as jobs
 from manual.advice import PICPIK_ADVICE
-from manual.errors import kinds, leaves
-from manual.markdown import code, message, one_line, summary, table
+from manual.errors import leaves
+from manual.markdown import code, message, one_line, summaries, summary, table
+from manual.rates import COUNTED
 from signing import BodyRejected
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
@@ -25,7 +25,6 @@ _NOT_FOUND: Final = (
     "Task […] not found",
     "No task of the account has the id, or its results have expired.",
 )
-_COUNTED: Final = {Rate.SUBMIT: "as a request with pictures", Rate.POLL: "as any other request"}
 
 
 def actions() -> str:
@@ -52,19 +51,16 @@ def errors() -> str:
 
 def task_errors() -> str:
     """What a task can end with, or a picture of it."""
-    grouped: dict[TaskRow, list[type[Exception]]] = {}
-    for kind in kinds(jobs.CutoutError):
-        if TASK_ROWS[kind.kind] != TASK_ROWS[jobs.CutoutError.kind]:
+    plain = TASK_ROWS[jobs.CutoutError.kind]
+    grouped: dict[TaskRow, list[type[Exception]]] = {plain: [jobs.ProcessingFailed]}
+    for kind in leaves(ROWS):
+        if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
-    grouped[TASK_ROWS[jobs.ProcessingFailed.kind]] = [jobs.ProcessingFailed]
     rows = [
-        _NOT_FOUND,
-        *(
-            (str(row.error_code), row.message, " ".join(dict.fromkeys(map(summary, leaves(grouped[row])))))
-            for row in sorted(grouped, key=lambda row: row.error_code)
-        ),
+        (str(row.error_code), row.message, summaries(grouped[row]))
+        for row in sorted(grouped, key=lambda row: row.error_code)
     ]
-    return table(("ErrorCode", "ErrorMessage", "When"), rows)
+    return table(("ErrorCode", "ErrorMessage", "When"), [_NOT_FOUND, *rows])
 
 
 def _is_a_detail(kind: type[Exception]) -> bool:
@@ -75,12 +71,12 @@ def _is_a_detail(kind: type[Exception]) -> bool:
 def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
     if ROWS[errors_of_row[0]] == fault:
         return "The server made a mistake; its log says which, under the `request_uuid`."
-    return " ".join(dict.fromkeys(map(summary, errors_of_row)))
+    return summaries(errors_of_row)
 
 
 def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {name}"
-    yield f"{summary(action.handle)} Counted {_COUNTED[action.rate]}."
+    yield f"{summary(action.handle)} {COUNTED[action.rate]}"
     yield _fields(schemas[f"{name}Request"], _ENVELOPE | IGNORED) or "No fields of its own."
     answer = schemas[f"{name}Answer"]
     yield _answer_fields(answer, _ENVELOPE) or "The answer has no members of its own."

@@ -9,7 +9,6 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.limits import Rate
 from gateway.runware import requests
 from gateway.runware.errors import ROWS, TASK_ROWS, Row, row_for
 from gateway.runware.fields import WRONG
@@ -18,8 +17,9 @@ from gateway.runware.specs import DEFAULTS
 from gateway.runware.tasks import ACTIONS
 from jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
-from manual.errors import kinds, leaves
-from manual.markdown import code, message, one_line, summary, table
+from manual.errors import leaves
+from manual.markdown import code, message, one_line, summaries, summary, table
+from manual.rates import COUNTED
 
 FORMS: Final[dict[str, type[requests.Fields]]] = {
     OLD_REMOVAL: requests.Removal,
@@ -34,7 +34,6 @@ FORMS: Final[dict[str, type[requests.Fields]]] = {
 
 _REFUSAL: Final = re.compile(r"^must be (one of )?|^is not usable: a URL is ")
 """How the server's sentences on wrong values begin."""
-_COUNTED: Final = {Rate.SUBMIT: "as a request with pictures", Rate.POLL: "as any other request"}
 
 
 def removal() -> str:
@@ -55,7 +54,7 @@ def companions() -> str:
         form = FORMS[name]
         if form is requests.Removal:
             continue
-        blocks += [f"### {name}", f"{summary(action.handle)} Counted {_COUNTED[action.rate]}."]
+        blocks += [f"### {name}", f"{summary(action.handle)} {COUNTED[action.rate]}"]
         blocks.append(_fields(form, form.model_fields) if form.model_fields else "No fields of its own.")
     return "\n\n".join(blocks)
 
@@ -77,11 +76,11 @@ def task_errors() -> str:
     """What an accepted task can end with."""
     plain = TASK_ROWS[jobs.CutoutError.kind]
     grouped: dict[Row, list[type[Exception]]] = {plain: [jobs.ProcessingFailed]}
-    for kind in leaves(kinds(jobs.CutoutError)):
-        if TASK_ROWS[kind.kind] != plain:
+    for kind in leaves(ROWS):
+        if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
     rows = [
-        (code(row.code), message(row.message), " ".join(dict.fromkeys(map(summary, grouped[row]))))
+        (code(row.code), message(row.message), summaries(grouped[row]))
         for row in sorted(grouped, key=lambda row: row.code)
     ]
     return table(("code", "message", "When"), rows)
@@ -90,7 +89,7 @@ def task_errors() -> str:
 def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
     if ROWS[errors_of_row[0]] == fault:
         return "The server made a mistake; its log says which."
-    return " ".join(dict.fromkeys(map(summary, errors_of_row)))
+    return summaries(errors_of_row)
 
 
 def _shown(row: Row) -> str:
@@ -98,26 +97,18 @@ def _shown(row: Row) -> str:
 
 
 def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:
+    described = {field.alias or name: field for name, field in form.model_fields.items() if name in names}
     rows = [
-        (code(_alias(name, field)), _values(form, _alias(name, field)), _default(name, field), _text(field))
-        for name, field in form.model_fields.items()
-        if name in names
+        (code(name), _values(form, name), _default(name, field), one_line(field.description))
+        for name, field in described.items()
     ]
     return table(("Field", "Value", "Default", "What it says"), rows)
-
-
-def _alias(name: str, field: FieldInfo) -> str:
-    return field.alias or name
-
-
-def _text(field: FieldInfo) -> str:
-    return one_line(field.description)
 
 
 def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    default = DEFAULTS.get(_alias(name, field), field.default)
+    default = DEFAULTS.get(name, field.default)
     if default is None:
         return "–"
     if isinstance(default, tuple):

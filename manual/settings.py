@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pydantic import SecretStr
@@ -36,7 +37,7 @@ def settings_table(group: str) -> str:
     names = list(GROUPS)
     before = {name for other in names[: names.index(group)] for name in _declared(GROUPS[other])}
     rows = [
-        (code(variable(name)), _default(name, FIELDS[name]), one_line(FIELDS[name].description))
+        (code(variable(name)), _default(name, FIELDS[name]), _linked(one_line(FIELDS[name].description)))
         for name in _declared(GROUPS[group])
         if name not in before
     ]
@@ -46,6 +47,11 @@ def settings_table(group: str) -> str:
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"KEYCUT_{name.upper()}"
+
+
+def _linked(text: str) -> str:
+    """A text of the program, which names pages from the repository's root, as it stands on a page beside them."""
+    return re.sub(r"`docs/([\w-]+\.md)`", r"[\1](\1)", text)
 
 
 def _declared(kind: type[BaseSettings]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -128,6 +129,16 @@ def test_files_that_are_named_exist(page: str) -> None:
     folders = "benchmarks|docs|examples|gateway|jobs|keycut|manual|signing|tests|worker"
     named = re.findall(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`", PAGES[page])
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_what_the_doctor_is_said_to_say_it_says() -> None:
+    _, _, rest = PAGES["troubleshooting.md"].partition("| `keycut doctor` says |")
+    table, _, _ = rest.partition("\n\n")
+    named = [name.removeprefix("worker ") for name in re.findall(r"^\| `([\w ]+)`", table, re.MULTILINE)]
+    sources = [ast.parse((ROOT / path).read_text()) for path in ("keycut/doctor.py", "worker/doctor.py")]
+    texts = {node.value for source in sources for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    assert len(named) > 5
+    assert set(named) <= texts
 
 
 def test_every_setting_says_what_it_does() -> None:

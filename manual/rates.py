@@ -1,0 +1,12 @@
+"""What a call counts as, in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.limits import Rate
+
+COUNTED: Final = {
+    Rate.SUBMIT: "Counted as a request with pictures.",
+    Rate.POLL: "Counted as any other request.",
+}
