@@ -131,6 +131,12 @@ def test_files_that_are_named_exist(page: str) -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_links_lead_to_files(path: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
 def test_what_the_doctor_is_said_to_say_it_says() -> None:
     _, _, rest = PAGES["troubleshooting.md"].partition("| `keycut doctor` says |")
     table, _, _ = rest.partition("\n\n")
