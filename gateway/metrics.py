@@ -21,6 +21,7 @@ from jobs import metric_names as names
 from jobs import metrics
 from jobs.errors import LedgerUnavailable
 from jobs.presence import Presence
+from jobs.spec import Lane
 from jobs.store import LedgerStore
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class LedgerCollector(Collector):
         figures = self.store.figures()
         alive = Counter(worker.lane for worker in self.presence.alive())
         # A lane that a worker serves is there before its first item: what scales workers would miss it.
-        none: dict[str, float] = dict.fromkeys(alive, 0)
+        none: dict[Lane, float] = dict.fromkeys(alive, 0)
         waiting = none | {lane.lane: lane.waiting for lane in figures.lanes}
         oldest = none | {lane.lane: lane.oldest_seconds for lane in figures.lanes}
         yield _by_lane(names.ITEMS_WAITING, waiting)

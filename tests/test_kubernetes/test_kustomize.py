@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_kubernetes.installation import NAMES, Installation
+from tests.test_kubernetes.installation import ELSEWHERE, NAMES, ROOT, Installation
 from tests.test_kubernetes.kustomize import Object, Unsupported, build, identity
 
 HASH = re.compile(r"\b(keycut-(?:settings|secrets))-[a-z0-9]{10}\b")
@@ -30,6 +30,20 @@ def test_the_real_one_builds_the_same(
     assert done.returncode == 0, done.stderr
     assert len(set(HASH.findall(done.stdout))) == 2
     assert by_name(yaml.safe_load_all(HASH.sub(r"\1", done.stdout))) == by_name(installations[name].objects)
+
+
+def test_every_folder_is_built_here_and_on_the_page() -> None:
+    deploy, page = ROOT / "deploy" / "kubernetes", (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    folders = {file.parent.relative_to(deploy) for file in deploy.rglob("kustomization.yaml")}
+    assert {f"`{folder}`" for folder in folders} <= set(re.findall(r"`[^`\n]+`", page))
+    assert {folder.name for folder in folders if folder.parts[0] == "overlays"} | {"elsewhere"} == set(NAMES)
+    files = [
+        *(str(row) for row in ELSEWHERE["components"]),
+        *(f.read_text() for f in deploy.rglob("overlays/*/*.yaml")),
+    ]
+    for folder in folders:
+        if folder.parts[0] == "components":
+            assert any(f"../../{folder}" in text for text in files), folder
 
 
 @pytest.mark.parametrize(

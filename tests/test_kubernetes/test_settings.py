@@ -28,7 +28,7 @@ MARGIN_SECONDS = 5
 
 def mount_as_the_kubelet_does(names: list[str], folder: Path) -> None:
     """Secrets as links over a link to a folder with a date in its name."""
-    (folder / "..2026_11_20").mkdir()
+    (folder / "..2026_11_20").mkdir(parents=True)
     (folder / "..data").symlink_to("..2026_11_20")
     for name in names:
         (folder / "..2026_11_20" / name).write_text(f"{SECRETS[name]}\n", encoding="ascii")
@@ -38,14 +38,15 @@ def mount_as_the_kubelet_does(names: list[str], folder: Path) -> None:
 def settings_of(
     installation: Installation, part: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    """What a part's process reads, from its environment and its secrets."""
+    """What a part's process reads, from its environment and its secrets, which are put into a new folder."""
     for name in [name for name in os.environ if name.startswith("KEYCUT_")]:
         monkeypatch.delenv(name)
     environment = installation.environment(part)
     (mount,) = (mount for mount in installation.container(part)["volumeMounts"] if mount["name"] == "secrets")
     assert environment[SECRETS_DIR_VARIABLE] == mount["mountPath"]
-    mount_as_the_kubelet_does(list(installation.one("Secret", "keycut-secrets")["data"]), folder)
-    for name, value in (environment | {SECRETS_DIR_VARIABLE: str(folder)}).items():
+    secrets_dir = folder / f"{part}-secrets"
+    mount_as_the_kubelet_does(list(installation.one("Secret", "keycut-secrets")["data"]), secrets_dir)
+    for name, value in (environment | {SECRETS_DIR_VARIABLE: str(secrets_dir)}).items():
         monkeypatch.setenv(name, value)
     return load_settings(KINDS[part]).model_dump()
 
@@ -83,9 +84,7 @@ def test_ports_are_those_of_the_settings(
         ("courier", "courier_metrics_port"),
         ("worker", "worker_metrics_port"),
     ):
-        folder = tmp_path / part
-        folder.mkdir()
-        settings = settings_of(installation, part, folder, monkeypatch)
+        settings = settings_of(installation, part, tmp_path, monkeypatch)
         assert settings["metrics_host"] == "0.0.0.0"
         assert settings[field] == installation.port(part, "metrics")
         annotations = installation.workloads()[part]["spec"]["template"]["metadata"]["annotations"]
@@ -107,9 +106,7 @@ def test_whoever_stops_has_the_time_that_it_may_take(
         ("courier", "courier_stop_seconds"),
         ("worker", "stop_grace_seconds"),
     ):
-        folder = tmp_path / part
-        folder.mkdir()
-        stop_seconds = settings_of(installation, part, folder, monkeypatch)[field]
+        stop_seconds = settings_of(installation, part, tmp_path, monkeypatch)[field]
         before = installation.container(part).get("lifecycle", {}).get("preStop", {}).get("sleep", {})
         assert grace_seconds(installation, part) > before.get("seconds", 0) + stop_seconds + MARGIN_SECONDS, part
     assert installation.container("gateway")["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
@@ -123,12 +120,10 @@ def patience_seconds(installation: Installation, part: str, probe: str) -> int:
 def test_probes_are_patient_enough(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "worker").mkdir()
-    gateway = settings_of(installation, "gateway", tmp_path / "gateway", monkeypatch)
+    gateway = settings_of(installation, "gateway", tmp_path, monkeypatch)
     # Calls that wait for results may hold every thread that could answer.
     assert patience_seconds(installation, "gateway", "livenessProbe") > gateway["runware_sync_seconds"] + 30
-    worker = settings_of(installation, "worker", tmp_path / "worker", monkeypatch)
+    worker = settings_of(installation, "worker", tmp_path, monkeypatch)
     assert patience_seconds(installation, "worker", "startupProbe") > worker["start_timeout_seconds"] + 60
     for part in PARTS:
         # What would restart a part asks the part alone: Redis being away is no reason.
