@@ -14,7 +14,7 @@ from gateway.courier.settings import CourierSettings
 from gateway.settings import GatewaySettings
 from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings, load_settings
 from tests.stack import LiveStack
-from tests.test_kubernetes.installation import PARTS, SECRETS, Installation
+from tests.test_kubernetes.installation import PARTS, SECRETS, Installation, fields_of
 from worker.settings import WorkerSettings
 
 KINDS: dict[str, type[BaseSettings]] = {
@@ -128,6 +128,10 @@ def test_probes_are_patient_enough(
     for part in PARTS:
         # What would restart a part asks the part alone: Redis being away is no reason.
         assert "httpGet" in installation.container(part)["livenessProbe"]
+        probes = [
+            installation.container(part).get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness")
+        ]
+        assert set(fields_of(probes, "path")) <= {"/healthz", "/metrics"}, "/readyz asks what all of them share"
         # A command starts a Python, which takes a processor for most of a second.
         assert "exec" not in installation.container(part).get("readinessProbe", {})
 
