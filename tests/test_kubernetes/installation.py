@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.composed import compose_file
 from tests.test_kubernetes.kustomize import Object, build, identity, pod_spec
 
 ROOT = Path(__file__).parent.parent.parent
@@ -107,6 +108,12 @@ def fields_of(thing: object, name: str) -> Iterator[Any]:
     elif isinstance(thing, list):
         for value in thing:
             yield from fields_of(value, name)
+
+
+def composed_services() -> dict[str, Object]:
+    """The services of docker-compose.yml."""
+    services: dict[str, Object] = compose_file()["services"]
+    return services
 
 
 def copy_with_secrets(folder: Path) -> Path:

@@ -10,10 +10,11 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from tests.composed import ROOT, compose_file
 from tests.test_kubernetes.installation import (
     PARTS,
+    ROOT,
     Installation,
+    composed_services,
     fields_of,
     labels_of,
     selects,
@@ -75,7 +76,7 @@ def test_images_are_those_of_the_dockerfile_at_this_version(installation: Instal
 
 
 def test_commands_are_those_of_the_compose_file(installation: Installation) -> None:
-    services = compose_file()["services"]
+    services = composed_services()
     for part in PARTS:
         assert installation.container(part)["command"] == services[part]["command"]
     for part in ("courier", "worker"):
@@ -87,7 +88,7 @@ def test_commands_are_those_of_the_compose_file(installation: Installation) -> N
 def test_redis_is_the_compose_files_and_refuses_before_its_memory_ends(
     name: str, installations: dict[str, Installation]
 ) -> None:
-    composed, container = compose_file()["services"]["redis"], installations[name].container("redis")
+    composed, container = composed_services()["redis"], installations[name].container("redis")
     here, there = options_of(container["command"]), options_of(composed["command"])
     most = here.pop("--maxmemory")
     there.pop("--maxmemory", None)
