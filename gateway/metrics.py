@@ -21,6 +21,7 @@ from jobs import metric_names as names
 from jobs import metrics
 from jobs.errors import LedgerUnavailable
 from jobs.presence import Presence
+from jobs.spec import Lane
 from jobs.store import LedgerStore
 
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ class LedgerCollector(Collector):
     def _figures(self) -> Iterator[Metric]:
         figures = self.store.figures()
         alive = Counter(worker.lane for worker in self.presence.alive())
-        lanes = {lane.lane: lane for lane in figures.lanes}
-        yield _by_lane(names.ITEMS_WAITING, {name: lane.waiting for name, lane in lanes.items()})
-        yield _by_lane(names.OLDEST_WAITING_SECONDS, {name: lane.oldest_seconds for name, lane in lanes.items()})
-        yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in lanes.keys() | alive.keys()})
+        # A lane that a worker serves is there before its first item: what scales workers would miss it.
+        none: dict[Lane, float] = dict.fromkeys(alive, 0)
+        waiting = none | {lane.lane: lane.waiting for lane in figures.lanes}
+        oldest = none | {lane.lane: lane.oldest_seconds for lane in figures.lanes}
+        yield _by_lane(names.ITEMS_WAITING, waiting)
+        yield _by_lane(names.OLDEST_WAITING_SECONDS, oldest)
+        yield _by_lane(names.WORKERS_ALIVE, {name: alive[name] for name in waiting})
         yield _gauge(names.ITEMS_RUNNING, figures.running)
         yield _gauge(names.ERRANDS_DUE, self.store.errands_due())
         yield CounterMetricFamily(names.CREDITS_BOOKED.name, names.CREDITS_BOOKED.help, value=figures.booked)

@@ -46,6 +46,14 @@ def _answers(*command: str) -> bool:
     return found and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def _has_kustomize() -> bool:
+    """Whether there is a kubectl that is not too old to name the kustomize in it."""
+    if shutil.which("kubectl") is None:
+        return False
+    command = ["kubectl", "version", "--client", "--output", "json"]
+    return "kustomizeVersion" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def _has_buildah() -> bool:
     return os.geteuid() == 0 and all(shutil.which(name) for name in ("buildah", "debootstrap"))
 
@@ -68,6 +76,7 @@ THINGS: Final = {
     ),
     "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc", tests=2),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm"), tests=3),
+    "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize, tests=4),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=1),
 }
 

@@ -71,16 +71,20 @@ class TestRequests:
         assert memory_gateway.app.test_client().get("/metrics").status_code == 404
 
 
+def announce(gateway: Harness, owner: str) -> None:
+    worker = WorkerPresence(
+        owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", numbers="fp32", threads=1
+    )
+    gateway.presence.announce(worker, ttl_seconds=60)
+
+
 class TestLedger:
     def test_what_it_holds(self, gateway: Harness) -> None:
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.claim()
         for owner in ("w-1", "w-2"):
-            worker = WorkerPresence(
-                owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", numbers="fp32", threads=1
-            )
-            gateway.presence.announce(worker, ttl_seconds=60)
+            announce(gateway, owner)
         shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
         assert shown.value(names.LEDGER_UP) == 1
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 1
@@ -89,6 +93,12 @@ class TestLedger:
         assert shown.value(names.WORKERS_ALIVE, lane=gateway.lane) == 2
         assert shown.value(names.ERRANDS_DUE) == 0
         assert shown.value(names.CREDITS_BOOKED) == 1
+
+    def test_a_lane_with_a_worker_is_there_before_its_first_item(self, gateway: Harness) -> None:
+        announce(gateway, "w-1")
+        shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
+        assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 0
+        assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0
 
     def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
         class Away(MemoryLedger):

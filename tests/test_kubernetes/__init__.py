@@ -1,0 +1,1 @@
+"""deploy/kubernetes: what it is made into, and whether that fits the service."""

@@ -1,0 +1,27 @@
+"""Every overlay, built once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_kubernetes.installation import NAMES, Installation, build_all, copy_with_secrets
+
+
+@pytest.fixture(scope="session")
+def kustomizations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of deploy/kubernetes that can be built."""
+    return copy_with_secrets(tmp_path_factory.mktemp("deploy"))
+
+
+@pytest.fixture(scope="session")
+def installations(kustomizations: Path) -> dict[str, Installation]:
+    """What the overlays are made into."""
+    return build_all(kustomizations)
+
+
+@pytest.fixture(params=NAMES)
+def installation(request: pytest.FixtureRequest, installations: dict[str, Installation]) -> Installation:
+    """Each of them."""
+    return installations[request.param]

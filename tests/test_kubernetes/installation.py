@@ -1,0 +1,135 @@
+"""A built kustomization, and questions about it."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.composed import compose_file
+from tests.test_kubernetes.kustomize import Object, build, identity, pod_spec
+
+ROOT = Path(__file__).parent.parent.parent
+NAMES = ("small", "production", "production-gpu", "elsewhere")
+PARTS = ("gateway", "courier", "worker")
+SECRETS = {
+    "keycut_master_key": base64.b64encode(bytes(32)).decode(),
+    "keycut_s3_access_key": "access",
+    "keycut_s3_secret_key": "secret",
+    "keycut_redis_url": "rediss://:password@redis.example.com:6379/0",
+}
+ELSEWHERE = {
+    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+    "kind": "Kustomization",
+    "namespace": "keycut",
+    "resources": ["../../base"],
+    "components": ["../../components/managed-redis", "../../components/s3"],
+    "configMapGenerator": [
+        {"name": "keycut-settings", "behavior": "merge", "literals": ["KEYCUT_S3_BUCKET=keycut-pictures"]}
+    ],
+    "secretGenerator": [{"name": "keycut-secrets", "files": [f"secrets/{name}" for name in SECRETS]}],
+}
+"""An overlay that an operator may write: nothing that keeps data is in the cluster."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """All objects of one overlay."""
+
+    name: str
+    objects: list[Object]
+
+    def of_kind(self, *kinds: str) -> list[Object]:
+        """Those of some kinds."""
+        return [thing for thing in self.objects if thing["kind"] in kinds]
+
+    def one(self, kind: str, name: str) -> Object:
+        """A single one."""
+        (found,) = (thing for thing in self.objects if identity(thing) == (kind, name))
+        return found
+
+    def workloads(self) -> dict[str, Object]:
+        """What makes pods, by name."""
+        return {thing["metadata"]["name"]: thing for thing in self.objects if pod_spec(thing)}
+
+    def container(self, part: str) -> Object:
+        """A workload's only container."""
+        spec = pod_spec(self.workloads()[part])
+        assert spec is not None
+        (container,) = spec["containers"]
+        return dict(container)
+
+    def environment(self, part: str) -> dict[str, str]:
+        """What a container's process finds in its environment."""
+        container = self.container(part)
+        (source,) = container["envFrom"]
+        settings: dict[str, str] = self.one("ConfigMap", source["configMapRef"]["name"])["data"]
+        return settings | {row["name"]: row["value"] for row in container.get("env", [])}
+
+    def port(self, part: str, name: str) -> int:
+        """A container's port by its name."""
+        (port,) = (row["containerPort"] for row in self.container(part)["ports"] if row["name"] == name)
+        return int(port)
+
+    def scaled_by(self, part: str) -> list[Object]:
+        """What sets the number of a deployment's pods."""
+        scalers = self.of_kind("HorizontalPodAutoscaler", "ScaledObject")
+        return [scaler for scaler in scalers if scaler["spec"]["scaleTargetRef"]["name"] == part]
+
+
+def labels_of(workload: Object) -> dict[str, str]:
+    """The labels of its pods."""
+    labels: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    return labels
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether a label selector selects."""
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    for expression in selector.get("matchExpressions", []):
+        assert expression["operator"] == "In"
+        if labels.get(expression["key"]) not in expression["values"]:
+            return False
+    return all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items())
+
+
+def fields_of(thing: object, name: str) -> Iterator[Any]:
+    """The values of every field of a name, at any depth."""
+    if isinstance(thing, dict):
+        for key, value in thing.items():
+            if key == name:
+                yield value
+            yield from fields_of(value, name)
+    elif isinstance(thing, list):
+        for value in thing:
+            yield from fields_of(value, name)
+
+
+def composed_services() -> dict[str, Object]:
+    """The services of docker-compose.yml."""
+    services: dict[str, Object] = compose_file()["services"]
+    return services
+
+
+def copy_with_secrets(folder: Path) -> Path:
+    """deploy/kubernetes with the files that are never committed, and one more overlay."""
+    copied = folder / "kubernetes"
+    shutil.copytree(ROOT / "deploy" / "kubernetes", copied, ignore=shutil.ignore_patterns("secrets"))
+    (copied / "overlays" / "elsewhere").mkdir()
+    elsewhere = copied / "overlays" / "elsewhere" / "kustomization.yaml"
+    elsewhere.write_text(yaml.safe_dump(ELSEWHERE), encoding="utf-8")
+    for overlay in (copied / "overlays").iterdir():
+        (overlay / "secrets").mkdir()
+        for name, text in SECRETS.items():
+            (overlay / "secrets" / name).write_text(f"{text}\n", encoding="ascii")
+    return copied
+
+
+def build_all(copied: Path) -> dict[str, Installation]:
+    """Every overlay, built."""
+    return {name: Installation(name, build(copied / "overlays" / name)) for name in NAMES}

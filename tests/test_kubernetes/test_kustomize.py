@@ -1,0 +1,68 @@
+"""What the tests build is what kustomize builds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_kubernetes.installation import ELSEWHERE, NAMES, ROOT, Installation
+from tests.test_kubernetes.kustomize import Object, Unsupported, build, identity
+
+HASH = re.compile(r"\b(keycut-(?:settings|secrets))-[a-z0-9]{10}\b")
+
+
+def by_name(objects: Iterable[Object]) -> dict[tuple[str, str], Object]:
+    return {identity(thing): thing for thing in objects}
+
+
+@pytest.mark.needs("kubectl")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_real_one_builds_the_same(
+    name: str, kustomizations: Path, installations: dict[str, Installation]
+) -> None:
+    command = ["kubectl", "kustomize", str(kustomizations / "overlays" / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(set(HASH.findall(done.stdout))) == 2
+    assert by_name(yaml.safe_load_all(HASH.sub(r"\1", done.stdout))) == by_name(installations[name].objects)
+
+
+def test_every_folder_is_built_here_and_on_the_page() -> None:
+    deploy, page = ROOT / "deploy" / "kubernetes", (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    folders = {file.parent.relative_to(deploy) for file in deploy.rglob("kustomization.yaml")}
+    assert {f"`{folder}`" for folder in folders} <= set(re.findall(r"`[^`\n]+`", page))
+    assert {folder.name for folder in folders if folder.parts[0] == "overlays"} | {"elsewhere"} == set(NAMES)
+    overlays = [file.read_text(encoding="utf-8") for file in deploy.glob("overlays/*/kustomization.yaml")]
+    used = " ".join([*overlays, yaml.safe_dump(ELSEWHERE)]).split()
+    assert {f"../../{folder}" for folder in folders if folder.parts[0] == "components"} <= set(used)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"commonLabels": {"a": "b"}},
+        {"resources": ["thing.yaml", "thing.yaml"]},
+        {"configMapGenerator": [{"name": "a", "files": ["thing.yaml"]}]},
+        {"secretGenerator": [{"name": "a", "files": ["thing.yaml"], "type": "kubernetes.io/tls"}]},
+        {"patches": [{"path": "patch.yaml", "target": {"kind": "Deployment"}}]},
+        {"patches": [{"path": "patch.yaml", "target": {"kind": "ConfigMap"}}]},
+        {"images": [{"name": "nowhere", "newTag": "1"}]},
+    ],
+    ids=lambda wrong: str(next(iter(wrong))),
+)
+def test_what_is_not_understood_is_an_error(wrong: Object, tmp_path: Path) -> None:
+    files: dict[str, object] = {
+        "kustomization.yaml": {"apiVersion": "v1beta1", "kind": "Kustomization", "resources": ["thing.yaml"]}
+        | wrong,
+        "thing.yaml": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "thing"}, "data": {"a": "1"}},
+        "patch.yaml": [{"op": "replace", "path": "/data/b", "value": "2"}],
+    }
+    for name, value in files.items():
+        (tmp_path / name).write_text(yaml.safe_dump(value), encoding="utf-8")
+    with pytest.raises(Unsupported):
+        build(tmp_path)

@@ -1,0 +1,143 @@
+"""Who may talk to whom, worked out from the policies as Kubernetes does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from gateway.courier.addresses import why_not_public
+from gateway.courier.settings import CourierSettings
+from tests.test_kubernetes.installation import PARTS, Installation, fields_of, labels_of, selects
+from tests.test_kubernetes.kustomize import Object
+
+PRIVATE = (
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "127.0.0.1",
+    "169.254.169.254",
+    "168.63.129.16",
+    "fd00::1",
+    "fe80::1",
+    "::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b:1::1",
+)
+PUBLIC = ("1.1.1.1", "2606:4700::1111")
+
+
+def rules(installation: Installation, part: str, direction: str) -> Iterator[Object]:
+    """The rules of one direction that hold for a part's pods."""
+    labels = labels_of(installation.workloads()[part])
+    for policy in installation.of_kind("NetworkPolicy"):
+        if selects(policy["spec"]["podSelector"], labels):
+            yield from policy["spec"].get(direction.lower(), [])
+
+
+def holds_port(rule: Object, part: str, port: int, installation: Installation) -> bool:
+    ports = [row["port"] for row in rule["ports"] if row["protocol"] == "TCP"]
+    return port in [installation.port(part, row) if isinstance(row, str) else row for row in ports]
+
+
+def may_call(installation: Installation, part: str, address: str, port: int) -> bool:
+    """Whether a part's pods may connect to an address outside of the cluster."""
+    asked = ip_address(address)
+    return any(
+        asked in ip_network(peer["ipBlock"]["cidr"])
+        and not any(asked in ip_network(block) for block in peer["ipBlock"].get("except", []))
+        for rule in rules(installation, part, "Egress")
+        if holds_port(rule, part, port, installation)
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    )
+
+
+def may_reach(installation: Installation, source: str, target: str, port: int) -> bool:
+    """Whether a part's pods may connect to another's: both sides must allow it."""
+    labels = {name: labels_of(workload) for name, workload in installation.workloads().items()}
+
+    def allowed(part: str, direction: str, side: str, other: str) -> bool:
+        return any(
+            holds_port(rule, target, port, installation)
+            and any(
+                peer.keys() == {"podSelector"} and selects(peer["podSelector"], labels[other])
+                for peer in rule[side]
+            )
+            for rule in rules(installation, part, direction)
+        )
+
+    return allowed(source, "Egress", "to", target) and allowed(target, "Ingress", "from", source)
+
+
+def namespaces_that_reach(installation: Installation, part: str, port: int) -> set[str]:
+    """The other namespaces from which a part's port can be reached."""
+    return {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for rule in rules(installation, part, "Ingress")
+        if holds_port(rule, part, port, installation)
+        for peer in rule["from"]
+        if "namespaceSelector" in peer
+    }
+
+
+def test_what_no_policy_names_is_refused(installation: Installation) -> None:
+    refusal = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert refusal in [policy["spec"] for policy in installation.of_kind("NetworkPolicy")]
+
+
+def test_redis_is_reached_by_all_parts_and_reaches_nobody(installation: Installation) -> None:
+    if "redis" not in installation.workloads():
+        assert all(may_call(installation, part, "10.1.2.3", 6379) for part in PARTS)
+        return
+    for part in PARTS:
+        assert may_reach(installation, part, "redis", 6379)
+        assert not may_reach(installation, "redis", part, installation.port(part, "metrics"))
+    assert not any(may_call(installation, "redis", address, 443) for address in PUBLIC)
+    assert not namespaces_that_reach(installation, "redis", 6379)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_the_courier_alone_calls_the_internet_at_its_ports(installation: Installation, address: str) -> None:
+    ports = CourierSettings.model_fields["courier_ports"].default
+    assert all(may_call(installation, "courier", address, port) for port in ports)
+    assert not may_call(installation, "courier", address, 22)
+    uses_s3 = installation.environment("worker").get("KEYCUT_BLOB_STORE") == "s3"
+    for part in ("gateway", "worker"):
+        assert [port for port in ports if may_call(installation, part, address, port)] == (
+            [443] if uses_s3 else []
+        )
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_nobody_calls_a_private_address(installation: Installation, address: str) -> None:
+    assert why_not_public(ip_address(address)) is not None
+    for part in PARTS:
+        for port in CourierSettings.model_fields["courier_ports"].default:
+            assert not may_call(installation, part, address, port)
+
+
+def test_what_is_left_out_of_the_internet_is_what_the_courier_refuses(installation: Installation) -> None:
+    for block in (block for blocks in fields_of(installation.objects, "except") for block in blocks):
+        network = ip_network(block)
+        assert why_not_public(network[0]) is not None
+        assert why_not_public(network[-1]) is not None
+
+
+def test_requests_come_by_the_ingress_alone_and_metrics_go_to_who_watches(installation: Installation) -> None:
+    has_ingress, is_scaled = installation.of_kind("Ingress"), installation.of_kind("ScaledObject")
+    assert namespaces_that_reach(installation, "gateway", 8080) == ({"nginx-ingress"} if has_ingress else set())
+    for part in PARTS:
+        scalers = {"keda"} if is_scaled and part == "gateway" else set()
+        assert (
+            namespaces_that_reach(installation, part, installation.port(part, "metrics"))
+            == {"monitoring"} | scalers
+        )
+
+
+def test_every_policy_is_about_some_pods(installation: Installation) -> None:
+    labels = [labels_of(workload) for workload in installation.workloads().values()]
+    for policy in installation.of_kind("NetworkPolicy"):
+        assert any(selects(policy["spec"]["podSelector"], of_pod) for of_pod in labels), policy["metadata"]["name"]

@@ -1,0 +1,176 @@
+"""Each object by itself: its schema, and the house's rules for pods."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from tests.test_kubernetes.installation import (
+    PARTS,
+    ROOT,
+    Installation,
+    composed_services,
+    fields_of,
+    labels_of,
+    selects,
+)
+from tests.test_kubernetes.kustomize import Object, identity, pod_spec
+
+OLDEST = "1.30"
+"""The first Kubernetes in which a pod may sleep before it stops."""
+SECURE = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+def test_objects_keep_to_their_schemas(installation: Installation, version: str) -> None:
+    for thing in installation.objects:
+        if thing["kind"] == "ScaledObject":
+            schema = json.loads((ROOT / "tests/data/scaledobject.schema.json").read_text(encoding="utf-8"))
+            jsonschema.Draft202012Validator(schema).validate(thing)
+        else:
+            kubernetes_validate.validate(thing, version, strict=True)
+
+
+def test_all_lies_in_one_namespace(installation: Installation) -> None:
+    (namespace,) = installation.of_kind("Namespace")
+    namespaces = {thing["metadata"].get("namespace") for thing in installation.objects if thing is not namespace}
+    assert namespaces == {namespace["metadata"]["name"]}
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_pods_may_do_nothing_that_they_need_not(installation: Installation) -> None:
+    for name, workload in installation.workloads().items():
+        spec = pod_spec(workload)
+        assert spec is not None
+        assert spec["automountServiceAccountToken"] is False, name
+        # A Service called `keycut` would set KEYCUT_PORT to an address.
+        assert spec["enableServiceLinks"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert installation.container(name)["securityContext"] == SECURE, name
+
+
+def test_pods_run_as_the_images_user(installation: Installation) -> None:
+    (uid,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    for part in PARTS:
+        context = installation.workloads()[part]["spec"]["template"]["spec"]["securityContext"]
+        assert {context["runAsUser"], context["runAsGroup"], context["fsGroup"]} == {int(uid)}
+
+
+def test_images_are_those_of_the_dockerfile_at_this_version(installation: Installation) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    worker = "worker-gpu" if installation.name.endswith("-gpu") else "worker-cpu"
+    for part, target in (("gateway", "gateway"), ("courier", "gateway"), ("worker", worker)):
+        assert installation.container(part)["image"] == f"keycut/{target}:{version}"
+        assert re.search(rf"^FROM \S+ AS {target}$", dockerfile, re.MULTILINE)
+
+
+def test_commands_are_those_of_the_compose_file(installation: Installation) -> None:
+    services = composed_services()
+    for part in PARTS:
+        assert installation.container(part)["command"] == services[part]["command"]
+    for part in ("courier", "worker"):
+        check = installation.container(part)["startupProbe"]["exec"]["command"]
+        assert check == services[part]["healthcheck"]["test"][1:]
+
+
+@pytest.mark.parametrize("name", ["small", "production"])
+def test_redis_is_the_compose_files_and_refuses_before_its_memory_ends(
+    name: str, installations: dict[str, Installation]
+) -> None:
+    composed, container = composed_services()["redis"], installations[name].container("redis")
+    here, there = options_of(container["command"]), options_of(composed["command"])
+    most = here.pop("--maxmemory")
+    there.pop("--maxmemory", None)
+    assert here == there
+    assert image_series(container["image"]) == image_series(composed["image"])
+    assert megabytes(most) <= 0.6 * megabytes(container["resources"]["limits"]["memory"])
+
+
+def options_of(command: list[str]) -> dict[str, str]:
+    assert command[0] == "valkey-server"
+    return dict(zip(command[1::2], command[2::2], strict=True))
+
+
+def image_series(image: str) -> tuple[str, str]:
+    name, _, tag = image.partition(":")
+    return name, tag.split(".")[0].split("-")[0]
+
+
+def megabytes(amount: str) -> float:
+    number, unit = amount[:-2], amount[-2:]
+    return float(number) * {"mb": 1, "Gi": 1024}[unit]
+
+
+def test_selectors_find_pods(installation: Installation) -> None:
+    workloads = installation.workloads()
+    for name, workload in workloads.items():
+        found = [other for other in workloads.values() if selects(workload["spec"]["selector"], labels_of(other))]
+        assert found == [workload], name
+    for thing in installation.of_kind("Service"):
+        assert len(selected(installation, {"matchLabels": thing["spec"]["selector"]})) == 1, identity(thing)
+    for thing in installation.of_kind("PodDisruptionBudget"):
+        assert selected(installation, thing["spec"]["selector"]) == [thing["metadata"]["name"]]
+    for workload in workloads.values():
+        for spread in fields_of(workload, "topologySpreadConstraints"):
+            assert selects(spread[0]["labelSelector"], labels_of(workload))
+        for affinity in fields_of(workload, "podAffinity"):
+            (rule,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+            assert selected(installation, rule["labelSelector"]) == ["redis"]
+
+
+def selected(installation: Installation, selector: Object) -> list[str]:
+    """The workloads whose pods a selector finds."""
+    return [name for name, workload in installation.workloads().items() if selects(selector, labels_of(workload))]
+
+
+def test_a_node_can_always_be_drained(installation: Installation) -> None:
+    for budget in installation.of_kind("PodDisruptionBudget"):
+        assert budget["spec"].keys() == {"maxUnavailable", "unhealthyPodEvictionPolicy", "selector"}
+    assert {thing["metadata"]["name"] for thing in installation.of_kind("PodDisruptionBudget")} == set(PARTS)
+
+
+def test_what_is_named_is_there(installation: Installation) -> None:
+    claims = {thing["metadata"]["name"] for thing in installation.of_kind("PersistentVolumeClaim")}
+    for name, workload in installation.workloads().items():
+        spec, container = pod_spec(workload), installation.container(name)
+        assert spec is not None
+        templates = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
+        volumes = {volume["name"] for volume in spec.get("volumes", [])} | templates
+        assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
+        assert set(fields_of(spec, "claimName")) <= claims
+        assert set(fields_of(spec, "secretName")) <= {"keycut-secrets"}
+        ports = {port["name"] for port in container["ports"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert set(fields_of(container.get(probe), "port")) <= ports, name
+    for service in installation.of_kind("Service"):
+        (part,) = selected(installation, {"matchLabels": service["spec"]["selector"]})
+        ports = {port["name"] for port in installation.container(part)["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_an_update_of_gateways_takes_none_away(installation: Installation) -> None:
+    update = installation.workloads()["gateway"]["spec"]["strategy"]["rollingUpdate"]
+    assert update == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+@pytest.mark.parametrize("name", ["small", "production-gpu"])
+def test_an_update_needs_no_room_for_a_second_worker(name: str, installations: dict[str, Installation]) -> None:
+    update = installations[name].workloads()["worker"]["spec"]["strategy"]["rollingUpdate"]
+    assert update == {"maxUnavailable": 1, "maxSurge": 0}
+
+
+def test_a_worker_with_a_gpu_asks_for_one(installations: dict[str, Installation]) -> None:
+    installation = installations["production-gpu"]
+    assert installation.container("worker")["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert installation.environment("worker")["KEYCUT_DEVICE"] == "gpu"

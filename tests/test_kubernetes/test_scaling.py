@@ -1,0 +1,112 @@
+"""What sets the number of pods: metrics that exist, read as KEDA reads them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import promql_parser
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobs.metric_names import METRICS, Kind, Part
+from jobs.spec import CutoutSpec, Precision, lane_of
+from tests.scrapes import scrape
+from tests.stack import LiveStack
+from tests.test_kubernetes.installation import Installation
+from tests.test_kubernetes.kustomize import Object
+
+SCALED = ("production", "production-gpu")
+
+
+@pytest.fixture(params=SCALED)
+def scaled(request: pytest.FixtureRequest, installations: dict[str, Installation]) -> Installation:
+    """An overlay with as many pods as there is work."""
+    return installations[request.param]
+
+
+def scaler(installation: Installation) -> Object:
+    spec: Object = installation.one("ScaledObject", "worker")["spec"]
+    return spec
+
+
+def selector(location: str) -> tuple[str, dict[str, str]]:
+    """A metric's name and the labels that it must have; KEDA takes every comparison for equality."""
+    parsed = promql_parser.parse(location)
+    assert isinstance(parsed, promql_parser.VectorSelector)
+    matchers = parsed.matchers.matchers
+    assert all(matcher.op == promql_parser.MatchOp.Equal for matcher in matchers)
+    assert parsed.name is not None
+    return parsed.name, {matcher.name: matcher.value for matcher in matchers}
+
+
+def value_found(page: str, location: str) -> float:
+    """The value that KEDA's scaler `metrics-api` takes from a page in Prometheus's format: the first that fits."""
+    name, labels = selector(location)
+    (family,) = (family for family in text_string_to_metric_families(page) if family.name == name)
+    return next(sample.value for sample in family.samples if labels.items() <= sample.labels.items())
+
+
+def test_a_deployment_has_one_master(installation: Installation) -> None:
+    for name, workload in installation.workloads().items():
+        scalers = installation.scaled_by(name)
+        assert len(scalers) <= 1, name
+        # Set in both places, each apply would put the number back.
+        assert not (scalers and "replicas" in workload["spec"]), name
+    for thing in installation.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
+        target = thing["spec"]["scaleTargetRef"]
+        assert installation.one(target["kind"], target["name"])["apiVersion"] == target["apiVersion"]
+
+
+def test_gateways_and_workers_are_scaled(scaled: Installation) -> None:
+    assert [thing["kind"] for thing in scaled.scaled_by("gateway")] == ["HorizontalPodAutoscaler"]
+    assert [thing["kind"] for thing in scaled.scaled_by("worker")] == ["ScaledObject"]
+    # An HPA by the processors' load is a share of what is asked for.
+    assert "cpu" in scaled.container("gateway")["resources"]["requests"]
+
+
+def test_the_metrics_exist_and_every_gateway_shows_the_same(scaled: Installation) -> None:
+    for trigger in scaler(scaled)["triggers"]:
+        assert trigger["type"] == "metrics-api"
+        assert trigger["metadata"]["format"] == "prometheus"
+        name, labels = selector(trigger["metadata"]["valueLocation"])
+        (metric,) = (metric for metric in METRICS if metric.name == name)
+        assert (metric.kind, metric.parts) == (Kind.GAUGE, (Part.LEDGER,))
+        assert labels.keys() == metric.labels.keys()
+
+
+def test_the_lane_is_the_one_that_workers_serve(scaled: Installation) -> None:
+    environment = scaled.environment("worker")
+    spec = CutoutSpec(model=environment["KEYCUT_MODEL"], precision=Precision(environment["KEYCUT_PRECISION"]))
+    lanes = [selector(trigger["metadata"]["valueLocation"])[1] for trigger in scaler(scaled)["triggers"]]
+    assert lanes == [{"lane": lane_of(spec)}, {}]
+
+
+def test_the_formula_adds_up_the_triggers(scaled: Installation) -> None:
+    modifiers = scaler(scaled)["advanced"]["scalingModifiers"]
+    names = [trigger["name"] for trigger in scaler(scaled)["triggers"]]
+    assert re.split(r" \+ ", modifiers["formula"]) == names
+    assert float(modifiers["target"]) > 0
+    assert all(float(trigger["metadata"]["targetValue"]) > 0 for trigger in scaler(scaled)["triggers"])
+
+
+def test_no_installation_is_scaled_to_nothing(scaled: Installation) -> None:
+    assert scaler(scaled)["minReplicaCount"] >= 1
+    assert "fallback" not in scaler(scaled)
+
+
+def test_the_address_is_that_of_the_gateways_metrics(scaled: Installation) -> None:
+    for trigger in scaler(scaled)["triggers"]:
+        url = urlsplit(trigger["metadata"]["url"])
+        assert url.hostname is not None
+        name, namespace, kind = url.hostname.split(".")
+        service = scaled.one("Service", name)
+        assert (kind, namespace) == ("svc", service["metadata"]["namespace"])
+        assert [port["port"] for port in service["spec"]["ports"]] == [url.port]
+        assert scaled.port("gateway", "metrics") == url.port
+
+
+def test_the_values_are_found_on_a_live_gateways_page(scaled: Installation, stack: LiveStack) -> None:
+    page = scrape(int(stack.settings["KEYCUT_METRICS_PORT"])).text
+    for trigger in scaler(scaled)["triggers"]:
+        assert value_found(page, trigger["metadata"]["valueLocation"]) >= 0
