@@ -25,12 +25,12 @@ START_SECONDS = 120
 STOP_SECONDS = 30
 FOLDERS = ("blobs", "bodies", "caddy", "data", "secrets")
 PROGRAMS = {
-    "python": sys.executable,
-    "valkey-server": str(_binary.get_binary_path()),
-    "caddy": str(Path(sys.executable).parent / "caddy"),
+    "python": [sys.executable],
+    "valkey-server": [str(_binary.get_binary_path())],
+    "caddy": [str(Path(sys.executable).parent / "caddy")],
+    # `wget -q --spider URL`, which this machine need not have
+    "wget": [sys.executable, "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])"],
 }
-WITHOUT_PROGRAM = {"valkey-cli", "wget"}
-"""What the images' health checks call, and this machine need not have."""
 
 
 class ComposedService:
@@ -60,6 +60,7 @@ class ComposedService:
             "/run/secrets": str(folder / "secrets"),
             "/etc/caddy": str(folder / "caddy"),
             "/data": str(folder / "data"),
+            "/config": str(folder / "data"),
             "0.0.0.0": "127.0.0.1",
             "8080": str(self.ports["gateway"]),
             "9101": str(self.ports["9101"]),
@@ -81,44 +82,39 @@ class ComposedService:
         """Put a secret where the file has it mounted, with the end of line that editors and shells leave."""
         (self.folder / "secrets" / name).write_text(f"{text}\n", encoding="utf-8")
 
-    def start(self, service: str, *arguments: str, **environment: str) -> None:
-        """Start one process of a service and wait until its health check passes.
+    def start(self, *services: str) -> None:
+        """Start a process of each service, of one that is named three times three, and wait for their health."""
+        started = [(service, self._start(service)) for service in services]
+        for service, process in started:
+            self._wait_until_healthy(service, process)
 
-        Args:
-            service: its name in the file.
-            arguments: more for its command line.
-            environment: what only this process has.
-        """
-        # Each replica has the port to itself in its container.
-        environment = {"KEYCUT_WORKER_METRICS_PORT": str(free_port())} | environment
+    def _start(self, service: str) -> subprocess.Popen[bytes]:
+        command = self.command(self.services[service]["command"])
+        if service == "redis":
+            command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1"]
+        # Of many workers each has its port to itself only in a container.
+        own = {"KEYCUT_WORKER_METRICS_PORT": str(free_port()), "KEYCUT_HTTP_PORT": str(self.ports["http"])}
         log = self._open.enter_context((self.folder / f"{service}.log").open("ab"))
         process = subprocess.Popen(
-            [*self.command(self.services[service]["command"]), *arguments],
-            env=self.environment(service) | environment,
+            command,
+            env=self.environment(service) | own,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=ROOT,
         )
         self._open.callback(stop, process)
-        self.wait_until_healthy(service, process)
+        return process
 
-    def start_ledger_and_gateway(self) -> None:
-        """Start what all others need."""
-        self.start("redis", "--port", str(self.ports["redis"]), "--bind", "127.0.0.1")
-        self.start("gateway")
-        self.start("courier")
-
-    def wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
-        """Run the service's own health check until it passes; where its program is not here, others wait for it."""
+    def _wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
         check = self.services[service]["healthcheck"]["test"][1:]
-        if check[0] in WITHOUT_PROGRAM:
+        if check[0] == "valkey-cli":  # which the wheel lacks; the others wait for its server anyway
             return
         ends_at = time.monotonic() + START_SECONDS
         while self.run(service, check).returncode != 0:
             assert process.poll() is None, self.log(service)
             assert time.monotonic() < ends_at, self.log(service)
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def log(self, service: str) -> str:
         """What the service's processes have said."""
@@ -157,7 +153,7 @@ class ComposedService:
     def command(self, words: list[str]) -> list[str]:
         """A command of the file as it runs here."""
         program, *rest = words
-        return [PROGRAMS[program], *(self.place(word) for word in rest)]
+        return [*PROGRAMS[program], *(self.place(word) for word in rest)]
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's environment as it is here: nothing of ours but the path to programs and packages."""

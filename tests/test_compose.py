@@ -258,8 +258,10 @@ def test_the_gpu_is_for_those_who_ask_for_it() -> None:
 
 
 def test_a_worker_may_be_started_many_times() -> None:
-    for name in ("worker", "worker-gpu"):
-        assert not {"container_name", "ports"} & set(SERVICES[name])
+    assert not {"container_name", "ports"} & set(SERVICES["worker"])
+    assert project(KEYCUT_WORKERS="4")["services"]["worker"]["deploy"]["replicas"] == "4"
+    # A second session on a card is nobody's wish.
+    assert {SERVICES[name]["deploy"]["replicas"] for name in ("worker-gpu", "worker-gpu-1")} == {1}
 
 
 def test_a_workers_limit_leaves_room_over_the_size_at_which_it_is_replaced() -> None:
