@@ -78,7 +78,8 @@ def _extended(service: Mapped, file: Mapped, environment: Mapping[str, str]) -> 
     if (base := own.pop("extends", None)) is None:
         return own
     source = compose_file(base["file"], environment) if "file" in base else file
-    return _merged(_normalised(source["services"][base["service"]]), _normalised(own))
+    extended: Mapped = _merged(_normalised(source["services"][base["service"]]), _normalised(own))
+    return extended
 
 
 def _normalised(service: Mapped) -> Mapped:
