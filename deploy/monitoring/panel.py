@@ -96,6 +96,7 @@ class Panel:
                 "fillOpacity": 25 if self.stacked else 8,
                 "showPoints": "never",
                 "stacking": {"mode": "normal" if self.stacked else "none"},
+                "thresholdsStyle": {"mode": "off" if self.alarm_at is None else "line"},
             }
         return field
 
