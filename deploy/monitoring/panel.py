@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from string import ascii_uppercase
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -71,23 +72,23 @@ class Panel:
             "description": self.description,
             "datasource": SOURCE,
             "gridPos": {"x": x, "y": y, "w": self.width, "h": self.height},
-            "targets": [self._target(*query) for query in zip("ABCDEF", self.queries.items(), strict=False)],
+            "targets": [
+                self._target(letter, legend, expression)
+                for letter, (legend, expression) in zip(ascii_uppercase, self.queries.items(), strict=False)
+            ],
             "fieldConfig": {"defaults": self._field(), "overrides": []},
             "options": self._options(),
             **({"transformations": _TABLE_OF_LABELS} if self.kind is Kind.TABLE else {}),
         }
 
-    def _target(self, letter: str, query: tuple[str, str]) -> Json:
-        legend, expression = query
+    def _target(self, letter: str, legend: str, expression: str) -> Json:
         target: Json = {"refId": letter, "datasource": SOURCE, "expr": expression, "legendFormat": legend}
         if self.kind is Kind.TABLE:
             target |= {"format": "table", "instant": True}
         return target
 
     def _field(self) -> Json:
-        field: Json = {"unit": self.unit, "thresholds": {"mode": "absolute", "steps": self._steps()}}
-        if self.unit is not Unit.SHARE:
-            field["min"] = 0
+        field: Json = {"unit": self.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": self._steps()}}
         if self.words is not None:
             options = {str(value): {"text": text} for value, text in self.words.items()}
             field["mappings"] = [{"type": "value", "options": options}]
