@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -73,6 +74,7 @@ class Query:
                 yield from _faults_of_matchers(selector, SAMPLES[name])
             elif name not in PROMETHEUS_OWN:
                 yield f"there is no series {name}"
+        yield from _faults_of_values(self.tree)
         for node in _nodes(self.tree):
             yield from _faults_of_grouping(node)
             yield from _faults_of_call(node)
@@ -89,8 +91,9 @@ def _nodes(tree: Expr) -> list[Expr]:
 
 
 def _labels_of(selector: VectorSelector) -> set[str]:
-    metric = SAMPLES.get(selector.name or "")
-    return PROMETHEUS_LABELS | {"le"} | set(metric.labels if metric is not None else ())
+    name = selector.name or ""
+    own = set(SAMPLES[name].labels) if name in SAMPLES else set()
+    return PROMETHEUS_LABELS | own | ({"le"} if name.endswith("_bucket") else set())
 
 
 def _named_labels(node: Expr) -> set[str]:
@@ -121,8 +124,17 @@ def _faults_of_matchers(selector: VectorSelector, metric: Metric) -> Iterator[st
             yield f"{matcher.name} of {metric.name} is never {', '.join(sorted(set(asked) - set(closed)))}"
 
 
+def _faults_of_values(tree: Expr) -> Iterator[str]:
+    """What only ever grows says nothing by its value."""
+    asked = Counter(node.name for node in _nodes(tree) if isinstance(node, VectorSelector))
+    over_time = Counter(node.vector_selector.name for node in _nodes(tree) if isinstance(node, MatrixSelector))
+    for name in asked - over_time:
+        if name in SAMPLES and SAMPLES[name].kind is not Kind.GAUGE:
+            yield f"{name} is not asked for how it grows"
+
+
 def _faults_of_call(node: Expr) -> Iterator[str]:
-    """A counter or histogram is read by how it grows, a gauge by its value, quantiles come from buckets."""
+    """A gauge does not only grow, and quantiles come from buckets."""
     if not isinstance(node, Call):
         return
     for selector in Query(node).selectors():

@@ -25,6 +25,7 @@ from tests.ports import free_port
 from tests.s3_server import Bucket, new_bucket, s3_settings
 from tests.tiny_network import write_tiny_model
 from tests.tls import write_certificates
+from worker.settings import NetworkSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,7 +47,8 @@ def cut_out(
 
 
 def test_the_services_do_a_job_with_three_workers(tmp_path: Path, weights_dir: Path) -> None:
-    placed = {"KEYCUT_THREADS": "1", "KEYCUT_MODELS_DIR": str(weights_dir)}
+    graphs = NetworkSettings().cache_dir
+    placed = {"KEYCUT_THREADS": "1", "KEYCUT_MODELS_DIR": str(weights_dir), "KEYCUT_CACHE_DIR": str(graphs)}
     with ComposedService(tmp_path, project(), **placed) as composed:
         composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
         composed.wait_for_workers(WORKERS)

@@ -72,6 +72,8 @@ def test_an_expression_speaks_of_metrics_labels_and_values_that_there_are(text: 
         ('keycut_items_total{lane="a"}', "keycut_items_total has no label lane"),
         ('keycut_items_total{outcome=~"done|won"}', "outcome of keycut_items_total is never won"),
         ("sum by (lane) (keycut_items_running)", "keycut_items_running has no label lane"),
+        ("sum by (le) (keycut_items_running)", "keycut_items_running has no label le"),
+        ("sum(keycut_pixels_total) > 0", "keycut_pixels_total is not asked for how it grows"),
         ("rate(keycut_items_waiting[5m])", "keycut_items_waiting is a gauge and has no rate"),
         (
             "histogram_quantile(0.5, rate(keycut_item_seconds_sum[5m]))",
