@@ -69,8 +69,8 @@ def test_an_expression_speaks_of_metrics_labels_and_values_that_there_are(text: 
     [
         ("sum(rate(keycut_submits_total[5m]))", "there is no series keycut_submits_total"),
         ("keycut_step_seconds", "there is no series keycut_step_seconds"),
-        ('keycut_items_total{lane="a"}', "keycut_items_total has no label lane"),
-        ('keycut_items_total{outcome=~"done|won"}', "outcome of keycut_items_total is never won"),
+        ('rate(keycut_items_total{lane="a"}[5m])', "keycut_items_total has no label lane"),
+        ('rate(keycut_items_total{outcome=~"done|won"}[5m])', "outcome of keycut_items_total is never won"),
         ("sum by (lane) (keycut_items_running)", "keycut_items_running has no label lane"),
         ("sum by (le) (keycut_items_running)", "keycut_items_running has no label le"),
         ("sum(keycut_pixels_total) > 0", "keycut_pixels_total is not asked for how it grows"),
