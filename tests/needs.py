@@ -64,10 +64,10 @@ def _is_on_the_path(program: str) -> Callable[[], bool]:
 
 THINGS: Final = {
     "gpu": Thing(reason="no NVIDIA GPU answers", is_here=lambda: _answers("nvidia-smi", "-L"), tests=0),
-    "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info"), tests=0),
+    "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info"), tests=1),
     "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah, tests=0),
     "minio": Thing(
-        reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ, tests=0
+        reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ, tests=47
     ),
     "no gpu": Thing(reason="this onnxruntime has CUDA", is_here=lambda: not _has_cuda(), tests=2),
     "bf16": Thing(reason="this processor has no bf16", is_here=lambda: this_processor().has_bf16, tests=1),
@@ -75,6 +75,7 @@ THINGS: Final = {
         reason="a quota of one processor shows nothing on a single one", is_here=lambda: cpus() > 1, tests=16
     ),
     "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc", tests=2),
+    "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool"), tests=2),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm"), tests=3),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize, tests=4),
     "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=1),

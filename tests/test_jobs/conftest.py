@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,8 @@ from jobs.presence import Presence
 from jobs.store import LedgerLimits, LedgerStore
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
-from tests.s3_server import Bucket
+from tests.needs import MINIO_VARIABLE
+from tests.s3_server import Bucket, new_bucket, operators_client, s3_settings
 from tests.test_jobs.build import LIMITS, MakeLedger
 
 
@@ -87,6 +89,13 @@ def s3_blobs(bucket: Bucket) -> BlobStore:
     return open_blob_store(bucket.settings)
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture
+def minio_blobs() -> Iterator[BlobStore]:
+    settings = s3_settings(os.environ[MINIO_VARIABLE])
+    with operators_client(settings) as client, new_bucket(client, settings) as bucket:
+        yield open_blob_store(bucket.settings)
+
+
+@pytest.fixture(params=["memory", "file", "s3", pytest.param("minio", marks=pytest.mark.needs("minio"))])
 def blobs(request: pytest.FixtureRequest) -> BlobStore:
     return cast("BlobStore", request.getfixturevalue(f"{request.param}_blobs"))

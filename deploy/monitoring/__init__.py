@@ -1,0 +1,1 @@
+"""The Grafana dashboard, described in Python and written as Grafana's JSON."""

@@ -1,0 +1,235 @@
+"""docker-compose.yml at work: as processes on this machine, and in containers where an engine is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from keycut import Client
+from tests.compose_model import ROOT, project
+from tests.composed import ComposedService
+from tests.ports import free_port
+from tests.s3_server import Bucket, new_bucket, s3_settings
+from tests.tiny_network import write_tiny_model
+from tests.tls import write_certificates
+from worker.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WORKERS = 3
+PNG = b"\x89PNG"
+COFFEE = ROOT / "examples" / "coffee.jpg"
+
+
+def cut_out(
+    url: str, account: Mapping[str, Any], target: Path, transport: httpx.BaseTransport | None = None
+) -> bytes:
+    """Send the photo and wait for its cut-out."""
+    with Client(url, account["public_key"], account["private_key"], transport=transport) as client:
+        job = client.remove_background(COFFEE)
+        job.wait(timeout_seconds=120)
+        job.save(target)
+    return target.read_bytes()
+
+
+def test_the_services_do_a_job_with_three_workers(tmp_path: Path, weights_dir: Path) -> None:
+    graphs = NetworkSettings().cache_dir
+    placed = {"KEYCUT_THREADS": "1", "KEYCUT_MODELS_DIR": str(weights_dir), "KEYCUT_CACHE_DIR": str(graphs)}
+    with ComposedService(tmp_path, project(), **placed) as composed:
+        composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
+        composed.wait_for_workers(WORKERS)
+        assert cut_out(composed.url, composed.add_account(), tmp_path / "coffee.png").startswith(PNG)
+        for port in ("9101", "9103"):
+            assert httpx.get(f"http://127.0.0.1:{composed.ports[port]}/metrics").status_code == 200
+
+
+@dataclass(frozen=True)
+class Fronted:
+    """The services with a bucket for pictures, and the proxy in front."""
+
+    composed: ComposedService
+    bucket: Bucket
+    url: str
+    trust: ssl.SSLContext
+    account: Mapping[str, Any]
+
+    def ask_with_a_wrong_signature(self, url: str, address: str, **headers: str) -> int:
+        """The RetCode of a request from an address of this machine."""
+        body = {
+            "Action": "ListTasksDetails",
+            "PublicKey": self.account["public_key"],
+            "TaskUIDList": ["d5ari00q5cu0v880200g"],
+            "Signature": "0" * 40,
+        }
+        with httpx.Client(transport=httpx.HTTPTransport(verify=self.trust, local_address=address)) as client:
+            return int(client.post(url, json=body, headers=headers).json()["RetCode"])
+
+
+@pytest.fixture(scope="module")
+def fronted(tmp_path_factory: pytest.TempPathFactory, s3_url: str, s3_client: S3Client) -> Iterator[Fronted]:
+    folder, port = tmp_path_factory.mktemp("composed"), free_port()
+    with new_bucket(s3_client, s3_settings(s3_url)) as bucket:
+        model = project(
+            "deploy/compose/s3.yml",
+            "deploy/compose/certificates.yml",
+            KEYCUT_MODEL="tiny",
+            KEYCUT_S3_BUCKET=bucket.name,
+            KEYCUT_S3_ENDPOINT_URL=str(bucket.settings.s3_endpoint_url),
+            KEYCUT_DOMAIN=f"127.0.0.1:{port}",
+        )
+        (folder / "models").mkdir()
+        write_tiny_model(folder / "models")
+        placed = {"KEYCUT_MODELS_DIR": str(folder / "models"), "KEYCUT_FAILED_SIGNATURES_PER_MINUTE": "2"}
+        with ComposedService(folder, model, KEYCUT_ENGINE="onnxruntime", **placed) as composed:
+            composed.keep_secret("keycut_s3_access_key", bucket.settings.s3_access_key)
+            composed.keep_secret("keycut_s3_secret_key", bucket.settings.s3_secret_key.get_secret_value())
+            authority, certificate, key = write_certificates(folder)
+            certificate.rename(folder / "secrets" / "tls_certificate")
+            key.rename(folder / "secrets" / "tls_key")
+            composed.place_files(ROOT / "deploy" / "compose" / "caddy", "caddy")
+            composed.start("redis", "gateway", "courier", "worker", "tls")
+            composed.wait_for_workers(1)
+            trust = ssl.create_default_context(cafile=str(authority))
+            yield Fronted(composed, bucket, f"https://127.0.0.1:{port}", trust, composed.add_account())
+
+
+def test_a_job_over_https_with_its_pictures_in_a_bucket(fronted: Fronted, tmp_path: Path) -> None:
+    transport = httpx.HTTPTransport(verify=fronted.trust)
+    assert cut_out(fronted.url, fronted.account, tmp_path / "coffee.png", transport).startswith(PNG)
+    assert any("/result-" in name for name in fronted.bucket.names())
+    assert not list((fronted.composed.folder / "blobs").iterdir())
+
+
+def test_result_addresses_are_the_proxys(fronted: Fronted) -> None:
+    keys = fronted.account["public_key"], fronted.account["private_key"]
+    with Client(fronted.url, *keys, transport=httpx.HTTPTransport(verify=fronted.trust)) as client:
+        (address,) = client.remove_background(COFFEE).wait(timeout_seconds=60).result_urls
+    assert address.startswith(f"{fronted.url}/r/")
+
+
+def test_wrong_signatures_are_counted_by_the_callers_own_address(fronted: Fronted) -> None:
+    def ask(address: str, **headers: str) -> int:
+        return fronted.ask_with_a_wrong_signature(fronted.url, address, **headers)
+
+    assert [ask("127.0.0.7") for _ in range(3)] == [171, 171, 153]
+    assert ask("127.0.0.8") == 171
+    # Whose the request is, the proxy says, not its sender.
+    assert ask("127.0.0.7", **{"X-Forwarded-For": "127.0.0.9"}) == 153
+
+
+def test_past_the_proxy_nobody_chooses_an_address(fronted: Fronted) -> None:
+    codes = [
+        fronted.ask_with_a_wrong_signature(
+            fronted.composed.url, "127.0.0.10", **{"X-Forwarded-For": f"127.0.1.{number}"}
+        )
+        for number in range(3)
+    ]
+    assert codes == [171, 171, 153]
+
+
+def test_a_websocket_comes_through(fronted: Fronted) -> None:
+    with connect(f"{fronted.url.replace('https', 'wss', 1)}/v1", ssl=fronted.trust) as socket:
+        socket.send(json.dumps([{"taskType": "authentication", "apiKey": "none"}]))
+        assert "Invalid API key" in str(socket.recv(timeout=10))
+
+
+def test_plain_http_is_sent_to_https(fronted: Fronted) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{fronted.composed.ports['http']}/")
+    assert answer.status_code == 308
+    assert answer.headers["Location"].startswith("https://127.0.0.1")
+
+
+MC = """#!/bin/sh
+# Says what it was asked for, and what it was told in private.
+echo "mc $*" >> "$SAID"
+case "$*" in
+    "alias set"* | "admin user add"*) sed 's/^/  stdin: /' >> "$SAID" ;;
+    "admin policy create"*) python3 -m json.tool "$6" > /dev/null ;;
+    "admin user info"*) cat "$INFO" ;;
+esac
+"""
+
+
+def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> None:
+    """The script, with a program in place of MinIO's client that writes down how it was called."""
+    said, info, setup = tmp_path / "said", tmp_path / "info", tmp_path / "bucket.sh"
+    for name in ("minio_root_password", "keycut_s3_access_key", "keycut_s3_secret_key"):
+        (tmp_path / name).write_text(f"the {name}\n")
+    info.write_text("")
+    (tmp_path / "mc").write_text(MC)
+    (tmp_path / "mc").chmod(0o755)
+    script = (ROOT / "deploy/compose/minio/bucket.sh").read_text(encoding="utf-8")
+    setup.write_text(
+        script.replace("/run/secrets", str(tmp_path)).replace("/tmp/policy", str(tmp_path / "policy"))
+    )
+    environment = {
+        "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SAID": str(said),
+        "INFO": str(info),
+        "KEYCUT_S3_BUCKET": "pictures",
+    }
+    subprocess.run(["sh", setup], env=environment, check=True)
+    lines = said.read_text().splitlines()
+    attach = "mc admin policy attach minio keycut-reads-and-writes-pictures --user the keycut_s3_access_key"
+    assert [line for line in lines if not line.startswith("  ")] == [
+        "mc alias set minio http://minio:9000",
+        "mc mb --ignore-existing minio/pictures",
+        f"mc admin policy create minio keycut-reads-and-writes-pictures {tmp_path}/policy.json",
+        "mc admin user add minio",
+        "mc admin user info minio the keycut_s3_access_key",
+        attach,
+    ]
+    assert [line for line in lines if line.startswith("  ")] == [
+        "  stdin: keycut-root",
+        "  stdin: the minio_root_password",
+        "  stdin: the keycut_s3_access_key",
+        "  stdin: the keycut_s3_secret_key",
+    ]
+    info.write_text("PolicyName: keycut-reads-and-writes-pictures")
+    subprocess.run(["sh", setup], env=environment, check=True)
+    assert said.read_text().splitlines().count(attach) == 1
+
+
+@contextmanager
+def containers(secrets_dir: Path, url: str, *arguments: str) -> Iterator[Callable[..., str]]:
+    """`docker compose up` of a project of its own, and its end with all that it made."""
+    secrets_dir.mkdir(mode=0o755)
+    (secrets_dir / "keycut_master_key").write_text(base64.b64encode(os.urandom(32)).decode())
+    environment = os.environ | {"KEYCUT_SECRETS": str(secrets_dir), "KEYCUT_BIND": url.removeprefix("http://")}
+    name = f"keycut-test-{os.getpid()}"
+
+    def compose(*words: str) -> str:
+        command = ["docker", "compose", "--project-name", name, *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    try:
+        compose("up", "--build", "--detach", "--wait", *arguments)
+        yield compose
+    finally:
+        compose("down", "--volumes", "--remove-orphans")
+
+
+@pytest.mark.needs("docker")
+def test_containers_do_a_job_with_three_workers(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with containers(tmp_path / "secrets", url, "--scale", f"worker={WORKERS}") as compose:
+        assert len(compose("ps", "--quiet", "worker").split()) == WORKERS
+        keys = "python", "-m", "gateway", "keys", "add", "--name", "first", "--json"
+        account = json.loads(compose("exec", "--no-TTY", "gateway", *keys))
+        assert cut_out(url, account, tmp_path / "coffee.png").startswith(PNG)

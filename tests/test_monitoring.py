@@ -1,0 +1,223 @@
+"""Prometheus, its alerts and the dashboard speak of the metrics that there are, and of all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.monitoring import dashboard
+from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Panel, Unit
+from jobs.metric_names import METRICS
+from tests.compose_model import ROOT, project
+from tests.promql import RATIO, SAMPLES, Query
+
+MONITORING = ROOT / "deploy" / "monitoring"
+PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+PRODUCTION = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+BOARD: dict[str, Any] = json.loads(dashboard.PATH.read_text(encoding="utf-8"))
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+UNITS = {
+    "seconds": Unit.SECONDS,
+    RATIO: Unit.SHARE,
+    "requests per second": Unit.REQUESTS_PER_SECOND,
+    "items per second": Unit.PER_SECOND,
+    "claims per second": Unit.PER_SECOND,
+    "errands per second": Unit.PER_SECOND,
+    "pixels per second / 1000000": Unit.MEGAPIXELS_PER_SECOND,
+    # So many workers are busy.
+    "seconds per second": Unit.COUNT,
+}
+"""Grafana's unit for a query's; what is not here is a number of things."""
+
+
+def loaded(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+ALERTS = {rule["alert"]: rule for group in loaded(MONITORING / "alerts.yml")["groups"] for rule in group["rules"]}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Every expression, with where it stands."""
+    for panel in PANELS:
+        yield from ((f"dashboard: {panel['title']}", target["expr"]) for target in panel["targets"])
+    yield "dashboard: alerts", dashboard.ALERTS
+    yield from ((name, rule["expr"]) for name, rule in ALERTS.items())
+    questions = PAGE.partition("## Questions")[2].partition("\n## ")[0]
+    rows = [line.split(" | ", 1)[1] for line in questions.splitlines() if line.startswith("| ") and "`" in line]
+    yield from (("docs/metrics.md", expression) for row in rows for expression in re.findall(r"`([^`]+)`", row))
+
+
+EXPRESSIONS = [pytest.param(text, id=f"{place}: {text[:40]}") for place, text in expressions()]
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_an_expression_speaks_of_metrics_labels_and_values_that_there_are(text: str) -> None:
+    assert not list(Query.parse(text).faults())
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("sum(rate(keycut_submits_total[5m]))", "there is no series keycut_submits_total"),
+        ("keycut_step_seconds", "there is no series keycut_step_seconds"),
+        ('rate(keycut_items_total{lane="a"}[5m])', "keycut_items_total has no label lane"),
+        ('rate(keycut_items_total{outcome=~"done|won"}[5m])', "outcome of keycut_items_total is never won"),
+        ("sum by (lane) (keycut_items_running)", "keycut_items_running has no label lane"),
+        ("sum by (le) (keycut_items_running)", "keycut_items_running has no label le"),
+        ("sum(keycut_pixels_total) > 0", "keycut_pixels_total is not asked for how it grows"),
+        ("rate(keycut_items_waiting[5m])", "keycut_items_waiting is a gauge and has no rate"),
+        (
+            "histogram_quantile(0.5, rate(keycut_item_seconds_sum[5m]))",
+            "keycut_item_seconds_sum has no buckets",
+        ),
+    ],
+)
+def test_a_wrong_expression_is_found(text: str, fault: str) -> None:
+    assert list(Query.parse(text).faults()) == [fault]
+
+
+def test_the_file_is_what_the_description_makes() -> None:
+    assert dashboard.PATH.read_text(encoding="utf-8") == dashboard.text(), (
+        "run python -m deploy.monitoring.dashboard"
+    )
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    asked = {
+        SAMPLES[selector.name].name
+        for panel in PANELS
+        for target in panel["targets"]
+        for selector in Query.parse(target["expr"]).selectors()
+        if selector.name in SAMPLES
+    }
+    assert {metric.name for metric in METRICS} == asked
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_is_whole(panel: dict[str, Any]) -> None:
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["targets"]
+    assert all(target["datasource"] == panel["datasource"] == SOURCE for target in panel["targets"])
+    for target in panel["targets"]:
+        query = Query.parse(target["expr"])
+        assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= query.labels()
+        assert panel["fieldConfig"]["defaults"]["unit"] == UNITS.get(query.unit(), Unit.COUNT), query.unit()
+
+
+def test_panels_lie_side_by_side_on_the_grid_and_have_names_of_their_own() -> None:
+    every = BOARD["panels"]
+    assert len({panel["id"] for panel in every}) == len(every)
+    assert len({(title := panel["title"], panel["type"]) for panel in every}) == len(every), title
+    places = [panel["gridPos"] for panel in every]
+    assert all(place["x"] >= 0 and place["x"] + place["w"] <= COLUMNS for place in places)
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or below, f"{one} lies over {other}"
+    for row in {place["y"] for place in places}:
+        assert sum(place["w"] for place in places if place["y"] == row) == COLUMNS, f"a gap in the line at {row}"
+
+
+def test_a_panel_that_does_not_fit_begins_a_line() -> None:
+    def panel(width: int, height: int) -> Panel:
+        return Panel(title="a", description="b", queries={}, unit=Unit.COUNT, width=width, height=height)
+
+    placed = dashboard.lay_out([("one", [panel(16, 4), panel(8, 6), panel(12, 3)]), ("two", [])])
+    assert [tuple(member["gridPos"].values()) for member in placed] == [
+        (0, 0, 24, 1),
+        (0, 1, 16, 4),
+        (16, 1, 8, 6),
+        (0, 7, 12, 3),
+        (0, 10, 24, 1),
+    ]
+
+
+def test_grafana_finds_the_source_and_the_dashboard() -> None:
+    provisioning = MONITORING / "grafana" / "provisioning"
+    (source,) = loaded(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    assert {"type": source["type"], "uid": source["uid"]} == SOURCE
+    services = project()["services"]
+    host, _, port = source["url"].removeprefix("http://").partition(":")
+    assert host in services
+    assert port == "9090"
+    (provider,) = loaded(provisioning / "dashboards" / "keycut.yml")["providers"]
+    folder = provider["options"]["path"]
+    assert f"./deploy/monitoring/grafana/dashboards:{folder}:ro" in services["grafana"]["volumes"]
+    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{folder}/{dashboard.PATH.name}"
+
+
+def test_prometheus_asks_every_part_at_its_port() -> None:
+    services = project("deploy/compose/two-gpus.example.yml")["services"]
+    ports = {
+        name: int(port)
+        for name, service in services.items()
+        for variable, port in service.get("environment", {}).items()
+        if re.fullmatch(r"KEYCUT_(\w+_)?METRICS_PORT", variable)
+    }
+    found = [found for job in loaded(MONITORING / "prometheus.yml")["scrape_configs"] for found in sources(job)]
+    assert {name: place["port"] for place in found for name in place["names"]} == ports
+    assert all(place["type"] == "A" for place in found)
+    assert all("watched" in services[name]["networks"] for name in ports)
+
+
+def sources(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The names under which a job looks for processes."""
+    return list(job.get("dns_sd_configs", []))
+
+
+def test_jobs_are_those_that_expressions_name() -> None:
+    jobs = {job["job_name"] for job in loaded(MONITORING / "prometheus.yml")["scrape_configs"]}
+    matchers = chain.from_iterable(
+        selector.matchers.matchers for _, text in expressions() for selector in Query.parse(text).selectors()
+    )
+    named = {matcher.value for matcher in matchers if matcher.name == "job"}
+    assert all(any(re.fullmatch(name, job) for job in jobs) for name in named)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_says_what_is_wrong_and_the_page_says_what_to_do(name: str) -> None:
+    rule = ALERTS[name]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert set(rule["annotations"]) == {"summary", "description"}
+    texts = " ".join(rule["annotations"].values())
+    assert set(re.findall(r"\$labels\.(\w+)", texts)) <= Query.parse(rule["expr"]).labels()
+    assert PRODUCTION.count(f"| `{name}` |") == 1
+
+
+def test_the_page_knows_no_other_alerts() -> None:
+    assert set(re.findall(r"`(Keycut[A-Z]\w+)`", PRODUCTION)) == set(ALERTS)
+
+
+@pytest.mark.needs("promtool")
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    config = (MONITORING / "prometheus.yml").read_text(encoding="utf-8")
+    placed = tmp_path / "prometheus.yml"
+    placed.write_text(config.replace("/etc/prometheus", str(MONITORING)), encoding="utf-8")
+    subprocess.run(["promtool", "check", "config", placed], check=True)
+
+
+@pytest.mark.needs("promtool")
+def test_alerts_speak_when_they_should() -> None:
+    subprocess.run(["promtool", "test", "rules", "alerts.test.yml"], cwd=MONITORING, check=True)
+
+
+def test_every_alert_has_been_seen_to_speak_and_to_be_silent() -> None:
+    cases = [case for test in loaded(MONITORING / "alerts.test.yml")["tests"] for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if "exp_alerts" in case} == set(ALERTS)
+    assert {case["alertname"] for case in cases if "exp_alerts" not in case} == set(ALERTS)
+
+
+def test_a_table_shows_the_labels_of_now() -> None:
+    (table,) = (panel for panel in PANELS if panel["type"] == Kind.TABLE)
+    assert all(target["format"] == "table" and target["instant"] for target in table["targets"])
