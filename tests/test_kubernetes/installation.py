@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.composed import compose_file
+from tests.compose_model import project
 from tests.test_kubernetes.kustomize import Object, build, identity, pod_spec
 
 ROOT = Path(__file__).parent.parent.parent
@@ -112,7 +112,7 @@ def fields_of(thing: object, name: str) -> Iterator[Any]:
 
 def composed_services() -> dict[str, Object]:
     """The services of docker-compose.yml."""
-    services: dict[str, Object] = compose_file()["services"]
+    services: dict[str, Object] = project()["services"]
     return services
 
 
