@@ -70,8 +70,8 @@ class NetworkSettings(BaseSettings):
     """`exact`, or `fast`: 8-bit integers, for models that have a table of ranges. New items ask for it where their
     account has no precision of its own, and wait until a worker offers it."""
     worker_models: Choices = ()
-    """What this worker offers instead of `KEYCUT_MODEL`, such as `fast,best,u2netp`: presets, models, or names with
-    a precision. It holds all of them in memory."""
+    """What this worker offers instead of `KEYCUT_MODEL`, such as `fast,best,u2netp`: presets, models, or names
+    with a precision. It holds all of them in memory."""
     engine: EngineName = EngineName.AUTO
     """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")

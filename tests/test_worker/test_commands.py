@@ -50,30 +50,6 @@ def findings(result: Result) -> dict[str, dict[str, object]]:
     return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
 
-def test_models_are_listed_with_their_licence() -> None:
-    result = run("models", "list")
-    assert result.exit_code == 0
-    default, *others, tiny = result.stdout.splitlines()
-    (bria,) = (line for line in others if line.startswith("bria-rmbg\t"))
-    assert "bria-rmbg.onnx: not there (BRIA's own: commercial use needs an agreement" in bria
-    assert default.startswith("isnet-general-use\t")
-    assert tiny.startswith("tiny\t")
-    assert "Apache-2.0; made by the tests" in tiny
-
-
-def test_fetch_prepares_the_graph(tiny_settings: NetworkSettings) -> None:
-    result = run("models", "fetch", "tiny")
-    assert result.exit_code == 0, result.output
-    assert len([*tiny_settings.cache_dir.iterdir()]) == 1
-
-
-def test_fetch_says_what_is_missing(tiny_settings: NetworkSettings) -> None:
-    (tiny_settings.models_dir / "tiny.onnx").unlink()
-    result = run("models", "fetch")
-    assert result.exit_code == 1
-    assert "tiny.onnx: not there" in result.stderr
-
-
 def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
     result = run("doctor")

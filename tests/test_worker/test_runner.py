@@ -36,10 +36,10 @@ def bright(image: Bytes) -> Bytes:
     return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
 
 
-def picture() -> bytes:
+def picture(subject: tuple[int, int, int] = (250, 200, 220)) -> bytes:
     """A bright square on a dark ground, 40 px wide and 30 px high."""
     pixels = np.full((30, 40, 3), 20, np.uint8)
-    pixels[10:20, 10:30] = (250, 200, 220)
+    pixels[10:20, 10:30] = subject
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
@@ -47,9 +47,7 @@ def picture() -> bytes:
 
 def dark_picture() -> bytes:
     """One in which the network finds nothing."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 30), (20, 20, 20)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return picture(subject=(20, 20, 20))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ REMBG_MODELS: Final = (
         "md5:6f184e756bb3bd901c8849220a83e38e",
         side_px=1024,
         output=OutputKind.RANGE,
-        licence="Apache-2.0",
+        licence="not confirmed; named Apache-2.0",
         source="IS-Net of github.com/SkyTNT/anime-segmentation",
         size_bytes=176_069_933,
         std=(1.0, 1.0, 1.0),
