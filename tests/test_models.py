@@ -9,7 +9,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,7 +29,9 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """A stack whose one worker offers a network that finds what is dark, and one that finds what is bright."""
     folder = tmp_path_factory.mktemp("two-models")
     (folder / "models").mkdir()
-    dark, bright = (write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright"))
+    dark, bright = (
+        write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright")
+    )
     settings = {
         "KEYCUT_MODEL": dark,
         "KEYCUT_WORKER_MODELS": f"{dark},{bright}",

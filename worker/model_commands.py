@@ -19,7 +19,7 @@ from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
 from worker.settings import NetworkSettings
 
-_COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence")
+_COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
 _MEGABYTE: Final = 1_000_000
 
 
@@ -58,6 +58,7 @@ def _cells(row: ModelFacts) -> tuple[str, ...]:
         ",".join(row.precisions),
         ",".join(row.presets) or "-",
         row.licence,
+        row.source,
     )
 
 

