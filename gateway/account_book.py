@@ -184,7 +184,7 @@ class AccountBook:
         """
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
-        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).model_dump_json())
+        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).encoded())
 
     def _accounts(self) -> dict[str, AccountRecord]:
         return {name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()}
@@ -199,7 +199,7 @@ class AccountBook:
             if before is None:
                 raise AccountError(missing)
             after = change(form.model_validate_json(before))
-            if self._table.replace(kind, name, before, after.model_dump_json()):
+            if self._table.replace(kind, name, before, after.encoded()):
                 return after
 
     def __repr__(self) -> str:

@@ -27,6 +27,10 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    def encoded(self) -> str:
+        """The record as it is stored: one that sets no new field is read by versions that do not know it."""
+        return self.model_dump_json(exclude_none=True)
+
 
 class Terms(Record):
     """What an account pays and may do; None stands for what the settings say."""

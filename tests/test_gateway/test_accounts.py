@@ -205,6 +205,15 @@ class TestAccountRecords:
             queue_cap=1
         )
 
+    def test_what_is_not_set_is_not_stored(self, accounts: Accounts, key_table: KeyTable) -> None:
+        """So a version that knows fewer terms reads the record."""
+        accounts.add("anna", terms=Terms(queue_cap=7))
+        (record,) = map(json.loads, key_table.all(ACCOUNTS).values())
+        assert record.keys() == {"created_at_seconds", "active", "terms"}
+        assert record["terms"] == {"queue_cap": 7}
+        (pair,) = map(json.loads, key_table.all(PAIRS).values())
+        assert pair["private_keys"][0].keys() == {"sealed"}
+
     def test_an_account_can_be_suspended(self, accounts: Accounts) -> None:
         accounts.add("anna", public_key="one")
         accounts.change("anna", active=False)

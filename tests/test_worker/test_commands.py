@@ -69,8 +69,10 @@ def test_every_model_of_a_worker_is_looked_at(
     found = findings(run("doctor", "--json"))
     assert "offers tiny:exact, other:exact, u2netp:exact" in str(found["settings"]["detail"])
     names = {name for name in found if ":" in name}
-    assert names == {*(f"{what} {name}:exact" for what in ("weights", "network") for name in ("tiny", "other")),
-                     "weights u2netp:exact"}
+    assert names == {
+        *(f"{what} {name}:exact" for what in ("weights", "network") for name in ("tiny", "other")),
+        "weights u2netp:exact",
+    }
     assert [name for name in found if not found[name]["ok"]] == ["weights u2netp:exact"]
 
 
