@@ -63,13 +63,15 @@ class TermsChange:
         """Read the options' values.
 
         Raises:
-            UsageError: they contradict one another.
+            UsageError: they contradict one another, or name a preset as a model.
             BadParameter: the model's name has a form that is not allowed.
         """
         terms = dict(options)
         preset = terms.pop("preset")
         if preset is not None and (terms["model"] or terms["precision"]):
             raise click.UsageError("--preset says model and precision: it takes neither --model nor --precision")
+        if terms["model"] in PRESETS:
+            raise click.UsageError(f"{terms['model']} is a preset: use --preset")
         # Another model need not be there in the precision that was set for the one before.
         forgotten = _CHOICE if preset is not None or terms["model"] else frozenset()
         if preset in PRESETS:

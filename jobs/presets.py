@@ -31,11 +31,13 @@ class Choice(BaseModel):
         Raises:
             ValueError: it is none of these.
         """
-        name, _, precision = text.partition(":")
         if text in PRESETS:
             return cls(**PRESETS[text].model_dump())
+        name, colon, precision = text.partition(":")
+        given = {"model": name, "precision": precision} if colon else {"model": name}
         try:
-            return cls.model_validate({"model": name, "precision": precision} if precision else {"model": name})
+            # A preset has its precision already.
+            return cls.model_validate(given if name not in PRESETS else {})
         except ValidationError:
             forms = f"a preset ({', '.join(PRESETS)}), a model, or a model with its precision such as name:fast"
             raise ValueError(f"{text!r} must be {forms}") from None
