@@ -68,7 +68,12 @@ class Bench:
             self.blobs.put(item.source, self.source)
         self.store.create(NewTask(uid=uid, account="ada", origin=OWNER, items=items))
         runner = Runner(
-            store=self.store, blobs=self.blobs, predict=predict, owner=OWNER, limits=LIMITS, beat_seconds=5
+            store=self.store,
+            blobs=self.blobs,
+            predict_for=lambda _: predict,
+            owner=OWNER,
+            limits=LIMITS,
+            beat_seconds=5,
         )
         work = AtOnce(runner, Deadlines(at_once))
         wall, cpu = time.perf_counter(), time.process_time()

@@ -52,10 +52,11 @@ class Bench:
 
     def __init__(self, settings: NetworkSettings, blob_dir: Path) -> None:
         self.store, self.blobs = MemoryLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
+        network = load_segmenter(settings)
         self.runner = Runner(
             store=self.store,
             blobs=self.blobs,
-            predict=load_segmenter(settings),
+            predict_for=lambda _: network,
             owner="benchmark",
             limits=LIMITS,
             beat_seconds=5,

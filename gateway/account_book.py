@@ -7,7 +7,7 @@ import binascii
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
@@ -96,7 +96,7 @@ class AccountBook:
         return AccountRecord.model_validate_json(raw)
 
     def change(
-        self, name: str, *, terms: Terms | None = None, active: bool | None = None, from_defaults: bool = False
+        self, name: str, *, terms: Terms | None = None, active: bool | None = None, forget: Collection[str] = ()
     ) -> AccountRecord:
         """Change what is given of an account, and return it as it stands then.
 
@@ -104,14 +104,14 @@ class AccountBook:
             name: the account.
             terms: what is set in them replaces what holds.
             active: whether its keys count.
-            from_defaults: forget first what was set before.
+            forget: names of terms; what was set of these before counts no more.
 
         Raises:
             AccountError: there is none of the name.
         """
 
         def changed(account: AccountRecord) -> AccountRecord:
-            before = Terms() if from_defaults else account.terms
+            before = account.terms.model_copy(update=dict.fromkeys(forget))
             given = {} if terms is None else terms.model_dump(exclude_none=True)
             return account.model_copy(
                 update={
@@ -184,7 +184,7 @@ class AccountBook:
         """
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
-        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).model_dump_json())
+        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).encoded())
 
     def _accounts(self) -> dict[str, AccountRecord]:
         return {name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()}
@@ -199,7 +199,7 @@ class AccountBook:
             if before is None:
                 raise AccountError(missing)
             after = change(form.model_validate_json(before))
-            if self._table.replace(kind, name, before, after.model_dump_json()):
+            if self._table.replace(kind, name, before, after.encoded()):
                 return after
 
     def __repr__(self) -> str:

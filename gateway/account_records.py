@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from jobs.spec import Precision
+from jobs.presets import Choice
+from jobs.spec import ModelName, Precision
 
 _NONCE_BYTES: Final = 12
 
@@ -26,6 +27,10 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    def encoded(self) -> str:
+        """The record as it is stored: one that sets no new field is read by versions that do not know it."""
+        return self.model_dump_json(exclude_none=True)
+
 
 class Terms(Record):
     """What an account pays and may do; None stands for what the settings say."""
@@ -36,8 +41,16 @@ class Terms(Record):
     polls_per_second: PositiveInt | None = None
     queue_cap: PositiveInt | None = None
     """Pictures that may wait or run."""
+    model: ModelName | None = None
+    """What computes its pictures."""
     precision: Precision | None = None
-    """How exactly its pictures are computed; they wait until a worker offers that."""
+    """How exactly they are computed."""
+
+    def choice(self, installation: Choice) -> Choice:
+        """What computes its pictures. A model of its own is computed exactly unless its precision is set, too."""
+        if self.model is not None:
+            return Choice(model=self.model, precision=self.precision or Precision.EXACT)
+        return Choice(model=installation.model, precision=self.precision or installation.precision)
 
 
 class AccountRecord(Record):

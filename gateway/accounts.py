@@ -94,7 +94,7 @@ class Accounts(Bearers):
         self._begin(name)
         sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
         pair = PairRecord(account=name, created_at_seconds=self._clock(), private_keys=(sealed,))
-        if not self._table.add(PAIRS, public_key, pair.model_dump_json()):
+        if not self._table.add(PAIRS, public_key, pair.encoded()):
             raise AccountError("the public key is taken")
         if terms is not None:
             self.change(name, terms=terms)

@@ -22,6 +22,7 @@ from gateway.accounts import Accounts
 from gateway.health import HealthPages
 from gateway.limits import RateExceeded, RequestLimits
 from gateway.metrics import count_request
+from gateway.offers import Offers
 from gateway.picpik import faults
 from gateway.picpik.services import Services
 from gateway.picpik.views import PicpikApi
@@ -101,6 +102,7 @@ def create_app(
         queue=queue,
         limits=settings.source_limits(),
         price=settings.image_price_credits,
+        offers=Offers(presence=presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds),
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
@@ -114,8 +116,7 @@ def create_app(
             waits=waits,
             store=store,
             disposal=Disposal.of(settings, blobs),
-            model=settings.model,
-            precision=settings.precision,
+            choice=settings.choice,
             unmetered_credits=settings.unmetered_credits,
         ),
     )

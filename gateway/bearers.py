@@ -67,7 +67,7 @@ class Bearers(AccountBook):
         api_key = API_KEY_START + secrets.token_urlsafe(_KEY_BYTES)
         self._begin(name)
         record = BearerRecord(account=name, prefix=api_key[:_PREFIX_CHARACTERS], created_at_seconds=self._clock())
-        self._table.add(BEARERS, _hash_of(api_key), record.model_dump_json())
+        self._table.add(BEARERS, _hash_of(api_key), record.encoded())
         if terms is not None:
             self.change(name, terms=terms)
         return BearerCredentials(account=name, api_key=api_key)

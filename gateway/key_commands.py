@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
@@ -20,15 +20,10 @@ from gateway.bearers import API_KEY_START, BearerKey
 from gateway.console import read_settings, reported_errors, show
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
+from gateway.terms_options import Term, TermsChange, terms_options
 from gateway.wsgi import connect_ledger
-from jobs.spec import Precision
 from jobs.store import Balance, LedgerStore
 from jobs.stores.redis import RedisLedger
-
-Term = int | str | None
-"""An account's term as click reads it."""
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _COLUMNS: Final = (
     "account",
@@ -42,25 +37,6 @@ _COLUMNS: Final = (
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
-
-
-def terms_options(command: Command) -> Command:
-    """Options for each of an account's terms, named as its fields."""
-    for option in (
-        click.option(
-            "--precision",
-            type=click.Choice([str(precision) for precision in Precision]),
-            help="How exactly its pictures are computed; workers must offer it.",
-        ),
-        click.option("--queue-cap", type=click.IntRange(min=1), help="Pictures of it that may wait or run."),
-        click.option("--polls-per-second", type=click.IntRange(min=1), help="Other requests in a second."),
-        click.option(
-            "--submits-per-second", type=click.IntRange(min=1), help="Requests with pictures in a second."
-        ),
-        click.option("--price", "price_credits", type=click.IntRange(min=0), help="Credits for one picture."),
-    ):
-        command = option(command)
-    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +94,7 @@ def add(
     if runware and public_key:
         raise click.UsageError("--runware makes the whole key: it takes no --public-key")
     private_key = _from_stdin("private key") if public_key else None
-    given = Terms.model_validate(terms)
+    given = TermsChange.of(terms).given
     with _parts() as parts:
         if runware:
             shown = asdict(parts.accounts.add_bearer(name, terms=given))
@@ -220,6 +196,8 @@ def account(
     if no_callback and (callback_url or callback_secret):
         raise click.UsageError("--no-callback takes no other option of callbacks")
     secret = None if callback_secret is None else _CALLBACK_SECRETS[callback_secret]()
+    change = TermsChange.of(terms)
+    forget = set(Terms.model_fields) if from_defaults else change.forgotten
     shown_once: dict[str, object] = {}
     with _parts() as parts:
         if no_callback:
@@ -227,10 +205,8 @@ def account(
         elif callback_url is not None or secret is not None:
             made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
             shown_once = {} if made is None else {"callback_secret": made}
-        if from_defaults or active is not None or any(term is not None for term in terms.values()):
-            parts.accounts.change(
-                name, terms=Terms.model_validate(terms), active=active, from_defaults=from_defaults
-            )
+        if from_defaults or active is not None or change:
+            parts.accounts.change(name, terms=change.given, active=active, forget=forget)
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)
     show({"account": name, **_facts(record), **_credits(balance), **shown_once}, as_json=as_json)
 

@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from gateway.sockets.limits import SocketLimits
+from jobs.presets import Choice
 from jobs.settings import JobSettings, MetricsPort
-from jobs.spec import ModelName
 
 Network = IPv4Network | IPv6Network
 
@@ -41,13 +41,13 @@ def _models(value: object) -> object:
     if not isinstance(value, str):
         return value
     pairs = [part.partition("=") for part in parts_of(value)]
-    if not all(model for _, _, model in pairs):
-        raise ValueError("must be pairs such as runware:112@5=birefnet-general, split by commas")
-    return tuple((name.strip(), model.strip()) for name, _, model in pairs)
+    if not all(chosen for _, _, chosen in pairs):
+        raise ValueError("must be pairs such as runware:112@5=best, split by commas")
+    return tuple((name.strip(), Choice.parse(chosen.strip())) for name, _, chosen in pairs)
 
 
-Models = Annotated[tuple[tuple[str, ModelName], ...], NoDecode, BeforeValidator(_models)]
-"""Names and the models that they stand for; in the environment pairs split by commas."""
+Models = Annotated[tuple[tuple[str, Choice], ...], NoDecode, BeforeValidator(_models)]
+"""Names and what they stand for; in the environment pairs split by commas."""
 
 _ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
@@ -106,8 +106,11 @@ class GatewaySettings(JobSettings):
     max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
     """Most tasks of one of its messages."""
     runware_models: Models = ()
-    """What runs its models, such as `runware:112@5=birefnet-general,bria:2@1=bria-rmbg`; `KEYCUT_MODEL` runs all
-    others."""
+    """What runs its models, such as `runware:109@1=fast,runware:112@5=birefnet-general`: presets, models, or names
+    with a precision. Others run as the network that they name where workers offer it, else as the account's."""
+    offer_memory_seconds: PositiveFloat = 7 * 86_400
+    """How long a model can be asked for after its last worker has gone; then a request for it is refused at once.
+    `KEYCUT_MODEL` is never refused."""
     runware_sync_seconds: PositiveFloat = 60
     """How long one of its calls may wait for a result; then the answer is HTTP 504."""
     runware_poll_seconds: NonNegativeFloat = 2

@@ -10,6 +10,7 @@ import structlog
 
 from gateway.account_book import Account
 from gateway.drafts import Draft, Look, Source, SourceUrl, content_digest
+from gateway.offers import Offers
 from gateway.pictures import KeptPicture
 from gateway.source import WEB_URL_FORM, decode_source, is_web_url
 from jobs.blobs import BlobStore
@@ -64,6 +65,7 @@ class Submissions:
     limits: SourceLimits
     price: int
     """Credits for one picture."""
+    offers: Offers
     queue_cap: int | None = None
     """Pictures of the account that may wait or run; None stands for the ledger's own cap."""
     callback_url: str | None = field(default=None, repr=False)
@@ -107,7 +109,8 @@ class Submissions:
         Raises:
             DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
             PictureGone: a kept picture is not there any more; nothing is stored.
-            SubmissionRefused: the ledger did not accept the task; its blobs are deleted.
+            SubmissionRefused: the ledger did not accept the task, and its blobs are deleted; or no worker would
+                compute it.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
             ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
                 `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
@@ -121,6 +124,7 @@ class Submissions:
             first = self.store.recall(account, idempotency)
             if first is not None:
                 return first
+        self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
         self._refuse_faults(account, looks)
         uid = new_task_uid()
         task = NewTask(
@@ -211,6 +215,10 @@ class Submissions:
         except LedgerUnavailable as error:
             # The ledger knows the work, and whoever reaps sends the hints that are missing.
             _LOG.warning("hints were not sent", reason=str(error))
+
+
+def _is_only_kept(source: Source) -> bool:
+    return isinstance(source, SourceUrl) and source.keep
 
 
 def _require_deliverable(deliveries: Sequence[Delivery]) -> None:

@@ -15,6 +15,7 @@
     + QueueFull
     + IdempotencyConflict
     + SourceExpired
+    + ModelNotOffered
   x Terminated
   x BlobMissing
   x ServiceUnavailable
@@ -172,6 +173,15 @@ class SourceExpired(SubmissionRefused):
     """The source blobs are so old that the sweeper may take them before the task exists."""
 
     kind = "source_expired"
+
+
+class ModelNotOffered(SubmissionRefused):
+    """No worker computes the model in this precision, and none has done so of late."""
+
+    kind = "model_not_offered"
+
+    def __init__(self, model: str, precision: str) -> None:
+        super().__init__(f"no worker serves the model {model} ({precision})", model=model, precision=precision)
 
 
 class Terminated(CutoutError):

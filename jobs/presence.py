@@ -1,4 +1,7 @@
-"""Which workers are there: each announces itself again and again, and one that is silent is gone."""
+"""Which workers are there: each announces itself again and again, and one that is silent is gone.
+
+A worker that offers several lanes announces each of them: a row says what computes in that lane.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from jobs.spec import Lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPresence:
-    """What a live worker says of itself."""
+    """What a live worker says of a lane that it offers."""
 
     owner: str
     """The name under which it claims."""
@@ -45,10 +48,13 @@ class Presence(Protocol):
     """Where workers announce themselves. Every method raises `LedgerUnavailable` when the server is away."""
 
     def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
-        """Count as alive for so long."""
+        """Count as alive in this lane for so long."""
 
     def leave(self, owner: str) -> None:
-        """Count as gone at once."""
+        """Count as gone at once, from every lane."""
 
     def alive(self) -> tuple[WorkerPresence, ...]:
-        """The workers that are alive, by owner."""
+        """The workers that are alive, each once for every lane that it offers, by owner and lane."""
+
+    def offered(self, within_seconds: float) -> frozenset[Lane]:
+        """The lanes that a worker offers, or has offered within so long."""

@@ -30,6 +30,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from jobs.blobstores.settings import BlobSettings
+from jobs.presets import DEFAULT_MODEL, Choice
 from jobs.sources import SourceLimits
 from jobs.spec import ModelName, Precision
 from jobs.store import LedgerLimits
@@ -50,8 +51,8 @@ class JobSettings(BlobSettings):
     master_key: SecretStr
     """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 
-    model: ModelName = "isnet-general-use"
-    """Model that new items ask for, and that workers offer."""
+    model: ModelName = DEFAULT_MODEL
+    """Model that new items ask for where their account has none of its own, and that workers offer."""
     precision: Precision = Precision.EXACT
     """How exactly the network is computed: what new items ask for where their account has no precision of its own,
     and what workers offer."""
@@ -114,6 +115,11 @@ class JobSettings(BlobSettings):
         if not Path(folder).is_dir():
             raise SettingsError(f"{SECRETS_DIR_VARIABLE} does not name a folder")
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @property
+    def choice(self) -> Choice:
+        """What new items ask for where nobody chooses."""
+        return Choice(model=self.model, precision=self.precision)
 
     @field_validator("redis_url")
     @classmethod

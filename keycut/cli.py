@@ -76,9 +76,9 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 def keys(data: Path, arguments: tuple[str, ...]) -> None:
     """Manage keys and accounts of the stack in --data.
 
-    add [--runware] [--name NAME] [--credits N] [--price N] [--precision exact|fast]; list;
+    add [--runware] [--name NAME] [--credits N] [--price N] [--preset fast|exact|best]; list;
     rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; credits NAME [--grant N];
-    account NAME [--queue-cap N] [--callback-url URL] [--suspended | --active]; each with --json as well.
+    account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active]; each with --json.
     `python -m gateway keys COMMAND --help` says the rest.
     """
     environment = running_environment(DataDir(data))
@@ -90,7 +90,10 @@ def keys(data: Path, arguments: tuple[str, ...]) -> None:
 @main.command(context_settings=RELAY)
 @relayed
 def models(arguments: tuple[str, ...]) -> None:
-    """Manage the weights on this machine: list, fetch [NAME]."""
+    """Manage the weights on this machine.
+
+    list [--json]; fetch [MODEL[:PRECISION]]... [--preset fast|exact|best]; verify [MODEL]...
+    """
     relay(("worker", "models", *arguments), os.environ)
 
 

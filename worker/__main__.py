@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m worker run`, `check`, `models list|fetch`, `doctor` and `finish`."""
+"""Operators' commands: `python -m worker run`, `check`, `models list|fetch|verify`, `doctor` and `finish`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,20 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import TypeVar
 
 import click
-from pydantic_settings import BaseSettings
 
 from jobs import logs
 from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
-from jobs.settings import WrongSettings, load_settings
 from jobs.stores.redis import RedisPresence, connect
 from worker.bench import LEAST_ROUNDS, compare, report
+from worker.console import read_settings
 from worker.cpu import this_processor
 from worker.delivered import finish_command
 from worker.doctor import examine
-from worker.models.errors import ModelUnavailable
-from worker.models.files import ensure_weights, find_weights
-from worker.models.plans import plan_for
-from worker.models.prepare import prepared_graph
-from worker.models.registry import find_model, model_names
+from worker.model_commands import models
 from worker.settings import NetworkSettings, WorkerSettings
-
-S = TypeVar("S", bound=BaseSettings)
 
 
 @click.group()
@@ -37,12 +29,13 @@ def main() -> None:
 
 
 main.add_command(finish_command)
+main.add_command(models)
 
 
 @main.command()
 def run() -> None:
-    """Do the work of this worker's lane until a signal says to stop."""
-    settings = _settings(WorkerSettings)
+    """Do the work of this worker's lanes until a signal says to stop."""
+    settings = read_settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
     fetched = subprocess.run([sys.executable, "-m", "worker", "models", "fetch"], check=False)
@@ -56,73 +49,13 @@ def run() -> None:
 @main.command()
 def check() -> None:
     """Say whether a worker of this machine is ready; exit with 1 if not. For health checks."""
-    settings = _settings(WorkerSettings)
+    settings = read_settings(WorkerSettings)
     try:
         alive = RedisPresence(connect(settings.redis_url.get_secret_value())).alive()
     except LedgerUnavailable as error:
         raise click.ClickException(error.message) from None
     if not any(is_from(socket.gethostname(), worker) for worker in alive):
         raise click.ClickException("no worker of this machine is ready")
-
-
-def _settings(kind: type[S]) -> S:
-    try:
-        return load_settings(kind)
-    except WrongSettings as error:
-        raise click.ClickException(f"wrong settings\n{error}") from None
-
-
-@main.group()
-def models() -> None:
-    """The networks and their weights."""
-
-
-@models.command("list")
-def list_models() -> None:
-    """Show the models that need no rembg, and whether their weights are here."""
-    settings = _settings(NetworkSettings)
-    for name in model_names(settings.models_dir):
-        click.echo(f"{name}\t{_state(name, settings)}")
-
-
-def _state(name: str, settings: NetworkSettings) -> str:
-    """Where a model's weights are, or why they are not, and what is known of their licence and origin."""
-    try:
-        model = find_model(name, settings.models_dir)
-    except ModelUnavailable as error:
-        return str(error).replace("\n", "; ")
-    if model is None:
-        return "no longer there"
-    row = model.files[0]
-    try:
-        weights = find_weights(model, settings.models_dir)
-        place, row = str(weights.path), weights.row
-    except ModelUnavailable as error:
-        place = str(error).replace("\n", "; ")
-    return f"{place} ({row.licence}; {row.origin})"
-
-
-@models.command()
-@click.argument("name", required=False)
-def fetch(name: str | None) -> None:
-    """Fetch, check and prepare a model's weights: NAME, or the one that KEYCUT_MODEL names."""
-    settings = _settings(NetworkSettings)
-    if name is not None:
-        settings = settings.model_copy(update={"model": name})
-    try:
-        model = find_model(settings.model, settings.models_dir, settings.precision)
-        if model is None:
-            from worker.models.runtime import load_segmenter  # rembg fetches as it loads
-
-            load_segmenter(settings)
-            click.echo(f"rembg's {settings.model} is ready")
-            return
-        weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-        form, batches = plan_for(settings).form, settings.batch_count() > 1
-        prepared_graph(weights, settings.cache_dir, form, batches=batches)
-    except ModelUnavailable as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{weights.path} is ready")
 
 
 @main.command()
@@ -148,7 +81,7 @@ def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
 
 def compare_engines(rounds: int) -> None:
     """Print how long the model takes with each engine and precision that this machine can run."""
-    settings = _settings(NetworkSettings)
+    settings = read_settings(NetworkSettings)
     findings = compare(settings, rounds, lambda line: click.echo(line, err=True))
     for line in report(findings, this_processor()):
         click.echo(line)

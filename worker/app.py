@@ -65,7 +65,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     app = Celery("keycut", set_as_current=False, amqp=HintBroker)
     app.conf.update(celery_settings(settings.redis_url.get_secret_value()))
     app.conf.update(
-        worker_proc_alive_timeout=settings.start_timeout_seconds,
+        worker_proc_alive_timeout=settings.start_timeout_seconds * len(settings.choices),
         # The child ends an item in time by itself; one that hangs in native code is killed. With several items at
         # once a task only waits for room, as long as any of them may take, and the parent watches each.
         task_time_limit=None if len(child.deadlines) > 1 else settings.job_timeout_seconds + HANG_MARGIN_SECONDS,
@@ -85,7 +85,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
 
 
 def run(settings: WorkerSettings, child: Child | None = None) -> int:
-    """Serve the worker's lane until the process is told to stop.
+    """Serve the worker's lanes until the process is told to stop.
 
     Args:
         settings: of the worker.
@@ -113,7 +113,8 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     worker = make_app(settings, parent, child).Worker(
         pool_cls="prefork",
         concurrency=1,
-        queues=[queue_name(settings.lane)],
+        # Celery asks them in turn, so that no lane waits until a busy one is empty.
+        queues=[queue_name(choice.lane) for choice in settings.choices],
         hostname=f"keycut-{os.getpid()}@{socket.gethostname()}",
         without_gossip=True,
         without_mingle=True,

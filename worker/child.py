@@ -1,4 +1,4 @@
-"""The pool's process: it holds the network, and does one item after the other or several at once."""
+"""The pool's process: it holds the networks, and does one item after the other or several at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from jobs.loops import Every
 from jobs.metric_names import WORKER_INFO
 from jobs.metrics import change
 from jobs.presence import WorkerPresence
-from jobs.spec import Lane
+from jobs.presets import Choice
+from jobs.spec import Lane, lane_of
 from jobs.stores.redis import RedisLedger, RedisPresence, connect
 from worker.at_once import AtOnce, Deadlines
 from worker.memory import forget_peak, resident_bytes
+from worker.models.errors import ModelUnavailable
 from worker.models.runtime import Segmenter, load_segmenter
 from worker.runner import Runner
 from worker.settings import NetworkSettings, WorkerSettings
@@ -45,7 +47,7 @@ class Child:
 
         Args:
             settings: of the worker.
-            load: finds, prepares and loads the network.
+            load: finds, prepares and loads a network.
         """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
@@ -73,7 +75,7 @@ class Child:
         self.deadlines.clear_all()
 
     def start(self, owner: str) -> None:
-        """Load the model, then announce the worker. Without a model the whole worker stops."""
+        """Load every model, then announce the worker. Without one of them the whole worker stops."""
         if self.useless:
             return
         try:
@@ -90,11 +92,11 @@ class Child:
     def _start(self, owner: str) -> None:
         settings = self._settings
         redis = connect(settings.redis_url.get_secret_value())
-        segmenter = self._load(settings)
+        segmenters = self._load_all()
         runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
-            predict=segmenter,
+            predict_for=lambda spec: segmenters[lane_of(spec)],
             owner=owner,
             limits=settings.source_limits(),
             beat_seconds=settings.beat_seconds,
@@ -104,32 +106,50 @@ class Child:
         )
         self._items = AtOnce(runner, self.deadlines)
         self._ready.value = True
-        worker = presence_of(owner, settings.lane, segmenter)
-        change(
-            WORKER_INFO,
-            1,
-            model=worker.model,
-            precision=settings.precision,
-            engine=worker.engine,
-            provider=worker.provider,
-            numbers=worker.numbers,
-        )
         presence = RedisPresence(redis)
-        ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS
-        announce = Every(
-            settings.beat_seconds, lambda: presence.announce(worker, ttl_seconds), "presence", at_once=True
-        )
-        announce.__enter__()  # for the life of the process
+        workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
+
+        def announce() -> None:
+            for worker in workers:
+                presence.announce(worker, settings.beat_seconds * PRESENCE_TTL_BEATS)
+
+        # For the life of the process.
+        Every(settings.beat_seconds, announce, "presence", at_once=True).__enter__()
         log.info(
             "worker_ready",
             owner=owner,
-            lane=worker.lane,
-            engine=worker.engine,
-            provider=worker.provider,
-            numbers=worker.numbers,
-            threads=worker.threads,
+            lanes=[worker.lane for worker in workers],
+            threads=settings.thread_count(),
             resident_bytes=resident_bytes(),
         )
+
+    def _load_all(self) -> dict[Lane, Segmenter]:
+        """Load every network that this worker offers.
+
+        Raises:
+            ModelUnavailable: one cannot be had, or together they take more memory than the process may.
+        """
+        settings = self._settings
+        segmenters = {choice.lane: self._load_one(choice) for choice in settings.choices}
+        taken, limit = resident_bytes() or 0, settings.worker_byte_limit()
+        # A single one is left to try: its process is replaced after each picture, which is slow, and known.
+        if len(segmenters) > 1 and taken > limit:
+            raise ModelUnavailable(
+                f"{', '.join(segmenters)} take {taken} bytes, and the process is replaced past {limit}: offer "
+                "fewer in KEYCUT_WORKER_MODELS, give the container more memory, or set KEYCUT_MAX_WORKER_BYTES"
+            )
+        return segmenters
+
+    def _load_one(self, choice: Choice) -> Segmenter:
+        segmenter = self._load(self._settings.for_choice(choice))
+        facts = {
+            "engine": segmenter.engine,
+            "provider": segmenter.provider,
+            "numbers": segmenter.numbers,
+        }
+        change(WORKER_INFO, 1, model=choice.model, precision=choice.precision, **facts)
+        log.info("network_ready", lane=choice.lane, **facts)
+        return segmenter
 
     def run(self, lane: str) -> None:
         """Take one item of the lane, if one waits, and return when there is room for another.

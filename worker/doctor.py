@@ -6,7 +6,8 @@ import os
 import platform
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -52,12 +53,16 @@ def examine() -> list[Check]:
         ]
     return [
         python,
-        Check(name="settings", ok=True, detail=f"model {settings.model}, device {settings.device}"),
+        Check(
+            name="settings",
+            ok=True,
+            detail=f"offers {', '.join(map(str, settings.choices))}, device {settings.device}",
+        ),
         _memory(),
         _folder("cache", settings.cache_dir, "KEYCUT_CACHE_DIR"),
         _blobs(settings),
         _redis(settings),
-        *_network(settings),
+        *_networks(settings),
     ]
 
 
@@ -114,6 +119,13 @@ def _redis(settings: WorkerSettings) -> Check:
             remedy="start it with `--maxmemory-policy noeviction`",
         )
     return Check(name="redis", ok=True, detail="answers")
+
+
+def _networks(settings: NetworkSettings) -> Iterator[Check]:
+    """The checks of every network that the worker offers, which is named where there are several."""
+    for choice in settings.choices:
+        for check in _network(settings.for_choice(choice)):
+            yield check if len(settings.choices) == 1 else replace(check, name=f"{check.name} {choice}")
 
 
 def _network(settings: NetworkSettings) -> list[Check]:

@@ -45,7 +45,8 @@ class Runner:
 
     store: LedgerStore
     blobs: BlobStore
-    predict: Predict
+    predict_for: Callable[[CutoutSpec], Predict]
+    """The network that a spec asks for."""
     owner: str
     limits: SourceLimits
     beat_seconds: float
@@ -117,7 +118,9 @@ class Runner:
         """Write the result's blob, without a word to the ledger."""
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
-            cut_out(self._read(claim, beat, watch), claim.spec, self.predict, beat.check, watch.ended),
+            cut_out(
+                self._read(claim, beat, watch), claim.spec, self.predict_for(claim.spec), beat.check, watch.ended
+            ),
             Finish.of(claim.spec),
         )
         watch.ended("encode")

@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jobs.presets import Choice, parse_choices
 from jobs.settings import JobSettings, MetricsPort
-from jobs.spec import CutoutSpec, Lane, Precision, lane_of
+from jobs.spec import ModelName, Precision
 from worker.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
 _GPU_BATCH = 4
+
+Choices = Annotated[
+    tuple[Choice, ...],
+    NoDecode,
+    BeforeValidator(lambda value: parse_choices(value) if isinstance(value, str) else value),
+]
+"""Models and precisions; in the environment split by commas."""
 
 
 class Device(StrEnum):
@@ -55,11 +64,14 @@ class NetworkSettings(BaseSettings):
         env_prefix="KEYCUT_", frozen=True, extra="ignore", use_attribute_docstrings=True
     )
 
-    model: str = JobSettings.model_fields["model"].default
+    model: ModelName = JobSettings.model_fields["model"].default
     """Model that this worker offers: a built-in one, one of the models folder, or any other that rembg knows."""
     precision: Precision = JobSettings.model_fields["precision"].default
     """`exact`, or `fast`: 8-bit integers, for models that have a table of ranges. New items ask for it where their
     account has no precision of its own, and wait until a worker offers it."""
+    worker_models: Choices = ()
+    """What this worker offers instead of `KEYCUT_MODEL`, such as `fast,best,u2netp`: presets, models, or names
+    with a precision. It holds all of them in memory."""
     engine: EngineName = EngineName.AUTO
     """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
@@ -74,6 +86,15 @@ class NetworkSettings(BaseSettings):
     """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU, if the network can."""
     run_wait_seconds: NonNegativeFloat = 0.005
     """How long a picture that is ready waits for others to share its run with, while some are about to be."""
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What this worker offers."""
+        return self.worker_models or (Choice(model=self.model, precision=self.precision),)
+
+    def for_choice(self, choice: Choice) -> Self:
+        """The same for one of them alone."""
+        return self.model_copy(update={"model": choice.model, "precision": choice.precision, "worker_models": ()})
 
     def batch_count(self) -> int:
         """The greatest batch: as set, else what suits the device."""
@@ -91,7 +112,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Port that a worker shows its metrics on, at `/metrics`; unset, it shows none. `keycut up` gives each further
     worker the next."""
     start_timeout_seconds: PositiveFloat = 120
-    """How long loading the model may take."""
+    """How long loading a model may take."""
     stop_grace_seconds: PositiveFloat = 30
     """How long a worker that is told to stop may go on with its pictures; after that it gives them back."""
     max_worker_bytes: PositiveInt | None = None
@@ -114,8 +135,3 @@ class WorkerSettings(NetworkSettings, JobSettings):
     def item_count(self) -> int:
         """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
         return self.items_at_once or (cpu_quota() + self.batch_count() if self.device is Device.GPU else 1)
-
-    @property
-    def lane(self) -> Lane:
-        """What this worker offers."""
-        return lane_of(CutoutSpec(model=self.model, precision=self.precision))

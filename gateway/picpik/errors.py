@@ -85,6 +85,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.QueueFull: _THROTTLED,
     jobs.IdempotencyConflict: _WRONG_SIGNATURE,
     jobs.SourceExpired: _LATER,
+    jobs.ModelNotOffered: _LATER,
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,
@@ -147,6 +148,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     jobs.QueueFull.kind: _FAILED,
     jobs.IdempotencyConflict.kind: _FAILED,
     jobs.SourceExpired.kind: _FAILED,
+    jobs.ModelNotOffered.kind: _FAILED,
     jobs.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
     jobs.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     jobs.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),

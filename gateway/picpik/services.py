@@ -10,7 +10,7 @@ from gateway.query import Tasks
 from gateway.submit import Submissions
 from gateway.wait import Waits
 from jobs.disposal import Disposal
-from jobs.spec import Precision
+from jobs.presets import Choice
 from jobs.store import LedgerStore
 
 
@@ -23,10 +23,8 @@ class Services:
     waits: Waits
     store: LedgerStore
     disposal: Disposal
-    model: str
-    """The model that new pictures ask for."""
-    precision: Precision
-    """How exactly they are to be computed."""
+    choice: Choice
+    """What new pictures ask for."""
     unmetered_credits: int
     """What an account without a balance is told to have."""
 
@@ -35,7 +33,7 @@ class Services:
         return replace(
             self,
             submissions=self.submissions.for_account(account),
-            precision=account.terms.precision or self.precision,
+            choice=account.terms.choice(self.choice),
         )
 
 

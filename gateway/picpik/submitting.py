@@ -59,8 +59,8 @@ def _submit(
 
 def _spec(request: Cutting, services: Services) -> CutoutSpec:
     return CutoutSpec(
-        model=services.model,
-        precision=services.precision,
+        model=services.choice.model,
+        precision=services.choice.precision,
         erode_px=request.erode_size,
         foreground_threshold=request.foreground_threshold,
         background_threshold=request.background_threshold,

@@ -109,6 +109,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
         "conflictTaskUUID", "taskUUID was used before for another task", parameter="taskUUID"
     ),
     jobs.SourceExpired: _REFUSED,
+    jobs.ModelNotOffered: Row("unsupportedModel", "{error.message}", parameter="model"),
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,
@@ -146,6 +147,7 @@ TASK_ROWS: Final[Mapping[str, Row]] = {
     jobs.QueueFull.kind: _FAILED,
     jobs.IdempotencyConflict.kind: _FAILED,
     jobs.SourceExpired.kind: _FAILED,
+    jobs.ModelNotOffered.kind: _FAILED,
     jobs.BlobMissing.kind: Row("processingFailed", "The image is no longer stored: send a new task"),
     jobs.ServiceUnavailable.kind: _FAILED,
     jobs.LedgerUnavailable.kind: _FAILED,

@@ -16,21 +16,22 @@ WRONG: Final = "wrong_value"
 OUTPUT_TYPES: Final = ("URL", "base64Data", "dataURI")
 FORMATS: Final = ("JPG", "PNG", "WEBP")
 DELIVERY_METHODS: Final = ("sync", "async")
-MODELS: Final = (
-    "runware:109@1",
-    "runware:110@1",
-    "runware:112@1",
-    "runware:112@2",
-    "runware:112@3",
-    "runware:112@5",
-    "runware:112@6",
-    "runware:112@7",
-    "runware:112@8",
-    "runware:112@9",
-    "runware:112@10",
-    "bria:2@1",
-)
-"""The protocol's ids of models for background removal."""
+_BIREFNET: Final = "birefnet-general"
+MODELS: Final = {
+    "runware:109@1": None,
+    "runware:110@1": "bria-rmbg",
+    "runware:112@1": _BIREFNET,
+    "runware:112@2": "birefnet-cod",
+    "runware:112@3": "birefnet-dis",
+    "runware:112@5": _BIREFNET,
+    "runware:112@6": _BIREFNET,
+    "runware:112@7": "birefnet-hrsod",
+    "runware:112@8": "birefnet-massive",
+    "runware:112@9": _BIREFNET,
+    "runware:112@10": "birefnet-portrait",
+    "bria:2@1": "bria-rmbg",
+}
+"""The protocol's ids of models for background removal, and which of ours is the same network, or the nearest."""
 
 _MAX_OBJECT_BYTES: Final = 2_048
 _CHANNELS: Final = 4
@@ -98,7 +99,7 @@ Rgba: TypeAlias = Annotated[
 OutputTypes: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_output_types)]
 OutputFormat: TypeAlias = Annotated[str, BeforeValidator(_format)]
 DeliveryMethod: TypeAlias = Annotated[str, _one_of(DELIVERY_METHODS)]
-Model: TypeAlias = Annotated[str, _one_of(MODELS)]
+Model: TypeAlias = Annotated[str, _one_of(tuple(MODELS))]
 WebUrl: TypeAlias = Annotated[
     str, _checked(lambda value: isinstance(value, str) and is_web_url(value), f"is not usable: {WEB_URL_FORM}")
 ]

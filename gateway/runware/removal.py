@@ -20,8 +20,7 @@ def remove_background(task: JsonObject, asked: Asked, caller: Caller, services: 
     """Accept a picture, and answer at once or with its result."""
     request = read_fields(Removal, task)
     picture = _picture_of(request, asked)
-    model = services.models.get(request.model, services.model)
-    spec = spec_of(request, model, caller.account.terms.precision or services.precision)
+    spec = spec_of(request, services.choice_for(request.model, caller.account))
     draft = Draft(source=picture.source(caller, services), spec=spec)
     memo = Memo(
         task_uuid=asked.task_uuid,

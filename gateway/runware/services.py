@@ -14,7 +14,7 @@ from gateway.runware.rendering import Rendering
 from gateway.settings import GatewaySettings
 from gateway.submit import Submissions
 from jobs.blobs import BlobStore
-from jobs.spec import Precision
+from jobs.presets import Choice
 from jobs.store import LedgerStore
 
 
@@ -28,12 +28,10 @@ class Services:
     rendering: Rendering
     store: LedgerStore
     blobs: BlobStore
-    model: str
-    """The model that runs a task unless `models` names another."""
-    models: Mapping[str, str]
-    """Models by the protocol's ids, as far as the installation has chosen."""
-    precision: Precision
-    """How exactly a model is to be computed, unless the account's terms say otherwise."""
+    choice: Choice
+    """What computes a picture where neither the request nor the account chooses."""
+    models: Mapping[str, Choice]
+    """The same by the protocol's ids, as far as the installation has chosen."""
     sync_seconds: float
     """How long a caller may be kept waiting for a result."""
     poll_seconds: float
@@ -68,12 +66,24 @@ class Services:
             ),
             store=store,
             blobs=blobs,
-            model=settings.model,
+            choice=settings.choice,
             models=models,
-            precision=settings.precision,
             sync_seconds=settings.runware_sync_seconds,
             poll_seconds=settings.runware_poll_seconds,
         )
+
+    def choice_for(self, model: str, account: Account) -> Choice:
+        """What computes a picture for which one of the protocol's models is asked for.
+
+        That is what the installation has chosen for the id, else the network of this name where workers offer it,
+        else what computes the account's pictures.
+        """
+        if (chosen := self.models.get(model)) is not None:
+            return chosen
+        name = MODELS[model]
+        if name is not None and self.submissions.offers.include((named := Choice(model=name)).lane):
+            return named
+        return account.terms.choice(self.choice)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import Any, Final
 from gateway.runware import faults
 from gateway.runware.reading import word_of
 from gateway.runware.requests import Removal, Settings
-from jobs.spec import CutoutSpec, FileFormat, Output, Precision, Refinement
+from jobs.presets import Choice
+from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 
 _FORMATS: Final = {"JPG": FileFormat.JPEG, "PNG": FileFormat.PNG, "WEBP": FileFormat.WEBP}
 _FOREGROUND, _BACKGROUND = "alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"
@@ -23,13 +24,12 @@ DEFAULTS: Final[dict[str, Any]] = {
 """Settings that are not given."""
 
 
-def spec_of(request: Removal, model: str, precision: Precision) -> CutoutSpec:
+def spec_of(request: Removal, choice: Choice) -> CutoutSpec:
     """What is to be done with the picture.
 
     Args:
         request: its settings may lie flat, or in `settings`, which count first.
-        model: of the installation.
-        precision: how exactly to compute it.
+        choice: what computes it.
 
     Raises:
         FieldWrong: two settings clash.
@@ -43,8 +43,8 @@ def spec_of(request: Removal, model: str, precision: Precision) -> CutoutSpec:
         raise faults.FieldWrong(paths, word_of(_BACKGROUND), reason)
     file_format = _FORMATS[request.output_format]
     spec = CutoutSpec(
-        model=model,
-        precision=precision,
+        model=choice.model,
+        precision=choice.precision,
         refinement=Refinement.RAW,
         tidy_mask=chosen["postProcessMask"],
         output=Output.MASK if chosen["returnOnlyMask"] else Output.CUTOUT,

@@ -74,7 +74,7 @@ def _fetch(
         request=task,
     )
 
-    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=services.model))
+    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=services.choice.model))
     submissions = services.submissions.for_account(caller.account).for_keeping()
 
     def submit() -> TaskUid:

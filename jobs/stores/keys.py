@@ -30,8 +30,9 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `answer:<token>` | string, expires | what a call without a claim answered, for its repeat |
 | `reaper` | string, expires | token of the reaper at work |
 | `server` | hash | run_id of the server that the last reaper met, since_ms (0 for the first ever) |
-| `workers` | hash | owner → what the worker says of itself |
-| `workers_until` | zset | owners by the time until which they count as alive |
+| `workers` | hash | owner and lane, with a blank between → what the worker says of the lane |
+| `workers_until` | zset | the same names by the time until which they count as alive |
+| `offered` | zset | lanes by the time when a worker last announced them |
 | `events:<uid>` | channel | `<index> <state>` whenever an item of the task ends |
 | `couriers` | channel | `due` whenever an errand falls due that no lapse of time makes due |
 """  # noqa: E501 — a row of a table is one line

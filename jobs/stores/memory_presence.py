@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing_extensions import override
 
 from jobs.presence import Presence, WorkerPresence
+from jobs.spec import Lane
 from jobs.stores.codec import decode_presence, encode_presence
 
 
@@ -19,17 +20,21 @@ class MemoryPresence(Presence):
         """Start empty; the clock is as in `MemoryLedger`."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._workers: dict[str, tuple[bytes, float]] = {}
+        self._workers: dict[tuple[str, Lane], tuple[bytes, float]] = {}
+        self._offered: dict[Lane, float] = {}
 
     @override
     def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
         with self._lock:
-            self._workers[worker.owner] = (encode_presence(worker).encode(), self._clock() + ttl_seconds)
+            now = self._clock()
+            self._workers[worker.owner, worker.lane] = (encode_presence(worker).encode(), now + ttl_seconds)
+            self._offered[worker.lane] = now
 
     @override
     def leave(self, owner: str) -> None:
         with self._lock:
-            self._workers.pop(owner, None)
+            for name in [name for name in self._workers if name[0] == owner]:
+                del self._workers[name]
 
     @override
     def alive(self) -> tuple[WorkerPresence, ...]:
@@ -37,3 +42,10 @@ class MemoryPresence(Presence):
             now = self._clock()
             texts = [text.decode() for _, (text, until) in sorted(self._workers.items()) if until > now]
         return tuple(decode_presence(text) for text in texts)
+
+    @override
+    def offered(self, within_seconds: float) -> frozenset[Lane]:
+        alive = {worker.lane for worker in self.alive()}
+        with self._lock:
+            since = self._clock() - within_seconds
+            return frozenset(alive | {lane for lane, at in self._offered.items() if at >= since})

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from gateway.account_book import ACCOUNTS, KeyTable, new_callback_secret
-from gateway.account_records import AccountError
+from gateway.account_records import AccountError, Terms
 from gateway.accounts import Accounts
 from jobs.errands import ErrandKind
 from tests.test_gateway.harness import ACCOUNT, Harness
@@ -66,7 +66,7 @@ def test_it_can_be_dropped(accounts: Accounts) -> None:
 
 def test_terms_and_callback_leave_each_other_alone(accounts: Accounts) -> None:
     accounts.set_callback("anna", URL, SECRET)
-    accounts.change("anna", active=False, from_defaults=True)
+    accounts.change("anna", active=False, forget=Terms.model_fields)
     assert accounts.record("anna").callback_url == URL
     accounts.set_callback("anna", "https://other.example")
     assert not accounts.record("anna").active

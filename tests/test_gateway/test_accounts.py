@@ -201,7 +201,18 @@ class TestAccountRecords:
         changed = accounts.change("anna", terms=Terms(submits_per_second=2))
         assert changed.terms == Terms(price_credits=0, queue_cap=7, submits_per_second=2)
         assert accounts.record("anna") == changed
-        assert accounts.change("anna", terms=Terms(queue_cap=1), from_defaults=True).terms == Terms(queue_cap=1)
+        assert accounts.change("anna", terms=Terms(queue_cap=1), forget=Terms.model_fields).terms == Terms(
+            queue_cap=1
+        )
+
+    def test_what_is_not_set_is_not_stored(self, accounts: Accounts, key_table: KeyTable) -> None:
+        """So a version that knows fewer terms reads the record."""
+        accounts.add("anna", terms=Terms(queue_cap=7))
+        (record,) = map(json.loads, key_table.all(ACCOUNTS).values())
+        assert record.keys() == {"created_at_seconds", "active", "terms"}
+        assert record["terms"] == {"queue_cap": 7}
+        (pair,) = map(json.loads, key_table.all(PAIRS).values())
+        assert pair["private_keys"][0].keys() == {"sealed"}
 
     def test_an_account_can_be_suspended(self, accounts: Accounts) -> None:
         accounts.add("anna", public_key="one")

@@ -19,6 +19,7 @@ UNSET = {
     "submits_per_second": None,
     "polls_per_second": None,
     "queue_cap": None,
+    "model": None,
     "precision": None,
 }
 
@@ -46,6 +47,8 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
         "100",
         "--queue-cap",
         "7",
+        "--model",
+        "u2netp",
         "--precision",
         "fast",
     )
@@ -56,6 +59,7 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
         "submits_per_second": 20,
         "polls_per_second": 100,
         "queue_cap": 7,
+        "model": "u2netp",
         "precision": "fast",
     }
     found = accounts.find(made["public_key"])
@@ -84,6 +88,26 @@ def test_an_account_is_shown_and_changed(installation: Installation, accounts: A
     assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
     assert shown == installation.keys("account", "bert")
     assert "price credits: 0\nsubmits per second: -\n" in installation.run("keys", "account", "bert").stdout
+
+
+def test_an_accounts_model(installation: Installation) -> None:
+    installation.keys("add", "--name", "fay", "--preset", "fast", "--price", "2")
+
+    def chosen(*options: str) -> tuple[str | None, str | None]:
+        shown = installation.keys("account", "fay", *options)
+        assert shown["price_credits"] == 2
+        return shown["model"], shown["precision"]
+
+    assert chosen() == ("isnet-general-use", "fast")
+    assert chosen("--model", "u2netp") == ("u2netp", None)  # which may not be there as `fast`
+    assert chosen("--preset", "best") == ("birefnet-general", "exact")
+    assert chosen("--preset", "default") == (None, None)
+    assert chosen("--model", "u2netp", "--precision", "exact") == ("u2netp", "exact")
+    for wrong in (("--model", "a/b"), ("--preset", "best", "--model", "u2netp"), ("--model", "best")):
+        refused = installation.run("keys", "account", "fay", *wrong)
+        assert refused.returncode == 2
+        assert "--model" in refused.stderr or "use --preset" in refused.stderr
+    assert chosen() == ("u2netp", "exact")
 
 
 def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Accounts) -> None:

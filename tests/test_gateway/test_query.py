@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.drafts import Draft
+from gateway.offers import Offers
 from gateway.query import Tasks
 from gateway.submit import Submissions
 from jobs.ids import TaskUid, parse_task_uid
@@ -31,6 +32,7 @@ def submit(gateway: Harness, key: str) -> TaskUid:
         queue=InlineQueue(gateway.hints.append),
         limits=SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500),
         price=1,
+        offers=Offers(presence=gateway.presence, own=gateway.settings.choice, memory_seconds=1),
     )
     draft = Draft(source=pictures.BASE64_8X8, spec=CutoutSpec(model=gateway.settings.model))
     return part.submit(ACCOUNT, "Cut", [draft], key, memo="what was asked")

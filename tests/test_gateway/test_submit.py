@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from gateway.drafts import Draft
+from gateway.offers import Offers
 from gateway.submit import DraftRejected, Submissions
 from jobs.errors import (
     BlobStoreUnavailable,
@@ -18,11 +19,12 @@ from jobs.errors import (
     SubmissionRefused,
 )
 from jobs.ids import BlobKey
+from jobs.presets import Choice
 from jobs.record import NewTask
 from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane
 from jobs.store import Created, LedgerLimits
-from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger
+from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
 from tests.test_gateway import pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
@@ -77,6 +79,7 @@ def submissions(
         queue=InlineQueue(hint or (lambda lane: events.append(f"hint {lane}"))),
         limits=LIMITS,
         price=1,
+        offers=Offers(presence=MemoryPresence(), own=Choice(model=DRAFT.spec.model), memory_seconds=1),
     )
 
 

@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 from gateway.account_records import Terms
 from gateway.limits import Rate
 from gateway.picpik.actions import ACTIONS
-from jobs.spec import CutoutSpec, Precision, lane_of
 from tests.test_gateway import pictures
 from tests.test_gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
 from tests.test_jobs.build import run_at_once
@@ -158,15 +157,6 @@ class TestTerms:
         balance = gateway.store.balance(ACCOUNT)
         assert balance is not None
         assert (balance.reserved, balance.available) == (8, 1)
-
-    def test_the_accounts_precision_is_the_lane(self, gateway: Harness) -> None:
-        gateway.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
-        assert code(gateway.post(PICTURE)) == 0
-        assert gateway.hints == [lane_of(CutoutSpec(model=gateway.settings.model, precision=Precision.FAST))]
-        assert gateway.store.waiting(gateway.lane) == 0
-        gateway.accounts.change(ACCOUNT, terms=Terms(precision=Precision.EXACT))
-        assert code(gateway.post(PICTURE)) == 0
-        assert gateway.store.waiting(gateway.lane) == 1
 
     def test_a_price_of_nothing(self, gateway: Harness) -> None:
         gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=0))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 
 from gateway.drafts import Draft, Source
+from gateway.offers import Offers
 from gateway.pictures import KeptPicture, Pictures
 from gateway.submit import Submissions
 from jobs.ids import image_uuid, result_key
+from jobs.presets import Choice
 from jobs.record import Result, Task
 from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec, Lane
 from jobs.store import LedgerLimits
-from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger
+from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
 from jobs.urls import ResultPaths
 from tests.test_gateway import pictures
 
@@ -29,7 +31,12 @@ class House:
         self.blobs = MemoryBlobStore()
         self.hints: list[Lane] = []
         self.part = Submissions(
-            store=self.store, blobs=self.blobs, queue=InlineQueue(self.hints.append), limits=LIMITS, price=1
+            store=self.store,
+            blobs=self.blobs,
+            queue=InlineQueue(self.hints.append),
+            limits=LIMITS,
+            price=1,
+            offers=Offers(presence=MemoryPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
         )
         self.pictures = Pictures(
             store=self.store,

@@ -44,6 +44,8 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     assert ledger.figures().booked == 1
     presence.announce(WORKER, ttl_seconds=60)
     assert presence.alive() == (WORKER,)
+    assert presence.offered(within_seconds=60) == {LANE}
+    presence.leave("nobody")
     return running
 
 

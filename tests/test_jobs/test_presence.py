@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import time
+from dataclasses import asdict, replace
+
+import pytest
+from redis import Redis
 
 from jobs.presence import Presence, WorkerPresence
 from jobs.testing import ManualClock
-from tests.test_jobs.build import LANE
+from tests.test_jobs.build import LANE, OTHER_LANE
 
 WORKER = WorkerPresence(
     owner="host-1:4711",
@@ -59,3 +64,66 @@ def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: Manua
     presence.announce(other, ttl_seconds=50)
     clock.advance(seconds=20)
     assert presence.alive() == (other,)
+
+
+def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:
+    other = replace(WORKER, lane=OTHER_LANE, model="u2netp")
+    neighbour = replace(WORKER, owner="host-1:47112")
+    for worker in (neighbour, other, WORKER):
+        presence.announce(worker, ttl_seconds=10)
+    assert presence.alive() == (WORKER, other, neighbour)
+    clock.advance(seconds=6)
+    presence.announce(other, ttl_seconds=10)
+    clock.advance(seconds=6)
+    assert presence.alive() == (other,)
+
+
+def test_who_leaves_is_gone_from_every_lane(presence: Presence) -> None:
+    neighbour = replace(WORKER, owner="host-1:47112")
+    for worker in (WORKER, replace(WORKER, lane=OTHER_LANE), neighbour):
+        presence.announce(worker, ttl_seconds=10)
+    presence.leave(WORKER.owner)
+    assert presence.alive() == (neighbour,)
+
+
+def test_a_lane_counts_as_offered_for_a_while(presence: Presence, clock: ManualClock) -> None:
+    assert presence.offered(within_seconds=60) == frozenset()
+    presence.announce(WORKER, ttl_seconds=10)
+    presence.announce(replace(WORKER, lane=OTHER_LANE), ttl_seconds=10)
+    presence.leave(WORKER.owner)
+    clock.advance(seconds=50)
+    presence.announce(WORKER, ttl_seconds=10)
+    assert presence.offered(within_seconds=60) == {LANE, OTHER_LANE}
+    clock.advance(seconds=20)
+    assert presence.offered(within_seconds=60) == {LANE}
+    assert presence.offered(within_seconds=1) == frozenset()
+
+
+class TestRollingUpgrade:
+    """Workers of the version before announced one lane each, under their names alone."""
+
+    @pytest.fixture
+    def announced_before(self, client: Redis, key_prefix: str, clock: ManualClock) -> None:
+        until_ms = time.time() * 1_000 + clock.offset_ms() + 10_000
+        client.hset(f"{key_prefix}workers", WORKER.owner, json.dumps(asdict(WORKER)))
+        client.zadd(f"{key_prefix}workers_until", {WORKER.owner: until_ms})
+
+    @pytest.mark.usefixtures("announced_before")
+    def test_old_announcements_are_read(self, redis_presence: Presence, clock: ManualClock) -> None:
+        assert redis_presence.alive() == (WORKER,)
+        assert redis_presence.offered(within_seconds=60) == {LANE}
+        clock.advance(seconds=11)
+        assert redis_presence.alive() == ()
+
+    @pytest.mark.usefixtures("announced_before")
+    def test_and_their_workers_leave(self, redis_presence: Presence) -> None:
+        redis_presence.leave(WORKER.owner)
+        assert redis_presence.alive() == ()
+
+    def test_the_version_before_reads_new_ones(
+        self, redis_presence: Presence, client: Redis, key_prefix: str
+    ) -> None:
+        """It takes every value of the hash for one worker with one lane."""
+        redis_presence.announce(WORKER, ttl_seconds=10)
+        (text,) = client.hvals(f"{key_prefix}workers")
+        assert json.loads(text) == asdict(WORKER)

@@ -126,7 +126,7 @@ class Service:
         self.runner = Runner(
             store=self.store,
             blobs=self.blobs,
-            predict=dark,
+            predict_for=lambda _: dark,
             owner="worker",
             limits=SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000),
             beat_seconds=1,

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
 
-from gateway.account_records import Terms
 from jobs.errands import ErrandKind
 from jobs.ids import new_token
-from jobs.spec import CutoutSpec, FileFormat, Output, Precision, Refinement
+from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from tests.test_runware.service import (
-    ACCOUNT,
     TINY_PICTURE,
     Item,
     Service,
-    make_service,
     new_removal,
     new_uuid,
     removal,
@@ -127,32 +123,6 @@ def test_numbers_may_be_written_as_json_allows(service: Service) -> None:
         "inputImage":"{TINY_PICTURE}","outputQuality":9.0e1,"rgba":[1.0,2,3,255]}}]"""
     assert service.post(text).status_code == 200
     assert service.task_of(task).items[0].spec.quality == 90
-
-
-def test_models_run_what_the_installation_says() -> None:
-    service = make_service(runware_models="runware:112@5=birefnet-general, bria:2@1=bria-rmbg")
-    models = {name: service.spec(model=name).model for name in ("runware:112@5", "bria:2@1", "runware:109@1")}
-    assert models == {
-        "runware:112@5": "birefnet-general",
-        "bria:2@1": "bria-rmbg",
-        "runware:109@1": service.settings.model,
-    }
-
-
-def test_the_account_chooses_its_precision(service: Service) -> None:
-    service.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
-    assert service.spec().precision is Precision.FAST
-
-
-@pytest.mark.parametrize("models", ["runware:112@5", "runware:112@5=", "runware:112@5=a/b"])
-def test_wrong_settings_of_models_are_refused(models: str) -> None:
-    with pytest.raises(ValidationError, match="runware_models"):
-        make_service(runware_models=models)
-
-
-def test_a_model_that_the_protocol_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="runware:112@4"):
-        make_service(runware_models="runware:112@4=birefnet")
 
 
 def test_a_memo_never_grows_past_its_bound(service: Service) -> None:

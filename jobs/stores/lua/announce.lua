@@ -1,6 +1,8 @@
--- ANNOUNCE: a worker counts as alive for so long.
+-- ANNOUNCE: a worker counts as alive in a lane for so long.
 --
---   owner, ttl_ms
+--   owner, lane, ttl_ms
 --   presence       JSON, as jobs/stores/codec.py writes it
-redis.call('HSET', key('workers'), args.owner, args.presence)
-redis.call('ZADD', key('workers_until'), now_ms + args.ttl_ms, args.owner)
+local name = args.owner .. ' ' .. args.lane
+redis.call('HSET', key('workers'), name, args.presence)
+redis.call('ZADD', key('workers_until'), now_ms + args.ttl_ms, name)
+redis.call('ZADD', key('offered'), now_ms, args.lane)

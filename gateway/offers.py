@@ -1,0 +1,44 @@
+"""Which models can be asked for: the installation's own, and what workers offer or have offered of late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jobs.errors import ModelNotOffered
+from jobs.presence import Presence
+from jobs.presets import Choice
+from jobs.spec import CutoutSpec, Lane, lane_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """Tells models that some worker will compute from those that none would ever.
+
+    Workers come and go, and pictures wait for one that restarts, or that is started because they wait. So a model
+    counts for as long as the memory lasts, and the installation's own always.
+    """
+
+    presence: Presence
+    own: Choice
+    """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
+    memory_seconds: float
+
+    def include(self, lane: Lane) -> bool:
+        """Whether a lane is worth waiting in.
+
+        Raises:
+            LedgerUnavailable: nobody can say.
+        """
+        return lane == self.own.lane or lane in self.presence.offered(self.memory_seconds)
+
+    def require(self, specs: Iterable[CutoutSpec]) -> None:
+        """Make sure that all of these would be computed.
+
+        Raises:
+            ModelNotOffered: one would not.
+            LedgerUnavailable: nobody can say.
+        """
+        for lane, spec in {lane_of(spec): spec for spec in specs}.items():
+            if not self.include(lane):
+                raise ModelNotOffered(spec.model, spec.precision)

@@ -1,0 +1,86 @@
+"""The options of `python -m gateway keys` that set an account's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+import click
+
+from gateway.account_records import Terms
+from jobs.presets import PRESETS
+from jobs.spec import Precision
+
+Term = int | str | None
+"""An account's term as click reads it."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_AS_SET_UP: Final = "default"
+"""Stands among the presets for what the installation computes."""
+_CHOICE: Final = frozenset({"model", "precision"})
+
+
+def terms_options(command: Command) -> Command:
+    """Options for each of an account's terms, named as its fields, and for presets of them."""
+    presets = "; ".join(f"{name} is {choice}" for name, choice in PRESETS.items())
+    for option in (
+        click.option(
+            "--preset",
+            type=click.Choice([*PRESETS, _AS_SET_UP]),
+            help=f"Both at once: {presets}; {_AS_SET_UP} forgets what was set.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice([str(precision) for precision in Precision]),
+            help="How exactly its pictures are computed; workers must offer it.",
+        ),
+        click.option(
+            "--model", help="What computes its pictures, in full precision unless told; workers must offer it."
+        ),
+        click.option("--queue-cap", type=click.IntRange(min=1), help="Pictures of it that may wait or run."),
+        click.option("--polls-per-second", type=click.IntRange(min=1), help="Other requests in a second."),
+        click.option(
+            "--submits-per-second", type=click.IntRange(min=1), help="Requests with pictures in a second."
+        ),
+        click.option("--price", "price_credits", type=click.IntRange(min=0), help="Credits for one picture."),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsChange:
+    """What these options ask for."""
+
+    given: Terms
+    forgotten: frozenset[str]
+    """Terms that were set before and are to be as the settings say."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, Term]) -> Self:
+        """Read the options' values.
+
+        Raises:
+            UsageError: they contradict one another, or name a preset as a model.
+            BadParameter: the model's name has a form that is not allowed.
+        """
+        terms = dict(options)
+        preset = terms.pop("preset")
+        if preset is not None and (terms["model"] or terms["precision"]):
+            raise click.UsageError("--preset says model and precision: it takes neither --model nor --precision")
+        if terms["model"] in PRESETS:
+            raise click.UsageError(f"{terms['model']} is a preset: use --preset")
+        # Another model need not be there in the precision that was set for the one before.
+        forgotten = _CHOICE if preset is not None or terms["model"] else frozenset()
+        if preset in PRESETS:
+            terms |= PRESETS[str(preset)].model_dump()
+        try:
+            return cls(given=Terms.model_validate(terms), forgotten=forgotten)
+        except ValueError:
+            # Of all these only the model is free text.
+            raise click.BadParameter("use letters, digits and . _ -, 64 at most", param_hint="--model") from None
+
+    def __bool__(self) -> bool:
+        return bool(self.forgotten) or self.given != Terms()

@@ -1,0 +1,109 @@
+"""Which models an account's pictures may ask for: what nobody computes is refused before it waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from gateway.account_records import Terms
+from jobs.presence import WorkerPresence
+from jobs.presets import PRESETS, Choice
+from jobs.spec import Precision
+from jobs.testing import ManualClock, MemoryPresence
+from tests.test_gateway import pictures
+from tests.test_gateway.harness import ACCOUNT, Harness, make_settings
+
+BEST = PRESETS["best"]
+
+
+def announce(gateway: Harness, choice: Choice, owner: str = "w-1") -> None:
+    """Let a worker offer a model."""
+    worker = WorkerPresence(
+        owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", numbers="fp32", threads=1
+    )
+    gateway.presence.announce(worker, ttl_seconds=10)
+
+
+def post(gateway: Harness) -> TestResponse:
+    """Submit a picture."""
+    return gateway.app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
+
+
+def assert_refused(gateway: Harness) -> None:
+    answer = post(gateway)
+    body = answer.get_json()
+    assert (answer.status_code, body["RetCode"], body["Message"]) == (503, 150, "Service unavailable")
+    assert "Retry-After" in answer.headers
+    assert "no worker serves the model birefnet-general (exact)" in answer.text
+    assert not gateway.stored()
+
+
+def test_the_accounts_model_is_the_lane(gateway: Harness) -> None:
+    gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
+    announce(gateway, BEST)
+    gateway.submit()
+    assert gateway.hints == [BEST.lane]
+    assert gateway.store.waiting(gateway.lane) == 0
+    gateway.accounts.change(ACCOUNT, forget=("model", "precision"))
+    gateway.submit()
+    assert gateway.store.waiting(gateway.lane) == 1
+
+
+def test_a_model_of_its_own_is_computed_exactly(gateway: Harness) -> None:
+    gateway.app = gateway.make_app(make_settings(precision=Precision.FAST))
+    gateway.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
+    announce(gateway, Choice(model="u2netp"))
+    gateway.submit()
+    assert gateway.hints == ["u2netp:exact"]
+
+
+def test_a_precision_of_its_own_is_of_the_installations_model(gateway: Harness) -> None:
+    fast = Choice(model=gateway.settings.model, precision=Precision.FAST)
+    gateway.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
+    announce(gateway, fast)
+    gateway.submit()
+    assert gateway.hints == [fast.lane]
+
+
+def test_what_no_worker_offers_is_refused_and_nothing_is_stored(gateway: Harness) -> None:
+    gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
+    announce(gateway, PRESETS["exact"])
+    assert_refused(gateway)
+    announce(gateway, BEST)
+    gateway.submit()
+
+
+def test_the_installations_model_is_never_refused(gateway: Harness) -> None:
+    assert gateway.presence.alive() == ()
+    gateway.submit()
+
+
+@pytest.fixture
+def on_a_clock(memory_gateway: Harness) -> tuple[Harness, ManualClock]:
+    """A gateway whose account asks for `best`, with the workers' presence on a clock of its own."""
+    clock = ManualClock()
+    gateway = replace(
+        memory_gateway, presence=MemoryPresence(clock), settings=make_settings(offer_memory_seconds=60)
+    )
+    gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
+    return gateway, clock
+
+
+def test_a_worker_that_restarts_refuses_nobody(on_a_clock: tuple[Harness, ManualClock]) -> None:
+    gateway, clock = on_a_clock
+    announce(gateway, BEST)
+    gateway.presence.leave("w-1")
+    clock.advance(seconds=59)
+    gateway.submit()
+    clock.advance(seconds=2)
+    assert post(gateway).status_code == 503
+
+
+def test_a_repeat_is_answered_with_its_task_whoever_is_there(on_a_clock: tuple[Harness, ManualClock]) -> None:
+    gateway, clock = on_a_clock
+    announce(gateway, BEST)
+    first = gateway.submit(request_uuid="once")
+    clock.advance(seconds=61)
+    assert gateway.submit(request_uuid="once") == first

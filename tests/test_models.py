@@ -1,0 +1,124 @@
+"""Two models on one worker of `keycut up`, as accounts of both protocols and the operator meet them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from keycut import Client, ServiceError
+from tests.stack import ROOT, LiveStack, keycut_up
+from tests.test_worker.crew import eventually
+from tests.tiny_network import write_tiny_model
+
+MIDDLE, EDGE = (15, 15), (1, 1)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    """A stack whose one worker offers a network that finds what is dark, and one that finds what is bright."""
+    folder = tmp_path_factory.mktemp("two-models")
+    (folder / "models").mkdir()
+    dark, bright = (
+        write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright")
+    )
+    settings = {
+        "KEYCUT_MODEL": dark,
+        "KEYCUT_WORKER_MODELS": f"{dark},{bright}",
+        "KEYCUT_RUNWARE_MODELS": f"runware:112@5={bright}",
+        "KEYCUT_MODELS_DIR": str(folder / "models"),
+        "KEYCUT_CACHE_DIR": str(folder / "graphs"),
+        "KEYCUT_ENGINE": "onnxruntime",
+    }
+    with keycut_up(folder / "data", **settings) as stack:
+        eventually(lambda: len(workers(stack)) == 2)
+        yield stack
+
+
+def workers(stack: LiveStack) -> list[dict[str, Any]]:
+    """What `/readyz` says of them."""
+    return list(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
+
+
+def picture() -> bytes:
+    """A dark square on a bright ground."""
+    pixels = np.full((30, 30, 3), 230, np.uint8)
+    pixels[8:22, 8:22] = (20, 40, 60)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def subject(data: bytes) -> str:
+    """What a cut-out of that picture kept."""
+    with Image.open(io.BytesIO(data)) as image:
+        alpha = np.asarray(image)[..., 3]
+    return {(255, 0): "square", (0, 255): "ground"}[int(alpha[MIDDLE]), int(alpha[EDGE])]
+
+
+def keys(stack: LiveStack, *arguments: str) -> dict[str, Any]:
+    """Run an operator's command on the stack."""
+    command = [sys.executable, "-m", "keycut", "keys", "--data", str(stack.data), *arguments, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def client_of(stack: LiveStack, *terms: str) -> Client:
+    """A client of a new account with these terms."""
+    made = keys(stack, "add", "--name", f"a{uuid.uuid4().hex}", *terms)
+    return Client(stack.url, made["public_key"], made["private_key"], sleep=lambda _: None)
+
+
+def cut(client: Client) -> str:
+    with client:
+        job = client.remove_background(picture(), hair_optimization="off", erode_size=0)
+        job.wait(timeout_seconds=60)
+        return subject(job.result())
+
+
+def test_the_worker_announces_both(two_models: LiveStack) -> None:
+    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "dark:exact"]
+    assert len({worker["owner"] for worker in workers(two_models)}) == 1
+
+
+def test_accounts_of_picpiks_protocol_get_the_model_of_their_terms(two_models: LiveStack) -> None:
+    assert cut(two_models.client()) == "square"
+    assert cut(client_of(two_models, "--model", "bright")) == "ground"
+
+
+def test_a_model_that_nobody_serves_is_refused_with_its_name(two_models: LiveStack) -> None:
+    with client_of(two_models, "--preset", "best") as client, pytest.raises(ServiceError) as caught:
+        client.remove_background(picture())
+    assert "no worker serves the model birefnet-general (exact)" in str(caught.value)
+
+
+def test_a_request_of_runwares_protocol_names_its_model(two_models: LiveStack) -> None:
+    api_key = keys(two_models, "add", "--runware", "--name", "runware")["api_key"]
+    image = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    tasks = [
+        {
+            "taskType": "removeBackground",
+            "taskUUID": str(uuid.uuid4()),
+            "model": model,
+            "inputs": {"image": image},
+            "outputType": "base64Data",
+            "outputFormat": "PNG",
+        }
+        for model in ("runware:109@1", "runware:112@5")
+    ]
+    headers = {"Authorization": f"Bearer {api_key}"}
+    answer = httpx.post(f"{two_models.url}/v1", json=tasks, headers=headers, timeout=60, trust_env=False).json()
+    made = {item["taskUUID"]: subject(base64.b64decode(item["imageBase64Data"])) for item in answer["data"]}
+    assert [made[task["taskUUID"]] for task in tasks] == ["square", "ground"]

@@ -1,0 +1,69 @@
+"""docs/models.md says what the registry says, and what it says of presets and ids is so."""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+
+from gateway.runware.fields import MODELS as IDS
+from jobs.presets import PRESETS
+from tests.stack import ROOT
+from worker.models.registry import MODELS
+from worker.models.row import Model, WeightsFile
+
+PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+NOT_MEASURED = "not measured"
+MEASURED_COLUMNS = 2
+"""The last ones of the table: time and quality, which are measured by hand."""
+
+
+def rows_after(title: str) -> list[list[str]]:
+    """The cells of the first table under a title."""
+    lines = PAGE.partition(f"\n{title}\n")[2].splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("|"))
+    table = takewhile(lambda line: line.startswith("|"), lines[start:])
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in [*table][2:]]
+
+
+def expected_cells(model: Model, row: WeightsFile) -> list[str]:
+    """What the table says of a file of weights, but for what was measured."""
+    size_bytes = row.download_bytes
+    return [
+        f"`{model.name}`",
+        f"`{row.file_name}`",
+        "?" if size_bytes is None else f"{size_bytes / 1e6:.0f}",
+        row.licence,
+        row.origin,
+        "x".join(map(str, reversed(row.input_px))),
+        ", ".join(row.precisions),
+    ]
+
+
+def test_every_file_of_weights_has_its_row() -> None:
+    expected = [expected_cells(model, row) for model in MODELS.values() for row in model.files]
+    text = "\n".join(f"| {' | '.join(cells)} | {NOT_MEASURED} | {NOT_MEASURED} |" for cells in expected)
+    rows = [cells[:-MEASURED_COLUMNS] for cells in rows_after("## All built-in models")]
+    assert rows == expected, f"the table should say\n\n{text}"
+
+
+def test_what_was_not_measured_says_so() -> None:
+    for cells in rows_after("## All built-in models"):
+        for measured in cells[-MEASURED_COLUMNS:]:
+            assert measured == NOT_MEASURED or re.search(r"\d", measured), cells
+
+
+def test_the_presets() -> None:
+    shown = {cells[0].strip("`"): cells[1].strip("`") for cells in rows_after("## Presets")}
+    assert shown == {name: str(choice) for name, choice in PRESETS.items()}
+
+
+def test_every_id_of_runwares_protocol_is_named() -> None:
+    for name, model in IDS.items():
+        (row,) = (line for line in PAGE.splitlines() if line.startswith("| `runware:") and short(name) in line)
+        suffix = (model or "what computes the account's pictures").removeprefix("birefnet")
+        assert suffix in row.partition(" | ")[2], name
+
+
+def short(name: str) -> str:
+    """An id as the table shows it beside others of its kind."""
+    return f"{name.removeprefix('runware:')}`"

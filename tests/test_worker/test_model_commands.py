@@ -1,0 +1,169 @@
+"""`python -m worker models`, as an operator types it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.tiny_network import write_tiny_model
+from worker.__main__ import main
+from worker.models.registry import MODELS
+from worker.settings import NetworkSettings
+
+
+@pytest.fixture(autouse=True)
+def models_dir(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    values = {
+        "KEYCUT_MODEL": tiny_settings.model,
+        "KEYCUT_MODELS_DIR": tiny_settings.models_dir,
+        "KEYCUT_CACHE_DIR": tiny_settings.cache_dir,
+        "KEYCUT_ENGINE": tiny_settings.engine,
+        "KEYCUT_THREADS": 1,
+        "U2NET_HOME": tmp_path / "rembg",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    return tiny_settings.models_dir
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ("models", *arguments))
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    result = run("list", "--json")
+    assert result.exit_code == 0, result.output
+    return {row["name"]: row for row in json.loads(result.stdout)}
+
+
+class TestList:
+    def test_every_model_with_what_is_known_of_it(self, models_dir: Path) -> None:
+        rows = listed()
+        assert [*rows] == [*MODELS, "tiny"]
+        assert rows["birefnet-general"] == {
+            "name": "birefnet-general",
+            "presets": ["best"],
+            "precisions": ["exact"],
+            "input_px": [1024, 1024],
+            "licence": "MIT",
+            "source": "BiRefNet of github.com/ZhengPeng7/BiRefNet, in rembg's release v0.0.0",
+            "fetched_from": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/BiRefNet-general-epoch_244.onnx",
+            "runs_through": "built in",
+            "file": "birefnet-general.onnx",
+            "size_bytes": 972_666_916,
+            "download_bytes": 972_666_916,
+            "state": "absent",
+            "path": None,
+            "detail": "",
+        }
+        default = rows["isnet-general-use"]
+        assert (default["presets"], default["precisions"]) == (["fast", "exact"], ["exact", "fast"])
+        assert default["download_bytes"] > default["size_bytes"]
+        tiny = models_dir / "tiny.onnx"
+        expected = {
+            "runs_through": "models folder",
+            "state": "unchecked",
+            "path": str(tiny),
+            "size_bytes": tiny.stat().st_size,
+            "download_bytes": None,
+        }
+        assert rows["tiny"].items() >= expected.items()
+
+    def test_for_people(self) -> None:
+        lines = run("list").stdout.splitlines()
+        columns = ["model", "here", "size", "input", "precisions", "presets", "licence", "source"]
+        assert lines[0].split() == columns
+        (bria,) = (line for line in lines if line.startswith("bria-rmbg "))
+        assert "no " in bria
+        assert "1024 MB" in bria
+        assert "CC BY-NC 4.0: commercial use needs an agreement with BRIA  RMBG-2.0 of" in bria
+        assert lines[-1].index("Apache-2.0") == lines[0].index("licence")
+
+    def test_a_damaged_file_is_told(self, models_dir: Path) -> None:
+        (models_dir / "u2netp.onnx").write_bytes(b"half of it")
+        row = listed()["u2netp"]
+        assert (row["state"], row["size_bytes"]) == ("damaged", 10)
+        assert "its md5 is" in row["detail"]
+
+    def test_a_whole_file_counts_beside_a_damaged_one(self, models_dir: Path) -> None:
+        digest = hashlib.sha256((models_dir / "tiny.onnx").read_bytes()).hexdigest()
+        write_tiny_model(models_dir, "right", sha256=digest)
+        assert listed()["right"]["state"] == "whole"
+
+    def test_a_malformed_row_hides_no_other(self, models_dir: Path) -> None:
+        (models_dir / "broken.json").write_text("{}", encoding="utf-8")
+        result = run("list", "--json")
+        assert "broken.json does not describe a model" in result.stderr
+        assert json.loads(result.stdout)[-1]["name"] == "tiny"
+
+
+class TestFetch:
+    def test_what_the_worker_offers(self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_tiny_model(tiny_settings.models_dir, "other", bright=True)
+        monkeypatch.setenv("KEYCUT_WORKER_MODELS", "tiny, other:exact")
+        result = run("fetch")
+        assert result.exit_code == 0, result.output
+        assert [line.rpartition("/")[2] for line in result.stdout.splitlines()] == [
+            "tiny.onnx is ready",
+            "other.onnx is ready",
+        ]
+        assert len([*tiny_settings.cache_dir.iterdir()]) == 2
+
+    def test_what_is_named(self, models_dir: Path) -> None:
+        write_tiny_model(models_dir, "other")
+        assert run("fetch", "other").stdout.endswith("other.onnx is ready\n")
+
+    def test_what_is_missing_is_told(self, models_dir: Path) -> None:
+        (models_dir / "tiny.onnx").unlink()
+        result = run("fetch")
+        assert result.exit_code == 1
+        assert "tiny.onnx: not there" in result.stderr
+
+    def test_a_precision_that_a_model_has_not(self) -> None:
+        result = run("fetch", "tiny:fast")
+        assert result.exit_code == 1
+        assert "tiny has no table of activation ranges" in result.stderr
+
+    @pytest.mark.parametrize("name", ["a/b", "tiny:slow", ":exact"])
+    def test_a_name_that_is_none(self, name: str) -> None:
+        result = run("fetch", name)
+        assert result.exit_code == 1
+        assert "must be a preset (fast, exact, best), a model" in result.stderr
+
+
+class TestVerify:
+    def test_what_is_here_is_well(self, models_dir: Path) -> None:
+        digest = hashlib.sha256((models_dir / "tiny.onnx").read_bytes()).hexdigest()
+        write_tiny_model(models_dir, "right", sha256=digest)
+        result = run("verify")
+        assert result.exit_code == 0
+        assert f"ok    {models_dir / 'right.onnx'}: sha256:{digest}\n" in result.stdout
+        assert f"ok    {models_dir / 'tiny.onnx'}: no digest in its row" in result.stdout
+        assert "u2netp" not in result.stdout
+
+    def test_a_damaged_file(self, models_dir: Path) -> None:
+        (models_dir / "u2netp.onnx").write_bytes(b"half of it")
+        for result in (run("verify"), run("verify", "u2netp")):
+            assert result.exit_code == 1
+            assert "u2netp.onnx: damaged, its md5 is" in result.stdout
+            assert "run `keycut models fetch u2netp`" in result.stdout
+
+    def test_an_operators_own_that_changed(self, models_dir: Path) -> None:
+        write_tiny_model(models_dir, "mine", sha256="0" * 64)
+        result = run("verify", "mine")
+        assert result.exit_code == 1
+        assert "correct the digest in its row" in result.stdout
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [("u2netp", "not here; run `keycut models fetch u2netp`"), ("no-such", "rembg fetches, keeps and checks")],
+    )
+    def test_one_that_is_named_must_be_here(self, name: str, reason: str) -> None:
+        result = run("verify", name)
+        assert result.exit_code == 1
+        assert reason in result.stdout

@@ -1,0 +1,92 @@
+"""Workers as processes that offer several models, over a real server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.ids import TaskUid
+from jobs.record import ItemState
+from tests.redis_server import redis_server
+from tests.test_worker.crew import PATIENCE_SECONDS, Crew, crew, eventually
+from tests.tiny_network import write_tiny_model
+
+WIDTH_PX = 40
+BRIGHT = "bright"
+BOTH = {"tiny:exact", f"{BRIGHT}:exact"}
+
+
+@pytest.fixture
+def own_url() -> Iterator[str]:
+    """A server for one test: every worker uses the same keys."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def team(own_url: str, tmp_path: Path) -> Iterator[Crew]:
+    with crew(own_url, tmp_path) as made:
+        write_tiny_model(tmp_path / "models", BRIGHT, bright=True)
+        yield made
+
+
+def middle_alpha(team: Crew, uid: TaskUid) -> int:
+    """How opaque the dark square in the middle of a task's one result is."""
+    result = team.item(uid).result
+    assert result is not None
+    with Image.open(io.BytesIO(team.blobs.get(result.blob))) as image:
+        alpha = np.asarray(image)[..., 3]
+    return int(alpha[alpha.shape[0] // 2, alpha.shape[1] // 2])
+
+
+def assert_each_ran_its_network(team: Crew) -> None:
+    dark, bright = team.submit(WIDTH_PX, model="tiny"), team.submit(WIDTH_PX, model=BRIGHT)
+    eventually(lambda: team.ended(dark) and team.ended(bright))
+    assert (middle_alpha(team, dark), middle_alpha(team, bright)) == (255, 0)
+
+
+def test_one_worker_of_two_models(team: Crew) -> None:
+    worker = team.start_ready(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}")
+    eventually(lambda: {known.lane for known in team.presence.alive()} == BOTH)
+    assert {known.model for known in team.presence.alive()} == {"tiny", BRIGHT}
+    assert_each_ran_its_network(team)
+    assert {entry["lane"] for entry in worker.log("network_ready")} == BOTH
+    worker.stop()
+    assert team.presence.alive() == ()
+    assert team.presence.offered(within_seconds=60) == BOTH
+
+
+def test_two_workers_of_one_model_each(team: Crew) -> None:
+    team.start_ready()
+    team.start_ready(KEYCUT_MODEL=BRIGHT)
+    assert_each_ran_its_network(team)
+
+
+def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
+    """Pictures that came first in one lane are done in turn with those of the other."""
+    busy = team.submit(*[WIDTH_PX] * 30, model="tiny")
+    short = team.submit(*[WIDTH_PX] * 3, model=BRIGHT)
+    team.start(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}")
+    eventually(lambda: team.ended(short))
+    done = sum(item.state is ItemState.DONE for item in team.items(busy))
+    assert done < 20
+    eventually(lambda: team.ended(busy))
+
+
+def test_networks_that_leave_no_room_for_pictures(team: Crew) -> None:
+    worker = team.start(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}", KEYCUT_MAX_WORKER_BYTES=str(2**20))
+    assert worker.process.wait(PATIENCE_SECONDS) == 1
+    (entry,) = worker.log("worker_cannot_start")
+    assert f"tiny:exact, {BRIGHT}:exact take" in entry["exception"]
+    assert "offer fewer in KEYCUT_WORKER_MODELS" in entry["exception"]
+
+
+def test_a_model_that_is_not_there_stops_the_worker(team: Crew) -> None:
+    worker = team.start(KEYCUT_WORKER_MODELS="tiny,tiny:fast")
+    assert worker.process.wait(PATIENCE_SECONDS) == 1
+    assert team.presence.alive() == ()

@@ -1,0 +1,27 @@
+"""What the worker's commands have in common."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import click
+from pydantic_settings import BaseSettings
+
+from jobs.settings import WrongSettings, load_settings
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """The settings of the environment.
+
+    Args:
+        kind: whose settings.
+
+    Raises:
+        ClickException: some are wrong; it names every one.
+    """
+    try:
+        return load_settings(kind)
+    except WrongSettings as error:
+        raise click.ClickException(f"wrong settings\n{error}") from None
