@@ -10,7 +10,7 @@ _LATER: Final = "Send the same request again after `Retry-After`."
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Send it again once; then tell the operator the `request_uuid`.",
     (130, 503): f"{_LATER} The operator sees in `/readyz` what is away.",
-    (150, 503): _LATER,
+    (150, 503): f"{_LATER} Where `Detail` names a model, the operator starts a worker for it or sets the account's.",
     (153, 429): f"{_LATER} For more at a time ask the operator for a higher rate or cap, or for more workers.",
     (160, 200): "Send one JSON object in UTF-8, with `Action`.",
     (160, 404): "Send calls to `/`. A result's address that answers so has expired.",
@@ -43,6 +43,7 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "missing<Field>": "Send the field that `parameter` names.",
     "missingTaskType": "Send `taskType`.",
     "missingTaskUUID": "Send a `taskUUID`, a new one for each task.",
+    "unsupportedModel": "Take another `model`, or none; the operator sees those that workers offer in `/readyz`.",
     "unsupportedParameter": "Leave the field out that `parameter` names.",
     "unsupportedTaskType": "See the tasks above.",
     "invalidApiKey": "Check the key; the operator lists keys with `keys list`.",
