@@ -7,7 +7,6 @@ Celery's pools of threads have none. A task then ends when the child has claimed
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -72,7 +71,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
         worker_max_memory_per_child=settings.worker_byte_limit() // 1024,
     )
     # Celery leaves logging alone once somebody listens here; else it would silence the worker's own lines as well.
-    setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
+    setup_logging.connect(lambda **_: None, weak=False)
     worker_before_create_process.connect(parent.before_child, weak=False)
     worker_before_create_process.connect(child.before_fork, weak=False)
     worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jobs import metrics
+from jobs import metrics, traces
 from jobs.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
 from worker.settings import WorkerSettings
 
@@ -43,15 +43,21 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
 
 
 class Stopwatch:
-    """Runs from an item's claim on. What lies between two steps counts for the later one."""
+    """Runs from an item's claim on. What lies between two steps counts for the later one.
 
-    def __init__(self) -> None:
+    Attributes:
+        span: of the item; its steps are the spans below.
+    """
+
+    def __init__(self, span: traces.Span) -> None:
+        self.span = span
         self._started = self._last = time.monotonic()
 
     def ended(self, step: str) -> None:
         """Note that a step has ended."""
         now = time.monotonic()
         metrics.observe(STEP_SECONDS, now - self._last, step=step)
+        traces.past(step, now - self._last)
         self._last = now
 
     def done(self) -> float:

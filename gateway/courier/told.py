@@ -1,0 +1,42 @@
+"""What an errand's lines and spans have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from structlog.contextvars import bound_contextvars
+
+from jobs import traces
+from jobs.errands import Errand
+
+
+@contextmanager
+def told(errand: Errand) -> Iterator[None]:
+    """Bind what an errand's lines belong to, and record its span, as long as the block lasts.
+
+    Of its URL only the host is told, for the rest may hold a secret.
+    """
+    facts: dict[str, traces.Value] = {
+        "errand": str(errand.kind),
+        "request_uuid": errand.request.uuid,
+        "task_uid": errand.task,
+        "item": errand.index,
+        "account": errand.account,
+        "attempt": errand.attempt,
+        "host": _host(errand.url),
+    }
+    with (
+        bound_contextvars(**facts),
+        traces.span(f"errand {errand.kind}", traces.Kind.CONSUMER, parent=errand.request.traceparent) as span,
+    ):
+        span.say(**facts)
+        yield
+
+
+def _host(url: str) -> str:
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError):
+        return ""
