@@ -102,5 +102,5 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 
 def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
-    if failed.exc_value is not None:
+    if failed.exc_value is not None and not issubclass(failed.exc_type, SystemExit):
         _LOG.error("thread_failed", exc_info=failed.exc_value)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 import click
+import structlog
 from pydantic_settings import BaseSettings
 
 from jobs import logs
@@ -28,6 +29,8 @@ from worker.models.prepare import prepared_graph
 from worker.models.registry import find_model, model_names
 from worker.settings import NetworkSettings, WorkerSettings
 
+log = structlog.get_logger("worker")
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -45,12 +48,22 @@ def run() -> None:
     settings = _settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
-    fetched = subprocess.run([sys.executable, "-m", "worker", "models", "fetch"], check=False)
-    if fetched.returncode:
-        sys.exit(fetched.returncode)
+    status = _fetched()
+    if status:
+        sys.exit(status)
     from worker import app  # the other commands need no Celery
 
     sys.exit(app.run(settings))
+
+
+def _fetched() -> int:
+    """Fetch the weights, and say in the log what that says to people; the exit status."""
+    command = [sys.executable, "-m", "worker", "models", "fetch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.info("weights", progress=line.strip())
+    return process.returncode
 
 
 @main.command()

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
+from celery.apps import worker as celery_worker
 from celery.signals import (
     setup_logging,
     worker_before_create_process,
@@ -78,6 +79,8 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     worker_process_shutdown.connect(child.finish, weak=False)
     worker_ready.connect(parent.ready, weak=False)
     worker_shutting_down.connect(parent.stopping, weak=False)
+    # What it prints past the log when it is told to stop, the log says itself.
+    celery_worker.safe_say = lambda *_: None
     app.steps["worker"].add(LookAfterChild)
     app.task(child.run, name=TASK_NAME)
     return app

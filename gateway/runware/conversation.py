@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
@@ -97,9 +98,8 @@ class Conversation(Talk):
     @override
     def heard(self, message: bytes) -> None:
         pings = pings_in(message)
-        for _ in range(pings):
-            self._say(pong(), Heard())
         if pings:
+            copy_context().run(self._pong, pings)
             return
         self._inbox.append(message)
         if len(self._inbox) > _WAITING_MESSAGES:
@@ -157,6 +157,11 @@ class Conversation(Talk):
         if self._caller is not None:
             bind_contextvars(account=self._caller.account.name)
         return Heard()
+
+    def _pong(self, count: int) -> None:
+        heard = self._hear()
+        for _ in range(count):
+            self._say(pong(), heard)
 
     def _say(self, outcome: Outcome, heard: Heard) -> None:
         """Answer in a few words, ahead of what waits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -83,7 +84,7 @@ class RunwareTasks:
             if isinstance(outcome, Outcome):
                 if outcome.failed:
                     span.fail(outcome.item["code"])
-                return outcome
+                return replace(outcome, asked=told["task_type"])
             return _about(outcome, echo)
 
     def _answer(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
@@ -99,13 +100,14 @@ class RunwareTasks:
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
-    """What is waited for, with outcomes that raise nothing and name the task in the ledger."""
+    """What is waited for, with outcomes that raise nothing and name what was asked for."""
+    named = partial(replace, asked=task_type_of(echo), uid=pending.uid)
 
     def settle(now: Task | None) -> Outcome | None:
         outcome = _guarded(echo, lambda: pending.settle(now))
-        return None if outcome is None else replace(outcome, uid=pending.uid)
+        return None if outcome is None else named(outcome)
 
-    return replace(pending, settle=settle, give_up=lambda: replace(pending.give_up(), uid=pending.uid))
+    return replace(pending, settle=settle, give_up=lambda: named(pending.give_up()))
 
 
 def pong() -> Outcome:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from gateway.metrics import count_answer
+from gateway.runware.messages import PING
 from gateway.runware.outcomes import Outcome
 from gateway.runware.tasks import shown, task_type_of
 
@@ -27,11 +28,13 @@ class Heard:
     def answered(self, outcome: Outcome) -> None:
         """Tell that a task of the message, or the whole message, is answered."""
         seconds = time.monotonic() - self.at_seconds
-        task_type = task_type_of(outcome.item)
+        task_type = outcome.asked or task_type_of(outcome.item)
         code = str(outcome.item["code"]) if outcome.failed else OK
         count_answer("runware", task_type, code, seconds)
         known = {} if outcome.uid is None else {"task_uid": outcome.uid}
-        _LOG.info(
+        # A connection that idles sends pings all the time.
+        tell = _LOG.debug if task_type == PING else _LOG.info
+        tell(
             "task_answered",
             task_type=task_type,
             task_uuid=shown(outcome.item.get("taskUUID")),
