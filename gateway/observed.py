@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -32,7 +33,7 @@ def _begin() -> None:
     g.lasting = ExitStack()
     if request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
-        g.span = g.lasting.enter_context(traces.span(_name(), traces.Kind.SERVER, parent=parent))
+        g.lasting.enter_context(traces.span(_name(), traces.Kind.SERVER, parent=parent))
 
 
 def _end(response: Response) -> Response:
@@ -48,16 +49,18 @@ def _end(response: Response) -> Response:
         status=response.status_code,
         duration_ms=round(seconds * 1_000),
     )
-    rule = request.url_rule
-    if rule is not None:
-        g.span.say(method=request.method, route=rule.rule)
-    g.span.say(status=response.status_code, **_known("request_uuid", "action", "account", "task_uid", "ret_code"))
+    if request.url_rule is not None:
+        traces.say(method=request.method, route=request.url_rule.rule)
+    traces.say(status=response.status_code, **_known("request_uuid", "action", "account", "task_uid", "ret_code"))
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        traces.fail(str(response.status_code))
     return response
 
 
 def _forget(_: BaseException | None) -> None:
     """Leave nothing to the next request of this thread."""
-    g.lasting.close()
+    if lasting := g.pop("lasting", None):
+        lasting.close()
     logs.begin()
 
 

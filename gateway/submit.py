@@ -114,9 +114,9 @@ class Submissions:
                 `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
         """
         _require_deliverable(deliveries)
-        with traces.span("submit") as span:
+        with traces.span("submit", account=account, items=len(drafts)):
             uid = self._submit(account, origin, drafts, idempotency_key, memo, deliveries)
-            span.say(account=account, task_uid=uid, items=len(drafts))
+            traces.say(task_uid=uid)
             return uid
 
     def _submit(

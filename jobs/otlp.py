@@ -17,12 +17,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, use_span
+from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bound_contextvars
 from typing_extensions import override
 
-from jobs import traces
 from jobs.traces import Kind, Tracer, Value
 
 SEND_SECONDS: Final = 2.0
@@ -83,19 +82,18 @@ class OtlpTracer(Tracer):
 
     @override
     @contextmanager
-    def span(self, name: str, kind: Kind, parent: str | None) -> Iterator[traces.Span]:
-        begun = self._tracer.start_span(name, _context(parent), _KINDS[kind])
+    def span(self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]) -> Iterator[None]:
+        begun = self._tracer.start_span(name, _context(parent), _KINDS[kind], _named(attributes))
         trace_id = f"{begun.get_span_context().trace_id:032x}"
         # No text of an exception is kept: it may hold a secret.
         with (
             use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False),
             bound_contextvars(trace_id=trace_id),
         ):
-            said = _Said(begun)
             try:
-                yield said
+                yield
             except Exception as error:
-                said.fail(type(error).__name__)
+                self.fail(type(error).__name__)
                 raise
 
     @override
@@ -107,6 +105,15 @@ class OtlpTracer(Tracer):
         span.end(now_ns)
 
     @override
+    def say(self, attributes: dict[str, Value]) -> None:
+        get_current_span().set_attributes(_named(attributes))
+
+    @override
+    def fail(self, kind: str) -> None:
+        self.say({"error": kind})
+        get_current_span().set_status(Status(StatusCode.ERROR))
+
+    @override
     def traceparent(self) -> str:
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
@@ -116,20 +123,6 @@ class OtlpTracer(Tracer):
     def stop(self) -> None:
         self._sending.hurry()
         self._provider.shutdown()
-
-
-class _Said:
-    """A span as the rest of this package sees it."""
-
-    def __init__(self, span: Span) -> None:
-        self._span = span
-
-    def say(self, **attributes: Value) -> None:
-        self._span.set_attributes(_named(attributes))
-
-    def fail(self, kind: str) -> None:
-        self.say(error=kind)
-        self._span.set_status(Status(StatusCode.ERROR))
 
 
 class _Sending(SpanExporter):

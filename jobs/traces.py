@@ -7,10 +7,9 @@ whether anybody hears of it. Until it does, a span costs less than a microsecond
 from __future__ import annotations
 
 import atexit
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 from jobs.settings import JobSettings
 
@@ -27,24 +26,22 @@ class Kind(StrEnum):
     """It does what another process has queued."""
 
 
-class Span(Protocol):
-    """Something that is being done."""
-
-    def say(self, **attributes: Value) -> None:
-        """Note facts, as `keycut.<name>` or by the name that OpenTelemetry has for them. Never a secret."""
-
-    def fail(self, kind: str) -> None:
-        """Note that it failed, by the kind of error: never by its text, which may hold a secret."""
-
-
 class Tracer(Protocol):
     """Where spans go."""
 
-    def span(self, name: str, kind: Kind, parent: str | None) -> AbstractContextManager[Span]:
+    def span(
+        self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]
+    ) -> AbstractContextManager[object]:
         """See `jobs.traces.span`."""
 
     def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
         """See `jobs.traces.past`."""
+
+    def say(self, attributes: dict[str, Value]) -> None:
+        """See `jobs.traces.say`."""
+
+    def fail(self, kind: str) -> None:
+        """See `jobs.traces.fail`."""
 
     def traceparent(self) -> str:
         """See `jobs.traces.traceparent`."""
@@ -53,38 +50,9 @@ class Tracer(Protocol):
         """Send what is left."""
 
 
-class _Off(Tracer, Span):
-    """Hears of nothing."""
-
-    def span(self, name: str, kind: Kind, parent: str | None) -> Self:  # noqa: ARG002 — as `Tracer` has it
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing was begun."""
-
-    def say(self, **attributes: Value) -> None:
-        """Nobody listens."""
-
-    def fail(self, kind: str) -> None:
-        """Nobody listens."""
-
-    def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
-        """Nobody listens."""
-
-    def traceparent(self) -> str:
-        return ""
-
-    def stop(self) -> None:
-        """Nothing is left."""
-
-
-_OFF: Final = _Off()
-_tracer: Tracer = _OFF
+_NO_SPAN: Final = nullcontext()
+_tracer: Tracer | None = None
+"""Taken by a name of its own before it is asked: another thread may stop it."""
 
 
 def start(settings: JobSettings, part: str, *, of_callers: bool = False) -> None:
@@ -109,11 +77,14 @@ def start(settings: JobSettings, part: str, *, of_callers: bool = False) -> None
 def stop() -> None:
     """Send what is left, for a second or two at most, and record nothing more."""
     global _tracer
-    stopped, _tracer = _tracer, _OFF
-    stopped.stop()
+    stopped, _tracer = _tracer, None
+    if stopped is not None:
+        stopped.stop()
 
 
-def span(name: str, kind: Kind = Kind.INTERNAL, *, parent: str | None = None) -> AbstractContextManager[Span]:
+def span(
+    name: str, kind: Kind = Kind.INTERNAL, *, parent: str | None = None, **attributes: Value
+) -> AbstractContextManager[object]:
     """A span that lasts as long as the block; spans that begin in the block, and in this thread, are its children.
 
     Args:
@@ -121,15 +92,29 @@ def span(name: str, kind: Kind = Kind.INTERNAL, *, parent: str | None = None) ->
         kind: what it is to others.
         parent: the span that it belongs under, as `traceparent` wrote it; empty for none, so that a trace begins.
             None stands for the span of the block around it.
+        attributes: as for `say`.
     """
-    return _tracer.span(name, kind, parent)
+    return _NO_SPAN if (tracer := _tracer) is None else tracer.span(name, kind, parent, attributes)
 
 
 def past(name: str, seconds: float, *, parent: str | None = None, **attributes: Value) -> None:
     """A span that took so many seconds and ends now."""
-    _tracer.past(name, seconds, parent, attributes)
+    if (tracer := _tracer) is not None:
+        tracer.past(name, seconds, parent, attributes)
+
+
+def say(**attributes: Value) -> None:
+    """Note facts of the present span, by OpenTelemetry's names or as `keycut.<name>`. Never a secret."""
+    if (tracer := _tracer) is not None:
+        tracer.say(attributes)
+
+
+def fail(kind: str) -> None:
+    """Note that what the present span does has failed, by the kind: never by a text, which may hold a secret."""
+    if (tracer := _tracer) is not None:
+        tracer.fail(kind)
 
 
 def traceparent() -> str:
     """The present span as W3C's Trace Context writes it, for a process that goes on; empty where there is none."""
-    return _tracer.traceparent()
+    return "" if (tracer := _tracer) is None else tracer.traceparent()

@@ -43,18 +43,13 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
 
 
 class Stopwatch:
-    """Runs from an item's claim on. What lies between two steps counts for the later one.
+    """Runs from an item's claim on. What lies between two steps counts for the later one."""
 
-    Attributes:
-        span: of the item; its steps are the spans below.
-    """
-
-    def __init__(self, span: traces.Span) -> None:
-        self.span = span
+    def __init__(self) -> None:
         self._started = self._last = time.monotonic()
 
     def ended(self, step: str) -> None:
-        """Note that a step has ended."""
+        """Note that a step has ended: it is a span of its own under the item's."""
         now = time.monotonic()
         metrics.observe(STEP_SECONDS, now - self._last, step=step)
         traces.past(step, now - self._last)

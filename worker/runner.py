@@ -84,34 +84,33 @@ class Runner:
             "account": claim.account,
             "attempt": claim.attempt,
         }
-        parent = claim.request.traceparent
-        traces.past("wait", claim.waited_seconds, parent=parent, lane=lane_of(claim.spec), **facts)
+        parent, lane = claim.request.traceparent, lane_of(claim.spec)
+        traces.past("wait", claim.waited_seconds, parent=parent, lane=lane, **facts)
         with (
             bound_contextvars(**facts),
-            traces.span("item", traces.Kind.CONSUMER, parent=parent) as span,
+            traces.span("item", traces.Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
             Heartbeat(self.store, claim, self.beat_seconds) as beat,
         ):
-            span.say(model=claim.spec.model, lane=lane_of(claim.spec), **facts)
-            self._bring_to_its_end(claim, beat, span)
+            self._bring_to_its_end(claim, beat)
 
-    def _bring_to_its_end(self, claim: Claim, beat: Heartbeat, span: traces.Span) -> None:
-        watch = Stopwatch(span)
+    def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
+        watch = Stopwatch()
         try:
             result = self._make(claim, beat, watch)
         except ClaimLost:
-            _ended(span, "lost")
+            _ended("lost")
             log.warning("claim_lost")
             return
         except CutoutError as error:
             log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
-            self._fail(claim, beat, error, span)
+            self._fail(claim, beat, error)
             return
         except Exception:
             log.exception("item_crashed")
-            self._fail(claim, beat, ProcessingFailed("the picture could not be processed"), span)
+            self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         if self._insist(lambda: self.store.finish(claim, result), beat):
-            _ended(span, "done")
+            _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
                 "item_done",
@@ -121,7 +120,7 @@ class Runner:
             )
             self._drop_source(claim)
         else:
-            _ended(span, "lost")
+            _ended("lost")
             log.warning("finish_refused")
             self._drop(result.blob)
 
@@ -155,18 +154,18 @@ class Runner:
         )
         height_px, width_px = source.rgb.shape[:2]
         count(PIXELS, height_px * width_px)
-        watch.span.say(pixels=height_px * width_px)
+        traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source
 
-    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError, span: traces.Span) -> None:
+    def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
-            _ended(span, "failed")
-            span.fail(error.kind)
+            _ended("failed")
+            traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)
             self._drop_source(claim)
         else:
-            _ended(span, "lost")
+            _ended("lost")
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
         """Call until the ledger or the blob store answers, as long as the claim has time.
@@ -195,10 +194,10 @@ class Runner:
             log.warning("blob_kept", blob=str(key), message=error.message)
 
 
-def _ended(span: traces.Span, outcome: str) -> None:
+def _ended(outcome: str) -> None:
     """Tell how a claim has ended."""
     count(ITEMS, outcome=outcome)
-    span.say(outcome=outcome)
+    traces.say(outcome=outcome)
 
 
 def cut_out(

@@ -12,14 +12,13 @@ import structlog
 from gateway.courier.deliver import Deliveries
 from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from gateway.courier.fetch import Fetcher
+from gateway.courier.told import ended
 from gateway.headers import PictureHeader, inspect
 from gateway.pictures import new_upload
 from jobs.blobs import BlobStore
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
 from jobs.ids import BlobKey
-from jobs.metric_names import ERRANDS
-from jobs.metrics import count
 from jobs.queue import JobQueue
 from jobs.sources import SourceLimits
 from jobs.store import LedgerStore
@@ -75,7 +74,7 @@ class ErrandRunner:
             if errand.kind is ErrandKind.FETCH:
                 self._fail(errand, ProcessingFailed("the picture could not be fetched"))
             else:
-                count(ERRANDS, kind=errand.kind, outcome="given_up")
+                ended(errand, "given_up")
                 self.store.errand_done(errand)
 
     def _fetch(self, errand: Errand) -> None:
@@ -115,21 +114,21 @@ class ErrandRunner:
         """Say that a picture is here; it counts unless its item has ended, or another courier has brought it."""
         if not counts:
             self.blobs.delete(blob)
-            count(ERRANDS, kind=errand.kind, outcome="moot")
+            ended(errand, "moot")
             return
-        count(ERRANDS, kind=errand.kind, outcome="done")
+        ended(errand, "done")
         log.info("source_fetched", size_bytes=size_bytes)
 
     def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
         failed = self.store.fetch_failed(errand, error.facts())
-        count(ERRANDS, kind=errand.kind, outcome="given_up" if failed else "moot")
+        ended(errand, "given_up" if failed else "moot")
         if failed:
             log.info("fetch_failed", kind=error.kind, message=error.message, **facts)
 
     def _deliver(self, errand: Errand) -> None:
         try:
             delivered = self.deliveries.deliver(errand)
-            count(ERRANDS, kind=errand.kind, outcome="done" if delivered else "moot")
+            ended(errand, "done" if delivered else "moot")
             if delivered:
                 log.info("delivered")
         except ExchangeFailed as failure:
@@ -138,13 +137,13 @@ class ErrandRunner:
                 # The last try comes when the time is over, not before.
                 self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
                 return
-            count(ERRANDS, kind=errand.kind, outcome="given_up")
+            ended(errand, "given_up")
             log.warning("delivery_given_up", message=failure.message, **_facts(failure))
         self.store.errand_done(errand)
 
     def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:
         self.store.postpone(errand, pause_seconds)
-        count(ERRANDS, kind=errand.kind, outcome="again")
+        ended(errand, "again")
         log.info(
             "errand_postponed",
             message=failure.message,

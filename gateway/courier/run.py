@@ -11,13 +11,11 @@ import structlog
 
 from gateway.courier.errands import ErrandRunner
 from gateway.courier.presence import CourierPresence
-from gateway.courier.told import told
+from gateway.courier.told import ended, told
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from jobs.events import ErrandEvents, Waiter
 from jobs.ids import new_token
-from jobs.metric_names import ERRANDS
-from jobs.metrics import count
 from jobs.store import LedgerStore
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
@@ -116,7 +114,7 @@ class Courier:
         try:
             self.runner.run(errand)
         except ServiceUnavailable as error:
-            count(ERRANDS, kind=errand.kind, outcome="interrupted")
+            ended(errand, "interrupted")
             log.warning("errand_interrupted", kind=error.kind, message=error.message)
             if isinstance(error, BlobStoreUnavailable):
                 self._put_back(errand, _AWAY_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What an errand's lines and spans have in common."""
+"""What is told of every errand: what its lines and its span have in common, and how it ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from structlog.contextvars import bound_contextvars
 
 from jobs import traces
 from jobs.errands import Errand
+from jobs.metric_names import ERRANDS
+from jobs.metrics import count
 
 
 @contextmanager
@@ -29,10 +31,15 @@ def told(errand: Errand) -> Iterator[None]:
     }
     with (
         bound_contextvars(**facts),
-        traces.span(f"errand {errand.kind}", traces.Kind.CONSUMER, parent=errand.request.traceparent) as span,
+        traces.span(f"errand {errand.kind}", traces.Kind.CONSUMER, parent=errand.request.traceparent, **facts),
     ):
-        span.say(**facts)
         yield
+
+
+def ended(errand: Errand, outcome: str) -> None:
+    """Tell what became of an errand: a row of `keycut_errands_total`."""
+    count(ERRANDS, kind=errand.kind, outcome=outcome)
+    traces.say(outcome=outcome)
 
 
 def _host(url: str) -> str:

@@ -76,16 +76,16 @@ class RunwareTasks:
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
-        told = {"task_type": task_type_of(echo), "task_uuid": shown(echo["taskUUID"])}
-        bind_contextvars(account=caller.account.name, **told)
-        with traces.span(f"task {told['task_type']}") as span:
+        told = _ids(echo) | {"account": caller.account.name}
+        bind_contextvars(**told)
+        with traces.span(f"task {told['task_type']}"):
+            traces.say(request_uuid=logs.bound("request_uuid"), **told)
             outcome = _guarded(echo, lambda: self._answer(task, caller))
-            span.say(account=caller.account.name, request_uuid=logs.bound("request_uuid"), **told)
-            if isinstance(outcome, Outcome):
-                if outcome.failed:
-                    span.fail(outcome.item["code"])
-                return replace(outcome, asked=told["task_type"])
-            return _about(outcome, echo)
+            if isinstance(outcome, Pending):
+                return _about(outcome, echo)
+            if outcome.failed:
+                traces.fail(outcome.item["code"])
+            return replace(outcome, asked=told["task_type"])
 
     def _answer(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         task_type = read_task_type(task)
@@ -131,13 +131,17 @@ def shown(value: object) -> str:
     return value[: faults.SHOWN_CHARACTERS] if isinstance(value, str) else ""
 
 
+def _ids(echo: Mapping[str, object]) -> dict[str, str]:
+    """What lines and spans say of a task object."""
+    return {"task_type": task_type_of(echo), "task_uuid": shown(echo["taskUUID"])}
+
+
 def _guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
     """What a step answers, or what it ran into."""
     try:
         return answer()
     except _EXPECTED as error:
-        told = {"task_type": task_type_of(echo), "task_uuid": shown(echo["taskUUID"])}
-        _LOG.info("task_refused", **told, reason=f"{type(error).__name__}: {error}")
+        _LOG.info("task_refused", **_ids(echo), reason=f"{type(error).__name__}: {error}")
         return refusal(error, echo)
     except Exception as error:
         _LOG.exception("a fault of this server")

@@ -20,8 +20,9 @@ import sys
 from jobs import traces
 from jobs.settings import JobSettings
 traces.start(JobSettings(master_key=sys.argv[1]), "gateway")
-with traces.span("x", parent="") as span:
-    span.say(a=1)
+with traces.span("x", parent="", b=2):
+    traces.say(a=1)
+    traces.fail("kind")
     traces.past("y", 1.0)
     assert traces.traceparent() == ""
 import gateway.wsgi, worker.child, gateway.courier.process
@@ -48,8 +49,8 @@ def test_while_they_are_off_a_span_costs_less_than_counting() -> None:
 
     def spans() -> None:
         for _ in range(rounds):
-            with traces.span("item", traces.Kind.CONSUMER, parent="") as span:
-                span.say(outcome="done")
+            with traces.span("item", traces.Kind.CONSUMER, parent=""):
+                traces.say(outcome="done")
 
     def seconds() -> float:
         started = time.perf_counter()
