@@ -84,11 +84,11 @@ class OtlpTracer(Tracer):
     @contextmanager
     def span(self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]) -> Iterator[None]:
         begun = self._tracer.start_span(name, _context(parent), _KINDS[kind], _named(attributes))
-        trace_id = f"{begun.get_span_context().trace_id:032x}"
+        told = {"trace_id": f"{begun.get_span_context().trace_id:032x}"} if begun.is_recording() else {}
         # No text of an exception is kept: it may hold a secret.
         with (
             use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False),
-            bound_contextvars(trace_id=trace_id),
+            bound_contextvars(**told),
         ):
             try:
                 yield
@@ -137,7 +137,7 @@ class _Sending(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         if self._away and self._hurried.is_set():
             return SpanExportResult.FAILURE
-        result = self._exporter.export(spans)
+        result = self._result(spans)
         away = result is not SpanExportResult.SUCCESS
         if away and not self._away:
             _LOG.warning("traces_not_sent", spans=len(spans))
@@ -145,6 +145,13 @@ class _Sending(SpanExporter):
             _LOG.info("traces_sent_again")
         self._away = away
         return result
+
+    def _result(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return self._exporter.export(spans)
+        except Exception:
+            # An address that is none, for instance; the library would say so for every batch.
+            return SpanExportResult.FAILURE
 
     def hurry(self) -> None:
         """Try a collector that is away no more: the process ends."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +28,7 @@ def lines(worked: Observed) -> list[Line]:
 
 def promised() -> dict[str, set[str]]:
     """The page's table: events and the fields that their lines have."""
-    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]* \| ([^|]*) \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]* \| ([^|]*) \|", PAGE.partition("## Events")[2], re.MULTILINE)
     return {event: set(re.findall(r"`([a-z_]+)`", fields)) for event, fields in rows}
 
 
@@ -50,29 +52,39 @@ def test_nothing_fails_that_should_not(lines: list[Line]) -> None:
     assert not [line for _, line in lines if line["level"] == "error" or "exception" in line]
 
 
-@pytest.mark.parametrize(
-    ("part", "events", "fields"),
-    [
-        ("gateway", {"request", "task_answered", "task_refused"}, {"request_uuid"}),
-        ("gateway", {"task_answered"}, {"task_uuid", "task_type", "code"}),
-        ("worker-1", {"item_done", "item_failed"}, {"request_uuid", "task_uid", "account", "item", "attempt"}),
-        ("courier", {"delivered", "source_fetched", "fetch_failed"}, {"request_uuid", "task_uid", "account"}),
-    ],
-)
-def test_what_they_are_about(lines: list[Line], part: str, events: set[str], fields: set[str]) -> None:
-    about = [line for name, line in lines if name == part and line["event"] in events]
-    assert about
+ITEM = {"request_uuid", "task_uid", "account", "item", "attempt"}
+BELONGING = {
+    ("gateway", "gateway."): {"request_uuid"},
+    ("worker-1", "worker.runner"): ITEM,
+    ("courier", "gateway.courier.errands"): ITEM | {"errand", "host"},
+}
+"""What the lines have that come from code which works on a request, an item or an errand."""
+
+
+@pytest.mark.parametrize(("part", "logger"), BELONGING)
+def test_what_they_belong_to(lines: list[Line], part: str, logger: str) -> None:
+    about = [line for name, line in lines if name == part and line["logger"].startswith(logger)]
+    assert len(about) > 2
     for line in about:
-        assert line.keys() >= fields
-        assert all(line[name] != "" for name in fields - {"task_uuid"}), line
+        assert all(line.get(name) not in {None, ""} for name in BELONGING[part, logger]), line
+
+
+def test_the_page_names_events_that_there_are() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for part in ("gateway", "worker") for path in code_of(part))
+    assert promised()
+    assert not [event for event in promised() if f'"{event}"' not in code]
+
+
+def code_of(package: str) -> Iterator[Path]:
+    return (ROOT / package).rglob("*.py")
 
 
 def test_one_id_leads_through_every_process(lines: list[Line]) -> None:
     mine = [(part, line) for part, line in lines if line.get("request_uuid") == REQUEST_UUID]
-    assert [(part, line["event"]) for part, line in mine] == [
+    assert sorted((part, line["event"]) for part, line in mine) == [
+        ("courier", "delivered"),
         ("gateway", "request"),
         ("worker-1", "item_done"),
-        ("courier", "delivered"),
     ]
     assert len({line["task_uid"] for _, line in mine}) == 1
     assert {line["account"] for _, line in mine} == {"first"}
