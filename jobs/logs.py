@@ -69,6 +69,8 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
             **{name: {"level": own} for name in _OURS},
             # It says where it listens and that it stops; at `debug` it would say the paths of results.
             "gunicorn.error": {"level": max(own, logging.INFO), "propagate": True},
+            # Of Celery's pool; it hands nothing on, and would print plain text.
+            "multiprocessing": {"handlers": ["stderr"], "level": max(own, logging.WARNING), "propagate": False},
             # It tells of every span that it cannot send; `jobs.otlp` does once.
             "opentelemetry": {"level": _NEVER},
         },

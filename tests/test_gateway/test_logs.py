@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from billiard.util import get_logger
 from typing_extensions import override
 
 from jobs import logs
@@ -103,3 +104,11 @@ def test_what_would_be_printed_is_logged(capsys: pytest.CaptureFixture[str]) -> 
     assert (warned["logger"], warned["level"]) == ("py.warnings", "warning")
     assert (of_thread["event"], "ZeroDivisionError" in of_thread["exception"]) == ("thread_failed", True)
     assert (of_process["event"], "ValueError: no" in of_process["exception"]) == ("process_failed", True)
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_a_child_of_the_pool_that_dies_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    get_logger().error("Process %r exited", "child")
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "Process 'child' exited"
