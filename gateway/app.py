@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import (
     BadRequest,
     ClientDisconnected,
@@ -21,7 +20,7 @@ from werkzeug.exceptions import (
 from gateway.accounts import Accounts
 from gateway.health import HealthPages
 from gateway.limits import RateExceeded, RequestLimits
-from gateway.metrics import count_request
+from gateway.observed import observe
 from gateway.offers import Offers
 from gateway.picpik import faults
 from gateway.picpik.services import Services
@@ -143,33 +142,18 @@ def create_app(
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
-    app.before_request(_begin)
+    observe(app)
     app.before_request(runware_sockets.upgrade)
-    app.after_request(_end)
+    app.after_request(_harden)
     _answer_errors(app, picpik)
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 
-def _begin() -> None:
-    structlog.contextvars.clear_contextvars()
-    g.started_at_seconds = time.monotonic()
-
-
-def _end(response: Response) -> Response:
-    """Harden an answer and log it. A path is not logged: a result's opens it."""
+def _harden(response: Response) -> Response:
     _drain()
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if request.blueprint != "health":
-        count_request(response)
-        _LOG.info(
-            "request",
-            method=request.method,
-            endpoint=request.endpoint,
-            status=response.status_code,
-            duration_ms=round((time.monotonic() - g.started_at_seconds) * 1_000),
-        )
     return response
 
 

@@ -36,12 +36,22 @@ def count_as(action: str, code: int) -> None:
     g.counted_as = (action, code)
 
 
+def count_no_more() -> None:
+    """Leave the present request out: its façade counts what it holds, each by itself."""
+    g.is_counted = True
+
+
 def count_request(answer: Response) -> None:
     """Count the present request, which is about to be answered."""
-    action, code = g.get("counted_as") or (_view(), answer.status_code)
-    facade = request.blueprint or OTHER
+    if not g.get("is_counted"):
+        action, code = g.get("counted_as") or (_view(), answer.status_code)
+        count_answer(request.blueprint or OTHER, action, code, time.monotonic() - g.started_at_seconds)
+
+
+def count_answer(facade: str, action: str, code: int | str, seconds: float) -> None:
+    """Count something that was asked for and is answered, and how long that took."""
     metrics.count(names.REQUESTS, facade=facade, action=action, code=code)
-    metrics.observe(names.REQUEST_SECONDS, time.monotonic() - g.started_at_seconds, facade=facade, action=action)
+    metrics.observe(names.REQUEST_SECONDS, seconds, facade=facade, action=action)
 
 
 def _view() -> str:

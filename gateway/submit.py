@@ -13,6 +13,7 @@ from gateway.drafts import Draft, Look, Source, SourceUrl, content_digest
 from gateway.offers import Offers
 from gateway.pictures import KeptPicture
 from gateway.source import WEB_URL_FORM, decode_source, is_web_url
+from jobs import logs, traces
 from jobs.blobs import BlobStore
 from jobs.errors import (
     BlobMissing,
@@ -26,7 +27,7 @@ from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from jobs.metric_names import SUBMIT_SECONDS
 from jobs.metrics import timed
 from jobs.queue import JobQueue
-from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask
+from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
 from jobs.sources import SourceLimits
 from jobs.spec import CutoutSpec
 from jobs.store import LedgerStore
@@ -116,6 +117,20 @@ class Submissions:
                 `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
         """
         _require_deliverable(deliveries)
+        with traces.span("submit", account=account, items=len(drafts)):
+            uid = self._submit(account, origin, drafts, idempotency_key, memo, deliveries)
+            traces.say(task_uid=uid)
+            return uid
+
+    def _submit(
+        self,
+        account: str,
+        origin: str,
+        drafts: Sequence[Draft],
+        idempotency_key: str | None,
+        memo: str,
+        deliveries: Sequence[Delivery],
+    ) -> TaskUid:
         looks = [Look.at(draft, self.limits) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
@@ -135,6 +150,7 @@ class Submissions:
             idempotency=idempotency,
             account_cap=self.queue_cap,
             memo=memo,
+            request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
             deliveries=self._with_own(deliveries),
         )
         self._store(task.items, drafts)

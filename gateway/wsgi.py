@@ -15,10 +15,11 @@ from gateway.limits import RequestLimits, redis_storage
 from gateway.metrics import LedgerCollector, MetricsPort
 from gateway.runware.redis_sessions import RedisSessions
 from gateway.settings import GatewaySettings
-from jobs import logs
+from jobs import logs, traces
 from jobs.background import upkeep_threads
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
+from jobs.metric_names import Part
 from jobs.queue import JobQueue
 from jobs.queues.celery import CeleryQueue
 from jobs.store import LedgerStore
@@ -41,6 +42,7 @@ def app() -> Flask:
     """The gateway on the real parts."""
     settings = GatewaySettings()
     logs.configure(settings.log_format, settings.log_level)
+    traces.start(settings, Part.GATEWAY, of_callers=True)
     client = connect_ledger(settings)
     store = RedisLedger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from jobs.ids import BlobKey, TaskUid
-from jobs.record import ErrorFacts
+from jobs.record import ErrorFacts, Request
 from jobs.spec import Lane
 from jobs.uploads import Upload
 
@@ -57,6 +57,8 @@ class Errand:
     now_ms: int
     """When it was taken."""
     token: str
+    request: Request = field(default_factory=Request)
+    """That made the task."""
 
 
 class Errands(Protocol):

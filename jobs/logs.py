@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging.config
-from typing import Any, Literal
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Final, Literal
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 from structlog.typing import Processor
 
 LogFormat = Literal["json", "console"]
 
+_OURS: Final = ("gateway", "jobs", "worker")
+_NEVER: Final = 100
+"""Above every level."""
+_LOG: Final = structlog.get_logger(__name__)
+
 
 def configure(log_format: LogFormat, level: str) -> None:
-    """Send every log line of the process to standard error.
+    """Send every log line of the process to standard error, and what else would be printed there, as lines.
 
     Args:
         log_format: `json` for machines, `console` for people.
@@ -28,10 +37,16 @@ def configure(log_format: LogFormat, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
 
 
 def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
-    """The same for the standard library's loggers, as `logging.config.dictConfig` takes it."""
+    """The same for the standard library's loggers, as `logging.config.dictConfig` takes it.
+
+    Libraries are held to warnings, whatever the level: at lower ones some write headers, URLs and what they sign.
+    """
     # Plain tracebacks only: structlog's richer ones print local variables, keys and pictures among them.
     ending: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -41,15 +56,36 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
-        "foreign_pre_chain": _common(),
+        "foreign_pre_chain": [structlog.contextvars.merge_contextvars, *_common()],
     }
+    own = logging.getLevelNamesMapping()[level.upper()]
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "root": {"handlers": ["stderr"], "level": max(own, logging.WARNING)},
+        "loggers": {
+            **{name: {"level": own} for name in _OURS},
+            # It says where it listens and that it stops; at `debug` it would say the paths of results.
+            "gunicorn.error": {"level": max(own, logging.INFO), "propagate": True},
+            # Of Celery's pool; it hands nothing on, and would print plain text.
+            "multiprocessing": {"handlers": ["stderr"], "level": max(own, logging.WARNING), "propagate": False},
+            # It tells of every span that it cannot send; `jobs.otlp` does once.
+            "opentelemetry": {"level": _NEVER},
+        },
     }
+
+
+def begin(**facts: object) -> None:
+    """Bind what all lines of this thread, or task of a loop, belong to from now on, and nothing else."""
+    clear_contextvars()
+    bind_contextvars(**facts)
+
+
+def bound(name: str) -> str:
+    """What is bound under a name; empty where nothing is."""
+    return str(get_contextvars().get(name, ""))
 
 
 def _common() -> list[Processor]:
@@ -58,3 +94,15 @@ def _common() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _LOG.error("process_failed", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None and not issubclass(failed.exc_type, SystemExit):
+        _LOG.error("thread_failed", exc_info=failed.exc_value)

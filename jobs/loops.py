@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -37,7 +39,9 @@ class Every(AbstractContextManager["Every"]):
         self._seconds, self._call, self._name, self._at_once = seconds, call, name, at_once
         self._away = False
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        # It logs as what started it does: a lease's loop, for instance, as its item.
+        loop = partial(copy_context().run, self._loop)
+        self._thread = threading.Thread(target=loop, name=name, daemon=True)
 
     @override
     def __enter__(self) -> Self:

@@ -60,7 +60,8 @@ REQUESTS: Final = Metric(
     name="keycut_requests_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Requests that were answered, by the protocol's own action and code, else by view and HTTP status.",
+    help="Requests that were answered, by the protocol's own action and code, else by view and HTTP status. Of "
+    "Runware each task of a message counts, by its type, as ok where it is no error.",
     unit="requests",
     labels={"facade": OPEN, "action": OPEN, "code": OPEN},
 )
@@ -68,7 +69,7 @@ REQUEST_SECONDS: Final = Metric(
     name="keycut_request_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
-    help="Time from a request's head to its answer, waiting for a result included.",
+    help="Time from a request's head, or a frame, to the answer, waiting for a result included.",
     unit="seconds",
     labels={"facade": OPEN, "action": OPEN},
     buckets=_REQUEST_SECONDS,

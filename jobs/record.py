@@ -169,6 +169,16 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The request that made a task, for the logs and traces of whoever works on it: nothing else depends on it."""
+
+    uuid: str = ""
+    """The request's id in the gateway's log; empty where it is not known."""
+    traceparent: str = ""
+    """The span that accepted the task, as W3C's Trace Context writes it; empty where none was recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task that is about to be created; the sources that need no fetching are written already."""
 
@@ -182,6 +192,7 @@ class NewTask:
     """Items of the account that may wait or run, this task's among them; None stands for the ledger's limit."""
     memo: str = ""
     """What the façade wants to find again with the task; opaque to everybody else."""
+    request: Request = field(default_factory=Request)
     deliveries: tuple[Delivery, ...] = ()
     """What falls due with the task's end, however it ends."""
 
@@ -242,9 +253,13 @@ class Claim:
     owner: str
     task: TaskUid
     index: int
+    account: str
     spec: CutoutSpec
     source: BlobKey
     attempt: int
     """1 for the first claim of the item."""
     deadline_in_seconds: float
     """Time from the claim until the item's hard deadline, which no renewal passes."""
+    waited_seconds: float
+    """How long the item waited for this claim, since its acceptance or since it was put back."""
+    request: Request = field(default_factory=Request)

@@ -75,7 +75,7 @@ class Sweeper:
         try:
             self._blobs.delete_task(uid)
         except BlobStoreUnavailable as error:
-            log.warning("blobs_kept", task=uid, message=error.message)
+            log.warning("blobs_kept", task_uid=uid, message=error.message)
             return False
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
 
@@ -38,6 +39,9 @@ from jobs.stores.sentinels import Sentinels, is_sentinel_url
 
 MASTER_KEY_BYTES: Final = 32
 SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
+
+_EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
+"""What sends traces; an extra."""
 
 MetricsPort = Annotated[int, Field(ge=1, le=65_535)] | None
 
@@ -96,7 +100,12 @@ class JobSettings(BlobSettings):
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are written."""
+    """The least severe lines of Keycut's own that are written; of its libraries there are warnings and errors."""
+    traces_url: SecretStr | None = None
+    """OTLP/HTTP address of an OpenTelemetry collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces
+    are recorded. It may hold a password, so it is a secret."""
+    traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How many of the traces are recorded, from 0 to 1."""
 
     @override
     @classmethod
@@ -140,6 +149,19 @@ class JobSettings(BlobSettings):
             size = -1
         if size != MASTER_KEY_BYTES:
             raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64")
+        return value
+
+    @field_validator("traces_url")
+    @classmethod
+    def _can_be_sent_to(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        if not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        try:
+            metadata.version(_EXPORTER)
+        except metadata.PackageNotFoundError:
+            raise ValueError(f"{_EXPORTER} is not installed: pip install 'keycut[tracing]'") from None
         return value
 
     @model_validator(mode="after")

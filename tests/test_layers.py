@@ -86,6 +86,11 @@ def test_an_engine_is_imported_in_modules_of_its_name(library: str) -> None:
     assert {path for path in users if not path.name.startswith(f"{library}_")} == set()
 
 
+def test_one_module_knows_opentelemetry() -> None:
+    users = {path for package in ALLOWED for path in modules(package) if "opentelemetry" in tops(path)}
+    assert users == {ROOT / "jobs" / "otlp.py"}
+
+
 def test_of_the_gateway_only_the_courier_leaves_the_house() -> None:
     clients = {"httpx", "httpcore", "requests", "urllib3"}
     users = {path.parent.name for path in modules("gateway") if tops(path) & clients}

@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 
 import click
+import structlog
 
 from jobs import logs
 from jobs.errors import LedgerUnavailable
@@ -21,6 +22,8 @@ from worker.delivered import finish_command
 from worker.doctor import examine
 from worker.model_commands import models
 from worker.settings import NetworkSettings, WorkerSettings
+
+log = structlog.get_logger("worker")
 
 
 @click.group()
@@ -38,12 +41,22 @@ def run() -> None:
     settings = read_settings(WorkerSettings)
     logs.configure(settings.log_format, settings.log_level)
     # In a process of its own: preparing the graph takes memory that the long-lived parent would never give back.
-    fetched = subprocess.run([sys.executable, "-m", "worker", "models", "fetch"], check=False)
-    if fetched.returncode:
-        sys.exit(fetched.returncode)
+    status = _fetched()
+    if status:
+        sys.exit(status)
     from worker import app  # the other commands need no Celery
 
     sys.exit(app.run(settings))
+
+
+def _fetched() -> int:
+    """Fetch the weights, and say in the log what that says to people; the exit status."""
+    command = [sys.executable, "-m", "worker", "models", "fetch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.info("weights", progress=line.strip())
+    return process.returncode
 
 
 @main.command()

@@ -7,7 +7,6 @@ Celery's pools of threads have none. A task then ends when the child has claimed
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
+from celery.apps import worker as celery_worker
 from celery.signals import (
     setup_logging,
     worker_before_create_process,
@@ -72,13 +72,15 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
         worker_max_memory_per_child=settings.worker_byte_limit() // 1024,
     )
     # Celery leaves logging alone once somebody listens here; else it would silence the worker's own lines as well.
-    setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
+    setup_logging.connect(lambda **_: None, weak=False)
     worker_before_create_process.connect(parent.before_child, weak=False)
     worker_before_create_process.connect(child.before_fork, weak=False)
     worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)
     worker_process_shutdown.connect(child.finish, weak=False)
     worker_ready.connect(parent.ready, weak=False)
     worker_shutting_down.connect(parent.stopping, weak=False)
+    # What it prints past the log when it is told to stop, the log says itself.
+    celery_worker.safe_say = lambda *_: None
     app.steps["worker"].add(LookAfterChild)
     app.task(child.run, name=TASK_NAME)
     return app

@@ -102,7 +102,7 @@ class AtOnce:
             self._runner.work_on(claim)
         except Exception:
             # Such as a ledger that stayed away until the item's time was over; it goes on from there by itself.
-            log.exception("item_left", task=claim.task, item=claim.index)
+            log.exception("item_left", task_uid=claim.task, item=claim.index, account=claim.account)
         finally:
             self._deadlines.clear(place)
             with self._changed:

@@ -10,9 +10,10 @@ from multiprocessing.sharedctypes import RawValue
 import structlog
 from celery.exceptions import Reject
 
+from jobs import traces
 from jobs.blobstores.choose import open_blob_store
 from jobs.loops import Every
-from jobs.metric_names import WORKER_INFO
+from jobs.metric_names import WORKER_INFO, Part
 from jobs.metrics import change
 from jobs.presence import WorkerPresence
 from jobs.presets import Choice
@@ -91,6 +92,7 @@ class Child:
 
     def _start(self, owner: str) -> None:
         settings = self._settings
+        traces.start(settings, Part.WORKER)
         redis = connect(settings.redis_url.get_secret_value())
         segmenters = self._load_all()
         runner = Runner(
@@ -178,9 +180,10 @@ class Child:
         return (resident_bytes() or 0) > self._settings.worker_byte_limit()
 
     def finish(self, **_: object) -> None:
-        """Bring to its end what is under way. Celery calls it when the child is told to leave."""
+        """Bring to its end what is under way, and tell of it. Celery calls it when the child is told to leave."""
         if self._items is not None:
             self._items.drain()
+        traces.stop()
 
 
 def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jobs import metrics
+from jobs import metrics, traces
 from jobs.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
 from worker.settings import WorkerSettings
 
@@ -49,9 +49,10 @@ class Stopwatch:
         self._started = self._last = time.monotonic()
 
     def ended(self, step: str) -> None:
-        """Note that a step has ended."""
+        """Note that a step has ended: it is a span of its own under the item's."""
         now = time.monotonic()
         metrics.observe(STEP_SECONDS, now - self._last, step=step)
+        traces.past(step, now - self._last)
         self._last = now
 
     def done(self) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from jobs import traces
 from jobs.blobs import BlobStore
 from jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
 from jobs.ids import BlobKey, new_token, result_key
@@ -22,7 +23,7 @@ from jobs.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from jobs.metrics import count
 from jobs.record import Claim, Result
 from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, FileFormat, Lane, Output
+from jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
 from jobs.store import LedgerStore
 from worker.cutout.arrays import Levels
 from worker.cutout.compose import deepened
@@ -77,8 +78,18 @@ class Runner:
 
     def work_on(self, claim: Claim) -> None:
         """Bring a claimed item to its end; its lease is renewed meanwhile."""
+        facts: dict[str, traces.Value] = {
+            "request_uuid": claim.request.uuid,
+            "task_uid": claim.task,
+            "item": claim.index,
+            "account": claim.account,
+            "attempt": claim.attempt,
+        }
+        parent, lane = claim.request.traceparent, lane_of(claim.spec)
+        traces.past("wait", claim.waited_seconds, parent=parent, lane=lane, **facts)
         with (
-            bound_contextvars(task=claim.task, item=claim.index, attempt=claim.attempt),
+            bound_contextvars(**facts),
+            traces.span("item", traces.Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
             Heartbeat(self.store, claim, self.beat_seconds) as beat,
         ):
             self._bring_to_its_end(claim, beat)
@@ -88,7 +99,7 @@ class Runner:
         try:
             result = self._make(claim, beat, watch)
         except ClaimLost:
-            count(ITEMS, outcome="lost")
+            _ended("lost")
             log.warning("claim_lost")
             return
         except CutoutError as error:
@@ -100,7 +111,7 @@ class Runner:
             self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
         if self._insist(lambda: self.store.finish(claim, result), beat):
-            count(ITEMS, outcome="done")
+            _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
             log.info(
                 "item_done",
@@ -110,7 +121,7 @@ class Runner:
             )
             self._drop_source(claim)
         else:
-            count(ITEMS, outcome="lost")
+            _ended("lost")
             log.warning("finish_refused")
             self._drop(result.blob)
 
@@ -146,16 +157,18 @@ class Runner:
         )
         height_px, width_px = source.rgb.shape[:2]
         count(PIXELS, height_px * width_px)
+        traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
-            count(ITEMS, outcome="failed")
+            _ended("failed")
+            traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)
             self._drop_source(claim)
         else:
-            count(ITEMS, outcome="lost")
+            _ended("lost")
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
         """Call until the ledger or the blob store answers, as long as the claim has time.
@@ -182,6 +195,12 @@ class Runner:
             self.blobs.delete(key)
         except BlobStoreUnavailable as error:
             log.warning("blob_kept", blob=str(key), message=error.message)
+
+
+def _ended(outcome: str) -> None:
+    """Tell how a claim has ended."""
+    count(ITEMS, outcome=outcome)
+    traces.say(outcome=outcome)
 
 
 def cut_out(

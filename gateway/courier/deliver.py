@@ -58,14 +58,14 @@ class Deliveries:
         """
         task = self.store.get(errand.task, errand.account)
         if task is None:
-            log.info("delivery_without_task", errand=errand.kind, task=errand.task)
+            log.info("delivery_without_task")
             return False
         return self._call_back(errand, task) if errand.kind is ErrandKind.CALLBACK else self._upload(errand, task)
 
     def _call_back(self, errand: Errand, task: Task) -> bool:
         render = self.renderers.get(task.origin)
         if render is None:
-            log.error("callback_without_renderer", task=task.uid, origin=task.origin)
+            log.error("callback_without_renderer", origin=task.origin)
             return False
         body = render(task)
         secret = self.secret_of(errand.account)
@@ -80,7 +80,7 @@ class Deliveries:
         except BlobMissing:
             file = None
         if result is None or file is None:
-            log.info("upload_without_result", task=task.uid)
+            log.info("upload_without_result")
             return False
         with file:
             headers = {"Content-Type": result.media_type, "Content-Length": str(result.size_bytes)}

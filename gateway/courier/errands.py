@@ -7,20 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
 import structlog
 
 from gateway.courier.deliver import Deliveries
 from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from gateway.courier.fetch import Fetcher
+from gateway.courier.told import ended
 from gateway.headers import PictureHeader, inspect
 from gateway.pictures import new_upload
 from jobs.blobs import BlobStore
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
 from jobs.ids import BlobKey
-from jobs.metric_names import ERRANDS
-from jobs.metrics import count
 from jobs.queue import JobQueue
 from jobs.sources import SourceLimits
 from jobs.store import LedgerStore
@@ -72,11 +70,11 @@ class ErrandRunner:
             raise
         except Exception:
             # A fault of our own ends the errand: it would come round, and fail, for as long as the task is kept.
-            log.exception("errand_failed", **_named(errand))
+            log.exception("errand_failed")
             if errand.kind is ErrandKind.FETCH:
                 self._fail(errand, ProcessingFailed("the picture could not be fetched"))
             else:
-                count(ERRANDS, kind=errand.kind, outcome="given_up")
+                ended(errand, "given_up")
                 self.store.errand_done(errand)
 
     def _fetch(self, errand: Errand) -> None:
@@ -116,39 +114,38 @@ class ErrandRunner:
         """Say that a picture is here; it counts unless its item has ended, or another courier has brought it."""
         if not counts:
             self.blobs.delete(blob)
-            count(ERRANDS, kind=errand.kind, outcome="moot")
+            ended(errand, "moot")
             return
-        count(ERRANDS, kind=errand.kind, outcome="done")
-        log.info("source_fetched", task=errand.task, item=errand.index, size_bytes=size_bytes)
+        ended(errand, "done")
+        log.info("source_fetched", size_bytes=size_bytes)
 
     def _fail(self, errand: Errand, error: CutoutError, **facts: object) -> None:
         failed = self.store.fetch_failed(errand, error.facts())
-        count(ERRANDS, kind=errand.kind, outcome="given_up" if failed else "moot")
+        ended(errand, "given_up" if failed else "moot")
         if failed:
-            log.info("fetch_failed", **_named(errand), kind=error.kind, message=error.message, **facts)
+            log.info("fetch_failed", kind=error.kind, message=error.message, **facts)
 
     def _deliver(self, errand: Errand) -> None:
         try:
             delivered = self.deliveries.deliver(errand)
-            count(ERRANDS, kind=errand.kind, outcome="done" if delivered else "moot")
+            ended(errand, "done" if delivered else "moot")
             if delivered:
-                log.info("delivered", **_named(errand))
+                log.info("delivered")
         except ExchangeFailed as failure:
             left_seconds = self.patience.delivery_seconds - (errand.now_ms - errand.first_due_at_ms) / 1_000
             if isinstance(failure, PeerFailed) and left_seconds > 0:
                 # The last try comes when the time is over, not before.
                 self._again(errand, failure, min(self._delivery_pause_seconds(errand), left_seconds))
                 return
-            count(ERRANDS, kind=errand.kind, outcome="given_up")
-            log.warning("delivery_given_up", **_named(errand), message=failure.message, **_facts(failure))
+            ended(errand, "given_up")
+            log.warning("delivery_given_up", message=failure.message, **_facts(failure))
         self.store.errand_done(errand)
 
     def _again(self, errand: Errand, failure: ExchangeFailed, pause_seconds: float) -> None:
         self.store.postpone(errand, pause_seconds)
-        count(ERRANDS, kind=errand.kind, outcome="again")
+        ended(errand, "again")
         log.info(
             "errand_postponed",
-            **_named(errand),
             message=failure.message,
             pause_seconds=round(pause_seconds, 3),
             **_facts(failure),
@@ -169,21 +166,6 @@ class ErrandRunner:
 def longest_pause(attempt: int, first_seconds: float, longest_seconds: float) -> float:
     """How long the pause after an attempt may be; with full jitter it is drawn from zero to this."""
     return float(min(first_seconds * 2.0 ** min(attempt - 1, 64), longest_seconds))
-
-
-def _named(errand: Errand) -> dict[str, object]:
-    """What a line in the log says of an errand: of its URL only the host, for the rest may hold a secret."""
-    try:
-        host = httpx.URL(errand.url).host
-    except (httpx.InvalidURL, ValueError):
-        host = ""
-    return {
-        "errand": errand.kind,
-        "task": errand.task,
-        "item": errand.index,
-        "host": host,
-        "attempt": errand.attempt,
-    }
 
 
 def _facts(failure: ExchangeFailed) -> dict[str, object]:

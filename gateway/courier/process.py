@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -23,7 +22,7 @@ from gateway.courier.fetch import Fetcher
 from gateway.courier.presence import CourierPresence
 from gateway.courier.run import Courier
 from gateway.courier.settings import CourierSettings
-from jobs import logs, metrics
+from jobs import logs, metrics, traces
 from jobs.blobs import BlobStore
 from jobs.blobstores.choose import open_blob_store
 from jobs.metric_names import Part
@@ -33,9 +32,6 @@ from jobs.queues.celery import CeleryQueue
 from jobs.store import LedgerStore
 from jobs.stores.redis import RedisLedger
 from jobs.stores.redis_events import RedisErrandEvents
-
-_TALKATIVE: Final = ("httpx", "httpcore")
-"""Libraries that log whole URLs and headers, which hold callers' secrets."""
 
 log: Final = structlog.get_logger(__name__)
 
@@ -50,8 +46,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         secret_of: what signs an account's callbacks.
     """
     logs.configure(settings.log_format, settings.log_level)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    traces.start(settings, Part.COURIER)
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())

@@ -11,12 +11,11 @@ import structlog
 
 from gateway.courier.errands import ErrandRunner
 from gateway.courier.presence import CourierPresence
+from gateway.courier.told import ended, told
 from jobs.errands import Errand, ErrandKind
 from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from jobs.events import ErrandEvents, Waiter
 from jobs.ids import new_token
-from jobs.metric_names import ERRANDS
-from jobs.metrics import count
 from jobs.store import LedgerStore
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
@@ -108,15 +107,19 @@ class Courier:
                 return
 
     def _carry(self, errand: Errand) -> None:
+        with told(errand):
+            self._do(errand)
+
+    def _do(self, errand: Errand) -> None:
         try:
             self.runner.run(errand)
         except ServiceUnavailable as error:
-            count(ERRANDS, kind=errand.kind, outcome="interrupted")
-            log.warning("errand_interrupted", task=errand.task, kind=error.kind, message=error.message)
+            ended(errand, "interrupted")
+            log.warning("errand_interrupted", kind=error.kind, message=error.message)
             if isinstance(error, BlobStoreUnavailable):
                 self._put_back(errand, _AWAY_PAUSE_SECONDS)
         except Exception:
-            log.exception("errand_lost", task=errand.task)  # it falls due again with the end of its lease
+            log.exception("errand_lost")  # it falls due again with the end of its lease
         finally:
             with self._lock:
                 self._under_way.pop(errand.token, None)
@@ -144,7 +147,7 @@ class Courier:
         try:
             self.store.postpone(errand, seconds)
         except LedgerUnavailable as error:
-            log.warning("errand_not_put_back", task=errand.task, message=error.message)
+            log.warning("errand_not_put_back", task_uid=errand.task, account=errand.account, message=error.message)
 
     def _note(self, *, away: bool, message: str = "") -> None:
         """Log a ledger that is away once when it goes and once when it is back."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
+
+from structlog.contextvars import bind_contextvars
 
 from gateway.picpik import faults
 from gateway.picpik.answers import (
@@ -20,9 +23,13 @@ from gateway.picpik.services import Caller, Services
 from jobs.ids import TaskUid
 from jobs.record import Task
 
+_NAMED: Final = 16
+"""The tasks of a request that its lines name."""
+
 
 def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
     """Show tasks in the order of the request, at once or when one of them has ended."""
+    _bind(request.uids)
     found = services.waits.find(caller.account, request.uids, request.wait_seconds)
     return TaskDetails(task_detail_list=[view.detail() for view in _views(request.uids, found, caller, services)])
 
@@ -34,6 +41,7 @@ def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
+    bind_contextvars(task_uid=request.uid)
     left = services.store.terminate(request.uid, caller.account)
     if left is None:
         raise _unknown_task()
@@ -43,6 +51,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
 
 def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
     """Show one task in the words of the older interface."""
+    bind_contextvars(task_uid=request.uid)
     [task] = services.tasks.find(caller.account, [request.uid])
     if task is None:
         raise _unknown_task()
@@ -53,6 +62,7 @@ def list_generate_task_detail(
     request: ListGenerateTaskDetail, caller: Caller, services: Services
 ) -> GenerateTasks:
     """Show tasks in the words of the older interface."""
+    _bind(request.uids)
     found = services.tasks.find(caller.account, request.uids)
     return GenerateTasks(
         task_detail_list=[view.listed_generate_task() for view in _views(request.uids, found, caller, services)]
@@ -72,6 +82,14 @@ def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBa
 def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
     """Show that there are no models of image generation."""
     return ModelLists()
+
+
+def _bind(uids: Sequence[TaskUid]) -> None:
+    """Have the request's lines say which tasks it is about."""
+    if len(uids) == 1:
+        bind_contextvars(task_uid=uids[0])
+    else:
+        bind_contextvars(task_uids=list(uids[:_NAMED]))
 
 
 def _views(

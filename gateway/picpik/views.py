@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -22,6 +21,7 @@ from gateway.picpik.openapi import describe
 from gateway.picpik.reading import ReadingRules, read_request
 from gateway.picpik.services import Caller, Services
 from gateway.settings import GatewaySettings
+from jobs import logs
 from jobs.errors import QueueFull
 from signing import JsonValue, NumberText, take_signature, verify
 
@@ -37,11 +37,11 @@ class Echo:
     """What every answer repeats of its request."""
 
     action: str = ""
-    request_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_uuid: str = field(default_factory=lambda: logs.bound("request_uuid"))
 
     @classmethod
     def of(cls, params: Params) -> Self:
-        """The parts that can be repeated; an id is made where the caller sent none that can be."""
+        """The parts that can be repeated; where the caller sent no such id it is the one that the log has."""
         action = _text(params.get("Action"))[: faults.SHOWN_CHARACTERS]
         request_uuid = _text(params.get("request_uuid"))
         if 0 < len(request_uuid) <= faults.SHOWN_CHARACTERS:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from gateway.drafts import Source, SourceUrl
 from gateway.runware import faults
 from gateway.runware.errors import refusal
@@ -87,8 +85,7 @@ def accepted(
         raise picture.not_usable(rejected.reason.message) from rejected
     except PictureGone as gone:
         raise picture.not_usable(NOT_KEPT) from gone
-    structlog.contextvars.bind_contextvars(task_uid=uid)
-    return _pending(uid, asked, caller, services) if is_sync else Outcome(item=dict(asked.echo()))
+    return _pending(uid, asked, caller, services) if is_sync else Outcome(item=dict(asked.echo()), uid=uid)
 
 
 def _pending(uid: TaskUid, asked: Asked, caller: Caller, services: Services) -> Pending:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
 import structlog
+from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 from websockets.frames import CloseCode
 
@@ -18,19 +20,19 @@ from gateway.limits import RateExceeded
 from gateway.runware import faults
 from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
 from gateway.runware.house import LARGE_BYTES, House
-from gateway.runware.messages import read_message
+from gateway.runware.messages import PING, pings_in, read_message
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
 from gateway.runware.services import Caller
 from gateway.runware.sessions import Opened, Session, is_session_uuid
 from gateway.runware.speaker import Frame, Speaker
-from gateway.runware.tasks import PING, authenticated, pong
+from gateway.runware.tasks import authenticated, pong
+from gateway.runware.told import Heard
 from gateway.sockets.connection import Connection, Talk
+from jobs import logs
 from jobs.errors import LedgerUnavailable
 from jobs.ids import TaskUid
 from jobs.record import Task
 
-_PING_BYTES: Final = 1_024
-"""A longer message is not looked at before its turn."""
 _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""
 _WAITING_MESSAGES: Final = 8
@@ -95,10 +97,9 @@ class Conversation(Talk):
 
     @override
     def heard(self, message: bytes) -> None:
-        pings = _pings(message)
-        for _ in range(pings):
-            self._speaker.say(pong().message())
+        pings = pings_in(message)
         if pings:
+            copy_context().run(self._pong, pings)
             return
         self._inbox.append(message)
         if len(self._inbox) > _WAITING_MESSAGES:
@@ -137,37 +138,57 @@ class Conversation(Talk):
             self._is_reading = False
 
     async def _read(self, message: bytes) -> None:
+        heard = self._hear()
         guard = self._house.large if len(message) > LARGE_BYTES else nullcontext()
         try:
             async with guard:
                 tasks = await self._house.sockets.in_thread(read_message, message, self._house.max_tasks)
         except faults.RequestUnreadable as error:
-            self._speaker.say(refusal(error, {}).message())
+            self._say(refusal(error, {}), heard)
             return
         del message  # it may be large, and so may its tasks: none is held for longer than it takes
         tasks.reverse()
         while tasks:
-            await self._take(tasks.pop(), guard)
+            await self._take(tasks.pop(), guard, heard)
 
-    async def _take(self, task: JsonObject, guard: Guard) -> None:
+    def _hear(self) -> Heard:
+        """A message that came now, with an id for the lines of what it leads to."""
+        logs.begin(request_uuid=str(uuid.uuid4()))
+        if self._caller is not None:
+            bind_contextvars(account=self._caller.account.name)
+        return Heard()
+
+    def _pong(self, count: int) -> None:
+        heard = self._hear()
+        for _ in range(count):
+            self._say(pong(), heard)
+
+    def _say(self, outcome: Outcome, heard: Heard) -> None:
+        """Answer in a few words, ahead of what waits."""
+        heard.answered(outcome)
+        self._speaker.say(outcome.message())
+
+    async def _take(self, task: JsonObject, guard: Guard, heard: Heard) -> None:
         task_type = task.get("taskType")
         if task_type == PING:
-            self._speaker.say(pong().message())
+            self._say(pong(), heard)
         elif task_type == AUTHENTICATION:
-            await self._authenticate(task)
+            await self._authenticate(task, heard)
         elif self._caller is None:
-            self._speaker.say(refusal(faults.KeyMissing(), task).message())
+            self._say(refusal(faults.KeyMissing(), task), heard)
         elif self._stopping:
-            self._speaker.say(refusal(faults.ServerStops(), task).message())
+            self._say(refusal(faults.ServerStops(), task), heard)
         else:
             await self._beginning.acquire()
-            self._start(self._call(task, self._caller, guard))
+            self._start(self._call(task, self._caller, guard, heard))
 
-    async def _authenticate(self, task: JsonObject) -> None:
+    async def _authenticate(self, task: JsonObject, heard: Heard) -> None:
         try:
             caller, opened = await self._house.sockets.in_thread(self._open, task)
         except (faults.RequestFault, RateExceeded, LedgerUnavailable) as error:
-            self._speaker.say(key_refusal(error)[1])
+            outcome, message = key_refusal(error)
+            heard.answered(outcome)
+            self._speaker.say(message)
             # After a wrong key the connection stays until its time is over: one client takes an open one for an
             # answer, and waits for minutes after a closed one. What passes is tried again at once.
             if not isinstance(error, faults.RequestFault):
@@ -176,11 +197,11 @@ class Conversation(Talk):
         self._caller = caller
         self.connection.admit()
         self._speaker.admit(opened)
-        self._speaker.say(authenticated(opened.session.uuid).message())
+        bind_contextvars(account=caller.account.name)
+        self._say(authenticated(opened.session.uuid), heard)
         await self._replay(opened, caller.account.name)
 
     def _open(self, task: JsonObject) -> tuple[Caller, Opened]:
-        structlog.contextvars.clear_contextvars()
         account = self._house.gatekeeper.account_of(task.get("apiKey"), self._address)
         if self._caller is not None and self.session is not None:
             if account.name != self._caller.account.name:
@@ -193,7 +214,7 @@ class Conversation(Talk):
     def _take_place(self) -> bool:
         return self._waiting < self._house.calls
 
-    async def _call(self, task: JsonObject, caller: Caller, guard: Guard) -> None:
+    async def _call(self, task: JsonObject, caller: Caller, guard: Guard, heard: Heard) -> None:
         """Do a task, for which `_beginning` has a place."""
         try:
             async with guard:
@@ -203,13 +224,12 @@ class Conversation(Talk):
         is_kept = task.get("taskType") in _KEPT
         del task
         if isinstance(answer, Pending):
-            await self._await(answer)
+            await self._await(answer, heard)
         else:
+            heard.answered(answer)
             await self._speaker.send(partial(Frame.of, answer, is_kept=is_kept))
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(account=caller.account.name)
         answer = self._house.runware.begin(task, caller)
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
@@ -218,12 +238,12 @@ class Conversation(Talk):
                 _LOG.warning("session_not_kept", reason=str(error))
         return answer
 
-    async def _await(self, pending: Pending, *, only_data: bool = False) -> None:
+    async def _await(self, pending: Pending, heard: Heard | None = None) -> None:
         """Wait for a task and send its result.
 
         Args:
             pending: what is waited for.
-            only_data: send no error: no call on this connection has asked for it.
+            heard: the message that asked for it; None where none on this connection has, and no error is sent.
         """
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
@@ -237,7 +257,11 @@ class Conversation(Talk):
 
         def made() -> Frame | None:
             outcome = (pending.settle(task) if is_over else None) or pending.give_up()
-            return None if only_data and outcome.failed else Frame.of(outcome, owed)
+            if heard is not None:
+                heard.answered(outcome)
+            elif outcome.failed:
+                return None
+            return Frame.of(outcome, owed)
 
         await self._speaker.send(made)
 
@@ -250,12 +274,12 @@ class Conversation(Talk):
         found = await self._house.sockets.in_thread(self._house.tasks.find, account, opened.owed)
         ended = [task for task in found if task is not None and task.ended_at_ms is not None]
         for task in sorted(ended, key=lambda task: task.ended_at_ms or 0):
-            await self._await(self._owed(account, task.uid), only_data=True)
+            await self._await(self._owed(account, task.uid))
         for uid, owed in zip(opened.owed, found, strict=True):
             if owed is None:
                 self._speaker.forget(uid)
             elif owed.ended_at_ms is None:
-                self._start(self._await(self._owed(account, uid), only_data=True))
+                self._start(self._await(self._owed(account, uid)))
 
     def _owed(self, account: str, uid: TaskUid) -> Pending:
         services = self._house.runware.services
@@ -271,16 +295,3 @@ class Conversation(Talk):
             give_up=lambda: refusal(faults.TookTooLong(), {}),
             echo={},
         )
-
-
-def _pings(message: bytes) -> int:
-    """How many pings a message consists of; 0 where there is anything else in it."""
-    if len(message) > _PING_BYTES or PING.encode() not in message:
-        return 0
-    try:
-        read = json.loads(message)
-    except (ValueError, RecursionError):
-        return 0
-    tasks = read if isinstance(read, list) else [read]
-    are_pings = all(isinstance(task, dict) and task.get("taskType") == PING for task in tasks)
-    return len(tasks) if are_pings else 0

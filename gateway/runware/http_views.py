@@ -8,23 +8,25 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import IO, Any, Final
 
 import structlog
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from gateway.account_book import Account
 from gateway.limits import RateExceeded
+from gateway.metrics import count_no_more
 from gateway.runware import faults
 from gateway.runware.authentication import Gatekeeper, key_in_header
 from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
-from gateway.runware.messages import read_message
+from gateway.runware.messages import PING, read_message
 from gateway.runware.outcomes import JsonObject, Outcome, Pending, message_of, status_of
 from gateway.runware.services import Caller
-from gateway.runware.tasks import PING, RunwareTasks, authenticated, pong
+from gateway.runware.tasks import RunwareTasks, authenticated, pong
+from gateway.runware.told import Heard
 from gateway.settings import GatewaySettings
 from gateway.wait import NoPlaceToWait, Place, Waits
 from jobs.errors import LedgerUnavailable, ServiceUnavailable
@@ -138,6 +140,10 @@ class RunwareApi:
         return self.settings.public_url or request.host_url.rstrip("/")
 
     def _answer(self, outcomes: Sequence[Outcome], body: Any = None) -> Response:
+        heard = Heard(g.started_at_seconds)
+        for outcome in outcomes:
+            heard.answered(outcome)
+        count_no_more()
         answer = jsonify(body or message_of(outcomes))
         answer.status_code = status_of(outcomes)
         passing = [outcome for outcome in outcomes if outcome.passing]
@@ -201,5 +207,5 @@ def _after_waiting(group: Sequence[Pending], wait_seconds: float, place: Place |
     try:
         found = place.find(group[0].account, uids, wait_seconds, for_all=True)
     except LedgerUnavailable as error:
-        return [refusal(error, pending.echo) for pending in group]
+        return [replace(refusal(error, pending.echo), uid=pending.uid) for pending in group]
     return [pending.settle(task) or pending.give_up() for pending, task in zip(group, found, strict=True)]

@@ -6,12 +6,18 @@ ways.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from gateway.runware import faults
 from gateway.runware.outcomes import JsonObject
 from signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_body
 
+PING: Final = "ping"
+"""The one task type that is answered before its turn, and for anybody."""
+
+_PING_BYTES: Final = 1_024
+"""A longer message is not looked at before its turn."""
 _MARK: Final = "\ufeff"
 _HEAD: Final = '{"tasks":'
 _MAX_DIGITS: Final = 18
@@ -71,3 +77,16 @@ def _plain(value: JsonValue) -> Any:
 def _number(text: NumberText) -> int | float:
     plain = canonical_number(text)
     return int(plain) if "." not in plain and len(plain) <= _MAX_DIGITS else float(text)
+
+
+def pings_in(message: bytes) -> int:
+    """How many pings a message consists of; 0 where there is anything else in it."""
+    if len(message) > _PING_BYTES or PING.encode() not in message:
+        return 0
+    try:
+        read = json.loads(message)
+    except (ValueError, RecursionError):
+        return 0
+    tasks = read if isinstance(read, list) else [read]
+    are_pings = all(isinstance(task, dict) and task.get("taskType") == PING for task in tasks)
+    return len(tasks) if are_pings else 0

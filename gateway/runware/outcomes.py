@@ -30,6 +30,10 @@ class Outcome:
     """Whether trying again later can help."""
     retry_after_seconds: int | None = None
     """When, where that is known."""
+    asked: str | None = None
+    """The type of the task that it answers, for log and counts, where the item may name another's."""
+    uid: TaskUid | None = None
+    """The task in the ledger that it is about, for the log."""
 
     def message(self) -> JsonObject:
         """The item alone in its message: a frame of a WebSocket, or the body of a callback."""

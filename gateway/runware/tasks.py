@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from gateway.limits import Rate, RateExceeded, RequestLimits
+from gateway.metrics import OTHER
 from gateway.runware import account, faults, polling, removal, storing
 from gateway.runware.errors import AUTHENTICATION, refusal
+from gateway.runware.messages import PING
 from gateway.runware.outcomes import JsonObject, Outcome, Pending
 from gateway.runware.reading import read_task_type, read_task_uuid
 from gateway.runware.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
 from gateway.runware.services import Asked, Caller, Services
 from gateway.wait import NoPlaceToWait
+from jobs import logs, traces
 from jobs.errors import CutoutError
+from jobs.record import Task
 
 _LOG: Final = structlog.get_logger()
-
-PING: Final = "ping"
 
 _EXPECTED: Final = (faults.RequestFault, RateExceeded, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""
@@ -47,6 +52,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "accountManagement": Action(account.account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
+_TASK_TYPES: Final = frozenset({*ACTIONS, AUTHENTICATION, PING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +71,23 @@ class RunwareTasks:
         """
         if task.get("taskType") == PING:
             return pong()
-        echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
-        outcome = _guarded(echo, lambda: self._begin(task, caller))
-        if isinstance(outcome, Outcome):
-            return outcome
-        settle = outcome.settle
-        return replace(outcome, settle=lambda now: _guarded(echo, lambda: settle(now)))
+        # In a context of its own: what is bound for the lines of one task is not bound for those of the next.
+        return copy_context().run(self._begin, task, caller)
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+        echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
+        told = _ids(echo) | {"account": caller.account.name}
+        bind_contextvars(**told)
+        with traces.span(f"task {told['task_type']}"):
+            traces.say(request_uuid=logs.bound("request_uuid"), **told)
+            outcome = _guarded(echo, lambda: self._answer(task, caller))
+            if isinstance(outcome, Pending):
+                return _about(outcome, echo)
+            if outcome.failed:
+                traces.fail(outcome.item["code"])
+            return replace(outcome, asked=told["task_type"])
+
+    def _answer(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         task_type = read_task_type(task)
         action = ACTIONS.get(task_type)
         if action is None:
@@ -82,6 +97,17 @@ class RunwareTasks:
         if not allowance.granted:
             raise RateExceeded(allowance)
         return action.handle(task, asked, caller, self.services)
+
+
+def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
+    """What is waited for, with outcomes that raise nothing and name what was asked for."""
+    named = partial(replace, asked=task_type_of(echo), uid=pending.uid)
+
+    def settle(now: Task | None) -> Outcome | None:
+        outcome = _guarded(echo, lambda: pending.settle(now))
+        return None if outcome is None else named(outcome)
+
+    return replace(pending, settle=settle, give_up=lambda: named(pending.give_up()))
 
 
 def pong() -> Outcome:
@@ -94,12 +120,28 @@ def authenticated(connection_uuid: str) -> Outcome:
     return Outcome(item={"taskType": AUTHENTICATION, "connectionSessionUUID": connection_uuid})
 
 
+def task_type_of(task: Mapping[str, object]) -> str:
+    """The type of a task object, or of what answers it; `other` for what names nothing that there is."""
+    task_type = task.get("taskType")
+    return task_type if isinstance(task_type, str) and task_type in _TASK_TYPES else OTHER
+
+
+def shown(value: object) -> str:
+    """What a caller sent where an id belongs, as far as it is logged."""
+    return value[: faults.SHOWN_CHARACTERS] if isinstance(value, str) else ""
+
+
+def _ids(echo: Mapping[str, object]) -> dict[str, str]:
+    """What lines and spans say of a task object."""
+    return {"task_type": task_type_of(echo), "task_uuid": shown(echo["taskUUID"])}
+
+
 def _guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
     """What a step answers, or what it ran into."""
     try:
         return answer()
     except _EXPECTED as error:
-        _LOG.info("task_refused", task_type=str(echo["taskType"])[:64], reason=f"{type(error).__name__}: {error}")
+        _LOG.info("task_refused", **_ids(echo), reason=f"{type(error).__name__}: {error}")
         return refusal(error, echo)
     except Exception as error:
         _LOG.exception("a fault of this server")

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -58,11 +59,13 @@ class Sockets:
         """
         loop = self._started()
         connection.setblocking(False)
-        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin))
+        # Nothing of the request that asked for the upgrade is bound for what follows.
+        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin), context=Context())
 
     async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of a call that may block."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+        """The result of a call that may block. It logs as what calls it does."""
+        within = partial(copy_context().run, call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, within)
 
     def start(self, work: Coroutine[Any, Any, None], *, lasting: bool = False) -> asyncio.Task[None]:
         """Run something beside the rest, in the sockets' thread; a fault of it is logged.

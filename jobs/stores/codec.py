@@ -9,7 +9,7 @@ from dataclasses import asdict
 from jobs.errands import Errand, ErrandKind
 from jobs.ids import BlobKey, TaskUid, fetched_key
 from jobs.presence import WorkerPresence
-from jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, ItemState, Result, Task, status_of
+from jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, ItemState, Request, Result, Task, status_of
 from jobs.spec import CutoutSpec, Lane
 from jobs.stores.keys import parse_errand_name
 from jobs.uploads import Upload
@@ -83,6 +83,18 @@ def decode_deliveries(text: str) -> tuple[Delivery, ...]:
     return tuple(Delivery(kind=DeliveryKind(fields["kind"]), url=fields["url"]) for fields in json.loads(text))
 
 
+def encode_request(request: Request) -> str:
+    """The request that made a task, as JSON; empty where nothing is known of it."""
+    known = {name: value for name, value in asdict(request).items() if value}
+    return json.dumps(known) if known else ""
+
+
+def decode_request(text: str | None) -> Request:
+    """The inverse of `encode_request`; None, from a task that was made without, reads as empty."""
+    known = json.loads(text) if text else {}
+    return Request(uuid=known.get("uuid", ""), traceparent=known.get("traceparent", ""))
+
+
 def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
     """An errand that was taken, from its hash."""
     task, kind, number = parse_errand_name(name)
@@ -101,6 +113,7 @@ def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
         first_due_at_ms=int(fields["first_due_at_ms"]),
         now_ms=int(fields["taken_at_ms"]),
         token=token,
+        request=decode_request(fields.get("request")),
     )
 
 

@@ -5,7 +5,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 
 | Key | Type | Holds |
 | --- | --- | --- |
-| `task:<uid>` | hash | account, origin, memo, created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted) |
+| `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted) |
 | `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms) |
 | `totals` | hash | accepted (last acceptance number), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |

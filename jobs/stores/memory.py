@@ -15,7 +15,7 @@ from jobs.ids import BlobKey, TaskUid
 from jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Result, Task
 from jobs.spec import Lane
 from jobs.store import Balance, Created, LedgerStore
-from jobs.stores.codec import decode_spec, decode_task, encode_error, encode_result, milliseconds
+from jobs.stores.codec import decode_request, decode_spec, decode_task, encode_error, encode_result, milliseconds
 from jobs.stores.endings import TERMINATED, TOO_SLOW
 from jobs.stores.keys import item_name
 from jobs.stores.memory_create import accept, check
@@ -86,10 +86,13 @@ class MemoryLedger(MemoryErrands, MemoryUploads, LedgerStore):
             owner=fields["owner"],
             task=TaskUid(uid),
             index=int(index),
+            account=fields["account"],
             spec=decode_spec(fields["spec"]),
             source=BlobKey.parse(fields["source"]),
             attempt=int(fields["attempts"]),
             deadline_in_seconds=(int(fields["hard_deadline_ms"]) - self._state.now_ms()) / 1000,
+            waited_seconds=(int(fields["claimed_at_ms"]) - int(fields["queued_at_ms"])) / 1000,
+            request=decode_request(self._state.tasks.read(uid).get("request")),
         )
 
     def _extend_lease(self, name: str, hard_deadline_ms: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.errors import InsufficientCredits, QueueFull, SourceExpired
 from jobs.ids import made_at_seconds
 from jobs.record import ItemState, NewTask
-from jobs.stores.codec import encode_deliveries, encode_spec, milliseconds
+from jobs.stores.codec import encode_deliveries, encode_request, encode_spec, milliseconds
 from jobs.stores.endings import SOURCE_TOO_OLD
 from jobs.stores.keys import idempotency_name, item_name
 from jobs.stores.memory_errand_records import fetch_name
@@ -66,6 +66,7 @@ def accept(state: LedgerState, task: NewTask) -> None:
         account=task.account,
         origin=task.origin,
         memo=task.memo,
+        request=encode_request(task.request),
         deliveries=encode_deliveries(task.deliveries),
         created_at_ms=now_ms,
         item_count=len(task.items),

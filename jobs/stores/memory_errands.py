@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -16,9 +17,10 @@ from jobs.errands import (
     require_keepable,
     require_worked_on,
 )
-from jobs.record import ErrorFacts, ItemState
+from jobs.ids import TaskUid
+from jobs.record import ErrorFacts, ItemState, Request
 from jobs.spec import Lane
-from jobs.stores.codec import encode_result, milliseconds
+from jobs.stores.codec import decode_request, encode_result, milliseconds
 from jobs.stores.keys import item_name
 from jobs.stores.memory_upkeep import MemoryUpkeep
 from jobs.stores.memory_uploads import record
@@ -40,7 +42,10 @@ class MemoryErrands(MemoryUpkeep, Errands):
                     until_ms = now_ms + milliseconds(self._limits.errand_lease_seconds)
                     errands.take(name, owner, token, now_ms, until_ms)
                     held = errands.taken_with(token)
-            return held
+            return held and replace(held, request=self._request_of(held.task))
+
+    def _request_of(self, uid: TaskUid) -> Request:
+        return decode_request(self._state.tasks.read(uid).get("request"))
 
     @override
     def fetched(self, errand: Errand) -> Lane | None:

@@ -21,10 +21,12 @@ from jobs.spec import Lane
 from jobs.store import Balance, Created, LedgerStore
 from jobs.stores.client import Json, connect, ledger_errors
 from jobs.stores.codec import (
+    decode_request,
     decode_spec,
     decode_task,
     encode_deliveries,
     encode_error,
+    encode_request,
     encode_result,
     encode_spec,
     milliseconds,
@@ -60,6 +62,8 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             "pace_ms": milliseconds(PACE_SECONDS),
             "items": [_item(item) for item in task.items],
         }
+        if request := encode_request(task.request):
+            arguments["request"] = request
         if task.deliveries:
             arguments["deliveries"] = encode_deliveries(task.deliveries)
         if task.idempotency is not None:
@@ -83,17 +87,20 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
         )
         if answer is None:
             return None
-        name, spec, source, attempt, left_ms = answer
+        name, account, spec, source, attempt, left_ms, waited_ms, request = answer
         uid, index = name.split(":")
         return Claim(
             token=token,
             owner=owner,
             task=TaskUid(uid),
             index=int(index),
+            account=account,
             spec=decode_spec(spec),
             source=BlobKey.parse(source),
             attempt=attempt,
             deadline_in_seconds=left_ms / 1000,
+            waited_seconds=waited_ms / 1000,
+            request=decode_request(request),
         )
 
     @override

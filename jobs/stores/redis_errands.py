@@ -27,7 +27,7 @@ from jobs.stores.redis_uploads import record_of
 from jobs.upkeep import BATCH
 from jobs.uploads import Upload
 
-_FIELDS: Final = ("account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
+_FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
 """What TAKE_ERRAND answers of an errand, behind its name."""
 
 

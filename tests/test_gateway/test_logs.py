@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from billiard.util import get_logger
 from typing_extensions import override
 
 from jobs import logs
@@ -32,8 +36,10 @@ class BrokenQueue(JobQueue):
 @pytest.fixture
 def _restored_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
     yield
+    sys.excepthook, threading.excepthook = hooks
+    logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -59,9 +65,50 @@ def test_a_fault_is_logged_with_its_trace_and_without_secrets(
 def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "warning")
     structlog.contextvars.bind_contextvars(request_uuid="r")
-    structlog.get_logger().warning("ours", size=3)
-    structlog.get_logger().info("too quiet")
+    structlog.get_logger("jobs").warning("ours", size=3)
+    structlog.get_logger("jobs").info("too quiet")
     logging.getLogger("library").warning("theirs %s", 7)
     ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert ours.items() >= {"event": "ours", "level": "warning", "request_uuid": "r", "size": 3}.items()
     assert theirs.items() >= {"event": "theirs 7", "level": "warning", "logger": "library"}.items()
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_libraries_are_held_to_warnings_whatever_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "debug")
+    for name in ("gateway.app", "gunicorn.error", "botocore.auth", "opentelemetry.sdk"):
+        logging.getLogger(name).debug("debug of %s", name)
+        logging.getLogger(name).info("info of %s", name)
+        logging.getLogger(name).warning("warning of %s", name)
+    said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "debug of gateway.app",
+        "info of gateway.app",
+        "warning of gateway.app",
+        "info of gunicorn.error",
+        "warning of gunicorn.error",
+        "warning of botocore.auth",
+    ]
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_what_would_be_printed_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings(action="always"):
+        logs.configure("json", "info")
+        warnings.warn("mind the gap", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=lambda: 1 / 0, name="broken")
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError("no"), None)
+    warned, of_thread, of_process = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (warned["logger"], warned["level"]) == ("py.warnings", "warning")
+    assert (of_thread["event"], "ZeroDivisionError" in of_thread["exception"]) == ("thread_failed", True)
+    assert (of_process["event"], "ValueError: no" in of_process["exception"]) == ("process_failed", True)
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_a_child_of_the_pool_that_dies_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    get_logger().error("Process %r exited", "child")
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "Process 'child' exited"

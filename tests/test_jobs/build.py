@@ -18,6 +18,7 @@ from jobs.record import (
     Item,
     NewItem,
     NewTask,
+    Request,
     Result,
 )
 from jobs.spec import CutoutSpec, Lane, lane_of
@@ -56,6 +57,7 @@ def new_task(
     source_url: str | None = None,
     keep: bool = False,
     deliveries: tuple[Delivery, ...] = (),
+    request: Request | None = None,
 ) -> NewTask:
     """A task that no other equals."""
     uid = new_task_uid() if uid is None else uid
@@ -64,7 +66,13 @@ def new_task(
         for index in range(item_count)
     )
     return NewTask(
-        uid=uid, account=account, origin="test", items=items, idempotency=idempotency, deliveries=deliveries
+        uid=uid,
+        account=account,
+        origin="test",
+        items=items,
+        idempotency=idempotency,
+        deliveries=deliveries,
+        request=request or Request(),
     )
 
 

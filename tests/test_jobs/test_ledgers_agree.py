@@ -87,7 +87,7 @@ class Walk:
         token, owner = self._token(), self._choose.choice(OWNERS)
         claims = [ledger.claim(lanes, owner, token) for ledger in self.ledgers]
         self._claims += [claim for claim in claims[:1] if claim is not None]
-        return [repr(claim and replace(claim, deadline_in_seconds=0)) for claim in claims]
+        return [repr(claim and replace(claim, deadline_in_seconds=0, waited_seconds=0)) for claim in claims]
 
     def _renew(self) -> list[str]:
         claim = self._choose.choice(self._claims)

@@ -183,10 +183,12 @@ NOBODYS_CLAIM = Claim(
     owner="w",
     task=NOBODYS_UID,
     index=0,
+    account="alice",
     spec=SPEC,
     source=source_key(NOBODYS_UID, 0),
     attempt=1,
     deadline_in_seconds=1,
+    waited_seconds=0,
 )
 
 CALLS: dict[str, Callable[[LedgerStore, Claim], object]] = {

@@ -4,12 +4,15 @@
 --   owner, token              the worker process, and this claim's own token
 --   lease_ms, job_timeout_ms
 --
--- Answers {item, spec, source, attempt, milliseconds until the hard deadline}, or nil when nothing waits.
+-- Answers {item, account, spec, source, attempt, milliseconds until the hard deadline, milliseconds that it waited,
+-- the request that made the task or nothing}, or nil when nothing waits.
 --
 -- A lapsed lease is none of its business: only the reaper can tell a dead worker from a server that was away.
 local function answer(item)
-  local fields = redis.call('HMGET', key('item', item), 'spec', 'source', 'attempts', 'hard_deadline_ms')
-  return {item, fields[1], fields[2], tonumber(fields[3]), tonumber(fields[4]) - now_ms}
+  local fields = redis.call('HMGET', key('item', item), 'account', 'spec', 'source', 'attempts', 'hard_deadline_ms',
+    'claimed_at_ms', 'queued_at_ms')
+  return {item, fields[1], fields[2], fields[3], tonumber(fields[4]), tonumber(fields[5]) - now_ms,
+    tonumber(fields[6]) - tonumber(fields[7]), request_of(item)}
 end
 
 -- The reply was lost and the call comes again: the token holds an item already.

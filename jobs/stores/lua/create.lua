@@ -4,6 +4,7 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
 --                          and keep where it then becomes an upload
+--   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
 --   account_cap, total_cap, source_max_age_ms, retention_ms
@@ -64,6 +65,7 @@ redis.call('HINCRBY', account_key, 'open', #args.items)
 redis.call('HINCRBY', key('totals'), 'open', #args.items)
 redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'memo', args.memo,
   'created_at_ms', now_ms, 'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
+if args.request then redis.call('HSET', task_key, 'request', args.request) end
 if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
 
 if args.idempotency then

@@ -24,6 +24,11 @@ local function next_turn()
   return redis.call('HINCRBY', key('totals'), 'turn', 1)
 end
 
+-- The request that made the task of an item or errand, as JSON; '' where nothing is known of it.
+local function request_of(name)
+  return redis.call('HGET', key('task', string.match(name, '^([^:]*):')), 'request') or ''
+end
+
 -- Puts an item where CLAIM finds it, at its acceptance number: put back after a claim, it has its old place again.
 local function enter_queue(item, lane, account, number, queued_at_ms, hinted_at_ms)
   redis.call('ZADD', key('waiting', lane .. '/' .. account), number, item)

@@ -7,9 +7,9 @@
 --   account_cap     errands of one account that may be under way
 --   batch           the most errands that enter their line in one call
 --
--- Answers {errand, account, url, keep, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
+-- Answers {errand, request, account, url, keep, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
 local function answer(errand)
-  return {errand, unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'keep', 'attempt',
+  return {errand, request_of(errand), unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'keep', 'attempt',
     'first_due_at_ms', 'taken_at_ms'))}
 end
 

@@ -1,0 +1,49 @@
+"""What is told of every errand: what its lines and its span have in common, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from structlog.contextvars import bound_contextvars
+
+from jobs import traces
+from jobs.errands import Errand
+from jobs.metric_names import ERRANDS
+from jobs.metrics import count
+
+
+@contextmanager
+def told(errand: Errand) -> Iterator[None]:
+    """Bind what an errand's lines belong to, and record its span, as long as the block lasts.
+
+    Of its URL only the host is told, for the rest may hold a secret.
+    """
+    facts: dict[str, traces.Value] = {
+        "errand": str(errand.kind),
+        "request_uuid": errand.request.uuid,
+        "task_uid": errand.task,
+        "item": errand.index,
+        "account": errand.account,
+        "attempt": errand.attempt,
+        "host": _host(errand.url),
+    }
+    with (
+        bound_contextvars(**facts),
+        traces.span(f"errand {errand.kind}", traces.Kind.CONSUMER, parent=errand.request.traceparent, **facts),
+    ):
+        yield
+
+
+def ended(errand: Errand, outcome: str) -> None:
+    """Tell what became of an errand: a row of `keycut_errands_total`."""
+    count(ERRANDS, kind=errand.kind, outcome=outcome)
+    traces.say(outcome=outcome)
+
+
+def _host(url: str) -> str:
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError):
+        return ""

@@ -1,0 +1,75 @@
+"""What is told of every request: a line in the log, a count, and a span."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import ExitStack
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+
+from gateway.metrics import count_request
+from jobs import logs, traces
+
+_LOG: Final = structlog.get_logger()
+_UNTOLD: Final = "health"
+"""The blueprint whose requests come every few seconds and say nothing."""
+
+
+def observe(app: Flask) -> None:
+    """Tell of every request of an application; to be called before other functions of requests are added."""
+    app.before_request(_begin)
+    app.after_request(_end)  # what is added later runs earlier
+    app.teardown_request(_forget)
+
+
+def _begin() -> None:
+    # A façade whose protocol gives requests an id binds that one instead.
+    logs.begin(request_uuid=str(uuid.uuid4()))
+    g.started_at_seconds = time.monotonic()
+    g.lasting = ExitStack()
+    if request.blueprint != _UNTOLD:
+        parent = request.headers.get("traceparent", "")
+        g.lasting.enter_context(traces.span(_name(), traces.Kind.SERVER, parent=parent))
+
+
+def _end(response: Response) -> Response:
+    """Tell. A path is not told: a result's opens it."""
+    if request.blueprint == _UNTOLD:
+        return response
+    seconds = time.monotonic() - g.started_at_seconds
+    count_request(response)
+    _LOG.info(
+        "request",
+        method=request.method,
+        endpoint=request.endpoint,
+        status=response.status_code,
+        duration_ms=round(seconds * 1_000),
+    )
+    if request.url_rule is not None:
+        traces.say(method=request.method, route=request.url_rule.rule)
+    traces.say(status=response.status_code, **_known("request_uuid", "action", "account", "task_uid", "ret_code"))
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        traces.fail(str(response.status_code))
+    return response
+
+
+def _forget(_: BaseException | None) -> None:
+    """Leave nothing to the next request of this thread."""
+    if lasting := g.pop("lasting", None):
+        lasting.close()
+    logs.begin()
+
+
+def _name() -> str:
+    """One of few: a caller may send any method and any path."""
+    rule = request.url_rule
+    return "request" if rule is None else f"{request.method} {rule.rule}"
+
+
+def _known(*names: str) -> dict[str, str]:
+    """What has become known of the request, and is bound for its lines."""
+    return {name: value for name in names if (value := logs.bound(name))}

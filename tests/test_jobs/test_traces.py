@@ -1,0 +1,97 @@
+"""Traces that are off cost nothing and need nothing; what they need is named where they are on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs import traces
+from jobs.settings import JobSettings
+from tests.stack import ROOT
+
+KEY = "A" * 43 + "="
+OFF = """
+import sys
+from jobs import traces
+from jobs.settings import JobSettings
+traces.start(JobSettings(master_key=sys.argv[1]), "gateway")
+with traces.span("x", parent="", b=2):
+    traces.say(a=1)
+    traces.fail("kind")
+    traces.past("y", 1.0)
+    assert traces.traceparent() == ""
+import gateway.wsgi, worker.child, gateway.courier.process
+# Redis's client looks for the metrics of OpenTelemetry by itself, where it is installed.
+print(*sys.modules.keys() & {"jobs.otlp", "opentelemetry.sdk.trace", "opentelemetry.exporter"})
+"""
+ON = """
+import sys
+from jobs.settings import JobSettings, WrongSettings, load_settings
+try:
+    load_settings(JobSettings)
+except WrongSettings as wrong:
+    sys.exit(str(wrong))
+"""
+
+
+def test_while_they_are_off_nothing_is_imported_for_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", OFF, KEY], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""
+
+
+def test_while_they_are_off_a_span_costs_less_than_counting() -> None:
+    rounds = 20_000
+
+    def spans() -> None:
+        for _ in range(rounds):
+            with traces.span("item", traces.Kind.CONSUMER, parent=""):
+                traces.say(outcome="done")
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        spans()
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) / rounds < 5e-6
+
+
+def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> None:
+    for path in map(Path, sys.path):
+        if path.name == "site-packages":
+            for entry in path.iterdir():
+                if not entry.name.startswith("opentelemetry"):
+                    (tmp_path / entry.name).symlink_to(entry)
+    environment = {
+        "PYTHONPATH": f"{ROOT}:{tmp_path}",
+        "KEYCUT_MASTER_KEY": KEY,
+        "KEYCUT_TRACES_URL": "http://user:secret@127.0.0.1:4318/v1/traces",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", ON], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "KEYCUT_TRACES_URL" in ran.stderr
+    assert "pip install 'keycut[tracing]'" in ran.stderr
+    assert "secret" not in ran.stderr
+
+
+@pytest.mark.parametrize("wrong", ["127.0.0.1:4318", "grpc://127.0.0.1:4317", ""])
+def test_an_address_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with http:// or https://"):
+        JobSettings(master_key=KEY, traces_url=wrong)
+
+
+def test_the_address_is_a_secret() -> None:
+    settings = JobSettings(master_key=KEY, traces_url="http://user:secret@127.0.0.1:4318/v1/traces")
+    assert "secret@" not in repr(settings)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_lies_between_none_and_all(share: float) -> None:
+    with pytest.raises(ValidationError, match="traces_share"):
+        JobSettings(master_key=KEY, traces_share=share)

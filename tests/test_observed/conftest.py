@@ -1,0 +1,28 @@
+"""A service that says all it can, after everything that callers do: well, wrongly, and over every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_observed.callers import call_picpik, call_runware, speak_runware
+from tests.test_observed.observation import Observed, observing
+
+
+@pytest.fixture(scope="session")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    with observing(tmp_path_factory.mktemp("observed")) as observed:
+        yield observed
+
+
+@pytest.fixture(scope="session")
+def worked(observed: Observed) -> Observed:
+    """The service after everything that callers do."""
+    call_picpik(observed)
+    call_runware(observed)
+    speak_runware(observed)
+    observed.wait_for("fetch_failed")
+    observed.wait_for("delivered", errand="callback", account="first")
+    observed.wait_for("delivered", errand="upload", account="shop")
+    return observed

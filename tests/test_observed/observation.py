@@ -1,0 +1,106 @@
+"""A service that says all that it can: at the level `debug`, and with traces."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.stack import ROOT, LiveStack, keycut_up
+from tests.test_courier.outside import OutsideServer, Visit, picture, serving
+from tests.test_observed.collector import Collector, collecting
+from tests.tiny_network import write_tiny_model
+
+HERE = "127.0.0.1"
+PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
+URL_SECRET = "t0k3n-0f-4n-4ddr355"
+CALLBACK_SECRET = "whsec_" + base64.b64encode(b"a secret that callbacks are signed with").decode()
+HOOK = f"/hook?token={URL_SECRET}"
+
+
+@dataclass
+class Observed:
+    """The service, and what is known of its secrets."""
+
+    stack: LiveStack
+    outside: OutsideServer
+    collector: Collector
+    api_key: str
+    secrets: dict[str, str] = field(default_factory=dict)
+    """What no line may hold, by what it is."""
+
+    def lines(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every line of the service's own processes, with the name of the process; each must be JSON."""
+        text = (self.stack.data / "keycut.log").read_text(encoding="utf-8")
+        relayed = re.findall(r"^\S+ (gateway|courier|worker-1) +\| (.*)$", text, re.MULTILINE)
+        return [(part, json.loads(line)) for part, line in relayed]
+
+    def wait_for(self, event: str, **fields: object) -> dict[str, Any]:
+        """The first line of an event with such fields, once it is there."""
+        give_up_at = time.monotonic() + 20
+        while True:
+            for _, line in self.lines():
+                if line["event"] == event and fields.items() <= line.items():
+                    return line
+            assert time.monotonic() < give_up_at, (event, fields)
+            time.sleep(0.1)
+
+
+def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
+    """What an operator's command prints."""
+    command = [sys.executable, "-m", "keycut", "keys", "--data", str(data), *words, "--json"]
+    done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def confirm(visit: Visit) -> None:
+    visit.answer(200)
+
+
+def refuse(visit: Visit) -> None:
+    visit.answer(404)
+
+
+@contextmanager
+def observing(folder: Path) -> Iterator[Observed]:
+    """A service with everything in the folder, until the block ends."""
+    (folder / "models").mkdir()
+    scripts = {"/cat.jpg": picture(PICTURE, "image/jpeg"), "/hook": confirm, "/put": confirm, "/none.jpg": refuse}
+    with ExitStack() as undo:
+        outside = undo.enter_context(serving(OutsideServer(HERE, scripts)))
+        collector = undo.enter_context(collecting())
+        environment = {
+            "KEYCUT_MODEL": write_tiny_model(folder / "models"),
+            "KEYCUT_MODELS_DIR": str(folder / "models"),
+            "KEYCUT_CACHE_DIR": str(folder / "graphs"),
+            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
+            "KEYCUT_COURIER_PORTS": str(outside.port),
+            "KEYCUT_LOG_FORMAT": "json",
+            "KEYCUT_LOG_LEVEL": "debug",
+            "KEYCUT_FAILED_SIGNATURES_PER_MINUTE": "1000",
+            "KEYCUT_PUBLIC_URL": "",
+            "KEYCUT_TRACES_URL": collector.url,
+        }
+        stack = undo.enter_context(keycut_up(folder / "data", **environment))
+        api_key = str(keys_command(stack.data, "add", "--runware", "--name", "shop")["api_key"])
+        words = ("account", "first", "--callback-url", outside.url(HOOK), "--callback-secret", "stdin")
+        keys_command(stack.data, *words, text=CALLBACK_SECRET)
+        made = Observed(stack=stack, outside=outside, collector=collector, api_key=api_key)
+        [master] = stack.data.rglob("keycut_master_key")
+        made.secrets = {
+            "private key": stack.private_key,
+            "API key": api_key,
+            "master key": master.read_text(encoding="utf-8").strip(),
+            "callback secret": CALLBACK_SECRET,
+            "secret of an address": URL_SECRET,
+        }
+        yield made

@@ -1,0 +1,127 @@
+"""Every line of every process, after all that callers do: JSON, with the ids, without a secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.stack import ROOT
+from tests.test_observed.callers import BROKEN, REQUEST_UUID, WRONG_KEY
+from tests.test_observed.observation import PICTURE, Observed
+
+PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+ALWAYS = {"event", "level", "logger", "timestamp"}
+Line = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def lines(worked: Observed) -> list[Line]:
+    return worked.lines()
+
+
+def promised() -> dict[str, set[str]]:
+    """The page's table: events and the fields that their lines have."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]* \| ([^|]*) \|", PAGE.partition("## Events")[2], re.MULTILINE)
+    return {event: set(re.findall(r"`([a-z_]+)`", fields)) for event, fields in rows}
+
+
+def test_each_is_an_object_with_what_all_have(lines: list[Line]) -> None:
+    assert {part for part, _ in lines} == {"gateway", "courier", "worker-1"}
+    for part, line in lines:
+        assert line.keys() >= ALWAYS, (part, line)
+        assert line["level"] in {"debug", "info", "warning", "error"}
+
+
+def test_each_has_the_fields_that_the_page_promises(lines: list[Line]) -> None:
+    table = promised()
+    seen = {line["event"] for _, line in lines}
+    assert seen >= {"request", "task_answered", "task_refused", "item_done", "item_failed", "delivered"}
+    for part, line in lines:
+        missing = table.get(line["event"], set()) - line.keys()
+        assert not missing, (part, line)
+
+
+def test_nothing_fails_that_should_not(lines: list[Line]) -> None:
+    assert not [line for _, line in lines if line["level"] == "error" or "exception" in line]
+
+
+ITEM = {"request_uuid", "task_uid", "account", "item", "attempt"}
+BELONGING = {
+    ("gateway", "gateway."): {"request_uuid"},
+    ("worker-1", "worker.runner"): ITEM,
+    ("courier", "gateway.courier.errands"): ITEM | {"errand", "host"},
+}
+"""What the lines have that come from code which works on a request, an item or an errand."""
+
+
+@pytest.mark.parametrize(("part", "logger"), BELONGING)
+def test_what_they_belong_to(lines: list[Line], part: str, logger: str) -> None:
+    about = [line for name, line in lines if name == part and line["logger"].startswith(logger)]
+    assert len(about) > 2
+    for line in about:
+        assert all(line.get(name) not in {None, ""} for name in BELONGING[part, logger]), line
+
+
+def test_the_page_names_events_that_there_are() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for part in ("gateway", "worker") for path in code_of(part))
+    assert promised()
+    assert not [event for event in promised() if f'"{event}"' not in code]
+
+
+def code_of(package: str) -> Iterator[Path]:
+    return (ROOT / package).rglob("*.py")
+
+
+def test_one_id_leads_through_every_process(lines: list[Line]) -> None:
+    mine = [(part, line) for part, line in lines if line.get("request_uuid") == REQUEST_UUID]
+    assert sorted((part, line["event"]) for part, line in mine) == [
+        ("courier", "delivered"),
+        ("gateway", "request"),
+        ("worker-1", "item_done"),
+    ]
+    assert len({line["task_uid"] for _, line in mine}) == 1
+    assert {line["account"] for _, line in mine} == {"first"}
+
+
+def test_of_runware_each_task_has_its_own_ids(lines: list[Line]) -> None:
+    answered = [line for _, line in lines if line["event"] == "task_answered"]
+    removed = [line for line in answered if line["task_type"] == "imageBackgroundRemoval" and line["code"] == "ok"]
+    assert len({line["task_uid"] for line in removed}) == len(removed) == 2
+    assert {line["account"] for line in removed} == {"shop"}
+    strangers = [line for line in answered if line["code"] in {"missingApiKey", "invalidApiKey"}]
+    assert len(strangers) == 3
+    assert not [line for line in strangers if "account" in line or "task_uid" in line]
+
+
+def forms(secret: str) -> set[str]:
+    """A secret as it might be written."""
+    data = secret.encode()
+    encoded = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode(), data.hex()}
+    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *(form.rstrip("=")[:-1] for form in encoded)}
+
+
+def pieces(data: bytes) -> set[str]:
+    """Parts of a picture, in the forms that it is sent or printed in."""
+    text = base64.b64encode(data).decode()
+    found = {text[at : at + 24] for at in (0, 1_000, len(text) // 2)}
+    for at in (0, len(data) // 2):
+        part = data[at : at + 12]
+        found |= {part.hex(), repr(part)[2:-1], json.dumps(repr(part))[1:-1]}
+    return found
+
+
+def test_no_line_holds_a_secret(observed: Observed, lines: list[Line]) -> None:
+    text = (observed.stack.data / "keycut.log").read_text(encoding="utf-8")
+    assert all(len(secret) > 6 for secret in observed.secrets.values())
+    for name, secret in (observed.secrets | {"a wrong key": WRONG_KEY}).items():
+        assert not [form for form in forms(secret) if form in text], name
+    for piece in pieces(PICTURE) | pieces(BROKEN):
+        assert piece not in text
+    assert len(lines) > 50

@@ -1,0 +1,93 @@
+"""What is recorded, whose word counts for that, and what a collector that is away may cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from jobs import traces
+from jobs.settings import JobSettings
+from tests.ports import free_port
+from tests.test_observed.collector import Collector, collecting
+
+KEY = "A" * 43 + "="
+SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LEFT_OUT = SAMPLED[:-1] + "0"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@contextmanager
+def recording(url: str, share: float = 1, *, of_callers: bool = False) -> Iterator[None]:
+    traces.start(JobSettings(master_key=KEY, traces_url=url, traces_share=share), "test", of_callers=of_callers)
+    try:
+        yield
+    finally:
+        traces.stop()
+
+
+@pytest.mark.parametrize(
+    ("share", "of_callers", "parent", "recorded"),
+    [
+        (1, True, "", True),
+        (0, True, "", False),
+        (1, True, SAMPLED, True),
+        (0, True, SAMPLED, False),  # a caller cannot have everything recorded
+        (1, True, LEFT_OUT, False),
+        (0, False, SAMPLED, True),  # a worker does as the gateway decided
+        (1, False, LEFT_OUT, False),
+        (1, True, "no such thing", True),
+    ],
+)
+def test_who_decides(collector: Collector, share: float, parent: str, *, of_callers: bool, recorded: bool) -> None:
+    with recording(collector.url, share, of_callers=of_callers), traces.span("outer", parent=parent):
+        handed_on = traces.traceparent()
+        with traces.span("inner"):
+            traces.past("step", 0.1)
+    assert int(handed_on[-2:], 16) & 1 == recorded
+    assert {span.name for span in collector.spans()} == ({"outer", "inner", "step"} if recorded else set())
+    if parent in {SAMPLED, LEFT_OUT}:
+        assert handed_on[3:35] == SAMPLED[3:35]
+
+
+def test_a_span_that_an_error_ends_says_its_kind_alone(collector: Collector) -> None:
+    with recording(collector.url), pytest.raises(ZeroDivisionError), traces.span("x", parent=""):
+        raise ZeroDivisionError("secret")
+    [span] = collector.spans()
+    assert span.attributes == {"error.type": "ZeroDivisionError"}
+    assert b"secret" not in b"".join(collector.requests)
+
+
+def test_a_span_that_took_so_long_ends_now(collector: Collector) -> None:
+    with recording(collector.url), traces.span("item", parent=""):
+        traces.past("read", 1.5, lane="isnet:exact")
+    read, item = collector.spans()
+    assert (read.name, read.parent, read.attributes) == ("read", item.id, {"keycut.lane": "isnet:exact"})
+    assert read.seconds == pytest.approx(1.5)
+
+
+def test_a_collector_that_is_away_holds_nobody_up() -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1/traces"
+    with recording(nobody):
+        started = time.perf_counter()
+        for _ in range(6_000):  # more than may wait
+            traces.past("step", 0.1, parent="")
+        spent_seconds = time.perf_counter() - started
+        stopping = time.perf_counter()
+    assert spent_seconds < 5
+    assert time.perf_counter() - stopping < 8
+
+
+def test_nothing_is_recorded_once_it_has_stopped(collector: Collector) -> None:
+    with recording(collector.url):
+        pass
+    with traces.span("late", parent=""):
+        assert traces.traceparent() == ""
+    assert collector.spans() == []

@@ -1,0 +1,171 @@
+"""One trace for one picture, from its request through the queue to each step, no secret in it, no harm done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from keycut import Client
+from signing import sign_params
+from tests.test_observed.callers import RAW_IMAGE, WRONG_KEY
+from tests.test_observed.collector import Seen
+from tests.test_observed.observation import PICTURE, URL_SECRET, Observed
+from tests.test_observed.test_lines import forms, pieces
+
+STEPS = [
+    "read",
+    "select_region",
+    "find_subject",
+    "look_closer",
+    "change_mask",
+    "notice_subject",
+    "choose_refinement",
+    "estimate_alpha",
+    "clean_colours",
+    "give_cutout",
+    "restore_size",
+    "encode",
+    "write",
+]
+CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLERS_SPAN = "b7ad6b7169203331"
+
+
+def with_all(*names: str) -> Callable[[list[Seen]], bool]:
+    return lambda trace: {span.name for span in trace} >= set(names)
+
+
+def cut_out(client: Client) -> str:
+    job = client.remove_background(PICTURE, hair_optimization="off")
+    job.wait(timeout_seconds=60)
+    return job.uid
+
+
+@pytest.fixture(scope="module")
+def picpik(observed: Observed) -> list[Seen]:
+    """The trace of a picture, its callback included."""
+    with observed.stack.client() as client:
+        cut_out(client)
+    return observed.collector.trace_of("errand callback", with_all("POST /", "submit", "wait", "item"))
+
+
+def one(trace: list[Seen], name: str) -> Seen:
+    [span] = [span for span in trace if span.name == name]
+    return span
+
+
+def below(trace: list[Seen], parent: Seen) -> list[Seen]:
+    """A span's children in the order in which they began."""
+    children = [span for span in trace if span.parent == parent.id]
+    return sorted(children, key=lambda span: span.span.start_time_unix_nano)
+
+
+def test_from_the_request_to_each_step(picpik: list[Seen]) -> None:
+    request = one(picpik, "POST /")
+    assert (request.parent, request.service) == ("", "keycut-gateway")
+    submit = one(picpik, "submit")
+    assert below(picpik, request) == [submit]
+    assert [(span.name, span.service) for span in below(picpik, submit)] == [
+        ("wait", "keycut-worker"),
+        ("item", "keycut-worker"),
+        ("errand callback", "keycut-courier"),
+    ]
+    item = one(picpik, "item")
+    assert [span.name for span in below(picpik, item)] == STEPS
+    assert len(picpik) == 5 + len(STEPS)
+    assert len({span.id for span in picpik}) == len(picpik)
+
+
+def test_steps_follow_one_another_without_a_gap(picpik: list[Seen]) -> None:
+    item = one(picpik, "item")
+    steps = below(picpik, item)
+    spans = [step.span for step in steps]
+    for earlier, later in pairwise(spans):
+        assert abs(later.start_time_unix_nano - earlier.end_time_unix_nano) < 20e6
+    assert sum(step.seconds for step in steps) == pytest.approx(item.seconds, abs=0.3)
+    wait, submit = one(picpik, "wait"), one(picpik, "submit")
+    assert 0 <= wait.seconds < 20
+    assert submit.span.start_time_unix_nano <= wait.span.start_time_unix_nano + 1e6
+    assert wait.span.end_time_unix_nano <= item.span.start_time_unix_nano
+
+
+def test_what_they_say(picpik: list[Seen]) -> None:
+    request, item = one(picpik, "POST /").attributes, one(picpik, "item").attributes
+    assert request["http.request.method"] == "POST"
+    assert request["http.route"] == "/"
+    assert request["http.response.status_code"] == 200
+    assert request["keycut.action"] == "RemoveBackground"
+    assert request["keycut.task_uid"] == item["keycut.task_uid"]
+    assert request["keycut.request_uuid"] == item["keycut.request_uuid"]
+    assert item["keycut.pixels"] == 451 * 300
+    assert (item["keycut.model"], item["keycut.lane"], item["keycut.outcome"]) == ("tiny", "tiny:exact", "done")
+    assert one(picpik, "errand callback").attributes["keycut.outcome"] == "done"
+    assert (item["keycut.account"], item["keycut.item"], item["keycut.attempt"]) == ("first", 0, 1)
+
+
+def test_a_task_of_runwares_with_a_fetch(worked: Observed) -> None:
+    trace = worked.collector.trace_of("errand upload", with_all("POST /v1", "item", "errand fetch"))
+    task = one(trace, "task removeBackground")
+    assert below(trace, one(trace, "POST /v1")) == [task]
+    submit = one(trace, "submit")
+    assert below(trace, task) == [submit]
+    assert {span.name for span in below(trace, submit)} >= {"errand fetch", "wait", "item", "errand upload"}
+
+
+def test_what_is_refused_is_said_by_kind_alone(worked: Observed) -> None:
+    spans = worked.collector.spans
+    give_up_at = time.monotonic() + 20
+    while not [span for span in spans() if span.attributes.get("error.type") == "source_undecodable"]:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+    assert not [span for span in spans() if span.span.events or span.span.status.message]
+    assert "unsupportedTaskType" in {span.attributes.get("error.type") for span in spans()}
+
+
+def test_a_callers_trace_goes_on(observed: Observed) -> None:
+    stack = observed.stack
+    fields = {"Action": "GetCreditBalance", "PublicKey": stack.public_key}
+    body = fields | {"Signature": sign_params(fields, stack.private_key)}
+    sent = {"traceparent": f"00-{CALLERS_TRACE}-{CALLERS_SPAN}-01"}
+    assert httpx.post(stack.url, json=body, headers=sent).json()["RetCode"] == 0
+    line = observed.wait_for("request", trace_id=CALLERS_TRACE)
+    assert line["action"] == "GetCreditBalance"
+    observed.collector.trace_of(
+        "POST /",
+        lambda _: (CALLERS_TRACE, CALLERS_SPAN) in {(s.trace_id, s.parent) for s in observed.collector.spans()},
+    )
+
+
+def test_no_span_holds_a_secret(worked: Observed) -> None:
+    sent = b"".join(worked.collector.requests)
+    for name, secret in (worked.secrets | {"an address": URL_SECRET, "a wrong key": WRONG_KEY}).items():
+        assert not [form for form in forms(secret) if form.encode() in sent], name
+    assert not [piece for piece in pieces(PICTURE) if piece.encode() in sent]
+    assert RAW_IMAGE[:24].encode() not in sent
+
+
+def test_a_collector_that_is_away_costs_nobody_anything(observed: Observed) -> None:
+    collector, seconds = observed.collector, dict[bool, list[float]]({False: [], True: []})
+    before = len([line for _, line in observed.lines() if line["event"] == "traces_not_sent"])
+    with observed.stack.client() as client:
+        for _ in range(3):
+            for away in (True, False):
+                collector.away = away
+                started = time.monotonic()
+                cut_out(client)
+                seconds[away].append(time.monotonic() - started)
+        collector.away = True
+        for _ in range(3):
+            cut_out(client)
+        observed.wait_for("traces_not_sent", logger="jobs.otlp")
+        collector.away = False
+        cut_out(client)
+    observed.wait_for("traces_sent_again")
+    assert min(seconds[True]) < 2 * min(seconds[False]) + 0.3
+    said = len([line for _, line in observed.lines() if line["event"] == "traces_not_sent"]) - before
+    assert said <= 12  # three processes, each at most once for each time that it was away
+    assert not [line for _, line in observed.lines() if line["logger"].startswith("opentelemetry")]
