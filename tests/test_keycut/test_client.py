@@ -15,7 +15,7 @@ import pytest
 from jobs.errors import SourceUndecodable
 from jobs.spec import Box, Output, Refinement
 from keycut import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
-from keycut.client import signed_body
+from keycut.protocol import signed_body
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
@@ -33,7 +33,7 @@ def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path:
 
     with service.client() as client:
         job = client.remove_background(source)
-        status = job.wait(on_status=work)
+        status = job.wait(on_progress=work)
         assert job.save(tmp_path / "out.png").read_bytes() == b"the cut-out"
     assert seen == ["Queuing", "Finished"]
     assert (status.credits, status.error_code, len(status.result_urls)) == (1, 0, 1)
