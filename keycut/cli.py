@@ -104,11 +104,19 @@ def relay(command: Sequence[str], environment: Mapping[str, str], *, as_json: bo
     captured = subprocess.PIPE if as_json else None
     done = subprocess.run(asked, env=dict(environment), stdout=captured, stderr=captured, text=True, check=False)
     if as_json and done.stdout:
-        print_json(json.loads(done.stdout))
+        print_json(json_of(done.stdout))
     elif as_json and done.returncode:
         raise CommandFailed(" ".join(command), last_line(done.stderr).removeprefix("Error: "))
     # A command that a signal ended reports a negative number, which no process can exit with.
     raise click.exceptions.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
+
+
+def json_of(printed: str) -> object:
+    """What a part printed; what it has no JSON for is text in an object."""
+    try:
+        return json.loads(printed)
+    except ValueError:
+        return {"output": printed}
 
 
 @main.command()
@@ -120,7 +128,7 @@ def relay(command: Sequence[str], environment: Mapping[str, str], *, as_json: bo
 def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None:
     """Say whether this machine can run the service, and what to do if not."""
     if bench:
-        relay(("worker", "doctor", "--bench"), os.environ, as_json=as_json)
+        relay(("worker", "doctor", "--bench"), os.environ, as_json=as_json)  # ends this command
     checks = examine(DataDir(data), host, port)
     well = all(check.ok for check in checks)
     if as_json:

@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
@@ -73,9 +73,9 @@ def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> 
     return code
 
 
-def print_json(members: Mapping[str, object]) -> None:
-    """One object as one line."""
-    click.echo(json.dumps(members, ensure_ascii=False))
+def print_json(value: object) -> None:
+    """One value as one line."""
+    click.echo(json.dumps(value, ensure_ascii=False))
 
 
 @contextmanager

@@ -7,55 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from keycut.cli import main
 from keycut.journal import JOURNAL_NAME
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service
+from tests.test_keycut.conftest import Service, run
 from tests.test_keycut.processes import soon
 
-
-@pytest.fixture
-def worked_service(service: Service) -> Iterator[Service]:
-    """A service whose worker answers each picture with its settings."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.01):
-            if service.gateway.store.waiting(service.gateway.lane):
-                service.gateway.finish_one(b"done")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield service
-    stop.set()
-    thread.join()
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_REDIS_URL", "REDIS_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[Path]:
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
-    for path in paths:
-        path.write_bytes(png())
-    return paths
-
-
-def run(*arguments: str | Path, **environment: str) -> Result:
-    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def results(folder: Path) -> set[str]:

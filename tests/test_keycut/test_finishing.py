@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,6 @@ from keycut.cli import main
 from keycut.finishing import named_for
 from keycut.journal import JOURNAL_NAME
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
 
 
@@ -30,31 +27,6 @@ def delivered() -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-@pytest.fixture
-def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
-    """A service whose worker answers each picture with the same cut-out."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.01):
-            if service.gateway.store.waiting(service.gateway.lane):
-                service.gateway.finish_one(delivered)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield service
-    stop.set()
-    thread.join()
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[Path]:
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
-    for path in paths:
-        path.write_bytes(png())
-    return paths
 
 
 def cut(service: Service, *arguments: str | Path) -> Result:
