@@ -8,7 +8,7 @@ from typing import Final
 
 SETTLE_SECONDS: Final = 1.0
 """A file that has not changed for so long is taken to be whole; one that goes on later is taken again."""
-FIRST_PAUSE_SECONDS: Final = 5.0
+FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 
 Stamp = tuple[int, int]

@@ -32,7 +32,7 @@ class Fault(Enum):
     """The answer ends half way."""
 
 
-MIXED = tuple(random.Random(7).choices(tuple(Fault), weights=[6, 1, 1, 1, 1, 1, 1], k=97))
+MIXED = tuple(random.Random(0).choices(tuple(Fault), weights=[6, 1, 1, 1, 1, 1, 1], k=97))
 """Every second request meets a fault; each kind is among the first thirty."""
 HANDED_ON = frozenset({Fault.NONE, Fault.LOST, Fault.HALF})
 
