@@ -36,6 +36,7 @@ LAST_FINAL_CODE: Final = 2000
 PASSING_FAULTS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_DOUBLINGS: Final = 60
 _jitter = random.SystemRandom()
 
 
@@ -44,7 +45,7 @@ class Retries:
     """How often, how soon and for how long a request that met a passing fault is sent again."""
 
     attempts: int = 5
-    """How often a request is sent altogether."""
+    """How often a request is sent altogether; more often where the service says when to come again."""
     first_delay_seconds: float = 0.25
     """Pause before the second attempt; each further one is twice as long, give or take a quarter."""
     longest_delay_seconds: float = 30
@@ -57,19 +58,20 @@ class Retries:
             raise ValueError(f"attempts must be at least 1, it is {self.attempts}")
 
     def pause_seconds(self, attempt: int, elapsed_seconds: float, response: httpx.Response | None) -> float | None:
-        """The pause before the next attempt: what the service asks for, or our own; None to give up.
+        """The pause before the next attempt: our own, or a longer one that the service asks for; None to give up.
+
+        Attempts that the service has put off itself are not counted: they end with the time for all.
 
         Args:
             attempt: the one that met the fault, counted from 1.
             elapsed_seconds: time since the first one began.
             response: the fault, if it was an answer.
         """
-        pause = None if response is None else retry_after_seconds(response)
-        if pause is None:
-            own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), attempt - 1)
-            pause = min(own, self.longest_delay_seconds)
+        asked = None if response is None else retry_after_seconds(response)
+        own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), min(attempt, _DOUBLINGS) - 1)
+        pause = max(asked or 0, min(own, self.longest_delay_seconds))
         in_time = pause <= self.longest_delay_seconds and elapsed_seconds + pause <= self.total_seconds
-        return pause if in_time and attempt < self.attempts else None
+        return pause if in_time and (asked is not None or attempt < self.attempts) else None
 
 
 DEFAULT_RETRIES: Final = Retries()

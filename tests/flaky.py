@@ -72,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
             names = {"Content-Type": self.headers.get("Content-Type", ""), "Host": self.headers["Host"]}
             answer = self.server.upstream.request(self.command, self.path, content=content, headers=names)
             if fault is not Fault.LOST:
-                self.answer(answer.status_code, answer.content, half=fault is Fault.HALF)
+                again = answer.headers.get("Retry-After", "0")
+                self.answer(answer.status_code, answer.content, half=fault is Fault.HALF, again=again)
         elif fault is Fault.UNAVAILABLE:
             self.answer(503, b"away")
         elif fault is Fault.THROTTLED:
@@ -86,10 +87,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.handle_any()
 
-    def answer(self, status: int, content: bytes, *, half: bool = False) -> None:
+    def answer(self, status: int, content: bytes, *, half: bool = False, again: str = "0") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Retry-After", "0")
+        self.send_header("Retry-After", again)
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if half else content)
 
