@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from keycut import AsyncClient, Client, JobFailed
+from keycut import AsyncClient, Client, JobFailed, Retries
 from keycut.journal import JOURNAL_NAME
 from tests.flaky import flaky
 from tests.stack import LiveStack, keycut_up
 from tests.test_gateway.pictures import png
 from tests.test_keycut.processes import soon
-from tests.test_keycut.test_folders import QUICK
 from tests.tiny_network import write_tiny_model
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = 8
+PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_twenty_jobs_at_a_time_through_a_network_that_fails(quick_stack: LiveSta
         return await job.result()
 
     async def talk(url: str) -> list[bytes]:
-        async with AsyncClient(url, quick_stack.public_key, quick_stack.private_key, retries=QUICK) as client:
+        async with AsyncClient(url, quick_stack.public_key, quick_stack.private_key, retries=PATIENT) as client:
             return await asyncio.gather(*(one(client, number) for number in range(20)))
 
     with quick_stack.client() as client, flaky(quick_stack.url) as proxy:
@@ -106,8 +106,8 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     assert all((out / name).read_bytes().startswith(PNG) for name in results(out))
 
 
-def test_a_job_that_is_terminated_costs_nothing(quick_stack: LiveStack) -> None:
-    with quick_stack.client() as client:
+def test_a_job_that_is_terminated_costs_nothing(stack: LiveStack) -> None:
+    with stack.client() as client:  # whose network takes a while, so that the last job is there to be ended
         before = client.balance().used
         jobs = [client.remove_background(png(64 + number, 64)) for number in range(4)]
         jobs[-1].terminate()
