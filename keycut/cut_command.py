@@ -49,6 +49,8 @@ def cut(
             orders = plan(find_pictures(pictures, folder), folder, making.suffix, journal.owners)
         else:
             orders = single_order(pictures[0], named_for(output, wanted.wishes.file_format))
+        if not orders:
+            raise click.UsageError(f"there is no picture in {', '.join(map(str, pictures))}")
         with place.client(workers=len(orders)) as client, Display(len(orders), as_json=as_json) as display:
             batch = Batch(client.conversation, journal, making, again=again)
             report = cut_all(client.driver, batch, orders, at_once=wanted.at_once, on_progress=display.progress)

@@ -85,7 +85,8 @@ class Display:
         if self._as_json:
             print_json({"summary": counts})
         elif self._shown and len(report.outcomes) > 1:
-            words = [f"{number} {word}" for word, number in counts.items() if number or word == "saved"]
-            click.echo(f"{', '.join(words)}.", err=True)
+            words = {"saved": "saved", "kept": "already there", "failed": "failed", "untried": "not begun"}
+            said = [f"{number} {words[state]}" for state, number in counts.items() if number or state == "saved"]
+            click.echo(f"{', '.join(said)}.", err=True)
         if report.untried and not self._as_json:
             click.echo(f"{report.untried} pictures were not begun; the same command goes on with them.", err=True)
