@@ -27,9 +27,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from keycut import Client, JobStatus, KeycutError
-from keycut.protocol import signed_body
 from keycut.files import write_whole
 from keycut.local import Stack, StackOptions, run_stack
+from keycut.protocol import signed_body
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLES: Final = ROOT / "examples"

@@ -80,8 +80,8 @@ class Report:
     orders: int
     outcomes: list[Outcome] = field(default_factory=list)
     """In the order in which the pictures ended."""
-    _counts: Counter[str] = field(default_factory=Counter)
-    _unanswered: int = 0
+    _counts: Counter[str] = field(default_factory=Counter, init=False, repr=False)
+    _unanswered: int = field(default=0, init=False, repr=False)
 
     def of(self, state: Literal["saved", "kept", "failed"]) -> list[Outcome]:
         """The pictures that ended so."""

@@ -53,6 +53,7 @@ def watch(folder: Path, output: Path, once: bool, wanted: Wanted, place: Place, 
         place.client(workers=wanted.at_once) as client,
         Display(None, as_json=as_json) as display,
     ):
+        display.say(f"Watching {folder}")
         batch = Batch(client.conversation, journal, making)
         rounds = Rounds(client, batch, journal, making.suffix, wanted.at_once, display, stop, as_json)
         for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
