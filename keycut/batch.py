@@ -47,8 +47,13 @@ class Outcome:
     @property
     def may_pass(self) -> bool:
         """Whether the same may do better later, because nothing is wrong with the picture."""
-        passing = isinstance(self.error, ServiceError) and self.error.ret_code in PASSING_CODES
-        return passing or isinstance(self.error, TransportError | JobTimeout)
+        match self.error:
+            case ServiceError(ret_code=code):
+                return code in PASSING_CODES
+            case TransportError(passing=passing):
+                return passing
+            case error:
+                return isinstance(error, JobTimeout)
 
     @property
     def hopeless(self) -> bool:
@@ -100,7 +105,8 @@ class Report:
     def add(self, outcome: Outcome) -> Progress:
         """Take a picture's end in."""
         self.outcomes.append(outcome)
-        self._unanswered = self._unanswered + 1 if isinstance(outcome.error, TransportError) else 0
+        unanswered = isinstance(outcome.error, TransportError) and outcome.may_pass
+        self._unanswered = self._unanswered + 1 if unanswered else 0
         self._counts[outcome.state] += 1
         counts = {state: self._counts[state] for state in ("saved", "kept", "failed")}
         return Progress(outcome=outcome, total=self.orders, **counts)

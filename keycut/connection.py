@@ -133,7 +133,7 @@ class Connection:
         answer = _answer(response)
         if answer is None:
             reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
-            raise TransportError(str(self.url), reason)
+            raise TransportError(str(self.url), reason, passing=_is_passing(response))
         if answer["RetCode"] != 0:
             detail = str(answer.get("Detail") or "")
             raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
@@ -150,7 +150,8 @@ class Connection:
         place = f"{target.scheme}://{target.netloc.decode('ascii')}"
         response = yield from self._send(Exchange("GET", target), place)
         if response.status_code != HTTPStatus.OK:
-            raise TransportError(place, f"HTTP {response.status_code} for the result")
+            reason = f"HTTP {response.status_code} for the result"
+            raise TransportError(place, reason, passing=_is_passing(response))
         return response.content
 
     def _send(self, exchange: Exchange, place: str) -> Flow[httpx.Response]:
@@ -169,7 +170,7 @@ class Connection:
             elif response is not None:
                 return response
             else:
-                raise TransportError(place, str(fault) or type(fault).__name__)
+                raise TransportError(place, str(fault) or type(fault).__name__, passing=passing)
         raise AssertionError("counting has no end")
 
 

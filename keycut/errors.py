@@ -61,11 +61,13 @@ class KeycutError(Exception):
 class TransportError(KeycutError):
     """No usable answer came: the service is away, or what answered does not speak PICPIK's protocol."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, *, passing: bool = False) -> None:
         super().__init__(
             f"no usable answer from {url}: {reason}", advice="check the address, and that the service is up"
         )
         self.url, self.reason = url, reason
+        #: Whether the same may do better later, without anybody doing something about it.
+        self.passing = passing
 
 
 class ServiceError(KeycutError):

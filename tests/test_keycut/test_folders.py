@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jobs.errors import SourceUndecodable
@@ -99,6 +100,17 @@ def test_an_answer_that_never_came_is_asked_for_again_by_the_next_call(
     with worked_service.client() as client:
         assert client.remove_backgrounds(album, out).ok
     assert done(worked_service) == 12
+
+
+def test_pictures_that_a_proxy_finds_too_large_do_not_hold_the_others_up(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in pictures:
+        path.write_bytes(png())
+    refuse = httpx.MockTransport(lambda _: httpx.Response(413, text="<html>"))
+    with Client("http://a.example", "public", "private", transport=refuse) as client:
+        report = client.remove_backgrounds(pictures, tmp_path / "out")
+    assert (len(report.of("failed")), report.untried) == (5, 0)
+    assert not any(outcome.may_pass for outcome in report.outcomes)
 
 
 def test_a_wrong_key_is_said_once(worked_service: Service, album: Path, tmp_path: Path) -> None:
