@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -92,10 +93,11 @@ class AsyncClient:
             found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
             orders = plan(found, journal.folder, suffix, journal.owners)
             batch = Batch(self.conversation, journal, making, again=again)
-            report, waiting = Report(len(orders)), iter(orders)
+            report = Report(len(orders))
+            waiting = takewhile(lambda _: not report.hopeless, orders)
 
             async def cut_some() -> None:
-                while not report.hopeless and (order := next(waiting, None)) is not None:
+                for order in waiting:
                     progress = report.add(await self.driver.run(batch.cut(order)))
                     if on_progress is not None:
                         on_progress(progress)

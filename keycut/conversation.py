@@ -19,7 +19,7 @@ FIRST_POLL_SECONDS: Final = 0.2
 LONGEST_POLL_SECONDS: Final = 2.0
 POLL_GROWTH: Final = 1.5
 LONGEST_WAIT_SECONDS: Final = 5
-"""How long one call lets the service wait for a job's end; Ctrl-C waits for no more than that."""
+"""How long one call lets the service wait for a job's end."""
 WAIT_SECONDS: Final = 300.0
 """How long a caller waits for one picture unless told otherwise."""
 IDS_PER_CALL: Final = 100

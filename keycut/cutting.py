@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import islice, takewhile
+from queue import SimpleQueue
 
 from keycut.batch import Batch, Outcome, Progress, Report
 from keycut.flows import Driver
@@ -31,21 +31,31 @@ def cut_all(
         on_progress: called in this thread whenever a picture has ended.
         stop: set by whoever wants no further picture to be begun.
     """
-    report, waiting, given_up = Report(len(orders)), iter(orders), threading.Event()
-    running: set[Future[Outcome]] = set()
-    with ThreadPoolExecutor(at_once) as pool:
+    report, running = Report(len(orders)), 0
+    waiting = takewhile(lambda _: not (report.hopeless or (stop is not None and stop.is_set())), orders)
+    ended: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+    given_up = threading.Event()
+
+    def bring(order: Order) -> None:
         try:
-            while True:
-                if not (report.hopeless or (stop is not None and stop.is_set())):
-                    begun = islice(waiting, at_once - len(running))
-                    running |= {pool.submit(driver.run, batch.cut(order), given_up) for order in begun}
-                if not running:
-                    return report
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    progress = report.add(future.result())
-                    if on_progress is not None:
-                        on_progress(progress)
-        except BaseException:  # Ctrl-C above all: the pool would otherwise wait for pictures that nobody wants
-            given_up.set()
-            raise
+            ended.put(driver.run(batch.cut(order), given_up))
+        except BaseException as error:  # raised again where somebody waits
+            ended.put(error)
+
+    try:
+        while True:
+            for order in islice(waiting, at_once - running):
+                # Not a pool: at Ctrl-C nobody waits for threads that wait for the service.
+                threading.Thread(target=bring, args=[order], name=order.target, daemon=True).start()
+                running += 1
+            if not running:
+                return report
+            outcome = ended.get()
+            running -= 1
+            if isinstance(outcome, BaseException):
+                raise outcome
+            progress = report.add(outcome)
+            if on_progress is not None:
+                on_progress(progress)
+    finally:
+        given_up.set()

@@ -75,7 +75,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._undo.close()
+        with self._turn:
+            self._undo.close()
 
     @property
     def owners(self) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from tests.flaky import Fault, flaky
 from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
+from tests.test_keycut.processes import soon
 
 QUICK = Retries(attempts=20, first_delay_seconds=0.005, longest_delay_seconds=0.02)
 
@@ -263,4 +264,4 @@ def test_an_interruption_ends_the_threads(service: Service, album: Path, tmp_pat
     (album / "a.png").symlink_to(os.devnull)
     with service.client() as client, pytest.raises(KeyboardInterrupt):
         client.remove_backgrounds(album, tmp_path / "out", on_progress=interrupt)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+    assert soon(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith(".png")])
