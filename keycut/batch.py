@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from keycut.conversation import Conversation, Ticket
 from keycut.errors import ConversionFailed, JobFailed, JobTimeout, KeycutError, ServiceError, TransportError
-from keycut.files import remove_parts, write_whole
+from keycut.files import write_whole
 from keycut.flows import Flow, work
 from keycut.journal import Entry, Journal
 from keycut.planning import Order
@@ -187,7 +187,6 @@ class Batch:
         entry = self._journal.find(order.target)
         if entry is None or self._again or entry.fingerprint != fingerprint or entry.state == "failed":
             return self._begin(order, fingerprint)
-        remove_parts(self._journal.folder / order.target)
         return entry
 
     def _begin(self, order: Order, fingerprint: str) -> Entry:

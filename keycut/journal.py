@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 from keycut.errors import DataFileBroken, FolderInUse
-from keycut.files import try_lock, write_whole
+from keycut.files import remove_parts, try_lock, write_whole
 
 JOURNAL_NAME: Final = ".keycut.jsonl"
 
@@ -68,6 +68,7 @@ class Journal:
         with ExitStack() as undo:
             undo.enter_context(_locked(self.folder))
             self._entries = {entry.target: entry for entry in _read(self._path)}
+            self._clean()
             lines = (_line(entry) for entry in self._entries.values())
             write_whole(self._path, b"".join(lines))  # without what a kill cut off, and what is superseded
             self._file = undo.enter_context(self._path.open("ab"))
@@ -77,6 +78,12 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         with self._turn:
             self._undo.close()
+
+    def _clean(self) -> None:
+        """Remove what a killed call left of files that it was writing."""
+        begun = (entry.target for entry in self._entries.values() if entry.state == "begun")
+        for name in (JOURNAL_NAME, *begun):
+            remove_parts(self.folder / name)
 
     @property
     def owners(self) -> Mapping[str, str]:

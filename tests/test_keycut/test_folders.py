@@ -245,6 +245,7 @@ def test_what_a_kill_left_of_a_file_is_removed(service: Service, tmp_path: Path)
     with service.client() as client:
         client.remove_backgrounds(photo, out, timeout_seconds=0)
         (out / ".a.png.0123abcd.part").write_bytes(b"do")
+        (out / f".{JOURNAL_NAME}.0123abcd.part").write_bytes(b"{")
         (out / ".b.png.0123abcd.part").write_bytes(b"another one's")
         service.gateway.finish_one(b"done")
         assert client.remove_backgrounds(photo, out).ok
