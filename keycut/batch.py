@@ -163,11 +163,11 @@ class Batch:
         try:
             state = yield from self._cut(order, ticket)
         except (KeycutError, OSError) as error:
-            failed = outcome(state="failed", uid=ticket.uid or None, error=error)
             entry = self._journal.find(order.target)
-            if entry is not None and isinstance(error, JobFailed | ServiceError) and not failed.may_pass:
+            # A request that was refused is nothing to the service, so it may be sent again under its id.
+            if entry is not None and isinstance(error, JobFailed):
                 yield from self._note(replace(entry, state="failed"))
-            return failed
+            return outcome(state="failed", uid=ticket.uid or None, error=error)
         return outcome(state=state, uid=ticket.uid)
 
     def _cut(self, order: Order, ticket: Ticket) -> Flow[Literal["saved", "kept"]]:
@@ -178,7 +178,7 @@ class Batch:
             return "kept"
         content = yield from self._content(order, entry, ticket)
         yield from work(partial(self._save, target, content, ticket.uid))
-        yield from self._note(replace(entry, uid=ticket.uid, state="saved"))
+        yield from self._note(replace(self._journal.find(order.target) or entry, state="saved"))
         return "saved"
 
     def _entry(self, order: Order) -> Entry:

@@ -52,8 +52,8 @@ def work(function: Callable[[], T]) -> Flow[T]:
     return result
 
 
-class GivenUp(Exception):  # no error of the service's or the machine's: nobody is told but who gave up
-    """The caller has stopped waiting for a flow."""
+class GivenUp(Exception):
+    """The caller has stopped waiting for a flow, and is the only one to be told."""
 
 
 class Driver:

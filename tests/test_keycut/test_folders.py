@@ -122,6 +122,17 @@ def test_a_wrong_key_is_said_once(worked_service: Service, album: Path, tmp_path
     assert (failed.error.code, failed.error.advice, report.untried) == (171, "check the private key", 11)
 
 
+def test_a_wrong_key_in_between_has_nothing_done_twice(service: Service, tmp_path: Path) -> None:
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    photo.write_bytes(png())
+    with service.client() as client, service.client("wrong") as stranger:
+        [first] = client.remove_backgrounds(photo, out, timeout_seconds=0).outcomes
+        service.gateway.finish_one(b"done")
+        [second] = stranger.remove_backgrounds(photo, out).outcomes
+        [third] = client.remove_backgrounds(photo, out).outcomes
+    assert (second.hopeless, third.uid, third.state, done(service)) == (True, first.uid, "saved", 1)
+
+
 def test_a_bad_picture_fails_alone_and_is_tried_again(worked_service: Service, tmp_path: Path) -> None:
     good, bad, out = tmp_path / "good.png", tmp_path / "bad.png", tmp_path / "out"
     good.write_bytes(png())

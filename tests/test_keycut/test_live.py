@@ -24,7 +24,7 @@ from tests.test_keycut.processes import soon
 from tests.tiny_network import write_tiny_model
 
 PNG = b"\x89PNG\r\n\x1a\n"
-PICTURES = 8
+PICTURES = 16
 PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2)
 
 
@@ -102,7 +102,7 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert (client.balance().used - before, client.jobs()) == (PICTURES, [])
     assert results(out) == {f"{number}.png" for number in range(PICTURES)}
-    assert sorted(done.stdout.split()) == [str(out / f"{number}.png") for number in range(PICTURES)]
+    assert set(done.stdout.split()) == {str(out / name) for name in results(out)}
     assert all((out / name).read_bytes().startswith(PNG) for name in results(out))
 
 
