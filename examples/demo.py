@@ -27,9 +27,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from keycut import Client, JobStatus, KeycutError
-from keycut.client import signed_body
 from keycut.files import write_whole
 from keycut.local import Stack, StackOptions, run_stack
+from keycut.protocol import signed_body
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLES: Final = ROOT / "examples"
@@ -75,7 +75,7 @@ def run_job(client: Client, photo: Path, kind: str, progress: Progress) -> Timin
     started = time.perf_counter()
     job = client.remove_background(photo, only_mask=kind == "mask")
     submitted = time.perf_counter()
-    job.wait(on_status=show)
+    job.wait(on_progress=show)
     finished = time.perf_counter()
     job.save(OUT / f"{photo.stem}.{kind}.png")
     saved = time.perf_counter()

@@ -2,4 +2,4 @@
 
 from keycut.cli import main
 
-main()
+main(prog_name="keycut")

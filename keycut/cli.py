@@ -1,39 +1,28 @@
-"""The command `keycut`: results on standard output, all else on standard error; exit code 1 failed, 2 misused."""
+"""The command `keycut`: results on standard output, all else on standard error."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
+from keycut.account_commands import balance, list_, status, terminate
+from keycut.completion import completion
+from keycut.console import Commands, json_option, print_json, stop_signals
 from keycut.cut_command import cut
 from keycut.datadir import DataDir
 from keycut.doctor import examine
-from keycut.errors import KeycutError, NotRunning, explain
+from keycut.errors import CommandFailed, NotRunning
 from keycut.local import StackOptions, run_stack
 from keycut.options import data_option, host_option, port_option
-from keycut.parts import PYTHON, require_parts, running_environment
-
-
-class Commands(click.Group):
-    """A group whose commands end with one line instead of a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; its errors become click's."""
-        try:
-            return super().invoke(ctx)
-        except (KeycutError, OSError) as error:
-            raise click.ClickException(explain(error)) from None
-
+from keycut.parts import PYTHON, last_line, require_parts, running_environment
+from keycut.watch_command import watch
 
 relayed = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 RELAY: Final = {"ignore_unknown_options": True}
@@ -42,10 +31,14 @@ RELAY: Final = {"ignore_unknown_options": True}
 @click.group(cls=Commands)
 @click.version_option(package_name="keycut")
 def main() -> None:
-    """Cut subjects out of pictures, on this machine or at a service."""
+    """Cut subjects out of pictures, on this machine or at a service.
+
+    Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
+    """
 
 
-main.add_command(cut)
+for command in (cut, watch, list_, status, terminate, balance, completion):
+    main.add_command(command)
 
 
 @main.command()
@@ -55,15 +48,14 @@ main.add_command(cut)
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures worked on at a time."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once all is ready.")
+@json_option
 def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
     """Run the whole service on this machine until Ctrl-C."""
     options = StackOptions(data=data, host=host, port=port, workers=workers)
     with stop_signals() as stop, run_stack(options, echo=True, stop=stop) as stack:
         account = stack.account
         if as_json:
-            facts = {"url": stack.url, "public_key": account.public_key, "private_key": account.private_key}
-            click.echo(json.dumps(facts))
+            print_json({"url": stack.url, "public_key": account.public_key, "private_key": account.private_key})
         else:
             click.echo(f"Keycut is up at {stack.url}; Ctrl-C stops it.")
             click.echo(f"  public key   {account.public_key}\n  private key  {account.private_key}")
@@ -72,53 +64,78 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
 
 @main.command(context_settings=RELAY)
 @data_option
+@json_option
 @relayed
-def keys(data: Path, arguments: tuple[str, ...]) -> None:
+def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
     """Manage keys and accounts of the stack in --data.
 
     add [--runware] [--name NAME] [--credits N] [--price N] [--preset fast|exact|best]; list;
     rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; credits NAME [--grant N];
-    account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active]; each with --json.
+    account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active].
     `python -m gateway keys COMMAND --help` says the rest.
     """
     environment = running_environment(DataDir(data))
     if environment is None:
         raise NotRunning(data)
-    relay(("gateway", "keys", *arguments), environment)
+    relay(("gateway", "keys", *arguments), environment, as_json=as_json)
 
 
 @main.command(context_settings=RELAY)
+@json_option
 @relayed
-def models(arguments: tuple[str, ...]) -> None:
+def models(arguments: tuple[str, ...], as_json: bool) -> None:
     """Manage the weights on this machine.
 
-    list [--json]; fetch [MODEL[:PRECISION]]... [--preset fast|exact|best]; verify [MODEL]...
+    list; fetch [MODEL[:PRECISION]]... [--preset fast|exact|best]; verify [MODEL]...
     """
-    relay(("worker", "models", *arguments), os.environ)
+    relay(("worker", "models", *arguments), os.environ, as_json=as_json)
 
 
-def relay(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run another part's command on this terminal and end as it ends."""
+def relay(command: Sequence[str], environment: Mapping[str, str], *, as_json: bool) -> None:
+    """Run another part's command on this terminal and end as it ends.
+
+    Args:
+        command: the part and its arguments.
+        environment: its environment.
+        as_json: ask it for JSON, and make JSON of its errors.
+
+    Raises:
+        CommandFailed: it failed, and `as_json` is set.
+    """
     require_parts(command[0])
-    done = subprocess.run((*PYTHON, *command), env=dict(environment), check=False)
+    asked = (*PYTHON, *command, *(["--json"] if as_json else []))
+    captured = subprocess.PIPE if as_json else None
+    done = subprocess.run(asked, env=dict(environment), stdout=captured, stderr=captured, text=True, check=False)
+    if as_json and done.stdout:
+        print_json(json_of(done.stdout))
+    elif as_json and done.returncode:
+        raise CommandFailed(" ".join(command), last_line(done.stderr).removeprefix("Error: "))
     # A command that a signal ended reports a negative number, which no process can exit with.
     raise click.exceptions.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
+
+
+def json_of(printed: str) -> object:
+    """What a part printed; what it has no JSON for is text in an object."""
+    try:
+        return json.loads(printed)
+    except ValueError:
+        return {"output": printed}
 
 
 @main.command()
 @data_option
 @host_option
 @port_option
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@json_option
 @click.option("--bench", is_flag=True, help="Time every engine and precision here instead, and recommend one.")
 def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None:
     """Say whether this machine can run the service, and what to do if not."""
     if bench:
-        relay(("worker", "doctor", "--bench"), os.environ)
+        relay(("worker", "doctor", "--bench"), os.environ, as_json=as_json)  # ends this command
     checks = examine(DataDir(data), host, port)
     well = all(check.ok for check in checks)
     if as_json:
-        click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}))
+        print_json({"ok": well, "checks": [asdict(check) for check in checks]})
     else:
         for check in checks:
             click.echo(f"{'ok' if check.ok else 'FAIL':4}  {check.name:15}  {check.detail}")
@@ -126,17 +143,3 @@ def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None
                 click.echo(f"      {'':15}  {check.remedy}")
     if not well:
         raise click.exceptions.Exit(1)
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that nothing is interrupted half-way."""
-    stop = threading.Event()
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not everywhere
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import random
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Final
 
 import httpx
 
 from keycut.errors import ServiceError, TransportError
+from keycut.flows import Exchange, Flow, Pause
 
 PASSING: Final = frozenset(
     {
@@ -25,33 +28,50 @@ PASSING: Final = frozenset(
 )
 """Statuses of faults that pass, so that a repeat is worth it."""
 
+PASSING_CODE: Final = 153
+"""Too many requests; some services say so with HTTP 200."""
+LAST_FINAL_CODE: Final = 2000
+"""Of the family's codes those above pass."""
+
+PASSING_FAULTS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_DOUBLINGS: Final = 60
 _jitter = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How often and how soon a request that met a passing fault is sent again."""
+    """How often, how soon and for how long a request that met a passing fault is sent again."""
 
     attempts: int = 5
-    """How often a request is sent altogether."""
+    """How often a request is sent altogether; more often where the service says when to come again."""
     first_delay_seconds: float = 0.25
     """Pause before the second attempt; each further one is twice as long, give or take a quarter."""
     longest_delay_seconds: float = 30
     """A `Retry-After` above this is not waited for: the fault is reported."""
+    total_seconds: float = 120
+    """No attempt begins later than this after the first one."""
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ValueError(f"attempts must be at least 1, it is {self.attempts}")
 
-    def delay_seconds(self, attempt: int, response: httpx.Response | None) -> float:
-        """The pause after attempt number `attempt`, counted from 1: what the service asks for, or our own."""
+    def pause_seconds(self, attempt: int, elapsed_seconds: float, response: httpx.Response | None) -> float | None:
+        """The pause before the next attempt: our own, or a longer one that the service asks for; None to give up.
+
+        Attempts that the service has put off itself are not counted: they end with the time for all.
+
+        Args:
+            attempt: the one that met the fault, counted from 1.
+            elapsed_seconds: time since the first one began.
+            response: the fault, if it was an answer.
+        """
         asked = None if response is None else retry_after_seconds(response)
-        if asked is not None:
-            return asked
-        own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), attempt - 1)
-        return min(own, self.longest_delay_seconds)
+        own = math.ldexp(self.first_delay_seconds * _jitter.uniform(0.75, 1.25), min(attempt, _DOUBLINGS) - 1)
+        pause = max(asked or 0, min(own, self.longest_delay_seconds))
+        in_time = pause <= self.longest_delay_seconds and elapsed_seconds + pause <= self.total_seconds
+        return pause if in_time and (asked is not None or attempt < self.attempts) else None
 
 
 DEFAULT_RETRIES: Final = Retries()
@@ -68,63 +88,58 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
         return None
 
 
+def service_url(url: str) -> httpx.URL:
+    """The address of a service.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"url {url!r} is not an address: {error}") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"url must start with http:// or https:// and name a host, it is {url!r}")
+    return parsed
+
+
+def uses_environment(url: httpx.URL) -> bool:
+    """Whether a proxy that the environment names counts: it stands between this machine and others only."""
+    return url.host not in LOOPBACK
+
+
 class Connection:
-    """Keeps connections to one service open and repeats what met a passing fault.
+    """What is sent to one service, and sent again when it met a passing fault.
 
     Args:
-        url: address of the service, `http://` or `https://`.
-        timeout_seconds: longest silence on a connection.
+        url: address of the service.
         retries: how a passing fault is met.
-        transport: what carries the requests in place of the network.
-        sleep: how to pause, in seconds.
+        clock: seconds that only grow.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        timeout_seconds: float,
-        retries: Retries,
-        transport: httpx.BaseTransport | None,
-        sleep: Callable[[float], None],
-    ) -> None:
-        try:
-            self.url = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"url {url!r} is not an address: {error}") from None
-        if self.url.scheme not in {"http", "https"} or not self.url.host:
-            raise ValueError(f"url must start with http:// or https:// and name a host, it is {url!r}")
-        self.sleep = sleep
+    def __init__(self, url: httpx.URL, retries: Retries, clock: Callable[[], float]) -> None:
+        self.url, self.clock = url, clock
         self._retries = retries
-        # A proxy that the environment names stands between this machine and others, not between it and itself.
-        self._http = httpx.Client(
-            timeout=timeout_seconds, transport=transport, trust_env=self.url.host not in LOOPBACK
-        )
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def post(self, action: str, body: bytes) -> dict[str, Any]:
+    def post(self, action: str, body: bytes) -> Flow[Mapping[str, Any]]:
         """Send a signed body and return the answer of a success.
 
         Raises:
             ServiceError: the service refused.
             TransportError: no answer of PICPIK's protocol came.
         """
-        headers = {"Content-Type": "application/json"}
-        response = self._send(lambda: self._http.post(self.url, content=body, headers=headers), str(self.url))
-        try:
-            answer = response.json()
-            ret_code, message = answer["RetCode"], str(answer.get("Message", ""))
-        except (ValueError, TypeError, LookupError, AttributeError):
+        exchange = Exchange("POST", self.url, body, {"Content-Type": "application/json"})
+        response = yield from self._send(exchange, str(self.url))
+        answer = _answer(response)
+        if answer is None:
             reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
-            raise TransportError(str(self.url), reason) from None
-        if ret_code != 0:
-            raise ServiceError(ret_code, message, action, str(answer.get("Detail") or ""))
-        return dict(answer)
+            raise TransportError(str(self.url), reason, passing=_is_passing(response))
+        if answer["RetCode"] != 0:
+            detail = str(answer.get("Detail") or "")
+            raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
+        return answer
 
-    def download(self, url: str) -> bytes:
+    def download(self, url: str) -> Flow[bytes]:
         """Fetch a result; `url` may be relative to the service's address.
 
         Raises:
@@ -133,24 +148,55 @@ class Connection:
         target = self.url.join(url)
         # A result's address is its own permission, so an error names the place without the path.
         place = f"{target.scheme}://{target.netloc.decode('ascii')}"
-        response = self._send(lambda: self._http.get(target), place)
+        response = yield from self._send(Exchange("GET", target), place)
         if response.status_code != HTTPStatus.OK:
-            raise TransportError(place, f"HTTP {response.status_code} for the result")
+            reason = f"HTTP {response.status_code} for the result"
+            raise TransportError(place, reason, passing=_is_passing(response))
         return response.content
 
-    def _send(self, send: Callable[[], httpx.Response], place: str) -> httpx.Response:
-        for attempt in range(1, self._retries.attempts + 1):
-            response, reason = None, ""
+    def _send(self, exchange: Exchange, place: str) -> Flow[httpx.Response]:
+        started = self.clock()
+        for attempt in count(1):
+            fault: httpx.TransportError | None = None
+            response: httpx.Response | None = None
             try:
-                response = send()
+                response = yield exchange
+                passing = _is_passing(response)
             except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
-            if response is not None and response.status_code not in PASSING:
+                fault, passing = error, _passes(error)
+            pause = self._retries.pause_seconds(attempt, self.clock() - started, response) if passing else None
+            if pause is not None:
+                yield Pause(pause)
+            elif response is not None:
                 return response
-            delay_seconds = self._retries.delay_seconds(attempt, response)
-            if attempt == self._retries.attempts or delay_seconds > self._retries.longest_delay_seconds:
-                break
-            self.sleep(delay_seconds)
-        if response is not None:
-            return response
-        raise TransportError(place, reason)
+            else:
+                raise TransportError(place, str(fault) or type(fault).__name__, passing=passing)
+        raise AssertionError("counting has no end")
+
+
+def _answer(response: httpx.Response) -> Mapping[str, Any] | None:
+    """The members of an answer of the protocol; None when it is something else."""
+    if response.request.method != "POST":
+        return None
+    try:
+        answer = response.json()
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and isinstance(answer.get("RetCode"), int) else None
+
+
+def _is_passing(response: httpx.Response) -> bool:
+    if response.status_code in PASSING:
+        return True
+    answer = _answer(response) if response.status_code == HTTPStatus.OK else None
+    return answer is not None and (answer["RetCode"] == PASSING_CODE or answer["RetCode"] > LAST_FINAL_CODE)
+
+
+def _passes(error: httpx.TransportError) -> bool:
+    """Whether a repeat may do better; a certificate that does not hold stays as it is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(error, PASSING_FAULTS)

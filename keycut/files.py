@@ -1,11 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and locks on what is open."""
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Final
+
+if sys.platform != "win32":
+    import fcntl
 
 PRIVATE: Final = 0o600
 """Mode of a file that only its owner reads."""
@@ -32,3 +37,20 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what a process left that was killed while it wrote the file."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        part.unlink(missing_ok=True)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file or folder as long as it is open; False when another process has it."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

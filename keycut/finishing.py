@@ -15,9 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from keycut.client import Job
 from keycut.errors import CommandFailed
-from keycut.files import write_whole
 from keycut.parts import PYTHON, last_line, require_parts
 
 SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg"), "zip": (".zip",)}
@@ -105,21 +103,21 @@ class Finisher:
         self._said.close()
         self._folder.cleanup()
 
-    def save(self, job: Job, target: Path) -> None:
-        """Write a job's result as it was wished for; the file appears whole or not at all.
+    def convert(self, delivered: bytes) -> bytes:
+        """A file's content as it was wished for, made of the PNG that the service delivers.
 
         Raises:
-            CommandFailed: the worker cannot make such a file of the result.
-            JobFailed, ServiceError, TransportError: as `Job.result`.
+            CommandFailed: the worker cannot make such a file of it.
             OSError: a file cannot be written.
         """
         number = next(self._numbers)
-        delivered, finished = (Path(self._folder.name, f"{number}.{what}") for what in ("delivered", "finished"))
-        delivered.write_bytes(job.result())
-        self._ask(delivered, finished)
-        delivered.unlink()
-        write_whole(target, finished.read_bytes())
-        finished.unlink()
+        source, target = (Path(self._folder.name, f"{number}.{what}") for what in ("delivered", "finished"))
+        source.write_bytes(delivered)
+        self._ask(source, target)
+        source.unlink()
+        content = target.read_bytes()
+        target.unlink()
+        return content
 
     def _ask(self, source: Path, target: Path) -> None:
         """Let the command make a file."""

@@ -53,8 +53,9 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, (data / "keycut.log").read_text(encoding="utf-8")[-4000:]
-        yield LiveStack(data=data, settings=environment, **json.loads(line))
+        facts = json.loads(line or "{}")
+        assert "url" in facts, (data / "keycut.log").read_text(encoding="utf-8")[-4000:]
+        yield LiveStack(data=data, settings=environment, **facts)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)

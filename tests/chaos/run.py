@@ -24,7 +24,7 @@ OPEN_AT_ONCE: Final = 8
 TROUBLE_SECONDS: Final = 10
 """How long faults go on once the last job has come in, if any is left that they can meet."""
 SETTLE_SECONDS: Final = 90
-_PATIENT: Final = Retries(attempts=60, first_delay_seconds=0.1, longest_delay_seconds=2)
+_PATIENT: Final = Retries(attempts=60, first_delay_seconds=0.1, longest_delay_seconds=2, total_seconds=600)
 
 
 def run_scenario(service: Service, scenario: Scenario, job_count: int, account: str) -> Verdict:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
@@ -14,7 +16,9 @@ from gateway.accounts import Accounts
 from gateway.keytables import MemoryKeyTable
 from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
 from keycut import Client
+from keycut.cli import main
 from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from tests.test_gateway.pictures import png
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,47 @@ def service() -> Iterator[Service]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def delivered() -> bytes:
+    """What the worker of `worked_service` makes of each picture."""
+    return b"done"
+
+
+@pytest.fixture
+def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+    """A service whose worker answers each picture with the same cut-out."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            if service.gateway.store.waiting(service.gateway.lane):
+                service.gateway.finish_one(delivered)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield service
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
+    for path in paths:
+        path.write_bytes(png())
+    return paths
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No service and no stack but those that a test names."""
+    for name in ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_REDIS_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+
+def run(*arguments: str | Path, **environment: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])

@@ -8,14 +8,16 @@ import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from jobs.errors import SourceUndecodable
-from jobs.spec import Box, Output, Refinement
+from jobs.spec import Box, CutoutSpec, Output, Refinement
 from keycut import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
-from keycut.client import signed_body
+from keycut.protocol import signed_body
+from tests.relay import relay_to
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
@@ -33,7 +35,7 @@ def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path:
 
     with service.client() as client:
         job = client.remove_background(source)
-        status = job.wait(on_status=work)
+        status = job.wait(on_progress=work)
         assert job.save(tmp_path / "out.png").read_bytes() == b"the cut-out"
     assert seen == ["Queuing", "Finished"]
     assert (status.credits, status.error_code, len(status.result_urls)) == (1, 0, 1)
@@ -162,6 +164,19 @@ def test_a_service_that_is_away_is_said_to_be() -> None:
         client.call("ListTasksDetails")
 
 
+def test_a_service_that_falls_silent_is_given_up_and_asked_again_later(service: Service) -> None:
+    retries = Retries(attempts=2, first_delay_seconds=0.01)
+    with (
+        relay_to(service.url) as relay,
+        Client(relay.url, PUBLIC_KEY, PRIVATE_KEY, timeout_seconds=0.3, retries=retries) as client,
+    ):
+        relay.silent.set()
+        with pytest.raises(TransportError, match="timed out; check the address"):
+            client.balance()
+        relay.silent.clear()
+        assert client.balance().used == 0
+
+
 def test_polls_become_rarer_and_an_ended_job_is_asked_for_once() -> None:
     pauses: list[float] = []
     states = iter(["Queuing", *["Running"] * 8, "Finished"])
@@ -236,3 +251,38 @@ def test_a_service_that_cannot_wait_is_polled() -> None:
     with Client("http://a.example", "public", "private", transport=transport, sleep=lambda _: None) as client:
         client.job("t").wait()
     assert asked == [False, True, False, False, False]
+
+
+def test_many_jobs_are_asked_for_a_hundred_at_a_time() -> None:
+    asked: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        uids = json.loads(request.content)["TaskUIDList"]
+        asked.append(len(uids))
+        details = [{"TaskUID": uid, "Status": "Running"} for uid in uids]
+        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": details})
+
+    uids = [f"task {number}" for number in range(250)]
+    with Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client:
+        assert [status.uid for status in client.statuses(iter(uids))] == uids
+    assert asked == [100, 100, 50]
+
+
+def test_what_is_left_out_is_as_the_service_has_it(service: Service) -> None:
+    with service.client() as client:
+        client.remove_background(png(20, 10))
+        untyped: Any = client
+        with pytest.raises(TypeError, match="no such setting: erode"):
+            untyped.remove_background(png(20, 10), erode=3)
+    assert service.gateway.claim().spec == CutoutSpec(model=service.gateway.settings.model)
+
+
+def test_an_account_from_end_to_end(service: Service) -> None:
+    with service.client() as client:
+        first, second = (client.remove_background(png(size, 8)) for size in (8, 9))
+        assert [job.uid for job in client.jobs()] == [first.uid, second.uid]
+        service.gateway.finish_one()
+        client.terminate(second.uid)
+        assert [status.state for status in client.statuses([first.uid, second.uid])] == ["Finished", "Error"]
+        balance = client.balance()
+    assert (balance.used, balance.total - balance.available, balance.expires_at) == (1, 1, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,11 +11,19 @@ import httpx
 import pytest
 
 from keycut import Client, Retries, ServiceError, TransportError
-from keycut.connection import retry_after_seconds
+from keycut.connection import Connection, retry_after_seconds, service_url
+from keycut.flows import Driver
 
 OK = {"RetCode": 0, "Action": "GetCreditBalance", "Message": "", "TotalCredits": 7, "UsedCredits": 0}
 BUSY = {"RetCode": 153, "Action": "GetCreditBalance", "Message": "Request throttled"}
 Answer = httpx.Response | Exception
+
+
+def untrusted() -> httpx.ConnectError:
+    """What httpx raises over a certificate that nobody vouches for."""
+    error = httpx.ConnectError("certificate verify failed")
+    error.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    return error
 
 
 class Script:
@@ -143,3 +152,42 @@ def test_private_keys_are_in_no_text_and_no_request() -> None:
         assert "private-key-text" not in repr(client)
         client.call("GetCreditBalance")
     assert b"private-key-text" not in script.bodies[0]
+
+
+def test_too_many_requests_are_waited_out_whatever_the_status() -> None:
+    script = Script([httpx.Response(200, json=BUSY, headers={"Retry-After": "2"}), httpx.Response(200, json=OK)])
+    with script.client() as client:
+        assert client.call("GetCreditBalance")["TotalCredits"] == 7
+    assert script.pauses_seconds == [2]
+
+
+@pytest.mark.parametrize("code", [130, 171, 230, 520, 2000])
+def test_what_is_final_is_sent_once(code: int) -> None:
+    script = Script([httpx.Response(200, json={"RetCode": code, "Message": "no"})])
+    with script.client() as client, pytest.raises(ServiceError):
+        client.call("GetCreditBalance")
+    assert len(script.bodies) == 1
+
+
+@pytest.mark.parametrize("fault", [httpx.UnsupportedProtocol("no"), untrusted()], ids=["protocol", "certificate"])
+def test_a_fault_that_stays_is_met_once(fault: httpx.TransportError) -> None:
+    script = Script([fault])
+    with script.client() as client, pytest.raises(TransportError):
+        client.call("GetCreditBalance")
+    assert len(script.bodies) == 1
+
+
+def test_repeats_end_when_their_time_is_over() -> None:
+    now = 0.0
+
+    def pause(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    connection = Connection(
+        service_url("http://service.example"), Retries(attempts=99, total_seconds=10), clock=lambda: now
+    )
+    script = Script([httpx.Response(503, json=BUSY, headers={"Retry-After": "3"})] * 99)
+    with httpx.Client(transport=httpx.MockTransport(script.handle)) as http, pytest.raises(ServiceError):
+        Driver(http, pause).run(connection.post("GetCreditBalance", b"{}"))
+    assert (len(script.bodies), now) == (4, 9)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.picpik.errors import ROWS, TASK_ROWS
 from keycut import errors
-from keycut.errors import JobFailed, KeycutError, ServiceError, StartFailed
+from keycut.errors import ADVICE, JobFailed, JobTimeout, KeycutError, ServiceError, StartFailed, facts
 
 
 def tree(kind: type[Exception], depth: int = 0) -> Iterator[tuple[int, str]]:
@@ -27,6 +28,23 @@ def test_errors_keep_their_facts() -> None:
     assert (refused.ret_code, refused.message, refused.action) == (520, "Insufficient balance", "RemoveBackground")
     failed = JobFailed("uid", 1001, "Processing failed")
     assert (failed.uid, failed.code, failed.message) == ("uid", 1001, "Processing failed")
+
+
+def test_errors_name_the_code_what_happened_and_what_to_do() -> None:
+    refused = ServiceError(171, "Signature VerifyAC Error", "GetCreditBalance")
+    said = "GetCreditBalance refused: Signature VerifyAC Error (code 171)"
+    assert facts(refused) == {"code": 171, "message": said, "advice": "check the private key"}
+    assert str(refused) == f"{said}; check the private key"
+    late = JobTimeout("uid", 3, "Running")
+    assert (late.code, late.advice) == ("JobTimeout", "it goes on; ask for it later")
+    forgotten = JobFailed("uid", 230, "Task [uid] not found")
+    assert (forgotten.code, "hand the picture in again" in forgotten.advice) == (230, True)
+    assert facts(FileNotFoundError(2, "No such file", "a.png"))["code"] == "FileNotFoundError"
+
+
+def test_advice_is_on_codes_that_the_service_gives() -> None:
+    known = {row.ret_code for row in ROWS.values()} | {row.error_code for row in TASK_ROWS.values()}
+    assert set(ADVICE) <= known
 
 
 def test_a_start_that_failed_shows_the_last_lines() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,9 @@ from PIL import Image
 
 from keycut import parts
 from keycut.cli import main
-from keycut.cutting import plan
 from keycut.finishing import named_for
+from keycut.journal import JOURNAL_NAME
 from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
 from tests.test_keycut.conftest import Service
 
 
@@ -30,31 +27,6 @@ def delivered() -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-@pytest.fixture
-def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
-    """A service whose worker answers each picture with the same cut-out."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.01):
-            if service.gateway.store.waiting(service.gateway.lane):
-                service.gateway.finish_one(delivered)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield service
-    stop.set()
-    thread.join()
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[Path]:
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.jpg")]
-    for path in paths:
-        path.write_bytes(png())
-    return paths
 
 
 def cut(service: Service, *arguments: str | Path) -> Result:
@@ -82,7 +54,7 @@ def test_formats(worked_service: Service, photos: list[Path], options: list[str]
 def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     result = cut(worked_service, *photos, "-o", tmp_path / "out", "--format", "zip")
     assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.zip", "b.zip", "c.zip"}
+    assert {path.name for path in (tmp_path / "out").glob("*.*")} == {"a.zip", "b.zip", "c.zip", JOURNAL_NAME}
     with zipfile.ZipFile(tmp_path / "out" / "a.zip") as archive:
         assert archive.namelist() == ["colour.jpg", "alpha.png"]
 
@@ -160,9 +132,5 @@ def test_wrong_calls_exit_with_2(
         ("my.cat", "zip", "my.cat"),
     ],
 )
-def test_a_name_follows_its_format(
-    name: str, file_format: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # where no folder has one of the names
+def test_a_name_follows_its_format(name: str, file_format: str, expected: str) -> None:
     assert named_for(Path(name), file_format) == Path(expected)
-    assert plan([Path("a.tiff")], Path(name), file_format)[0].target == Path(expected)

@@ -153,9 +153,10 @@ def test_when_up_itself_is_killed_nobody_is_left_and_the_folder_is_free(place: P
 
 def test_a_worker_that_dies_while_starting_is_shown_with_its_last_lines(place: Place) -> None:
     code, printed, said = place.run("up", "--data", str(place.data), "--port", "0", "--json", WORKER_DIES="1")
-    assert (code, printed) == (1, "")
-    assert (
-        "Error: worker-1 ended while starting (exit code 3); its last lines:\n  worker-1 | no weights here" in said
+    error = json.loads(printed)["error"]
+    assert (code, error["code"]) == (1, "StartFailed")
+    assert error["message"].startswith(
+        "worker-1 ended while starting (exit code 3); its last lines:\n  worker-1 | no weights here"
     )
     assert "Traceback" not in said
     assert soon(lambda: not place.parts("gateway"))
@@ -166,7 +167,7 @@ def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
         assert soon(lambda: place.parts("gateway"))
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=STOP_SECONDS)
-    assert (process.returncode, printed) == (1, "")
+    assert (process.returncode, printed) == (130, "")
     assert "Traceback" not in said
     assert soon(lambda: not place.parts("gateway"))
 
@@ -204,7 +205,7 @@ def test_an_older_server_is_refused(place: Place) -> None:
 
 
 def test_keys_are_managed_in_the_running_stack(place: Place) -> None:
-    code, _, said = place.run("keys", "add", "--name", "a", "--json", "--data", str(place.data))
+    code, _, said = place.run("keys", "add", "--name", "a", "--data", str(place.data))
     assert (code, f"no stack runs in {place.data}" in said) == (1, True)
     with place.up():
         code, printed, _ = place.run("keys", "add", "--name", "a", "--json", "--data", str(place.data))

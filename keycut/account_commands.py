@@ -1,0 +1,80 @@
+"""The commands about tasks that were handed in, and about the account."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from keycut.console import json_option, print_json
+from keycut.place import Place, place_options
+from keycut.protocol import JobStatus
+
+COLOURS = {"Finished": "green", "Error": "red", "Running": "yellow"}
+
+
+@click.command()
+@place_options
+@json_option
+def balance(place: Place, as_json: bool) -> None:
+    """Show the account's credits."""
+    with place.client() as client:
+        found = client.balance()
+    if as_json:
+        lapse = found.expires_at.isoformat() if found.expires_at else None
+        print_json({**asdict(found), "available": found.available, "expires_at": lapse})
+        return
+    click.echo(f"{found.available} of {found.total} credits are left; {found.used} are used.")
+    if found.expires_at:
+        click.echo(f"They lapse at {found.expires_at:%Y-%m-%d %H:%M} UTC.")
+
+
+@click.command("list")
+@place_options
+@json_option
+def list_(place: Place, as_json: bool) -> None:
+    """Show the account's tasks that have not ended, oldest first."""
+    with place.client() as client:
+        for status in client.statuses(job.uid for job in client.jobs()):
+            show_status(status, as_json=as_json)
+
+
+@click.command()
+@click.argument("uids", nargs=-1, required=True, metavar="TASK_UID...")
+@place_options
+@json_option
+def status(uids: tuple[str, ...], place: Place, as_json: bool) -> None:
+    """Show where tasks stand. Fails when one of them has."""
+    with place.client() as client:
+        found = client.statuses(uids)
+    for one in found:
+        show_status(one, as_json=as_json)
+    if any(one.state == "Error" for one in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("uids", nargs=-1, required=True, metavar="TASK_UID...")
+@place_options
+@json_option
+def terminate(uids: tuple[str, ...], place: Place, as_json: bool) -> None:
+    """End tasks that have not ended, uncharged, and show how they stand then."""
+    with place.client() as client:
+        for uid in uids:
+            client.terminate(uid)
+        for one in client.statuses(uids):
+            show_status(one, as_json=as_json)
+
+
+def show_status(status: JobStatus, *, as_json: bool) -> None:
+    """One line for one task, and one for each of its results."""
+    if as_json:
+        print_json(
+            {"task": status.uid, **{name: value for name, value in asdict(status).items() if name != "uid"}}
+        )
+        return
+    state = click.style(f"{status.state:8}", fg=COLOURS.get(status.state))
+    wrong = f"  {status.error_message} (code {status.error_code})" if status.error_code else ""
+    click.echo(f"{status.uid}  {state}{wrong}")
+    for url in status.result_urls:
+        click.echo(f"  {url}")

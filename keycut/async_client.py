@@ -1,0 +1,166 @@
+"""The client for programs on `asyncio`: the same methods as `Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+
+from keycut.batch import AT_ONCE, Batch, Making, Progress, Report
+from keycut.connection import DEFAULT_RETRIES, Retries, uses_environment
+from keycut.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
+from keycut.flows import AsyncDriver
+from keycut.journal import Journal
+from keycut.planning import Places, find_pictures, plan
+from keycut.protocol import Balance, JobStatus, Picture, Settings
+
+
+class AsyncClient:
+    """Talks to one service as one account; use it as an asynchronous context manager, from any number of tasks.
+
+    Files are read and written, and large requests signed, in threads, so that the event loop goes on. Cancelling a
+    task ends what it waits for here; the service goes on with its job. The arguments are those of `Client`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        public_key: str,
+        private_key: str,
+        *,
+        timeout_seconds: float = 30,
+        retries: Retries = DEFAULT_RETRIES,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.conversation = Conversation(
+            url, public_key, private_key, timeout_seconds=timeout_seconds, retries=retries
+        )
+        trust_env = uses_environment(self.conversation.url)
+        self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
+        self.driver = AsyncDriver(self._http, sleep)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.conversation!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def call(self, action: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send any action of the protocol and return its answer, as `Client.call`."""
+        return dict(await self.driver.run(self.conversation.call(action, params or {})))
+
+    async def remove_background(
+        self, picture: Picture, *, request_uuid: str | None = None, **settings: Unpack[Settings]
+    ) -> AsyncJob:
+        """Hand a picture in, as `Client.remove_background`."""
+        return self.job(await self.driver.run(self.conversation.submit(picture, settings, request_uuid)))
+
+    async def remove_backgrounds(
+        self,
+        pictures: Places,
+        output: str | os.PathLike[str],
+        *,
+        at_once: int = AT_ONCE,
+        again: bool = False,
+        timeout_seconds: float = WAIT_SECONDS,
+        suffix: str = ".png",
+        convert: Callable[[bytes], bytes] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Report:
+        """Cut out many pictures into a folder, as `Client.remove_backgrounds`; tasks in place of threads.
+
+        `convert` is called in threads, `on_progress` in the event loop. What was cancelled can be gone on with.
+        """
+        making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
+        with Journal(Path(output)) as journal:
+            found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
+            orders = plan(found, journal.folder, suffix, journal.owners)
+            batch = Batch(self.conversation, journal, making, again=again)
+            report = Report(len(orders))
+            waiting = takewhile(lambda _: not report.hopeless, orders)
+
+            async def cut_some() -> None:
+                for order in waiting:
+                    progress = report.add(await self.driver.run(batch.cut(order)))
+                    if on_progress is not None:
+                        on_progress(progress)
+
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(at_once):
+                    tasks.create_task(cut_some())
+        return report
+
+    def job(self, uid: str) -> AsyncJob:
+        """A job that was handed in before, by its id; nothing is asked of the service yet."""
+        return AsyncJob(self, uid)
+
+    async def jobs(self) -> list[AsyncJob]:
+        """The account's jobs that have not ended, oldest first."""
+        return [self.job(uid) for uid in await self.driver.run(self.conversation.unfinished())]
+
+    async def statuses(self, uids: Iterable[str]) -> list[JobStatus]:
+        """Where jobs stand, in the order of their ids, in one question."""
+        return await self.driver.run(self.conversation.statuses(list(uids)))
+
+    async def terminate(self, uid: str) -> None:
+        """End a job that has not ended, uncharged; one that has ended stays."""
+        await self.driver.run(self.conversation.terminate(uid))
+
+    async def balance(self) -> Balance:
+        """The account's credits."""
+        return await self.driver.run(self.conversation.balance())
+
+
+class AsyncJob:
+    """One picture at the service, as `Job`, awaited."""
+
+    def __init__(self, client: AsyncClient, uid: str) -> None:
+        self._ticket = Ticket(uid)
+        self._say, self._run = client.conversation, client.driver.run
+
+    def __repr__(self) -> str:
+        return f"AsyncJob({self.uid!r})"
+
+    @property
+    def uid(self) -> str:
+        """The job's id at the service."""
+        return self._ticket.uid
+
+    async def status(self, wait_seconds: float = 0) -> JobStatus:
+        """Ask where the job stands, as `Job.status`."""
+        return await self._run(self._say.status(self._ticket, wait_seconds))
+
+    async def wait(
+        self, *, timeout_seconds: float = WAIT_SECONDS, on_progress: OnStatus | None = None
+    ) -> JobStatus:
+        """Wait until the job has finished, as `Job.wait`."""
+        return await self._run(self._say.wait(self._ticket, timeout_seconds, on_progress))
+
+    async def result(self, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
+        """The PNG, waited for, as `Job.result`."""
+        return await self._run(self._say.result(self._ticket, timeout_seconds))
+
+    async def save(self, path: str | os.PathLike[str], *, timeout_seconds: float = WAIT_SECONDS) -> Path:
+        """Write the result to a file, as `Job.save`."""
+        return await self._run(self._say.save(self._ticket, Path(path), timeout_seconds))
+
+    async def terminate(self) -> None:
+        """End the job, uncharged, unless it has ended."""
+        await self._run(self._say.terminate(self.uid))

@@ -1,0 +1,230 @@
+"""Many pictures through one client: each is done once, over as many calls as that takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from keycut.conversation import Conversation, Ticket
+from keycut.errors import ConversionFailed, JobFailed, JobTimeout, KeycutError, ServiceError, TransportError
+from keycut.files import write_whole
+from keycut.flows import Flow, work
+from keycut.journal import Entry, Journal
+from keycut.planning import Order
+from keycut.protocol import UNKNOWN_TASK, Settings
+
+AT_ONCE: Final = 4
+"""Pictures on their way at a time: enough to keep the workers busy while others are sent and fetched."""
+
+HOPELESS_CODES: Final = frozenset({170, 171, 172, 520})
+"""What the service says of the account and will say of the next picture as well."""
+PASSING_CODES: Final = frozenset({130, 150, 153})
+HOPELESS_FAULTS: Final = 3
+"""After so many pictures in a row that got no answer, the service is taken to be away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one picture."""
+
+    source: Path
+    target: Path
+    """Its result's file."""
+    state: Literal["saved", "kept", "failed"]
+    """`kept`: an earlier call had saved the result, of the same picture with the same settings."""
+    uid: str | None
+    """The task at the service, where there was one."""
+    error: KeycutError | OSError | None = None
+    """Why it failed."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same may do better later, because nothing is wrong with the picture."""
+        match self.error:
+            case ServiceError(ret_code=code):
+                return code in PASSING_CODES
+            case TransportError(passing=passing):
+                return passing
+            case error:
+                return isinstance(error, JobTimeout)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no other picture would do better."""
+        return isinstance(self.error, ServiceError) and self.error.ret_code in HOPELESS_CODES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a call with many pictures is."""
+
+    outcome: Outcome
+    """Of the picture that ended last."""
+    saved: int
+    kept: int
+    failed: int
+    total: int
+
+    @property
+    def done(self) -> int:
+        """Pictures that have ended, in any way."""
+        return self.saved + self.kept + self.failed
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of all pictures of a call."""
+
+    orders: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    """In the order in which the pictures ended."""
+    _counts: Counter[str] = field(default_factory=Counter, init=False, repr=False)
+    _unanswered: int = field(default=0, init=False, repr=False)
+
+    def of(self, state: Literal["saved", "kept", "failed"]) -> list[Outcome]:
+        """The pictures that ended so."""
+        return [outcome for outcome in self.outcomes if outcome.state == state]
+
+    @property
+    def untried(self) -> int:
+        """Pictures that were not begun, because the service was away or refused the account."""
+        return self.orders - len(self.outcomes)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every picture has its result."""
+        return not self.untried and not self.of("failed")
+
+    def add(self, outcome: Outcome) -> Progress:
+        """Take a picture's end in."""
+        self.outcomes.append(outcome)
+        unanswered = isinstance(outcome.error, TransportError) and outcome.may_pass
+        self._unanswered = self._unanswered + 1 if unanswered else 0
+        self._counts[outcome.state] += 1
+        counts = {state: self._counts[state] for state in ("saved", "kept", "failed")}
+        return Progress(outcome=outcome, total=self.orders, **counts)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether to begin no further picture."""
+        return self._unanswered >= HOPELESS_FAULTS or any(outcome.hopeless for outcome in self.outcomes[-1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How results are made."""
+
+    settings: Settings
+    suffix: str = ".png"
+    """What the names of the files end with."""
+    convert: Callable[[bytes], bytes] | None = None
+    """Makes the file's content from the delivered PNG; the PNG itself otherwise."""
+    variant: str = ""
+    """Names what `convert` does: results of another variant are made anew."""
+    timeout_seconds: float = 300
+    """How long to wait for one picture."""
+
+    def fingerprint(self, source: Path) -> str:
+        """Changes with the picture's file, and with how its result is made."""
+        facts = source.stat()
+        text = json.dumps(
+            [facts.st_size, facts.st_mtime_ns, self.settings, self.suffix, self.variant], sort_keys=True
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Batch:
+    """Pictures into one folder, which remembers how far they are.
+
+    Args:
+        conversation: with the service.
+        journal: of the folder, entered.
+        making: how results are made.
+        again: whether to make results anew that are there.
+    """
+
+    def __init__(
+        self, conversation: Conversation, journal: Journal, making: Making, *, again: bool = False
+    ) -> None:
+        self._conversation, self._journal, self._making = conversation, journal, making
+        self._again = again
+
+    def cut(self, order: Order) -> Flow[Outcome]:
+        """Bring one picture to its end, from wherever an earlier call left it. What is wrong is in the outcome."""
+        ticket = Ticket("")
+        outcome = partial(Outcome, source=order.source.path, target=self._journal.folder / order.target)
+        try:
+            state = yield from self._cut(order, ticket)
+        except (KeycutError, OSError) as error:
+            entry = self._journal.find(order.target)
+            # A request that was refused is nothing to the service, so it may be sent again under its id.
+            if entry is not None and isinstance(error, JobFailed):
+                yield from self._note(replace(entry, state="failed"))
+            return outcome(state="failed", uid=ticket.uid or None, error=error)
+        return outcome(state=state, uid=ticket.uid)
+
+    def _cut(self, order: Order, ticket: Ticket) -> Flow[Literal["saved", "kept"]]:
+        target = self._journal.folder / order.target
+        entry = yield from work(partial(self._entry, order))
+        if entry.state == "saved" and target.exists():
+            ticket.uid = entry.uid or ""
+            return "kept"
+        content = yield from self._content(order, entry, ticket)
+        yield from work(partial(self._save, target, content, ticket.uid))
+        yield from self._note(replace(self._journal.find(order.target) or entry, state="saved"))
+        return "saved"
+
+    def _entry(self, order: Order) -> Entry:
+        """How far the picture is; a new entry when it is to be begun."""
+        fingerprint = self._making.fingerprint(order.source.path)
+        entry = self._journal.find(order.target)
+        if entry is None or self._again or entry.fingerprint != fingerprint or entry.state == "failed":
+            return self._begin(order, fingerprint)
+        return entry
+
+    def _begin(self, order: Order, fingerprint: str) -> Entry:
+        return self._journal.note(
+            Entry(
+                target=order.target,
+                name=order.source.name,
+                fingerprint=fingerprint,
+                request_uuid=str(uuid.uuid4()),
+            ),
+        )
+
+    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[bytes]:
+        """Hand the picture in, if that was not done, and fetch its result."""
+        resumed = entry.uid is not None
+        if entry.uid is None:
+            submit = self._conversation.submit(order.source.path, self._making.settings, entry.request_uuid)
+            entry = yield from self._note(replace(entry, uid=(yield from submit)))
+        ticket.uid, ticket.ended = entry.uid or "", None
+        try:
+            return (yield from self._conversation.result(ticket, self._making.timeout_seconds))
+        except JobFailed as error:
+            if not resumed or error.code != UNKNOWN_TASK:
+                raise
+        # An earlier call handed it in, and the service keeps results for a day only.
+        entry = yield from work(partial(self._begin, order, entry.fingerprint))
+        return (yield from self._content(order, entry, ticket))
+
+    def _note(self, entry: Entry) -> Flow[Entry]:
+        return work(partial(self._journal.note, entry))
+
+    def _save(self, target: Path, content: bytes, uid: str) -> None:
+        if self._making.convert is not None:
+            try:
+                content = self._making.convert(content)
+            except (KeycutError, OSError):
+                raise
+            except Exception as error:
+                raise ConversionFailed(uid, f"{type(error).__name__}: {error}") from error
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)

@@ -1,0 +1,102 @@
+"""What all commands share: errors in one line or in JSON, exit codes, and the two forms of what is printed.
+
+Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import click
+
+from keycut.errors import KeycutError, facts
+
+INTERRUPTED: Final = 130
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line, or one object of JSON, instead of a traceback."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> NoReturn:
+        """Run the command and end the process."""
+        given = list(sys.argv[1:] if args is None else args)
+        as_json = "--json" in given  # also where the command line cannot be understood
+        try:
+            code = super().main(given, *others, **extra | {"standalone_mode": False})
+        except click.Abort:
+            code = tell(Interrupted(), as_json=as_json, code=INTERRUPTED)
+        except click.ClickException as error:
+            if not as_json:
+                error.show()
+            code = tell(misuse(error), as_json=True, code=error.exit_code) if as_json else error.exit_code
+        except (KeycutError, OSError) as error:
+            code = tell(error, as_json=as_json)
+        sys.exit(code)
+
+
+class Interrupted(KeycutError):
+    """Ctrl-C ended the command."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
+def misuse(error: click.ClickException) -> KeycutError:
+    """An error of the command line as one of ours."""
+    wrong = KeycutError(error.format_message(), advice="see --help")
+    wrong.code = type(error).__name__
+    return wrong
+
+
+def tell(error: Exception, *, as_json: bool, code: int = 1, about: str = "") -> int:
+    """Say what went wrong, and return the exit code for it.
+
+    Args:
+        error: what went wrong.
+        as_json: whether for programs, on standard output; else for people, on standard error.
+        code: the exit code.
+        about: what it went wrong with.
+    """
+    if as_json:
+        print_json({"error": facts(error)})
+    else:
+        text = f"{about}: {error}" if about else str(error)
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
+    return code
+
+
+def print_json(value: object) -> None:
+    """One value as one line."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def stop_signals(*, impatient: bool = False) -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that nothing is interrupted half-way.
+
+    Args:
+        impatient: whether a second one of these interrupts all the same.
+    """
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: object) -> None:
+        if impatient and stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not everywhere
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,188 @@
+"""What a client says to a service, and what it makes of the answers; written once for both clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from keycut.connection import Connection, Retries, service_url
+from keycut.errors import JobFailed, JobTimeout, ServiceError, TransportError
+from keycut.files import write_whole
+from keycut.flows import Flow, Pause, work
+from keycut.protocol import Balance, JobStatus, Picture, Settings, read_picture, signed_body, submission
+
+FIRST_POLL_SECONDS: Final = 0.2
+LONGEST_POLL_SECONDS: Final = 2.0
+POLL_GROWTH: Final = 1.5
+LONGEST_WAIT_SECONDS: Final = 5
+"""How long one call lets the service wait for a job's end."""
+WAIT_SECONDS: Final = 300.0
+"""How long a caller waits for one picture unless told otherwise."""
+IDS_PER_CALL: Final = 100
+
+OnStatus = Callable[[JobStatus], object]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A job's id, and how the job ended once that is known: then it is not asked for again."""
+
+    uid: str
+    ended: JobStatus | None = None
+
+
+class Conversation:
+    """One account's talk with one service, as flows.
+
+    Args:
+        url: address of the service.
+        public_key: names the account.
+        private_key: signs the requests; never sent, never shown.
+        timeout_seconds: longest silence on a connection.
+        retries: how faults that pass are met.
+        clock: seconds that only grow.
+
+    Raises:
+        ValueError: `url` is not an address, or a key is empty.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        public_key: str,
+        private_key: str,
+        *,
+        timeout_seconds: float,
+        retries: Retries,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not (public_key and private_key):
+            raise ValueError("public_key and private_key must not be empty")
+        self.url = service_url(url)
+        self._connection = Connection(self.url, retries, clock)
+        self._public_key, self._private_key = public_key, private_key
+        self._longest_wait_seconds = min(LONGEST_WAIT_SECONDS, int(timeout_seconds / 2))
+
+    def __repr__(self) -> str:
+        return f"{str(self.url)!r}, {self._public_key!r}, '********'"
+
+    def call(self, action: str, params: Mapping[str, Any]) -> Flow[Mapping[str, Any]]:
+        """Any action of the protocol; raises `ServiceError` and `TransportError`, as do all that follow."""
+        return self._connection.post(action, self._signed(action, params))
+
+    def submit(self, picture: Picture, settings: Settings, request_uuid: str | None = None) -> Flow[str]:
+        """Hand a picture in; returns the job's id."""
+
+        def body() -> bytes:
+            name = {} if request_uuid is None else {"request_uuid": request_uuid}
+            return self._signed("RemoveBackground", submission(read_picture(picture), settings) | name)
+
+        answer = yield from self._connection.post("RemoveBackground", (yield from work(body)))
+        return str(self._read(lambda: answer["TaskUID"], "the answer names no task"))
+
+    def unfinished(self) -> Flow[list[str]]:
+        """Ids of the account's jobs that have not ended, oldest first."""
+        answer = yield from self.call("ListRunningTasks", {})
+        return self._read(lambda: [str(uid) for uid in answer["TaskUIDList"]], "the answer lists no tasks")
+
+    def statuses(self, uids: Sequence[str], wait_seconds: float = 0) -> Flow[list[JobStatus]]:
+        """Where jobs stand, in the order of `uids`.
+
+        The service may hold its answer back for `wait_seconds`, until one of them ends. One that does not know
+        `WaitSeconds` is asked without it from then on.
+        """
+        found: list[JobStatus] = []
+        for first in range(0, len(uids), IDS_PER_CALL):
+            some = uids[first : first + IDS_PER_CALL]
+            answer = yield from self._details(some, min(int(wait_seconds), self._longest_wait_seconds))
+            found += self._read(partial(_statuses, some, answer), "the answer has no details of the task")
+        return found
+
+    def _details(self, uids: Sequence[str], wait_seconds: int) -> Flow[Mapping[str, Any]]:
+        params: dict[str, Any] = {"TaskUIDList": list(uids)}
+        if wait_seconds > 0:
+            try:
+                return (yield from self.call("ListTasksDetails", {**params, "WaitSeconds": wait_seconds}))
+            except ServiceError as error:
+                if "WaitSeconds" not in error.message:
+                    raise
+            self._longest_wait_seconds = 0
+        return (yield from self.call("ListTasksDetails", params))
+
+    def status(self, ticket: Ticket, wait_seconds: float = 0) -> Flow[JobStatus]:
+        """Where one job stands."""
+        if ticket.ended is not None:
+            return ticket.ended
+        [status] = yield from self.statuses([ticket.uid], wait_seconds)
+        if status.ended:
+            ticket.ended = status
+        return status
+
+    def wait(self, ticket: Ticket, timeout_seconds: float, on_progress: OnStatus | None = None) -> Flow[JobStatus]:
+        """Wait until a job has finished: in the service, if it can; else by polls, every 0.2 s to every 2 s.
+
+        Raises:
+            JobFailed: the service could not do it.
+            JobTimeout: it had not ended in time; it goes on.
+        """
+        clock = self._connection.clock
+        asked_at, pause = clock(), FIRST_POLL_SECONDS
+        ends_at, wait_seconds = asked_at + timeout_seconds, 0.0
+        while True:
+            status = yield from self.status(ticket, wait_seconds)
+            if on_progress is not None:
+                on_progress(status)
+            if status.state == "Error":
+                raise JobFailed(ticket.uid, status.error_code, status.error_message)
+            if status.ended:
+                return status
+            answered_at = clock()
+            if answered_at >= ends_at:
+                raise JobTimeout(ticket.uid, timeout_seconds, status.state)
+            if wait_seconds and answered_at - asked_at < FIRST_POLL_SECONDS:  # the service does not wait
+                yield Pause(min(pause, ends_at - answered_at))
+                pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            asked_at = clock()
+            wait_seconds = ends_at - asked_at
+
+    def result(self, ticket: Ticket, timeout_seconds: float, on_progress: OnStatus | None = None) -> Flow[bytes]:
+        """The PNG, waited for; raises what `wait` raises."""
+        status = yield from self.wait(ticket, timeout_seconds, on_progress)
+        if not status.result_urls or not status.result_urls[0]:
+            raise JobFailed(ticket.uid, status.error_code, "it finished without a result")
+        return (yield from self._connection.download(status.result_urls[0]))
+
+    def save(self, ticket: Ticket, path: Path, timeout_seconds: float) -> Flow[Path]:
+        """Write the result, waited for, to a file that appears whole or not at all; returns its path."""
+        content = yield from self.result(ticket, timeout_seconds)
+        yield from work(partial(write_whole, path, content))
+        return path
+
+    def terminate(self, uid: str) -> Flow[None]:
+        """End a job that has not ended, uncharged."""
+        yield from self.call("TerminateTask", {"TaskUID": uid})
+
+    def balance(self) -> Flow[Balance]:
+        """The account's credits."""
+        answer = yield from self.call("GetCreditBalance", {})
+        return self._read(partial(Balance.from_answer, answer), "the answer has no credits")
+
+    def _signed(self, action: str, params: Mapping[str, Any]) -> bytes:
+        return signed_body(action, params, self._public_key, self._private_key)
+
+    def _read(self, read: Callable[[], T], reason: str) -> T:
+        """What an answer says, or an error when it is not there."""
+        try:
+            return read()
+        except (LookupError, TypeError, ValueError):
+            raise TransportError(str(self.url), reason) from None
+
+
+def _statuses(uids: Sequence[str], answer: Mapping[str, Any]) -> list[JobStatus]:
+    details = answer["TaskDetailList"]
+    return [JobStatus.from_detail(uid, detail) for uid, detail in zip(uids, details, strict=True)]

@@ -1,0 +1,92 @@
+"""What a call with many pictures shows: results on standard output, a bar and what failed on standard error."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+import click
+from rich import progress as rich
+from rich.console import Console
+
+from keycut.batch import Outcome, Progress, Report
+from keycut.console import print_json, tell
+from keycut.errors import facts
+
+
+class Display:
+    """Shows pictures as they end; a bar above nothing else while the block lasts, on a terminal only.
+
+    Args:
+        total: how many pictures there are; None when nobody knows.
+        as_json: one object for each picture, and no bar.
+    """
+
+    def __init__(self, total: int | None, *, as_json: bool) -> None:
+        self._as_json = as_json
+        console = Console(stderr=True)
+        self._shown = console.is_terminal and not as_json
+        columns: list[rich.ProgressColumn] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
+        if total is not None:
+            columns += [rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeRemainingColumn()]
+        self._bars = rich.Progress(
+            *columns,
+            console=console,
+            transient=True,
+            disable=not self._shown,
+            redirect_stdout=sys.stdout.isatty(),  # else the bar's console would take what goes into a pipe
+        )
+        self._bar = self._bars.add_task("Cutting out", total=total)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """What goes on now, for people who look."""
+        self._bars.update(self._bar, description=text)
+
+    def progress(self, progress: Progress) -> None:
+        """Show the picture that ended last, and how far all are."""
+        self.outcome(progress.outcome)
+        self._bars.update(self._bar, completed=progress.done)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Show one picture's end."""
+        if self._as_json:
+            print_json(
+                {
+                    "source": str(outcome.source),
+                    "target": str(outcome.target),
+                    "state": outcome.state,
+                    "task": outcome.uid,
+                    "error": None if outcome.error is None else facts(outcome.error),
+                }
+            )
+        elif outcome.error is not None:
+            tell(outcome.error, as_json=False, about=str(outcome.source))
+        else:
+            click.echo(outcome.target)
+
+    def summary(self, report: Report) -> None:
+        """Show what became of all pictures."""
+        counts = {
+            "saved": len(report.of("saved")),
+            "kept": len(report.of("kept")),
+            "failed": len(report.of("failed")),
+            "untried": report.untried,
+        }
+        if self._as_json:
+            print_json({"summary": counts})
+        elif self._shown and len(report.outcomes) > 1:
+            words = {"saved": "saved", "kept": "already there", "failed": "failed", "untried": "not begun"}
+            said = [f"{number} {words[state]}" for state, number in counts.items() if number or state == "saved"]
+            click.echo(f"{', '.join(said)}.", err=True)
+        if report.untried and not self._as_json:
+            click.echo(f"{report.untried} pictures were not begun; the same command goes on with them.", err=True)

@@ -1,0 +1,139 @@
+"""Conversations without I/O: a flow says what to do, a driver does it and tells the flow what came of it.
+
+Everything that the client decides is written once, as generators that yield the three steps below. `Driver`
+carries them out in threads, `AsyncDriver` in an event loop, as httpx does with one `auth_flow` for both clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Send a request; its response, read to the end, is the answer, or an `httpx.TransportError`."""
+
+    method: str
+    url: httpx.URL
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let time pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Do what takes a while on this machine: files, Base64, digests of pictures."""
+
+    function: Callable[[], Any]
+
+
+Step = Exchange | Pause | Work
+Flow = Generator[Step, Any, T]
+"""Steps on the way to a result of type `T`."""
+
+
+def work(function: Callable[[], T]) -> Flow[T]:
+    """What the function returns, as a flow of one step."""
+    result: T = yield Work(function)
+    return result
+
+
+class GivenUp(Exception):
+    """The caller has stopped waiting for a flow, and is the only one to be told."""
+
+
+class Driver:
+    """Carries flows out in the thread that asks; any number of threads may.
+
+    Args:
+        http: sends requests.
+        sleep: pauses for so many seconds.
+    """
+
+    def __init__(self, http: httpx.Client, sleep: Callable[[float], object]) -> None:
+        self._http, self._sleep = http, sleep
+
+    def run(self, flow: Flow[T], given_up: threading.Event | None = None) -> T:
+        """What a flow returns.
+
+        Args:
+            flow: what to do.
+            given_up: set by another thread to end a pause, and the flow before its next step.
+
+        Raises:
+            GivenUp: the flow was given up.
+        """
+        sleep = self._sleep if given_up is None else given_up.wait
+        try:
+            step = next(flow)
+            while True:
+                if given_up is not None and given_up.is_set():
+                    raise GivenUp
+                try:
+                    came = self._do(step, sleep)
+                except Exception as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(came)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _do(self, step: Step, sleep: Callable[[float], object]) -> object:
+        match step:
+            case Exchange(method, url, content, headers):
+                return self._http.request(method, url, content=content, headers=headers)
+            case Pause(seconds):
+                return sleep(seconds)
+            case Work(function):
+                return function()
+
+
+class AsyncDriver:
+    """The same in an event loop; work is done in its threads.
+
+    Args:
+        http: sends requests.
+        sleep: pauses for so many seconds.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, sleep: Callable[[float], Awaitable[object]]) -> None:
+        self._http, self._sleep = http, sleep
+
+    async def run(self, flow: Flow[T]) -> T:
+        """What a flow returns; cancelling the task ends the flow."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    came = await self._do(step)
+                except Exception as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(came)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _do(self, step: Step) -> object:
+        match step:
+            case Exchange(method, url, content, headers):
+                return await self._http.request(method, url, content=content, headers=headers)
+            case Pause(seconds):
+                return await self._sleep(seconds)
+            case Work(function):
+                return await asyncio.to_thread(function)

@@ -1,0 +1,98 @@
+"""Which pictures a call is about, and where each one's result goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from keycut.errors import NameTaken
+
+PICTURE_SUFFIXES: Final = frozenset(
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+"""What the names of pictures end with; other files of a folder are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One picture: its file, and its name beneath the folder that it was found in."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One picture, and its result's file beneath the output folder."""
+
+    source: Source
+    target: str
+
+
+Places = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A file or a folder, or a number of them."""
+
+
+def find_pictures(places: Places, output: Path) -> list[Source]:
+    """The pictures of files and folders; of a folder all in it and beneath it but hidden files and the output.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    found: list[Source] = []
+    for place in map(Path, [places] if isinstance(places, str | os.PathLike) else places):
+        if place.is_dir():
+            paths = sorted(path for path in _beneath(place, output) if is_picture(path))
+            found += [Source(path, path.relative_to(place).as_posix()) for path in paths]
+        else:
+            found.append(Source(place, place.name))
+    return found
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file of a folder is meant, by its name; hidden ones are other programs' temporary ones."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+
+
+def _beneath(folder: Path, output: Path) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        path = Path(entry.path)
+        if not entry.is_dir():
+            yield path
+        elif not entry.name.startswith(".") and path.resolve() != output.resolve():
+            yield from _beneath(path, output)
+
+
+def plan(
+    sources: Iterable[Source], output: Path, suffix: str = ".png", owners: Mapping[str, str] | None = None
+) -> list[Order]:
+    """Say where each picture's result goes: the same name with the suffix, in the output folder.
+
+    Where two pictures differ in their suffix only, the second one's result has its whole name before the suffix.
+
+    Args:
+        sources: the pictures.
+        output: the folder.
+        suffix: what the names of results end with.
+        owners: results that were there before, and the pictures that they are of.
+
+    Raises:
+        NameTaken: a result's file would be a picture, or the result of another one.
+    """
+    pictures = list(sources)
+    names = dict(owners or {})
+    kept = {source.path.resolve() for source in pictures}
+    orders: dict[str, Order] = {}
+    for source in pictures:
+        name = PurePosixPath(source.name)
+        short, long = str(name.with_suffix(suffix)), f"{name}{suffix}"
+        target = short if names.get(short, source.name) == source.name else long
+        other = names.get(target, source.name) != source.name
+        if other or target in orders or (output / target).resolve() in kept:
+            raise NameTaken(output / target)
+        names[target] = source.name
+        orders[target] = Order(source, target)
+    return list(orders.values())

@@ -1,0 +1,155 @@
+"""PICPIK's protocol as values: what a request says, and what an answer means."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final, Literal, Self, TypedDict
+
+from signing import sign_params
+
+State = Literal["Queuing", "Running", "Finished", "Error"]
+"""Where a job stands. The last two are final."""
+
+Picture = str | os.PathLike[str] | bytes | IO[bytes]
+"""A file's name, its content, or a file that is open for reading."""
+
+UNKNOWN_TASK: Final = 230
+"""Error code of a task that the service does not know, or no longer."""
+
+
+class Settings(TypedDict, total=False):
+    """How a picture is cut out. What is left out is as the service has it."""
+
+    box: tuple[int, int, int, int]
+    """Limits of the main object in pixels of the upright picture: left, top, right, bottom; the last two are
+    outside it. The whole picture otherwise."""
+    erode_size: int
+    """Width of the softened edge zone in pixels, 0 to 40; 15 otherwise."""
+    foreground_threshold: int
+    """Mask level above which a pixel is certain foreground, 0 to 255; 240 otherwise."""
+    background_threshold: int
+    """Mask level below which a pixel is certain background, 0 to 255; 15 otherwise."""
+    hair_optimization: Literal["auto", "on", "off"]
+    """Refinement of fine structure; `auto`, the service's own decision, otherwise."""
+    only_mask: bool
+    """Return the alpha matte as a grey picture, not the cut-out."""
+
+
+FIELDS: Final[Mapping[str, str]] = {
+    "box": "Box",
+    "erode_size": "ErodeSize",
+    "foreground_threshold": "ForegroundThreshold",
+    "background_threshold": "BackgroundThreshold",
+    "hair_optimization": "HairOptimization",
+    "only_mask": "OnlyMask",
+}
+"""Names of the settings on the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """What the service says of a job."""
+
+    uid: str
+    """The job's id."""
+    state: State
+    result_urls: tuple[str, ...]
+    """Addresses of the results; empty until the job has finished."""
+    credits: int
+    """Credits charged."""
+    error_code: int
+    """0 while nothing is wrong."""
+    error_message: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will not change any more."""
+        return self.state in {"Finished", "Error"}
+
+    @classmethod
+    def from_detail(cls, uid: str, detail: Mapping[str, Any]) -> Self:
+        """Read one entry of `TaskDetailList`."""
+        return cls(
+            uid=uid,
+            state=detail["Status"],
+            result_urls=tuple(detail.get("ImgList") or ()),
+            credits=detail.get("ConsumeApiPoint") or 0,
+            error_code=detail.get("ErrorCode") or 0,
+            error_message=detail.get("ErrorMassage") or detail.get("ErrorMessage") or "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """An account's credits."""
+
+    total: int
+    """Granted altogether, used ones included."""
+    used: int
+    expires_at: datetime | None
+    """When they lapse; None when they do not."""
+
+    @property
+    def available(self) -> int:
+        """What is left; jobs that have not ended are not taken off yet."""
+        return self.total - self.used
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any]) -> Self:
+        """Read an answer of `GetCreditBalance`."""
+        lapse = answer.get("ExpireTimestamp")
+        return cls(
+            total=answer["TotalCredits"],
+            used=answer["UsedCredits"],
+            expires_at=datetime.fromtimestamp(lapse, UTC) if lapse else None,
+        )
+
+
+def signed_body(action: str, params: Mapping[str, Any], public_key: str, private_key: str) -> bytes:
+    """A request as it goes over the wire: JSON with the common fields and the signature.
+
+    Args:
+        action: name of the operation.
+        params: its own fields; a `request_uuid` among them is kept, else a new one is made.
+        public_key: names the account.
+        private_key: signs; it is no part of the body.
+    """
+    fields = {"request_uuid": str(uuid.uuid4()), **params, "Action": action, "PublicKey": public_key}
+    return json.dumps({**fields, "Signature": sign_params(fields, private_key)}).encode()
+
+
+def read_picture(picture: Picture) -> bytes:
+    """A picture's bytes.
+
+    Raises:
+        ValueError: it is an address; the protocol carries pictures, not where they are.
+        OSError: the file cannot be read.
+    """
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        if os.fspath(picture).startswith(("http://", "https://")):
+            raise ValueError(f"{picture} is an address, and the service takes pictures: download it first")
+        return Path(picture).read_bytes()
+    return picture.read()
+
+
+def submission(picture: bytes, settings: Settings) -> dict[str, Any]:
+    """The fields of `RemoveBackground`.
+
+    Raises:
+        TypeError: there is no such setting.
+    """
+    if unknown := settings.keys() - FIELDS.keys():
+        raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+    fields = {FIELDS[name]: value for name, value in settings.items()}
+    if "Box" in fields:
+        fields["Box"] = list(settings["box"])
+    return {"RawImage": base64.b64encode(picture).decode("ascii"), **fields}

@@ -1,0 +1,167 @@
+"""The command `keycut watch`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import click
+import watchfiles
+
+from keycut.batch import Batch, Outcome, Progress
+from keycut.client import Client
+from keycut.console import json_option, print_json, stop_signals, tell
+from keycut.cutting import cut_all
+from keycut.display import Display
+from keycut.errors import NameTaken, facts
+from keycut.journal import Journal
+from keycut.making_options import Wanted, making_options
+from keycut.place import Place, place_options
+from keycut.planning import Order, Source, find_pictures, is_picture, plan
+from keycut.watching import Arrivals
+
+LOOK_MILLISECONDS: Final = 300
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for results."
+)
+@click.option("--once", is_flag=True, help="End when all pictures that are there have been seen to.")
+@making_options
+@place_options
+@json_option
+def watch(folder: Path, output: Path, once: bool, wanted: Wanted, place: Place, as_json: bool) -> None:
+    """Cut out every picture that comes into a folder, and those that are there, until Ctrl-C.
+
+    A file is taken once it has not changed for a second; hidden files are left alone. While the service is away
+    pictures wait. Ctrl-C ends after the pictures that are under way, a second one at once; either way the same
+    command goes on later, and no picture is handed in twice.
+    """
+    folder, output = folder.resolve(), output.resolve()
+    if folder == output:
+        raise click.UsageError("the results need a folder of their own")
+    with (
+        stop_signals(impatient=True) as stop,
+        wanted.making() as making,
+        Journal(output) as journal,
+        place.client(workers=wanted.at_once) as client,
+        Display(None, as_json=as_json) as display,
+    ):
+        display.say(f"Watching {folder}")
+        batch = Batch(client.conversation, journal, making)
+        rounds = Rounds(client, batch, journal, making.suffix, wanted.at_once, display, stop, as_json)
+        for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
+            display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
+            rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
+    if once and rounds.failed:
+        raise click.exceptions.Exit(1)
+
+
+def arriving(
+    folder: Path, output: Path, arrivals: Arrivals, stop: threading.Event, *, once: bool
+) -> Iterator[list[Path]]:
+    """Files that are whole, again and again, until `stop` is set or, with `once`, none is left to come."""
+
+    def is_meant(_change: watchfiles.Change, name: str) -> bool:
+        return not Path(name).is_relative_to(output)
+
+    looks = watchfiles.watch(
+        folder,
+        watch_filter=is_meant,
+        stop_event=stop,
+        rust_timeout=LOOK_MILLISECONDS,
+        yield_on_timeout=True,
+        raise_interrupt=True,
+    )
+    first = True
+    for changes in looks:
+        places = [folder] if first else [Path(name) for _, name in changes]  # what comes from now on is seen
+        first = False
+        arrivals.add(_pictures(folder, output, places))
+        yield list(arrivals.whole(time.monotonic()))
+        if once and not arrivals:
+            return
+
+
+def _pictures(folder: Path, output: Path, places: Iterable[Path]) -> Iterator[Path]:
+    """The pictures that have changed; a folder that was moved in is one change."""
+    for place in places:
+        inside = place.relative_to(folder).parts
+        if any(part.startswith(".") for part in inside):
+            continue
+        if place.is_dir():
+            yield from (source.path for source in find_pictures(place, output))
+        elif is_picture(place):
+            yield place
+
+
+@dataclass(slots=True)
+class Rounds:
+    """One call for all files that are whole at a time; those that the service could not take come again."""
+
+    client: Client
+    batch: Batch
+    journal: Journal
+    suffix: str
+    at_once: int
+    display: Display
+    stop: threading.Event
+    as_json: bool
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    failed: int = 0
+    """Pictures that will not do better later."""
+
+    def cut(self, sources: list[Source]) -> None:
+        """Bring pictures to their ends, or put them back.
+
+        Raises:
+            ServiceError: no other picture would do better.
+        """
+        orders = [order for source in sources for order in self._planned(source)]
+        if not orders:
+            return
+        report = cut_all(
+            self.client.driver,
+            self.batch,
+            orders,
+            at_once=self.at_once,
+            on_progress=self._progress,
+            stop=self.stop,
+        )
+        for outcome in report.outcomes:
+            if outcome.hopeless and outcome.error is not None:
+                raise outcome.error
+        done = {outcome.source for outcome in report.outcomes if not outcome.may_pass}
+        later = [order.source.path for order in orders if order.source.path not in done]
+        if later and not self.stop.is_set():
+            self._wait(later, next(outcome for outcome in report.outcomes if outcome.may_pass))
+        elif not later:
+            self.arrivals.reached()
+
+    def _planned(self, source: Source) -> list[Order]:
+        try:
+            return plan([source], self.journal.folder, self.suffix, self.journal.owners)
+        except NameTaken as error:
+            self.failed += 1
+            tell(error, as_json=self.as_json, about=str(source.path))
+            return []
+
+    def _progress(self, progress: Progress) -> None:
+        outcome = progress.outcome
+        if not (outcome.may_pass or outcome.hopeless):
+            self.failed += outcome.state == "failed"
+            self.display.outcome(outcome)
+
+    def _wait(self, paths: list[Path], why: Outcome) -> None:
+        assert why.error is not None
+        pause_seconds = self.arrivals.put_back(paths, time.monotonic())
+        if self.as_json:
+            print_json({"waiting": {"pictures": len(paths), "seconds": pause_seconds, "error": facts(why.error)}})
+        else:
+            click.echo(f"{len(paths)} pictures wait for {pause_seconds:.0f} s: {why.error}", err=True)

@@ -1,0 +1,279 @@
+"""Many pictures into a folder: each is done once, whatever happens between the calls and during them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jobs.errors import SourceUndecodable
+from keycut import Client, ConversionFailed, JobTimeout, NameTaken, Progress, Report, Retries, ServiceError
+from keycut.errors import DataFileBroken, FolderInUse
+from keycut.journal import JOURNAL_NAME, Journal
+from tests.flaky import Fault, flaky
+from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.test_gateway.pictures import png
+from tests.test_keycut.conftest import Service
+from tests.test_keycut.processes import soon
+
+QUICK = Retries(attempts=20, first_delay_seconds=0.005, longest_delay_seconds=0.02)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    for number in range(12):
+        path = folder / ("summer" if number % 3 else "winter/snow") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(8 + number, 8))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_bytes(png())
+    return folder
+
+
+def done(service: Service) -> int:
+    """Pictures that the account has paid for."""
+    return service.gateway.store.booked(ACCOUNT)
+
+
+def results(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {JOURNAL_NAME}
+
+
+def test_a_folder_is_mirrored_and_a_second_call_does_nothing(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    out = tmp_path / "out"
+    with worked_service.client() as client:
+        report = client.remove_backgrounds(album, out, on_progress=seen.append)
+        assert report.ok
+        assert len(report.of("saved")) == 12
+        repeated = client.remove_backgrounds(album, out)
+    assert results(out) == {path.relative_to(album).as_posix() for path in album.glob("*/**/*.png")}
+    assert [(progress.done, progress.total) for progress in seen] == [(n, 12) for n in range(1, 13)]
+    assert (len(repeated.of("kept")), repeated.ok, done(worked_service)) == (12, True, 12)
+
+
+def test_what_has_changed_is_made_anew_and_nothing_else(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (album / "summer" / "1.png").with_suffix(".jpg").write_bytes(png())
+    with worked_service.client() as client:
+        client.remove_backgrounds(album, out)
+        (album / "summer" / "1.png").write_bytes(png(30, 30))
+        (out / "summer" / "2.png").unlink()
+        report = client.remove_backgrounds(album, out)
+        # The picture that changed is handed in; the result that was lost is fetched again.
+        assert {outcome.target.name for outcome in report.of("saved")} == {"1.png.png", "2.png"}
+        assert done(worked_service) == 14
+        assert len(client.remove_backgrounds(album, out, only_mask=True).of("saved")) == 13
+        assert len(client.remove_backgrounds(album, out, only_mask=True, again=True).of("saved")) == 13
+    assert done(worked_service) == 14 + 26
+
+
+def test_no_fault_of_the_network_has_a_picture_done_twice(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    with flaky(worked_service.url) as proxy, Client(proxy.url, PUBLIC_KEY, PRIVATE_KEY, retries=QUICK) as client:
+        report = client.remove_backgrounds(album, tmp_path / "out", at_once=5)
+    assert report.ok, [str(outcome.error) for outcome in report.of("failed")]
+    assert set(proxy.met) == set(Fault)
+    assert (len(results(tmp_path / "out")), done(worked_service)) == (12, 12)
+
+
+def test_an_answer_that_never_came_is_asked_for_again_by_the_next_call(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    out, once = tmp_path / "out", Retries(attempts=1)
+    with (
+        flaky(worked_service.url, [Fault.LOST]) as proxy,
+        Client(proxy.url, PUBLIC_KEY, PRIVATE_KEY, retries=once) as client,
+    ):
+        report = client.remove_backgrounds(album, out, at_once=1)
+    # After three pictures without an answer the service is taken to be away.
+    assert (len(report.of("failed")), report.untried, report.ok) == (3, 9, False)
+    assert all(outcome.may_pass for outcome in report.outcomes)
+    with worked_service.client() as client:
+        assert client.remove_backgrounds(album, out).ok
+    assert done(worked_service) == 12
+
+
+def test_pictures_that_a_proxy_finds_too_large_do_not_hold_the_others_up(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in pictures:
+        path.write_bytes(png())
+    refuse = httpx.MockTransport(lambda _: httpx.Response(413, text="<html>"))
+    with Client("http://a.example", "public", "private", transport=refuse) as client:
+        report = client.remove_backgrounds(pictures, tmp_path / "out")
+    assert (len(report.of("failed")), report.untried) == (5, 0)
+    assert not any(outcome.may_pass for outcome in report.outcomes)
+
+
+def test_a_wrong_key_is_said_once(worked_service: Service, album: Path, tmp_path: Path) -> None:
+    with worked_service.client("wrong") as client:
+        report = client.remove_backgrounds(album, tmp_path / "out", at_once=1)
+    [failed] = report.outcomes
+    assert isinstance(failed.error, ServiceError)
+    assert (failed.error.code, failed.error.advice, report.untried) == (171, "check the private key", 11)
+
+
+def test_a_wrong_key_in_between_has_nothing_done_twice(service: Service, tmp_path: Path) -> None:
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    photo.write_bytes(png())
+    with service.client() as client, service.client("wrong") as stranger:
+        [first] = client.remove_backgrounds(photo, out, timeout_seconds=0).outcomes
+        service.gateway.finish_one(b"done")
+        [second] = stranger.remove_backgrounds(photo, out).outcomes
+        [third] = client.remove_backgrounds(photo, out).outcomes
+    assert (second.hopeless, third.uid, third.state, done(service)) == (True, first.uid, "saved", 1)
+
+
+def test_a_bad_picture_fails_alone_and_is_tried_again(worked_service: Service, tmp_path: Path) -> None:
+    good, bad, out = tmp_path / "good.png", tmp_path / "bad.png", tmp_path / "out"
+    good.write_bytes(png())
+    bad.write_text("no picture")
+    with worked_service.client() as client:
+        report = client.remove_backgrounds([bad, good], out)
+        [failed] = report.of("failed")
+        assert (failed.source, failed.uid, failed.error and "RawImage" in str(failed.error)) == (bad, None, True)
+        bad.write_bytes(png(9, 9))
+        assert [outcome.state for outcome in client.remove_backgrounds([bad, good], out).outcomes].count(
+            "kept"
+        ) == 1
+    assert results(out) == {"good.png", "bad.png"}
+
+
+def test_a_job_that_failed_is_handed_in_anew_and_one_that_goes_on_is_waited_for(
+    service: Service, tmp_path: Path
+) -> None:
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    photo.write_bytes(png())
+
+    def call(client: Client) -> Report:
+        return client.remove_backgrounds(photo, out, timeout_seconds=0)
+
+    with service.client() as client:
+        [first] = call(client).outcomes
+        assert isinstance(first.error, JobTimeout)
+        service.gateway.fail_one(SourceUndecodable("the picture ends too soon").facts())
+        [second] = call(client).outcomes
+        assert (second.uid, second.state) == (first.uid, "failed")
+        [third] = call(client).outcomes
+        assert third.uid != first.uid
+        service.gateway.finish_one(b"done")
+        [last] = call(client).outcomes
+    assert (last.uid, last.state, (out / "a.png").read_bytes()) == (third.uid, "saved", b"done")
+
+
+def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(worked_service: Service, tmp_path: Path) -> None:
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    photo.write_bytes(png())
+    with worked_service.client() as client:
+        assert client.remove_backgrounds(photo, out).ok
+        (out / "a.png").unlink()
+        journal = out / JOURNAL_NAME
+        [uid] = [outcome.uid for outcome in client.remove_backgrounds(photo, out).outcomes]
+        assert uid is not None
+        journal.write_text(journal.read_text().replace(uid, "d5ari00q5cu0v880200g").replace("saved", "begun"))
+        [outcome] = client.remove_backgrounds(photo, out).outcomes
+    assert (outcome.state, outcome.uid != uid, done(worked_service)) == ("saved", True, 2)
+
+
+def test_names_that_differ_in_their_suffix_stay_apart_over_calls(worked_service: Service, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png())
+    with worked_service.client() as client:
+        client.remove_backgrounds(folder, out)
+        (folder / "a.jpg").write_bytes(png())  # comes first by name, and must not take the other one's result
+        report = client.remove_backgrounds(folder, out)
+    found = {(outcome.source.name, outcome.target.name, outcome.state) for outcome in report.outcomes}
+    assert found == {("a.jpg", "a.jpg.png", "saved"), ("a.png", "a.png", "kept")}
+
+
+def test_a_function_of_the_callers_makes_the_files(worked_service: Service, tmp_path: Path) -> None:
+    good, bad, out = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out"
+    good.write_bytes(png())
+    bad.write_bytes(png())
+    turn = iter([b"converted"])
+
+    def convert(content: bytes) -> bytes:
+        assert content == b"done"
+        return next(turn, None) or bytes([256])
+
+    with worked_service.client() as client:
+        report = client.remove_backgrounds([good, bad], out, convert=convert, suffix=".txt", at_once=1)
+    assert [type(outcome.error) for outcome in report.outcomes] == [type(None), ConversionFailed]
+    assert (out / "a.txt").read_bytes() == b"converted"
+
+
+def test_results_never_replace_pictures_or_each_other(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    with worked_service.client() as client:
+        with pytest.raises(NameTaken, match=r"1\.png is a picture or another one's result"):
+            client.remove_backgrounds(album, album)
+        same = [album / "summer" / "1.png", tmp_path / "1.png"]
+        same[1].write_bytes(png())
+        with pytest.raises(NameTaken, match=r"1\.png is a picture or another one's result; choose another output"):
+            client.remove_backgrounds(same, tmp_path / "out")
+        # The output may lie in the folder itself: it is not taken for pictures.
+        for _ in range(2):
+            assert len(client.remove_backgrounds(album, album / "out").outcomes) == 12
+
+
+def test_two_calls_do_not_share_a_folder(service: Service, album: Path, tmp_path: Path) -> None:
+    with (
+        Journal(tmp_path / "out"),
+        service.client() as client,
+        pytest.raises(FolderInUse, match="another call writes results"),
+    ):
+        client.remove_backgrounds(album, tmp_path / "out")
+
+
+def test_a_journal_that_was_cut_off_is_read_and_a_damaged_one_is_not(
+    worked_service: Service, album: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with worked_service.client() as client:
+        client.remove_backgrounds(album, out)
+        with (out / JOURNAL_NAME).open("ab") as file:
+            file.write(b'{"target": "summer/1.p')
+        assert len(client.remove_backgrounds(album, out).of("kept")) == 12
+        (out / JOURNAL_NAME).write_bytes(b"\0\0\n")
+        with pytest.raises(DataFileBroken, match="is damaged"):
+            client.remove_backgrounds(album, out)
+
+
+def test_what_a_kill_left_of_a_file_is_removed(service: Service, tmp_path: Path) -> None:
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    photo.write_bytes(png())
+    with service.client() as client:
+        client.remove_backgrounds(photo, out, timeout_seconds=0)
+        (out / ".a.png.0123abcd.part").write_bytes(b"do")
+        (out / f".{JOURNAL_NAME}.0123abcd.part").write_bytes(b"{")
+        (out / ".b.png.0123abcd.part").write_bytes(b"another one's")
+        service.gateway.finish_one(b"done")
+        assert client.remove_backgrounds(photo, out).ok
+    assert results(out) == {"a.png", ".b.png.0123abcd.part"}
+
+
+def test_an_unreadable_picture_fails_alone(worked_service: Service, tmp_path: Path) -> None:
+    with worked_service.client() as client:
+        [outcome] = client.remove_backgrounds(tmp_path / "missing.png", tmp_path / "out").outcomes
+        assert isinstance(outcome.error, FileNotFoundError)
+
+
+def test_an_interruption_ends_the_threads(service: Service, album: Path, tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    (album / "a.png").symlink_to(os.devnull)
+    with service.client() as client, pytest.raises(KeyboardInterrupt):
+        client.remove_backgrounds(album, tmp_path / "out", on_progress=interrupt)
+    assert soon(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith(".png")])

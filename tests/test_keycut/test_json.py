@@ -1,0 +1,125 @@
+"""`--json` on every command: what it prints can be read by programs, errors too, and nothing else is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from keycut.cli import main
+from tests.stack import LiveStack
+from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.test_gateway.pictures import png
+from tests.test_keycut.conftest import Service, run
+
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
+NO_TASK = "d5ari00q5cu0v880200g"
+FAILURES = {
+    "balance": (["--data", "none"], 1, "NotRunning"),
+    "completion": (["tcsh"], 2, "BadParameter"),
+    "cut": (["missing.png", "-o", "out.png"], 2, "BadParameter"),
+    "doctor": (["--port", "x"], 2, "BadParameter"),
+    "keys": (["list", "--data", "none"], 1, "NotRunning"),
+    "list": (["--data", "none"], 1, "NotRunning"),
+    "models": (["no-such-command"], 1, "CommandFailed"),
+    "status": (["--data", "none"], 2, "MissingParameter"),
+    "terminate": ([NO_TASK, "--url", "nowhere", "--public-key", "a"], 2, "UsageError"),
+    "up": (["--data", "none", "--host", "no.such.host"], 1, "PortInUse"),
+    "watch": ([".", "-o", "."], 2, "UsageError"),
+}
+
+
+def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command)
+        else:
+            yield name, command
+
+
+def test_every_command_has_it() -> None:
+    found = dict(commands(main))
+    assert found.keys() == FAILURES.keys()
+    assert [
+        name for name, command in found.items() if "as_json" not in {param.name for param in command.params}
+    ] == []
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_errors_are_one_object(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, exit_code, code = FAILURES[name]
+    result = run(name, *arguments, "--json")
+    error = json.loads(result.stdout)["error"]
+    assert (result.exit_code, error["code"], set(error)) == (exit_code, code, {"code", "message", "advice"})
+    assert error["message"]
+    assert result.stderr == ""
+
+
+def test_a_command_that_does_not_exist() -> None:
+    result = run("frobnicate", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (2, "NoSuchCommand")
+
+
+def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    account = ("--url", worked_service.url, "--public-key", PUBLIC_KEY, "--json")
+    photos[1].write_text("no picture")
+
+    def cut() -> tuple[int, dict[str, tuple[str, object]], dict[str, int]]:
+        out = tmp_path / "out"
+        result = run("cut", *photos, "-o", out, *account, KEYCUT_PRIVATE_KEY=PRIVATE_KEY)
+        *lines, summary = map(json.loads, result.stdout.splitlines())
+        assert result.stderr == ""
+        states = {
+            Path(line["source"]).name: (line["state"], line["error"] and line["error"]["code"]) for line in lines
+        }
+        return result.exit_code, states, summary["summary"]
+
+    code, states, summary = cut()
+    assert states == {"a.png": ("saved", None), "b.png": ("failed", 230), "c.jpg": ("saved", None)}
+    assert (code, summary) == (1, {"saved": 2, "kept": 0, "failed": 1, "untried": 0})
+    photos[1].write_bytes(png(9, 9))
+    code, states, summary = cut()
+    assert (code, summary) == (0, {"saved": 1, "kept": 2, "failed": 0, "untried": 0})
+
+
+def test_a_task_from_end_to_end(service: Service) -> None:
+    account = ("--url", service.url, "--public-key", PUBLIC_KEY, "--json")
+
+    def ask(*arguments: str) -> tuple[int, list[dict[str, object]]]:
+        result = run(*arguments, *account, KEYCUT_PRIVATE_KEY=PRIVATE_KEY)
+        assert result.stderr == ""
+        return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+    with service.client() as client:
+        first, second = client.remove_background(png()).uid, client.remove_background(png(9, 9)).uid
+    assert [task["task"] for task in ask("list")[1]] == [first, second]
+    service.gateway.finish_one()
+    code, tasks = ask("terminate", second)
+    assert (code, tasks[0]["state"], tasks[0]["error_code"]) == (0, "Error", 1002)
+    code, tasks = ask("status", first, second)
+    assert (code, [task["state"] for task in tasks]) == (1, ["Finished", "Error"])
+    code, [balance] = ask("balance")
+    assert (code, balance["used"], balance["expires_at"]) == (0, 1, None)
+    code, [refused] = ask("terminate", NO_TASK)
+    error = refused["error"]
+    assert isinstance(error, dict)
+    assert (code, error["code"]) == (1, 230)
+
+
+def test_the_stack_of_a_folder(stack: LiveStack) -> None:
+    result = run("keys", "list", "--data", stack.data, "--json")
+    assert stack.public_key in {row["public_key"] for row in json.loads(result.stdout)}
+    result = run("keys", "revoke", "nobody", "--data", stack.data, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, "CommandFailed")
+    result = run("balance", "--data", stack.data, "--json")
+    assert json.loads(result.stdout)["total"] >= json.loads(result.stdout)["used"]
+
+
+def test_a_script_of_completion() -> None:
+    told = json.loads(run("completion", "fish", "--json").stdout)
+    assert (told["shell"], "complete" in told["script"]) == ("fish", True)

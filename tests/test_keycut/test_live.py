@@ -1,0 +1,130 @@
+"""Both clients and the command on a whole service: nothing is done twice, whatever is killed or fails.
+
+The service is one of its own, with a network that costs nothing: what counts here are tasks, not pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from keycut import AsyncClient, Client, JobFailed, Retries
+from keycut.journal import JOURNAL_NAME
+from tests.flaky import flaky
+from tests.stack import LiveStack, keycut_up
+from tests.test_gateway.pictures import png
+from tests.test_keycut.processes import soon
+from tests.tiny_network import write_tiny_model
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = 16
+PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2)
+
+
+@pytest.fixture(scope="module")
+def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    models_dir = tmp_path_factory.mktemp("models")
+    settings = {"KEYCUT_MODELS_DIR": str(models_dir), "KEYCUT_CACHE_DIR": str(tmp_path_factory.mktemp("graphs"))}
+    network = write_tiny_model(models_dir)
+    with keycut_up(tmp_path_factory.mktemp("stack"), KEYCUT_MODEL=network, **settings) as live:
+        yield live
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for number in range(PICTURES):
+        (folder / f"{number}.png").write_bytes(png(32 + number, 32))
+    return folder
+
+
+def results(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {JOURNAL_NAME} if folder.exists() else set()
+
+
+def has_results(folder: Path, count: int) -> bool:
+    return len(results(folder)) >= count
+
+
+def test_twenty_jobs_at_a_time_through_a_network_that_fails(quick_stack: LiveStack) -> None:
+    async def one(client: AsyncClient, number: int) -> bytes:
+        job = await client.remove_background(png(32 + number, 32), hair_optimization="off")
+        return await job.result()
+
+    async def talk(url: str) -> list[bytes]:
+        async with AsyncClient(url, quick_stack.public_key, quick_stack.private_key, retries=PATIENT) as client:
+            return await asyncio.gather(*(one(client, number) for number in range(20)))
+
+    with quick_stack.client() as client, flaky(quick_stack.url) as proxy:
+        before = client.balance().used
+        found = asyncio.run(talk(proxy.url))
+        assert (client.balance().used - before, client.jobs()) == (20, [])
+    assert all(result.startswith(PNG) for result in found)
+
+
+def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
+    quick_stack: LiveStack, album: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "keycut",
+        "cut",
+        str(album),
+        "-o",
+        str(out),
+        "--hair",
+        "off",
+        "--at-once",
+        "3",
+    ]
+    environment = os.environ | {
+        "KEYCUT_URL": quick_stack.url,
+        "KEYCUT_PUBLIC_KEY": quick_stack.public_key,
+        "KEYCUT_PRIVATE_KEY": quick_stack.private_key,
+    }
+    with quick_stack.client() as client:
+        before = client.balance().used
+        for enough in (1, 4):
+            with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+                assert soon(partial(has_results, out, enough), seconds=30)
+                process.kill()
+        assert len(results(out)) < PICTURES
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert (client.balance().used - before, client.jobs()) == (PICTURES, [])
+    assert results(out) == {f"{number}.png" for number in range(PICTURES)}
+    assert set(done.stdout.split()) == {str(out / name) for name in results(out)}
+    assert all((out / name).read_bytes().startswith(PNG) for name in results(out))
+
+
+def test_a_job_that_is_terminated_costs_nothing(stack: LiveStack) -> None:
+    with stack.client() as client:  # whose network takes a while, so that the last job is there to be ended
+        before = client.balance().used
+        jobs = [client.remove_background(png(64 + number, 64)) for number in range(4)]
+        jobs[-1].terminate()
+        with pytest.raises(JobFailed, match="code 1002") as caught:
+            jobs[-1].result()
+        assert caught.value.code == 1002
+        for job in jobs[:-1]:
+            job.wait()
+        assert client.balance().used - before == 3
+
+
+def test_a_handed_in_picture_under_an_id_of_its_own_is_one_job(quick_stack: LiveStack) -> None:
+    with (
+        quick_stack.client() as client,
+        Client(quick_stack.url, quick_stack.public_key, quick_stack.private_key) as other,
+    ):
+        first = client.remove_background(png(50, 50), request_uuid="an id of the caller's")
+        second = other.remove_background(png(50, 50), request_uuid="an id of the caller's")
+        assert first.uid == second.uid
+        assert first.result() == second.result()
