@@ -1,4 +1,4 @@
-"""A Chromium for the tests: Debian's where it is on the path, else npm's `@sparticuz/chromium` with its libraries."""
+"""A Chromium for the tests: Debian's where it is on the path, else npm's `@sparticuz/chromium`."""
 
 from __future__ import annotations
 

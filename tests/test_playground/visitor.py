@@ -17,6 +17,7 @@ from tests.stack import ROOT, LiveStack
 PICTURES = ROOT / "out" / "playground"
 """Where screenshots are kept."""
 PHOTO = ROOT / "examples" / "chelsea.jpg"
+ACTION_MS = 10_000
 CUT_MS = 60_000
 WIDE = (1280, 860)
 
@@ -34,6 +35,7 @@ class Visitor:
     """A pattern of what a test provokes."""
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(ACTION_MS)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._heard)
@@ -90,7 +92,7 @@ def visiting(
 ) -> Iterator[Visitor]:
     """A visitor in a tab of their own."""
     width, height = size
-    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
     try:
         visitor = Visitor(context.new_page(), stack)
         yield visitor

@@ -34,6 +34,7 @@ export class Job {
     tell(`Sending ${megabytes(bytes.size)}…`);
     const { TaskUID } = await this.#client.send(bytes, signal);
     this.#uid = TaskUID;
+    tell(STATES.Queuing);
     const task = await this.#client.waitFor(TaskUID, ({ Status }) => tell(STATES[Status] ?? Status), signal);
     this.#uid = "";
     return download(task.ImgList[0], signal);

@@ -60,12 +60,7 @@ export class Sha1 {
     }
     let [a, b, c, d, e] = this.#state;
     for (let i = 0; i < 80; i += 1) {
-      let mix;
-      if (i < 20) mix = ((b & c) | (~b & d)) + 0x5a827999;
-      else if (i < 40) mix = (b ^ c ^ d) + 0x6ed9eba1;
-      else if (i < 60) mix = ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-      else mix = (b ^ c ^ d) + 0xca62c1d6;
-      const next = (((a << 5) | (a >>> 27)) + mix + e + words[i]) | 0;
+      const next = (((a << 5) | (a >>> 27)) + mixed(i, b, c, d) + e + words[i]) | 0;
       e = d;
       d = c;
       c = (b << 30) | (b >>> 2);
@@ -78,4 +73,12 @@ export class Sha1 {
     this.#state[3] += d;
     this.#state[4] += e;
   }
+}
+
+/** @returns {number} the function and the constant of a round */
+function mixed(round, b, c, d) {
+  if (round < 20) return (((b & c) | (~b & d)) + 0x5a827999) | 0;
+  if (round < 40) return ((b ^ c ^ d) + 0x6ed9eba1) | 0;
+  if (round < 60) return (((b & c) | (b & d) | (c & d)) - 0x70e44324) | 0;
+  return ((b ^ c ^ d) - 0x359d3e2a) | 0;
 }
