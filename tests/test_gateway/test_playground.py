@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
 
 from gateway.playground.views import HEADERS, PAGE, STATIC_DIR
+from tests.stack import ROOT
 from tests.test_gateway.harness import Harness, make_settings
 
 FILES = {path.name: path for path in STATIC_DIR.iterdir()}
@@ -130,6 +132,14 @@ def test_every_file_is_loaded_and_there() -> None:
                 found.add(name)
                 waiting.append(name)
     assert found == FILES.keys()
+
+
+def test_the_wheel_has_every_file() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        setuptools = tomllib.load(file)["tool"]["setuptools"]
+    assert "gateway.playground" in setuptools["packages"]
+    (pattern,) = setuptools["package-data"]["gateway.playground"]
+    assert set(STATIC_DIR.parent.glob(pattern)) == set(FILES.values())
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -141,6 +141,12 @@ def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
     assert pixel_at(visitor, *outside) not in {photo, (0x20, 0x40, 0xC0)}
     visitor.keep_picture("result-over-a-picture")
 
+    # Back to the Box and back to the result, which is still there.
+    visitor.by_id("box-toggle").click()
+    expect(visitor.by_id("box")).to_be_visible()
+    visitor.by_id("show-result").click()
+    expect(visitor.by_id("box")).to_be_hidden()
+
     # A knob that is dragged shows the photo again.
     knob = visitor.by_id("split").bounding_box()
     assert knob

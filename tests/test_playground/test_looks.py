@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.stack import LiveStack
-from tests.test_playground.visitor import PHOTO, WIDE, Visitor, visiting
+from tests.stack import ROOT, LiveStack
+from tests.test_playground.visitor import PHOTO, PICTURES, WIDE, Visitor, visiting
 
 OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SCHEMES = {"light": (243, 245, 244), "dark": (16, 20, 19)}
@@ -81,3 +82,26 @@ def test_it_fits(browser: Browser, stack: LiveStack, name: str, size: tuple[int,
         assert visitor.page.evaluate(CONTRAST) == []
         visitor.page.evaluate("scrollTo(0, 0)")
         visitor.keep_picture(name)
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB").resize((120, 76), Image.Resampling.BOX)).astype(float)
+
+
+def test_the_picture_in_the_docs_is_the_page(browser: Browser, stack: LiveStack) -> None:
+    """Whoever changes the page copies `out/playground/docs.png` to `docs/playground.png`."""
+    with visiting(browser, stack, size=(1200, 760)) as visitor:
+        visitor.open()
+        visitor.type_keys()
+        visitor.choose(PHOTO.with_name("coffee.jpg"))
+        visitor.cut_out()
+        visitor.slide("split", 45)
+        visitor.by_id("public-key").fill("abcdefg")
+        visitor.page.locator("h1").click()  # no button looks pressed
+        made = Image.open(visitor.keep_picture("docs")).convert("RGB").quantize()
+    made.save(PICTURES / "docs.png", optimize=True)
+    path = ROOT / "docs" / "playground.png"
+    assert path.stat().st_size < 300_000
+    with Image.open(path) as kept:
+        assert kept.size == made.size
+        assert np.abs(thumbnail(kept) - thumbnail(made)).mean() < 4

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from playwright.sync_api import Browser
 
 from gateway.headers import inspect
 from jobs.sources import SourceLimits
-from tests.test_playground.visitor import Visitor
+from tests.stack import LiveStack
+from tests.test_playground.visitor import Visitor, visiting
 
 SIZE = (48, 32)
 CORNERS = """
@@ -40,6 +43,13 @@ def photo(orientation: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=95, subsampling=0, exif=exif)
     return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, stack: LiveStack) -> Iterator[Visitor]:
+    with visiting(browser, stack) as visitor:
+        visitor.open()
+        yield visitor
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -35,7 +35,7 @@ def renamed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStac
         yield live
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guest(browser: Browser, renamed_stack: LiveStack) -> Iterator[Visitor]:
     """A visitor behind a proxy that takes the prefix away."""
     with visiting(browser, renamed_stack) as visitor:

@@ -3,6 +3,7 @@
 import { setPixels } from "./dom.js";
 
 const STEP_PX = 10;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SIDES = /** @type {const} */ (["left", "top", "right", "bottom"]);
 
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box */
@@ -119,7 +120,7 @@ export class BoxTool {
   #key(event) {
     if (!this.#box || event.altKey || event.metaKey) return;
     const step = event.ctrlKey ? 1 : STEP_PX;
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    const [dx, dy] = ARROWS[event.key] ?? [0, 0];
     if (event.key === "Delete" || event.key === "Backspace") this.box = null;
     else if (dx || dy) this.#shift(this.#box, dx * step, dy * step, event.shiftKey ? ["right", "bottom"] : SIDES);
     else return;

@@ -86,6 +86,7 @@ export class Stage {
     element("drop").hidden = state !== "empty";
     element("after").hidden = !isDone;
     element("compare").hidden = !isDone;
+    element("show-result").hidden = state !== "ready" || !this.#resultUrl;
     element("box-keys").hidden = state !== "ready" || !this.#photo?.size;
     this.#compare.show(isDone && this.#photo?.size !== null);
     for (const id of ["zoom-out", "zoom-in", "zoom-fit", "zoom-real"]) element(id).disabled = this.#isBare(state);
@@ -122,6 +123,7 @@ export class Stage {
     element("zoom-fit").addEventListener("click", () => view.fit());
     element("zoom-real").addEventListener("click", () => view.real());
     element("box-toggle").addEventListener("click", () => this.#toggleBox());
+    element("show-result").addEventListener("click", () => this.#enter("done"));
     for (const radio of document.querySelectorAll('input[name="backdrop"]')) {
       radio.addEventListener("change", () => this.#showBackdrop());
     }

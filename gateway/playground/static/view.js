@@ -57,7 +57,8 @@ export class View {
     const { x, y, scale } = this.#place;
     const { widthPx, heightPx } = this.#size;
     // Whole pixels: layers that end between two would show each other at their edges.
-    return { x: Math.round(x), y: Math.round(y), width: Math.round(widthPx * scale), height: Math.round(heightPx * scale) };
+    const [left, top, width, height] = [x, y, widthPx * scale, heightPx * scale].map(Math.round);
+    return { x: left, y: top, width, height };
   }
 
   /**
