@@ -14,13 +14,12 @@ from pathlib import Path
 import playwright
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.test_runware_clients.installed import installed, npm_install, npm_pins
+from tests.test_runware_clients.installed import installed, node, npm_install, npm_pins
 
 HERE = Path(__file__).parent
 PINS = HERE / "environments"
 VERSION = "153.0.0"
-NODE = Path(playwright.__file__).parent / "driver" / "node"
-"""Node.js as Playwright brings it: the package's files are packed with Brotli, which Python does not read."""
+DRIVER_NODE = Path(playwright.__file__).parent / "driver" / "node"
 UNPACK = """
 const { createReadStream, createWriteStream } = require("node:fs");
 const { createBrotliDecompress } = require("node:zlib");
@@ -41,6 +40,12 @@ FLAGS = (
     "--disable-sync",
 )
 """No sandbox, since tests may run as root; and nothing that asks hosts on its own."""
+
+
+def driver_node() -> str:
+    """Node.js as Playwright brings it; where that lacks a library, the one that fetches packages from npm."""
+    runs = subprocess.run([DRIVER_NODE, "--version"], capture_output=True, check=False).returncode == 0
+    return str(DRIVER_NODE) if runs else node()
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def chromium_from_npm() -> Chromium:
         npm_install(pins, folder)
         packed = folder / "node_modules" / "@sparticuz" / "chromium" / "bin"
         for name in ("chromium", "al2023.tar", "swiftshader.tar", "fonts.tar"):
-            subprocess.run([NODE, "-e", UNPACK, packed / f"{name}.br", folder / name], check=True)
+            # Brotli, which Python does not read.
+            subprocess.run([driver_node(), "-e", UNPACK, packed / f"{name}.br", folder / name], check=True)
             if name.endswith(".tar"):
                 with tarfile.open(folder / name) as archive:
                     archive.extractall(folder, filter="data")
@@ -86,6 +92,7 @@ def chromium_from_npm() -> Chromium:
 @contextmanager
 def running(program: Chromium) -> Iterator[Browser]:
     """The browser, until the block ends."""
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = driver_node()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=program.path,
