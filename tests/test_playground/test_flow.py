@@ -53,6 +53,8 @@ def pixel_at(visitor: Visitor, x: float, y: float) -> tuple[int, ...]:
 
 def test_the_whole_way_of_a_photo(visitor: Visitor, stack: LiveStack, tmp_path: Path) -> None:
     visitor.keep_picture("light-empty")
+    said: list[str] = []
+    visitor.page.on("request", lambda request: said.append(f"{request.headers} {request.post_data}"))
     visitor.type_keys()
     visitor.choose(PHOTO)
 
@@ -92,6 +94,10 @@ def test_the_whole_way_of_a_photo(visitor: Visitor, stack: LiveStack, tmp_path: 
     command = visitor.by_id("curl").inner_text()
     for shown in (command, visitor.by_id("body").inner_text(), body.decode()):
         assert stack.private_key not in shown
+    assert said
+    assert not any(stack.private_key in request for request in said)
+    stored = visitor.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])")
+    assert stored == '[{},{},""]'
     (tmp_path / "request.json").write_bytes(body)
     done = subprocess.run(["sh", "-c", f"{command} --silent"], cwd=tmp_path, capture_output=True, check=True)
     answer = json.loads(done.stdout)
@@ -146,6 +152,15 @@ def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
     expect(visitor.by_id("box")).to_be_visible()
     visitor.by_id("show-result").click()
     expect(visitor.by_id("box")).to_be_hidden()
+
+    # The picture is pulled aside, and comes back.
+    drag(visitor, (0.7, 0.3), (0.6, 0.3))
+    pulled = visitor.by_id("after").bounding_box()
+    assert pulled
+    visitor.by_id("zoom-fit").click()
+    fitted = visitor.by_id("after").bounding_box()
+    assert fitted
+    assert abs(fitted["x"] - pulled["x"] - 0.1 * fitted["width"]) < 3
 
     # A knob that is dragged shows the photo again.
     knob = visitor.by_id("split").bounding_box()

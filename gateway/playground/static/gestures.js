@@ -20,7 +20,7 @@ export function followPointers(surface, view, begin) {
     if (view.isEmpty || event.button === 2) return;
     surface.setPointerCapture(event.pointerId);
     down.set(event.pointerId, event);
-    drag = down.size > 1 ? null : event.button === 1 ? panning(surface, view) : begin(event);
+    drag = down.size > 1 ? null : event.button === 1 ? panning(surface, view, event) : begin(event);
   });
   surface.addEventListener("pointermove", (event) => {
     const last = down.get(event.pointerId);
@@ -43,11 +43,17 @@ export function followPointers(surface, view, begin) {
  *
  * @param {HTMLElement} surface
  * @param {import("./view.js").View} view
+ * @param {PointerEvent} last where the pointer was put down
  * @returns {Drag}
  */
-export function panning(surface, view) {
+export function panning(surface, view, last) {
   surface.classList.add("moving");
-  return { move: (event) => view.panBy(event.movementX, event.movementY) };
+  return {
+    move: (event) => {
+      view.panBy(event.clientX - last.clientX, event.clientY - last.clientY);
+      last = event;
+    },
+  };
 }
 
 /**

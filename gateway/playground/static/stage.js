@@ -28,7 +28,7 @@ export class Stage {
     const ids = ["after", "backdrop", "divider", "split", "surface"];
     this.#compare = new Compare(Object.fromEntries(ids.map((id) => [id, element(id)])), this.#view);
     followPointers(this.#surface, this.#view, (event) =>
-      this.#state === "done" ? panning(this.#surface, this.#view) : this.#box.begin(event),
+      this.#state === "done" ? panning(this.#surface, this.#view, event) : this.#box.begin(event),
     );
     followBoxNumbers((box) => (this.#box.box = box));
     this.#followButtons();

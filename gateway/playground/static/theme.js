@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 
 const KEY = "keycut-theme";
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
-const LABELS = { auto: "◐ Auto", light: "☀ Light", dark: "☾ Dark" };
+const LABELS = { auto: "Auto", light: "Light", dark: "Dark" };
 
 /** A browser that refuses storage to a page throws. */
 function remembered() {
