@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.stack import LiveStack
 from tests.test_playground.browser import chromium, running
-from tests.test_playground.visitor import Visitor, visiting
+from tests.test_playground.visitor import ACTION_MS, Visitor, visiting
+
+expect.set_options(timeout=ACTION_MS)
 
 
 @pytest.fixture(scope="package")

@@ -119,6 +119,7 @@ def test_the_whole_way_of_a_photo(visitor: Visitor, stack: LiveStack, tmp_path: 
 
     webp = visitor.saved("save-webp")
     assert webp.suggested_filename == "chelsea-cutout.webp"
+    expect(visitor.by_id("status")).to_contain_text("saved")
     encoded = Path(webp.path()).read_bytes()
     assert (encoded[:4], encoded[8:12]) == (b"RIFF", b"WEBP")
     assert (pixels(encoded)[..., 3] == alpha).all()

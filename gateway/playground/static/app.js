@@ -5,7 +5,7 @@ import { curlCommand, shortened } from "./curl.js";
 import { element } from "./dom.js";
 import { asWebp, save } from "./export.js";
 import { chosenFields, pairSliders } from "./fields.js";
-import { Job } from "./job.js";
+import { Job, megabytes } from "./job.js";
 import { Photo } from "./photo.js";
 import { clearProblem, showBalance, showBusy, showProblem, tell } from "./report.js";
 import { Stage } from "./stage.js";
@@ -96,10 +96,17 @@ function nameOf(photo, extension) {
 
 async function saveWebp() {
   clearProblem();
+  const button = element("save-webp");
+  button.disabled = true; // a large picture takes a while
+  tell("Writing the WebP…");
   try {
-    save(await asWebp(element("result"), Number(element("webp-quality").value)), nameOf(stage.photo, "webp"));
+    const blob = await asWebp(element("result"), Number(element("webp-quality").value));
+    save(blob, nameOf(stage.photo, "webp"));
+    tell(`WebP of ${megabytes(blob.size)} saved.`);
   } catch (error) {
     showProblem(error);
+  } finally {
+    button.disabled = false;
   }
 }
 

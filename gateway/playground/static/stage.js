@@ -9,6 +9,8 @@ import { followPointers, panning } from "./gestures.js";
 import { sizeOf } from "./photo.js";
 import { View } from "./view.js";
 
+const ZOOM_BUTTONS = ["zoom-out", "zoom-in", "zoom-fit", "zoom-real"];
+
 /** @typedef {"empty" | "ready" | "done"} State nothing chosen; a photo to draw on; a result to look at */
 
 export class Stage {
@@ -67,7 +69,10 @@ export class Stage {
   async showCutout(blob) {
     const url = URL.createObjectURL(blob);
     const size = await sizeOf(url);
-    if (size === null) throw new LocalError("The result cannot be shown", "try again");
+    if (size === null) {
+      URL.revokeObjectURL(url);
+      throw new LocalError("The result cannot be shown", "try again");
+    }
     this.#showResult(url);
     element("unshown").hidden = true;
     if (this.#view.isEmpty) this.#view.show(size);
@@ -79,22 +84,19 @@ export class Stage {
     return /** @type {State} */ (this.#stage.dataset.state);
   }
 
-  /** @param {State} state */
+  /** @param {State} state with a photo, shown or not */
   #enter(state) {
     this.#stage.dataset.state = state;
     const isDone = state === "done";
-    element("drop").hidden = state !== "empty";
+    const isPhotoShown = this.#photo?.size !== null;
+    element("drop").hidden = true;
     element("after").hidden = !isDone;
     element("compare").hidden = !isDone;
-    element("show-result").hidden = state !== "ready" || !this.#resultUrl;
-    element("box-keys").hidden = state !== "ready" || !this.#photo?.size;
-    this.#compare.show(isDone && this.#photo?.size !== null);
-    for (const id of ["zoom-out", "zoom-in", "zoom-fit", "zoom-real"]) element(id).disabled = this.#isBare(state);
+    element("show-result").hidden = isDone || !this.#resultUrl;
+    element("box-keys").hidden = isDone || !isPhotoShown;
+    this.#compare.show(isDone && isPhotoShown);
+    for (const id of ZOOM_BUTTONS) element(id).disabled = !isDone && !isPhotoShown;
     this.#boxChanged(this.#box.box);
-  }
-
-  #isBare(state) {
-    return state !== "done" && !this.#photo?.size;
   }
 
   /** @param {string} url */
