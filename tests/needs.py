@@ -68,7 +68,7 @@ THINGS: Final = {
     ),
     "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc", tests=2),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm"), tests=3),
-    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=1),
+    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=2),
 }
 
 

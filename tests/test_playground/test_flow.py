@@ -7,14 +7,16 @@ import io
 import json
 import re
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from keycut import Client
 from tests.stack import LiveStack
 from tests.test_playground.visitor import PHOTO, Visitor, visiting
 
@@ -31,6 +33,13 @@ def drag(visitor: Visitor, start: tuple[float, float], end: tuple[float, float])
     mouse.down()
     mouse.move(*points[1], steps=4)
     mouse.up()
+
+
+def corner_of(visitor: Visitor, name: str) -> tuple[float, float]:
+    """Where the left upper corner of an element is on the page."""
+    place = visitor.by_id(name).bounding_box()
+    assert place
+    return place["x"], place["y"]
 
 
 def box_of(visitor: Visitor) -> list[int]:
@@ -51,82 +60,120 @@ def pixel_at(visitor: Visitor, x: float, y: float) -> tuple[int, ...]:
     return found
 
 
-def test_the_whole_way_of_a_photo(visitor: Visitor, stack: LiveStack, tmp_path: Path) -> None:
-    visitor.keep_picture("light-empty")
-    said: list[str] = []
-    visitor.page.on("request", lambda request: said.append(f"{request.headers} {request.post_data}"))
-    visitor.type_keys()
-    visitor.choose(PHOTO)
+@dataclass(frozen=True)
+class Visit:
+    """A photo that was cut out, and all that the page sent."""
 
-    # The Box, drawn with the pointer, stretched at a handle, and in numbers.
-    drag(visitor, (0.1, 0.1), (0.8, 0.9))
+    visitor: Visitor
+    box: list[int]
+    said: list[str]
+
+    def body(self) -> bytes:
+        """The request as the page saves it."""
+        return Path(self.visitor.saved("save-request").path()).read_bytes()
+
+    def png(self) -> bytes:
+        return Path(self.visitor.saved("save-png").path()).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, stack: LiveStack) -> Iterator[Visit]:
+    with visiting(browser, stack) as visitor:
+        said: list[str] = []
+        visitor.page.on("request", lambda request: said.append(f"{request.headers} {request.post_data}"))
+        visitor.open()
+        visitor.keep_picture("light-empty")
+        visitor.type_keys()
+        visitor.choose(PHOTO)
+        drag(visitor, (0.05, 0.1), (0.9, 0.95))
+        visitor.keep_picture("light-box")
+        box = box_of(visitor)
+        visitor.slide("foreground", 230)
+        visitor.by_id("background-number").fill("20")
+        visitor.slide("erode", 9)
+        visitor.page.get_by_text("On", exact=True).click()
+        visitor.cut_out()
+        visitor.keep_picture("light-result")
+        visitor.by_id("request").locator("summary").click()
+        yield Visit(visitor, box, said)
+
+
+def test_the_box_is_drawn_stretched_moved_and_typed(visitor: Visitor) -> None:
+    visitor.choose(PHOTO)
     with Image.open(PHOTO) as image:
         width, height = image.size
+    drag(visitor, (0.1, 0.1), (0.8, 0.9))
     drawn = box_of(visitor)
     for side, expected in zip(drawn, (0.1 * width, 0.1 * height, 0.8 * width, 0.9 * height), strict=True):
         assert abs(side - expected) <= 2
     drag(visitor, (0.8, 0.9), (1.2, 1.3))
-    assert box_of(visitor)[2:] == [width, height]
+    assert box_of(visitor) == [*drawn[:2], width, height]
     drag(visitor, (0.5, 0.5), (0.45, 0.45))
-    moved = box_of(visitor)
-    assert moved[0] < drawn[0]
+    left, top, right, bottom = box_of(visitor)
+    assert left < drawn[0]
+    assert (right - left, bottom - top) == (width - drawn[0], height - drawn[1])
     visitor.by_id("box-left").fill("20")
     visitor.by_id("box-left").press("Tab")
-    assert box_of(visitor) == [20, *moved[1:]]
-    visitor.keep_picture("light-box")
+    assert box_of(visitor) == [20, top, right, bottom]
 
-    visitor.slide("foreground", 230)
-    visitor.by_id("background-number").fill("20")
-    visitor.slide("erode", 9)
-    visitor.page.get_by_text("On", exact=True).click()
-    assert visitor.by_id("foreground-number").input_value() == "230"
-    assert visitor.by_id("background").input_value() == "20"
-    visitor.cut_out()
-    expect(visitor.by_id("balance")).to_contain_text("credits left")
-    visitor.keep_picture("light-result")
 
-    # What was sent is what was chosen, and the command that is shown does it.
-    visitor.by_id("request").locator("summary").click()
-    body = Path(visitor.saved("save-request").path()).read_bytes()
-    sent = json.loads(body)
+def test_what_was_sent_is_what_was_chosen(visit: Visit) -> None:
+    sent = json.loads(visit.body())
     chosen = {"ForegroundThreshold": 230, "BackgroundThreshold": 20, "ErodeSize": 9, "HairOptimization": "on"}
-    assert sent.items() >= {**chosen, "OnlyMask": False, "Box": [20, *moved[1:]]}.items()
-    command = visitor.by_id("curl").inner_text()
-    for shown in (command, visitor.by_id("body").inner_text(), body.decode()):
-        assert stack.private_key not in shown
-    assert said
-    assert not any(stack.private_key in request for request in said)
-    stored = visitor.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])")
+    assert sent.items() >= {**chosen, "OnlyMask": False, "Box": visit.box}.items()
+    assert base64.b64decode(sent["RawImage"].partition(",")[2]) == PHOTO.read_bytes()
+    for number, slider in (("foreground-number", "foreground"), ("background-number", "background")):
+        assert visit.visitor.by_id(number).input_value() == visit.visitor.by_id(slider).input_value()
+
+
+def test_the_private_key_stays_in_the_tab(visit: Visit, stack: LiveStack) -> None:
+    page = visit.visitor.page
+    assert len(visit.said) > 20
+    shown = [visit.visitor.by_id(name).inner_text() for name in ("curl", "body")]
+    for text in (*visit.said, *shown, visit.body().decode(), page.content()):
+        assert stack.private_key not in text
+    stored = page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])")
     assert stored == '[{},{},""]'
-    (tmp_path / "request.json").write_bytes(body)
+
+
+@pytest.mark.needs("curl")
+def test_the_command_that_is_shown_does_it_again(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_bytes(visit.body())
+    command = visit.visitor.by_id("curl").inner_text()
     done = subprocess.run(["sh", "-c", f"{command} --silent"], cwd=tmp_path, capture_output=True, check=True)
     answer = json.loads(done.stdout)
-    assert answer["RetCode"] == 0
+    assert (answer["RetCode"], answer["Action"]) == (0, "RemoveBackground")
 
-    # The same task: its result is byte for byte what the page saves.
-    with Client(stack.url, stack.public_key, stack.private_key) as client:
-        listed = client.call("ListTasksDetails", {"TaskUIDList": [answer["TaskUID"]]})
-    (detail,) = listed["TaskDetailList"]
+
+def test_the_png_is_the_services_own_to_the_byte(visit: Visit, stack: LiveStack) -> None:
+    uid = httpx.post(stack.url, content=visit.body()).json()["TaskUID"]  # a repeat names the same task
+    with stack.client() as client:
+        (detail,) = client.call("ListTasksDetails", {"TaskUIDList": [uid]})["TaskDetailList"]
     (address,) = detail["ImgList"]
-    png = visitor.saved("save-png")
-    assert png.suggested_filename == "chelsea-cutout.png"
-    data = Path(png.path()).read_bytes()
+    data = visit.png()
     assert data == httpx.get(address).content
     alpha = pixels(data)[..., 3]
-    assert alpha.shape == (height, width)
-    assert (alpha[:, :20] == 0).all()
-    assert alpha.max() == 255
+    left, top, right, bottom = visit.box
+    assert alpha[top:bottom, left:right].max() == 255
+    alpha[top:bottom, left:right] = 0
+    assert alpha.max() == 0
+    expect(visit.visitor.by_id("balance")).to_contain_text("credits left")
 
+
+def test_the_webp_has_the_same_alpha(visit: Visit) -> None:
+    visitor, png = visit.visitor, pixels(visit.png())
     webp = visitor.saved("save-webp")
     assert webp.suggested_filename == "chelsea-cutout.webp"
     expect(visitor.by_id("status")).to_contain_text("saved")
     encoded = Path(webp.path()).read_bytes()
     assert (encoded[:4], encoded[8:12]) == (b"RIFF", b"WEBP")
-    assert (pixels(encoded)[..., 3] == alpha).all()
-    solid = alpha == 255
-    assert (pixels(encoded)[solid] == pixels(data)[solid]).all()
+    assert (pixels(encoded)[..., 3] == png[..., 3]).all()
+    solid = png[..., 3] == 255
+    assert (pixels(encoded)[solid] == png[solid]).all()
     visitor.by_id("webp-quality").select_option("0.75")
-    assert len(Path(visitor.saved("save-webp").path()).read_bytes()) < len(encoded)
+    lossy = Path(visitor.saved("save-webp").path()).read_bytes()
+    assert len(lossy) < len(encoded)
+    assert (pixels(lossy)[..., 3] == png[..., 3]).all()
 
 
 def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
@@ -155,13 +202,14 @@ def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
     expect(visitor.by_id("box")).to_be_hidden()
 
     # The picture is pulled aside, and comes back.
-    drag(visitor, (0.7, 0.3), (0.6, 0.3))
-    pulled = visitor.by_id("after").bounding_box()
-    assert pulled
+    left, top = corner_of(visitor, "after")
+    visitor.page.mouse.move(left + 300, top + 100)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(left + 240, top + 120, steps=3)
+    visitor.page.mouse.up()
+    assert corner_of(visitor, "after") == (left - 60, top + 20)
     visitor.by_id("zoom-fit").click()
-    fitted = visitor.by_id("after").bounding_box()
-    assert fitted
-    assert abs(fitted["x"] - pulled["x"] - 0.1 * fitted["width"]) < 3
+    assert corner_of(visitor, "after") == (left, top)
 
     # A knob that is dragged shows the photo again.
     knob = visitor.by_id("split").bounding_box()
@@ -183,19 +231,15 @@ def test_zoom_and_pan(visitor: Visitor) -> None:
     expect(level).to_have_text("100 %")
     visitor.by_id("zoom-in").click()
     expect(level).to_have_text("125 %")
-    place = visitor.by_id("before").bounding_box()
-    assert place
-    at = (place["x"] + 40, place["y"] + 30)
+    left, top = corner_of(visitor, "before")
+    at = (left + 40, top + 30)
     visitor.page.mouse.move(*at)
     visitor.page.mouse.wheel(0, -400)
     expect(level).to_have_text("228 %")
-    zoomed = visitor.by_id("before").bounding_box()
-    assert zoomed
     # The pixel under the pointer stays there.
-    for axis, length, offset in (("x", "width", at[0]), ("y", "height", at[1])):
-        before = (offset - place[axis]) / place[length]  # type: ignore[literal-required]
-        after = (offset - zoomed[axis]) / zoomed[length]  # type: ignore[literal-required]
-        assert abs(before - after) < 0.01
+    zoomed_left, zoomed_top = corner_of(visitor, "before")
+    assert abs((at[0] - zoomed_left) / 2.28 - 40 / 1.25) < 1
+    assert abs((at[1] - zoomed_top) / 2.28 - 30 / 1.25) < 1
     visitor.by_id("zoom-fit").click()
     expect(level).to_have_text(fitted)
 
