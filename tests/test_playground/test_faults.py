@@ -114,6 +114,13 @@ def test_the_service_is_away(visitor: Visitor) -> None:
     visitor.cut_out()
 
 
+def test_something_else_answers(visitor: Visitor) -> None:
+    """A proxy's own page, where the service should be."""
+    visitor.page.route(visitor.stack.url + "/", lambda route: route.fulfill(body="<h1>Welcome</h1>"))
+    start(visitor, PHOTO)
+    assert_told(visitor, "HTTP 200 with a body that is not the protocol's")
+
+
 def test_the_service_asks_for_patience(visitor: Visitor) -> None:
     """A refusal that passes is met with the same request again, after the time that it names."""
     visitor.expected_complaint = "429"

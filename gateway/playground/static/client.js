@@ -58,10 +58,8 @@ export class Client {
    */
   async send(body, signal) {
     const response = await persistently(API, { method: "POST", headers: JSON_HEADERS, body, signal });
-    let answer;
-    try {
-      answer = await response.json();
-    } catch {
+    const answer = await response.json().catch(() => null);
+    if (typeof answer?.RetCode !== "number") {
       throw new TransportError(`HTTP ${response.status} with a body that is not the protocol's`);
     }
     if (answer.RetCode !== 0) throw new ServiceError(answer.RetCode, answer.Message, answer.Detail);
@@ -75,7 +73,8 @@ export class Client {
   }
 
   /**
-   * Asks until the task has ended, ever less often.
+   * Asks until the task has ended. The service holds its answer back for a while; where it is too busy for that,
+   * it is asked ever less often.
    *
    * @param {string} uid
    * @param {(task: Task) => void} onProgress told of each answer
@@ -84,12 +83,14 @@ export class Client {
    */
   async waitFor(uid, onProgress, signal) {
     for (let pauseSeconds = FIRST_POLL_SECONDS; ; ) {
+      const askedAtMs = performance.now();
       const fields = { TaskUIDList: [uid], WaitSeconds: WAIT_SECONDS };
       const { TaskDetailList } = await this.#call("ListTasksDetails", fields, signal);
       const [task] = TaskDetailList;
       onProgress(task);
       if (task.Status === "Finished") return task;
       if (task.Status === "Error") throw new ServiceError(task.ErrorCode, task.ErrorMessage);
+      if (performance.now() - askedAtMs >= WAIT_SECONDS * 1000) continue;
       await pause(pauseSeconds, signal);
       pauseSeconds = Math.min(pauseSeconds * POLL_GROWTH, LONGEST_POLL_SECONDS);
     }
