@@ -25,6 +25,7 @@ from gateway.offers import Offers
 from gateway.picpik import faults
 from gateway.picpik.services import Services
 from gateway.picpik.views import PicpikApi
+from gateway.playground.views import PlaygroundPages
 from gateway.proxies import TrustedProxies
 from gateway.query import Tasks
 from gateway.results import ResultPages
@@ -91,7 +92,7 @@ def create_app(
 
     Returns:
         A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
-        (WebSockets also at `/`), results under `/r/`, `/healthz` and `/readyz`.
+        (WebSockets also at `/`), results under `/r/`, `/playground`, `/healthz` and `/readyz`.
     """
     paths = ResultPaths(settings.master_key_bytes())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -141,6 +142,8 @@ def create_app(
     app.register_blueprint(runware.blueprint())
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
+    if settings.playground:
+        app.register_blueprint(PlaygroundPages().blueprint())
     app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
     observe(app)
     app.before_request(runware_sockets.upgrade)

@@ -69,6 +69,8 @@ class GatewaySettings(JobSettings):
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""
 
+    playground: bool = True
+    """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; the request's own host when absent."""
     trusted_proxies: Networks = ()

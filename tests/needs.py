@@ -78,7 +78,7 @@ THINGS: Final = {
     "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool"), tests=2),
     "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm"), tests=3),
     "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize, tests=4),
-    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=1),
+    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=2),
 }
 
 

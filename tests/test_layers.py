@@ -106,6 +106,13 @@ def test_the_facades_do_not_know_each_other(facade: str, other: str) -> None:
     assert not {name for name in inner if name.startswith((f"gateway.{other}", "gateway.app"))}
 
 
+def test_the_playground_is_a_client_like_any() -> None:
+    inner = {name for path in modules("gateway/playground") for name in imports(path)}
+    assert {name.partition(".")[0] for name in inner}.isdisjoint(ALLOWED)
+    users = {path.name for path in modules("gateway") if "gateway.playground.views" in imports(path)}
+    assert users == {"app.py"}
+
+
 @pytest.mark.parametrize("module", ["gateway.wsgi", "gateway.app", "jobs.stores.redis", "jobs.queues.celery"])
 def test_gateway_loads_no_image_code(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

@@ -39,16 +39,22 @@ def python_client(name: str, version: str) -> Path:
 
 def js_client(version: str) -> Path:
     """The main module of the client from npm."""
-    pins = [PINS / "package.json", PINS / "package-lock.json"]
-
-    def install(folder: Path) -> None:
-        folder.mkdir()
-        for pin in pins:
-            shutil.copy(pin, folder)
-        run(*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
-
-    folder = installed(f"sdk-js-{version}", pins, install)
+    pins = npm_pins(PINS)
+    folder = installed(f"sdk-js-{version}", pins, lambda folder: npm_install(pins, folder))
     return folder / "node_modules" / "@runware" / "sdk-js" / "dist" / "index.js"
+
+
+def npm_pins(folder: Path) -> list[Path]:
+    """The files that pin packages from npm, as they lie in a folder."""
+    return [folder / "package.json", folder / "package-lock.json"]
+
+
+def npm_install(pins: list[Path], folder: Path) -> None:
+    """Install packages from npm, their hashes checked; none of their scripts runs."""
+    folder.mkdir()
+    for pin in pins:
+        shutil.copy(pin, folder)
+    run(*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
 
 
 def node() -> str:

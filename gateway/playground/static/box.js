@@ -1,0 +1,141 @@
+/** The Box: limits of the subject, in pixels of the upright picture; left and top inside, right and bottom not. */
+
+import { setPixels } from "./dom.js";
+
+const STEP_PX = 10;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const SIDES = /** @type {const} */ (["left", "top", "right", "bottom"]);
+
+/** @typedef {{left: number, top: number, right: number, bottom: number}} Box */
+/** @typedef {import("./view.js").Point} Point */
+
+/**
+ * The box in whole pixels within a picture, its corners in order, no side shorter than a pixel.
+ *
+ * @param {Box} box
+ * @param {{widthPx: number, heightPx: number}} size
+ * @returns {Box}
+ */
+export function clamped({ left, top, right, bottom }, { widthPx, heightPx }) {
+  const [x1, x2] = span(left, right, widthPx);
+  const [y1, y2] = span(top, bottom, heightPx);
+  return { left: x1, top: y1, right: x2, bottom: y2 };
+}
+
+/**
+ * @param {number} one
+ * @param {number} other
+ * @param {number} longest
+ * @returns {[number, number]}
+ */
+function span(one, other, longest) {
+  const from = Math.min(longest - 1, Math.max(0, Math.round(Math.min(one, other))));
+  return [from, Math.min(longest, Math.max(from + 1, Math.round(Math.max(one, other))))];
+}
+
+export class BoxTool {
+  #element;
+  #shade;
+  #view;
+  /** @type {Box | null} */
+  #box = null;
+  #onChange;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {HTMLElement} shade lies over the picture; what it holds casts a shadow around the box
+   * @param {import("./view.js").View} view
+   * @param {(box: Box | null) => void} onChange
+   */
+  constructor(element, shade, view, onChange) {
+    this.#element = element;
+    this.#shade = shade;
+    this.#view = view;
+    this.#onChange = onChange;
+    view.listen(() => this.#draw());
+    element.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get box() {
+    return this.#box;
+  }
+
+  /** @param {Box | null} box made to lie within the picture */
+  set box(box) {
+    this.#box = box && clamped(box, this.#view.size);
+    this.#draw();
+    this.#onChange(this.#box);
+  }
+
+  /** Puts a box over the middle, for whoever has no pointer to draw one. */
+  add() {
+    const { widthPx, heightPx } = this.#view.size;
+    this.box = { left: widthPx * 0.1, top: heightPx * 0.1, right: widthPx * 0.9, bottom: heightPx * 0.9 };
+    this.#element.focus();
+  }
+
+  /**
+   * What a pointer that was put down does: it moves an edge, or the box, or draws a new one.
+   *
+   * @param {PointerEvent} event
+   */
+  begin(event) {
+    const start = this.#view.toPicture(event);
+    const target = /** @type {HTMLElement} */ (event.target);
+    const edges = target.dataset.edges?.split(" ");
+    const box = this.#box;
+    if (box && (edges || target === this.#element)) return this.#shifting(box, start, edges ?? [...SIDES]);
+    return {
+      move: (now) => {
+        const { x, y } = this.#view.toPicture(now);
+        this.box = { left: start.x, top: start.y, right: x, bottom: y };
+      },
+    };
+  }
+
+  /**
+   * @param {Box} box as it was
+   * @param {Point} start
+   * @param {readonly string[]} sides that follow the pointer
+   */
+  #shifting(box, start, sides) {
+    return {
+      move: (event) => {
+        const { x, y } = this.#view.toPicture(event);
+        this.#shift(box, x - start.x, y - start.y, sides);
+      },
+    };
+  }
+
+  /** Moves sides; all four of them stop together at the picture's edge, so that the box keeps its size. */
+  #shift(box, dx, dy, sides) {
+    if (sides.length === SIDES.length) {
+      dx = Math.max(-box.left, Math.min(this.#view.size.widthPx - box.right, dx));
+      dy = Math.max(-box.top, Math.min(this.#view.size.heightPx - box.bottom, dy));
+    }
+    const moved = sides.map((side) => [side, box[side] + (side === "left" || side === "right" ? dx : dy)]);
+    this.box = { ...box, ...Object.fromEntries(moved) };
+  }
+
+  #key(event) {
+    if (!this.#box || event.altKey || event.metaKey) return;
+    const step = event.ctrlKey ? 1 : STEP_PX;
+    const [dx, dy] = ARROWS[event.key] ?? [0, 0];
+    if (event.key === "Delete" || event.key === "Backspace") this.box = null;
+    else if (dx || dy) this.#shift(this.#box, dx * step, dy * step, event.shiftKey ? ["right", "bottom"] : SIDES);
+    else return;
+    event.preventDefault();
+  }
+
+  #draw() {
+    this.#element.hidden = this.#shade.hidden = !this.#box;
+    if (!this.#box) return;
+    const { left, top, right, bottom } = this.#box;
+    const { x, y } = this.#view.rectangle;
+    const scale = this.#view.scale;
+    const size = { w: (right - left) * scale, h: (bottom - top) * scale };
+    setPixels(this.#element, { x: x + left * scale, y: y + top * scale, ...size });
+    setPixels(this.#shade.firstElementChild, { left: left * scale, top: top * scale, ...size });
+    this.#element.setAttribute("aria-label", `Box: left ${left}, top ${top}, right ${right}, bottom ${bottom}`);
+  }
+}

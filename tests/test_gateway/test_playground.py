@@ -1,0 +1,154 @@
+"""The playground over HTTP: what is served, as what, and under which policy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.playground.views import HEADERS, PAGE, STATIC_DIR
+from tests.stack import ROOT
+from tests.test_gateway.harness import Harness, make_settings
+
+FILES = {path.name: path for path in STATIC_DIR.iterdir()}
+SCRIPTS = sorted(name for name in FILES if name.endswith(".js"))
+LOADED = sorted(FILES.keys() - {PAGE})
+MAX_LINES = 300
+
+
+@pytest.fixture
+def client(memory_gateway: Harness) -> FlaskClient:
+    return memory_gateway.app.test_client()
+
+
+def text_of(name: str) -> str:
+    return FILES[name].read_text(encoding="utf-8")
+
+
+def policy() -> dict[str, str]:
+    return dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+
+
+def references(name: str) -> Iterator[str]:
+    """Files that a file loads."""
+    for pattern in (r'from "\./([\w.]+)"', r'(?:href|src)="playground/([\w.]+)"', r'url\("([\w.]+)"\)'):
+        yield from re.findall(pattern, text_of(name))
+
+
+def test_the_page_is_served_under_its_policy(client: FlaskClient) -> None:
+    response = client.get("/playground")
+    assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
+    assert response.data == FILES[PAGE].read_bytes()
+    assert {name: response.headers[name] for name in HEADERS} == dict(HEADERS)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_what_the_page_loads_is_served_as_what_it_is(client: FlaskClient, name: str) -> None:
+    response = client.get(f"/playground/{name}")
+    media_types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    assert (response.status_code, response.mimetype) == (200, media_types[name.rpartition(".")[2]])
+    assert response.data == FILES[name].read_bytes()
+    assert response.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_a_browser_asks_again_and_gets_nothing_new(client: FlaskClient) -> None:
+    first = client.get("/playground/app.js")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = client.get("/playground/app.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert client.get("/playground", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_head_answers_without_a_body(client: FlaskClient) -> None:
+    response = client.head("/playground")
+    assert (response.status_code, response.data) == (200, b"")
+    assert response.content_length == FILES[PAGE].stat().st_size
+
+
+def test_a_slash_too_many_leads_to_the_page(client: FlaskClient) -> None:
+    response = client.get("/playground/")
+    assert (response.status_code, response.data) == (308, b"")
+    assert response.headers["Location"] == "../playground"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/playground/index.html",
+        "/playground/views.py",
+        "/playground/../views.py",
+        "/playground/..%2fviews.py",
+        "/playground/%2e%2e/__init__.py",
+        "/playground//etc/passwd",
+        "/playground/static/app.js",
+        "/playground/app.js/",
+        "/playground/app.js%00",
+    ],
+)
+def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.mimetype) == (404, "application/json")
+    assert response.get_json()["RetCode"] == 160
+
+
+@pytest.mark.parametrize("path", ["/playground", "/playground/", "/playground/app.js"])
+def test_it_can_be_switched_off(memory_gateway: Harness, path: str) -> None:
+    app = memory_gateway.make_app(make_settings(playground=False))
+    assert app.test_client().get(path).status_code == 404
+
+
+def test_it_takes_no_posts(client: FlaskClient) -> None:
+    assert client.post("/playground").status_code == 405
+
+
+def test_the_policy_lets_in_nothing_from_elsewhere_and_nothing_inline() -> None:
+    sources = {source for value in policy().values() for source in value.split()}
+    assert sources == {"'none'", "'self'", "blob:", "data:", "'script'"}
+    assert {name for name, value in policy().items() if "blob:" in value} == {"img-src"}
+    assert policy()["default-src"] == policy()["frame-ancestors"] == policy()["base-uri"] == "'none'"
+
+
+def test_the_page_has_nothing_inline() -> None:
+    page = text_of(PAGE)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", page, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_no_file_names_another_host_or_makes_code_of_text(name: str) -> None:
+    text = text_of(name).replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", text)
+
+
+def test_every_file_is_loaded_and_there() -> None:
+    found, waiting = {PAGE}, [PAGE]
+    while waiting:
+        for name in references(waiting.pop()):
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    assert found == FILES.keys()
+
+
+def test_the_wheel_has_every_file() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        setuptools = tomllib.load(file)["tool"]["setuptools"]
+    assert "gateway.playground" in setuptools["packages"]
+    (pattern,) = setuptools["package-data"]["gateway.playground"]
+    assert set(STATIC_DIR.parent.glob(pattern)) == set(FILES.values())
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_files_fit_on_few_screens(name: str) -> None:
+    assert len(text_of(name).splitlines()) <= MAX_LINES
+
+
+def test_every_element_that_scripts_ask_for_is_on_the_page() -> None:
+    ids = set(re.findall(r'\sid="([\w-]+)"', text_of(PAGE)))
+    asked = {found for name in SCRIPTS for found in re.findall(r'element\("([\w-]+)"\)', text_of(name))}
+    assert asked
+    assert asked <= ids

@@ -1,0 +1,161 @@
+"""What a visitor is told when something is wrong, and what the page does about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Route, expect
+
+from keycut import Client
+from keycut.errors import ADVICE
+from tests.test_playground.visitor import CUT_MS, PHOTO, Visitor
+
+
+def assert_told(visitor: Visitor, *texts: str) -> None:
+    """The page says what went wrong, and can be used again."""
+    problem = visitor.by_id("problem")
+    expect(problem).to_be_visible(timeout=CUT_MS)
+    for text in texts:
+        expect(problem).to_contain_text(text)
+    expect(visitor.by_id("run")).to_be_enabled()
+    expect(visitor.by_id("progress")).to_be_hidden()
+
+
+def start(visitor: Visitor, photo: Path, private_key: str | None = None) -> None:
+    visitor.type_keys(private_key)
+    visitor.choose(photo)
+    visitor.by_id("run").click()
+
+
+def test_the_page_advises_wherever_the_command_does(visitor: Visitor) -> None:
+    advice = visitor.page.evaluate("async () => (await import('/playground/errors.js')).ADVICE")
+    assert ADVICE.keys() <= set(map(int, advice))
+
+
+def test_a_wrong_key_and_then_the_right_one(visitor: Visitor) -> None:
+    start(visitor, PHOTO, "wrong")
+    assert_told(visitor, "Signature VerifyAC Error", "code 171", "check the private key")
+    visitor.keep_picture("wrong-key")
+    visitor.type_keys()
+    visitor.by_id("check").click()
+    expect(visitor.by_id("balance")).to_contain_text("credits left")
+    expect(visitor.by_id("problem")).to_be_hidden()
+
+
+def test_an_unknown_account(visitor: Visitor) -> None:
+    visitor.by_id("public-key").fill("nobody")
+    visitor.by_id("private-key").fill("nothing")
+    visitor.by_id("check").click()
+    problem = visitor.by_id("problem")
+    expect(problem).to_contain_text("User Not Exists (code 172)")
+    expect(problem).to_contain_text("check the public key")
+
+
+def test_keys_are_asked_for(visitor: Visitor) -> None:
+    visitor.choose(PHOTO)
+    visitor.by_id("run").click()
+    expect(visitor.by_id("public-key")).to_be_focused()
+    assert not any(url.endswith("/") for url in visitor.requests)
+
+
+def test_a_file_that_is_no_picture(visitor: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jpg"
+    path.write_text("no picture at all")
+    start(visitor, path)
+    expect(visitor.by_id("unshown")).to_contain_text("cannot show notes.jpg")
+    assert_told(visitor, "Params [RawImage] not available (code 230)")
+
+
+def test_a_picture_that_is_damaged(visitor: Visitor, tmp_path: Path) -> None:
+    data = bytearray(PHOTO.read_bytes())
+    data[170:210] = bytes(40)  # the table that its pixels are decoded by
+    path = tmp_path / "damaged.jpg"
+    path.write_bytes(data)
+    start(visitor, path)
+    assert_told(visitor, "it cannot be decoded (code 1001)", "try another picture")
+
+
+def test_a_picture_that_is_too_large(visitor: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("L", (12_001, 2)).save(path)
+    start(visitor, path)
+    assert_told(visitor, "code 230", "12000")
+
+
+def test_a_body_that_is_too_large(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.expected_complaint = "413"
+    path = tmp_path / "heavy.jpg"
+    path.write_bytes(PHOTO.read_bytes() + bytes(37 * 2**20))
+    start(visitor, path)
+    assert_told(visitor, "Request body too large (code 230)")
+
+
+def test_a_picture_that_the_browser_cannot_show_is_cut_out_all_the_same(visitor: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    with Image.open(PHOTO) as image:
+        image.save(path)
+    visitor.type_keys()
+    visitor.choose(path)
+    expect(visitor.by_id("unshown")).to_be_visible()
+    expect(visitor.by_id("box-toggle")).to_be_disabled()
+    visitor.cut_out()
+    expect(visitor.by_id("result")).to_be_visible()
+    expect(visitor.by_id("split")).to_be_hidden()
+
+
+def test_the_service_is_away(visitor: Visitor) -> None:
+    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
+    visitor.page.context.set_offline(True)
+    start(visitor, PHOTO)
+    assert_told(visitor, "no answer from", "check the connection")
+    visitor.page.context.set_offline(False)
+    visitor.cut_out()
+
+
+def test_something_else_answers(visitor: Visitor) -> None:
+    """A proxy's own page, where the service should be."""
+    visitor.page.route(visitor.stack.url + "/", lambda route: route.fulfill(body="<h1>Welcome</h1>"))
+    start(visitor, PHOTO)
+    assert_told(visitor, "HTTP 200 with a body that is not the protocol's")
+
+
+def test_the_service_asks_for_patience(visitor: Visitor) -> None:
+    """A refusal that passes is met with the same request again, after the time that it names."""
+    visitor.expected_complaint = "429"
+    bodies: list[str] = []
+
+    def busy_once(route: Route) -> None:
+        bodies.append(route.request.post_data or "")
+        if len(bodies) == 1:
+            route.fulfill(status=429, headers={"Retry-After": "1"}, json={"RetCode": 153, "Message": "busy"})
+        else:
+            route.continue_()
+
+    visitor.page.route(visitor.stack.url + "/", busy_once)
+    visitor.type_keys()
+    visitor.choose(PHOTO)
+    visitor.cut_out()
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["cancelled", "page left"])
+def test_a_task_that_nobody_waits_for_is_ended(visitor: Visitor, *, leave: bool) -> None:
+    stack = visitor.stack
+    with Client(stack.url, stack.public_key, stack.private_key) as client:
+        used = client.call("GetCreditBalance")["UsedCredits"]
+        # Work for the worker, so that the visitor's picture waits.
+        jobs = [client.remove_background(PHOTO) for _ in range(3)]
+        start(visitor, PHOTO)
+        expect(visitor.by_id("status")).to_contain_text("Waiting")
+        if leave:
+            visitor.page.goto("about:blank")
+        else:
+            visitor.by_id("cancel").click()
+            expect(visitor.by_id("status")).to_have_text("Cancelled.")
+            expect(visitor.by_id("problem")).to_be_hidden()
+        for job in jobs:
+            job.wait()
+        assert client.call("ListRunningTasks")["TaskUIDList"] == []
+        assert client.call("GetCreditBalance")["UsedCredits"] == used + len(jobs)

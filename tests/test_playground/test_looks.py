@@ -1,0 +1,107 @@
+"""How the page looks in the dark and in a narrow window."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from tests.stack import ROOT, LiveStack
+from tests.test_playground.visitor import PHOTO, PICTURES, WIDE, Visitor, visiting
+
+OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SCHEMES = {"light": (243, 245, 244), "dark": (16, 20, 19)}
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data, (value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (front, back) => {
+    const [dark, bright] = [luminance(front), luminance(back)].sort((one, other) => one - other);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+  const groundOf = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return colour === "rgba(0, 0, 0, 0)" && element.parentElement ? groundOf(element.parentElement) : colour;
+  };
+  return [...document.querySelectorAll("h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a")]
+    .filter((found) => found.checkVisibility() && !found.disabled && found.innerText.trim())
+    .map((found) => [found.innerText.slice(0, 30), ratio(getComputedStyle(found).color, groundOf(found))])
+    .filter(([, found]) => found < 4.5);
+}
+"""
+
+
+def corner(visitor: Visitor) -> tuple[int, ...]:
+    """The ground beside the picture."""
+    found = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB").getpixel((4, 200))
+    assert isinstance(found, tuple)
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_system_and_the_switch(browser: Browser, stack: LiveStack, scheme: str) -> None:
+    with visiting(browser, stack, color_scheme=scheme) as visitor:
+        visitor.open()
+        assert corner(visitor) == SCHEMES[scheme]
+        switch = visitor.by_id("theme")
+        for expected in ("light", "dark"):
+            switch.click()
+            expect(switch).to_have_attribute("aria-label", f"Colours: {expected}")
+            assert corner(visitor) == SCHEMES[expected]
+        visitor.page.reload()
+        assert corner(visitor) == SCHEMES["dark"]
+        switch.click()
+        assert corner(visitor) == SCHEMES[scheme]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("dark", WIDE, "dark"), ("narrow", (320, 720), "light"), ("telephone", (390, 844), "dark")],
+)
+def test_it_fits(browser: Browser, stack: LiveStack, name: str, size: tuple[int, int], scheme: str) -> None:
+    with visiting(browser, stack, size=size, color_scheme=scheme) as visitor:
+        visitor.open()
+        assert visitor.page.evaluate(OVERFLOW_PX) <= 0
+        visitor.type_keys()
+        visitor.choose(PHOTO)
+        visitor.by_id("box-toggle").click()
+        visitor.cut_out()
+        visitor.by_id("request").locator("summary").click()
+        assert visitor.page.evaluate(OVERFLOW_PX) <= 0
+        assert visitor.page.evaluate(CONTRAST) == []
+        visitor.page.evaluate("scrollTo(0, 0)")
+        visitor.keep_picture(name)
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB").resize((120, 76), Image.Resampling.BOX)).astype(float)
+
+
+def test_the_picture_in_the_docs_is_the_page(browser: Browser, stack: LiveStack) -> None:
+    """Whoever changes the page copies `out/playground/docs.png` to `docs/playground.png`."""
+    with visiting(browser, stack, size=(1200, 760)) as visitor:
+        visitor.open()
+        visitor.type_keys()
+        visitor.choose(PHOTO.with_name("coffee.jpg"))
+        visitor.cut_out()
+        visitor.slide("split", 45)
+        visitor.by_id("public-key").fill("abcdefg")
+        visitor.page.locator("h1").click()  # no button looks pressed
+        made = Image.open(visitor.keep_picture("docs")).convert("RGB").quantize()
+    made.save(PICTURES / "docs.png", optimize=True)
+    path = ROOT / "docs" / "playground.png"
+    assert path.stat().st_size < 300_000
+    with Image.open(path) as kept:
+        assert kept.size == made.size
+        assert np.abs(thumbnail(kept) - thumbnail(made)).mean() < 4

@@ -1,0 +1,72 @@
+"""The page where a proxy puts it: behind a prefix, at a gateway that calls itself by another host's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, Route, expect
+
+from tests.stack import LiveStack, keycut_up
+from tests.test_playground.visitor import PHOTO, Visitor, visiting
+from tests.tiny_network import write_tiny_model
+
+PREFIX = "/tools/keycut"
+TAIL = "/r/mac-_/1700000000/d5ari00q5cu0v880200g/0/token.png"
+RESULT_URL = """
+async (address) => {
+  const { resultUrl } = await import(new URL("playground/client.js", document.baseURI));
+  return resultUrl(address).href;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def renamed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    models = tmp_path_factory.mktemp("models")
+    settings = {
+        "KEYCUT_MODEL": write_tiny_model(models),
+        "KEYCUT_MODELS_DIR": str(models),
+        "KEYCUT_ENGINE": "onnxruntime",
+        "KEYCUT_PUBLIC_URL": f"https://cutouts.example.com{PREFIX}",
+    }
+    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def guest(browser: Browser, renamed_stack: LiveStack) -> Iterator[Visitor]:
+    """A visitor behind a proxy that takes the prefix away."""
+    with visiting(browser, renamed_stack) as visitor:
+
+        def pass_on(route: Route) -> None:
+            route.fulfill(response=route.fetch(url=route.request.url.replace(PREFIX, "", 1)))
+
+        visitor.page.route(f"**{PREFIX}/**", pass_on)
+        visitor.open(f"{PREFIX}/playground")
+        yield visitor
+        visitor.page.unroute_all(behavior="wait")
+
+
+def test_the_way_of_a_photo_stays_on_the_page_s_own_host_and_prefix(guest: Visitor) -> None:
+    guest.type_keys()
+    guest.choose(PHOTO)
+    guest.cut_out()
+    expect(guest.by_id("result")).to_be_visible()
+    paths = [url.removeprefix(guest.stack.url) for url in guest.requests if url.startswith("http")]
+    assert all(path.startswith(f"{PREFIX}/") for path in paths)
+    assert any(path.startswith(f"{PREFIX}/r/") for path in paths)
+    assert f"{guest.stack.url}{PREFIX}/" in (guest.by_id("curl").text_content() or "")
+    assert Path(guest.saved("save-png").path()).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("base", ["https://cutouts.example.com", "http://10.0.0.7:8080/other/prefix", ""])
+def test_a_result_is_fetched_from_where_the_page_came(guest: Visitor, base: str) -> None:
+    assert guest.page.evaluate(RESULT_URL, base + TAIL) == f"{guest.stack.url}{PREFIX}{TAIL}"
+
+
+@pytest.mark.parametrize("address", ["https://elsewhere.example.com/cat.png", "/r/short.png", "https://x/r/"])
+def test_an_address_of_another_form_is_refused(guest: Visitor, address: str) -> None:
+    with pytest.raises(Error, match="not of this gateway's form"):
+        guest.page.evaluate(RESULT_URL, address)

@@ -1,0 +1,110 @@
+"""The page's own signatures against every vector, in the browser, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, CDPSession, Page
+
+from tests.stack import LiveStack
+from tests.test_playground.visitor import visiting
+from tests.test_signing.vector_cases import VECTORS
+
+CASES = [case for case in VECTORS if not case.is_form]
+"""A page sends JSON; what forms sign is text all through, and the same text."""
+NO_DOUBLE = {"type_int_above_2_53", "type_int_30_digits"}
+"""Vectors whose number a page cannot hold as a value; `test_canonical` has them as text."""
+CANONICAL = """
+async (bodies) => {
+  const { canonicalPieces } = await import("/playground/canonical.js");
+  // A number that keeps the text it has in the body, boxed as `new Number()` boxes one.
+  class NumberText extends Number {
+    constructor(text) { super(text); this.text = text; }
+    toString() { return this.text; }
+  }
+  const keepText = (_, value, { source }) => (typeof value === "number" ? new NumberText(source) : value);
+  return bodies.map((body) => [...canonicalPieces(JSON.parse(body, keepText))].join(""));
+}
+"""
+SHA1 = """
+async ([texts, partBytes]) => {
+  const { Sha1 } = await import("/playground/sha1.js");
+  return texts.map((text) => {
+    const [hash, bytes] = [new Sha1(), new TextEncoder().encode(text)];
+    for (let from = 0; from < bytes.length; from += partBytes) hash.update(bytes.subarray(from, from + partBytes));
+    return hash.hex();
+  });
+}
+"""
+SIGN = """
+async (cases) => {
+  const { sign, signInSlices } = await import("/playground/signature.js");
+  const found = [];
+  for (const [params, key] of cases) found.push([sign(params, key), await signInSlices(params, key)]);
+  return found;
+}
+"""
+LARGE = """
+async (megabytes) => {
+  const { signInSlices } = await import("/playground/signature.js");
+  const picture = "data:image/jpeg;base64," + "QUJD".repeat(megabytes * 2 ** 18);
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1));
+  const signature = await signInSlices({ RawImage: picture }, "key");
+  clearInterval(timer);
+  return { turns, signature };
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, stack: LiveStack) -> Iterator[Page]:
+    with visiting(browser, stack) as visitor:
+        visitor.open()
+        yield visitor.page
+
+
+def processor_seconds(session: CDPSession) -> float:
+    """What the page's own thread has had of a processor, however many others wait for one."""
+    metrics = {row["name"]: row["value"] for row in session.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"])
+
+
+def by_name(values: list[Any]) -> dict[str, Any]:
+    return {case.name: value for case, value in zip(CASES, values, strict=True)}
+
+
+def test_canonical(page: Page) -> None:
+    found = page.evaluate(CANONICAL, [case.body.decode() for case in CASES])
+    assert by_name(found) == {case.name: case.canonical for case in CASES}
+
+
+@pytest.mark.parametrize("part_bytes", [1, 63, 64, 65, 4096])
+def test_sha1(page: Page, part_bytes: int) -> None:
+    texts = [case.canonical + case.private_key for case in CASES if len(case.canonical) < 10_000]
+    texts += ["x" * length for length in range(130)]
+    found = page.evaluate(SHA1, [texts, part_bytes])
+    assert found == [hashlib.sha1(text.encode()).hexdigest() for text in texts]
+
+
+def test_signature_from_values(page: Page) -> None:
+    """From a page's own values, which are doubles."""
+    found = by_name(page.evaluate(SIGN, [[case.file_params, case.private_key] for case in CASES]))
+    expected = {case.name: [case.signature] * 2 for case in CASES}
+    assert {name for name in expected if found[name] != expected[name]} == NO_DOUBLE
+
+
+def test_a_large_picture_is_signed_soon_and_the_page_stays_awake(page: Page) -> None:
+    megabytes = 40
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before_seconds = processor_seconds(session)
+    found = page.evaluate(LARGE, megabytes)
+    taken_seconds = processor_seconds(session) - before_seconds
+    text = "RawImagedata:image/jpeg;base64," + "QUJD" * (megabytes * 2**18) + "key"
+    assert found["signature"] == hashlib.sha1(text.encode()).hexdigest()
+    assert found["turns"] >= megabytes / 2
+    assert 0.05 < taken_seconds < 2

@@ -1,0 +1,101 @@
+"""A visitor of the playground: a page in a real browser, and what it must not do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Download, Locator, Page, expect
+
+from tests.stack import ROOT, LiveStack
+
+PICTURES = ROOT / "out" / "playground"
+"""Where screenshots are kept."""
+PHOTO = ROOT / "examples" / "chelsea.jpg"
+ACTION_MS = 10_000
+CUT_MS = 60_000
+WIDE = (1280, 860)
+
+
+@dataclass
+class Visitor:
+    """A page of one gateway, and what the browser said of it."""
+
+    page: Page
+    stack: LiveStack
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """Errors in the page and breaches of its policy, all of which the browser writes to its console."""
+    expected_complaint: str = ""
+    """A pattern of what a test provokes."""
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(ACTION_MS)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._heard)
+
+    def _heard(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def open(self, path: str = "/playground") -> None:
+        self.page.goto(self.stack.url + path)
+
+    def by_id(self, name: str) -> Locator:
+        return self.page.locator(f"#{name}")
+
+    def type_keys(self, private_key: str | None = None) -> None:
+        self.by_id("public-key").fill(self.stack.public_key)
+        self.by_id("private-key").fill(private_key or self.stack.private_key)
+
+    def choose(self, photo: Path) -> None:
+        self.by_id("file").set_input_files(photo)
+        expect(self.by_id("status")).to_contain_text(photo.name)
+
+    def cut_out(self) -> None:
+        """Press the button and wait for the result."""
+        self.by_id("run").click()
+        expect(self.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
+
+    def slide(self, name: str, value: int) -> None:
+        self.by_id(name).fill(str(value))
+
+    def saved(self, button: str) -> Download:
+        with self.page.expect_download() as download:
+            self.by_id(button).click()
+        return download.value
+
+    def keep_picture(self, name: str) -> Path:
+        """Keep a screenshot as the page is now."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{name}.png"
+        self.page.screenshot(path=path, animations="disabled")
+        return path
+
+    def assert_clean(self) -> None:
+        """Nothing went wrong that the test did not mean to, and nobody else was asked for anything."""
+        expected = self.expected_complaint
+        assert [text for text in self.complaints if not (expected and re.search(expected, text))] == []
+        own = urlsplit(self.stack.url).netloc
+        assert {urlsplit(url).netloc for url in self.requests if not url.startswith(("blob:", "data:"))} <= {own}
+
+
+@contextmanager
+def visiting(
+    browser: Browser, stack: LiveStack, *, size: tuple[int, int] = WIDE, **options: Any
+) -> Iterator[Visitor]:
+    """A visitor in a tab of their own."""
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+    try:
+        visitor = Visitor(context.new_page(), stack)
+        yield visitor
+        visitor.assert_clean()
+    finally:
+        context.close()
