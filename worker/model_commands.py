@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
@@ -22,6 +22,8 @@ from worker.settings import NetworkSettings
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
 _MEGABYTE: Final = 1_000_000
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 @click.group()
 def models() -> None:
@@ -29,7 +31,7 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_models(*, as_json: bool) -> None:
     """Show the built-in models and those of the models folder, and which of their weights are here and right.
 
@@ -74,7 +76,8 @@ def _echo_table(rows: Sequence[Sequence[str]]) -> None:
 @click.option(
     "--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, help="The model of a preset."
 )
-def fetch(names: tuple[str, ...], presets: tuple[str, ...]) -> None:
+@json_option
+def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) -> None:
     """Fetch, check and prepare weights: of the models that are named, else of those that this worker offers."""
     settings = read_settings(NetworkSettings)
     try:
@@ -82,15 +85,21 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...]) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
+    ready: list[dict[str, str | None]] = []
     for choice in asked or settings.choices:
         try:
-            click.echo(_fetch(settings.for_choice(choice)))
+            path = _fetch(settings.for_choice(choice))
         except ModelUnavailable as error:
             raise click.ClickException(str(error)) from error
+        ready.append({"model": choice.model, "precision": choice.precision, "path": path})
+        if not as_json:
+            click.echo(f"{path or choice.model} is ready")
+    if as_json:
+        click.echo(json.dumps(ready))
 
 
-def _fetch(settings: NetworkSettings) -> str:
-    """Make a model ready to be loaded, and say where it is.
+def _fetch(settings: NetworkSettings) -> str | None:
+    """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them.
 
     Raises:
         ModelUnavailable: that cannot be done; the text says why and what to do.
@@ -100,47 +109,67 @@ def _fetch(settings: NetworkSettings) -> str:
         from worker.models.runtime import load_segmenter  # rembg fetches as it loads
 
         load_segmenter(settings)
-        return f"rembg's {settings.model} is ready"
+        return None
     weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
     form, batches = plan_for(settings).form, settings.batch_count() > 1
     prepared_graph(weights, settings.cache_dir, form, batches=batches)
-    return f"{weights.path} is ready"
+    return str(weights.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was found of a model's file, or of a model that has none."""
+
+    model: str
+    path: str | None
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = "; ".join(filter(None, (self.detail, self.remedy)))
+        return f"ok    {self.path}: {text}" if self.ok else f"FAIL  {text}"
 
 
 @models.command()
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
-def verify(names: tuple[str, ...]) -> None:
+@json_option
+def verify(names: tuple[str, ...], *, as_json: bool) -> None:
     """Read weights through and compare their digests; exit with 1 on a fault.
 
     Without a name: every file that is here. A model that is named must be here.
     """
     settings = read_settings(NetworkSettings)
-    faults = 0
+    verdicts: list[Verdict] = []
     for name in names or model_names(settings.models_dir):
-        try:
-            found = look_at(known_model(name, settings.models_dir), settings.models_dir)
-        except ModelUnavailable as error:
-            click.echo(f"FAIL  {error}")
-            faults += 1
-            continue
-        here = [file for file in found if file.state is not FileState.ABSENT]
-        if names and not here:
-            click.echo(f"FAIL  {name}: not here; run `keycut models fetch {name}`")
-            faults += 1
-        faults += sum(not _told(file) for file in here)
-    if faults:
+        found = _verdicts(name, settings)
+        if names and not found:
+            remedy = f"run `keycut models fetch {name}`"
+            found = [Verdict(model=name, path=None, ok=False, detail=f"{name}: not here", remedy=remedy)]
+        verdicts += found
+        if not as_json:
+            click.echo("\n".join(map(str, found)), nl=bool(found))
+    if as_json:
+        click.echo(json.dumps([asdict(verdict) for verdict in verdicts]))
+    if not all(verdict.ok for verdict in verdicts):
         raise click.exceptions.Exit(1)
 
 
-def _told(file: FoundFile) -> bool:
-    """Say what was found, and whether it is well."""
+def _verdicts(name: str, settings: NetworkSettings) -> list[Verdict]:
+    """What is to be said of each of a model's files that is here; or of the model, where its row is wrong."""
+    try:
+        found = look_at(known_model(name, settings.models_dir), settings.models_dir)
+    except ModelUnavailable as error:
+        return [Verdict(model=name, path=None, ok=False, detail=str(error))]
+    return [_verdict(file) for file in found if file.state is not FileState.ABSENT]
+
+
+def _verdict(file: FoundFile) -> Verdict:
     if file.usable:
-        digest = file.row.digest or "no digest in its row, so there is nothing to compare"
-        click.echo(f"ok    {file.path}: {digest}")
-        return True
+        detail = file.row.digest or "no digest in its row, so there is nothing to compare"
+        return Verdict(model=file.model, path=str(file.path), ok=True, detail=detail)
     if file.row.source:
         remedy = f"run `keycut models fetch {file.model}`, or copy the file anew"
     else:
         remedy = "copy the file anew, or correct the digest in its row"
-    click.echo(f"FAIL  {file.detail}; {remedy}")
-    return False
+    return Verdict(model=file.model, path=str(file.path), ok=False, detail=file.detail, remedy=remedy)
