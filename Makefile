@@ -70,6 +70,7 @@ lock: ## Pin every dependency anew, with hashes (needs uv)
 	@$(LOCK) --extra gateway --extra worker --extra cpu --extra local --extra build -c requirements/dev.txt -o requirements/app.txt
 	@$(LOCK) --extra gateway --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/gateway.txt
 	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
+	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra zoo --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu-zoo.txt
 	@$(LOCK) --extra worker --extra gpu --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-gpu.txt
 	@$(LOCK) --extra npm -c requirements/dev.txt -o requirements/npm.txt
 
