@@ -9,7 +9,6 @@ ARG SOURCE_DATE_EPOCH=0
 ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
-    PIP_NO_COMPILE=1 \
     PIP_PYTHON=/opt/keycut/bin/python \
     PATH=/opt/pip/bin:$PATH
 RUN python -m venv /opt/pip && python -m venv --without-pip /opt/keycut
@@ -18,12 +17,12 @@ COPY docker /docker
 FROM build AS gateway-locked
 COPY requirements/gateway.txt /requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    pip install --require-hashes --requirement /requirements/gateway.txt
+    pip install --no-compile --require-hashes --requirement /requirements/gateway.txt
 
 # Keycut itself, in a layer of its own: it changes often, and what it depends on seldom does.
 FROM gateway-locked AS keycut
 COPY . /src
-RUN pip install --no-deps --no-build-isolation --prefix /opt/own /src \
+RUN pip install --no-compile --no-deps --no-build-isolation --prefix /opt/own /src \
     && PYTHONHASHSEED=0 python -m compileall -q -s /opt/own -p /opt/keycut --invalidation-mode unchecked-hash /opt/own \
     && find /opt/own -depth -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
@@ -70,7 +69,7 @@ ARG WITH_ZOO=0
 COPY requirements/worker-cpu.txt requirements/worker-cpu-zoo.txt /requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     lock=worker-cpu; if [ "$WITH_ZOO" = 1 ]; then lock=worker-cpu-zoo; fi; \
-    pip install --require-hashes --requirement "/requirements/$lock.txt"
+    pip install --no-compile --require-hashes --requirement "/requirements/$lock.txt"
 COPY --from=keycut /opt/own /opt/own
 RUN sh /docker/finish.sh worker jobs
 
@@ -86,7 +85,7 @@ ENV KEYCUT_MODELS_DIR=/var/lib/keycut/models \
 FROM build AS npm
 COPY requirements/npm.txt /requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    pip install --require-hashes --prefix /opt/npm --requirement /requirements/npm.txt
+    pip install --no-compile --require-hashes --prefix /opt/npm --requirement /requirements/npm.txt
 
 FROM worker-base AS models
 COPY --from=worker-cpu-packages /opt/keycut /opt/keycut
@@ -124,7 +123,7 @@ CMD ["python", "-m", "worker", "run"]
 FROM build AS worker-gpu-packages
 COPY requirements/worker-gpu.txt /requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    pip install --require-hashes --requirement /requirements/worker-gpu.txt
+    pip install --no-compile --require-hashes --requirement /requirements/worker-gpu.txt
 COPY --from=keycut /opt/own /opt/own
 RUN sh /docker/finish.sh worker jobs
 

@@ -3,7 +3,8 @@
 # code, and with the same bytes every time.
 set -eu
 packages=$(echo /opt/keycut/lib/python3*/site-packages)
-pip uninstall --yes --quiet setuptools
+# What Keycut is built with, and the line editor of Celery's own command, which nothing here starts.
+pip uninstall --yes --quiet setuptools click-repl prompt-toolkit wcwidth
 python /docker/slim.py "$packages"
 mkdir /opt/stdlib
 # The order of sets in byte code depends on the seed of hashes.

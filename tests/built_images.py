@@ -88,7 +88,7 @@ def build_base(buildah: Buildah, folder: Path) -> Image:
     """A stand-in for the official Python image, under its name: Debian's smallest system and Debian's Python."""
     system = folder / "system"
     packages = f"{PYTHON},{PYTHON}-venv,ca-certificates"
-    command = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, system, *debian_mirror()]
+    command = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(system), *debian_mirror()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     (system / "usr/local/bin/python").symlink_to(f"/usr/bin/{PYTHON}")
