@@ -63,8 +63,10 @@ class Buildah:
     def mounted(self, image: Image) -> Iterator[Path]:
         """The root of a container of this image."""
         container = self._run("from", *self._policy, "--pull-never", image.name).strip()
-        yield Path(self._run("mount", container).strip())
-        self._run("rm", container)
+        try:
+            yield Path(self._run("mount", container).strip())
+        finally:
+            self._run("rm", container)
 
     def remove_all(self) -> None:
         """Free the disk."""
