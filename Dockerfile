@@ -42,13 +42,14 @@ ENV PATH=/opt/keycut/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     KEYCUT_BLOB_DIR=/var/lib/keycut/blobs
+ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.version=${VERSION} \
     org.opencontainers.image.revision=${REVISION} \
     org.opencontainers.image.created=${CREATED} \
-    org.opencontainers.image.base.name=docker.io/library/python:3.11-slim-bookworm
+    org.opencontainers.image.base.name=${BASE}
 
 FROM base AS gateway
 COPY --from=gateway-packages /opt/keycut /opt/keycut

@@ -67,7 +67,6 @@ TABLE: Final = (
         kept=frozenset({"__init__.py", "_mapping.py", "python.py", "special.py"}),
     ),
     Surplus(package="scipy", patterns=("**/tests",), why="tests"),
-    Surplus(package="skimage", patterns=("**/tests",), why="tests"),
 )
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parent.parent
 BASE: Final = "docker.io/library/python:3.11-slim-bookworm"
 SUITE: Final = "bookworm"
-PYTHON: Final = "python3.11"
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 PIP_PLACES: Final = ("cert", "client-cert", "find-links", "index-url", "extra-index-url")
 """Options of pip whose values may be paths of this machine."""
@@ -89,11 +88,11 @@ class Buildah:
 def build_base(buildah: Buildah, folder: Path) -> Image:
     """A stand-in for the official Python image, under its name: Debian's smallest system and Debian's Python."""
     system = folder / "system"
-    packages = f"{PYTHON},{PYTHON}-venv,ca-certificates"
+    packages = "python3,python3-venv,ca-certificates"
     command = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(system), *debian_mirror()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    (system / "usr/local/bin/python").symlink_to(f"/usr/bin/{PYTHON}")
+    (system / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     shutil.rmtree(system / "var/cache/apt")
     context = folder / "base"
     context.mkdir()

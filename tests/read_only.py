@@ -21,6 +21,7 @@ mount --bind "$root" "$root"
 mount --options remount,bind,ro "$root"
 mount --types tmpfs --options size=256m tmpfs "$root/tmp"
 mount --rbind /proc "$root/proc"
+mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 while [ "$1" != -- ]; do mount --bind "$1" "$root$2"; shift 2; done
 shift

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from keycut import Client
-from tests.built_images import ROOT, Buildah, Image, build_base, build_options
+from tests.built_images import BASE, ROOT, Buildah, Image, build_base, build_options
 from tests.ports import free_port
 from tests.read_only import ReadOnly
 from tests.redis_server import redis_server
@@ -132,6 +132,7 @@ def test_images_stay_small(images: dict[str, Image]) -> None:
 def test_an_image_holds_what_it_needs_and_runs_as_nobody_special(
     buildah: Buildah, images: dict[str, Image], target: str
 ) -> None:
+    assert images[target].config["Labels"]["org.opencontainers.image.base.name"] == BASE.rpartition("/")[2]
     with buildah.mounted(images[target]) as root:
         process = ReadOnly(image=images[target], root=root, settings={})
         for module in ("pip", "setuptools"):
