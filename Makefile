@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test chaos images-check lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -25,6 +25,9 @@ test: $(VENV)/.dev weights lint ## Check style and types, run all tests
 
 chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
+
+images-check: $(VENV)/.dev weights ## Build the images without Docker, weigh them, do a job inside (needs root, buildah)
+	@$(BIN)/python -m pytest -s tests/test_images.py
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .
@@ -74,6 +77,7 @@ lock: ## Pin every dependency anew, with hashes (needs uv)
 	@$(LOCK) --extra gateway --extra worker --extra cpu --extra local --extra build -c requirements/dev.txt -o requirements/app.txt
 	@$(LOCK) --extra gateway --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/gateway.txt
 	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
+	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra zoo --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu-zoo.txt
 	@$(LOCK) --extra worker --extra gpu --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-gpu.txt
 	@$(LOCK) --extra npm -c requirements/dev.txt -o requirements/npm.txt
 

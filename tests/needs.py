@@ -63,9 +63,13 @@ def _is_on_the_path(program: str) -> Callable[[], bool]:
 
 
 THINGS: Final = {
-    "gpu": Thing(reason="no NVIDIA GPU answers", is_here=lambda: _answers("nvidia-smi", "-L"), tests=0),
+    "gpu": Thing(
+        reason="no NVIDIA GPU answers, or this onnxruntime has no CUDA",
+        is_here=lambda: _answers("nvidia-smi", "-L") and _has_cuda(),
+        tests=1,
+    ),
     "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info"), tests=1),
-    "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah, tests=0),
+    "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah, tests=4),
     "minio": Thing(
         reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ, tests=47
     ),

@@ -87,6 +87,7 @@ def test_blocks_that_do_not_run_say_why() -> None:
         "README.md": 4,
         "contributing.md": 2,
         "getting-started.md": 6,
+        "images.md": 4,
         "kubernetes.md": 5,
         "production.md": 5,
     }

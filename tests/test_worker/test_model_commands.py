@@ -118,6 +118,10 @@ class TestFetch:
         write_tiny_model(models_dir, "other")
         assert run("fetch", "other").stdout.endswith("other.onnx is ready\n")
 
+    def test_as_json(self, models_dir: Path) -> None:
+        ready = json.loads(run("fetch", "tiny", "--json").stdout)
+        assert ready == [{"model": "tiny", "precision": "exact", "path": str(models_dir / "tiny.onnx")}]
+
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()
         result = run("fetch")

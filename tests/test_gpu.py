@@ -1,0 +1,22 @@
+"""A worker on a GPU: the one test that a machine without one cannot run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import ROOT, keycut_up
+
+
+@pytest.mark.needs("gpu")
+def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
+    with keycut_up(tmp_path, KEYCUT_DEVICE="gpu", KEYCUT_MODELS_DIR=str(weights_dir)) as live:
+        (worker,) = httpx.get(f"{live.url}/readyz").json()["workers"]
+        assert worker["provider"] == "CUDAExecutionProvider"
+        with live.client() as client:
+            job = client.remove_background(ROOT / "examples" / "coffee.jpg")
+            job.wait(timeout_seconds=60)
+            job.save(tmp_path / "coffee.png")
+    assert (tmp_path / "coffee.png").read_bytes().startswith(b"\x89PNG")
