@@ -27,7 +27,9 @@ def call_picpik(observed: Observed) -> None:
         answer = client.call("RemoveBackground", {"RawImage": RAW_IMAGE, "request_uuid": REQUEST_UUID})
         uid = answer["TaskUID"]
         client.job(uid).wait(timeout_seconds=60)
-        observed.secrets["MAC of a result"] = mac_of(json.dumps(client.call("GetGenerateTaskDetail", {"TaskUID": uid})))
+        observed.secrets["MAC of a result"] = mac_of(
+            json.dumps(client.call("GetGenerateTaskDetail", {"TaskUID": uid}))
+        )
         with contextlib.suppress(JobFailed):
             client.remove_background(BROKEN).wait(timeout_seconds=60)
         client.call("RemoveBackgroundsInBatch", {"RawImages": [RAW_IMAGE, RAW_IMAGE]})

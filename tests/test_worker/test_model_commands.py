@@ -157,6 +157,15 @@ class TestVerify:
             assert "u2netp.onnx: damaged, its md5 is" in result.stdout
             assert "run `keycut models fetch u2netp`" in result.stdout
 
+    def test_as_json(self, models_dir: Path) -> None:
+        (models_dir / "u2netp.onnx").write_bytes(b"half of it")
+        result = run("verify", "--json")
+        verdicts = {verdict["model"]: verdict for verdict in json.loads(result.stdout)}
+        assert result.exit_code == 1
+        assert verdicts["tiny"]["ok"] is True
+        assert verdicts["u2netp"]["ok"] is False
+        assert "models fetch u2netp" in verdicts["u2netp"]["remedy"]
+
     def test_an_operators_own_that_changed(self, models_dir: Path) -> None:
         write_tiny_model(models_dir, "mine", sha256="0" * 64)
         result = run("verify", "mine")
