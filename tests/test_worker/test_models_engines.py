@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -178,6 +179,17 @@ engine.run(np.zeros((1, 3, {SIDE_PX}, {SIDE_PX}), np.float32))
 assert sys.modules["openvino_telemetry"] is None
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_onnxruntime_prepares_no_reports(graph: Path, tmp_path: Path) -> None:
+    """It keeps what it is about to report, and an id of the machine, in the user's cache folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    told_not_to = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in told_not_to}
+    code = f"import worker.models, onnxruntime as ort; ort.InferenceSession({str(graph)!r})"
+    subprocess.run([sys.executable, "-c", code], env=environment | {"HOME": str(home)}, check=True)
+    assert [path for path in home.rglob("*") if "onnxruntime" in path.name] == []
 
 
 CPUINFO = """processor\t: 0
