@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from gateway.accounts import Accounts
-from gateway.console import read_settings, reported_errors
+from gateway.console import reported_errors
 from gateway.courier import process
 from gateway.courier.presence import CourierPresence
 from gateway.courier.settings import CourierSettings
@@ -26,6 +26,7 @@ from gateway.server import GatewayServer, gunicorn_options
 from gateway.settings import GatewaySettings
 from gateway.wsgi import connect_ledger
 from jobs.blobstores.choose import open_blob_store
+from jobs.console import read_settings
 from jobs.errors import LedgerUnavailable
 from jobs.stores.client import EvictingServer, require_no_eviction
 from jobs.stores.redis import RedisLedger

@@ -1,35 +1,15 @@
-"""What the operators' commands have in common: settings, errors in one line, results for people or machines."""
+"""What the operators' commands have in common: errors in one line, results for people or machines."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
 
 import click
 
 from gateway.account_records import AccountError
-from gateway.settings import GatewaySettings
 from jobs.errors import LedgerUnavailable
-from jobs.settings import WrongSettings, load_settings
-
-S = TypeVar("S", bound=GatewaySettings)
-
-
-def read_settings(kind: type[S]) -> S:
-    """The settings of the environment.
-
-    Args:
-        kind: whose settings.
-
-    Raises:
-        ClickException: some are wrong; it names every one.
-    """
-    try:
-        return load_settings(kind)
-    except WrongSettings as error:
-        raise click.ClickException(f"wrong settings\n{error}") from None
 
 
 @contextmanager

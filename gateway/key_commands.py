@@ -17,11 +17,12 @@ from gateway.account_book import new_callback_secret
 from gateway.account_records import AccountRecord, Terms
 from gateway.accounts import Accounts, KeyPair
 from gateway.bearers import API_KEY_START, BearerKey
-from gateway.console import read_settings, reported_errors, show
+from gateway.console import reported_errors, show
 from gateway.keytables import RedisKeyTable
 from gateway.settings import GatewaySettings
 from gateway.terms_options import Term, TermsChange, terms_options
 from gateway.wsgi import connect_ledger
+from jobs.console import read_settings
 from jobs.store import Balance, LedgerStore
 from jobs.stores.redis import RedisLedger
 

@@ -12,11 +12,11 @@ import click
 import structlog
 
 from jobs import logs
+from jobs.console import read_settings
 from jobs.errors import LedgerUnavailable
 from jobs.presence import is_from
 from jobs.stores.redis import RedisPresence, connect
 from worker.bench import LEAST_ROUNDS, compare, report
-from worker.console import read_settings
 from worker.cpu import this_processor
 from worker.delivered import finish_command
 from worker.doctor import examine

@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
+from jobs.console import read_settings
 from jobs.presets import PRESETS, Choice
-from worker.console import read_settings
 from worker.models.errors import ModelUnavailable
 from worker.models.files import ensure_weights
 from worker.models.inventory import FileState, FoundFile, ModelFacts, facts_of, known_model, look_at

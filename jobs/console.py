@@ -1,4 +1,4 @@
-"""What the worker's commands have in common."""
+"""What the commands of every part have in common."""
 
 from __future__ import annotations
 
