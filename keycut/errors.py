@@ -28,7 +28,7 @@ from typing import Final
 
 ADVICE: Final[Mapping[int, str]] = {
     130: "the service is in trouble; try again later",
-    150: "the service is not ready; try again later",
+    150: "try again later; if no worker serves a model, the operator starts one or changes the account's model",
     153: "too many requests; try again later, or ask the operator for higher limits",
     161: "the service has no such operation; check the address",
     171: "check the private key",

@@ -85,7 +85,8 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.QueueFull: _THROTTLED,
     jobs.IdempotencyConflict: _WRONG_SIGNATURE,
     jobs.SourceExpired: _LATER,
-    jobs.ModelNotOffered: _LATER,
+    # Nothing that passes by itself: callers who repeat what HTTP 503 says would do so for nothing.
+    jobs.ModelNotOffered: Row(150, "Service unavailable", detail="{error.message}"),
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,

@@ -4,7 +4,7 @@
 export const ADVICE = {
   110: "try again in a moment",
   130: "the service has a fault: try again in a moment, then tell its operator",
-  150: "the service is away or stopping: try again in a moment",
+  150: "try again in a moment; if no worker serves a model, the operator starts one or changes the account's model",
   153: "too many requests: wait a moment and try again",
   160: "the request did not arrive whole: reload the page and try again",
   161: "this gateway does not know the action: reload the page",
