@@ -10,10 +10,7 @@ _LATER: Final = "Send the same request again after `Retry-After`."
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Send it again once; then tell the operator the `request_uuid`.",
     (130, 503): f"{_LATER} The operator sees in `/readyz` what is away.",
-    (
-        150,
-        200,
-    ): "Tell the operator: a worker is to offer the model that `Detail` names, or the account to get another.",
+    (150, 200): "Tell the operator: no worker offers the model that `Detail` names.",
     (150, 503): _LATER,
     (153, 429): f"{_LATER} For more at a time ask the operator for a higher rate or cap, or for more workers.",
     (160, 200): "Send one JSON object in UTF-8, with `Action`.",
