@@ -154,7 +154,7 @@ class JobSettings(BlobSettings):
     @field_validator("traces_url")
     @classmethod
     def _can_be_sent_to(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
+        if value is None or not value.get_secret_value():
             return None
         if not value.get_secret_value().startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")

@@ -80,10 +80,15 @@ def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> N
     assert "secret" not in ran.stderr
 
 
-@pytest.mark.parametrize("wrong", ["127.0.0.1:4318", "grpc://127.0.0.1:4317", ""])
+@pytest.mark.parametrize("wrong", ["127.0.0.1:4318", "grpc://127.0.0.1:4317"])
 def test_an_address_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError, match="must begin with http:// or https://"):
         JobSettings(master_key=KEY, traces_url=wrong)
+
+
+def test_an_empty_address_stands_for_none() -> None:
+    """Compose files can hand on nothing but a text."""
+    assert JobSettings(master_key=KEY, traces_url="").traces_url is None
 
 
 def test_the_address_is_a_secret() -> None:
