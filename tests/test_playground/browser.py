@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,8 +73,7 @@ def chromium_from_npm() -> Chromium:
             # Brotli, which Python does not read.
             subprocess.run([driver_node(), "-e", UNPACK, packed / f"{name}.br", folder / name], check=True)
             if name.endswith(".tar"):
-                with tarfile.open(folder / name) as archive:
-                    archive.extractall(folder, filter="data")
+                subprocess.run(["tar", "-xf", name], cwd=folder, check=True)
                 (folder / name).unlink()
         (folder / "chromium").chmod(0o755)
         (folder / "fonts.conf").write_text(FONTS.format(folder=folder))
