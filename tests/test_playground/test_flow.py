@@ -35,8 +35,13 @@ def drag(visitor: Visitor, start: tuple[float, float], end: tuple[float, float])
     mouse.up()
 
 
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""A surface whose size has changed fits its picture in with the next frame."""
+
+
 def corner_of(visitor: Visitor, name: str) -> tuple[float, float]:
-    """Where the left upper corner of an element is on the page."""
+    """Where the left upper corner of an element is on the page, once the picture has been fitted in."""
+    visitor.page.evaluate(TWO_FRAMES)
     place = visitor.by_id(name).bounding_box()
     assert place
     return place["x"], place["y"]
