@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.sharedctypes import RawArray
+from typing import Final
 
 import structlog
 
@@ -16,6 +17,9 @@ from worker.heartbeat import Heartbeat
 from worker.runner import Runner
 
 log = structlog.get_logger(__name__)
+
+WAIT_SHARE: Final = 0.5
+"""Of an item's time, what it may spend on waiting until it is alone."""
 
 
 class Deadlines:
@@ -67,20 +71,21 @@ class AtOnce:
         no more work than it can begin with.
 
         An item whose worker has died before is worked on alone. If it killed that worker it kills this one too,
-        and those that happen to lie beside it should not use up their attempts with it.
+        and those that happen to lie beside it should not use up their attempts with it. Where one of them takes so
+        long that it may hang, the item is put back: its time should not run out while it waits.
         """
         claim = self._runner.claim(lanes)
         if claim is None:
             return
         place = self._place_for(claim)
         if len(self._deadlines) == 1:
-            self._work(place, claim)
+            self._work(place, claim, self._runner.work_on)
         elif claim.attempt > 1:
             with Heartbeat(self._runner.store, claim, self._runner.beat_seconds):
-                self._wait_for_free(len(self._deadlines) - 1)
-            self._work(place, claim)
+                alone = self._wait_for_free(len(self._deadlines) - 1, claim.deadline_in_seconds * WAIT_SHARE)
+            self._work(place, claim, self._runner.work_on if alone else self._runner.store.give_back)
         else:
-            self._threads.submit(self._work, place, claim)
+            self._threads.submit(self._work, place, claim, self._runner.work_on)
             self._wait_for_free(1)
 
     def drain(self) -> None:
@@ -93,13 +98,13 @@ class AtOnce:
         self._deadlines.set(place, claim.deadline_in_seconds)
         return place
 
-    def _wait_for_free(self, count: int) -> None:
+    def _wait_for_free(self, count: int, seconds: float | None = None) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._free) >= count)
+            return self._changed.wait_for(lambda: len(self._free) >= count, seconds)
 
-    def _work(self, place: int, claim: Claim) -> None:
+    def _work(self, place: int, claim: Claim, work: Callable[[Claim], object]) -> None:
         try:
-            self._runner.work_on(claim)
+            work(claim)
         except Exception:
             # Such as a ledger that stayed away until the item's time was over; it goes on from there by itself.
             log.exception("item_left", task_uid=claim.task, item=claim.index, account=claim.account)

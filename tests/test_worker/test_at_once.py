@@ -42,8 +42,8 @@ class Refusing(MemoryLedger):
 class Stage:
     """Items of one task and what works on them, with a network that answers when the test says so."""
 
-    def __init__(self, count: int) -> None:
-        self.ledger, self.blobs = Refusing(LedgerLimits(), ManualClock()), MemoryBlobStore()
+    def __init__(self, count: int, limits: LedgerLimits) -> None:
+        self.ledger, self.blobs = Refusing(limits, ManualClock()), MemoryBlobStore()
         runner = Runner(
             store=self.ledger,
             blobs=self.blobs,
@@ -96,8 +96,8 @@ class Stage:
 def stages() -> Iterator[Any]:
     made: list[Stage] = []
 
-    def make(count: int) -> Stage:
-        made.append(Stage(count))
+    def make(count: int, job_timeout_seconds: float = 120) -> Stage:
+        made.append(Stage(count, LedgerLimits(job_timeout_seconds=job_timeout_seconds)))
         return made[-1]
 
     yield make
@@ -168,6 +168,23 @@ def test_what_lost_its_worker_is_worked_on_alone(stages: Any) -> None:
     stage.finish(2)
     third.join(PATIENCE_SECONDS)
     assert stage.ended == [0, 1, 2]
+
+
+def test_what_cannot_be_alone_in_half_of_its_time_is_put_back(stages: Any) -> None:
+    stage: Stage = stages(3, job_timeout_seconds=2)
+    stage.submit(2)
+    stage.take().join(PATIENCE_SECONDS)
+    eventually(lambda: list(stage.at_work) == [0])
+    assert stage.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
+    stage.ledger.give_back_owned("lost", died=True)
+    second = stage.take()
+    eventually(lambda: stage.states()[1] is ItemState.RUNNING)
+    second.join(PATIENCE_SECONDS)
+    assert stage.states() == [ItemState.RUNNING, ItemState.QUEUED]
+    stage.finish(0, 1)
+    eventually(lambda: stage.ended == [0])
+    stage.take().join(PATIENCE_SECONDS)
+    assert stage.ended == [0, 1]
 
 
 def test_what_raises_makes_room_as_well(stages: Any) -> None:
