@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -17,29 +17,29 @@ from keycut.finishing import SUFFIXES, Finisher, Wishes
 from keycut.options import Box, Colour, existing_file
 from keycut.protocol import FIELDS, Settings
 
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Command], Command]:
+    """An option for a whole number from 0 on."""
+    return click.option(name, type=click.IntRange(0, most), default=default, show_default=True, help=text)
+
+
 OPTIONS = (
     click.option("--mask", "only_mask", is_flag=True, help="Write the alpha matte as a grey picture."),
     click.option("--box", type=Box(), help="Keep only the subject in this box, in pixels of the upright picture."),
-    click.option(
-        "--erode-size",
-        type=click.IntRange(0, 40),
-        default=15,
-        show_default=True,
-        help="Width of the soft edge in pixels.",
-    ),
-    click.option(
+    _number("--erode-size", most=40, default=15, text="Width of the soft edge in pixels."),
+    _number(
         "--foreground-threshold",
-        type=click.IntRange(0, 255),
+        most=255,
         default=240,
-        show_default=True,
-        help="Mask level above which a pixel is certain foreground.",
+        text="Mask level above which a pixel is certain foreground.",
     ),
-    click.option(
+    _number(
         "--background-threshold",
-        type=click.IntRange(0, 255),
+        most=255,
         default=15,
-        show_default=True,
-        help="Mask level below which a pixel is certain background.",
+        text="Mask level below which a pixel is certain background.",
     ),
     click.option(
         "--hair-optimization",
