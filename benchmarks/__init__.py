@@ -1,6 +1,6 @@
-"""What Keycut reaches, measured. Each part runs from the root of the repository: `python -m benchmarks.<part>`."""
+"""What Cutgate reaches, measured. Each part runs from the repository's root: `python -m benchmarks.<part>`."""
 
-import worker  # noqa: F401 — before any import of ONNX Runtime, rembg's included: see there
+import cutgate.worker  # noqa: F401 — before any import of ONNX Runtime, rembg's included: see there
 
 
 class Absent(Exception):

@@ -31,8 +31,8 @@ from typing import Final
 
 import httpx
 
-from keycut.local import claim_port, scratch_environment
-from signing import sign_params
+from cutgate.local.stack import claim_port, scratch_environment
+from cutgate.signing import sign_params
 
 HOST: Final = "127.0.0.1"
 RATE: Final = "100000"
@@ -127,9 +127,9 @@ def live_gateway(processes: int, **settings: str) -> Iterator[Gateway]:
     port = claim_port(HOST, 0)
     with scratch_environment() as environment:
         environment |= {
-            "KEYCUT_PROCESSES": str(processes),
-            "KEYCUT_TOTAL_QUEUE_CAP": "1000000",
-            "KEYCUT_LOG_FORMAT": "json",
+            "CUTGATE_PROCESSES": str(processes),
+            "CUTGATE_TOTAL_QUEUE_CAP": "1000000",
+            "CUTGATE_LOG_FORMAT": "json",
             **settings,
         }
         keys = _command(
@@ -144,7 +144,7 @@ def live_gateway(processes: int, **settings: str) -> Iterator[Gateway]:
             RATE,
         )
         bearer = _command(environment, "keys", "add", "--runware", "--name", keys["account"])
-        command = [sys.executable, "-m", "gateway", "serve", "--host", HOST, "--port", str(port)]
+        command = [sys.executable, "-m", "cutgate.gateway", "serve", "--host", HOST, "--port", str(port)]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
             try:
                 _wait_until_alive(f"http://{HOST}:{port}/healthz")
@@ -155,7 +155,7 @@ def live_gateway(processes: int, **settings: str) -> Iterator[Gateway]:
 
 
 def _command(environment: Mapping[str, str], *arguments: str) -> dict[str, str]:
-    command = [sys.executable, "-m", "gateway", *arguments, "--json"]
+    command = [sys.executable, "-m", "cutgate.gateway", *arguments, "--json"]
     done = subprocess.run(command, env=dict(environment), stdout=subprocess.PIPE, check=True)
     return dict(json.loads(done.stdout))
 

@@ -21,22 +21,22 @@ from typing import Final
 import numpy as np
 
 from benchmarks.photos import LIMITS, photo
-from jobs import logs
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import new_task_uid, source_key
-from jobs.record import ItemState, NewItem, NewTask
-from jobs.spec import CutoutSpec, lane_of
-from jobs.store import LedgerLimits
-from jobs.testing import MemoryLedger
-from worker.at_once import AtOnce, Deadlines
-from worker.container import cpu_quota
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.segment import Predict
-from worker.models.batched_run import BatchedRun
-from worker.models.errors import ModelUnavailable
-from worker.models.runtime import load_segmenter
-from worker.runner import Runner
-from worker.settings import Device, NetworkSettings
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.observe import logs
+from cutgate.jobs.record import ItemState, NewItem, NewTask
+from cutgate.jobs.spec import CutoutSpec, lane_of
+from cutgate.jobs.testing import MemoryLedger
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.machine.container import cpu_quota
+from cutgate.worker.models.engines.batched_run import BatchedRun
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.process.runner import Runner
+from cutgate.worker.process.several import AtOnce, Deadlines
+from cutgate.worker.settings import Device, NetworkSettings
 
 OWNER: Final = "benchmark"
 

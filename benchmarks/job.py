@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.photos import LIMITS
-from jobs.spec import CutoutSpec
-from worker.cutout.segment import Predict
-from worker.finish import Finish, finish
-from worker.images import read_image
-from worker.models.runtime import NetworkRun, Segmenter
-from worker.runner import cut_out
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.models.engines.runtime import NetworkRun, Segmenter
+from cutgate.worker.pictures.finish import Finish, finish
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.process.runner import cut_out
 
 
 def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
@@ -21,5 +21,5 @@ def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
 def network_alone(segmenter: Segmenter) -> Callable[[], object]:
     """The network's run on the picture that it saw last, and nothing else."""
     network = segmenter.predict
-    assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with KEYCUT_MODEL"
+    assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
     return network.run_engine

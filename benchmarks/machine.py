@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from worker.container import cpu_quota, memory_limit_bytes
+from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 CPU_FACTS: Final = Path("/proc/cpuinfo")
 FLAGS: Final = (

@@ -21,17 +21,17 @@ import cv2
 import numpy as np
 
 from benchmarks.photos import LIMITS, photo
-from jobs import logs
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import new_task_uid, source_key
-from jobs.record import ItemState, NewItem, NewTask
-from jobs.spec import CutoutSpec, Refinement, lane_of
-from jobs.store import LedgerLimits
-from jobs.testing import MemoryLedger
-from worker.memory import forget_peak, resident_bytes
-from worker.models.runtime import load_segmenter
-from worker.runner import Runner
-from worker.settings import NetworkSettings
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.observe import logs
+from cutgate.jobs.record import ItemState, NewItem, NewTask
+from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
+from cutgate.jobs.testing import MemoryLedger
+from cutgate.worker.machine.memory import forget_peak, resident_bytes
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.process.runner import Runner
+from cutgate.worker.settings import NetworkSettings
 
 MEGAPIXELS: Final = (0.3, 2, 1, 6, 0.5, 12)
 MIB: Final = 2**20

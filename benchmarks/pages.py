@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import Absent
-from keycut.files import write_whole
+from cutgate.files import write_whole
 
 WIDEST: Final = 64
 """Characters of a column."""

@@ -1,4 +1,4 @@
-"""rembg, the library and the server to compare with, on the weights that Keycut uses."""
+"""rembg, the library and the server to compare with, on the weights that Cutgate uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Final
 import onnxruntime
 
 from benchmarks import Absent
-from worker.models.files import Weights, ensure_weights
-from worker.models.registry import find_model
-from worker.settings import NetworkSettings
+from cutgate.worker.models.weights.files import Weights, ensure_weights
+from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.settings import NetworkSettings
 
 ISNET: Final = "isnet-general-use"
-"""Keycut's name for IS-Net, its default model."""
+"""Cutgate's name for IS-Net, its default model."""
 
 MODEL: Final = "dis_custom"
 """rembg's name for an IS-Net with weights from a file."""
@@ -33,7 +33,7 @@ def isnet_weights() -> Weights:
     """The weights that both sides run, IS-Net's; fetched where they are absent.
 
     Raises:
-        worker.models.errors.ModelUnavailable: they are neither here nor to be had.
+        cutgate.worker.models.errors.ModelUnavailable: they are neither here nor to be had.
     """
     folder = NetworkSettings().models_dir
     model = find_model(ISNET, folder)

@@ -25,13 +25,13 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.gateway import HOST, Gateway, Picture, live_gateway, send
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import new_token, result_key
-from jobs.record import Result
-from jobs.spec import CutoutSpec, lane_of
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect as connect_ledger
-from jobs.stores.redis import RedisLedger
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ids import new_token, result_key
+from cutgate.jobs.ledger.redis.client import connect as connect_ledger
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Result
+from cutgate.jobs.spec import CutoutSpec, lane_of
 
 SMALL: Final = Picture("8 x 8 px", 8, 0)
 _MODEL: Final = "stand-in"
@@ -65,7 +65,7 @@ def measure(*, idle: int, busy: int, seconds: float, processes: int) -> Measured
     room = str(2 * (idle + busy))
     with (
         live_gateway(
-            processes, KEYCUT_SOCKETS=room, KEYCUT_POLLS_PER_SECOND="100000", KEYCUT_MODEL=_MODEL
+            processes, CUTGATE_SOCKETS=room, CUTGATE_POLLS_PER_SECOND="100000", CUTGATE_MODEL=_MODEL
         ) as gateway,
         stand_in_worker(gateway.environment),
     ):
@@ -75,8 +75,8 @@ def measure(*, idle: int, busy: int, seconds: float, processes: int) -> Measured
 @contextmanager
 def stand_in_worker(environment: Mapping[str, str]) -> Iterator[None]:
     """End every task at once, in a thread."""
-    client = connect_ledger(environment["KEYCUT_REDIS_URL"])
-    store, blobs = RedisLedger(client, LedgerLimits()), FileBlobStore(Path(environment["KEYCUT_BLOB_DIR"]))
+    client = connect_ledger(environment["CUTGATE_REDIS_URL"])
+    store, blobs = RedisLedger(client, LedgerLimits()), FileBlobStore(Path(environment["CUTGATE_BLOB_DIR"]))
     lane, data, stopped = lane_of(CutoutSpec(model=_MODEL)), SMALL.data(), threading.Event()
 
     def work() -> None:

@@ -23,13 +23,13 @@ from PIL import Image
 
 from benchmarks.photos import EXAMPLES, LIMITS
 from benchmarks.quality.sheet import laid_over, softest_window
-from jobs.spec import CutoutSpec
-from keycut.files import write_whole
-from worker.cutout.pipeline import Frame, Step, filled, step_name, steps_for
-from worker.cutout.trimap import Thresholds, make_trimap
-from worker.images import read_image
-from worker.models.runtime import load_segmenter
-from worker.settings import NetworkSettings
+from cutgate.files import write_whole
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
+from cutgate.worker.cutout.pipeline import Frame, Step, filled, step_name, steps_for
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.settings import NetworkSettings
 
 PHOTO: Final = "astronaut.jpg"
 HAIR: Final = slice(4, 104), slice(132, 232)

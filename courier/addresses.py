@@ -16,7 +16,7 @@ from typing import Final
 
 import httpx
 
-from gateway.courier.errors import AddressRefused, UrlRefused
+from cutgate.courier.errors import AddressRefused, UrlRefused
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -24,14 +24,14 @@ import httpcore
 import httpx
 from typing_extensions import override
 
-from gateway.courier.addresses import OutsideRules
-from gateway.courier.errors import HostUnknown, TlsFailed, TooSlow, Unreachable
+from cutgate.courier.addresses import OutsideRules
+from cutgate.courier.errors import HostUnknown, TlsFailed, TooSlow, Unreachable
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to addresses as text. Raises `OSError` where there is none."""
 
 _PIECE_BYTES: Final = 8_192
-_USER_AGENT: Final = "keycut-courier"
+_USER_AGENT: Final = "cutgate-courier"
 
 
 def system_resolve(host: str, port: int) -> Sequence[str]:

@@ -14,13 +14,13 @@ from typing import IO, Final
 import structlog
 from standardwebhooks import Webhook
 
-from gateway.courier.connection import Deadline, Outside
-from gateway.courier.errors import StatusPassing
-from jobs.blobs import BlobStore
-from jobs.errands import Errand, ErrandKind
-from jobs.errors import BlobMissing
-from jobs.record import Task
-from jobs.store import LedgerStore
+from cutgate.courier.connection import Deadline, Outside
+from cutgate.courier.errors import StatusPassing
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import Task
 
 Renderer = Callable[[Task], bytes]
 """What a façade says of a task that has ended: JSON in UTF-8, the same in every try."""

@@ -9,19 +9,19 @@ from typing import Final
 
 import structlog
 
-from gateway.courier.deliver import Deliveries
-from gateway.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
-from gateway.courier.fetch import Fetcher
-from gateway.courier.told import ended
-from gateway.headers import PictureHeader, inspect
-from gateway.pictures import new_upload
-from jobs.blobs import BlobStore
-from jobs.errands import Errand, ErrandKind
-from jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
-from jobs.ids import BlobKey
-from jobs.queue import JobQueue
-from jobs.sources import SourceLimits
-from jobs.store import LedgerStore
+from cutgate.courier.deliver import Deliveries
+from cutgate.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
+from cutgate.courier.fetch import Fetcher
+from cutgate.courier.observe import ended
+from cutgate.gateway.pictures.headers import PictureHeader, inspect
+from cutgate.gateway.pictures.kept import new_upload
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.sources import SourceLimits
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0

@@ -26,7 +26,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from jobs.errors import CutoutError, SourceTooLarge, SourceUnreachable
+from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUnreachable
 
 
 class ExchangeFailed(Exception):

@@ -10,8 +10,8 @@ from typing import Final
 
 import httpx
 
-from gateway.courier.connection import Deadline, Outside
-from gateway.courier.errors import (
+from cutgate.courier.connection import Deadline, Outside
+from cutgate.courier.errors import (
     BodyTooLarge,
     EncodingRefused,
     MediaTypeRefused,

@@ -9,14 +9,14 @@ from typing import Final
 
 import structlog
 
-from gateway.courier.errands import ErrandRunner
-from gateway.courier.presence import CourierPresence
-from gateway.courier.told import ended, told
-from jobs.errands import Errand, ErrandKind
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
-from jobs.events import ErrandEvents, Waiter
-from jobs.ids import new_token
-from jobs.store import LedgerStore
+from cutgate.courier.errands import ErrandRunner
+from cutgate.courier.observe import ended, told
+from cutgate.courier.presence import CourierPresence
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.events import ErrandEvents, Waiter
+from cutgate.jobs.ledger.store import LedgerStore
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
 """How long the loop rests, or an errand is put off, when a part does not answer."""

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import httpx
 from structlog.contextvars import bound_contextvars
 
-from jobs import traces
-from jobs.errands import Errand
-from jobs.metric_names import ERRANDS
-from jobs.metrics import count
+from cutgate.jobs.ledger.errands import Errand
+from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.metric_names import ERRANDS
+from cutgate.jobs.observe.metrics import count
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def told(errand: Errand) -> Iterator[None]:
 
 
 def ended(errand: Errand, outcome: str) -> None:
-    """Tell what became of an errand: a row of `keycut_errands_total`."""
+    """Tell what became of an errand: a row of `cutgate_errands_total`."""
     count(ERRANDS, kind=errand.kind, outcome=outcome)
     traces.say(outcome=outcome)
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from redis import Redis
 
-from jobs.stores.client import ledger_errors
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.client import ledger_errors
 
 _BEAT_SECONDS: Final = 5.0
 _TTL_SECONDS: Final = 20

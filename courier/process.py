@@ -14,24 +14,24 @@ import httpx
 import structlog
 from redis import Redis
 
-from gateway.courier.addresses import OutsideRules
-from gateway.courier.connection import Outside
-from gateway.courier.deliver import Deliveries, Renderer, SecretOf
-from gateway.courier.errands import ErrandRunner, Patience
-from gateway.courier.fetch import Fetcher
-from gateway.courier.presence import CourierPresence
-from gateway.courier.run import Courier
-from gateway.courier.settings import CourierSettings
-from jobs import logs, metrics, traces
-from jobs.blobs import BlobStore
-from jobs.blobstores.choose import open_blob_store
-from jobs.metric_names import Part
-from jobs.presence import owner_name
-from jobs.queue import JobQueue
-from jobs.queues.celery import CeleryQueue
-from jobs.store import LedgerStore
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisErrandEvents
+from cutgate.courier.addresses import OutsideRules
+from cutgate.courier.connection import Outside
+from cutgate.courier.deliver import Deliveries, Renderer, SecretOf
+from cutgate.courier.errands import ErrandRunner, Patience
+from cutgate.courier.fetch import Fetcher
+from cutgate.courier.loop import Courier
+from cutgate.courier.presence import CourierPresence
+from cutgate.courier.settings import CourierSettings
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.presence import owner_name
+from cutgate.jobs.ledger.redis.events import RedisErrandEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import logs, metrics, traces
+from cutgate.jobs.observe.metric_names import Part
 
 log: Final = structlog.get_logger(__name__)
 

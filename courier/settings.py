@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, P
 from pydantic_settings import NoDecode
 from typing_extensions import override
 
-from gateway.settings import GatewaySettings, Networks, parts_of
-from jobs.settings import MetricsPort
-from jobs.store import LedgerLimits
+from cutgate.gateway.settings import GatewaySettings, Networks, parts_of
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.settings import MetricsPort
 
 
 def _split(value: object) -> object:
@@ -22,7 +22,7 @@ class CourierSettings(GatewaySettings):
     """What one courier process reads, once, at its entry point."""
 
     courier_errands: PositiveInt = 8
-    """Errands that one courier runs at a time; each may hold a picture of `KEYCUT_MAX_SOURCE_BYTES` in memory."""
+    """Errands that one courier runs at a time; each may hold a picture of `CUTGATE_MAX_SOURCE_BYTES` in memory."""
     courier_kept_errands: NonNegativeInt = 2
     """How many of these fetches leave to callbacks and uploads, and those to fetches; half of them at most."""
     courier_account_errands: PositiveInt = 4

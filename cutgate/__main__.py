@@ -1,5 +1,5 @@
-"""`python -m keycut` is the command `keycut`."""
+"""`python -m cutgate` is the command `cutgate`."""
 
-from keycut.cli import main
+from cutgate.commands.cli import main
 
-main(prog_name="keycut")
+main(prog_name="cutgate")

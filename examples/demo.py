@@ -26,15 +26,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from keycut import Client, JobStatus, KeycutError
-from keycut.files import write_whole
-from keycut.local import Stack, StackOptions, run_stack
-from keycut.protocol import signed_body
+from cutgate import Client, CutgateError, JobStatus
+from cutgate.files import write_whole
+from cutgate.local.stack import Stack, StackOptions, run_stack
+from cutgate.protocol.picpik import signed_body
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLES: Final = ROOT / "examples"
 OUT: Final = ROOT / "out"
-DATA: Final = ROOT / ".keycut"
+DATA: Final = ROOT / ".cutgate"
 
 TILE_HEIGHT_PX: Final = 400
 GAP_PX: Final = 8
@@ -213,7 +213,7 @@ def main() -> None:
             print(f"Done in {time.perf_counter() - started:.0f} s, with the start of the service.")
             if keep:
                 stay_up(stack)
-    except KeycutError as error:
+    except CutgateError as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
         print("Stopped.")

@@ -1,1 +1,1 @@
-"""The HTTP side of Keycut: accounts, requests, submission, results. No image work is done here."""
+"""The HTTP side of Cutgate: accounts, requests, submission, results. No image work is done here."""

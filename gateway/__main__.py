@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m gateway serve`, `check`, `courier`, and those under `keys`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `check`, `courier`, and those under `keys`."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Final
 
 import click
 
-from gateway.accounts import Accounts
-from gateway.console import reported_errors
-from gateway.courier import process
-from gateway.courier.presence import CourierPresence
-from gateway.courier.settings import CourierSettings
-from gateway.key_commands import keys
-from gateway.keytables import RedisKeyTable
-from gateway.memory import give_back_large_blocks
-from gateway.metrics import gunicorn_metrics
-from gateway.picpik import callbacks
-from gateway.query import Tasks
-from gateway.runware.rendering import Rendering
-from gateway.runware.rendering import renderers as runware_renderers
-from gateway.server import GatewayServer, gunicorn_options
-from gateway.settings import GatewaySettings
-from gateway.wsgi import connect_ledger
-from jobs.blobstores.choose import open_blob_store
-from jobs.console import read_settings
-from jobs.errors import LedgerUnavailable
-from jobs.stores.client import EvictingServer, require_no_eviction
-from jobs.stores.redis import RedisLedger
-from jobs.urls import ResultPaths
+from cutgate.courier import process
+from cutgate.courier.presence import CourierPresence
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.commands.console import reported_errors
+from cutgate.gateway.commands.keys import keys
+from cutgate.gateway.observe.metrics import gunicorn_metrics
+from cutgate.gateway.picpik import callbacks
+from cutgate.gateway.runware.messages.rendering import Rendering
+from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
+from cutgate.gateway.serving.malloc import give_back_large_blocks
+from cutgate.gateway.serving.server import GatewayServer, gunicorn_options
+from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.console import read_settings
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.client import EvictingServer, require_no_eviction
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.urls import ResultPaths
 
 CHECK_SECONDS: Final = 3
 
 
 @click.group()
 def main() -> None:
-    """Run and operate Keycut's gateway."""
+    """Run and operate Cutgate's gateway."""
 
 
 @main.command()
-@click.option("--host", help="Address to listen on; default: KEYCUT_HOST.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; default: KEYCUT_PORT.")
+@click.option("--host", help="Address to listen on; default: CUTGATE_HOST.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; default: CUTGATE_PORT.")
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
     settings = read_settings(GatewaySettings)

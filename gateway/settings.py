@@ -17,9 +17,9 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from gateway.sockets.limits import SocketLimits
-from jobs.presets import Choice
-from jobs.settings import JobSettings, MetricsPort
+from cutgate.gateway.sockets.limits import SocketLimits
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.settings import JobSettings, MetricsPort
 
 Network = IPv4Network | IPv6Network
 
@@ -112,7 +112,7 @@ class GatewaySettings(JobSettings):
     with a precision. Others run as the network that they name where workers offer it, else as the account's."""
     offer_memory_seconds: PositiveFloat = 7 * 86_400
     """How long a model can be asked for after its last worker has gone; then a request for it is refused at once.
-    `KEYCUT_MODEL` is never refused."""
+    `CUTGATE_MODEL` is never refused."""
     runware_sync_seconds: PositiveFloat = 60
     """How long one of its calls may wait for a result; then the answer is HTTP 504."""
     runware_poll_seconds: NonNegativeFloat = 2

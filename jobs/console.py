@@ -7,7 +7,7 @@ from typing import TypeVar
 import click
 from pydantic_settings import BaseSettings
 
-from jobs.settings import WrongSettings, load_settings
+from cutgate.jobs.settings import WrongSettings, load_settings
 
 S = TypeVar("S", bound=BaseSettings)
 

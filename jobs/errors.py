@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Final
 
-from jobs.record import ErrorFacts
+from cutgate.jobs.record import ErrorFacts
 
 LONGEST_RETRY_SECONDS: Final = 600
 """What a full queue asks at most: a pace measured now says little about later."""

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from jobs.spec import CutoutSpec, Lane, ModelName, Precision, lane_of
+from cutgate.jobs.spec import CutoutSpec, Lane, ModelName, Precision, lane_of
 
 DEFAULT_MODEL: Final = "isnet-general-use"
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from jobs.ids import BlobKey, TaskUid
-from jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 
 MAX_MEMO_BYTES: Final = 65_536
 """The longest memo of a task, in UTF-8."""

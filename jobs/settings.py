@@ -1,6 +1,6 @@
 """Settings that gateway and worker must agree on, read once at a process's entry point.
 
-Each is `KEYCUT_<NAME>` in the environment, or a file `keycut_<name>` in the folder that `KEYCUT_SECRETS_DIR`
+Each is `CUTGATE_<NAME>` in the environment, or a file `cutgate_<name>` in the folder that `CUTGATE_SECRETS_DIR`
 names: the way for secrets.
 """
 
@@ -30,15 +30,15 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from jobs.blobstores.settings import BlobSettings
-from jobs.presets import DEFAULT_MODEL, Choice
-from jobs.sources import SourceLimits
-from jobs.spec import ModelName, Precision
-from jobs.store import LedgerLimits
-from jobs.stores.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.presets import DEFAULT_MODEL, Choice
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import ModelName, Precision
 
 MASTER_KEY_BYTES: Final = 32
-SECRETS_DIR_VARIABLE: Final = "KEYCUT_SECRETS_DIR"
+SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
 
 _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
 """What sends traces; an extra."""
@@ -100,7 +100,7 @@ class JobSettings(BlobSettings):
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines of Keycut's own that are written; of its libraries there are warnings and errors."""
+    """The least severe lines of Cutgate's own that are written; of its libraries there are warnings and errors."""
     traces_url: SecretStr | None = None
     """OTLP/HTTP address of an OpenTelemetry collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces
     are recorded. It may hold a password, so it is a secret."""
@@ -161,7 +161,7 @@ class JobSettings(BlobSettings):
         try:
             metadata.version(_EXPORTER)
         except metadata.PackageNotFoundError:
-            raise ValueError(f"{_EXPORTER} is not installed: pip install 'keycut[tracing]'") from None
+            raise ValueError(f"{_EXPORTER} is not installed: pip install 'cutgate[tracing]'") from None
         return value
 
     @model_validator(mode="after")
@@ -215,7 +215,7 @@ def load_settings(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         problems = error.errors(include_input=False, include_context=False, include_url=False)
-        lines = [f"KEYCUT_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
+        lines = [f"CUTGATE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
         raise WrongSettings("\n".join(lines)) from None
     except SettingsError as error:
         raise WrongSettings(str(error)) from None

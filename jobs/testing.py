@@ -14,10 +14,10 @@ from __future__ import annotations
 import threading
 import time
 
-from jobs.blobstores.memory import MemoryBlobStore
-from jobs.queues.inline import InlineQueue
-from jobs.stores.memory import MemoryLedger
-from jobs.stores.memory_presence import MemoryPresence
+from cutgate.jobs.blobs.memory import MemoryBlobStore
+from cutgate.jobs.hints.inline import InlineQueue
+from cutgate.jobs.ledger.memory.ledger import MemoryLedger
+from cutgate.jobs.ledger.memory.presence import MemoryPresence
 
 __all__ = ["InlineQueue", "ManualClock", "MemoryBlobStore", "MemoryLedger", "MemoryPresence"]
 

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.ids import BlobKey
-from jobs.record import Result
-from jobs.uploads import Upload
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Result
 
 _EXTENSIONS: Final = {
     "image/png": "png",
@@ -50,7 +50,7 @@ class ResultPaths:
     """
 
     def __init__(self, master_key: bytes) -> None:
-        self._key = hmac.digest(master_key, b"keycut result paths v1", hashlib.sha256)
+        self._key = hmac.digest(master_key, b"cutgate result paths v1", hashlib.sha256)
 
     def path(self, picture: Result | Upload, expires_at_seconds: int) -> str:
         """The path of a picture, valid until the given Unix time."""

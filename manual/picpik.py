@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.picpik.actions import ACTIONS, Action
-from gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
-from gateway.picpik.openapi import describe
-from gateway.picpik.reading import IGNORED
-from gateway.settings import GatewaySettings
-from jobs import errors as jobs
+from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
+from cutgate.gateway.picpik.openapi import describe
+from cutgate.gateway.picpik.reading import IGNORED
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs import errors as jobs
+from cutgate.signing import BodyRejected
 from manual.advice import PICPIK_ADVICE
 from manual.errors import leaves
 from manual.markdown import code, message, one_line, summaries, summary, table
 from manual.rates import COUNTED
-from signing import BodyRejected
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.limits import Rate
+from cutgate.gateway.accounts.rates import Rate
 
 COUNTED: Final = {
     Rate.SUBMIT: "Counted as a request with pictures.",

@@ -9,13 +9,13 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.runware import requests
-from gateway.runware.errors import ROWS, TASK_ROWS, Row, row_for
-from gateway.runware.fields import WRONG
-from gateway.runware.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
-from gateway.runware.specs import DEFAULTS
-from gateway.runware.tasks import ACTIONS
-from jobs import errors as jobs
+from cutgate.gateway.runware.messages import requests
+from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, Row, row_for
+from cutgate.gateway.runware.messages.fields import WRONG
+from cutgate.gateway.runware.messages.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from cutgate.gateway.runware.messages.specs import DEFAULTS
+from cutgate.gateway.runware.tasks.table import ACTIONS
+from cutgate.jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves
 from manual.markdown import code, message, one_line, summaries, summary, table

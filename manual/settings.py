@@ -9,12 +9,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from gateway.courier.settings import CourierSettings
-from gateway.settings import GatewaySettings
-from jobs.blobstores.settings import BlobSettings
-from jobs.settings import JobSettings
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.settings import JobSettings
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from manual.markdown import code, one_line, table
-from worker.settings import NetworkSettings, WorkerSettings
 
 FIELDS: Final = CourierSettings.model_fields | WorkerSettings.model_fields
 """All of them; where gateway and worker describe one, the worker's words count, which say more."""
@@ -46,7 +46,7 @@ def settings_table(group: str) -> str:
 
 def variable(name: str) -> str:
     """The environment variable of a setting."""
-    return f"KEYCUT_{name.upper()}"
+    return f"CUTGATE_{name.upper()}"
 
 
 def _linked(text: str) -> str:
@@ -62,7 +62,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if field.default_factory is not None:
-        return code(f"~/.cache/keycut/{_FOLDERS[name]}")
+        return code(f"~/.cache/cutgate/{_FOLDERS[name]}")
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     if isinstance(default, tuple):
         default = ", ".join(map(str, default))

@@ -7,10 +7,10 @@ A server parses the body, takes the signature out, and verifies what is left; a 
 
     params["Signature"] = sign_params(params, private_key)
 
-`python -m signing` signs a JSON file.
+`python -m cutgate.signing` signs a JSON file.
 """
 
-from signing.canonical import (
+from cutgate.signing.canonical import (
     GO_FORMS,
     REQUIRED_FORMS,
     Form,
@@ -19,7 +19,7 @@ from signing.canonical import (
     canonical_pieces,
     canonical_string,
 )
-from signing.errors import (
+from cutgate.signing.errors import (
     BodyRejected,
     DuplicateName,
     FlattenedNamesRejected,
@@ -33,10 +33,10 @@ from signing.errors import (
     TooDeep,
     TooManyValues,
 )
-from signing.flat import unflatten
-from signing.forms import FormText, parse_form
-from signing.jsontext import JsonValue, LongText, NumberText, dump_body, parse_body
-from signing.picpik import sign, sign_params, take_signature, verify
+from cutgate.signing.flat import unflatten
+from cutgate.signing.forms import FormText, parse_form
+from cutgate.signing.jsontext import JsonValue, LongText, NumberText, dump_body, parse_body
+from cutgate.signing.picpik import sign, sign_params, take_signature, verify
 
 __all__ = [
     "GO_FORMS",

@@ -1,4 +1,4 @@
-"""`python -m signing`: sign a JSON file.
+"""`python -m cutgate.signing`: sign a JSON file.
 
 The private key never comes from the command line, which other users of the machine can read.
 """
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from signing.canonical import SIGNATURE
-from signing.errors import SigningError
-from signing.jsontext import dump_body, parse_body
-from signing.picpik import sign_params
+from cutgate.signing.canonical import SIGNATURE
+from cutgate.signing.errors import SigningError
+from cutgate.signing.jsontext import dump_body, parse_body
+from cutgate.signing.picpik import sign_params
 
-_KEY_VARIABLE: Final = "KEYCUT_PRIVATE_KEY"
+_KEY_VARIABLE: Final = "CUTGATE_PRIVATE_KEY"
 _STANDARD_INPUT: Final = "-"
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m signing",
+        prog="python -m cutgate.signing",
         description="Sign the body of a PICPIK request. Its numbers are printed as they stand.",
         epilog=f"The private key is taken from {_KEY_VARIABLE} unless a file is named.",
         # An abbreviation of --private-key-file reads as if the key itself could be given.

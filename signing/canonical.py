@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from signing.errors import NonFiniteNumber
-from signing.jsontext import LongText, NumberText
+from cutgate.signing.errors import NonFiniteNumber
+from cutgate.signing.jsontext import LongText, NumberText
 
 SIGNATURE: Final = "Signature"
 """The top-level member that is never part of the text."""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from signing.errors import FlattenedNamesRejected
-from signing.jsontext import JsonValue
+from cutgate.signing.errors import FlattenedNamesRejected
+from cutgate.signing.jsontext import JsonValue
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 

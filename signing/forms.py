@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from signing.errors import DuplicateName, FormRejected, TooManyValues
-from signing.jsontext import MAX_VALUES
+from cutgate.signing.errors import DuplicateName, FormRejected, TooManyValues
+from cutgate.signing.jsontext import MAX_VALUES
 
 _CHUNK_BYTES: Final = 1 << 16
 

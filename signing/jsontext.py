@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NoReturn, Protocol, Self, TypeAlias, runtime_checkable
 
-from signing.errors import (
+from cutgate.signing.errors import (
     DuplicateName,
     LoneSurrogate,
     NonFiniteNumber,

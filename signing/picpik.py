@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from signing.canonical import (
+from cutgate.signing.canonical import (
     GO_FORMS,
     REQUIRED_FORMS,
     SIGNATURE,
@@ -20,8 +20,8 @@ from signing.canonical import (
     Signable,
     canonical_pieces,
 )
-from signing.errors import LoneSurrogate
-from signing.jsontext import NumberText
+from cutgate.signing.errors import LoneSurrogate
+from cutgate.signing.jsontext import NumberText
 
 _V = TypeVar("_V", bound=Signable)
 

@@ -1,3 +1,3 @@
 """Tests of every package."""
 
-import worker  # noqa: F401 — before any import of ONNX Runtime: see there
+import cutgate.worker  # noqa: F401 — before any import of ONNX Runtime: see there

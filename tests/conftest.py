@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fixtures_models import tiny_settings, weights_dir
 from tests.needs import Needs
-from tests.redis_server import redis_server
-from tests.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
-from tests.stack import stack
+from tests.pictures.models import tiny_settings, weights_dir
+from tests.servers.redis_server import redis_server
+from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
+from tests.servers.stack import stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

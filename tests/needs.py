@@ -1,7 +1,7 @@
 """What some tests need and not every machine has, and the end of a run that tolerates no other skip.
 
 A test says `@pytest.mark.needs("buildah")`. Where that is missing it is skipped; a run prints how many were, for
-want of what, and fails when one was skipped for any other reason, or a whole one when a number is not its own.
+want of what, and fails when one was skipped for any other reason.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Final
 import onnxruntime
 import pytest
 
-from keycut.local import cpus
-from worker.cpu import this_processor
+from cutgate.local.stack import cpus
+from cutgate.worker.machine.cpu import this_processor
 
-MINIO_VARIABLE: Final = "KEYCUT_TEST_MINIO_URL"
+MINIO_VARIABLE: Final = "CUTGATE_TEST_MINIO_URL"
 """Address of a MinIO, `http://user:password@host:port`, that the S3 tests may make buckets in."""
 
 
@@ -36,8 +36,6 @@ class Thing:
 
     reason: str
     is_here: Callable[[], bool]
-    tests: int
-    """How many tests need it: whoever adds or removes one says so here."""
 
 
 def _answers(*command: str) -> bool:
@@ -66,23 +64,20 @@ THINGS: Final = {
     "gpu": Thing(
         reason="no NVIDIA GPU answers, or this onnxruntime has no CUDA",
         is_here=lambda: _answers("nvidia-smi", "-L") and _has_cuda(),
-        tests=1,
     ),
-    "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info"), tests=1),
-    "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah, tests=4),
-    "minio": Thing(
-        reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ, tests=47
-    ),
-    "no gpu": Thing(reason="this onnxruntime has CUDA", is_here=lambda: not _has_cuda(), tests=2),
-    "bf16": Thing(reason="this processor has no bf16", is_here=lambda: this_processor().has_bf16, tests=1),
+    "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info")),
+    "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah),
+    "minio": Thing(reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ),
+    "no gpu": Thing(reason="this onnxruntime has CUDA", is_here=lambda: not _has_cuda()),
+    "bf16": Thing(reason="this processor has no bf16", is_here=lambda: this_processor().has_bf16),
     "two processors": Thing(
-        reason="a quota of one processor shows nothing on a single one", is_here=lambda: cpus() > 1, tests=16
+        reason="a quota of one processor shows nothing on a single one", is_here=lambda: cpus() > 1
     ),
-    "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc", tests=2),
-    "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool"), tests=2),
-    "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm"), tests=3),
-    "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize, tests=4),
-    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl"), tests=2),
+    "glibc": Thing(reason="a setting of glibc", is_here=lambda: platform.libc_ver()[0] == "glibc"),
+    "promtool": Thing(reason="promtool is not on the path", is_here=_is_on_the_path("promtool")),
+    "npm": Thing(reason="npm is not on the path", is_here=_is_on_the_path("npm")),
+    "kubectl": Thing(reason="no kubectl with kustomize's components is here", is_here=_has_kustomize),
+    "curl": Thing(reason="curl is not installed", is_here=_is_on_the_path("curl")),
 }
 
 
@@ -94,7 +89,6 @@ class Needs:
     """The part of a test run that skips what cannot run here, and lets nothing else be skipped."""
 
     def __init__(self) -> None:
-        self._needed: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
 
     def declare(self, config: pytest.Config) -> None:
@@ -107,30 +101,22 @@ class Needs:
         for item in items:
             for marker in item.iter_markers("needs"):
                 (name,) = marker.args
-                self._needed[name] += 1
                 if not here(name):
                     item.add_marker(pytest.mark.skip(reason=THINGS[name].reason))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a skip by its reason."""
-        if report.skipped and isinstance(report.longrepr, tuple):
-            self._reasons[report.longrepr[2].removeprefix("Skipped: ")] += 1
+        """Count a skip by its reason; from another process it comes as a list."""
+        if report.skipped and isinstance(report.longrepr, tuple | list):
+            self._reasons[str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
 
-    def faults(self, *, whole: bool) -> list[str]:
+    def faults(self) -> list[str]:
         """What is wrong with the skips of this run."""
         known = {NO_MOUNT, *(thing.reason for thing in THINGS.values())}
-        faults = [f"skipped without leave: {reason}" for reason in self._reasons if reason not in known]
-        if whole:
-            faults += [
-                f"{self._needed[name]} tests need {name}, tests/needs.py says {thing.tests}"
-                for name, thing in THINGS.items()
-                if self._needed[name] != thing.tests
-            ]
-        return faults
+        return [f"skipped without leave: {reason}" for reason in self._reasons if reason not in known]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run with a skip that nobody allowed, or a whole one with other numbers than here."""
-        if self.faults(whole=_is_whole(session.config)) and session.exitstatus == pytest.ExitCode.OK:
+        """Fail a run with a skip that nobody allowed, and only such a one."""
+        if self.faults() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -139,11 +125,5 @@ class Needs:
         for reason, count in sorted(self._reasons.items()):
             terminalreporter.line(f"{count:4}  {reason}")
         terminalreporter.line(f"{self._reasons.total():4}  tests skipped in all")
-        for fault in self.faults(whole=_is_whole(terminalreporter.config)):
+        for fault in self.faults():
             terminalreporter.line(fault, red=True)
-
-
-def _is_whole(config: pytest.Config) -> bool:
-    """Whether all tests were asked for."""
-    chosen = config.option.keyword or config.option.markexpr or config.option.lf or config.option.collectonly
-    return config.args == config.getini("testpaths") and not chosen

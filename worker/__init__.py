@@ -1,4 +1,4 @@
-"""The side of Keycut that computes: claim, read, cut out, write, finish."""
+"""The side of Cutgate that computes: claim, read, cut out, write, finish."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m worker run`, `check`, `models list|fetch|verify`, `doctor` and `finish`."""
+"""Operators' commands: `python -m cutgate.worker run`, `check`, `models …`, `doctor` and `finish`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dataclasses import asdict
 import click
 import structlog
 
-from jobs import logs
-from jobs.console import read_settings
-from jobs.errors import LedgerUnavailable
-from jobs.presence import is_from
-from jobs.stores.redis import RedisPresence, connect
-from worker.bench import LEAST_ROUNDS, compare, report
-from worker.cpu import this_processor
-from worker.delivered import finish_command
-from worker.doctor import examine
-from worker.model_commands import models
-from worker.settings import NetworkSettings, WorkerSettings
+from cutgate.jobs.console import read_settings
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.presence import is_from
+from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
+from cutgate.jobs.observe import logs
+from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, report
+from cutgate.worker.commands.doctor import examine
+from cutgate.worker.commands.finish import finish_command
+from cutgate.worker.commands.models import models
+from cutgate.worker.machine.cpu import this_processor
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger("worker")
 
@@ -44,14 +44,14 @@ def run() -> None:
     status = _fetched()
     if status:
         sys.exit(status)
-    from worker import app  # the other commands need no Celery
+    from cutgate.worker.process import celery_app as app  # the other commands need no Celery
 
     sys.exit(app.run(settings))
 
 
 def _fetched() -> int:
     """Fetch the weights, and say in the log what that says to people; the exit status."""
-    command = [sys.executable, "-m", "worker", "models", "fetch"]
+    command = [sys.executable, "-m", "cutgate.worker", "models", "fetch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -101,4 +101,4 @@ def compare_engines(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m worker")
+    main(prog_name="python -m cutgate.worker")

@@ -10,10 +10,10 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from jobs.presets import Choice, parse_choices
-from jobs.settings import JobSettings, MetricsPort
-from jobs.spec import ModelName, Precision
-from worker.container import cpu_quota, memory_limit_bytes
+from cutgate.jobs.presets import Choice, parse_choices
+from cutgate.jobs.settings import JobSettings, MetricsPort
+from cutgate.jobs.spec import ModelName, Precision
+from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
 _GPU_BATCH = 4
@@ -43,10 +43,10 @@ class EngineName(StrEnum):
 
 
 def user_cache_dir() -> Path:
-    """`keycut` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`. It need not exist."""
+    """`cutgate` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`. It need not exist."""
     # The XDG specification has a relative path ignored.
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".cache") / "keycut"
+    return (named if named.is_absolute() else Path.home() / ".cache") / "cutgate"
 
 
 def rembg_dirs(name: str) -> tuple[Path, Path]:
@@ -61,7 +61,7 @@ class NetworkSettings(BaseSettings):
     """What the network needs: enough for `models fetch` on a machine that has no keys yet."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KEYCUT_", frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="CUTGATE_", frozen=True, extra="ignore", use_attribute_docstrings=True
     )
 
     model: ModelName = JobSettings.model_fields["model"].default
@@ -70,7 +70,7 @@ class NetworkSettings(BaseSettings):
     """`exact`, or `fast`: 8-bit integers, for models that have a table of ranges. New items ask for it where their
     account has no precision of its own, and wait until a worker offers it."""
     worker_models: Choices = ()
-    """What this worker offers instead of `KEYCUT_MODEL`, such as `fast,best,u2netp`: presets, models, or names
+    """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or names
     with a precision. It holds all of them in memory."""
     engine: EngineName = EngineName.AUTO
     """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
@@ -109,8 +109,8 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Everything that a worker reads."""
 
     worker_metrics_port: MetricsPort = None
-    """Port that a worker shows its metrics on, at `/metrics`; unset, it shows none. `keycut up` gives each further
-    worker the next."""
+    """Port that a worker shows its metrics on, at `/metrics`; unset, it shows none. `cutgate up` gives each
+    further worker the next."""
     start_timeout_seconds: PositiveFloat = 120
     """How long loading a model may take."""
     stop_grace_seconds: PositiveFloat = 30

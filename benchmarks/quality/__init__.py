@@ -1,1 +1,1 @@
-"""Keycut, rembg and rembg with alpha matting side by side, on photos whose alpha is known."""
+"""Cutgate, rembg and rembg with alpha matting side by side, on photos whose alpha is known."""

@@ -1,4 +1,4 @@
-"""Cut out photos whose alpha is known by every method, compare, and hold Keycut to its goals.
+"""Cut out photos whose alpha is known by every method, compare, and hold Cutgate to its goals.
 
     python -m benchmarks.quality [--pairs DIR ...] [--evaluator FILE] [--out DIR] [--service URL] [--write PAGE]
 
@@ -17,12 +17,12 @@ from typing import Final
 from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
-from benchmarks.quality.methods import KEYCUT, MATTING, METHODS, Results, by_service, in_process
+from benchmarks.quality.methods import CUTGATE, MATTING, METHODS, Results, by_service, in_process
 from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import Scored
 from benchmarks.quality.sheet import Exhibit, chosen_by_sad, contact_sheet
-from worker.models.errors import ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 
 SHARED: Final = Path("../shared")
 PART: Final = "quality"
@@ -49,7 +49,7 @@ def report_on(results: Results, pairs: PairSet) -> SetReport:
 def exhibits(results: Results, report: SetReport) -> list[Exhibit]:
     """What the contact sheet shows of a set."""
     folders = {method: results.folder(method, report.pairs) for method in METHODS}
-    shown = chosen_by_sad(report.scored[KEYCUT], report.scored[MATTING])
+    shown = chosen_by_sad(report.scored[CUTGATE], report.scored[MATTING])
     pairs = [report.pairs.pairs[index] for index in shown]
     return [Exhibit(pair, {m: folder / f"{pair.name}.png" for m, folder in folders.items()}) for pair in pairs]
 
@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.write:
             require_parts(options.write, [PART])
         evaluator, sets = Evaluator(options.evaluator), [read_pairs(folder) for folder in options.pairs]
-        keycut = by_service(options.service, os.environ) if options.service else in_process()
-        results = Results(options.out, evaluator, keycut)
+        cutgate = by_service(options.service, os.environ) if options.service else in_process()
+        results = Results(options.out, evaluator, cutgate)
         reports = [report_on(results, pairs) for pairs in sets]
     except (Absent, ModelUnavailable) as missing:
         print(missing, file=sys.stderr)

@@ -12,22 +12,22 @@ from benchmarks import Absent
 from benchmarks.job import do_job
 from benchmarks.quality.pairs import Evaluator, PairSet
 from benchmarks.rembg_peer import Rembg, isnet_weights, rembg_version
-from jobs.spec import CutoutSpec
-from keycut import Client
-from keycut.files import write_whole
-from worker.models.runtime import load_segmenter
-from worker.settings import NetworkSettings
+from cutgate import Client
+from cutgate.files import write_whole
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.settings import NetworkSettings
 
 CutOut = Callable[[bytes], bytes]
 """An encoded photo to a PNG with straight alpha."""
 
 PLAIN: Final = "rembg"
 MATTING: Final = "rembg matting"
-KEYCUT: Final = "Keycut"
-METHODS: Final = (PLAIN, MATTING, KEYCUT)
+CUTGATE: Final = "Cutgate"
+METHODS: Final = (PLAIN, MATTING, CUTGATE)
 """By name, in the order of the tables."""
 
-_FOLDERS: Final = {PLAIN: "plain", MATTING: "matting", KEYCUT: "keycut"}
+_FOLDERS: Final = {PLAIN: "plain", MATTING: "matting", CUTGATE: "cutgate"}
 
 
 def in_process() -> CutOut:
@@ -48,7 +48,7 @@ def by_service(url: str, environment: Mapping[str, str]) -> CutOut:
         Absent: the environment has no key pair.
     """
     try:
-        client = Client(url, environment["KEYCUT_PUBLIC_KEY"], environment["KEYCUT_PRIVATE_KEY"])
+        client = Client(url, environment["CUTGATE_PUBLIC_KEY"], environment["CUTGATE_PRIVATE_KEY"])
     except KeyError as missing:
         raise Absent(f"no key pair: {missing.args[0]} is not set") from None
     return lambda photo: client.remove_background(photo).result()
@@ -58,20 +58,20 @@ class Results:
     """Folders of cut-outs and their scores under one root.
 
     Those of rembg are made once for each set of pairs, weights and version: neither changes, and its matting is
-    by far the slowest part. Keycut's are made anew every time.
+    by far the slowest part. Cutgate's are made anew every time.
     """
 
-    def __init__(self, root: Path, evaluator: Evaluator, keycut: CutOut) -> None:
+    def __init__(self, root: Path, evaluator: Evaluator, cutgate: CutOut) -> None:
         self._root = root
         self._evaluator = evaluator
-        self._keycut = keycut
+        self._cutgate = cutgate
         self._weights = isnet_weights()
         self._rembg: Rembg | None = None
 
     def folder(self, method: str, pairs: PairSet) -> Path:
         """Where a method's cut-outs lie, one `<name>.png` for each pair."""
         place = self._root / f"{pairs.name}-{pairs.digest}"
-        if method == KEYCUT:
+        if method == CUTGATE:
             return place / _FOLDERS[method]
         return place / f"rembg-{rembg_version()}-{self._weights.sha256[:8]}" / _FOLDERS[method]
 
@@ -94,15 +94,15 @@ class Results:
         made = 0
         for number, pair in enumerate(pairs.pairs, 1):
             result = folder / f"{pair.name}.png"
-            if method == KEYCUT or not result.is_file():
+            if method == CUTGATE or not result.is_file():
                 print(f"{method} on {pairs.name}: {number} of {len(pairs.pairs)}", file=sys.stderr, flush=True)
                 write_whole(result, self._cut_out(method, pair.photo.read_bytes()))
                 made += 1
         return made
 
     def _cut_out(self, method: str, photo: bytes) -> bytes:
-        if method == KEYCUT:
-            return self._keycut(photo)
+        if method == CUTGATE:
+            return self._cutgate(photo)
         if self._rembg is None:
             self._rembg = Rembg(self._weights.path, NetworkSettings().thread_count())
         return self._rembg(photo, matting=method == MATTING)

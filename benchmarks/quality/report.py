@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.bounds import verdict
 from benchmarks.pages import table
-from benchmarks.quality.methods import KEYCUT, MATTING, PLAIN
+from benchmarks.quality.methods import CUTGATE, MATTING, PLAIN
 from benchmarks.quality.pairs import PairSet
 from benchmarks.quality.scores import COMPARISONS, LEVEL_PERCENT, MEASURES, Estimate, Scored, goals_for
 
@@ -22,7 +22,7 @@ true alpha for both, so of the colours alone."""
 
 INTERVALS_TEXT: Final = f"""\
 In brackets: paired bootstrap intervals over the photos, {LEVEL_PERCENT} %. "SAD per photo" is the geometric mean
-of each photo's ratio, "SAD lower" the share of photos on which Keycut's SAD is lower; the other columns are
+of each photo's ratio, "SAD lower" the share of photos on which Cutgate's SAD is lower; the other columns are
 ratios of means and medians, and for IoU the difference of means. Below 1 is better; for "SAD lower" and IoU, more
 is better. Some subjects are in two photos, so the photos are not independent and the intervals are somewhat too
 narrow."""
@@ -38,7 +38,7 @@ class SetReport:
     def means(self) -> str:
         """A table: each group's means for every method, one below the other."""
         rows = []
-        for group, photos in self.scored[KEYCUT].groups().items():
+        for group, photos in self.scored[CUTGATE].groups().items():
             for method, scored in self.scored.items():
                 values = {measure: scored.values[measure][photos] for measure in MEASURES}
                 shown = [f"{v.mean():.4f}" if m == "IoU" else f"{v.mean():.1f}" for m, v in values.items()]
@@ -47,8 +47,8 @@ class SetReport:
         return table(["Photos", "n", "Method", "SAD", "median SAD", *MEASURES[1:]], rows)
 
     def compared_with(self, method: str) -> str:
-        """A table: Keycut over another method, for each group."""
-        ours, theirs = self.scored[KEYCUT], self.scored[method]
+        """A table: Cutgate over another method, for each group."""
+        ours, theirs = self.scored[CUTGATE], self.scored[method]
         rows = []
         for group, photos in ours.groups().items():
             cells = [_shown(c.estimate(ours, theirs, photos), c.shown) for c in COMPARISONS]
@@ -57,7 +57,7 @@ class SetReport:
 
     def goals(self) -> tuple[list[list[str]], bool]:
         """Rows of the table of goals, and whether all are met."""
-        ours, theirs = self.scored[KEYCUT], self.scored[MATTING]
+        ours, theirs = self.scored[CUTGATE], self.scored[MATTING]
         rows, all_met = [], True
         for group, photos in ours.groups().items():
             for goal in goals_for(group, small=self.pairs.small):
@@ -75,9 +75,9 @@ class SetReport:
             (
                 f"### {self.pairs.name}: {len(self.pairs.pairs)} photos",
                 self.means(),
-                "Keycut over rembg with alpha matting:",
+                "Cutgate over rembg with alpha matting:",
                 self.compared_with(MATTING),
-                "Keycut over rembg without matting:",
+                "Cutgate over rembg without matting:",
                 self.compared_with(PLAIN),
             )
         )
@@ -87,7 +87,7 @@ def whole_report(reports: list[SetReport]) -> tuple[str, bool]:
     """All tables as Markdown, the goals first, and whether every goal is met."""
     goals = [report.goals() for report in reports]
     rows = [row for listed, _ in goals for row in listed]
-    summary = table(["Keycut over rembg with alpha matting", "n", "goal", "reached", "verdict"], rows)
+    summary = table(["Cutgate over rembg with alpha matting", "n", "goal", "reached", "verdict"], rows)
     parts = [summary, INTERVALS_TEXT, *(report.markdown() for report in reports), MEASURES_TEXT]
     return "\n\n".join(parts), all(met for _, met in goals)
 

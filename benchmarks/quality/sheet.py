@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks.quality.pairs import Pair
 from benchmarks.quality.scores import Scored
-from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
 
 BACKGROUNDS: Final = ((0, 0, 0), (255, 255, 255), (0, 177, 64))
 """Black, white and green, one row of crops each."""

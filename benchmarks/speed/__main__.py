@@ -1,4 +1,4 @@
-"""Time jobs beside the network alone and beside rembg on the same weights, and hold Keycut to its goals.
+"""Time jobs beside the network alone and beside rembg on the same weights, and hold Cutgate to its goals.
 
     python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--jobs N] [--rembg COMMAND] [--write PAGE]
 
@@ -26,15 +26,15 @@ from benchmarks.pages import require_parts, write_part
 from benchmarks.speed import jobs, memory, refinement, service
 from benchmarks.speed.engines import CHOICES
 from benchmarks.speed.rows import Row, as_table, lacking
-from worker.models.errors import ModelUnavailable
+from cutgate.worker.models.errors import ModelUnavailable
 
 Made = TypeVar("Made")
 
 REFINEMENT, SERVICE, MEMORY = "refinement", "service", "memory"
 TITLES: Final = {
     jobs.JOB: "A whole job, from encoded photo to encoded PNG, over the network's run alone",
-    jobs.REMBG: "rembg's time over Keycut's, both without matting",
-    jobs.MATTING: "rembg's time with alpha matting over Keycut's with HairOptimization on",
+    jobs.REMBG: "rembg's time over Cutgate's, both without matting",
+    jobs.MATTING: "rembg's time with alpha matting over Cutgate's with HairOptimization on",
     REFINEMENT: "Refinement and colours alone, on one thread: CPU seconds",
     SERVICE: "Pictures a second through the whole service over those of `rembg s`, four clients, 1 megapixel",
     MEMORY: "Memory of a worker's process",

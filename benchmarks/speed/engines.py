@@ -9,9 +9,9 @@ from typing import Any, Final
 from benchmarks import Absent
 from benchmarks.bounds import Bound, at_least, at_most
 from benchmarks.machine import processor
-from jobs.spec import Precision
-from worker.models.runtime import Segmenter, load_segmenter
-from worker.settings import NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.settings import NetworkSettings
 
 ONNXRUNTIME: Final = "onnxruntime"
 OPENVINO: Final = "openvino"
@@ -41,7 +41,7 @@ class Choice:
     @property
     def environment(self) -> dict[str, str]:
         """The same for a worker that is a process."""
-        return {f"KEYCUT_{name.upper()}": str(value) for name, value in self.values.items()}
+        return {f"CUTGATE_{name.upper()}": str(value) for name, value in self.values.items()}
 
 
 EXACT_HERE: Final = Choice(ONNXRUNTIME, Precision.EXACT)
@@ -99,7 +99,7 @@ def load(choice: Choice) -> Segmenter:
 
     Raises:
         Absent: as `require`.
-        worker.models.errors.ModelUnavailable: this installation or machine cannot run it.
+        cutgate.worker.models.errors.ModelUnavailable: this installation or machine cannot run it.
     """
     require(choice)
     return load_segmenter(NetworkSettings(**choice.values))

@@ -12,9 +12,9 @@ from benchmarks.rembg_peer import Rembg, isnet_weights
 from benchmarks.speed.engines import JOB_AUTO, JOB_OFF, OVER_MATTING, OVER_PLAIN, Choice, load
 from benchmarks.speed.rows import Row, ratio
 from benchmarks.speed.timing import in_turn
-from jobs.spec import CutoutSpec, Precision, Refinement
-from worker.models.runtime import Segmenter
-from worker.settings import NetworkSettings
+from cutgate.jobs.spec import CutoutSpec, Precision, Refinement
+from cutgate.worker.models.engines.runtime import Segmenter
+from cutgate.worker.settings import NetworkSettings
 
 JOB, REMBG, MATTING = "job", "rembg", "matting"
 """Sections: over the network alone; beside rembg; beside rembg with matting."""

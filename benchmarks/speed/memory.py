@@ -13,9 +13,9 @@ from typing import Final
 from benchmarks.bounds import Bound, at_most
 from benchmarks.memory import MEGAPIXELS, MIB, Bench
 from benchmarks.speed.rows import Row, figure
-from jobs import logs
-from jobs.spec import CutoutSpec, Output, Refinement
-from worker.settings import NetworkSettings
+from cutgate.jobs.observe import logs
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.worker.settings import NetworkSettings
 
 WARM_JOBS: Final = 30
 LEVEL: Final = at_most(1.05)

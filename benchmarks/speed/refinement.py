@@ -13,13 +13,13 @@ import numpy as np
 from benchmarks.bounds import at_most
 from benchmarks.photos import LIMITS, photo
 from benchmarks.speed.rows import Row, figure
-from jobs.spec import CutoutSpec
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.pipeline import Frame, Step, step_name, steps_for
-from worker.cutout.segment import Predict
-from worker.images import read_image
-from worker.models.runtime import load_segmenter
-from worker.settings import NetworkSettings
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.pipeline import Frame, Step, step_name, steps_for
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.settings import NetworkSettings
 
 GOALS: Final = {0.8: at_most(0.10), 12.0: at_most(0.40)}
 """CPU seconds by megapixels."""

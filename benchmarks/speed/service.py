@@ -24,9 +24,9 @@ from benchmarks.photos import photo
 from benchmarks.rembg_peer import HOME_VARIABLE, MODEL, isnet_weights
 from benchmarks.speed.engines import SERVICE_MATTING, SERVICE_PLAIN, Choice, require
 from benchmarks.speed.rows import NONE, Row
-from keycut import Client
-from keycut.errors import LocalError
-from keycut.local import Stack, StackOptions, claim_port, run_stack
+from cutgate import Client
+from cutgate.errors import LocalError
+from cutgate.local.stack import Stack, StackOptions, claim_port, run_stack
 
 CLIENTS: Final = 4
 MEGAPIXELS: Final = 1
@@ -62,7 +62,7 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
     """Both servers in turn, without and with matting.
 
     Args:
-        choice: what Keycut's worker runs.
+        choice: what Cutgate's worker runs.
         rembg: the command `rembg`, installed with its server.
         rounds: how often.
 
@@ -72,13 +72,13 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
     require(choice)
     os.environ.update(choice.environment)
     with ExitStack() as undo:
-        folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="keycut-speed-")))
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="cutgate-speed-")))
         peer = undo.enter_context(rembg_server(rembg, folder / "rembg.log"))
         try:
-            stack = undo.enter_context(run_stack(StackOptions(data=folder / "keycut", announced=False)))
+            stack = undo.enter_context(run_stack(StackOptions(data=folder / "cutgate", announced=False)))
         except LocalError as error:  # as one that can be told to another process
             raise Absent(str(error)) from None
-        ours = keycut_server(stack)
+        ours = cutgate_server(stack)
         return [
             _compared(choice, ours, peer, rounds, SERVICE_PLAIN.get(choice), matting=False),
             _compared(choice, ours, peer, rounds, SERVICE_MATTING.get(choice), matting=True),
@@ -104,8 +104,8 @@ def another_photo() -> bytes:
     return photo(MEGAPIXELS) + next(_numbers).to_bytes(8)
 
 
-def keycut_server(stack: Stack) -> Remove:
-    """Keycut's gateway, through its client."""
+def cutgate_server(stack: Stack) -> Remove:
+    """Cutgate's gateway, through its client."""
 
     def remove(data: bytes, matting: bool) -> bytes:
         hair: Literal["on", "off"] = "on" if matting else "off"
@@ -117,7 +117,7 @@ def keycut_server(stack: Stack) -> Remove:
 
 @contextmanager
 def rembg_server(command: str, log: Path) -> Iterator[Remove]:
-    """`rembg s` on Keycut's weights, until the block ends.
+    """`rembg s` on Cutgate's weights, until the block ends.
 
     Raises:
         Absent: it does not start; the text holds its last line.

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from keycut.conversation import Conversation, Ticket
-from keycut.errors import ConversionFailed, JobFailed, JobTimeout, KeycutError, ServiceError, TransportError
-from keycut.files import write_whole
-from keycut.flows import Flow, work
-from keycut.journal import Entry, Journal
-from keycut.planning import Order
-from keycut.protocol import UNKNOWN_TASK, Settings
+from cutgate.batches.journal import Entry, Journal
+from cutgate.batches.planning import Order
+from cutgate.errors import ConversionFailed, CutgateError, JobFailed, JobTimeout, ServiceError, TransportError
+from cutgate.files import write_whole
+from cutgate.protocol.conversation import Conversation, Ticket
+from cutgate.protocol.flows import Flow, work
+from cutgate.protocol.picpik import UNKNOWN_TASK, Settings
 
 AT_ONCE: Final = 4
 """Pictures on their way at a time: enough to keep the workers busy while others are sent and fetched."""
@@ -41,7 +41,7 @@ class Outcome:
     """`kept`: an earlier call had saved the result, of the same picture with the same settings."""
     uid: str | None
     """The task at the service, where there was one."""
-    error: KeycutError | OSError | None = None
+    error: CutgateError | OSError | None = None
     """Why it failed."""
 
     @property
@@ -162,7 +162,7 @@ class Batch:
         outcome = partial(Outcome, source=order.source.path, target=self._journal.folder / order.target)
         try:
             state = yield from self._cut(order, ticket)
-        except (KeycutError, OSError) as error:
+        except (CutgateError, OSError) as error:
             entry = self._journal.find(order.target)
             # A request that was refused is nothing to the service, so it may be sent again under its id.
             if entry is not None and isinstance(error, JobFailed):
@@ -222,7 +222,7 @@ class Batch:
         if self._making.convert is not None:
             try:
                 content = self._making.convert(content)
-            except (KeycutError, OSError):
+            except (CutgateError, OSError):
                 raise
             except Exception as error:
                 raise ConversionFailed(uid, f"{type(error).__name__}: {error}") from error

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from keycut.errors import DataFileBroken, FolderInUse
-from keycut.files import remove_parts, try_lock, write_whole
+from cutgate.errors import DataFileBroken, FolderInUse
+from cutgate.files import remove_parts, try_lock, write_whole
 
-JOURNAL_NAME: Final = ".keycut.jsonl"
+JOURNAL_NAME: Final = ".cutgate.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
 from queue import SimpleQueue
 
-from keycut.batch import Batch, Outcome, Progress, Report
-from keycut.flows import Driver
-from keycut.planning import Order
+from cutgate.batches.batch import Batch, Outcome, Progress, Report
+from cutgate.batches.planning import Order
+from cutgate.protocol.flows import Driver
 
 
 def cut_all(

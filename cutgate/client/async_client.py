@@ -12,13 +12,13 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from keycut.batch import AT_ONCE, Batch, Making, Progress, Report
-from keycut.connection import DEFAULT_RETRIES, Retries, uses_environment
-from keycut.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
-from keycut.flows import AsyncDriver
-from keycut.journal import Journal
-from keycut.planning import Places, find_pictures, plan
-from keycut.protocol import Balance, JobStatus, Picture, Settings
+from cutgate.batches.batch import AT_ONCE, Batch, Making, Progress, Report
+from cutgate.batches.journal import Journal
+from cutgate.batches.planning import Places, find_pictures, plan
+from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
+from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
+from cutgate.protocol.flows import AsyncDriver
+from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings
 
 
 class AsyncClient:

@@ -11,14 +11,14 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from keycut.batch import AT_ONCE, Batch, Making, Progress, Report
-from keycut.connection import DEFAULT_RETRIES, Retries, uses_environment
-from keycut.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
-from keycut.cutting import cut_all
-from keycut.flows import Driver
-from keycut.journal import Journal
-from keycut.planning import Places, find_pictures, plan
-from keycut.protocol import Balance, JobStatus, Picture, Settings
+from cutgate.batches.batch import AT_ONCE, Batch, Making, Progress, Report
+from cutgate.batches.journal import Journal
+from cutgate.batches.planning import Places, find_pictures, plan
+from cutgate.batches.threads import cut_all
+from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
+from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
+from cutgate.protocol.flows import Driver
+from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings
 
 
 class Client:

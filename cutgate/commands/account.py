@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from keycut.console import json_option, print_json
-from keycut.place import Place, place_options
-from keycut.protocol import JobStatus
+from cutgate.commands.console import json_option, print_json
+from cutgate.commands.target import Place, place_options
+from cutgate.protocol.picpik import JobStatus
 
 COLOURS = {"Finished": "green", "Error": "red", "Running": "yellow"}
 

@@ -1,4 +1,4 @@
-"""The command `keycut`: results on standard output, all else on standard error."""
+"""The command `cutgate`: results on standard output, all else on standard error."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Final
 
 import click
 
-from keycut.account_commands import balance, list_, status, terminate
-from keycut.completion import completion
-from keycut.console import Commands, json_option, print_json, stop_signals
-from keycut.cut_command import cut
-from keycut.datadir import DataDir
-from keycut.doctor import examine
-from keycut.errors import CommandFailed, NotRunning
-from keycut.local import StackOptions, run_stack
-from keycut.options import data_option, host_option, port_option
-from keycut.parts import PYTHON, last_line, require_parts, running_environment
-from keycut.watch_command import watch
+from cutgate.commands.account import balance, list_, status, terminate
+from cutgate.commands.completion import completion
+from cutgate.commands.console import Commands, json_option, print_json, stop_signals
+from cutgate.commands.cut import cut
+from cutgate.commands.doctor import examine
+from cutgate.commands.options import data_option, host_option, port_option
+from cutgate.commands.watch import watch
+from cutgate.errors import CommandFailed, NotRunning
+from cutgate.local.data_folder import DataDir
+from cutgate.local.parts import last_line, part_command, require_parts, running_environment
+from cutgate.local.stack import StackOptions, run_stack
 
 relayed = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 RELAY: Final = {"ignore_unknown_options": True}
 
 
 @click.group(cls=Commands)
-@click.version_option(package_name="keycut")
+@click.version_option(package_name="cutgate")
 def main() -> None:
     """Cut subjects out of pictures, on this machine or at a service.
 
@@ -57,7 +57,7 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
         if as_json:
             print_json({"url": stack.url, "public_key": account.public_key, "private_key": account.private_key})
         else:
-            click.echo(f"Keycut is up at {stack.url}; Ctrl-C stops it.")
+            click.echo(f"Cutgate is up at {stack.url}; Ctrl-C stops it.")
             click.echo(f"  public key   {account.public_key}\n  private key  {account.private_key}")
         stop.wait()
 
@@ -72,7 +72,7 @@ def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
     add [--runware] [--name NAME] [--credits N] [--price N] [--preset fast|exact|best]; list;
     rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; credits NAME [--grant N];
     account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active].
-    `python -m gateway keys COMMAND --help` says the rest.
+    `python -m cutgate.gateway keys COMMAND --help` says the rest.
     """
     environment = running_environment(DataDir(data))
     if environment is None:
@@ -103,7 +103,7 @@ def relay(command: Sequence[str], environment: Mapping[str, str], *, as_json: bo
         CommandFailed: it failed, and `as_json` is set.
     """
     require_parts(command[0])
-    asked = (*PYTHON, *command, *(["--json"] if as_json else []))
+    asked = part_command(*command, *(["--json"] if as_json else []))
     captured = subprocess.PIPE if as_json else None
     done = subprocess.run(asked, env=dict(environment), stdout=captured, stderr=captured, text=True, check=False)
     if as_json and done.stdout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from keycut.console import json_option, print_json
+from cutgate.commands.console import json_option, print_json
 
 
 @click.command()
@@ -15,12 +15,12 @@ from keycut.console import json_option, print_json
 def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
     """Print the script that completes this command in a shell.
 
-    For bash, put `eval "$(keycut completion bash)"` into ~/.bashrc; for zsh the same with zsh into ~/.zshrc; for
-    fish, run `keycut completion fish > ~/.config/fish/completions/keycut.fish`.
+    For bash, put `eval "$(cutgate completion bash)"` into ~/.bashrc; for zsh the same with zsh into ~/.zshrc; for
+    fish, run `cutgate completion fish > ~/.config/fish/completions/cutgate.fish`.
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    script = kind(ctx.find_root().command, {}, "keycut", "_KEYCUT_COMPLETE").source()
+    script = kind(ctx.find_root().command, {}, "cutgate", "_CUTGATE_COMPLETE").source()
     if as_json:
         print_json({"shell": shell, "script": script})
     else:

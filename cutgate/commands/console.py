@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from keycut.errors import KeycutError, facts
+from cutgate.errors import CutgateError, facts
 
 INTERRUPTED: Final = 130
 
@@ -37,21 +37,21 @@ class Commands(click.Group):
             if not as_json:
                 error.show()
             code = tell(misuse(error), as_json=True, code=error.exit_code) if as_json else error.exit_code
-        except (KeycutError, OSError) as error:
+        except (CutgateError, OSError) as error:
             code = tell(error, as_json=as_json)
         sys.exit(code)
 
 
-class Interrupted(KeycutError):
+class Interrupted(CutgateError):
     """Ctrl-C ended the command."""
 
     def __init__(self) -> None:
         super().__init__("interrupted")
 
 
-def misuse(error: click.ClickException) -> KeycutError:
+def misuse(error: click.ClickException) -> CutgateError:
     """An error of the command line as one of ours."""
-    wrong = KeycutError(error.format_message(), advice="see --help")
+    wrong = CutgateError(error.format_message(), advice="see --help")
     wrong.code = type(error).__name__
     return wrong
 

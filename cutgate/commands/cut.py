@@ -1,4 +1,4 @@
-"""The command `keycut cut`."""
+"""The command `cutgate cut`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from keycut.batch import Batch
-from keycut.console import json_option
-from keycut.cutting import cut_all
-from keycut.display import Display
-from keycut.errors import NameTaken
-from keycut.finishing import named_for
-from keycut.journal import Journal
-from keycut.making_options import Wanted, making_options
-from keycut.place import Place, place_options
-from keycut.planning import Order, Source, find_pictures, plan
+from cutgate.batches.batch import Batch
+from cutgate.batches.journal import Journal
+from cutgate.batches.planning import Order, Source, find_pictures, plan
+from cutgate.batches.threads import cut_all
+from cutgate.commands.console import json_option
+from cutgate.commands.display import Display
+from cutgate.commands.result_options import Wanted, making_options
+from cutgate.commands.target import Place, place_options
+from cutgate.errors import NameTaken
+from cutgate.local.finishing import named_for
 
 
 @click.command()

@@ -10,9 +10,9 @@ import click
 from rich import progress as rich
 from rich.console import Console
 
-from keycut.batch import Outcome, Progress, Report
-from keycut.console import print_json, tell
-from keycut.errors import facts
+from cutgate.batches.batch import Outcome, Progress, Report
+from cutgate.commands.console import print_json, tell
+from cutgate.errors import facts
 
 
 class Display:

@@ -1,4 +1,4 @@
-"""What `keycut up` needs on this machine, looked at one by one, each with what to do about it."""
+"""What `cutgate up` needs on this machine, looked at one by one, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from keycut import server
-from keycut.datadir import DataDir
-from keycut.errors import CommandFailed, KeycutError
-from keycut.local import claim_port, scratch_environment
-from keycut.parts import ask, last_line, require_parts, running_environment
+from cutgate.errors import CommandFailed, CutgateError
+from cutgate.local import redis_server as server
+from cutgate.local.data_folder import DataDir
+from cutgate.local.parts import ask, last_line, require_parts, running_environment
+from cutgate.local.stack import claim_port, scratch_environment
 
 OLDEST_PYTHON: Final = (3, 11)
 
@@ -53,13 +53,13 @@ def examine(data: DataDir, host: str, port: int) -> list[Check]:
 def _check(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name=name, ok=True, detail=look())
-    except (KeycutError, OSError) as error:
+    except (CutgateError, OSError) as error:
         return Check(name=name, ok=False, detail=str(error))
 
 
 def _python() -> str:
     if sys.version_info[:2] < OLDEST_PYTHON:
-        raise KeycutError(f"{platform.python_version()}; install {'.'.join(map(str, OLDEST_PYTHON))} or newer")
+        raise CutgateError(f"{platform.python_version()}; install {'.'.join(map(str, OLDEST_PYTHON))} or newer")
     return platform.python_version()
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from keycut.datadir import default_data_dir
+from cutgate.local.data_folder import default_data_dir
 
 DEFAULT_PORT: Final = 8080
 _COLOUR: Final = re.compile(r"#([0-9a-fA-F]{2}){3,4}")
@@ -46,7 +46,7 @@ data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     default=default_data_dir,
-    show_default="$XDG_DATA_HOME/keycut or ~/.local/share/keycut",
+    show_default="$XDG_DATA_HOME/cutgate or ~/.local/share/cutgate",
     help="Folder of the stack's data.",
 )
 port_option = click.option(

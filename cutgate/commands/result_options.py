@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from keycut.batch import AT_ONCE, Making
-from keycut.conversation import WAIT_SECONDS
-from keycut.finishing import SUFFIXES, Finisher, Wishes
-from keycut.options import Box, Colour, existing_file
-from keycut.protocol import FIELDS, Settings
+from cutgate.batches.batch import AT_ONCE, Making
+from cutgate.commands.options import Box, Colour, existing_file
+from cutgate.local.finishing import SUFFIXES, Finisher, Wishes
+from cutgate.protocol.conversation import WAIT_SECONDS
+from cutgate.protocol.picpik import FIELDS, Settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -55,7 +55,7 @@ OPTIONS = (
         type=click.Choice(list(SUFFIXES)),
         default="png",
         show_default=True,
-        help="What to write; zip has colours and alpha apart. This and the next four need Keycut's worker here.",
+        help="What to write; zip has colours and alpha apart. This and the next four need Cutgate's worker here.",
     ),
     click.option(
         "--quality", type=click.IntRange(1, 100), help="Of webp, which is lossless without it, jpeg and zip."

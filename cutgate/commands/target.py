@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from keycut.client import Client
-from keycut.datadir import DataDir
-from keycut.errors import NotRunning
-from keycut.local import Stack, StackOptions, cpus, run_stack
-from keycut.options import data_option, existing_file
+from cutgate.client.client import Client
+from cutgate.commands.options import data_option, existing_file
+from cutgate.errors import NotRunning
+from cutgate.local.data_folder import DataDir
+from cutgate.local.stack import Stack, StackOptions, cpus, run_stack
 
 CPUS_PER_WORKER: Final = 4
 """For a stack that a call starts: a network is faster on some threads than on one."""
@@ -61,11 +61,11 @@ class Place:
 
     def _named(self, url: str) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
-        private_key = os.environ.get("KEYCUT_PRIVATE_KEY")
+        private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
         if self.private_key_file is not None:
             private_key = self.private_key_file.read_text().strip()
         if not (self.public_key and private_key):
-            raise click.UsageError("--url needs --public-key, and KEYCUT_PRIVATE_KEY or --private-key-file")
+            raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
         try:
             return Client(url, self.public_key, private_key)
         except ValueError as error:
@@ -87,13 +87,13 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which service; the command takes them as one `place`."""
 
     @click.option(
-        "--url", envvar="KEYCUT_URL", show_envvar=True, help="Service to use; default: this machine's own."
+        "--url", envvar="CUTGATE_URL", show_envvar=True, help="Service to use; default: this machine's own."
     )
-    @click.option("--public-key", envvar="KEYCUT_PUBLIC_KEY", show_envvar=True, help="Account at that service.")
+    @click.option("--public-key", envvar="CUTGATE_PUBLIC_KEY", show_envvar=True, help="Account at that service.")
     @click.option(
         "--private-key-file",
         type=existing_file,
-        help="File with the account's private key; default: the key in KEYCUT_PRIVATE_KEY.",
+        help="File with the account's private key; default: the key in CUTGATE_PRIVATE_KEY.",
     )
     @data_option
     @functools.wraps(command)

@@ -1,4 +1,4 @@
-"""The command `keycut watch`."""
+"""The command `cutgate watch`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Final
 import click
 import watchfiles
 
-from keycut.batch import Batch, Outcome, Progress
-from keycut.client import Client
-from keycut.console import json_option, print_json, stop_signals, tell
-from keycut.cutting import cut_all
-from keycut.display import Display
-from keycut.errors import NameTaken, facts
-from keycut.journal import Journal
-from keycut.making_options import Wanted, making_options
-from keycut.place import Place, place_options
-from keycut.planning import Order, Source, find_pictures, is_picture, plan
-from keycut.watching import Arrivals
+from cutgate.batches.batch import Batch, Outcome, Progress
+from cutgate.batches.journal import Journal
+from cutgate.batches.planning import Order, Source, find_pictures, is_picture, plan
+from cutgate.batches.threads import cut_all
+from cutgate.batches.watching import Arrivals
+from cutgate.client.client import Client
+from cutgate.commands.console import json_option, print_json, stop_signals, tell
+from cutgate.commands.display import Display
+from cutgate.commands.result_options import Wanted, making_options
+from cutgate.commands.target import Place, place_options
+from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
 

@@ -1,4 +1,4 @@
-"""The data folder of `keycut up`: what lies where, who has it, and its private files."""
+"""The data folder of `cutgate up`: what lies where, who has it, and its private files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from keycut.errors import DataDirInUse, DataFileBroken, LocalError
-from keycut.files import PRIVATE, try_lock, write_whole
+from cutgate.errors import DataDirInUse, DataFileBroken, LocalError
+from cutgate.files import PRIVATE, try_lock, write_whole
 
 MASTER_KEY_BYTES: Final = 32
 LONGEST_SOCKET_PATH_BYTES: Final = 99
@@ -30,9 +30,9 @@ _Facts = TypeVar("_Facts")
 
 
 def default_data_dir() -> Path:
-    """Where the stack keeps its data unless told otherwise: `$XDG_DATA_HOME/keycut` or `~/.local/share/keycut`."""
+    """Where the stack keeps its data by default: `$XDG_DATA_HOME/cutgate` or `~/.local/share/cutgate`."""
     home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "keycut"
+    return (Path(home) if home else Path.home() / ".local" / "share") / "cutgate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class DataDir:
         self.secrets = self.folder / "secrets"
         self.blobs = self.folder / "blobs"
         self.server_files = self.folder / "redis"
-        self.log = self.folder / "keycut.log"
+        self.log = self.folder / "cutgate.log"
         self.marker = self.folder / "server.json"
         self._account = self.folder / "account.json"
         self._stack = self.folder / "stack.json"
@@ -78,7 +78,7 @@ class DataDir:
         """
         for folder in (self.secrets, self.blobs, self.server_files):
             folder.mkdir(mode=0o700, exist_ok=True)
-        key = self.secrets / "keycut_master_key"
+        key = self.secrets / "cutgate_master_key"
         if not key.exists():
             write_whole(key, base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)), mode=PRIVATE)
 
@@ -91,7 +91,7 @@ class DataDir:
             OSError: the folder cannot be made or written.
         """
         if sys.platform == "win32":
-            raise LocalError("keycut up needs Linux or macOS; on Windows run it inside WSL or Docker")
+            raise LocalError("cutgate up needs Linux or macOS; on Windows run it inside WSL or Docker")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, PRIVATE)
         try:
@@ -154,7 +154,7 @@ class DataDir:
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH_BYTES:
             yield path
             return
-        with tempfile.TemporaryDirectory(prefix="keycut-") as short:
+        with tempfile.TemporaryDirectory(prefix="cutgate-") as short:
             yield Path(short) / "redis.sock"
 
 

@@ -1,6 +1,7 @@
 """Formats, crops and backgrounds, of which the protocol knows nothing: they are made on this machine.
 
-The service delivers its PNG; `python -m worker finish`, one process for all pictures of a call, makes the file.
+The service delivers its PNG; `python -m cutgate.worker finish`, one process for all pictures of a call, makes the
+file.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from keycut.errors import CommandFailed
-from keycut.parts import PYTHON, last_line, require_parts
+from cutgate.errors import CommandFailed
+from cutgate.local.parts import last_line, part_command, require_parts
 
 SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg"), "zip": (".zip",)}
 """File formats, and what the names of their files end with; the first one is ours."""
@@ -82,12 +83,12 @@ class Finisher:
 
     def __init__(self, wishes: Wishes) -> None:
         require_parts("worker")
-        self._command = (*PYTHON, *COMMAND, *wishes.arguments())
+        self._command = (*part_command(*COMMAND), *wishes.arguments())
         self._turn = threading.Lock()
         self._numbers = count()
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="keycut-")
+        self._folder = tempfile.TemporaryDirectory(prefix="cutgate-")
         self._said = Path(self._folder.name, "stderr").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True

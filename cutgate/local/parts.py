@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from keycut import server
-from keycut.datadir import Account, DataDir
-from keycut.errors import CommandFailed, PartsMissing
+from cutgate.errors import CommandFailed, PartsMissing
+from cutgate.local import redis_server as server
+from cutgate.local.data_folder import Account, DataDir
 
 MODULES: Final = {
     "gateway": (
@@ -35,8 +35,10 @@ MODULES: Final = {
 COMMAND_SECONDS: Final = 120
 """Enough for a network to be loaded on a slow machine."""
 
-PYTHON: Final = (sys.executable, "-P", "-m")
-"""How another part is started. Without -P a folder `worker` in the current one would be taken for ours."""
+
+def part_command(part: str, *arguments: str) -> tuple[str, ...]:
+    """How another part is started. Without -P a folder `cutgate` in the current one would be taken for ours."""
+    return (sys.executable, "-P", "-m", f"cutgate.{part}", *arguments)
 
 
 def require_parts(*parts: str) -> None:
@@ -61,14 +63,14 @@ def unix_url(socket_path: Path) -> str:
 
 def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
     """The environment of gateway and workers."""
-    environment = {name: value for name, value in os.environ.items() if name != "KEYCUT_PUBLIC_URL"}
-    environment.setdefault("KEYCUT_LOG_FORMAT", "console")
+    environment = {name: value for name, value in os.environ.items() if name != "CUTGATE_PUBLIC_URL"}
+    environment.setdefault("CUTGATE_LOG_FORMAT", "console")
     # Less than what the supervisor waits: a worker gives its picture back instead of being killed over it.
-    environment.setdefault("KEYCUT_STOP_GRACE_SECONDS", "3")
+    environment.setdefault("CUTGATE_STOP_GRACE_SECONDS", "3")
     return environment | {
-        "KEYCUT_SECRETS_DIR": str(data.secrets),
-        "KEYCUT_REDIS_URL": redis_url,
-        "KEYCUT_BLOB_DIR": str(data.blobs),
+        "CUTGATE_SECRETS_DIR": str(data.secrets),
+        "CUTGATE_REDIS_URL": redis_url,
+        "CUTGATE_BLOB_DIR": str(data.blobs),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -111,7 +113,7 @@ def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Co
     """
     try:
         return subprocess.run(
-            (*PYTHON, *command),
+            part_command(*command),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from keycut.errors import DataFileBroken, NoServer, ServerTooOld
-from keycut.files import PRIVATE, write_whole
+from cutgate.errors import DataFileBroken, NoServer, ServerTooOld
+from cutgate.files import PRIVATE, write_whole
 
 LAST_REDIS_FOR_VALKEY: Final = (7, 2)
 """Valkey continues from this Redis; files of later ones it does not read."""
@@ -59,7 +59,7 @@ class ServerBinary:
 
 def external_url(environment: Mapping[str, str]) -> str | None:
     """The server that the caller says to use, which is then not ours to start; None when none is named."""
-    return environment.get("KEYCUT_REDIS_URL") or environment.get("REDIS_URL") or None
+    return environment.get("CUTGATE_REDIS_URL") or environment.get("REDIS_URL") or None
 
 
 def find_binaries() -> Iterator[ServerBinary]:

@@ -19,12 +19,12 @@ from typing import Final
 
 import httpx
 
-from keycut import server
-from keycut.datadir import Account, DataDir, StackFacts, default_data_dir
-from keycut.errors import PortInUse, StartFailed
-from keycut.files import PRIVATE
-from keycut.parts import PYTHON, make_account, part_environment, require_parts, unix_url
-from keycut.supervisor import Program, Supervisor
+from cutgate.errors import PortInUse, StartFailed
+from cutgate.files import PRIVATE
+from cutgate.local import redis_server as server
+from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
+from cutgate.local.parts import make_account, part_command, part_environment, require_parts, unix_url
+from cutgate.local.supervisor import Program, Supervisor
 
 LOG_BYTES: Final = 16 * 2**20
 """The log is moved aside at this size; one older part is kept."""
@@ -119,18 +119,18 @@ class _Start:
 
     def service(self, options: StackOptions, port: int, environment: Mapping[str, str]) -> str:
         """Start gateway, courier and workers and return the service's address."""
-        serve = (*PYTHON, "gateway", "serve", "--host", options.host, "--port", str(port))
+        serve = part_command("gateway", "serve", "--host", options.host, "--port", str(port))
         gateway = Program(name="gateway", arguments=serve, environment=environment)
-        shared = {"KEYCUT_THREADS": str(max(1, cpus() // options.workers)), **environment}
+        shared = {"CUTGATE_THREADS": str(max(1, cpus() // options.workers)), **environment}
         workers = (
             Program(
                 name=f"worker-{number}",
-                arguments=(*PYTHON, "worker", "run"),
+                arguments=part_command("worker", "run"),
                 environment={**shared, **own_metrics_port(shared, number)},
             )
             for number in range(1, options.workers + 1)
         )
-        courier = Program(name="courier", arguments=(*PYTHON, "gateway", "courier"), environment=environment)
+        courier = Program(name="courier", arguments=part_command("gateway", "courier"), environment=environment)
         self.supervisor.start(gateway, courier, *workers)
         url = address(options.host, port)
         self._wait_until("the service", lambda: why_not_ready(url))
@@ -154,7 +154,7 @@ def scratch_environment() -> Iterator[dict[str, str]]:
         LocalError: the server cannot be started.
     """
     external = server.external_url(os.environ)
-    with tempfile.TemporaryDirectory(prefix="keycut-") as folder, ExitStack() as undo:
+    with tempfile.TemporaryDirectory(prefix="cutgate-") as folder, ExitStack() as undo:
         data = DataDir(Path(folder))
         data.prepare()
         if external is None:
@@ -169,7 +169,7 @@ def scratch_environment() -> Iterator[dict[str, str]]:
 
 def own_metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]:
     """The port of a worker's metrics, counted on from the first one's, which is set; workers share no port."""
-    name = "KEYCUT_WORKER_METRICS_PORT"
+    name = "CUTGATE_WORKER_METRICS_PORT"
     port = environment.get(name, "")
     return {name: str(int(port) + number - 1)} if port.isdecimal() else {}
 
@@ -222,7 +222,7 @@ def open_log(path: Path, *, echo: bool) -> Iterator[logging.Logger]:
     ]
     if echo:
         handlers.append(logging.StreamHandler())
-    logger = logging.Logger("keycut.stack")
+    logger = logging.Logger("cutgate.stack")
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         logger.addHandler(handler)

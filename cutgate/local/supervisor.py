@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from keycut.errors import StartFailed
-from keycut.guard import Guard, signal_group
+from cutgate.errors import StartFailed
+from cutgate.local.guard import Guard, signal_group
 
 LOOK_SECONDS: Final = 0.1
 """How often the processes are looked at."""
@@ -104,13 +104,13 @@ class Child:
             pause = backoff.pause_seconds(self._deaths)
             self._start_at = now + pause
             message = "%-8s | %s ended (exit code %s) and starts again in %.1f s"
-            self._logger.warning(message, "keycut", self.program.name, self.exit_code, pause)
+            self._logger.warning(message, "cutgate", self.program.name, self.exit_code, pause)
         elif now >= self._start_at:
             self._start_at = None
             try:
                 self._start()
             except OSError as error:  # the next look counts it as another death
-                self._logger.warning("%-8s | %s cannot be run: %s", "keycut", self.program.name, error)
+                self._logger.warning("%-8s | %s cannot be run: %s", "cutgate", self.program.name, error)
 
     def ask_to_stop(self) -> None:
         """Send the polite signal, to the leader alone: it knows how to stop its own children."""
@@ -216,5 +216,5 @@ class Supervisor:
             time.sleep(LOOK_SECONDS / 5)
         for child in wave:
             if child.exit_code is None:
-                self._logger.warning("%-8s | %s does not stop, so it is killed", "keycut", child.program.name)
+                self._logger.warning("%-8s | %s does not stop, so it is killed", "cutgate", child.program.name)
             child.end()

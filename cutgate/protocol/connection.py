@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import httpx
 
-from keycut.errors import ServiceError, TransportError
-from keycut.flows import Exchange, Flow, Pause
+from cutgate.errors import ServiceError, TransportError
+from cutgate.protocol.flows import Exchange, Flow, Pause
 
 PASSING: Final = frozenset(
     {

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from keycut.connection import Connection, Retries, service_url
-from keycut.errors import JobFailed, JobTimeout, ServiceError, TransportError
-from keycut.files import write_whole
-from keycut.flows import Flow, Pause, work
-from keycut.protocol import Balance, JobStatus, Picture, Settings, read_picture, signed_body, submission
+from cutgate.errors import JobFailed, JobTimeout, ServiceError, TransportError
+from cutgate.files import write_whole
+from cutgate.protocol.connection import Connection, Retries, service_url
+from cutgate.protocol.flows import Flow, Pause, work
+from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings, read_picture, signed_body, submission
 
 FIRST_POLL_SECONDS: Final = 0.2
 LONGEST_POLL_SECONDS: Final = 2.0

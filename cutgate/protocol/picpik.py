@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Self, TypedDict
 
-from signing import sign_params
+from cutgate.signing import sign_params
 
 State = Literal["Queuing", "Running", "Finished", "Error"]
 """Where a job stands. The last two are final."""

@@ -13,8 +13,8 @@ from deploy.monitoring.panel import COLUMNS, SOURCE, Json, Kind, Panel, Unit
 
 _HERE: Final = Path(__file__).parent
 DESCRIPTION: Final = _HERE / "dashboard.yml"
-PATH: Final = _HERE / "grafana" / "dashboards" / "keycut.json"
-ALERTS: Final = 'ALERTS{alertname=~"Keycut.*",alertstate="firing"}'
+PATH: Final = _HERE / "grafana" / "dashboards" / "cutgate.json"
+ALERTS: Final = 'ALERTS{alertname=~"Cutgate.*",alertstate="firing"}'
 """Marked on every graph."""
 _HEADING_HEIGHT: Final = 1
 
@@ -62,10 +62,10 @@ def dashboard() -> Json:
         "step": "60s",
     }
     return {
-        "uid": "keycut",
-        "title": "Keycut",
+        "uid": "cutgate",
+        "title": "Cutgate",
         "description": "What the service does, from a request to its result.",
-        "tags": ["keycut"],
+        "tags": ["cutgate"],
         "schemaVersion": 39,
         "editable": False,
         "graphTooltip": 1,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-SOURCE: Final = {"type": "prometheus", "uid": "keycut-prometheus"}
+SOURCE: Final = {"type": "prometheus", "uid": "cutgate-prometheus"}
 """The data source that `grafana/provisioning/datasources` makes."""
 COLUMNS: Final = 24
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from gateway.account_records import AccountError, AccountRecord, Record, Seal, Terms
-from gateway.source import WEB_URL_FORM, is_web_url
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, Record, Seal, Terms
+from cutgate.gateway.pictures.base64 import WEB_URL_FORM, is_web_url
 
 ACCOUNTS: Final = "accounts"
 PAIRS: Final = "key_pairs"

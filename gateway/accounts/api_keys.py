@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.account_book import BEARERS, Account, AccountBook
-from gateway.account_records import AccountError, AccountRecord, BearerRecord, Terms
+from cutgate.gateway.accounts.accounts import BEARERS, Account, AccountBook
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, BearerRecord, Terms
 
 API_KEY_START: Final = "kc_"
 """What every API key begins with, and no public key of a pair."""

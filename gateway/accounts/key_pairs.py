@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.account_book import PAIRS, Account, KeyTable
-from gateway.account_records import AccountError, AccountRecord, PairRecord, Seal, SealedKey, Terms
-from gateway.bearers import API_KEY_START, Bearers
+from cutgate.gateway.accounts.accounts import PAIRS, Account, KeyTable
+from cutgate.gateway.accounts.api_keys import API_KEY_START, Bearers
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, PairRecord, Seal, SealedKey, Terms
 
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""

@@ -21,10 +21,10 @@ from limits.storage import RedisStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 from redis import Redis
 
-from gateway.account_records import Terms
-from gateway.settings import GatewaySettings
-from jobs.stores.client import ledger_errors
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.client import ledger_errors
 
 _IPV6_HOST_BITS: Final = 64
 """One subscriber of IPv6 has at least so many bits to choose addresses from."""
@@ -141,7 +141,7 @@ class RequestLimits:
 
 
 def redis_storage(client: Redis, *, key_prefix: str = KEY_PREFIX) -> Storage:
-    """Windows in the ledger's server, over the connections of a client from `jobs.stores.client.connect`."""
+    """Windows in the ledger's server, over the connections of a client from `jobs.ledger.redis.client.connect`."""
     return RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix=f"{key_prefix}rate")
 
 

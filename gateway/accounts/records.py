@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from jobs.presets import Choice
-from jobs.spec import ModelName, Precision
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.spec import ModelName, Precision
 
 _NONCE_BYTES: Final = 12
 
@@ -116,7 +116,7 @@ class Seal:
             master_key: the installation's 32 bytes.
             purpose: what is encrypted, such as `private keys`; part of the derivation.
         """
-        info = f"keycut {purpose} v1".encode()
+        info = f"cutgate {purpose} v1".encode()
         self._cipher = AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master_key))
 
     def close(self, name: str, secret: str) -> str:

@@ -10,9 +10,9 @@ from typing import Final, cast
 from redis import Redis
 from typing_extensions import override
 
-from gateway.account_book import ACCOUNTS, KeyTable
-from jobs.stores.client import ledger_errors
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.gateway.accounts.accounts import ACCOUNTS, KeyTable
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.client import ledger_errors
 
 _READ_KEY: Final = """
 local key = redis.call('HGET', KEYS[1], ARGV[1])
@@ -37,7 +37,7 @@ class RedisKeyTable(KeyTable):
         """Use a server.
 
         Args:
-            client: from `jobs.stores.client.connect`.
+            client: from `cutgate.jobs.ledger.redis.client.connect`.
             key_prefix: of the hashes' names.
         """
         self._client = client

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from gateway.account_records import AccountError
-from jobs.errors import LedgerUnavailable
+from cutgate.gateway.accounts.records import AccountError
+from cutgate.jobs.errors import LedgerUnavailable
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The commands under `python -m gateway keys`: key pairs, API keys, and the accounts that they belong to."""
+"""The commands under `python -m cutgate.gateway keys`: key pairs, API keys, and their accounts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Final
 
 import click
 
-from gateway.account_book import new_callback_secret
-from gateway.account_records import AccountRecord, Terms
-from gateway.accounts import Accounts, KeyPair
-from gateway.bearers import API_KEY_START, BearerKey
-from gateway.console import reported_errors, show
-from gateway.keytables import RedisKeyTable
-from gateway.settings import GatewaySettings
-from gateway.terms_options import Term, TermsChange, terms_options
-from gateway.wsgi import connect_ledger
-from jobs.console import read_settings
-from jobs.store import Balance, LedgerStore
-from jobs.stores.redis import RedisLedger
+from cutgate.gateway.accounts.accounts import new_callback_secret
+from cutgate.gateway.accounts.api_keys import API_KEY_START, BearerKey
+from cutgate.gateway.accounts.key_pairs import Accounts, KeyPair
+from cutgate.gateway.accounts.records import AccountRecord, Terms
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.commands.console import reported_errors, show
+from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
+from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 
 _COLUMNS: Final = (
     "account",
@@ -59,7 +59,7 @@ def _parts() -> Iterator[_Parts]:
 
 @click.group()
 def keys() -> None:
-    """Manage key pairs, API keys, and the accounts that they belong to."""
+    """Manage key pairs, API keys, and their accounts."""
 
 
 def _from_stdin(what: str) -> str:

@@ -1,4 +1,4 @@
-"""The options of `python -m gateway keys` that set an account's terms."""
+"""The options of `python -m cutgate.gateway keys` that set an account's terms."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final, Self, TypeVar
 
 import click
 
-from gateway.account_records import Terms
-from jobs.presets import PRESETS
-from jobs.spec import Precision
+from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.presets import PRESETS
+from cutgate.jobs.spec import Precision
 
 Term = int | str | None
 """An account's term as click reads it."""

@@ -17,12 +17,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from jobs import metric_names as names
-from jobs import metrics
-from jobs.errors import LedgerUnavailable
-from jobs.presence import Presence
-from jobs.spec import Lane
-from jobs.store import LedgerStore
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import metric_names as names
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.spec import Lane
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -128,7 +128,7 @@ def gunicorn_metrics() -> dict[str, Any]:
 
     To be called in the server's main process, before anything is counted. Its folder goes with that process.
     """
-    folder = Path(tempfile.mkdtemp(prefix="keycut-metrics-", dir=metrics.folder_parent()))
+    folder = Path(tempfile.mkdtemp(prefix="cutgate-metrics-", dir=metrics.folder_parent()))
     metrics.share_between_processes(folder)
     metrics.begin(names.Part.GATEWAY)
     return {

@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 from flask import Flask, Response, g, request
 
-from gateway.metrics import count_request
-from jobs import logs, traces
+from cutgate.gateway.observe.metrics import count_request
+from cutgate.jobs.observe import logs, traces
 
 _LOG: Final = structlog.get_logger()
 _UNTOLD: Final = "health"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from gateway.limits import Rate
-from gateway.picpik import answers, querying, requests, submitting
-from gateway.picpik.services import Caller, Services
+from cutgate.gateway.accounts.rates import Rate
+from cutgate.gateway.picpik import answers, querying, requests, submitting
+from cutgate.gateway.picpik.services import Caller, Services
 
 R = TypeVar("R", bound=requests.Request)
 A = TypeVar("A", bound=answers.Answer)

@@ -22,9 +22,9 @@ from typing import IO, Final
 from typing_extensions import override
 from werkzeug.exceptions import HTTPException
 
-from gateway.picpik import faults
-from jobs.errors import ServiceUnavailable
-from signing import JsonValue, LongText, parse_body, parse_form
+from cutgate.gateway.picpik import faults
+from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.signing import JsonValue, LongText, parse_body, parse_form
 
 Params = Mapping[str, JsonValue]
 

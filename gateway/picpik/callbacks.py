@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from gateway.picpik.actions import ACTIONS
-from gateway.picpik.render import View
-from gateway.query import Tasks
-from jobs.record import Task
+from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.gateway.picpik.rendering import View
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.record import Task
 
 
 def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], bytes]]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import signing
-from gateway.limits import RateExceeded
-from gateway.picpik import faults
-from jobs import errors as jobs
+from cutgate import signing
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.picpik import faults
+from cutgate.jobs import errors as jobs
 
 
 @dataclass(frozen=True, slots=True)

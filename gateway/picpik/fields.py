@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from gateway.picpik.faults import SHOWN_CHARACTERS
-from gateway.source import SourceText
-from jobs.ids import parse_task_uid
-from signing import FormText, JsonValue, LongText, NumberText, canonical_number
+from cutgate.gateway.picpik.faults import SHOWN_CHARACTERS
+from cutgate.gateway.pictures.base64 import SourceText
+from cutgate.jobs.ids import parse_task_uid
+from cutgate.signing import FormText, JsonValue, LongText, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
 """How many tasks one call may ask about."""

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from gateway.picpik.actions import Action
-from gateway.picpik.errors import ROWS, Row
-from gateway.picpik.reading import IGNORED
+from cutgate.gateway.picpik.actions import Action
+from cutgate.gateway.picpik.errors import ROWS, Row
+from cutgate.gateway.picpik.reading import IGNORED
 
 Schema = dict[str, Any]
 
@@ -46,7 +46,7 @@ def describe(actions: Mapping[str, Action[Any, Any]], *, max_batch_images: int) 
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Keycut",
+            "title": "Cutgate",
             "version": "1",
             "summary": "PICPIK's background removal",
             "description": _ABOUT,
@@ -136,7 +136,7 @@ def _without_null(schema: Schema) -> Schema:
 def _error() -> Schema:
     return {
         "type": "object",
-        "description": "What is wrong. `Detail` is Keycut's own: a sentence for people, where more is known.",
+        "description": "What is wrong. `Detail` is Cutgate's own: a sentence for people, where more is known.",
         "properties": {
             "RetCode": {"enum": sorted({row.ret_code for row in ROWS.values()})},
             "Action": _STRING,

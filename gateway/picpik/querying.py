@@ -7,8 +7,8 @@ from typing import Final
 
 from structlog.contextvars import bind_contextvars
 
-from gateway.picpik import faults
-from gateway.picpik.answers import (
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.answers import (
     Answer,
     CreditBalance,
     GenerateTask,
@@ -17,11 +17,11 @@ from gateway.picpik.answers import (
     TaskDetails,
     TaskIds,
 )
-from gateway.picpik.render import View
-from gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
-from gateway.picpik.services import Caller, Services
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.gateway.picpik.rendering import View
+from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
+from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Task
 
 _NAMED: Final = 16
 """The tasks of a request that its lines name."""

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gateway.picpik import faults
-from gateway.picpik.fields import MAX_BATCH_IMAGES, WRONG_TYPE, Absent
-from gateway.picpik.requests import Request
-from signing import JsonValue, unflatten
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.fields import MAX_BATCH_IMAGES, WRONG_TYPE, Absent
+from cutgate.gateway.picpik.requests import Request
+from cutgate.signing import JsonValue, unflatten
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
 """Names that were read before an action's own fields are looked at."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
-from gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
-from gateway.query import Tasks
-from jobs.ids import TaskUid
-from jobs.record import Item, Task, TaskStatus
+from cutgate.gateway.picpik.answers import GenerateTask, ListedGenerateTask, TaskDetail
+from cutgate.gateway.picpik.errors import FAILED_CODE, NOT_FOUND_CODE, TERMINATED, TIMED_OUT, TaskRow, task_row_for
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Item, Task, TaskStatus
 
 BATCH: Final = "RemoveBackgroundsInBatch"
 """The action whose tasks hold several pictures."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
 from pydantic_core.core_schema import ValidationInfo
 
-from gateway.picpik.fields import (
+from cutgate.gateway.picpik.fields import (
     Corners,
     ErodeSize,
     Flag,
@@ -22,7 +22,7 @@ from gateway.picpik.fields import (
     WaitSeconds,
     wrong_value,
 )
-from jobs.ids import TaskUid
+from cutgate.jobs.ids import TaskUid
 
 
 class Request(BaseModel):
@@ -98,7 +98,7 @@ class ListTasksDetails(Request):
     task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
     """The tasks to show."""
     wait_seconds: WaitSeconds = 0
-    """Keycut's own: hold the answer back until one of the tasks has ended, for so many seconds at most."""
+    """Cutgate's own: hold the answer back until one of the tasks has ended, for so many seconds at most."""
 
     @property
     def uids(self) -> tuple[TaskUid, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from gateway.account_book import Account
-from gateway.query import Tasks
-from gateway.submit import Submissions
-from gateway.wait import Waits
-from jobs.disposal import Disposal
-from jobs.presets import Choice
-from jobs.store import LedgerStore
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.gateway.tasks.wait import Waits
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.upkeep.disposal import Disposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from typing import Final
 
 import structlog
 
-from gateway.drafts import Corners, Draft
-from gateway.picpik import faults
-from gateway.picpik.answers import TaskCreated
-from gateway.picpik.render import BATCH
-from gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
-from gateway.picpik.services import Caller, Services
-from gateway.submit import DraftRejected
-from jobs.errors import BoxOutsidePicture
-from jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.answers import TaskCreated
+from cutgate.gateway.picpik.rendering import BATCH
+from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
+from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.tasks.drafts import Corners, Draft
+from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 
 _SINGLE: Final = "RemoveBackground"
 

@@ -10,20 +10,20 @@ from urllib.parse import quote
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
-from gateway.accounts import Accounts, Signer
-from gateway.limits import RateExceeded, RequestLimits
-from gateway.metrics import OTHER, count_as
-from gateway.picpik import faults
-from gateway.picpik.actions import ACTIONS, Action
-from gateway.picpik.bodies import Body, BodyLimits, Params, received
-from gateway.picpik.errors import row_for
-from gateway.picpik.openapi import describe
-from gateway.picpik.reading import ReadingRules, read_request
-from gateway.picpik.services import Caller, Services
-from gateway.settings import GatewaySettings
-from jobs import logs
-from jobs.errors import QueueFull
-from signing import JsonValue, NumberText, take_signature, verify
+from cutgate.gateway.accounts.key_pairs import Accounts, Signer
+from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.observe.metrics import OTHER, count_as
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.bodies import Body, BodyLimits, Params, received
+from cutgate.gateway.picpik.errors import row_for
+from cutgate.gateway.picpik.openapi import describe
+from cutgate.gateway.picpik.reading import ReadingRules, read_request
+from cutgate.gateway.picpik.services import Caller, Services
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.errors import QueueFull
+from cutgate.jobs.observe import logs
+from cutgate.signing import JsonValue, NumberText, take_signature, verify
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 

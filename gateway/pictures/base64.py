@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from jobs.errors import SourceTooLarge, SourceUnreadable
-from signing import LongText
+from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
+from cutgate.signing import LongText
 
 SourceText: TypeAlias = str | LongText
 """A data URI or bare Base64."""

@@ -1,7 +1,7 @@
 """Format, oriented size and wholeness of a picture from its bytes, without decoding it.
 
 `filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
-`gateway.lengths` follows the lengths that the file states of itself. HEIC and AVIF are left to `gateway.boxes`,
+`wholeness` follows the lengths that the file states of itself. HEIC and AVIF are left to `iso_media`,
 and what only decoding shows to the worker.
 """
 
@@ -17,9 +17,10 @@ import filetype
 import imagesize
 from filetype.types import image
 
-from gateway import boxes, lengths
-from jobs.errors import SourceTooLarge, SourceUnreadable
-from jobs.sources import SourceLimits
+from cutgate.gateway.pictures import iso_media as boxes
+from cutgate.gateway.pictures import wholeness as lengths
+from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
+from cutgate.jobs.sources import SourceLimits
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 

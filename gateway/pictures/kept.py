@@ -15,15 +15,15 @@ from typing import Final, Self
 
 import structlog
 
-from gateway.headers import PictureHeader, inspect
-from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable, SubmissionRefused
-from jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
-from jobs.record import Result
-from jobs.sources import SourceLimits
-from jobs.store import LedgerStore
-from jobs.uploads import Upload
-from jobs.urls import ResultPaths
+from cutgate.gateway.pictures.headers import PictureHeader, inspect
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
+from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Result
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.urls import ResultPaths
 
 _LOG: Final = structlog.get_logger()
 _ARCHIVE: Final = "application/zip"

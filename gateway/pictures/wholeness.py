@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.errors import SourceUnreadable
+from cutgate.jobs.errors import SourceUnreadable
 
 _MAX_PARTS: Final = 2**18
 """Chunks, segments or blocks of one file: 32 MiB in GIF's blocks of 255 bytes, twice."""

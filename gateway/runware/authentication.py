@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
-from gateway.account_book import Account
-from gateway.accounts import Accounts
-from gateway.limits import RequestLimits
-from gateway.runware import faults
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.rates import RequestLimits
+from cutgate.gateway.runware.messages import faults
 
 _SCHEME: Final = "bearer "
 

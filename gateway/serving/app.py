@@ -17,37 +17,37 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from gateway.accounts import Accounts
-from gateway.health import HealthPages
-from gateway.limits import RateExceeded, RequestLimits
-from gateway.observed import observe
-from gateway.offers import Offers
-from gateway.picpik import faults
-from gateway.picpik.services import Services
-from gateway.picpik.views import PicpikApi
-from gateway.playground.views import PlaygroundPages
-from gateway.proxies import TrustedProxies
-from gateway.query import Tasks
-from gateway.results import ResultPages
-from gateway.runware.authentication import Gatekeeper
-from gateway.runware.http_views import RunwareApi
-from gateway.runware.services import Services as RunwareServices
-from gateway.runware.sessions import Sessions
-from gateway.runware.tasks import RunwareTasks
-from gateway.runware.ws_views import RunwareSockets
-from gateway.settings import GatewaySettings
-from gateway.sockets.hub import Sockets
-from gateway.submit import Submissions
-from gateway.wait import Waits
-from jobs.blobs import BlobStore
-from jobs.disposal import Disposal
-from jobs.errors import CutoutError
-from jobs.events import TaskEvents
-from jobs.presence import Presence
-from jobs.queue import JobQueue
-from jobs.store import LedgerStore
-from jobs.urls import ResultPaths
-from signing import SigningError
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.observe.request_log import observe
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.services import Services
+from cutgate.gateway.picpik.views import PicpikApi
+from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.runware.authentication import Gatekeeper
+from cutgate.gateway.runware.http.views import RunwareApi
+from cutgate.gateway.runware.sockets.sessions import Sessions
+from cutgate.gateway.runware.sockets.views import RunwareSockets
+from cutgate.gateway.runware.tasks.services import Services as RunwareServices
+from cutgate.gateway.runware.tasks.table import RunwareTasks
+from cutgate.gateway.serving.health import HealthPages
+from cutgate.gateway.serving.proxies import TrustedProxies
+from cutgate.gateway.serving.results import ResultPages
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.gateway.tasks.wait import Waits
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import CutoutError
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.upkeep.disposal import Disposal
+from cutgate.jobs.urls import ResultPaths
+from cutgate.signing import SigningError
 
 _LOG: Final = structlog.get_logger()
 
@@ -58,7 +58,7 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
-SOCKETS: Final = "keycut-sockets"
+SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
 _DRAIN_BYTES: Final = 2**16
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})

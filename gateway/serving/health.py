@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Response, jsonify
 
-from jobs.blobs import BlobStore
-from jobs.errors import ServiceUnavailable
-from jobs.presence import Presence, WorkerPresence
-from jobs.store import LedgerStore
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.ledger.store import LedgerStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

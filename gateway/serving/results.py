@@ -19,15 +19,15 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing
-from jobs.urls import ResultPaths
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.urls import ResultPaths
 
 _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
 _NAME_CHARACTERS: Final = 100
 _DEFAULT_NAME: Final = "cutout"
 
-SUBJECT_HEADER: Final = "Keycut-Subject"
+SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
 
 

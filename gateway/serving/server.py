@@ -26,10 +26,10 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import TConn, ThreadWorker
 from typing_extensions import override
 
-from gateway import wsgi
-from gateway.app import SOCKETS
-from gateway.settings import GatewaySettings
-from jobs import logs
+from cutgate.gateway.serving import wsgi
+from cutgate.gateway.serving.app import SOCKETS
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.observe import logs
 
 _CLOSE_SECONDS: Final = 2
 """Of the time to stop, what WebSockets that are still busy have for being closed."""
@@ -51,7 +51,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         "keepalive": KEEP_ALIVE_SECONDS,
         # The control socket would lie in the user's home, which need not be writable.
         "control_socket_disable": True,
-        # Whose forwarded headers count is this package's setting: see gateway/proxies.py.
+        # Whose forwarded headers count is this package's setting: see gateway/serving/proxies.py.
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
         # The application logs its requests itself.
@@ -60,7 +60,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
             **logs.logging_config(settings.log_format, settings.log_level),
             "loggers": {"gunicorn.error": {"propagate": True}},
         },
-        "proc_name": "keycut-gateway",
+        "proc_name": "cutgate-gateway",
     }
 
 

@@ -8,25 +8,25 @@ from contextlib import ExitStack
 from flask import Flask
 from redis import Redis
 
-from gateway.accounts import Accounts
-from gateway.app import create_app
-from gateway.keytables import RedisKeyTable
-from gateway.limits import RequestLimits, redis_storage
-from gateway.metrics import LedgerCollector, MetricsPort
-from gateway.runware.redis_sessions import RedisSessions
-from gateway.settings import GatewaySettings
-from jobs import logs, traces
-from jobs.background import upkeep_threads
-from jobs.blobs import BlobStore
-from jobs.blobstores.choose import open_blob_store
-from jobs.metric_names import Part
-from jobs.queue import JobQueue
-from jobs.queues.celery import CeleryQueue
-from jobs.store import LedgerStore
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisTaskEvents
-from jobs.stores.redis_presence import RedisPresence
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.rates import RequestLimits, redis_storage
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
+from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
+from cutgate.gateway.serving.app import create_app
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import logs, traces
+from cutgate.jobs.observe.metric_names import Part
+from cutgate.jobs.upkeep.background import upkeep_threads
 
 
 def connect_ledger(settings: GatewaySettings) -> Redis:

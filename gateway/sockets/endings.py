@@ -11,10 +11,10 @@ from typing import Final
 
 import structlog
 
-from jobs.errors import LedgerUnavailable
-from jobs.events import TaskEvents
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
 """Every record is read this often at least, since news can be lost."""

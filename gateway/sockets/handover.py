@@ -24,7 +24,7 @@ _HEADERS: Final = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-
 class Handover(Response):
     """The answer to a request for a WebSocket; its connection is no longer the server's once it is sent.
 
-    The server has to cope with a socket that was detached: see `gateway.server`.
+    The server has to cope with a socket that was detached: see `cutgate.gateway.serving.server`.
     """
 
     def __init__(self, environ: WSGIEnvironment, take: Callable[[socket.socket, bytes], None]) -> None:

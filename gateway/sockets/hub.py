@@ -14,10 +14,10 @@ from typing import Any, Final, ParamSpec, TypeVar
 import structlog
 from websockets.frames import CloseCode
 
-from gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
-from gateway.sockets.limits import SocketLimits
-from jobs.metric_names import SOCKETS_OPEN
-from jobs.metrics import change
+from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
+from cutgate.gateway.sockets.limits import SocketLimits
+from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
+from cutgate.jobs.observe.metrics import change
 
 TICK_SECONDS: Final = 0.25
 """How often connections are looked over: what is late, what is silent."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
-from gateway.headers import inspect, require_size
-from gateway.pictures import KeptPicture
-from gateway.source import WEB_URL_FORM, SourceText, decode_source, is_web_url
-from jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
-from jobs.record import Delivery
-from jobs.sources import SourceLimits
-from jobs.spec import Box, CutoutSpec
+from cutgate.gateway.pictures.base64 import WEB_URL_FORM, SourceText, decode_source, is_web_url
+from cutgate.gateway.pictures.headers import inspect, require_size
+from cutgate.gateway.pictures.kept import KeptPicture
+from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
+from cutgate.jobs.record import Delivery
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
 """Parts of a spec that the installation chooses, not the caller."""

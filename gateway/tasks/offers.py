@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobs.errors import ModelNotOffered
-from jobs.presence import Presence
-from jobs.presets import Choice
-from jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.errors import ModelNotOffered
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

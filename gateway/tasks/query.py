@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.ids import TaskUid
-from jobs.record import Result, Task
-from jobs.store import LedgerStore
-from jobs.urls import ResultPaths
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import Result, Task
+from cutgate.jobs.urls import ResultPaths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,13 @@ from typing import Final, Self
 
 import structlog
 
-from gateway.account_book import Account
-from gateway.drafts import Draft, Look, Source, SourceUrl, content_digest
-from gateway.offers import Offers
-from gateway.pictures import KeptPicture
-from gateway.source import WEB_URL_FORM, decode_source, is_web_url
-from jobs import logs, traces
-from jobs.blobs import BlobStore
-from jobs.errors import (
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.pictures.base64 import WEB_URL_FORM, decode_source, is_web_url
+from cutgate.gateway.pictures.kept import KeptPicture
+from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
+from cutgate.gateway.tasks.offers import Offers
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
     InsufficientCredits,
@@ -23,14 +22,15 @@ from jobs.errors import (
     SourceRejected,
     SubmissionRefused,
 )
-from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from jobs.metric_names import SUBMIT_SECONDS
-from jobs.metrics import timed
-from jobs.queue import JobQueue
-from jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec
-from jobs.store import LedgerStore
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import logs, traces
+from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
+from cutgate.jobs.observe.metrics import timed
+from cutgate.jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec
 
 MAX_DELIVERIES: Final = 4
 """What a façade may have brought to other servers at a task's end, the account's own callback beside it."""
@@ -114,7 +114,7 @@ class Submissions:
                 compute it.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
             ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
-                `MAX_DELIVERIES`, or a delivery's URL has not the form of `gateway.source.is_web_url`.
+                `MAX_DELIVERIES`, or a delivery's URL has not the form of `is_web_url`.
         """
         _require_deliverable(deliveries)
         with traces.span("submit", account=account, items=len(drafts)):

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.query import Tasks
-from jobs.events import TaskEvents
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
 """The record is read this often at least, since news can be lost."""

@@ -1,1 +1,1 @@
-"""Implementations of `jobs.blobs.BlobStore`; import the module of the one you need."""
+"""Implementations of `cutgate.jobs.blobs.store.BlobStore`; import the module of the one you need."""

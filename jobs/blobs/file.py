@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 
 from typing_extensions import override
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey, TaskUid, parse_task_uid
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
 
 TEMPORARY_PREFIX: Final = ".writing-"
 """How unfinished files are named. A crash can leave one behind; no key has such a name."""

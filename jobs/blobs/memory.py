@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from typing_extensions import override
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing
-from jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ids import BlobKey, TaskUid
 
 
 class MemoryBlobStore(BlobStore):

@@ -22,12 +22,16 @@ class BlobSettings(BaseSettings):
 
     # Inputs stay out of error texts: some are secrets.
     model_config = SettingsConfigDict(
-        env_prefix="KEYCUT_", frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+        env_prefix="CUTGATE_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     blob_store: Literal["file", "s3"] = "file"
-    """Where sources and results lie: `file`, in `KEYCUT_BLOB_DIR`, or `s3`, in a bucket; see `docs/storage.md`."""
-    blob_dir: Path = Path("/var/lib/keycut/blobs")
+    """Where sources and results lie: `file`, in `CUTGATE_BLOB_DIR`, or `s3`, in a bucket: `docs/storage.md`."""
+    blob_dir: Path = Path("/var/lib/cutgate/blobs")
     """Folder of sources and results; on a volume that gateways and workers share."""
     s3_endpoint_url: str | None = None
     """Address of the S3 server, `https://` or `http://`; Amazon's own when absent."""
@@ -36,7 +40,7 @@ class BlobSettings(BaseSettings):
     s3_bucket: str = ""
     """Bucket of sources and results; it must exist. Required with `s3`."""
     s3_prefix: str = ""
-    """What the names of all objects begin with, such as `keycut/blobs`; for a bucket that others use too."""
+    """What the names of all objects begin with, such as `cutgate/blobs`; for a bucket that others use too."""
     s3_access_key: str = ""
     """Access key of the bucket's user. Required with `s3`."""
     s3_secret_key: SecretStr = SecretStr("")
@@ -48,7 +52,7 @@ class BlobSettings(BaseSettings):
     @classmethod
     def _is_installed(cls, value: str) -> str:
         if value == "s3" and find_spec("boto3") is None:
-            raise ValueError("s3 needs boto3: pip install 'keycut[s3]'")
+            raise ValueError("s3 needs boto3: pip install 'cutgate[s3]'")
         return value
 
     @field_validator("s3_endpoint_url")
@@ -81,5 +85,5 @@ class BlobSettings(BaseSettings):
     def _is_there_for_s3(cls, value: _Text, info: ValidationInfo) -> _Text:
         # Said of each field by itself, so that it is reported together with what else is wrong.
         if info.data.get("blob_store") == "s3" and not len(value):
-            raise ValueError("is required where KEYCUT_BLOB_STORE is s3")
+            raise ValueError("is required where CUTGATE_BLOB_STORE is s3")
         return value

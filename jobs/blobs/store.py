@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
-from jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ids import BlobKey, TaskUid
 
 
 class BlobStore(Protocol):

@@ -1,1 +1,1 @@
-"""Implementations of `jobs.queue.JobQueue`; import the module of the one you need."""
+"""Implementations of `cutgate.jobs.hints.queue.JobQueue`; import the module of the one you need."""

@@ -10,11 +10,11 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 from typing_extensions import override
 
-from jobs.errors import LedgerUnavailable
-from jobs.queue import TASK_NAME, JobQueue, queue_name
-from jobs.spec import Lane
-from jobs.stores.client import connect, ledger_errors, sentinel_options
-from jobs.stores.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.queue import TASK_NAME, JobQueue, queue_name
+from cutgate.jobs.ledger.redis.client import connect, ledger_errors, sentinel_options
+from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.spec import Lane
 
 HINT_TIMEOUT_SECONDS: Final = 0.7
 """For each thing that a hint waits for: a free connection, connecting, an answer."""
@@ -35,7 +35,7 @@ def celery_settings(
     """Settings of the Celery app, the same on both sides.
 
     Args:
-        redis_url: as for `jobs.stores.client.connect`.
+        redis_url: as for `cutgate.jobs.ledger.redis.client.connect`.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
     """
@@ -114,7 +114,7 @@ class CeleryQueue(JobQueue):
             connect_timeout_seconds=HINT_TIMEOUT_SECONDS,
             socket_timeout_seconds=HINT_TIMEOUT_SECONDS,
         )
-        self._app = Celery("keycut", set_as_current=False, config_source=settings)
+        self._app = Celery("cutgate", set_as_current=False, config_source=settings)
 
     @override
     def hint(self, lane: Lane) -> None:

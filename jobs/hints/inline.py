@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from jobs.queue import JobQueue
-from jobs.spec import Lane
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.spec import Lane
 
 
 class InlineQueue(JobQueue):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from jobs.spec import Lane
+from cutgate.jobs.spec import Lane
 
-TASK_NAME: Final = "keycut.run"
+TASK_NAME: Final = "cutgate.run"
 """The one Celery task. Gateways send it by name; it takes a lane."""
 
 
@@ -30,4 +30,4 @@ class JobQueue(Protocol):
 
 def queue_name(lane: Lane) -> str:
     """The broker's queue for a lane."""
-    return f"keycut.{lane}"
+    return f"cutgate.{lane}"

@@ -1,1 +1,1 @@
-"""Implementations of `jobs.store.LedgerStore`; import the module of the one you need."""
+"""Implementations of `cutgate.jobs.ledger.store.LedgerStore`; import the module of the one you need."""

@@ -6,13 +6,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from jobs.errands import Errand, ErrandKind
-from jobs.ids import BlobKey, TaskUid, fetched_key
-from jobs.presence import WorkerPresence
-from jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, ItemState, Request, Result, Task, status_of
-from jobs.spec import CutoutSpec, Lane
-from jobs.stores.keys import parse_errand_name
-from jobs.uploads import Upload
+from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.keys import parse_errand_name
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import (
+    Delivery,
+    DeliveryKind,
+    ErrorFacts,
+    Item,
+    ItemState,
+    Request,
+    Result,
+    Task,
+    status_of,
+)
+from cutgate.jobs.spec import CutoutSpec, Lane
 
 
 def milliseconds(seconds: float) -> int:

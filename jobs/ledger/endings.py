@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs.errors import Terminated, TimedOut, WorkerLost
-from jobs.record import ErrorFacts
+from cutgate.jobs.errors import Terminated, TimedOut, WorkerLost
+from cutgate.jobs.record import ErrorFacts
 
 TERMINATED: Final = Terminated("the task was terminated").facts()
 TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").facts()

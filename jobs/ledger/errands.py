@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from jobs.ids import BlobKey, TaskUid
-from jobs.record import ErrorFacts, Request
-from jobs.spec import Lane
-from jobs.uploads import Upload
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import ErrorFacts, Request
+from cutgate.jobs.spec import Lane
 
 
 class ErrandKind(StrEnum):
@@ -79,7 +79,7 @@ class Errands(Protocol):
 
         Args:
             owner: the courier's process.
-            token: fresh for this taking, from `jobs.ids.new_token`.
+            token: fresh for this taking, from `cutgate.jobs.ids.new_token`.
             kinds: what may be taken.
 
         Returns:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from jobs.ids import TaskUid
+from cutgate.jobs.ids import TaskUid
 
 
 class Waiter(Protocol):

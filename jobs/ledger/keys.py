@@ -42,10 +42,10 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from jobs.errands import ErrandKind
-from jobs.ids import TaskUid
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.errands import ErrandKind
 
-KEY_PREFIX: Final = "{keycut}:"
+KEY_PREFIX: Final = "{cutgate}:"
 
 
 def item_name(uid: TaskUid, index: int) -> str:

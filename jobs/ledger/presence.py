@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.spec import Lane
+from cutgate.jobs.spec import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.errands import Errands
-from jobs.figures import Figures
-from jobs.ids import TaskUid
-from jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
-from jobs.spec import Lane
-from jobs.upkeep import Leftovers, TakenBack, Upkeep
-from jobs.uploads import Uploads
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.errands import Errands
+from cutgate.jobs.ledger.figures import Figures
+from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack, Upkeep
+from cutgate.jobs.ledger.uploads import Uploads
+from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
+from cutgate.jobs.spec import Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class LedgerStore(Upkeep, Errands, Uploads, Figures, Protocol):
         Args:
             lanes: where to look, in order of preference.
             owner: the worker process.
-            token: fresh for this claim, from `jobs.ids.new_token`.
+            token: fresh for this claim, from `cutgate.jobs.ids.new_token`.
 
         Returns:
             The claim, or None when nothing waits.

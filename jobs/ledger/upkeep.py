@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from jobs.ids import BlobKey, TaskUid
-from jobs.spec import Lane
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.spec import Lane
 
 REAPER_HOLD_SECONDS: Final = 3.0
 """How long a reaper that has fallen silent keeps the others away."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.ids import BlobKey, TaskUid
-from jobs.record import Result
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.record import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Upload:
     uid: TaskUid
     account: str
     blob: BlobKey
-    """From `jobs.ids.upload_key`."""
+    """From `cutgate.jobs.ids.upload_key`."""
     media_type: str
     width_px: int
     height_px: int

@@ -14,7 +14,7 @@ from structlog.typing import Processor
 
 LogFormat = Literal["json", "console"]
 
-_OURS: Final = ("gateway", "jobs", "worker")
+_OURS: Final = ("cutgate",)
 _NEVER: Final = 100
 """Above every level."""
 _LOG: Final = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
             "gunicorn.error": {"level": max(own, logging.INFO), "propagate": True},
             # Of Celery's pool; it hands nothing on, and would print plain text.
             "multiprocessing": {"handlers": ["stderr"], "level": max(own, logging.WARNING), "propagate": False},
-            # It tells of every span that it cannot send; `jobs.otlp` does once.
+            # It tells of every span that it cannot send; `cutgate.jobs.observe.otlp` does once.
             "opentelemetry": {"level": _NEVER},
         },
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from jobs.errands import ErrandKind
+from cutgate.jobs.ledger.errands import ErrandKind
 
 
 class Kind(StrEnum):
@@ -57,7 +57,7 @@ _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _STEP_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS: Final = Metric(
-    name="keycut_requests_total",
+    name="cutgate_requests_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
     help="Requests that were answered, by the protocol's own action and code, else by view and HTTP status. Of "
@@ -66,7 +66,7 @@ REQUESTS: Final = Metric(
     labels={"facade": OPEN, "action": OPEN, "code": OPEN},
 )
 REQUEST_SECONDS: Final = Metric(
-    name="keycut_request_seconds",
+    name="cutgate_request_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
     help="Time from a request's head, or a frame, to the answer, waiting for a result included.",
@@ -75,7 +75,7 @@ REQUEST_SECONDS: Final = Metric(
     buckets=_REQUEST_SECONDS,
 )
 SUBMIT_SECONDS: Final = Metric(
-    name="keycut_submit_seconds",
+    name="cutgate_submit_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
     help="Time that accepting a task took, once its request was read: checks, blobs, ledger, hints.",
@@ -83,7 +83,7 @@ SUBMIT_SECONDS: Final = Metric(
     buckets=_REQUEST_SECONDS,
 )
 SOCKETS_OPEN: Final = Metric(
-    name="keycut_sockets_open",
+    name="cutgate_sockets_open",
     kind=Kind.GAUGE,
     parts=(Part.GATEWAY,),
     help="WebSockets that are open.",
@@ -91,14 +91,14 @@ SOCKETS_OPEN: Final = Metric(
 )
 
 LEDGER_UP: Final = Metric(
-    name="keycut_ledger_up",
+    name="cutgate_ledger_up",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="1 if the ledger answered this scrape; the others of its metrics are missing where it did not.",
     unit="yes or no",
 )
 ITEMS_WAITING: Final = Metric(
-    name="keycut_items_waiting",
+    name="cutgate_items_waiting",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Items that wait for a worker.",
@@ -106,7 +106,7 @@ ITEMS_WAITING: Final = Metric(
     labels={"lane": OPEN},
 )
 OLDEST_WAITING_SECONDS: Final = Metric(
-    name="keycut_oldest_waiting_seconds",
+    name="cutgate_oldest_waiting_seconds",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Time since the oldest waiting item's task was accepted; 0 where none waits.",
@@ -114,14 +114,14 @@ OLDEST_WAITING_SECONDS: Final = Metric(
     labels={"lane": OPEN},
 )
 ITEMS_RUNNING: Final = Metric(
-    name="keycut_items_running",
+    name="cutgate_items_running",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Items that a worker has claimed.",
     unit="items",
 )
 WORKERS_ALIVE: Final = Metric(
-    name="keycut_workers_alive",
+    name="cutgate_workers_alive",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Workers that announce themselves.",
@@ -129,14 +129,14 @@ WORKERS_ALIVE: Final = Metric(
     labels={"lane": OPEN},
 )
 ERRANDS_DUE: Final = Metric(
-    name="keycut_errands_due",
+    name="cutgate_errands_due",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
     help="Errands that wait for a courier.",
     unit="errands",
 )
 CREDITS_BOOKED: Final = Metric(
-    name="keycut_credits_booked_total",
+    name="cutgate_credits_booked_total",
     kind=Kind.COUNTER,
     parts=(Part.LEDGER,),
     help="Price of every item that was done, of metered accounts and of others.",
@@ -144,7 +144,7 @@ CREDITS_BOOKED: Final = Metric(
 )
 
 CLAIMS: Final = Metric(
-    name="keycut_claims_total",
+    name="cutgate_claims_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items that were claimed, for the first time or again after a worker was lost.",
@@ -152,7 +152,7 @@ CLAIMS: Final = Metric(
     labels={"attempt": ("first", "again")},
 )
 ITEMS: Final = Metric(
-    name="keycut_items_total",
+    name="cutgate_items_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Claims that have ended; lost: the item was taken back or terminated meanwhile.",
@@ -160,7 +160,7 @@ ITEMS: Final = Metric(
     labels={"outcome": ("done", "failed", "lost")},
 )
 ITEM_ERRORS: Final = Metric(
-    name="keycut_item_errors_total",
+    name="cutgate_item_errors_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items that a worker failed, by the kind of error that their record holds.",
@@ -168,7 +168,7 @@ ITEM_ERRORS: Final = Metric(
     labels={"kind": OPEN},
 )
 RESULTS: Final = Metric(
-    name="keycut_results_total",
+    name="cutgate_results_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items that are done, by whether a subject was found; where none was, the result is transparent.",
@@ -176,14 +176,14 @@ RESULTS: Final = Metric(
     labels={"subject": ("found", "none")},
 )
 PIXELS: Final = Metric(
-    name="keycut_pixels_total",
+    name="cutgate_pixels_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Pixels of the pictures that were read; a million is a megapixel.",
     unit="pixels",
 )
 ITEM_SECONDS: Final = Metric(
-    name="keycut_item_seconds",
+    name="cutgate_item_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
     help="Time from the claim of an item to its end as done.",
@@ -191,7 +191,7 @@ ITEM_SECONDS: Final = Metric(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
 STEP_SECONDS: Final = Metric(
-    name="keycut_step_seconds",
+    name="cutgate_step_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
     help="Time of an item by step. They follow one another without a gap: together they are the item's work.",
@@ -200,7 +200,7 @@ STEP_SECONDS: Final = Metric(
     buckets=_STEP_SECONDS,
 )
 WORKER_INFO: Final = Metric(
-    name="keycut_worker_info",
+    name="cutgate_worker_info",
     kind=Kind.GAUGE,
     parts=(Part.WORKER,),
     help="1 with what computes the network, checked after it was loaded; missing while none is loaded.",
@@ -208,7 +208,7 @@ WORKER_INFO: Final = Metric(
     labels=dict.fromkeys(("model", "precision", "engine", "provider", "numbers"), OPEN),
 )
 CHILDREN_GONE: Final = Metric(
-    name="keycut_children_gone_total",
+    name="cutgate_children_gone_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Computing processes of a worker that have gone, replaced at their memory's limit included.",
@@ -216,7 +216,7 @@ CHILDREN_GONE: Final = Metric(
     labels={"end": ("died", "stopped")},
 )
 ITEMS_TAKEN_BACK: Final = Metric(
-    name="keycut_items_taken_back_total",
+    name="cutgate_items_taken_back_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
     help="Items that a computing process held when it had gone.",
@@ -224,7 +224,7 @@ ITEMS_TAKEN_BACK: Final = Metric(
 )
 
 REAPED: Final = Metric(
-    name="keycut_reaped_total",
+    name="cutgate_reaped_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
     help="Items whose lease lapsed or whose time was over, by what the reaper did. One works at a time: sum over "
@@ -233,7 +233,7 @@ REAPED: Final = Metric(
     labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
 )
 HINTS_RESENT: Final = Metric(
-    name="keycut_hints_resent_total",
+    name="cutgate_hints_resent_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
     help="Hints that were missing and that the reaper sent.",
@@ -241,7 +241,7 @@ HINTS_RESENT: Final = Metric(
 )
 
 ERRANDS: Final = Metric(
-    name="keycut_errands_total",
+    name="cutgate_errands_total",
     kind=Kind.COUNTER,
     parts=(Part.COURIER,),
     help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: "

@@ -1,4 +1,4 @@
-"""Counts what happens in this process, by the rows of `jobs.metric_names`, and shows it to Prometheus.
+"""Counts what happens in this process, by the rows of `metric_names`, and shows it to Prometheus.
 
 Like the log, the counts belong to the process: whoever sees something happen says so, and only an entry point
 decides whether anybody can look. Counting takes a few microseconds, whether anybody does or not.
@@ -27,7 +27,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from jobs.metric_names import METRICS, OPEN, Kind, Metric, Part
+from cutgate.jobs.observe.metric_names import METRICS, OPEN, Kind, Metric, Part
 
 Instrument = Counter | Gauge | Histogram
 Made = TypeVar("Made", bound=Instrument)

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from structlog.contextvars import bound_contextvars
 from typing_extensions import override
 
-from jobs.traces import Kind, Tracer, Value
+from cutgate.jobs.observe.traces import Kind, Tracer, Value
 
 SEND_SECONDS: Final = 2.0
 """How long a collector may take to answer, and how long the end of a process waits for that."""
@@ -62,8 +62,8 @@ class OtlpTracer(Tracer):
         ratio = TraceIdRatioBased(share)
         resource = Resource.create(
             {
-                "service.name": f"keycut-{part}",
-                "service.namespace": "keycut",
+                "service.name": f"cutgate-{part}",
+                "service.namespace": "cutgate",
                 "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
             }
         )
@@ -78,7 +78,7 @@ class OtlpTracer(Tracer):
                 self._sending, max_queue_size=WAITING_SPANS, schedule_delay_millis=DELAY_MILLISECONDS
             )
         )
-        self._tracer = self._provider.get_tracer("keycut")
+        self._tracer = self._provider.get_tracer("cutgate")
 
     @override
     @contextmanager
@@ -168,4 +168,4 @@ def _context(parent: str | None) -> Context | None:
 
 
 def _named(attributes: Mapping[str, Value]) -> dict[str, Value]:
-    return {_STANDARD.get(name, f"keycut.{name}"): value for name, value in attributes.items()}
+    return {_STANDARD.get(name, f"cutgate.{name}"): value for name, value in attributes.items()}

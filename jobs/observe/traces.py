@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Final, Protocol
 
-from jobs.settings import JobSettings
+from cutgate.jobs.settings import JobSettings
 
 Value = str | int | float | bool
 
@@ -32,19 +32,19 @@ class Tracer(Protocol):
     def span(
         self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]
     ) -> AbstractContextManager[object]:
-        """See `jobs.traces.span`."""
+        """See `cutgate.jobs.observe.traces.span`."""
 
     def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
-        """See `jobs.traces.past`."""
+        """See `cutgate.jobs.observe.traces.past`."""
 
     def say(self, attributes: dict[str, Value]) -> None:
-        """See `jobs.traces.say`."""
+        """See `cutgate.jobs.observe.traces.say`."""
 
     def fail(self, kind: str) -> None:
-        """See `jobs.traces.fail`."""
+        """See `cutgate.jobs.observe.traces.fail`."""
 
     def traceparent(self) -> str:
-        """See `jobs.traces.traceparent`."""
+        """See `cutgate.jobs.observe.traces.traceparent`."""
 
     def stop(self) -> None:
         """Send what is left."""
@@ -68,7 +68,7 @@ def start(settings: JobSettings, part: str, *, of_callers: bool = False) -> None
     global _tracer
     if settings.traces_url is None:
         return
-    from jobs.otlp import OtlpTracer  # only now: it takes memory, and need not be installed
+    from cutgate.jobs.observe.otlp import OtlpTracer  # only now: it takes memory, and need not be installed
 
     _tracer = OtlpTracer(settings.traces_url.get_secret_value(), settings.traces_share, part, own_share=of_callers)
     atexit.register(stop)
@@ -104,7 +104,7 @@ def past(name: str, seconds: float, *, parent: str | None = None, **attributes: 
 
 
 def say(**attributes: Value) -> None:
-    """Note facts of the present span, by OpenTelemetry's names or as `keycut.<name>`. Never a secret."""
+    """Note facts of the present span, by OpenTelemetry's names or as `cutgate.<name>`. Never a secret."""
     if (tracer := _tracer) is not None:
         tracer.say(attributes)
 

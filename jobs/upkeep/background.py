@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from jobs.blobs import BlobStore
-from jobs.disposal import Disposal
-from jobs.loops import Every
-from jobs.queue import JobQueue
-from jobs.reaper import Reaper
-from jobs.retention import Sweeper
-from jobs.settings import JobSettings
-from jobs.upkeep import Upkeep
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.upkeep import Upkeep
+from cutgate.jobs.settings import JobSettings
+from cutgate.jobs.upkeep.disposal import Disposal
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.jobs.upkeep.reaper import Reaper
+from cutgate.jobs.upkeep.retention import Sweeper
 
 RETENTION_SWEEP_SECONDS: Final = 10.0
 ORPHAN_SWEEPS_IN_GRACE: Final = 4

@@ -6,10 +6,10 @@ from typing import Self
 
 import structlog
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable
-from jobs.settings import JobSettings
-from jobs.upkeep import Leftovers
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.settings import JobSettings
 
 log = structlog.get_logger(__name__)
 

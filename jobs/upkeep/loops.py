@@ -13,7 +13,7 @@ from typing import Final, Self
 import structlog
 from typing_extensions import override
 
-from jobs.errors import ServiceUnavailable
+from cutgate.jobs.errors import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 
-from jobs import metrics
-from jobs.disposal import Disposal
-from jobs.ids import new_token
-from jobs.metric_names import HINTS_RESENT, REAPED
-from jobs.queue import JobQueue
-from jobs.upkeep import Reaped, Upkeep
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.upkeep import Reaped, Upkeep
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import HINTS_RESENT, REAPED
+from cutgate.jobs.upkeep.disposal import Disposal
 
 log = structlog.get_logger(__name__)
 

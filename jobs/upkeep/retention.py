@@ -12,10 +12,10 @@ from itertools import islice
 
 import structlog
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable
-from jobs.ids import TaskUid
-from jobs.upkeep import BATCH, Upkeep
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.upkeep import BATCH, Upkeep
 
 log = structlog.get_logger(__name__)
 

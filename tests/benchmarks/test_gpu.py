@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import NetworkSettings
+from cutgate.worker.settings import NetworkSettings
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def run(settings: NetworkSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "KEYCUT_MODELS_DIR": str(settings.models_dir),
-        "KEYCUT_CACHE_DIR": str(settings.cache_dir),
-        "KEYCUT_THREADS": "1",
+        "CUTGATE_MODELS_DIR": str(settings.models_dir),
+        "CUTGATE_CACHE_DIR": str(settings.cache_dir),
+        "CUTGATE_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "benchmarks.gpu", "--model", "tiny", *arguments]

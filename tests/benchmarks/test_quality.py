@@ -9,12 +9,12 @@ import pytest
 
 from benchmarks.quality import methods
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.methods import KEYCUT, MATTING, METHODS, PLAIN
+from benchmarks.quality.methods import CUTGATE, MATTING, METHODS, PLAIN
 from benchmarks.quality.pairs import PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import MEASURES, THIN, Scored
 from benchmarks.rembg_peer import isnet_weights
-from worker.settings import NetworkSettings
+from cutgate.worker.settings import NetworkSettings
 
 EVALUATOR = """
 import json
@@ -78,11 +78,11 @@ def test_a_run_compares_writes_and_keeps_the_peers_results(
 ) -> None:
     monkeypatch.setattr(methods, "Rembg", StandIn)
     with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("KEYCUT_MODELS_DIR", str(weights_dir))
+        elsewhere.setenv("CUTGATE_MODELS_DIR", str(weights_dir))
         weights = isnet_weights()
     monkeypatch.setattr(methods, "isnet_weights", lambda: weights)
     for name in ("model", "models_dir", "cache_dir"):
-        monkeypatch.setenv(f"KEYCUT_{name.upper()}", str(getattr(tiny_settings, name)))
+        monkeypatch.setenv(f"CUTGATE_{name.upper()}", str(getattr(tiny_settings, name)))
     evaluator, page, out = tmp_path / "evaluate.py", tmp_path / "page.md", tmp_path / "out"
     evaluator.write_text(f"MEASURES = {MEASURES}\n{EVALUATOR}", encoding="utf-8")
     page.write_text("<!-- quality: written by a program -->\n<!-- end of quality -->\nwords", encoding="utf-8")
@@ -111,7 +111,7 @@ def test_what_is_missing_is_named(
 def test_a_service_needs_a_key_pair(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("KEYCUT_PUBLIC_KEY", raising=False)
+    monkeypatch.delenv("CUTGATE_PUBLIC_KEY", raising=False)
     (tmp_path / "evaluate.py").touch()
     call = [
         "--pairs",
@@ -122,7 +122,7 @@ def test_a_service_needs_a_key_pair(
         "http://localhost:1",
     ]
     assert main(call) == 2
-    assert "no key pair: KEYCUT_PUBLIC_KEY is not set" in capsys.readouterr().err
+    assert "no key pair: CUTGATE_PUBLIC_KEY is not set" in capsys.readouterr().err
 
 
 def scored(value: float, iou: float) -> Scored:
@@ -133,7 +133,7 @@ def scored(value: float, iou: float) -> Scored:
 @pytest.mark.parametrize(("value", "iou", "met"), [(5.0, 0.95, True), (5.0, 0.89, False), (9.9, 0.95, False)])
 def test_goals_are_held_against_matting(folder: Path, value: float, iou: float, met: bool) -> None:
     pairs = read_pairs(folder)
-    methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), KEYCUT: scored(value, iou)}
+    methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(value, iou)}
     text, all_met = whole_report([SetReport(pairs, methods)])
     assert all_met is met
     assert ("falls short" in text) is not met
@@ -144,6 +144,6 @@ def test_a_set_of_small_subjects_has_one_goal(folder: Path) -> None:
     pairs = read_pairs(folder)
     small = PairSet(pairs.folder, pairs.pairs, frozenset({"small"}), pairs.digest)
     rows, all_met = SetReport(
-        small, {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), KEYCUT: scored(6, 0.1)}
+        small, {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
     ).goals()
     assert (len(rows), all_met) == (1, True)

@@ -17,10 +17,10 @@ from benchmarks.speed.memory import CYCLE, WARM_JOBS, large_row, levels
 from benchmarks.speed.refinement import Replayed, least_costs
 from benchmarks.speed.rows import as_table, figure, lacking, ratio
 from benchmarks.speed.timing import Sample, Timings, in_turn
-from jobs.spec import CutoutSpec
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.pipeline import Frame, steps_for
-from worker.settings import NetworkSettings
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.pipeline import Frame, steps_for
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.settings import NetworkSettings
 
 MIB = 2**20
 
@@ -59,7 +59,7 @@ def test_jobs_are_measured_beside_the_network(
     tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("model", "models_dir", "cache_dir"):
-        monkeypatch.setenv(f"KEYCUT_{name.upper()}", str(getattr(tiny_settings, name)))
+        monkeypatch.setenv(f"CUTGATE_{name.upper()}", str(getattr(tiny_settings, name)))
     monkeypatch.setattr(jobs, "MEGAPIXELS", (1,))
     monkeypatch.setattr(jobs, "photo", lambda _: photo(0.1))
     rows = jobs.measure(EXACT_HERE, {jobs.JOB}, rounds=1)[jobs.JOB]
@@ -115,7 +115,7 @@ def test_all_clients_ask_at_once() -> None:
 def test_a_peer_that_does_not_start_says_why(
     script: str, said: str, tmp_path: Path, weights_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYCUT_MODELS_DIR", str(weights_dir))
+    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(weights_dir))
     command = tmp_path / "rembg"
     command.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     command.chmod(0o755)
@@ -124,9 +124,9 @@ def test_a_peer_that_does_not_start_says_why(
 
 
 def test_each_part_runs_in_a_process_of_its_own() -> None:
-    with environment({"KEYCUT_ENGINE": "openvino"}):
-        assert apart(os.getenv, "KEYCUT_ENGINE") == "openvino"
-    assert "KEYCUT_ENGINE" not in os.environ
+    with environment({"CUTGATE_ENGINE": "openvino"}):
+        assert apart(os.getenv, "CUTGATE_ENGINE") == "openvino"
+    assert "CUTGATE_ENGINE" not in os.environ
     with pytest.raises(ValueError, match="invalid literal"):
         apart(int, "no number")
 

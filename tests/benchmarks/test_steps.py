@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.steps import GAP_PX, LARGEST_BYTES, TILE_PX, Change, draw, drawn, jpeg, names, shown
-from jobs.spec import CutoutSpec, Refinement
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.pipeline import Frame, steps_for
+from cutgate.jobs.spec import CutoutSpec, Refinement
+from cutgate.worker.cutout.pipeline import Frame, steps_for
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 
 SPEC = CutoutSpec(model="any", refinement=Refinement.ON)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import playwright
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.test_runware_clients.installed import installed, node, npm_install, npm_pins
+from tests.clients.installed import installed, node, npm_install, npm_pins
 
 HERE = Path(__file__).parent
 PINS = HERE / "environments"

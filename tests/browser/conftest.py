@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.stack import LiveStack
-from tests.test_playground.browser import chromium, running
-from tests.test_playground.visitor import ACTION_MS, Visitor, visiting
+from tests.browser.browser import chromium, running
+from tests.browser.visitor import ACTION_MS, Visitor, visiting
+from tests.servers.stack import LiveStack
 
 expect.set_options(timeout=ACTION_MS)
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
-from keycut import Client
-from keycut.errors import ADVICE
-from tests.test_playground.visitor import CUT_MS, PHOTO, Visitor
+from cutgate import Client
+from cutgate.errors import ADVICE
+from tests.browser.visitor import CUT_MS, PHOTO, Visitor
 
 
 def assert_told(visitor: Visitor, *texts: str) -> None:

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.stack import LiveStack
-from tests.test_playground.visitor import PHOTO, Visitor, visiting
+from tests.browser.visitor import PHOTO, Visitor, visiting
+from tests.servers.stack import LiveStack
 
 SCENE = PHOTO.with_name("coffee.jpg")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, expect
 
-from tests.test_playground.visitor import CUT_MS, PHOTO, Visitor
+from tests.browser.visitor import CUT_MS, PHOTO, Visitor
 
 MOST_TABS = 60
 NAMELESS = """

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.stack import ROOT, LiveStack
-from tests.test_playground.visitor import PHOTO, PICTURES, WIDE, Visitor, visiting
+from tests.browser.visitor import PHOTO, PICTURES, WIDE, Visitor, visiting
+from tests.servers.stack import ROOT, LiveStack
 
 OVERFLOW_PX = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SCHEMES = {"light": (243, 245, 244), "dark": (16, 20, 19)}

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser
 
-from gateway.headers import inspect
-from jobs.sources import SourceLimits
-from tests.stack import LiveStack
-from tests.test_playground.visitor import Visitor, visiting
+from cutgate.gateway.pictures.headers import inspect
+from cutgate.jobs.sources import SourceLimits
+from tests.browser.visitor import Visitor, visiting
+from tests.servers.stack import LiveStack
 
 SIZE = (48, 32)
 CORNERS = """

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Route, expect
 
-from tests.stack import LiveStack, keycut_up
-from tests.test_playground.visitor import PHOTO, Visitor, visiting
-from tests.tiny_network import write_tiny_model
+from tests.browser.visitor import PHOTO, Visitor, visiting
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import LiveStack, cutgate_up
 
-PREFIX = "/tools/keycut"
+PREFIX = "/tools/cutgate"
 TAIL = "/r/mac-_/1700000000/d5ari00q5cu0v880200g/0/token.png"
 RESULT_URL = """
 async (address) => {
@@ -26,12 +26,12 @@ async (address) => {
 def renamed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     models = tmp_path_factory.mktemp("models")
     settings = {
-        "KEYCUT_MODEL": write_tiny_model(models),
-        "KEYCUT_MODELS_DIR": str(models),
-        "KEYCUT_ENGINE": "onnxruntime",
-        "KEYCUT_PUBLIC_URL": f"https://cutouts.example.com{PREFIX}",
+        "CUTGATE_MODEL": write_tiny_model(models),
+        "CUTGATE_MODELS_DIR": str(models),
+        "CUTGATE_ENGINE": "onnxruntime",
+        "CUTGATE_PUBLIC_URL": f"https://cutouts.example.com{PREFIX}",
     }
-    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+    with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield live
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
-from tests.stack import LiveStack
-from tests.test_playground.visitor import visiting
-from tests.test_signing.vector_cases import VECTORS
+from tests.browser.visitor import visiting
+from tests.servers.stack import LiveStack
+from tests.signing.vector_cases import VECTORS
 
 CASES = [case for case in VECTORS if not case.is_form]
 """A page sends JSON; what forms sign is text all through, and the same text."""

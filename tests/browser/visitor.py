@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 
-from tests.stack import ROOT, LiveStack
+from tests.servers.stack import ROOT, LiveStack
 
 PICTURES = ROOT / "out" / "playground"
 """Where screenshots are kept."""

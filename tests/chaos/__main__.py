@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from jobs import logs
+from cutgate.jobs.observe import logs
 from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SCENARIOS, Scenario, with_the_default_network
 from tests.chaos.service import LEASE_SECONDS, WORKERS, Service
@@ -38,8 +38,8 @@ def main(jobs: int, network_jobs: int, work_seconds: float, at_once: int, report
     broken: dict[str, object] = {}
     every = {
         WORK_SECONDS_VARIABLE: str(work_seconds),
-        "KEYCUT_ITEMS_AT_ONCE": str(at_once),
-        "KEYCUT_PICTURES_PER_RUN": str(at_once),
+        "CUTGATE_ITEMS_AT_ONCE": str(at_once),
+        "CUTGATE_PICTURES_PER_RUN": str(at_once),
     }
     for scenario, verdict in _verdicts(plan, every):
         lines.append(_row([scenario.name, *verdict.row()]))

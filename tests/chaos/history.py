@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from jobs.record import ItemState
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.record import ItemState
 
 _TIME_OF: Final = {"running": b"claimed_at_ms", "done": b"ended_at_ms", "failed": b"ended_at_ms"}
 

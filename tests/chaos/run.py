@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
-from jobs.ids import TaskUid, parse_task_uid
-from keycut import Client
-from keycut.connection import Retries
-from keycut.errors import KeycutError
+from cutgate import Client
+from cutgate.errors import CutgateError
+from cutgate.jobs.ids import TaskUid, parse_task_uid
+from cutgate.protocol.connection import Retries
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
 from tests.chaos.service import PRICE_CREDITS, Credentials, Service, patiently
@@ -87,7 +87,7 @@ def _submit(
                 job = client.remove_background(
                     one.png(), erode_size=0, hair_optimization="off", only_mask=one.only_mask
                 )
-            except KeycutError:
+            except CutgateError:
                 return
             accepted[parse_task_uid(job.uid)] = one
 

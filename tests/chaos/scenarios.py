@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.worker.settings import NetworkSettings
 from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT
 from tests.chaos.pictures import Effect
 from tests.chaos.service import GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
-from worker.settings import NetworkSettings
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 
@@ -180,7 +180,7 @@ SCENARIOS: Final = (
     Scenario(
         name="pictures that kill or hang their worker",
         effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),
-        settings=(("KEYCUT_MAX_ATTEMPTS", "3"), ("KEYCUT_JOB_TIMEOUT_SECONDS", "4")),
+        settings=(("CUTGATE_MAX_ATTEMPTS", "3"), ("CUTGATE_JOB_TIMEOUT_SECONDS", "4")),
     ),
 )
 
@@ -193,8 +193,8 @@ def with_the_default_network() -> Scenario:
         fault=kill_worker,
         every_seconds=8,
         settings=(
-            ("KEYCUT_MODEL", network.model),
-            ("KEYCUT_MODELS_DIR", str(network.models_dir)),
-            ("KEYCUT_CACHE_DIR", str(network.cache_dir)),
+            ("CUTGATE_MODEL", network.model),
+            ("CUTGATE_MODELS_DIR", str(network.models_dir)),
+            ("CUTGATE_CACHE_DIR", str(network.cache_dir)),
         ),
     )

@@ -22,19 +22,19 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
-from gateway.settings import GatewaySettings
-from jobs.errors import LedgerUnavailable
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from keycut.supervisor import Backoff, Program, Supervisor
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
 from tests.chaos.wire import Wire
-from tests.ports import free_port
-from tests.redis_server import server_binary
-from tests.test_jobs.lossy_proxy import running
-from tests.tiny_network import write_tiny_model
+from tests.jobs.lossy_proxy import running
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.ports import free_port
+from tests.servers.redis_server import server_binary
 
-ROOT: Final = Path(__file__).parent.parent.parent
+ROOT: Final = Path(__file__).parents[2]
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
 GATEWAY: Final = "gateway"
 SERVER: Final = "redis"
@@ -46,16 +46,16 @@ _STOP_SECONDS: Final = 3
 _AGAIN: Final = Backoff(first_seconds=0.05, longest_seconds=0.05)
 
 _SETTINGS: Final[Mapping[str, str]] = {
-    "KEYCUT_THREADS": "1",
-    "KEYCUT_LEASE_SECONDS": str(LEASE_SECONDS),
-    "KEYCUT_BEAT_SECONDS": "0.5",
-    "KEYCUT_SWEEP_SECONDS": "0.2",
-    "KEYCUT_JOB_TIMEOUT_SECONDS": "30",
-    "KEYCUT_MAX_ATTEMPTS": "20",
-    "KEYCUT_ACCOUNT_QUEUE_CAP": "10000",
-    "KEYCUT_IMAGE_PRICE_CREDITS": str(PRICE_CREDITS),
-    "KEYCUT_REQUEST_THREADS": "8",
-    "KEYCUT_SHUTDOWN_SECONDS": "2",
+    "CUTGATE_THREADS": "1",
+    "CUTGATE_LEASE_SECONDS": str(LEASE_SECONDS),
+    "CUTGATE_BEAT_SECONDS": "0.5",
+    "CUTGATE_SWEEP_SECONDS": "0.2",
+    "CUTGATE_JOB_TIMEOUT_SECONDS": "30",
+    "CUTGATE_MAX_ATTEMPTS": "20",
+    "CUTGATE_ACCOUNT_QUEUE_CAP": "10000",
+    "CUTGATE_IMAGE_PRICE_CREDITS": str(PRICE_CREDITS),
+    "CUTGATE_REQUEST_THREADS": "8",
+    "CUTGATE_SHUTDOWN_SECONDS": "2",
     WORK_SECONDS_VARIABLE: "0.1",
 }
 
@@ -87,7 +87,7 @@ class Service:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             # Not pytest's folder: a socket's path must stay under 100 characters.
-            self.folder = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="keycut-")))
+            self.folder = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="cutgate-")))
             self._make_parts(opening)
             self._start(opening)
             self._open = opening.pop_all()
@@ -113,9 +113,9 @@ class Service:
         self.client: Redis = opening.enter_context(connect(f"unix://{server}"))
         self.port = free_port()
         self._settings = self._settings_here()
-        settings = {name: value for name, value in self._settings.items() if name.startswith("KEYCUT_")}
+        settings = {name: value for name, value in self._settings.items() if name.startswith("CUTGATE_")}
         self.limits = GatewaySettings.model_validate(
-            {name.removeprefix("KEYCUT_").lower(): value for name, value in settings.items()}
+            {name.removeprefix("CUTGATE_").lower(): value for name, value in settings.items()}
         ).ledger_limits()
         self.ledger = RedisLedger(self.client, self.limits)
 
@@ -123,13 +123,13 @@ class Service:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         own = {
             "PYTHONPATH": str(ROOT),
-            "KEYCUT_BLOB_DIR": str(self.blob_dir),
-            "KEYCUT_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-            "KEYCUT_MODEL": write_tiny_model(self.folder / "models"),
-            "KEYCUT_MODELS_DIR": str(self.folder / "models"),
-            "KEYCUT_CACHE_DIR": str(self.folder / "graphs"),
-            "KEYCUT_HOST": "127.0.0.1",
-            "KEYCUT_PORT": str(self.port),
+            "CUTGATE_BLOB_DIR": str(self.blob_dir),
+            "CUTGATE_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "CUTGATE_MODEL": write_tiny_model(self.folder / "models"),
+            "CUTGATE_MODELS_DIR": str(self.folder / "models"),
+            "CUTGATE_CACHE_DIR": str(self.folder / "graphs"),
+            "CUTGATE_HOST": "127.0.0.1",
+            "CUTGATE_PORT": str(self.port),
             FOLDER_VARIABLE: str(self.folder / "faults"),
         }
         return {**kept, **_SETTINGS, **own, **self._own_settings}
@@ -161,7 +161,7 @@ class Service:
         return Program(
             name=name,
             arguments=(sys.executable, "-m", "tests.chaos.stand_ins", package, command),
-            environment={**self._settings, "KEYCUT_REDIS_URL": redis_url},
+            environment={**self._settings, "CUTGATE_REDIS_URL": redis_url},
             grace_seconds=_STOP_SECONDS,
         )
 
@@ -207,8 +207,18 @@ class Service:
 
     def add_account(self, name: str, credit_count: int) -> Credentials:
         """Add an account with credits, by the operator's command."""
-        command = [sys.executable, "-m", "gateway", "keys", "add", "--name", name, "--credits", str(credit_count)]
-        environment = {**self._settings, "KEYCUT_REDIS_URL": f"unix://{self.folder / 'redis.sock'}"}
+        command = [
+            sys.executable,
+            "-m",
+            "cutgate.gateway",
+            "keys",
+            "add",
+            "--name",
+            name,
+            "--credits",
+            str(credit_count),
+        ]
+        environment = {**self._settings, "CUTGATE_REDIS_URL": f"unix://{self.folder / 'redis.sock'}"}
         done = subprocess.run(
             [*command, "--json"], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
         )

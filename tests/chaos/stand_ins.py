@@ -27,9 +27,9 @@ def gateway(points: FaultPoints) -> None:
     """Serve, and die between a task's record and its hint when that point is live."""
     import flask
 
-    from gateway.__main__ import main
-    from jobs.queues.celery import CeleryQueue
-    from jobs.spec import Lane
+    from cutgate.gateway.__main__ import main
+    from cutgate.jobs.hints.celery import CeleryQueue
+    from cutgate.jobs.spec import Lane
 
     hint = CeleryQueue.hint
 
@@ -44,10 +44,10 @@ def gateway(points: FaultPoints) -> None:
 
 def worker(points: FaultPoints) -> None:
     """Work, and die at the points that are live, or of a picture that is marked so."""
-    from jobs.blobstores.file import FileBlobStore
-    from jobs.stores.redis import RedisLedger
-    from worker import runner
-    from worker.__main__ import main
+    from cutgate.jobs.blobs.file import FileBlobStore
+    from cutgate.jobs.ledger.redis.ledger import RedisLedger
+    from cutgate.worker.__main__ import main
+    from cutgate.worker.process import runner
 
     _die_after(RedisLedger, "claim", points, AFTER_CLAIM)
     _die_after(FileBlobStore, "put", points, AFTER_RESULT)

@@ -15,7 +15,7 @@ from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.service import Service
 from tests.chaos.stand_ins import WORK_SECONDS_VARIABLE
-from tests.small_disk import small_disk
+from tests.servers.small_disk import small_disk
 
 JOBS = 15
 SLOWLY = {WORK_SECONDS_VARIABLE: "0.5"}
@@ -44,7 +44,7 @@ def test_promises_are_kept(service: Service, scenario: Scenario) -> None:
 
 def test_promises_are_kept_with_several_pictures_at_once() -> None:
     (harmful,) = (scenario for scenario in SCENARIOS if scenario.effects != (Effect.NONE,))
-    together = {"KEYCUT_ITEMS_AT_ONCE": "3", "KEYCUT_PICTURES_PER_RUN": "3"}
+    together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
     with Service(SLOWLY | together | dict(harmful.settings)) as service:
         check(service, harmful)
 

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from jobs.ids import TaskUid, new_token
-from jobs.record import Task
-from jobs.store import LedgerLimits
-from jobs.stores.redis import RedisLedger, connect
-from jobs.testing import ManualClock
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Task
+from cutgate.jobs.testing import ManualClock
 from tests.chaos.verdict import still_open
-from tests.test_jobs.build import LANE, new_task, result_of
+from tests.jobs.build import LANE, new_task, result_of
 
 PRICE = 3
 TASKS = 90

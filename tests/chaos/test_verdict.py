@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.blobstores.file import FileBlobStore
-from jobs.errors import TimedOut
-from jobs.ids import TaskUid, new_task_uid, result_key, source_key
-from jobs.record import Result
-from jobs.store import LedgerLimits
-from jobs.stores.keys import KEY_PREFIX
-from jobs.stores.redis import RedisLedger, connect
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.errors import TimedOut
+from cutgate.jobs.ids import TaskUid, new_task_uid, result_key, source_key
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Result
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
-from tests.redis_server import redis_server
-from tests.test_jobs.build import claim_next, new_task
+from tests.jobs.build import claim_next, new_task
+from tests.servers.redis_server import redis_server
 
 RIGHT_RESULT = picture(1)
 LIMITS = LedgerLimits()

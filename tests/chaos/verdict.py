@@ -11,14 +11,14 @@ from typing import Final
 
 from redis import Redis
 
-from jobs.blobstores.file import FileBlobStore
-from jobs.errors import CutoutError, TimedOut, WorkerLost
-from jobs.ids import TaskUid
-from jobs.record import Item, Task
-from jobs.retention import Sweeper
-from jobs.store import LedgerLimits
-from jobs.stores.keys import KEY_PREFIX, item_name
-from jobs.stores.redis import RedisLedger
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.errors import CutoutError, TimedOut, WorkerLost
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Item, Task
+from cutgate.jobs.upkeep.retention import Sweeper
 from tests.chaos.history import next_end_seconds, read_history
 from tests.chaos.pictures import Effect, Picture
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from tests.test_jobs.lossy_proxy import Proxy
+from tests.jobs.lossy_proxy import Proxy
 
 
 class Wire(Proxy):

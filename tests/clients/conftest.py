@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.stack import ROOT, LiveStack, keycut_up
-from tests.test_runware_clients.installed import HERE, js_client, node, python_client
-from tests.tiny_network import write_tiny_model
+from tests.clients.installed import HERE, js_client, node, python_client
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import ROOT, LiveStack, cutgate_up
 
 SIDE_PX = 96
 RUN_SECONDS = 400
@@ -37,7 +37,7 @@ class RunwareStack:
 
 def add_api_key(stack: LiveStack) -> str:
     """Add an API key as an operator does."""
-    command = [sys.executable, "-m", "keycut", "keys", "--data", str(stack.data)]
+    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data)]
     command += ["add", "--runware", "--name", "shop", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -48,14 +48,14 @@ def add_api_key(stack: LiveStack) -> str:
 def runware_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareStack]:
     models = tmp_path_factory.mktemp("models")
     settings = {
-        "KEYCUT_MODEL": write_tiny_model(models),
-        "KEYCUT_MODELS_DIR": str(models),
-        "KEYCUT_ENGINE": "onnxruntime",
-        "KEYCUT_USD_PER_CREDIT": "0.0006",
-        "KEYCUT_SUBMITS_PER_SECOND": "1000",
-        "KEYCUT_TRUSTED_PROXIES": "127.0.0.1",
+        "CUTGATE_MODEL": write_tiny_model(models),
+        "CUTGATE_MODELS_DIR": str(models),
+        "CUTGATE_ENGINE": "onnxruntime",
+        "CUTGATE_USD_PER_CREDIT": "0.0006",
+        "CUTGATE_SUBMITS_PER_SECOND": "1000",
+        "CUTGATE_TRUSTED_PROXIES": "127.0.0.1",
     }
-    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+    with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield RunwareStack(live, add_api_key(live))
 
 

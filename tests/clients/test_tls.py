@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from keycut import Client
-from tests.relay import served
-from tests.test_runware_clients.conftest import RunwareStack, sdk_js_against
-from tests.tls import HttpsProxy, write_certificates
+from cutgate import Client
+from tests.clients.conftest import RunwareStack, sdk_js_against
+from tests.servers.relay import served
+from tests.servers.tls import HttpsProxy, write_certificates
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from gateway.courier.addresses import OutsideRules
-from gateway.courier.connection import Outside, Resolve, system_resolve
-from gateway.courier.fetch import Fetcher
-from gateway.courier.settings import CourierSettings
-from tests.test_gateway.harness import MASTER_KEY
+from cutgate.courier.addresses import OutsideRules
+from cutgate.courier.connection import Outside, Resolve, system_resolve
+from cutgate.courier.fetch import Fetcher
+from cutgate.courier.settings import CourierSettings
+from tests.gateway.harness import MASTER_KEY
 
 MAX_BYTES = 200_000
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.test_courier.house import House
-from tests.test_courier.outside import OutsideServer, serving
+from tests.courier.house import House
+from tests.courier.outside import OutsideServer, serving
 
 HERE: Final = "127.0.0.1"
 

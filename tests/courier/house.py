@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.courier.errands import ErrandRunner
-from gateway.courier.process import make_runner
-from jobs.errands import Errand
-from jobs.ids import TaskUid, new_token, result_key
-from jobs.record import Delivery, Result, Task
-from jobs.spec import Lane
-from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger
-from tests.test_courier.build import make_settings
-from tests.test_jobs.build import LANE, claim_next, new_task
+from cutgate.courier.errands import ErrandRunner
+from cutgate.courier.process import make_runner
+from cutgate.jobs.ids import TaskUid, new_token, result_key
+from cutgate.jobs.ledger.errands import Errand
+from cutgate.jobs.record import Delivery, Result, Task
+from cutgate.jobs.spec import Lane
+from cutgate.jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger
+from tests.courier.build import make_settings
+from tests.jobs.build import LANE, claim_next, new_task
 
 ACCOUNT = "alice"
 RESULT = b"\x89PNG of a result"

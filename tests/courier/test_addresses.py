@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.courier.addresses import MAX_URL_CHARACTERS, OutsideRules, why_not_public
-from gateway.courier.errors import AddressRefused, UrlRefused
-from tests.ports import free_port
-from tests.test_courier.build import make_fetcher
-from tests.test_courier.outside import watched_connections
+from cutgate.courier.addresses import MAX_URL_CHARACTERS, OutsideRules, why_not_public
+from cutgate.courier.errors import AddressRefused, UrlRefused
+from tests.courier.build import make_fetcher
+from tests.courier.outside import watched_connections
+from tests.servers.ports import free_port
 
 REFUSED = {
     "127.0.0.1": "loopback",

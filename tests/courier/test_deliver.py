@@ -11,13 +11,13 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from structlog.testing import capture_logs
 
-from gateway.courier.connection import Deadline
-from gateway.courier.errors import TooSlow
-from jobs.record import Delivery, DeliveryKind, Task, TaskStatus
-from tests.test_courier.build import make_fetcher
-from tests.test_courier.house import ACCOUNT, RESULT, House
-from tests.test_courier.outside import OutsideServer, Visit
-from tests.test_jobs.build import ERROR, claim_next, new_task
+from cutgate.courier.connection import Deadline
+from cutgate.courier.errors import TooSlow
+from cutgate.jobs.record import Delivery, DeliveryKind, Task, TaskStatus
+from tests.courier.build import make_fetcher
+from tests.courier.house import ACCOUNT, RESULT, House
+from tests.courier.outside import OutsideServer, Visit
+from tests.jobs.build import ERROR, claim_next, new_task
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
-from gateway.courier.errands import longest_pause
-from jobs.errors import (
+from cutgate.courier.errands import longest_pause
+from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     CutoutError,
     SourceRejected,
@@ -15,13 +15,13 @@ from jobs.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
-from jobs.ids import BlobKey
-from jobs.record import ItemState
-from jobs.testing import MemoryBlobStore
-from tests.test_courier.house import ACCOUNT, House, reasons
-from tests.test_courier.outside import OutsideServer, Script, Visit, picture, redirect
-from tests.test_gateway.pictures import png, png_header_only
-from tests.test_jobs.build import LANE, claim_next
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.testing import MemoryBlobStore
+from tests.courier.house import ACCOUNT, House, reasons
+from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
+from tests.gateway.picture_files import png, png_header_only
+from tests.jobs.build import LANE, claim_next
 
 PICTURE = png()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.courier.errors import (
+from cutgate.courier.errors import (
     BodyTooLarge,
     EncodingRefused,
     ExchangeFailed,
@@ -20,11 +20,11 @@ from gateway.courier.errors import (
     TooSlow,
     Unreachable,
 )
-from tests.ports import free_port
-from tests.test_courier.build import MAX_BYTES, make_fetcher
-from tests.test_courier.outside import OutsideServer, Script, Visit, picture, serving
-from tests.test_gateway.pictures import png
-from tests.tls import write_certificates
+from tests.courier.build import MAX_BYTES, make_fetcher
+from tests.courier.outside import OutsideServer, Script, Visit, picture, serving
+from tests.gateway.picture_files import png
+from tests.servers.ports import free_port
+from tests.servers.tls import write_certificates
 
 HERE = "127.0.0.1"
 PICTURE = png()
@@ -173,7 +173,7 @@ def test_what_it_sends_says_little(monkeypatch: pytest.MonkeyPatch) -> None:
     for request in server.requests:
         assert request.headers == {
             "host": f"{HERE}:{server.port}",
-            "user-agent": "keycut-courier",
+            "user-agent": "cutgate-courier",
             "accept": "image/*, */*;q=0.1",
             "accept-encoding": "identity",
             "connection": "close",

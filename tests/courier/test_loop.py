@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.courier.presence import CourierPresence
-from gateway.courier.run import Courier
-from jobs.record import Delivery, DeliveryKind, ItemState
-from jobs.stores.client import connect
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.test_courier.house import House
-from tests.test_courier.outside import OutsideServer, Visit, picture
-from tests.test_gateway.pictures import png
+from cutgate.courier.loop import Courier
+from cutgate.courier.presence import CourierPresence
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
+from tests.courier.house import House
+from tests.courier.outside import OutsideServer, Visit, picture
+from tests.gateway.picture_files import png
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
 
 PICTURE = png()
 

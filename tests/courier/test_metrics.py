@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs import metric_names as names
-from jobs.record import Delivery, DeliveryKind
-from tests.scrapes import here
-from tests.test_courier.house import ACCOUNT, House
-from tests.test_courier.outside import OutsideServer, Script, picture
-from tests.test_gateway.pictures import png
+from cutgate.jobs.observe import metric_names as names
+from cutgate.jobs.record import Delivery, DeliveryKind
+from tests.courier.house import ACCOUNT, House
+from tests.courier.outside import OutsideServer, Script, picture
+from tests.gateway.picture_files import png
+from tests.servers.scrapes import here
 
 
 def errands(kind: str) -> dict[str, float]:

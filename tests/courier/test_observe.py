@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from gateway.courier.told import told
-from tests.test_courier.house import ACCOUNT, House
-from tests.test_courier.outside import OutsideServer
+from cutgate.courier.observe import told
+from tests.courier.house import ACCOUNT, House
+from tests.courier.outside import OutsideServer
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("user:secret@127.0.0.1", "127.0.0.1")])

@@ -15,24 +15,24 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.accounts import Accounts
-from gateway.keytables import RedisKeyTable
-from jobs.ids import TaskUid
-from jobs.record import Delivery, DeliveryKind, ItemState, Task
-from jobs.spec import CutoutSpec
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from keycut.datadir import DataDir
-from keycut.parts import unix_url
-from tests.redis_server import redis_server
-from tests.stack import ROOT, keycut_up
-from tests.test_courier.outside import OutsideServer, Visit, picture, redirect, serving
-from tests.test_gateway.harness import MASTER_KEY, make_settings
-from tests.test_gateway.pictures import png
-from tests.test_jobs.build import SPEC, new_task
-from tests.tiny_network import write_tiny_model
-from tests.tls import write_certificates
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, Task
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.local.data_folder import DataDir
+from cutgate.local.parts import unix_url
+from tests.courier.outside import OutsideServer, Visit, picture, redirect, serving
+from tests.gateway.harness import MASTER_KEY, make_settings
+from tests.gateway.picture_files import png
+from tests.jobs.build import SPEC, new_task
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.redis_server import redis_server
+from tests.servers.stack import ROOT, cutgate_up
+from tests.servers.tls import write_certificates
 
 HERE = "127.0.0.1"
 ACCOUNT = "alice"
@@ -76,15 +76,15 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
     }
     with serving(OutsideServer(HERE, scripts).with_tls(certificate, key)) as server:
         environment = {
-            "KEYCUT_MODEL": model,
-            "KEYCUT_MODELS_DIR": str(tmp_path / "models"),
-            "KEYCUT_CACHE_DIR": str(tmp_path / "graphs"),
-            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
-            "KEYCUT_COURIER_PORTS": f"443,{server.port}",
-            "KEYCUT_PUBLIC_URL": "",
+            "CUTGATE_MODEL": model,
+            "CUTGATE_MODELS_DIR": str(tmp_path / "models"),
+            "CUTGATE_CACHE_DIR": str(tmp_path / "graphs"),
+            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
+            "CUTGATE_COURIER_PORTS": f"443,{server.port}",
+            "CUTGATE_PUBLIC_URL": "",
             "SSL_CERT_FILE": str(authority),
         }
-        with keycut_up(tmp_path / "data", **environment) as stack:
+        with cutgate_up(tmp_path / "data", **environment) as stack:
             facts = DataDir(stack.data).running()
             assert facts is not None
             assert facts.redis_socket is not None
@@ -100,7 +100,7 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
                 ends_at = time.monotonic() + 10
                 while len(server.requests) < 4 and time.monotonic() < ends_at:
                     time.sleep(0.05)
-        said = (stack.data / "keycut.log").read_text(encoding="utf-8")
+        said = (stack.data / "cutgate.log").read_text(encoding="utf-8")
     by_path = {request.path: request for request in server.requests}
     assert b'"Status": "Finished"' in by_path["/hook?key=secret"].body
     assert by_path["/put?key=secret"].body.startswith(b"\x89PNG")
@@ -110,9 +110,9 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
 
 @contextmanager
 def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m gateway courier` until the block ends."""
+    """`python -m cutgate.gateway courier` until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "courier"],
+        [sys.executable, "-m", "cutgate.gateway", "courier"],
         env=courier_environment(redis_url, folder, **environment),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -127,7 +127,7 @@ def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterato
 
 
 def courier_environment(redis_url: str, folder: Path, **environment: str) -> dict[str, str]:
-    ours = {"KEYCUT_REDIS_URL": redis_url, "KEYCUT_MASTER_KEY": MASTER_KEY, "KEYCUT_BLOB_DIR": str(folder)}
+    ours = {"CUTGATE_REDIS_URL": redis_url, "CUTGATE_MASTER_KEY": MASTER_KEY, "CUTGATE_BLOB_DIR": str(folder)}
     return os.environ | ours | environment
 
 
@@ -139,7 +139,7 @@ def lonely_redis() -> Iterator[str]:
 
 
 def is_alive(redis_url: str, folder: Path) -> bool:
-    command = [sys.executable, "-m", "gateway", "courier", "--check"]
+    command = [sys.executable, "-m", "cutgate.gateway", "courier", "--check"]
     environment = courier_environment(redis_url, folder)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0 or "no courier of this machine is alive" in done.stderr, done.stderr
@@ -156,10 +156,10 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(lonely_redis
     ):
         ledger = RedisLedger(client, LedgerLimits())
         environment = {
-            "KEYCUT_COURIER_ALLOWED_NETWORKS": f"{HERE}/32",
-            "KEYCUT_COURIER_PORTS": str(server.port),
-            "KEYCUT_COURIER_STOP_SECONDS": "0.2",
-            "KEYCUT_LOG_LEVEL": "debug",
+            "CUTGATE_COURIER_ALLOWED_NETWORKS": f"{HERE}/32",
+            "CUTGATE_COURIER_PORTS": str(server.port),
+            "CUTGATE_COURIER_STOP_SECONDS": "0.2",
+            "CUTGATE_LOG_LEVEL": "debug",
         }
         with courier_process(lonely_redis, tmp_path, **environment) as process:
             wait_for(ledger, create(ledger, server.url("/?token=secret")), ItemState.QUEUED)
@@ -193,8 +193,8 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(
         uid = create(ledger, server.url("/never"), told, origin="RemoveBackground")
         assert ledger.terminate(uid, ACCOUNT) is not None
         environment = {
-            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
-            "KEYCUT_COURIER_PORTS": str(server.port),
+            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
+            "CUTGATE_COURIER_PORTS": str(server.port),
         }
         with courier_process(lonely_redis, tmp_path, **environment) as process:
             ends_at = time.monotonic() + 20

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.courier.connection import system_resolve
-from gateway.courier.errors import AddressRefused, ExchangeRefused, HostUnknown, RedirectRefused, UrlRefused
-from tests.ports import free_port
-from tests.test_courier.build import make_fetcher
-from tests.test_courier.outside import OutsideServer, Script, picture, redirect, serving, watched_connections
-from tests.test_gateway.pictures import png
-from tests.tls import write_certificates
+from cutgate.courier.connection import system_resolve
+from cutgate.courier.errors import AddressRefused, ExchangeRefused, HostUnknown, RedirectRefused, UrlRefused
+from tests.courier.build import make_fetcher
+from tests.courier.outside import OutsideServer, Script, picture, redirect, serving, watched_connections
+from tests.gateway.picture_files import png
+from tests.servers.ports import free_port
+from tests.servers.tls import write_certificates
 
 HERE = "127.0.0.1"
 """The one address that these tests allow."""

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.courier.settings import CourierSettings
-from jobs.store import LedgerLimits
-from tests.test_courier.build import make_settings
-from tests.test_gateway.harness import MASTER_KEY
+from cutgate.courier.settings import CourierSettings
+from cutgate.jobs.ledger.store import LedgerLimits
+from tests.courier.build import make_settings
+from tests.gateway.harness import MASTER_KEY
 
 
 def test_lists_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", MASTER_KEY)
-    monkeypatch.setenv("KEYCUT_COURIER_PORTS", "80, 9000,")
-    monkeypatch.setenv("KEYCUT_COURIER_MEDIA_TYPES", "image/png, image/webp")
-    monkeypatch.setenv("KEYCUT_COURIER_ALLOWED_NETWORKS", "10.1.2.3/16, fd00::1")
-    monkeypatch.setenv("KEYCUT_COURIER_REFUSED_NETWORKS", "8.8.8.8")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", MASTER_KEY)
+    monkeypatch.setenv("CUTGATE_COURIER_PORTS", "80, 9000,")
+    monkeypatch.setenv("CUTGATE_COURIER_MEDIA_TYPES", "image/png, image/webp")
+    monkeypatch.setenv("CUTGATE_COURIER_ALLOWED_NETWORKS", "10.1.2.3/16, fd00::1")
+    monkeypatch.setenv("CUTGATE_COURIER_REFUSED_NETWORKS", "8.8.8.8")
     settings = CourierSettings()
     assert settings.courier_ports == (80, 9_000)
     assert settings.courier_media_types == ("image/png", "image/webp")

@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 
-from gateway.accounts import Accounts
-from gateway.keytables import MemoryKeyTable
-from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
-from keycut import Client
-from keycut.cli import main
-from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
-from tests.test_gateway.pictures import png
+from cutgate import Client
+from cutgate.commands.cli import main
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import MemoryKeyTable
+from cutgate.jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from tests.gateway.picture_files import png
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def photos(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No service and no stack but those that a test names."""
-    for name in ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_REDIS_URL", "REDIS_URL"):
+    for name in ("CUTGATE_URL", "CUTGATE_PUBLIC_KEY", "CUTGATE_PRIVATE_KEY", "CUTGATE_REDIS_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
 

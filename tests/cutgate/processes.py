@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from keycut.supervisor import Program
+from cutgate.local.supervisor import Program
 
 ANNOUNCE = "import os, pathlib, sys; pathlib.Path(sys.argv[1], str(os.getpid())).touch()\n"
 SLEEP = ANNOUNCE + "import time; print('started', flush=True); time.sleep(600)"

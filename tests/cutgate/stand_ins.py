@@ -8,8 +8,8 @@ GATEWAY = """
 import http.server, json, os, pathlib, sys, time
 
 def environment_is_whole():
-    key = pathlib.Path(os.environ["KEYCUT_SECRETS_DIR"], "keycut_master_key").read_text()
-    return len(key) == 44 and pathlib.Path(os.environ["KEYCUT_BLOB_DIR"]).is_dir()
+    key = pathlib.Path(os.environ["CUTGATE_SECRETS_DIR"], "cutgate_master_key").read_text()
+    return len(key) == 44 and pathlib.Path(os.environ["CUTGATE_BLOB_DIR"]).is_dir()
 
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -24,7 +24,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
 state = pathlib.Path(os.environ["STATE"])
 options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if sys.argv[1] == "keys":
-    assert "KEYCUT_PUBLIC_URL" not in os.environ
+    assert "CUTGATE_PUBLIC_URL" not in os.environ
     with open(state / "keys", "a") as made:
         made.write("made\\n")
     print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
@@ -44,15 +44,17 @@ if os.environ.get("WORKER_DIES"):
     sys.exit(3)
 state = pathlib.Path(os.environ["STATE"])
 if not os.environ.get("WORKER_HANGS"):
-    (state / f"worker-{os.getpid()}").write_text(os.environ["KEYCUT_THREADS"])
-print("worker is ready with", os.environ["KEYCUT_REDIS_URL"], flush=True)
+    (state / f"worker-{os.getpid()}").write_text(os.environ["CUTGATE_THREADS"])
+print("worker is ready with", os.environ["CUTGATE_REDIS_URL"], flush=True)
 time.sleep(600)
 """
 
 
 def write_stand_ins(folder: Path) -> None:
-    """Make packages `gateway` and `worker` in a folder that is to come first on the path."""
+    """Make a package `cutgate` of gateway and worker alone in a folder that is to come first on the path."""
     for name, code in (("gateway", GATEWAY), ("worker", WORKER)):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "__init__.py").touch()
-        (folder / name / "__main__.py").write_text(code)
+        part = folder / "cutgate" / name
+        part.mkdir(parents=True)
+        (part.parent / "__init__.py").touch()
+        (part / "__init__.py").touch()
+        (part / "__main__.py").write_text(code)

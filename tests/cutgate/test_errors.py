@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.picpik.errors import ROWS, TASK_ROWS
-from keycut import errors
-from keycut.errors import ADVICE, JobFailed, JobTimeout, KeycutError, ServiceError, StartFailed, facts
+from cutgate import errors
+from cutgate.errors import ADVICE, CutgateError, JobFailed, JobTimeout, ServiceError, StartFailed, facts
+from cutgate.gateway.picpik.errors import ROWS, TASK_ROWS
 
 
 def tree(kind: type[Exception], depth: int = 0) -> Iterator[tuple[int, str]]:
@@ -20,7 +20,7 @@ def test_docstring_tree_is_the_class_tree() -> None:
     assert errors.__doc__ is not None
     bullets = [line for line in errors.__doc__.splitlines() if line.strip()[:2] in {"* ", "x ", "+ "}]
     written = [((len(line) - len(line.lstrip())) // 2, line.split()[1]) for line in bullets]
-    assert written == list(tree(KeycutError))
+    assert written == list(tree(CutgateError))
 
 
 def test_errors_keep_their_facts() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 BASE: Final = "docker.io/library/python:3.11-slim-bookworm"
 SUITE: Final = "bookworm"
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")

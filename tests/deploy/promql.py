@@ -21,7 +21,7 @@ from promql_parser import (
     walk,
 )
 
-from jobs.metric_names import METRICS, Kind, Metric
+from cutgate.jobs.observe.metric_names import METRICS, Kind, Metric
 
 HISTOGRAM_SUFFIXES: Final = ("_bucket", "_sum", "_count")
 SAMPLES: Final = {

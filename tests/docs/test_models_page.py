@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from gateway.runware.fields import MODELS as IDS
-from jobs.presets import PRESETS
-from tests.stack import ROOT
-from worker.models.registry import MODELS
-from worker.models.row import Model, WeightsFile
+from cutgate.gateway.runware.messages.fields import MODELS as IDS
+from cutgate.jobs.presets import PRESETS
+from cutgate.worker.models.weights.model import Model, WeightsFile
+from cutgate.worker.models.weights.registry import MODELS
+from tests.servers.stack import ROOT
 
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 NOT_MEASURED = "not measured"

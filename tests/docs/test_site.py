@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from typing_extensions import override
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LOADED = {("img", "src"), ("link", "href"), ("script", "src"), ("source", "srcset"), ("iframe", "src")}
 """What a browser fetches without being asked to."""
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from keycut import JobFailed
-from signing import sign_params
-from tests.composites import COMPOSITES, Composite
-from tests.stack import ROOT, LiveStack
+from cutgate import JobFailed
+from cutgate.signing import sign_params
+from tests.pictures.composites import COMPOSITES, Composite
+from tests.servers.stack import ROOT, LiveStack
 
 Bytes = npt.NDArray[np.uint8]
 PHOTOS = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".jpg", ".png"})

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stack import ROOT, keycut_up
+from tests.servers.stack import ROOT, cutgate_up
 
 
 @pytest.mark.needs("gpu")
 def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
-    with keycut_up(tmp_path, KEYCUT_DEVICE="gpu", KEYCUT_MODELS_DIR=str(weights_dir)) as live:
+    with cutgate_up(tmp_path, CUTGATE_DEVICE="gpu", CUTGATE_MODELS_DIR=str(weights_dir)) as live:
         (worker,) = httpx.get(f"{live.url}/readyz").json()["workers"]
         assert worker["provider"] == "CUDAExecutionProvider"
         with live.client() as client:

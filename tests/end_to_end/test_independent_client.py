@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.independent_client import IndependentClient, data_uri
-from tests.stack import ROOT, LiveStack
+from tests.end_to_end.independent_client import IndependentClient, data_uri
+from tests.servers.stack import ROOT, LiveStack
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -24,7 +24,7 @@ def photo() -> str:
 
 
 def test_it_imports_nothing_of_ours() -> None:
-    tree = ast.parse(Path(ROOT / "tests" / "independent_client.py").read_text(encoding="utf-8"))
+    tree = ast.parse(Path(ROOT / "tests" / "end_to_end" / "independent_client.py").read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= {

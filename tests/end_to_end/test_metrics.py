@@ -6,17 +6,17 @@ import re
 
 import pytest
 
-from jobs.metric_names import METRICS, OPEN, Kind, Metric, Part
-from keycut import JobFailed
-from tests.scrapes import Scrape, scrape
-from tests.stack import ROOT, LiveStack
+from cutgate import JobFailed
+from cutgate.jobs.observe.metric_names import METRICS, OPEN, Kind, Metric, Part
+from tests.servers.scrapes import Scrape, scrape
+from tests.servers.stack import ROOT, LiveStack
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = ("_bucket", "_sum", "_count")
 PORTS = {
-    Part.GATEWAY: "KEYCUT_METRICS_PORT",
-    Part.WORKER: "KEYCUT_WORKER_METRICS_PORT",
-    Part.COURIER: "KEYCUT_COURIER_METRICS_PORT",
+    Part.GATEWAY: "CUTGATE_METRICS_PORT",
+    Part.WORKER: "CUTGATE_WORKER_METRICS_PORT",
+    Part.COURIER: "CUTGATE_COURIER_METRICS_PORT",
 }
 
 
@@ -48,7 +48,7 @@ def test_the_table_is_the_rows() -> None:
 
 def test_the_page_names_nothing_else() -> None:
     known = {name for metric in METRICS for name in scraped_names(metric) | {metric.name}}
-    assert set(re.findall(r"keycut_[a-z_]+", PAGE)) <= known
+    assert set(re.findall(r"cutgate_[a-z_]+", PAGE)) <= known
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_running_part_shows_its_rows_and_nothing_else(worked: LiveStack, part:
 
 def test_what_computes_is_named(worked: LiveStack) -> None:
     shown = shown_by(worked, Part.WORKER).samples()
-    (info,) = (dict(labels) for name, labels in shown if name == "keycut_worker_info")
+    (info,) = (dict(labels) for name, labels in shown if name == "cutgate_worker_info")
     assert info["model"] == "isnet-general-use"
     assert info["precision"] == "exact"
     assert re.match(r"(onnxruntime|openvino) \d", info["engine"])

@@ -1,4 +1,4 @@
-"""Two models on one worker of `keycut up`, as accounts of both protocols and the operator meet them."""
+"""Two models on one worker of `cutgate up`, as accounts of both protocols and the operator meet them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keycut import Client, ServiceError
-from tests.stack import ROOT, LiveStack, keycut_up
-from tests.test_worker.crew import eventually
-from tests.tiny_network import write_tiny_model
+from cutgate import Client, ServiceError
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.worker.process.crew import eventually
 
 MIDDLE, EDGE = (15, 15), (1, 1)
 
@@ -33,14 +33,14 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
         write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright")
     )
     settings = {
-        "KEYCUT_MODEL": dark,
-        "KEYCUT_WORKER_MODELS": f"{dark},{bright}",
-        "KEYCUT_RUNWARE_MODELS": f"runware:112@5={bright}",
-        "KEYCUT_MODELS_DIR": str(folder / "models"),
-        "KEYCUT_CACHE_DIR": str(folder / "graphs"),
-        "KEYCUT_ENGINE": "onnxruntime",
+        "CUTGATE_MODEL": dark,
+        "CUTGATE_WORKER_MODELS": f"{dark},{bright}",
+        "CUTGATE_RUNWARE_MODELS": f"runware:112@5={bright}",
+        "CUTGATE_MODELS_DIR": str(folder / "models"),
+        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+        "CUTGATE_ENGINE": "onnxruntime",
     }
-    with keycut_up(folder / "data", **settings) as stack:
+    with cutgate_up(folder / "data", **settings) as stack:
         eventually(lambda: len(workers(stack)) == 2)
         yield stack
 
@@ -68,7 +68,7 @@ def subject(data: bytes) -> str:
 
 def keys(stack: LiveStack, *arguments: str) -> dict[str, Any]:
     """Run an operator's command on the stack."""
-    command = [sys.executable, "-m", "keycut", "keys", "--data", str(stack.data), *arguments, "--json"]
+    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data), *arguments, "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
     assert isinstance(answer, dict)

@@ -9,19 +9,19 @@ import pytest
 import structlog
 from limits.storage import MemoryStorage, Storage
 
-from gateway.account_book import KeyTable
-from gateway.accounts import Accounts
-from gateway.keytables import MemoryKeyTable, RedisKeyTable
-from gateway.limits import redis_storage
-from jobs.events import TaskEvents
-from jobs.presence import Presence
-from jobs.store import LedgerStore
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisTaskEvents
-from jobs.stores.redis_presence import RedisPresence
-from jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
-from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from cutgate.gateway.accounts.accounts import KeyTable
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.rates import redis_storage
+from cutgate.gateway.accounts.tables import MemoryKeyTable, RedisKeyTable
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 
 
 @pytest.fixture

@@ -12,21 +12,21 @@ from flask import Flask
 from limits.storage import MemoryStorage, Storage
 from werkzeug.test import TestResponse
 
-from gateway.accounts import Accounts, Credentials
-from gateway.app import create_app
-from gateway.limits import RequestLimits
-from gateway.runware.sessions import MemorySessions
-from gateway.settings import GatewaySettings
-from jobs.blobs import BlobStore
-from jobs.events import TaskEvents
-from jobs.ids import BlobKey, new_token, result_key
-from jobs.presence import Presence
-from jobs.record import Claim, ErrorFacts, Result
-from jobs.spec import CutoutSpec, Lane, lane_of
-from jobs.store import LedgerStore
-from jobs.testing import InlineQueue, MemoryBlobStore
-from signing import parse_body, sign_params
-from tests.test_gateway import pictures
+from cutgate.gateway.accounts.key_pairs import Accounts, Credentials
+from cutgate.gateway.accounts.rates import RequestLimits
+from cutgate.gateway.runware.sockets.sessions import MemorySessions
+from cutgate.gateway.serving.app import create_app
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ids import BlobKey, new_token, result_key
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import Claim, ErrorFacts, Result
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.testing import InlineQueue, MemoryBlobStore
+from cutgate.signing import parse_body, sign_params
+from tests.gateway import picture_files as pictures
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")

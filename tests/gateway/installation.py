@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.test_gateway.harness import MASTER_KEY
+from tests.gateway.harness import MASTER_KEY
 
 
 @dataclass
@@ -22,19 +22,19 @@ class Installation:
 
     def __post_init__(self) -> None:
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("KEYCUT_")},
-            "KEYCUT_REDIS_URL": self.redis_url,
-            "KEYCUT_MASTER_KEY": MASTER_KEY,
-            "KEYCUT_BLOB_DIR": str(self.blob_dir),
-            "KEYCUT_MAX_SOURCE_BYTES": "300000",
-            "KEYCUT_MAX_BODY_BYTES": "500000",
-            "KEYCUT_MAX_BATCH_BODY_BYTES": "500000",
-            "KEYCUT_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
+            **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
+            "CUTGATE_REDIS_URL": self.redis_url,
+            "CUTGATE_MASTER_KEY": MASTER_KEY,
+            "CUTGATE_BLOB_DIR": str(self.blob_dir),
+            "CUTGATE_MAX_SOURCE_BYTES": "300000",
+            "CUTGATE_MAX_BODY_BYTES": "500000",
+            "CUTGATE_MAX_BATCH_BODY_BYTES": "500000",
+            "CUTGATE_TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
         }
 
     def run(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        command = [sys.executable, "-W", "error", "-m", "gateway", *arguments]
+        command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", *arguments]
         environment = {**self.environment, **changes}
         return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
 

@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import GatewaySettings
-from tests.test_gateway.harness import MASTER_KEY, make_settings
+from cutgate.gateway.settings import GatewaySettings
+from tests.gateway.harness import MASTER_KEY, make_settings
 
 
 def test_the_default_body_holds_the_largest_picture() -> None:
@@ -22,8 +22,8 @@ def test_a_body_that_cannot_hold_the_largest_picture_is_refused() -> None:
 
 
 def test_proxies_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", MASTER_KEY)
-    monkeypatch.setenv("KEYCUT_TRUSTED_PROXIES", " 10.0.0.0/8, 192.168.1.7 ,fd00::/8,")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", MASTER_KEY)
+    monkeypatch.setenv("CUTGATE_TRUSTED_PROXIES", " 10.0.0.0/8, 192.168.1.7 ,fd00::/8,")
     assert GatewaySettings().trusted_proxies == tuple(map(ip_network, ("10.0.0.0/8", "192.168.1.7", "fd00::/8")))
 
 

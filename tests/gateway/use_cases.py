@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import uuid
 
-from gateway.drafts import Draft, Source
-from gateway.offers import Offers
-from gateway.pictures import KeptPicture, Pictures
-from gateway.submit import Submissions
-from jobs.ids import image_uuid, result_key
-from jobs.presets import Choice
-from jobs.record import Result, Task
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, Lane
-from jobs.store import LedgerLimits
-from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
-from jobs.urls import ResultPaths
-from tests.test_gateway import pictures
+from cutgate.gateway.pictures.kept import KeptPicture, Pictures
+from cutgate.gateway.tasks.drafts import Draft, Source
+from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.ids import image_uuid, result_key
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.record import Result, Task
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, Lane
+from cutgate.jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 SPEC = CutoutSpec(model="m")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from jobs.errands import Errand
-from jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
-from jobs.record import (
+from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
+from cutgate.jobs.ledger.errands import Errand
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import (
     Claim,
     Delivery,
     DeliveryKind,
@@ -21,9 +23,7 @@ from jobs.record import (
     Request,
     Result,
 )
-from jobs.spec import CutoutSpec, Lane, lane_of
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.uploads import Upload
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)

@@ -10,16 +10,16 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from jobs.blobs import BlobStore
-from jobs.blobstores.choose import open_blob_store
-from jobs.blobstores.file import FileBlobStore
-from jobs.presence import Presence
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.jobs.build import LIMITS, MakeLedger
 from tests.needs import MINIO_VARIABLE
-from tests.s3_server import Bucket, new_bucket, operators_client, s3_settings
-from tests.test_jobs.build import LIMITS, MakeLedger
+from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_settings
 
 
 @pytest.fixture

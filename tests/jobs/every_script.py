@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jobs.presence import WorkerPresence
-from jobs.record import Claim, Idempotency
-from jobs.stores.redis import RedisLedger, RedisPresence
-from tests.test_jobs.build import (
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.record import Claim, Idempotency
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,

@@ -96,7 +96,7 @@ def running(proxy: P) -> Iterator[P]:
 def lossy_proxy(redis_url: str) -> Iterator[LossyProxy]:
     """Run a proxy in front of a server with a `unix://` URL. Close its clients before the block ends."""
     with (
-        tempfile.TemporaryDirectory(prefix="keycut-") as folder,
+        tempfile.TemporaryDirectory(prefix="cutgate-") as folder,
         running(LossyProxy(Path(folder, "proxy.sock"), redis_url.removeprefix("unix://"))) as proxy,
     ):
         yield proxy

@@ -9,7 +9,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from jobs.stores.client import connect
+from cutgate.jobs.ledger.redis.client import connect
 
 RESTARTABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local")
 """The server's arguments that `restart` needs."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs import errors
-from jobs.errors import CutoutError, QueueFull, SourceTooLarge
+from cutgate.jobs import errors
+from cutgate.jobs.errors import CutoutError, QueueFull, SourceTooLarge
 
 BULLETS = "*x+"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.presets import DEFAULT_MODEL, PRESETS, Choice, parse_choices
-from jobs.spec import Precision
+from cutgate.jobs.presets import DEFAULT_MODEL, PRESETS, Choice, parse_choices
+from cutgate.jobs.spec import Precision
 
 
 @pytest.mark.parametrize(

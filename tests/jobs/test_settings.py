@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from jobs.settings import JobSettings, WrongSettings, load_settings
+from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
@@ -17,13 +17,13 @@ SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KEYCUT_SECRETS_DIR", *(f"KEYCUT_{field.upper()}" for field in JobSettings.model_fields)):
+    for name in ("CUTGATE_SECRETS_DIR", *(f"CUTGATE_{field.upper()}" for field in JobSettings.model_fields)):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
-    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "7.5")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
+    monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "7.5")
     settings = JobSettings()
     assert settings.master_key_bytes() == bytes(range(32))
     assert settings.ledger_limits().lease_seconds == 7.5
@@ -31,18 +31,18 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "keycut_master_key").write_text(f"{KEY}\n")
-    (tmp_path / "keycut_redis_url").write_text("redis://:pw@host/1")
-    monkeypatch.setenv("KEYCUT_SECRETS_DIR", str(tmp_path))
-    monkeypatch.setenv("KEYCUT_REDIS_URL", "redis://from-the-environment")
+    (tmp_path / "cutgate_master_key").write_text(f"{KEY}\n")
+    (tmp_path / "cutgate_redis_url").write_text("redis://:pw@host/1")
+    monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("CUTGATE_REDIS_URL", "redis://from-the-environment")
     settings = JobSettings()
     assert settings.master_key_bytes() == bytes(range(32))
     assert settings.redis_url.get_secret_value() == "redis://from-the-environment"
 
 
 def test_a_missing_folder_of_secrets_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("KEYCUT_SECRETS_DIR", str(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match="KEYCUT_SECRETS_DIR does not name a folder"):
+    monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match="CUTGATE_SECRETS_DIR does not name a folder"):
         JobSettings()
 
 
@@ -54,10 +54,10 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_every_problem_is_reported_at_once_without_the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", SHORT_KEY)
-    monkeypatch.setenv("KEYCUT_REDIS_URL", "http://:p4ssw0rd@host")
-    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "-1")
-    monkeypatch.setenv("KEYCUT_TOTAL_QUEUE_CAP", "many")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", SHORT_KEY)
+    monkeypatch.setenv("CUTGATE_REDIS_URL", "http://:p4ssw0rd@host")
+    monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "-1")
+    monkeypatch.setenv("CUTGATE_TOTAL_QUEUE_CAP", "many")
     with pytest.raises(ValidationError) as error:
         JobSettings()
     named = {problem["loc"][0] for problem in error.value.errors()}
@@ -101,11 +101,11 @@ def test_sources_are_used_well_before_they_are_swept() -> None:
 
 
 def test_what_is_wrong_is_said_line_by_line_and_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", "too-short-but-secret")
-    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "-3")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", "too-short-but-secret")
+    monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "-3")
     with pytest.raises(WrongSettings) as caught:
         load_settings(JobSettings)
     lines = str(caught.value).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["KEYCUT_MASTER_KEY", "KEYCUT_LEASE_SECONDS"]
+    assert [line.partition(":")[0] for line in lines] == ["CUTGATE_MASTER_KEY", "CUTGATE_LEASE_SECONDS"]
     assert "too-short-but-secret" not in str(caught.value)
     assert caught.value.__suppress_context__

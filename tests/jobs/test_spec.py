@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jobs.spec import Box, CutoutSpec, lane_of
+from cutgate.jobs.spec import Box, CutoutSpec, lane_of
 
 
 def test_the_lane_is_model_and_precision() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from jobs import testing
-from jobs.testing import ManualClock
+from cutgate.jobs import testing
+from cutgate.jobs.testing import ManualClock
 
 
 def test_all_names_every_public_class() -> None:
@@ -23,6 +23,8 @@ def test_a_manual_clock_stands_still_until_it_is_advanced() -> None:
 
 
 def test_the_contract_and_the_fakes_load_no_adapter() -> None:
-    code = "import sys, jobs.store, jobs.settings, jobs.testing; print(*sys.modules)"
+    code = (
+        "import sys, cutgate.jobs.ledger.store, cutgate.jobs.settings, cutgate.jobs.testing; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert {"redis", "celery", "kombu", "numpy", "flask"}.isdisjoint(loaded.split())

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.drawing import Canvas, ball, bear, bottle, mug
-from worker.cutout.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from tests.pictures.drawing import Canvas, ball, bear, bottle, mug
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 NOISE_LEVELS: Final = 1.5
 """Standard deviation of the camera noise, of 255."""
 

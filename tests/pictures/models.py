@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_network import write_tiny_model
-from worker.models.files import ensure_weights
-from worker.models.isnet_rows import ISNET
-from worker.settings import EngineName, NetworkSettings
+from cutgate.worker.models.weights.files import ensure_weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.settings import EngineName, NetworkSettings
+from tests.pictures.tiny_network import write_tiny_model
 
 
 @pytest.fixture(scope="session")

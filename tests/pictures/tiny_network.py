@@ -1,6 +1,6 @@
 """A network of a few hundred bytes that calls dark pixels the subject, or bright ones: real ONNX, real runtime.
 
-`python -m tests.tiny_network FOLDER` puts it into a models folder.
+`python -m tests.pictures.tiny_network FOLDER` puts it into a models folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEEPNESS = 20.0
 
 
 def write_tiny_model(models_dir: Path, name: str = "tiny", *, bright: bool = False, **row: object) -> str:
-    """Put the network and its row into a models folder; select it with `KEYCUT_MODEL=<name>`.
+    """Put the network and its row into a models folder; select it with `CUTGATE_MODEL=<name>`.
 
     Args:
         models_dir: the folder, which must exist.

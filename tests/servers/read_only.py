@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.built_images import Image
-from tests.composed import stop
+from tests.deploy.built_images import Image
+from tests.deploy.composed import stop
 
 _ENTER: Final = """
 root=$1; user=$2; shift 2

@@ -36,7 +36,7 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
         RuntimeError: there is no server's binary, or it does not start.
     """
     # Not pytest's folder: a socket's path must stay under 100 characters.
-    with tempfile.TemporaryDirectory(prefix="keycut-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cutgate-") as folder:
         socket, log = Path(folder, "redis.sock"), Path(folder, "redis.log")
         command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
         command += ["--dir", folder, "--save", "", "--appendonly", "no", "--requirepass", password, *arguments]

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from jobs.blobstores.settings import BlobSettings
-from tests.ports import free_port
+from cutgate.jobs.blobs.settings import BlobSettings
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-URL_VARIABLE: Final = "KEYCUT_TEST_S3_URL"
+URL_VARIABLE: Final = "CUTGATE_TEST_S3_URL"
 HOW_TO_GET_ONE: Final = (
     "the tests need an S3 server: `pip install 'moto[s3]' flask-cors` brings one; or name one that runs, such as "
     f"MinIO, in {URL_VARIABLE}: http://ACCESS_KEY:SECRET_KEY@HOST:PORT"
@@ -108,7 +108,7 @@ def s3_settings(url: str) -> BlobSettings:
     return BlobSettings(
         blob_store="s3",
         s3_endpoint_url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
-        s3_bucket=f"keycut-{secrets.token_hex(8)}",
+        s3_bucket=f"cutgate-{secrets.token_hex(8)}",
         s3_access_key=parts.username or "",
         s3_secret_key=SecretStr(parts.password or ""),
     )
@@ -118,7 +118,7 @@ def s3_settings(url: str) -> BlobSettings:
 def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
     """A client that makes buckets and looks into them; it takes longer to make than most tests take."""
     # Imported here, so that whoever has no S3 library is told by `s3_server` how to get it.
-    from jobs.blobstores.s3_client import connect
+    from cutgate.jobs.blobs.s3.client import connect
 
     with closing(connect(settings)) as client:
         yield client

@@ -12,8 +12,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from jobs import metrics
-from jobs.metric_names import Metric
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import Metric
 
 Labels = frozenset[tuple[str, str]]
 
@@ -33,7 +33,7 @@ class Scrape:
         }
 
     def names(self) -> set[str]:
-        """Of the metrics, as `jobs.metric_names` writes them."""
+        """Of the metrics, as `cutgate.jobs.observe.metric_names` writes them."""
         totals = {"counter": "_total"}
         return {
             family.name + totals.get(family.type, "")
@@ -68,7 +68,7 @@ def scrape(port: int) -> Scrape:
 def counting_folder(pid: int) -> Path:
     """The one folder in whose files a process counts together with others."""
     maps = Path(f"/proc/{pid}/maps").read_text("utf-8")
-    (folder,) = set(re.findall(r"(\S*/keycut-metrics-[^/\s]+)/", maps))
+    (folder,) = set(re.findall(r"(\S*/cutgate-metrics-[^/\s]+)/", maps))
     return Path(folder)
 
 

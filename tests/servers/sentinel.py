@@ -14,10 +14,10 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.ports import free_port
-from tests.redis_server import server_binary
+from tests.servers.ports import free_port
+from tests.servers.redis_server import server_binary
 
-SERVICE: Final = "keycut-test"
+SERVICE: Final = "cutgate-test"
 PASSWORD: Final = "s3cr/t"
 SENTINEL_PASSWORD: Final = "watch"
 _HOST: Final = "127.0.0.1"
@@ -53,7 +53,7 @@ class Watched:
 @contextmanager
 def watched_server() -> Iterator[Watched]:
     """Run all three as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="keycut-") as folder, ExitStack() as servers:
+    with tempfile.TemporaryDirectory(prefix="cutgate-") as folder, ExitStack() as servers:
         master, copy, sentinel = free_port(), free_port(), free_port()
         config = Path(folder, "sentinel.conf")
         config.write_text(

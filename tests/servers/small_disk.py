@@ -17,7 +17,7 @@ from tests.needs import NO_MOUNT
 DISK_BYTES: Final = 2**20
 _FILLER: Final = "filler"
 _HOLD_THE_DISK: Final = """
-mount -t tmpfs -o size=$1,mode=700 keycut-test "$2" || exit
+mount -t tmpfs -o size=$1,mode=700 cutgate-test "$2" || exit
 echo ready
 while read -r options; do mount -o "remount,$options" "$2" || exit; echo ready; done
 """

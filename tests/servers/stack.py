@@ -1,4 +1,4 @@
-"""`keycut up` as a user starts it: one real stack, with the real model, for every test that needs one."""
+"""`cutgate up` as a user starts it: one real stack, with the real model, for every test that needs one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from keycut import Client
-from tests.ports import free_port
+from cutgate import Client
+from tests.servers.ports import free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 15
-METRICS_PORTS = ("KEYCUT_METRICS_PORT", "KEYCUT_WORKER_METRICS_PORT", "KEYCUT_COURIER_METRICS_PORT")
+METRICS_PORTS = ("CUTGATE_METRICS_PORT", "CUTGATE_WORKER_METRICS_PORT", "CUTGATE_COURIER_METRICS_PORT")
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class LiveStack:
 
 
 @contextmanager
-def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
-    """Run `keycut up --json` until the block ends."""
+def cutgate_up(data: Path, **environment: str) -> Iterator[LiveStack]:
+    """Run `cutgate up --json` until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "keycut", "up", "--data", str(data), "--port", "0", "--workers", "1", "--json"],
+        [sys.executable, "-m", "cutgate", "up", "--data", str(data), "--port", "0", "--workers", "1", "--json"],
         cwd=ROOT,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,
@@ -54,7 +54,7 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
         assert process.stdout is not None
         line = process.stdout.readline()
         facts = json.loads(line or "{}")
-        assert "url" in facts, (data / "keycut.log").read_text(encoding="utf-8")[-4000:]
+        assert "url" in facts, (data / "cutgate.log").read_text(encoding="utf-8")[-4000:]
         yield LiveStack(data=data, settings=environment, **facts)
     finally:
         process.send_signal(signal.SIGINT)
@@ -66,6 +66,6 @@ def keycut_up(data: Path, **environment: str) -> Iterator[LiveStack]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[LiveStack]:
     """The stack that all tests share."""
-    settings = {name: str(free_port()) for name in METRICS_PORTS} | {"KEYCUT_MODELS_DIR": str(weights_dir)}
-    with keycut_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+    settings = {name: str(free_port()) for name in METRICS_PORTS} | {"CUTGATE_MODELS_DIR": str(weights_dir)}
+    with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield live

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typing_extensions import override
 
-from tests.relay import Passage, Relay
+from tests.servers.relay import Passage, Relay
 
 
 class TlsPassage(Passage):

@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 import pytest
 
-from signing import (
+from cutgate.signing import (
     GO_FORMS,
     REQUIRED_FORMS,
     NonFiniteNumber,
@@ -168,7 +168,9 @@ def test_integer_over_the_limit_cannot_be_signed() -> None:
         canonical_string({"V": 10**400})
 
 
-@pytest.mark.parametrize("value", [b"bytes", {1, 2}, decimal.Decimal(1), range(2), object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [b"bytes", {1, 2}, decimal.Decimal(1), range(2), object()], ids=lambda value: type(value).__name__
+)
 def test_value_without_a_json_form_cannot_be_signed(value: object) -> None:
     params: dict[str, object] = {"V": value}
     with pytest.raises(TypeError, match="has no JSON form"):

@@ -1,4 +1,4 @@
-"""`python -m signing`, run as its users run it."""
+"""`python -m cutgate.signing`, run as its users run it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import signing
-from signing import parse_body, take_signature, verify
+from cutgate import signing
+from cutgate.signing import parse_body, take_signature, verify
 
 KEY = "sesame-123456"
 BODY = '{"Action":"RemoveBackground","ErodeSize":15.0,"Ratio":1e-07,"Note":"发"}'
@@ -21,15 +21,15 @@ def run(
     *arguments: str | Path, key: str | bytes | None = KEY, stdin: str = ""
 ) -> subprocess.CompletedProcess[bytes]:
     environment = dict(os.environb)
-    environment.pop(b"KEYCUT_PRIVATE_KEY", None)
+    environment.pop(b"CUTGATE_PRIVATE_KEY", None)
     if key is not None:
-        environment[b"KEYCUT_PRIVATE_KEY"] = os.fsencode(key)
+        environment[b"CUTGATE_PRIVATE_KEY"] = os.fsencode(key)
     done = subprocess.run(
-        [sys.executable, "-m", "signing", *arguments],
+        [sys.executable, "-m", "cutgate.signing", *arguments],
         input=stdin.encode(),
         capture_output=True,
         check=False,
-        cwd=Path(signing.__file__).parents[1],
+        cwd=Path(signing.__file__).parents[2],
         env=environment,
     )
     assert b"sesame" not in done.stdout + done.stderr, "the private key is shown"
@@ -87,7 +87,7 @@ def test_key_file_comes_before_the_environment(tmp_path: Path, body_file: Path, 
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_no_key(body_file: Path, key: str | None) -> None:
-    assert "no private key: set KEYCUT_PRIVATE_KEY" in refused(run(body_file, key=key))
+    assert "no private key: set CUTGATE_PRIVATE_KEY" in refused(run(body_file, key=key))
 
 
 def test_key_that_is_not_text(tmp_path: Path, body_file: Path) -> None:
@@ -125,4 +125,4 @@ def test_body_that_cannot_be_signed(body: str, message: str) -> None:
 def test_help_names_the_variable() -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert b"KEYCUT_PRIVATE_KEY" in done.stdout
+    assert b"CUTGATE_PRIVATE_KEY" in done.stdout

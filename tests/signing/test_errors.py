@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signing import (
+from cutgate.signing import (
     DuplicateName,
     FlattenedNamesRejected,
     FormRejected,

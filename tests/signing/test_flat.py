@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signing import (
+from cutgate.signing import (
     FlattenedNamesRejected,
     FormText,
     JsonValue,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import DuplicateName, FormRejected, FormText, TooManyValues, parse_form
-from signing.forms import _CHUNK_BYTES
-from signing.jsontext import MAX_VALUES
+from cutgate.signing import DuplicateName, FormRejected, FormText, TooManyValues, parse_form
+from cutgate.signing.forms import _CHUNK_BYTES
+from cutgate.signing.jsontext import MAX_VALUES
 
 
 @pytest.mark.parametrize(

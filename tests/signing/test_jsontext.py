@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from signing import (
+from cutgate.signing import (
     BodyRejected,
     DuplicateName,
     LoneSurrogate,
@@ -25,7 +25,7 @@ from signing import (
     dump_body,
     parse_body,
 )
-from signing.jsontext import MAX_DEPTH, MAX_EXPONENT, MAX_NUMBER_CHARACTERS, MAX_VALUES
+from cutgate.signing.jsontext import MAX_DEPTH, MAX_EXPONENT, MAX_NUMBER_CHARACTERS, MAX_VALUES
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from signing import LoneSurrogate, NumberText, parse_body, sign, sign_params, take_signature, verify
-from signing import picpik as picpik_module
+from cutgate.signing import LoneSurrogate, NumberText, parse_body, sign, sign_params, take_signature, verify
+from cutgate.signing import picpik as picpik_module
 
 PARAMS = {"Action": "ListModels", "PublicKey": "abcdefg"}
 SIGNATURE = "4a20bc1141494035f6aaaad13224c94c5a8bc3a5"

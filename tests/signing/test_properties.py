@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import (
+from cutgate.signing import (
     GO_FORMS,
     REQUIRED_FORMS,
     BodyRejected,

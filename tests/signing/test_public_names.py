@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import signing
+from cutgate import signing
 
 
 def test_all_names_what_is_public() -> None:
@@ -21,13 +21,13 @@ def test_all_names_what_is_public() -> None:
 
 
 def test_standard_library_only() -> None:
-    code = "import sys, signing; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, cutgate.signing; print(*{name.partition('.')[0] for name in sys.modules})"
     # -S leaves site-packages out, so that an import from there fails.
     loaded = subprocess.run(
         [sys.executable, "-S", "-c", code],
         check=True,
         capture_output=True,
         text=True,
-        cwd=Path(signing.__file__).parents[1],
+        cwd=Path(signing.__file__).parents[2],
     ).stdout.split()
-    assert set(loaded) <= sys.stdlib_module_names | {"signing", "__main__"}
+    assert set(loaded) <= sys.stdlib_module_names | {"cutgate", "__main__"}

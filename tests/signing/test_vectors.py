@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signing import (
+from cutgate.signing import (
     FormText,
     NumberText,
     canonical_pieces,
@@ -18,7 +18,7 @@ from signing import (
     take_signature,
     verify,
 )
-from tests.test_signing.vector_cases import NOT_RUN, VECTORS, Vector
+from tests.signing.vector_cases import NOT_RUN, VECTORS, Vector
 
 
 def typed(value: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
-from signing import FormText, JsonValue, NumberText, parse_body, parse_form
+from cutgate.signing import FormText, JsonValue, NumberText, parse_body, parse_form
 
 _FILE: Final = Path(__file__).parent / "vectors" / "picpik_vectors.json"
 _FORM: Final = "application/x-www-form-urlencoded"

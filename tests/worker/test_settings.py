@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from jobs.presets import PRESETS, Choice
-from jobs.settings import JobSettings
-from jobs.spec import Precision
-from worker.settings import Device, NetworkSettings, WorkerSettings
+from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.jobs.settings import JobSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.settings import Device, NetworkSettings, WorkerSettings
 
 KEY = base64.b64encode(bytes(32)).decode()
 
@@ -17,14 +17,14 @@ KEY = base64.b64encode(bytes(32)).decode()
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MASTER_KEY", "MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL", "PRECISION"):
-        monkeypatch.delenv(f"KEYCUT_{name}", raising=False)
+        monkeypatch.delenv(f"CUTGATE_{name}", raising=False)
 
 
 def test_folders_follow_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = NetworkSettings()
-    assert settings.models_dir == tmp_path / "keycut/models"
-    assert settings.cache_dir == tmp_path / "keycut/graphs"
+    assert settings.models_dir == tmp_path / "cutgate/models"
+    assert settings.cache_dir == tmp_path / "cutgate/graphs"
 
 
 @pytest.mark.parametrize("value", [None, "", "relative/cache"])
@@ -35,22 +35,22 @@ def test_without_a_usable_cache_folder_the_home_counts(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if value is not None:
         monkeypatch.setenv("XDG_CACHE_HOME", value)
-    assert NetworkSettings().models_dir == tmp_path / ".cache/keycut/models"
+    assert NetworkSettings().models_dir == tmp_path / ".cache/cutgate/models"
 
 
 def test_a_worker_reads_both_sides_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
-    monkeypatch.setenv("KEYCUT_DEVICE", "gpu")
-    monkeypatch.setenv("KEYCUT_THREADS", "3")
-    monkeypatch.setenv("KEYCUT_LEASE_SECONDS", "20")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
+    monkeypatch.setenv("CUTGATE_DEVICE", "gpu")
+    monkeypatch.setenv("CUTGATE_THREADS", "3")
+    monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "20")
     settings = WorkerSettings()
     assert (settings.device, settings.thread_count(), settings.lease_seconds) == (Device.GPU, 3, 20)
     assert KEY not in repr(settings)
 
 
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
-    monkeypatch.setenv("KEYCUT_THREADS", "0")
+    monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
+    monkeypatch.setenv("CUTGATE_THREADS", "0")
     with pytest.raises(ValidationError) as caught:
         WorkerSettings()
     assert {problem["loc"][0] for problem in caught.value.errors()} == {"device", "threads", "master_key"}
@@ -65,8 +65,8 @@ def test_threads_default_to_the_quota() -> None:
 
 
 def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
-    monkeypatch.setattr("worker.settings.cpu_quota", lambda: 8)
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
+    monkeypatch.setattr("cutgate.worker.settings.cpu_quota", lambda: 8)
     cpu, gpu = WorkerSettings(), WorkerSettings(device=Device.GPU)
     assert (cpu.batch_count(), cpu.item_count()) == (1, 1)
     assert (gpu.batch_count(), gpu.item_count()) == (4, 12)
@@ -77,9 +77,9 @@ def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.Mo
 def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_two_gibibytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", KEY)
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
     for available, allowed in ((2**30, 2 * 2**30), (8 * 2**30, 6 * 2**30)):
-        monkeypatch.setattr("worker.settings.memory_limit_bytes", lambda size=available: size)
+        monkeypatch.setattr("cutgate.worker.settings.memory_limit_bytes", lambda size=available: size)
         assert WorkerSettings().worker_byte_limit() == allowed
     assert WorkerSettings(max_worker_bytes=10**9).worker_byte_limit() == 10**9
 
@@ -87,11 +87,11 @@ def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_t
 class TestWhatAWorkerOffers:
     def test_one_model_unless_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert NetworkSettings().choices == (PRESETS["exact"],)
-        monkeypatch.setenv("KEYCUT_MODEL", "u2netp")
+        monkeypatch.setenv("CUTGATE_MODEL", "u2netp")
         assert NetworkSettings().choices == (Choice(model="u2netp"),)
 
     def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("KEYCUT_WORKER_MODELS", "best, fast,u2netp,birefnet-general")
+        monkeypatch.setenv("CUTGATE_WORKER_MODELS", "best, fast,u2netp,birefnet-general")
         settings = NetworkSettings()
         assert settings.choices == (PRESETS["best"], PRESETS["fast"], Choice(model="u2netp"))
         alone = settings.for_choice(PRESETS["fast"])
@@ -103,6 +103,6 @@ class TestWhatAWorkerOffers:
 
     @pytest.mark.parametrize("text", ["best;fast", "u2netp:slow", "../u2netp"])
     def test_what_cannot_be_read(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-        monkeypatch.setenv("KEYCUT_WORKER_MODELS", text)
+        monkeypatch.setenv("CUTGATE_WORKER_MODELS", text)
         with pytest.raises(ValidationError, match="must be a preset"):
             NetworkSettings()

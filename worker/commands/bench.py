@@ -12,12 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from jobs.spec import Precision
-from worker.cpu import Processor
-from worker.memory import resident_bytes
-from worker.models.errors import ModelUnavailable
-from worker.models.plans import ENGINES
-from worker.settings import EngineName, NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.machine.cpu import Processor
+from cutgate.worker.machine.memory import resident_bytes
+from cutgate.worker.models.engines.plans import ENGINES
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.settings import EngineName, NetworkSettings
 
 LEAST_ROUNDS: Final = 2
 _RUNS: Final = 2
@@ -37,7 +37,7 @@ class Choice:
 
     def variables(self) -> str:
         """The settings that choose it."""
-        return f"KEYCUT_ENGINE={self.engine} KEYCUT_PRECISION={self.precision}"
+        return f"CUTGATE_ENGINE={self.engine} CUTGATE_PRECISION={self.precision}"
 
 
 DEFAULT: Final = Choice(engine=EngineName.ONNXRUNTIME, precision=Precision.EXACT)
@@ -74,7 +74,7 @@ def measure(settings: NetworkSettings) -> Timing:
     Raises:
         ModelUnavailable: it cannot be run as the settings ask.
     """
-    from worker.models.runtime import NetworkRun, load_segmenter
+    from cutgate.worker.models.engines.runtime import NetworkRun, load_segmenter
 
     begin = time.perf_counter()
     segmenter = load_segmenter(settings)

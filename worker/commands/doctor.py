@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from jobs.blobstores.choose import open_blob_store
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from jobs.settings import WrongSettings, load_settings
-from jobs.stores.client import EvictingServer, connect, require_no_eviction
-from worker.container import memory_limit_bytes
-from worker.models.errors import ModelUnavailable
-from worker.models.files import find_weights
-from worker.models.plans import plan_for
-from worker.models.registry import find_model
-from worker.models.runtime import load_segmenter
-from worker.settings import NetworkSettings, WorkerSettings
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
+from cutgate.jobs.settings import WrongSettings, load_settings
+from cutgate.worker.machine.container import memory_limit_bytes
+from cutgate.worker.models.engines.plans import plan_for
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.files import find_weights
+from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 _GIB: Final = 2**30
 _ENOUGH_BYTES: Final = 2 * _GIB
@@ -59,7 +59,7 @@ def examine() -> list[Check]:
             detail=f"offers {', '.join(map(str, settings.choices))}, device {settings.device}",
         ),
         _memory(),
-        _folder("cache", settings.cache_dir, "KEYCUT_CACHE_DIR"),
+        _folder("cache", settings.cache_dir, "CUTGATE_CACHE_DIR"),
         _blobs(settings),
         _redis(settings),
         *_networks(settings),
@@ -78,11 +78,11 @@ def _memory() -> Check:
 
 def _blobs(settings: WorkerSettings) -> Check:
     if settings.blob_store == "file":
-        return _folder("blobs", settings.blob_dir, "KEYCUT_BLOB_DIR")
+        return _folder("blobs", settings.blob_dir, "CUTGATE_BLOB_DIR")
     try:
         open_blob_store(settings).check()
     except BlobStoreUnavailable as error:
-        remedy = "see to the server, or set KEYCUT_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
+        remedy = "see to the server, or set CUTGATE_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
         return Check(name="blobs", ok=False, detail=error.message, remedy=remedy)
     return Check(name="blobs", ok=True, detail=f"bucket {settings.s3_bucket} can be written")
 
@@ -109,7 +109,7 @@ def _redis(settings: WorkerSettings) -> Check:
             name="redis",
             ok=False,
             detail=error.message,
-            remedy="start Redis or Valkey, or point KEYCUT_REDIS_URL at one",
+            remedy="start Redis or Valkey, or point CUTGATE_REDIS_URL at one",
         )
     except EvictingServer as error:
         return Check(
@@ -133,7 +133,7 @@ def _network(settings: NetworkSettings) -> list[Check]:
     try:
         plan_for(settings)
     except ModelUnavailable as error:
-        remedy = "see to KEYCUT_ENGINE, KEYCUT_PRECISION and KEYCUT_DEVICE"
+        remedy = "see to CUTGATE_ENGINE, CUTGATE_PRECISION and CUTGATE_DEVICE"
         return [Check(name="engine", ok=False, detail=str(error), remedy=remedy)]
     try:
         model = find_model(settings.model, settings.models_dir, settings.precision)
@@ -142,7 +142,7 @@ def _network(settings: NetworkSettings) -> list[Check]:
             weights = find_weights(model, settings.models_dir)
             detail = f"{weights.path}, checked; licence: {weights.row.licence}"
     except ModelUnavailable as error:
-        remedy = f"run `python -m worker models fetch {settings.model}`"
+        remedy = f"run `python -m cutgate.worker models fetch {settings.model}`"
         return [Check(name="weights", ok=False, detail=str(error).replace("\n", "; "), remedy=remedy)]
     found = Check(name="weights", ok=True, detail=detail)
     begin = time.perf_counter()

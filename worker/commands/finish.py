@@ -1,4 +1,4 @@
-"""Results as a service delivers them, finished where the caller is: `python -m worker finish`.
+"""Results as a service delivers them, finished where the caller is: `python -m cutgate.worker finish`.
 
 PICPIK's protocol knows PNG alone, without a crop and without a background.
 """
@@ -18,15 +18,15 @@ import click
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
-from jobs.sources import SourceLimits
-from jobs.spec import Colour, FileFormat
-from worker.cutout.arrays import Bytes, Levels, RgbImage
-from worker.deep import is_deep, read_samples
-from worker.encoders import Picture
-from worker.finish import Finish, finish
-from worker.images import read_image
-from worker.metadata import dpi_of
+from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import Colour, FileFormat
+from cutgate.worker.cutout.raster.arrays import Bytes, Levels, RgbImage
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.finish import Finish, finish
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.pictures.metadata import dpi_of
+from cutgate.worker.pictures.sixteen_bit import is_deep, read_samples
 
 _COLOUR: Final = re.compile(r"#([0-9a-fA-F]{6})([0-9a-fA-F]{2})?")
 _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)

@@ -1,4 +1,4 @@
-"""The commands under `python -m worker models`: the networks, their weights, and whether these are right."""
+"""The commands under `python -m cutgate.worker models`: the networks, and whether their weights are right."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Final
 
 import click
 
-from jobs.console import read_settings
-from jobs.presets import PRESETS, Choice
-from worker.models.errors import ModelUnavailable
-from worker.models.files import ensure_weights
-from worker.models.inventory import FileState, FoundFile, ModelFacts, facts_of, known_model, look_at
-from worker.models.plans import plan_for
-from worker.models.prepare import prepared_graph
-from worker.models.registry import find_model, model_names
-from worker.settings import NetworkSettings
+from cutgate.jobs.console import read_settings
+from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.worker.models.engines.plans import plan_for
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.prepare import prepared_graph
+from cutgate.worker.models.weights.files import ensure_weights
+from cutgate.worker.models.weights.inventory import (
+    FileState,
+    FoundFile,
+    ModelFacts,
+    facts_of,
+    known_model,
+    look_at,
+)
+from cutgate.worker.models.weights.registry import find_model, model_names
+from cutgate.worker.settings import NetworkSettings
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
 _MEGABYTE: Final = 1_000_000
@@ -106,7 +113,7 @@ def _fetch(settings: NetworkSettings) -> str | None:
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
     if model is None:
-        from worker.models.runtime import load_segmenter  # rembg fetches as it loads
+        from cutgate.worker.models.engines.runtime import load_segmenter  # rembg fetches as it loads
 
         load_segmenter(settings)
         return None
@@ -144,7 +151,7 @@ def verify(names: tuple[str, ...], *, as_json: bool) -> None:
     for name in names or model_names(settings.models_dir):
         found = _verdicts(name, settings)
         if names and not found:
-            remedy = f"run `keycut models fetch {name}`"
+            remedy = f"run `cutgate models fetch {name}`"
             found = [Verdict(model=name, path=None, ok=False, detail=f"{name}: not here", remedy=remedy)]
         verdicts += found
         if not as_json:
@@ -169,7 +176,7 @@ def _verdict(file: FoundFile) -> Verdict:
         detail = file.row.digest or "no digest in its row, so there is nothing to compare"
         return Verdict(model=file.model, path=str(file.path), ok=True, detail=detail)
     if file.row.source:
-        remedy = f"run `keycut models fetch {file.model}`, or copy the file anew"
+        remedy = f"run `cutgate models fetch {file.model}`, or copy the file anew"
     else:
         remedy = "copy the file anew, or correct the digest in its row"
     return Verdict(model=file.model, path=str(file.path), ok=False, detail=file.detail, remedy=remedy)

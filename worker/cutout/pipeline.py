@@ -8,18 +8,25 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from jobs.spec import Box, CutoutSpec, Output, Refinement
-from worker.cutout import matte
-from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage
-from worker.cutout.compose import combined, compose, with_own_colours
-from worker.cutout.foreground import estimate_foreground
-from worker.cutout.geometry import Region, region_of
-from worker.cutout.parts import clean_parts
-from worker.cutout.second_look import look_again
-from worker.cutout.segment import Predict, segment
-from worker.cutout.softness import Zones, zones_of
-from worker.cutout.tidy import tidied
-from worker.cutout.trimap import NO_THRESHOLDS, Thresholds, holds_subject, keep_known, make_trimap, tells_apart
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.mask.components import clean_parts
+from cutgate.worker.cutout.mask.segment import Predict, segment
+from cutgate.worker.cutout.mask.tidy import tidied
+from cutgate.worker.cutout.mask.zoom_in import look_again
+from cutgate.worker.cutout.matting import matte
+from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
+from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.trimap import (
+    NO_THRESHOLDS,
+    Thresholds,
+    holds_subject,
+    keep_known,
+    make_trimap,
+    tells_apart,
+)
+from cutgate.worker.cutout.matting.zones import Zones, zones_of
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.geometry import Region, region_of
 
 Filled = TypeVar("Filled")
 
@@ -72,8 +79,8 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
         predict: the network.
 
     Returns:
-        Steps for `run_steps`. They raise `jobs.errors.BoxOutsidePicture` where nothing of the spec's box lies
-        in the picture, and what `predict` raises.
+        Steps for `run_steps`. They raise `cutgate.jobs.errors.BoxOutsidePicture` where nothing of the spec's box
+        lies in the picture, and what `predict` raises.
     """
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW

@@ -7,9 +7,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats
+from cutgate.worker.cutout.raster.arrays import Floats
 
-NUMBERS_KEY: Final = "keycut.numbers"
+NUMBERS_KEY: Final = "cutgate.numbers"
 """Under this key a prepared graph's metadata names the type of number that it computes in."""
 
 

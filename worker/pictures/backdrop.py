@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats, Levels, RgbImage
-from worker.cutout.geometry import Region
-from worker.cutout.strips import strips
+from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage
+from cutgate.worker.cutout.raster.geometry import Region
+from cutgate.worker.cutout.raster.strips import strips
 
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from worker.cutout.arrays import RgbImage
+from cutgate.worker.cutout.raster.arrays import RgbImage
 
 _SPACE_OF: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _LATTICE: Final = np.stack(np.meshgrid(*[np.linspace(0, 255, 9).astype(np.uint8)] * 3), axis=-1).reshape(27, 27, 3)

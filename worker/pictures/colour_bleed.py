@@ -7,10 +7,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage
-from worker.cutout.filters import enlarged, shrunk, to_levels, to_unit
-from worker.cutout.geometry import fitted
-from worker.cutout.strips import strips
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.filters import enlarged, shrunk, to_levels, to_unit
+from cutgate.worker.cutout.raster.geometry import fitted
+from cutgate.worker.cutout.raster.strips import strips
 
 WORKING_SIDE_PX: Final = 512
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from jobs.errors import ProcessingFailed
-from jobs.spec import FileFormat
-from worker.cutout.arrays import Bytes, Levels
-from worker.cutout.strips import strips
-from worker.cutout.surround import surrounded
-from worker.metadata import Dpi, exif_with
-from worker.png import write_png
+from cutgate.jobs.errors import ProcessingFailed
+from cutgate.jobs.spec import FileFormat
+from cutgate.worker.cutout.raster.arrays import Bytes, Levels
+from cutgate.worker.cutout.raster.strips import strips
+from cutgate.worker.pictures.colour_bleed import surrounded
+from cutgate.worker.pictures.metadata import Dpi, exif_with
+from cutgate.worker.pictures.png import write_png
 
 MEDIA_TYPES: Final = {
     FileFormat.PNG: "image/png",

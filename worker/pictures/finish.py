@@ -7,11 +7,11 @@ from typing import Final, Self
 
 import numpy as np
 
-from jobs.spec import Colour, CutoutSpec, FileFormat
-from worker.colour import converted_from_srgb
-from worker.cutout.arrays import Bytes, RgbImage
-from worker.cutout.backdrop import covering, laid_over, subject_box
-from worker.encoders import MEDIA_TYPES, Picture, encode
+from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
+from cutgate.worker.cutout.raster.arrays import Bytes, RgbImage
+from cutgate.worker.pictures.backdrop import covering, laid_over, subject_box
+from cutgate.worker.pictures.colour import converted_from_srgb
+from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode
 
 _OPAQUE: Final = 255
 _WHITE: Final[Colour] = (255, 255, 255, _OPAQUE)

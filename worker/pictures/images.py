@@ -15,13 +15,13 @@ from typing import Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
-from jobs.sources import SourceLimits
-from worker.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
-from worker.cutout.arrays import ByteMask, Bytes, RgbImage, Samples
-from worker.cutout.strips import strips
-from worker.deep import is_deep, narrowed, parted, read_samples
-from worker.metadata import Dpi, dpi_of, orientation_of, turned
+from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.sources import SourceLimits
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples
+from cutgate.worker.cutout.raster.strips import strips
+from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
+from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
+from cutgate.worker.pictures.sixteen_bit import is_deep, narrowed, parted, read_samples
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 """What is always read; of an animation the first frame."""
@@ -139,7 +139,7 @@ def _learn_heif() -> None:
         import pillow_heif  # an extra
     except ImportError:
         raise SourceUnreadable(
-            "HEIC pictures need the extra 'heic' where the worker runs: pip install 'keycut[heic]'"
+            "HEIC pictures need the extra 'heic' where the worker runs: pip install 'cutgate[heic]'"
         ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
 

@@ -14,8 +14,8 @@ from zlib import crc32
 import numpy as np
 from isal import isal_zlib
 
-from worker.cutout.arrays import Bytes, Levels
-from worker.metadata import INCH_METRES, Dpi
+from cutgate.worker.cutout.raster.arrays import Bytes, Levels
+from cutgate.worker.pictures.metadata import INCH_METRES, Dpi
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE: Final = {1: 0, 4: 6}  # channels → grey, RGBA

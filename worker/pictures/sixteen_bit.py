@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from worker.cutout.arrays import ByteMask, Bytes, Samples
-from worker.metadata import turned_samples
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Samples
+from cutgate.worker.pictures.metadata import turned_samples
 
 _PNG_SIGNATURE: Final = b"\x89PNG"
 _PNG_DEPTH_AT: Final = 24

@@ -25,18 +25,18 @@ from celery.signals import (
 )
 from redis import Redis
 
-from jobs.blobstores.choose import open_blob_store
-from jobs.errors import LedgerUnavailable
-from jobs.metrics import PortUnavailable
-from jobs.queue import TASK_NAME, queue_name
-from jobs.queues.celery import CeleryQueue, celery_settings
-from jobs.stores.client import EvictingServer, connect, require_no_eviction
-from jobs.stores.redis import RedisLedger, RedisPresence
-from worker.broker import HintBroker
-from worker.child import Child
-from worker.metrics import shown
-from worker.parent import HANG_MARGIN_SECONDS, Parent
-from worker.settings import WorkerSettings
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.celery import CeleryQueue, celery_settings
+from cutgate.jobs.hints.queue import TASK_NAME, queue_name
+from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.observe.metrics import PortUnavailable
+from cutgate.worker.process.broker import HintBroker
+from cutgate.worker.process.child import Child
+from cutgate.worker.process.metrics import shown
+from cutgate.worker.process.parent import HANG_MARGIN_SECONDS, Parent
+from cutgate.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class LookAfterChild(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery p
 
 def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     """The Celery application of one worker."""
-    app = Celery("keycut", set_as_current=False, amqp=HintBroker)
+    app = Celery("cutgate", set_as_current=False, amqp=HintBroker)
     app.conf.update(celery_settings(settings.redis_url.get_secret_value()))
     app.conf.update(
         worker_proc_alive_timeout=settings.start_timeout_seconds * len(settings.choices),
@@ -117,7 +117,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         concurrency=1,
         # Celery asks them in turn, so that no lane waits until a busy one is empty.
         queues=[queue_name(choice.lane) for choice in settings.choices],
-        hostname=f"keycut-{os.getpid()}@{socket.gethostname()}",
+        hostname=f"cutgate-{os.getpid()}@{socket.gethostname()}",
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

@@ -10,21 +10,21 @@ from multiprocessing.sharedctypes import RawValue
 import structlog
 from celery.exceptions import Reject
 
-from jobs import traces
-from jobs.blobstores.choose import open_blob_store
-from jobs.loops import Every
-from jobs.metric_names import WORKER_INFO, Part
-from jobs.metrics import change
-from jobs.presence import WorkerPresence
-from jobs.presets import Choice
-from jobs.spec import Lane, lane_of
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from worker.at_once import AtOnce, Deadlines
-from worker.memory import forget_peak, resident_bytes
-from worker.models.errors import ModelUnavailable
-from worker.models.runtime import Segmenter, load_segmenter
-from worker.runner import Runner
-from worker.settings import NetworkSettings, WorkerSettings
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
+from cutgate.jobs.observe.metrics import change
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.spec import Lane, lane_of
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.worker.machine.memory import forget_peak, resident_bytes
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.process.runner import Runner
+from cutgate.worker.process.several import AtOnce, Deadlines
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Child:
         if len(segmenters) > 1 and taken > limit:
             raise ModelUnavailable(
                 f"{', '.join(segmenters)} take {taken} bytes, and the process is replaced past {limit}: offer "
-                "fewer in KEYCUT_WORKER_MODELS, give the container more memory, or set KEYCUT_MAX_WORKER_BYTES"
+                "fewer in CUTGATE_WORKER_MODELS, give the container more memory, or set CUTGATE_MAX_WORKER_BYTES"
             )
         return segmenters
 

@@ -10,10 +10,10 @@ from typing import Self
 
 import structlog
 
-from jobs.errors import LedgerUnavailable, TimedOut
-from jobs.loops import Every
-from jobs.record import Claim
-from jobs.store import LedgerStore
+from cutgate.jobs.errors import LedgerUnavailable, TimedOut
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import Claim
+from cutgate.jobs.upkeep.loops import Every
 
 log = structlog.get_logger(__name__)
 

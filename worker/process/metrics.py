@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jobs import metrics, traces
-from jobs.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
-from worker.settings import WorkerSettings
+from cutgate.jobs.observe import metrics, traces
+from cutgate.jobs.observe.metric_names import ITEM_SECONDS, STEP_SECONDS, Part
+from cutgate.worker.settings import WorkerSettings
 
 CHILD: Final = "child"
 """The name under which a child counts; there is one at a time."""
@@ -35,7 +35,7 @@ def shown(settings: WorkerSettings) -> Iterator[None]:
         yield
         return
     parent_pid = os.getpid()
-    with tempfile.TemporaryDirectory(prefix="keycut-metrics-", dir=metrics.folder_parent()) as folder:
+    with tempfile.TemporaryDirectory(prefix="cutgate-metrics-", dir=metrics.folder_parent()) as folder:
         metrics.share_between_processes(Path(folder), lambda: "parent" if os.getpid() == parent_pid else CHILD)
         metrics.begin(Part.WORKER)
         with metrics.served(settings.metrics_host, settings.worker_metrics_port):

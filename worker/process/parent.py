@@ -17,19 +17,19 @@ from typing import Final, Self
 import structlog
 from billiard import active_children
 
-from jobs import metrics
-from jobs.background import Call, upkeep_threads
-from jobs.blobs import BlobStore
-from jobs.disposal import Disposal
-from jobs.errors import LedgerUnavailable
-from jobs.loops import Every
-from jobs.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
-from jobs.presence import Presence, owner_name
-from jobs.queue import JobQueue
-from jobs.store import LedgerStore
-from worker.at_once import Deadlines
-from worker.metrics import CHILD
-from worker.settings import WorkerSettings
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.presence import Presence, owner_name
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
+from cutgate.jobs.upkeep.background import Call, upkeep_threads
+from cutgate.jobs.upkeep.disposal import Disposal
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.worker.process.metrics import CHILD
+from cutgate.worker.process.several import Deadlines
+from cutgate.worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 

@@ -15,25 +15,25 @@ import numpy as np
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from jobs import traces
-from jobs.blobs import BlobStore
-from jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
-from jobs.ids import BlobKey, new_token, result_key
-from jobs.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
-from jobs.metrics import count
-from jobs.record import Claim, Result
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
-from jobs.store import LedgerStore
-from worker.cutout.arrays import Levels
-from worker.cutout.compose import deepened
-from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
-from worker.cutout.segment import Predict
-from worker.encoders import Picture
-from worker.finish import Finish, finish
-from worker.heartbeat import ClaimLost, Heartbeat
-from worker.images import SourceImage, read_image
-from worker.metrics import Stopwatch
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
+from cutgate.jobs.ids import BlobKey, new_token, result_key
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
+from cutgate.jobs.observe.metrics import count
+from cutgate.jobs.record import Claim, Result
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.matting.compose import deepened
+from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from cutgate.worker.cutout.raster.arrays import Levels
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.finish import Finish, finish
+from cutgate.worker.pictures.images import SourceImage, read_image
+from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
+from cutgate.worker.process.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import structlog
 
-from jobs.record import Claim
-from jobs.spec import Lane
-from worker.heartbeat import Heartbeat
-from worker.runner import Runner
+from cutgate.jobs.record import Claim
+from cutgate.jobs.spec import Lane
+from cutgate.worker.process.heartbeat import Heartbeat
+from cutgate.worker.process.runner import Runner
 
 log = structlog.get_logger(__name__)
 

@@ -141,7 +141,7 @@ const JSON_HEADERS = { "Content-Type": "application/json" };
 export async function download(address, signal) {
   const response = await persistently(resultUrl(address), { signal });
   if (!response.ok) throw new TransportError(`HTTP ${response.status} for the result`);
-  return { blob: await response.blob(), subjectFound: response.headers.get("Keycut-Subject") !== "none" };
+  return { blob: await response.blob(), subjectFound: response.headers.get("Cutgate-Subject") !== "none" };
 }
 
 /**

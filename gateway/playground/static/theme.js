@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 
-const KEY = "keycut-theme";
+const KEY = "cutgate-theme";
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
 const LABELS = { auto: "Auto", light: "Light", dark: "Dark" };
 

@@ -16,20 +16,20 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from gateway.account_book import Account
-from gateway.limits import RateExceeded
-from gateway.metrics import count_no_more
-from gateway.runware import faults
-from gateway.runware.authentication import Gatekeeper, key_in_header
-from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
-from gateway.runware.messages import PING, read_message
-from gateway.runware.outcomes import JsonObject, Outcome, Pending, message_of, status_of
-from gateway.runware.services import Caller
-from gateway.runware.tasks import RunwareTasks, authenticated, pong
-from gateway.runware.told import Heard
-from gateway.settings import GatewaySettings
-from gateway.wait import NoPlaceToWait, Place, Waits
-from jobs.errors import LedgerUnavailable, ServiceUnavailable
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.observe.metrics import count_no_more
+from cutgate.gateway.runware.authentication import Gatekeeper, key_in_header
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, message_of, status_of
+from cutgate.gateway.runware.messages.errors import AUTHENTICATION, key_refusal, refusal
+from cutgate.gateway.runware.messages.parsing import PING, read_message
+from cutgate.gateway.runware.tasks.counting import Heard
+from cutgate.gateway.runware.tasks.services import Caller
+from cutgate.gateway.runware.tasks.table import RunwareTasks, authenticated, pong
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
+from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
 
 PATH: Final = "/v1"
 

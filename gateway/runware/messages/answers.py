@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Task
 
 JsonObject: TypeAlias = dict[str, Any]
 """As `json` gives and takes it."""

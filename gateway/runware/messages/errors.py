@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from gateway.limits import RateExceeded
-from gateway.runware import faults
-from gateway.runware.outcomes import JsonObject, Outcome
-from gateway.wait import NoPlaceToWait
-from jobs import errors as jobs
-from jobs.record import ErrorFacts
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
+from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.jobs import errors as jobs
+from cutgate.jobs.record import ErrorFacts
 
 AUTHENTICATION: Final = "authentication"
 """The task type of what goes before all others."""

@@ -6,10 +6,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.runware.outcomes import JsonObject
-from gateway.runware.reading import is_uuid
-from gateway.source import is_web_url
-from jobs.record import Task
+from cutgate.gateway.pictures.base64 import is_web_url
+from cutgate.gateway.runware.messages.answers import JsonObject
+from cutgate.gateway.runware.messages.reading import is_uuid
+from cutgate.jobs.record import Task
 
 
 class Memo(BaseModel):

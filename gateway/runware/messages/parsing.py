@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from gateway.runware import faults
-from gateway.runware.outcomes import JsonObject
-from signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_body
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject
+from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_body
 
 PING: Final = "ping"
 """The one task type that is answered before its turn, and for anybody."""

@@ -8,10 +8,10 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.runware import faults
-from gateway.runware.fields import WRONG
-from gateway.runware.outcomes import JsonObject
-from gateway.runware.requests import Fields
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject
+from cutgate.gateway.runware.messages.fields import WRONG
+from cutgate.gateway.runware.messages.requests import Fields
 
 F = TypeVar("F", bound=Fields)
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.query import Tasks
-from gateway.runware import faults
-from gateway.runware.errors import failure
-from gateway.runware.memo import Memo
-from gateway.runware.outcomes import JsonObject, Outcome
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing
-from jobs.ids import image_uuid
-from jobs.record import Result, Task
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
+from cutgate.gateway.runware.messages.errors import failure
+from cutgate.gateway.runware.messages.memo import Memo
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ids import image_uuid
+from cutgate.jobs.record import Result, Task
 
 OLD_REMOVAL: Final = "imageBackgroundRemoval"
 NEW_REMOVAL: Final = "removeBackground"

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.runware import fields
+from cutgate.gateway.runware.messages import fields
 
 DEFAULT_MODEL: Final = "runware:109@1"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.runware import faults
-from gateway.runware.reading import word_of
-from gateway.runware.requests import Removal, Settings
-from jobs.presets import Choice
-from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.reading import word_of
+from cutgate.gateway.runware.messages.requests import Removal, Settings
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 
 _FORMATS: Final = {"JPG": FileFormat.JPEG, "PNG": FileFormat.PNG, "WEBP": FileFormat.WEBP}
 _FOREGROUND, _BACKGROUND = "alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"

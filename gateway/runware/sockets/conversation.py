@@ -16,22 +16,22 @@ from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from gateway.limits import RateExceeded
-from gateway.runware import faults
-from gateway.runware.errors import AUTHENTICATION, key_refusal, refusal
-from gateway.runware.house import LARGE_BYTES, House
-from gateway.runware.messages import PING, pings_in, read_message
-from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.services import Caller
-from gateway.runware.sessions import Opened, Session, is_session_uuid
-from gateway.runware.speaker import Frame, Speaker
-from gateway.runware.tasks import authenticated, pong
-from gateway.runware.told import Heard
-from gateway.sockets.connection import Connection, Talk
-from jobs import logs
-from jobs.errors import LedgerUnavailable
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.errors import AUTHENTICATION, key_refusal, refusal
+from cutgate.gateway.runware.messages.parsing import PING, pings_in, read_message
+from cutgate.gateway.runware.sockets.sender import Frame, Speaker
+from cutgate.gateway.runware.sockets.sessions import Opened, Session, is_session_uuid
+from cutgate.gateway.runware.sockets.shared import LARGE_BYTES, House
+from cutgate.gateway.runware.tasks.counting import Heard
+from cutgate.gateway.runware.tasks.services import Caller
+from cutgate.gateway.runware.tasks.table import authenticated, pong
+from cutgate.gateway.sockets.connection import Connection, Talk
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.observe import logs
+from cutgate.jobs.record import Task
 
 _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""

@@ -8,7 +8,7 @@ from typing import Final
 from redis import Redis
 from typing_extensions import override
 
-from gateway.runware.sessions import (
+from cutgate.gateway.runware.sockets.sessions import (
     KEEP_SECONDS,
     RENEW_SECONDS,
     Opened,
@@ -16,9 +16,9 @@ from gateway.runware.sessions import (
     Sessions,
     new_session,
 )
-from jobs.ids import TaskUid, new_token
-from jobs.stores.client import ledger_errors
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.client import ledger_errors
 
 _RESUME: Final = """
 if redis.call('HGET', KEYS[1], 'account') ~= ARGV[1] then return nil end
@@ -62,7 +62,7 @@ class RedisSessions(Sessions):
         """Use a server.
 
         Args:
-            client: from `jobs.stores.client.connect`.
+            client: from `cutgate.jobs.ledger.redis.client.connect`.
             keep_seconds: how long a session outlives its connection.
             key_prefix: of the hashes' names.
         """

@@ -12,14 +12,14 @@ from typing import Final
 import structlog
 from websockets.frames import CloseCode
 
-from gateway.runware import faults
-from gateway.runware.errors import refusal
-from gateway.runware.outcomes import JsonObject, Outcome
-from gateway.runware.sessions import Opened, Session, Sessions
-from gateway.sockets.connection import Connection
-from gateway.sockets.hub import Sockets
-from jobs.errors import LedgerUnavailable
-from jobs.ids import TaskUid
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
+from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions
+from cutgate.gateway.sockets.connection import Connection
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
 
 OVERSIZED_BYTES: Final = 2**20
 """One client refuses longer frames, with close code 1009."""

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from typing_extensions import override
 
-from jobs.ids import TaskUid, new_token
+from cutgate.jobs.ids import TaskUid, new_token
 
 KEEP_SECONDS: Final = 120.0
 """How long a session outlives its connection."""

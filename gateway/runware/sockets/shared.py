@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.query import Tasks
-from gateway.runware.authentication import Gatekeeper
-from gateway.runware.sessions import Sessions
-from gateway.runware.tasks import RunwareTasks
-from gateway.sockets.endings import Endings
-from gateway.sockets.hub import Sockets
+from cutgate.gateway.runware.authentication import Gatekeeper
+from cutgate.gateway.runware.sockets.sessions import Sessions
+from cutgate.gateway.runware.tasks.table import RunwareTasks
+from cutgate.gateway.sockets.endings import Endings
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.tasks.query import Tasks
 
 LARGE_BYTES: Final = 2**21
 """What counts as a large message."""

@@ -12,21 +12,21 @@ import structlog
 from flask import Response, request
 from websockets.frames import CloseCode
 
-from gateway.runware.authentication import Gatekeeper
-from gateway.runware.conversation import Conversation
-from gateway.runware.house import LARGE_AT_ONCE, House
-from gateway.runware.http_views import PATH
-from gateway.runware.sessions import RENEW_SECONDS, Sessions
-from gateway.runware.tasks import RunwareTasks
-from gateway.settings import GatewaySettings
-from gateway.sockets.connection import Connection
-from gateway.sockets.endings import Endings
-from gateway.sockets.handover import Handover
-from gateway.sockets.hub import Sockets
-from jobs.errors import LedgerUnavailable
-from jobs.events import TaskEvents
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.gateway.runware.authentication import Gatekeeper
+from cutgate.gateway.runware.http.views import PATH
+from cutgate.gateway.runware.sockets.conversation import Conversation
+from cutgate.gateway.runware.sockets.sessions import RENEW_SECONDS, Sessions
+from cutgate.gateway.runware.sockets.shared import LARGE_AT_ONCE, House
+from cutgate.gateway.runware.tasks.table import RunwareTasks
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.connection import Connection
+from cutgate.gateway.sockets.endings import Endings
+from cutgate.gateway.sockets.handover import Handover
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.record import Task
 
 _PATHS: Final = (PATH, "/")
 _LOG: Final = structlog.get_logger()

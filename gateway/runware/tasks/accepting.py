@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.drafts import Source, SourceUrl
-from gateway.runware import faults
-from gateway.runware.errors import refusal
-from gateway.runware.outcomes import Outcome, Pending
-from gateway.runware.reading import begins_as_url, is_uuid
-from gateway.runware.services import Asked, Caller, Services
-from gateway.submit import DraftRejected, PictureGone
-from gateway.wait import NoPlaceToWait
-from jobs.ids import TaskUid
-from jobs.record import Task
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import Outcome, Pending
+from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.tasks.drafts import Source, SourceUrl
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
+from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Task
 
 NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
 

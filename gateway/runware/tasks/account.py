@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from gateway.runware.outcomes import JsonObject, Outcome
-from gateway.runware.reading import read_fields
-from gateway.runware.requests import AccountManagement
-from gateway.runware.services import Asked, Caller, Services
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
+from cutgate.gateway.runware.messages.reading import read_fields
+from cutgate.gateway.runware.messages.requests import AccountManagement
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
 
 _ORGANIZATIONS: Final = uuid.UUID("8f2f7c4e-93b1-4b7a-9a86-4a4b1d0f6f52")
 """Names organizations by their accounts."""

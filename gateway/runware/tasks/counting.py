@@ -8,10 +8,10 @@ from typing import Final
 
 import structlog
 
-from gateway.metrics import count_answer
-from gateway.runware.messages import PING
-from gateway.runware.outcomes import Outcome
-from gateway.runware.tasks import shown, task_type_of
+from cutgate.gateway.observe.metrics import count_answer
+from cutgate.gateway.runware.messages.answers import Outcome
+from cutgate.gateway.runware.messages.parsing import PING
+from cutgate.gateway.runware.tasks.table import shown, task_type_of
 
 OK: Final = "ok"
 """What stands for the code where the answer is no error."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.runware import faults
-from gateway.runware.accepting import key_of
-from gateway.runware.memo import Memo
-from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.reading import read_fields
-from gateway.runware.requests import Plain
-from gateway.runware.services import Asked, Caller, Services
-from jobs.record import Task
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.memo import Memo
+from cutgate.gateway.runware.messages.reading import read_fields
+from cutgate.gateway.runware.messages.requests import Plain
+from cutgate.gateway.runware.tasks.accepting import key_of
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.jobs.record import Task
 
 
 def get_response(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:

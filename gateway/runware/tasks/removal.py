@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from gateway.drafts import Draft
-from gateway.runware import faults
-from gateway.runware.accepting import Picture, accepted, key_of
-from gateway.runware.memo import Memo, masked
-from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.reading import present, read_fields
-from gateway.runware.rendering import OLD_REMOVAL
-from gateway.runware.requests import Removal
-from gateway.runware.services import Asked, Caller, Services
-from gateway.runware.specs import spec_of
-from jobs.ids import TaskUid
-from jobs.record import Delivery, DeliveryKind
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.memo import Memo, masked
+from cutgate.gateway.runware.messages.reading import present, read_fields
+from cutgate.gateway.runware.messages.rendering import OLD_REMOVAL
+from cutgate.gateway.runware.messages.requests import Removal
+from cutgate.gateway.runware.messages.specs import spec_of
+from cutgate.gateway.runware.tasks.accepting import Picture, accepted, key_of
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.tasks.drafts import Draft
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Delivery, DeliveryKind
 
 
 def remove_background(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway.account_book import Account
-from gateway.pictures import Pictures
-from gateway.query import Tasks
-from gateway.runware.fields import MODELS
-from gateway.runware.rendering import Rendering
-from gateway.settings import GatewaySettings
-from gateway.submit import Submissions
-from jobs.blobs import BlobStore
-from jobs.presets import Choice
-from jobs.store import LedgerStore
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.pictures.kept import Pictures
+from cutgate.gateway.runware.messages.fields import MODELS
+from cutgate.gateway.runware.messages.rendering import Rendering
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.presets import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

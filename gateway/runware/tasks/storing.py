@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import uuid
 
-from gateway.drafts import Draft, SourceUrl
-from gateway.pictures import KeptPicture
-from gateway.runware import faults
-from gateway.runware.accepting import NOT_KEPT, Picture, accepted, key_of
-from gateway.runware.memo import Memo
-from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.reading import is_uuid, present, read_fields, word_of
-from gateway.runware.rendering import stored
-from gateway.runware.requests import ImageUpload, MediaStorage, Storing
-from gateway.runware.services import Asked, Caller, Services
-from gateway.source import decode_source
-from jobs.errors import BlobMissing, SourceRejected
-from jobs.ids import TaskUid
-from jobs.spec import CutoutSpec
+from cutgate.gateway.pictures.base64 import decode_source
+from cutgate.gateway.pictures.kept import KeptPicture
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.memo import Memo
+from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields, word_of
+from cutgate.gateway.runware.messages.rendering import stored
+from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
+from cutgate.gateway.runware.tasks.accepting import NOT_KEPT, Picture, accepted, key_of
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.tasks.drafts import Draft, SourceUrl
+from cutgate.jobs.errors import BlobMissing, SourceRejected
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.spec import CutoutSpec
 
 
 def image_upload(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:

@@ -11,19 +11,20 @@ from typing import Final, TypeVar
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.limits import Rate, RateExceeded, RequestLimits
-from gateway.metrics import OTHER
-from gateway.runware import account, faults, polling, removal, storing
-from gateway.runware.errors import AUTHENTICATION, refusal
-from gateway.runware.messages import PING
-from gateway.runware.outcomes import JsonObject, Outcome, Pending
-from gateway.runware.reading import read_task_type, read_task_uuid
-from gateway.runware.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
-from gateway.runware.services import Asked, Caller, Services
-from gateway.wait import NoPlaceToWait
-from jobs import logs, traces
-from jobs.errors import CutoutError
-from jobs.record import Task
+from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits
+from cutgate.gateway.observe.metrics import OTHER
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.errors import AUTHENTICATION, refusal
+from cutgate.gateway.runware.messages.parsing import PING
+from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
+from cutgate.gateway.runware.messages.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from cutgate.gateway.runware.tasks import account, polling, removal, storing
+from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.jobs.errors import CutoutError
+from cutgate.jobs.observe import logs, traces
+from cutgate.jobs.record import Task
 
 _LOG: Final = structlog.get_logger()
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from typing_extensions import override
 
-from jobs.blobs import BlobStore
-from jobs.blobstores.s3_client import ask, connect, require
-from jobs.blobstores.s3_reader import ObjectReader
-from jobs.blobstores.settings import BlobSettings
-from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey, TaskUid, parse_task_uid
+from cutgate.jobs.blobs.s3.client import ask, connect, require
+from cutgate.jobs.blobs.s3.reader import ObjectReader
+from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

@@ -1,7 +1,7 @@
 -- ANNOUNCE: a worker counts as alive in a lane for so long.
 --
 --   owner, lane, ttl_ms
---   presence       JSON, as jobs/stores/codec.py writes it
+--   presence       JSON, as jobs/ledger/encoding.py writes it
 local name = args.owner .. ' ' .. args.lane
 redis.call('HSET', key('workers'), name, args.presence)
 redis.call('ZADD', key('workers_until'), now_ms + args.ttl_ms, name)

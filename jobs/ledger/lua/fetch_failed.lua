@@ -1,7 +1,7 @@
 -- FETCH_FAILED: ends a fetch and its item as failed, and releases the item's price.
 --
 --   errand, item, token
---   error      JSON, as jobs/stores/codec.py writes it
+--   error      JSON, as jobs/ledger/encoding.py writes it
 --
 -- Answers 1, or 0 when the courier's hold has ended.
 local item_key = key('item', args.item)

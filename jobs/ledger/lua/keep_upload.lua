@@ -1,7 +1,7 @@
 -- KEEP_UPLOAD: records a picture that is kept for later use.
 --
 --   uid, account
---   picture               JSON, as jobs/stores/codec.py writes it
+--   picture               JSON, as jobs/ledger/encoding.py writes it
 --   made_at_ms            when the uid was made, and with it the blob
 --   source_max_age_ms
 --

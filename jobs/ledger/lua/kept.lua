@@ -2,7 +2,7 @@
 --
 --   errand, item, token
 --   uid, account, picture, made_at_ms, source_max_age_ms     of the upload, as KEEP_UPLOAD has them
---   result                 JSON, as jobs/stores/codec.py writes it
+--   result                 JSON, as jobs/ledger/encoding.py writes it
 --
 -- Answers 1, or 0 when the courier's hold has ended, or the blob is so old that the sweeper may take it.
 local item_key = key('item', args.item)

@@ -1,4 +1,4 @@
--- Put in front of every script. The key layout is the table in jobs/stores/keys.py.
+-- Put in front of every script. The key layout is the table in jobs/ledger/keys.py.
 --
 --   KEYS[1]  prefix of every key. Its hash tag keeps all keys in one slot, so a script may build their names.
 --   ARGV[1]  milliseconds added to the server's clock: 0 outside tests.
@@ -122,7 +122,7 @@ local function deliveries(uid)
 end
 
 -- The pace of a hash: the ends so far, each counting for less as it ages, and since when they are counted; nil when
--- nothing ended within args.pace_ms. jobs/stores/pace.py has the same sums.
+-- nothing ended within args.pace_ms. jobs/ledger/memory/pace.py has the same sums.
 local function pace_of(hash)
   local fields = redis.call('HMGET', hash, 'pace', 'pace_since_ms', 'pace_at_ms')
   if not fields[1] or now_ms - tonumber(fields[3]) >= args.pace_ms then return nil end

@@ -1,7 +1,7 @@
 -- TERMINATE: ends every item of a task that has not ended, as failed. Items that are done stay booked.
 --
 --   uid, account
---   error          JSON, as jobs/stores/codec.py writes it
+--   error          JSON, as jobs/ledger/encoding.py writes it
 --   retention_ms
 --   call, memory_ms    a token of this call, and how long its answer is remembered
 --

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from jobs.errors import InsufficientCredits, QueueFull, SourceExpired
-from jobs.ids import made_at_seconds
-from jobs.record import ItemState, NewTask
-from jobs.stores.codec import encode_deliveries, encode_request, encode_spec, milliseconds
-from jobs.stores.endings import SOURCE_TOO_OLD
-from jobs.stores.keys import idempotency_name, item_name
-from jobs.stores.memory_errand_records import fetch_name
-from jobs.stores.memory_state import LedgerState
+from cutgate.jobs.errors import InsufficientCredits, QueueFull, SourceExpired
+from cutgate.jobs.ids import made_at_seconds
+from cutgate.jobs.ledger.encoding import encode_deliveries, encode_request, encode_spec, milliseconds
+from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD
+from cutgate.jobs.ledger.keys import idempotency_name, item_name
+from cutgate.jobs.ledger.memory.errand_records import fetch_name
+from cutgate.jobs.ledger.memory.state import LedgerState
+from cutgate.jobs.record import ItemState, NewTask
 
 
 def check(state: LedgerState, task: NewTask) -> None:

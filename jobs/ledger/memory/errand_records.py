@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobs.errands import Errand, ErrandKind
-from jobs.ids import TaskUid
-from jobs.record import Delivery
-from jobs.stores.codec import decode_errand
-from jobs.stores.keys import errand_name, item_name, parse_errand_name
-from jobs.stores.memory_events import MemoryErrandEvents
-from jobs.stores.memory_records import Records
-from jobs.upkeep import BATCH
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.encoding import decode_errand
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.keys import errand_name, item_name, parse_errand_name
+from cutgate.jobs.ledger.memory.events import MemoryErrandEvents
+from cutgate.jobs.ledger.memory.records import Records
+from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.record import Delivery
 
 
 class ErrandRecords:

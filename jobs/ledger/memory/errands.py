@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from jobs.errands import (
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.encoding import decode_request, encode_result, milliseconds
+from cutgate.jobs.ledger.errands import (
     EVERY_KIND,
     Errand,
     ErrandKind,
@@ -17,14 +19,12 @@ from jobs.errands import (
     require_keepable,
     require_worked_on,
 )
-from jobs.ids import TaskUid
-from jobs.record import ErrorFacts, ItemState, Request
-from jobs.spec import Lane
-from jobs.stores.codec import decode_request, encode_result, milliseconds
-from jobs.stores.keys import item_name
-from jobs.stores.memory_upkeep import MemoryUpkeep
-from jobs.stores.memory_uploads import record
-from jobs.uploads import Upload
+from cutgate.jobs.ledger.keys import item_name
+from cutgate.jobs.ledger.memory.upkeep import MemoryUpkeep
+from cutgate.jobs.ledger.memory.uploads import record
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import ErrorFacts, ItemState, Request
+from cutgate.jobs.spec import Lane
 
 
 class MemoryErrands(MemoryUpkeep, Errands):

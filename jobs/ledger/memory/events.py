@@ -8,9 +8,9 @@ from typing import Final
 
 from typing_extensions import override
 
-from jobs.events import ErrandEvents, TaskEvents, Waiter
-from jobs.ids import TaskUid
-from jobs.stores.waiters import Waiters
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.events import ErrandEvents, TaskEvents, Waiter
+from cutgate.jobs.ledger.redis.waiters import Waiters
 
 _COURIERS: Final = "couriers"
 

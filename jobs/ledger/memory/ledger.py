@@ -10,18 +10,25 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from jobs.figures import LaneFigures, LedgerFigures
-from jobs.ids import BlobKey, TaskUid
-from jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Result, Task
-from jobs.spec import Lane
-from jobs.store import Balance, Created, LedgerStore
-from jobs.stores.codec import decode_request, decode_spec, decode_task, encode_error, encode_result, milliseconds
-from jobs.stores.endings import TERMINATED, TOO_SLOW
-from jobs.stores.keys import item_name
-from jobs.stores.memory_create import accept, check
-from jobs.stores.memory_errands import MemoryErrands
-from jobs.stores.memory_uploads import MemoryUploads
-from jobs.upkeep import Leftovers, TakenBack
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.encoding import (
+    decode_request,
+    decode_spec,
+    decode_task,
+    encode_error,
+    encode_result,
+    milliseconds,
+)
+from cutgate.jobs.ledger.endings import TERMINATED, TOO_SLOW
+from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
+from cutgate.jobs.ledger.keys import item_name
+from cutgate.jobs.ledger.memory.create import accept, check
+from cutgate.jobs.ledger.memory.errands import MemoryErrands
+from cutgate.jobs.ledger.memory.uploads import MemoryUploads
+from cutgate.jobs.ledger.store import Balance, Created, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewTask, Result, Task
+from cutgate.jobs.spec import Lane
 
 
 class MemoryLedger(MemoryErrands, MemoryUploads, LedgerStore):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from jobs.stores.codec import milliseconds
+from cutgate.jobs.ledger.encoding import milliseconds
 
 PACE_SECONDS: Final = 120.0
 """An end of this age counts for 1/e of a fresh one; after so long without any, nothing is known."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
-from jobs.presence import Presence, WorkerPresence
-from jobs.spec import Lane
-from jobs.stores.codec import decode_presence, encode_presence
+from cutgate.jobs.ledger.encoding import decode_presence, encode_presence
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.spec import Lane
 
 
 class MemoryPresence(Presence):

@@ -10,19 +10,19 @@ from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from jobs.errors import IdempotencyConflict, WorkerLost
-from jobs.ids import BlobKey, TaskUid
-from jobs.record import Delivery, ErrorFacts, Idempotency, ItemState
-from jobs.spec import Lane
-from jobs.store import Balance, LedgerLimits
-from jobs.stores.codec import decode_deliveries, encode_error, milliseconds
-from jobs.stores.endings import worker_lost
-from jobs.stores.keys import idempotency_name, item_name
-from jobs.stores.memory_errand_records import ErrandRecords, fetch_name
-from jobs.stores.memory_events import MemoryTaskEvents
-from jobs.stores.memory_records import Records
-from jobs.stores.pace import Pace
-from jobs.upkeep import Leftovers
+from cutgate.jobs.errors import IdempotencyConflict, WorkerLost
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.encoding import decode_deliveries, encode_error, milliseconds
+from cutgate.jobs.ledger.endings import worker_lost
+from cutgate.jobs.ledger.keys import idempotency_name, item_name
+from cutgate.jobs.ledger.memory.errand_records import ErrandRecords, fetch_name
+from cutgate.jobs.ledger.memory.events import MemoryTaskEvents
+from cutgate.jobs.ledger.memory.pace import Pace
+from cutgate.jobs.ledger.memory.records import Records
+from cutgate.jobs.ledger.store import Balance, LedgerLimits
+from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.record import Delivery, ErrorFacts, Idempotency, ItemState
+from cutgate.jobs.spec import Lane
 
 
 class LedgerState:

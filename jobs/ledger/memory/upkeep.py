@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
-from jobs.ids import TaskUid, made_at_seconds
-from jobs.spec import Lane
-from jobs.store import LedgerLimits
-from jobs.stores.codec import milliseconds
-from jobs.stores.endings import TOO_LATE, TOO_SLOW
-from jobs.stores.memory_events import MemoryErrandEvents, MemoryTaskEvents
-from jobs.stores.memory_records import Records
-from jobs.stores.memory_state import LedgerState
-from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
+from cutgate.jobs.ids import TaskUid, made_at_seconds
+from cutgate.jobs.ledger.encoding import milliseconds
+from cutgate.jobs.ledger.endings import TOO_LATE, TOO_SLOW
+from cutgate.jobs.ledger.memory.events import MemoryErrandEvents, MemoryTaskEvents
+from cutgate.jobs.ledger.memory.records import Records
+from cutgate.jobs.ledger.memory.state import LedgerState
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.upkeep import BATCH, REAPER_HOLD_SECONDS, Reaped, Upkeep
+from cutgate.jobs.spec import Lane
 
 
 class MemoryUpkeep(Upkeep):
@@ -28,7 +28,7 @@ class MemoryUpkeep(Upkeep):
 
         Args:
             limits: what the moves keep to.
-            clock: the ledger's clock, Unix time in seconds; `jobs.testing.ManualClock` in tests.
+            clock: the ledger's clock, Unix time in seconds; `cutgate.jobs.testing.ManualClock` in tests.
         """
         self._limits = limits
         self._lock = threading.Lock()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from jobs.errors import SourceExpired
-from jobs.ids import TaskUid, made_at_seconds
-from jobs.stores.codec import decode_upload, encode_upload, milliseconds
-from jobs.stores.endings import SOURCE_TOO_OLD
-from jobs.stores.memory_state import LedgerState
-from jobs.stores.memory_upkeep import MemoryUpkeep
-from jobs.uploads import Upload, Uploads
+from cutgate.jobs.errors import SourceExpired
+from cutgate.jobs.ids import TaskUid, made_at_seconds
+from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
+from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD
+from cutgate.jobs.ledger.memory.state import LedgerState
+from cutgate.jobs.ledger.memory.upkeep import MemoryUpkeep
+from cutgate.jobs.ledger.uploads import Upload, Uploads
 
 
 class MemoryUploads(MemoryUpkeep, Uploads):

@@ -14,8 +14,8 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from jobs.errors import LedgerUnavailable
-from jobs.stores.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def connect(
     not passed on by then is lost.
 
     Args:
-        url: `redis://`, `rediss://`, `unix://` or `sentinel://`, the last as `jobs.stores.sentinels` says.
+        url: `redis://`, `rediss://`, `unix://` or `sentinel://`, the last as `sentinels` says.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
         retries: how often a call is sent again.
@@ -164,7 +164,7 @@ class Scripts:
         """
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
-        folder = resources.files("jobs.stores") / "lua"
+        folder = resources.files("cutgate.jobs.ledger") / "lua"
         texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".lua")}
         shared = texts.pop("shared.lua")
         self._scripts = {

@@ -1,4 +1,4 @@
-"""The ledger's errands in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The ledger's errands in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from jobs.errands import (
+from cutgate.jobs.ledger.encoding import decode_errand, encode_error, encode_result, milliseconds
+from cutgate.jobs.ledger.errands import (
     EVERY_KIND,
     Errand,
     ErrandKind,
@@ -17,15 +18,14 @@ from jobs.errands import (
     require_keepable,
     require_worked_on,
 )
-from jobs.record import ErrorFacts
-from jobs.spec import Lane
-from jobs.stores.client import Json
-from jobs.stores.codec import decode_errand, encode_error, encode_result, milliseconds
-from jobs.stores.keys import item_name
-from jobs.stores.redis_upkeep import RedisUpkeep
-from jobs.stores.redis_uploads import record_of
-from jobs.upkeep import BATCH
-from jobs.uploads import Upload
+from cutgate.jobs.ledger.keys import item_name
+from cutgate.jobs.ledger.redis.client import Json
+from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ledger.redis.uploads import record_of
+from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import ErrorFacts
+from cutgate.jobs.spec import Lane
 
 _FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
 """What TAKE_ERRAND answers of an errand, behind its name."""

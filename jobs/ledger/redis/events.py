@@ -9,11 +9,11 @@ from typing import Self
 
 from typing_extensions import override
 
-from jobs.events import ErrandEvents, TaskEvents, Waiter
-from jobs.ids import TaskUid
-from jobs.stores.keys import KEY_PREFIX, courier_channel, event_channel
-from jobs.stores.redis_listener import RedisListener
-from jobs.stores.waiters import Waiters
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.events import ErrandEvents, TaskEvents, Waiter
+from cutgate.jobs.ledger.keys import KEY_PREFIX, courier_channel, event_channel
+from cutgate.jobs.ledger.redis.listener import RedisListener
+from cutgate.jobs.ledger.redis.waiters import Waiters
 
 
 class _RedisEvents:

@@ -1,4 +1,4 @@
-"""The ledger in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The ledger in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from typing import Any
 
 from typing_extensions import override
 
-from jobs.errors import (
+from cutgate.jobs.errors import (
     IdempotencyConflict,
     InsufficientCredits,
     QueueFull,
     SourceExpired,
     SubmissionRefused,
 )
-from jobs.figures import LaneFigures, LedgerFigures
-from jobs.ids import BlobKey, TaskUid, made_at_seconds
-from jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
-from jobs.spec import Lane
-from jobs.store import Balance, Created, LedgerStore
-from jobs.stores.client import Json, connect, ledger_errors
-from jobs.stores.codec import (
+from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
+from cutgate.jobs.ledger.encoding import (
     decode_request,
     decode_spec,
     decode_task,
@@ -31,14 +26,19 @@ from jobs.stores.codec import (
     encode_spec,
     milliseconds,
 )
-from jobs.stores.endings import SOURCE_TOO_OLD, TERMINATED
-from jobs.stores.keys import idempotency_name, item_name
-from jobs.stores.pace import PACE_SECONDS
-from jobs.stores.redis_errands import RedisErrands
-from jobs.stores.redis_presence import RedisPresence
-from jobs.stores.redis_upkeep import leftovers
-from jobs.stores.redis_uploads import RedisUploads
-from jobs.upkeep import Leftovers, TakenBack
+from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD, TERMINATED
+from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
+from cutgate.jobs.ledger.keys import idempotency_name, item_name
+from cutgate.jobs.ledger.memory.pace import PACE_SECONDS
+from cutgate.jobs.ledger.redis.client import Json, connect, ledger_errors
+from cutgate.jobs.ledger.redis.errands import RedisErrands
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.redis.upkeep import leftovers
+from cutgate.jobs.ledger.redis.uploads import RedisUploads
+from cutgate.jobs.ledger.store import Balance, Created, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
+from cutgate.jobs.spec import Lane
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
 

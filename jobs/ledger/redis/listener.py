@@ -11,7 +11,7 @@ import structlog
 from redis import exceptions
 from redis.client import PubSub
 
-from jobs.stores.client import connect
+from cutgate.jobs.ledger.redis.client import connect
 
 CONFIRM_SECONDS: Final = 2.0
 """How long `listen` waits for a server that is away."""

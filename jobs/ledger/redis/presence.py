@@ -1,4 +1,4 @@
-"""The workers' presence in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The workers' presence in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from redis import Redis
 from typing_extensions import override
 
-from jobs.presence import Presence, WorkerPresence
-from jobs.spec import Lane
-from jobs.stores.client import Scripts, no_offset
-from jobs.stores.codec import decode_presence, encode_presence, milliseconds
-from jobs.stores.keys import KEY_PREFIX
+from cutgate.jobs.ledger.encoding import decode_presence, encode_presence, milliseconds
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.ledger.redis.client import Scripts, no_offset
+from cutgate.jobs.spec import Lane
 
 
 class RedisPresence(Presence):

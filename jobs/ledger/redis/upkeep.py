@@ -1,4 +1,4 @@
-"""The ledger's upkeep in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The ledger's upkeep in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final
 from redis import Redis
 from typing_extensions import override
 
-from jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
-from jobs.spec import Lane
-from jobs.store import LedgerLimits
-from jobs.stores.client import Json, Scripts, ledger_errors, no_offset
-from jobs.stores.codec import encode_error, milliseconds
-from jobs.stores.endings import TOO_LATE, TOO_SLOW, worker_lost
-from jobs.stores.keys import KEY_PREFIX
-from jobs.upkeep import BATCH, REAPER_HOLD_SECONDS, Leftovers, Reaped, Upkeep
+from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
+from cutgate.jobs.ledger.encoding import encode_error, milliseconds
+from cutgate.jobs.ledger.endings import TOO_LATE, TOO_SLOW, worker_lost
+from cutgate.jobs.ledger.keys import KEY_PREFIX
+from cutgate.jobs.ledger.redis.client import Json, Scripts, ledger_errors, no_offset
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.upkeep import BATCH, REAPER_HOLD_SECONDS, Leftovers, Reaped, Upkeep
+from cutgate.jobs.spec import Lane
 
 CALL_MEMORY_SECONDS: Final = 60
 """How long a call's answer is remembered: far longer than a client goes on repeating it."""

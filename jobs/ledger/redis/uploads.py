@@ -1,17 +1,17 @@
-"""The ledger's uploads in Redis or Valkey. The keys are listed in `jobs.stores.keys`."""
+"""The ledger's uploads in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from __future__ import annotations
 
 from typing_extensions import override
 
-from jobs.errors import SourceExpired
-from jobs.ids import TaskUid, made_at_seconds
-from jobs.store import LedgerLimits
-from jobs.stores.client import Json
-from jobs.stores.codec import decode_upload, encode_upload, milliseconds
-from jobs.stores.endings import SOURCE_TOO_OLD
-from jobs.stores.redis_upkeep import RedisUpkeep
-from jobs.uploads import Upload, Uploads
+from cutgate.jobs.errors import SourceExpired
+from cutgate.jobs.ids import TaskUid, made_at_seconds
+from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
+from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD
+from cutgate.jobs.ledger.redis.client import Json
+from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.uploads import Upload, Uploads
 
 
 class RedisUploads(RedisUpkeep, Uploads):

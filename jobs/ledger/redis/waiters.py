@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from typing_extensions import override
 
-from jobs.events import Waiter
+from cutgate.jobs.ledger.events import Waiter
 
 
 class _Bell(Waiter):

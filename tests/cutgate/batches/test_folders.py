@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs.errors import SourceUndecodable
-from keycut import Client, ConversionFailed, JobTimeout, NameTaken, Progress, Report, Retries, ServiceError
-from keycut.errors import DataFileBroken, FolderInUse
-from keycut.journal import JOURNAL_NAME, Journal
-from tests.flaky import Fault, flaky
-from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service
-from tests.test_keycut.processes import soon
+from cutgate import Client, ConversionFailed, JobTimeout, NameTaken, Progress, Report, Retries, ServiceError
+from cutgate.batches.journal import JOURNAL_NAME, Journal
+from cutgate.errors import DataFileBroken, FolderInUse
+from cutgate.jobs.errors import SourceUndecodable
+from tests.cutgate.conftest import Service
+from tests.cutgate.processes import soon
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.servers.flaky import Fault, flaky
 
 QUICK = Retries(attempts=20, first_delay_seconds=0.005, longest_delay_seconds=0.02)
 

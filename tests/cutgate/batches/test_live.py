@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from keycut import AsyncClient, Client, JobFailed, Retries
-from keycut.journal import JOURNAL_NAME
-from tests.flaky import flaky
-from tests.stack import LiveStack, keycut_up
-from tests.test_gateway.pictures import png
-from tests.test_keycut.processes import soon
-from tests.tiny_network import write_tiny_model
+from cutgate import AsyncClient, Client, JobFailed, Retries
+from cutgate.batches.journal import JOURNAL_NAME
+from tests.cutgate.processes import soon
+from tests.gateway.picture_files import png
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.flaky import flaky
+from tests.servers.stack import LiveStack, cutgate_up
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = 16
@@ -31,9 +31,9 @@ PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2
 @pytest.fixture(scope="module")
 def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     models_dir = tmp_path_factory.mktemp("models")
-    settings = {"KEYCUT_MODELS_DIR": str(models_dir), "KEYCUT_CACHE_DIR": str(tmp_path_factory.mktemp("graphs"))}
+    settings = {"CUTGATE_MODELS_DIR": str(models_dir), "CUTGATE_CACHE_DIR": str(tmp_path_factory.mktemp("graphs"))}
     network = write_tiny_model(models_dir)
-    with keycut_up(tmp_path_factory.mktemp("stack"), KEYCUT_MODEL=network, **settings) as live:
+    with cutgate_up(tmp_path_factory.mktemp("stack"), CUTGATE_MODEL=network, **settings) as live:
         yield live
 
 
@@ -77,7 +77,7 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     command = [
         sys.executable,
         "-m",
-        "keycut",
+        "cutgate",
         "cut",
         str(album),
         "-o",
@@ -88,9 +88,9 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
         "3",
     ]
     environment = os.environ | {
-        "KEYCUT_URL": quick_stack.url,
-        "KEYCUT_PUBLIC_KEY": quick_stack.public_key,
-        "KEYCUT_PRIVATE_KEY": quick_stack.private_key,
+        "CUTGATE_URL": quick_stack.url,
+        "CUTGATE_PUBLIC_KEY": quick_stack.public_key,
+        "CUTGATE_PRIVATE_KEY": quick_stack.private_key,
     }
     with quick_stack.client() as client:
         before = client.balance().used

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs.errors import SourceUndecodable
-from keycut import AsyncClient, AsyncJob, Client, Job, JobFailed, JobTimeout, Progress, Retries, ServiceError
-from tests.flaky import Fault, flaky
-from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service
-from tests.test_keycut.test_folders import QUICK, album
+from cutgate import AsyncClient, AsyncJob, Client, Job, JobFailed, JobTimeout, Progress, Retries, ServiceError
+from cutgate.jobs.errors import SourceUndecodable
+from tests.cutgate.batches.test_folders import QUICK, album
+from tests.cutgate.conftest import Service
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.servers.flaky import Fault, flaky
 
 __all__ = ["album"]
 

@@ -13,14 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.errors import SourceUndecodable
-from jobs.spec import Box, CutoutSpec, Output, Refinement
-from keycut import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
-from keycut.protocol import signed_body
-from tests.relay import relay_to
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service
+from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
+from cutgate.jobs.errors import SourceUndecodable
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.protocol.picpik import signed_body
+from tests.cutgate.conftest import Service
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.servers.relay import relay_to
 
 
 def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path: Path) -> None:

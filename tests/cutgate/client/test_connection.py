@@ -10,9 +10,9 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from keycut import Client, Retries, ServiceError, TransportError
-from keycut.connection import Connection, retry_after_seconds, service_url
-from keycut.flows import Driver
+from cutgate import Client, Retries, ServiceError, TransportError
+from cutgate.protocol.connection import Connection, retry_after_seconds, service_url
+from cutgate.protocol.flows import Driver
 
 OK = {"RetCode": 0, "Action": "GetCreditBalance", "Message": "", "TotalCredits": 7, "UsedCredits": 0}
 BUSY = {"RetCode": 153, "Action": "GetCreditBalance", "Message": "Request throttled"}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from keycut.journal import JOURNAL_NAME
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_keycut.conftest import Service, run
-from tests.test_keycut.processes import soon
+from cutgate.batches.journal import JOURNAL_NAME
+from tests.cutgate.conftest import Service, run
+from tests.cutgate.processes import soon
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -26,7 +26,7 @@ def results(folder: Path) -> set[str]:
 
 def cut(service: Service, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:
     account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    return run("cut", *arguments, *account, KEYCUT_PRIVATE_KEY=private_key)
+    return run("cut", *arguments, *account, CUTGATE_PRIVATE_KEY=private_key)
 
 
 def test_one_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_wrong_calls_exit_with_2(
 
 def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Path) -> None:
     account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    command = [sys.executable, "-m", "keycut", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
-    environment = os.environ | {"KEYCUT_PRIVATE_KEY": PRIVATE_KEY}
+    command = [sys.executable, "-m", "cutgate", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
+    environment = os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
@@ -121,7 +121,7 @@ def test_keys_need_a_running_stack(tmp_path: Path) -> None:
     result = run("keys", "list", "--data", tmp_path / "data")
     assert (result.exit_code, result.stderr) == (
         1,
-        f"Error: no stack runs in {tmp_path / 'data'}; start one with keycut up --data {tmp_path / 'data'}\n",
+        f"Error: no stack runs in {tmp_path / 'data'}; start one with cutgate up --data {tmp_path / 'data'}\n",
     )
 
 
@@ -142,6 +142,6 @@ def test_doctor_says_what_is_wrong_in_both_forms(tmp_path: Path) -> None:
 def test_doctor_relays_the_bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("KEYCUT_THREADS", "none")  # timing anything would take long
+    monkeypatch.setenv("CUTGATE_THREADS", "none")  # timing anything would take long
     assert run("doctor", "--bench", "--data", tmp_path / "data").exit_code == 1
-    assert "KEYCUT_THREADS" in capfd.readouterr().err
+    assert "CUTGATE_THREADS" in capfd.readouterr().err

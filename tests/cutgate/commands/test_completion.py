@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 
 ASK = """
-eval "$(keycut completion bash)"
-complete -p keycut
+eval "$(cutgate completion bash)"
+complete -p cutgate
 compopt() { :; }  # works only while bash itself completes
 ask() {
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
-    _keycut_completion keycut
+    _cutgate_completion cutgate
     echo "${COMPREPLY[@]}"
 }
-ask keycut ""
-ask keycut cut --back
-ask keycut cut --hair ""
-ask keycut completion ""
+ask cutgate ""
+ask cutgate cut --back
+ask cutgate cut --hair ""
+ask cutgate completion ""
 """
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """With the command on the path, as an installation has it."""
-    command = tmp_path / "keycut"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m keycut "$@"\n')
+    command = tmp_path / "cutgate"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m cutgate "$@"\n')
     command.chmod(0o755)
     return os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
@@ -37,7 +37,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_bash_completes_commands_options_and_values(environment: dict[str, str]) -> None:
     done = subprocess.run(["bash", "-euc", ASK], env=environment, capture_output=True, text=True, check=True)
     registered, commands, options, values, shells = done.stdout.splitlines()
-    assert registered == "complete -o nosort -F _keycut_completion keycut"
+    assert registered == "complete -o nosort -F _cutgate_completion cutgate"
     assert {"cut", "watch", "balance", "status", "terminate", "up"} <= set(commands.split())
     assert options.split() == ["--background-threshold", "--background", "--background-image"]
     assert values.split() == ["auto", "on", "off"]

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keycut.datadir import Account
-from keycut.local import Stack
-from signing import parse_body, take_signature, verify
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service
+from cutgate.local.data_folder import Account
+from cutgate.local.stack import Stack
+from cutgate.signing import parse_body, take_signature, verify
+from tests.cutgate.conftest import Service
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
 
-DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
+DEMO = Path(__file__).parents[3] / "examples" / "demo.py"
 
 
 @pytest.fixture

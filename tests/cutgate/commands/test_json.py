@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from keycut.cli import main
-from tests.stack import LiveStack
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service, run
+from cutgate.commands.cli import main
+from tests.cutgate.conftest import Service, run
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -71,7 +71,7 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
 
     def cut() -> tuple[int, dict[str, tuple[str, object]], dict[str, int]]:
         out = tmp_path / "out"
-        result = run("cut", *photos, "-o", out, *account, KEYCUT_PRIVATE_KEY=PRIVATE_KEY)
+        result = run("cut", *photos, "-o", out, *account, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
         *lines, summary = map(json.loads, result.stdout.splitlines())
         assert result.stderr == ""
         states = {
@@ -91,7 +91,7 @@ def test_a_task_from_end_to_end(service: Service) -> None:
     account = ("--url", service.url, "--public-key", PUBLIC_KEY, "--json")
 
     def ask(*arguments: str) -> tuple[int, list[dict[str, object]]]:
-        result = run(*arguments, *account, KEYCUT_PRIVATE_KEY=PRIVATE_KEY)
+        result = run(*arguments, *account, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
         assert result.stderr == ""
         return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 

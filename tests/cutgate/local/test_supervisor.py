@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from keycut.errors import StartFailed
-from keycut.supervisor import Backoff, Program, Supervisor
-from tests.test_keycut.processes import DIE, PARENT, SLEEP, STUBBORN, lives, pids, program, soon
+from cutgate.errors import StartFailed
+from cutgate.local.supervisor import Backoff, Program, Supervisor
+from tests.cutgate.processes import DIE, PARENT, SLEEP, STUBBORN, lives, pids, program, soon
 
 FAST = Backoff(first_seconds=0.1, longest_seconds=0.4)
 
@@ -178,8 +178,8 @@ def test_the_last_wave_stops_first(supervisor: Supervisor, tmp_path: Path) -> No
 
 SUPERVISE = """
 import logging, pathlib, sys, time
-from keycut.supervisor import Supervisor
-from tests.test_keycut.processes import PARENT, SLEEP, program
+from cutgate.local.supervisor import Supervisor
+from tests.cutgate.processes import PARENT, SLEEP, program
 folder = pathlib.Path(sys.argv[1])
 supervisor = Supervisor(logging.Logger("test"))
 supervisor.start(program("parent", PARENT, folder), program("sleeper", SLEEP, folder))

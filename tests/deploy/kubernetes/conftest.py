@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_kubernetes.installation import NAMES, Installation, build_all, copy_with_secrets
+from tests.deploy.kubernetes.installation import NAMES, Installation, build_all, copy_with_secrets
 
 
 @pytest.fixture(scope="session")

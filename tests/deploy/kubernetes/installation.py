@@ -11,28 +11,28 @@ from typing import Any
 
 import yaml
 
-from tests.compose_model import project
-from tests.test_kubernetes.kustomize import Object, build, identity, pod_spec
+from tests.deploy.compose_model import project
+from tests.deploy.kubernetes.kustomize import Object, build, identity, pod_spec
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 NAMES = ("small", "production", "production-gpu", "elsewhere")
 PARTS = ("gateway", "courier", "worker")
 SECRETS = {
-    "keycut_master_key": base64.b64encode(bytes(32)).decode(),
-    "keycut_s3_access_key": "access",
-    "keycut_s3_secret_key": "secret",
-    "keycut_redis_url": "rediss://:password@redis.example.com:6379/0",
+    "cutgate_master_key": base64.b64encode(bytes(32)).decode(),
+    "cutgate_s3_access_key": "access",
+    "cutgate_s3_secret_key": "secret",
+    "cutgate_redis_url": "rediss://:password@redis.example.com:6379/0",
 }
 ELSEWHERE = {
     "apiVersion": "kustomize.config.k8s.io/v1beta1",
     "kind": "Kustomization",
-    "namespace": "keycut",
+    "namespace": "cutgate",
     "resources": ["../../base"],
     "components": ["../../components/managed-redis", "../../components/s3"],
     "configMapGenerator": [
-        {"name": "keycut-settings", "behavior": "merge", "literals": ["KEYCUT_S3_BUCKET=keycut-pictures"]}
+        {"name": "cutgate-settings", "behavior": "merge", "literals": ["CUTGATE_S3_BUCKET=cutgate-pictures"]}
     ],
-    "secretGenerator": [{"name": "keycut-secrets", "files": [f"secrets/{name}" for name in SECRETS]}],
+    "secretGenerator": [{"name": "cutgate-secrets", "files": [f"secrets/{name}" for name in SECRETS]}],
 }
 """An overlay that an operator may write: nothing that keeps data is in the cluster."""
 

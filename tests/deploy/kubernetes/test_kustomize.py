@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_kubernetes.installation import ELSEWHERE, NAMES, ROOT, Installation
-from tests.test_kubernetes.kustomize import Object, Unsupported, build, identity
+from tests.deploy.kubernetes.installation import ELSEWHERE, NAMES, ROOT, Installation
+from tests.deploy.kubernetes.kustomize import Object, Unsupported, build, identity
 
-HASH = re.compile(r"\b(keycut-(?:settings|secrets))-[a-z0-9]{10}\b")
+HASH = re.compile(r"\b(cutgate-(?:settings|secrets))-[a-z0-9]{10}\b")
 
 
 def by_name(objects: Iterable[Object]) -> dict[tuple[str, str], Object]:

@@ -7,10 +7,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from gateway.courier.addresses import why_not_public
-from gateway.courier.settings import CourierSettings
-from tests.test_kubernetes.installation import PARTS, Installation, fields_of, labels_of, selects
-from tests.test_kubernetes.kustomize import Object
+from cutgate.courier.addresses import why_not_public
+from cutgate.courier.settings import CourierSettings
+from tests.deploy.kubernetes.installation import PARTS, Installation, fields_of, labels_of, selects
+from tests.deploy.kubernetes.kustomize import Object
 
 PRIVATE = (
     "10.1.2.3",
@@ -104,7 +104,7 @@ def test_the_courier_alone_calls_the_internet_at_its_ports(installation: Install
     ports = CourierSettings.model_fields["courier_ports"].default
     assert all(may_call(installation, "courier", address, port) for port in ports)
     assert not may_call(installation, "courier", address, 22)
-    uses_s3 = installation.environment("worker").get("KEYCUT_BLOB_STORE") == "s3"
+    uses_s3 = installation.environment("worker").get("CUTGATE_BLOB_STORE") == "s3"
     for part in ("gateway", "worker"):
         assert [port for port in ports if may_call(installation, part, address, port)] == (
             [443] if uses_s3 else []

@@ -10,7 +10,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from tests.test_kubernetes.installation import (
+from tests.deploy.kubernetes.installation import (
     PARTS,
     ROOT,
     Installation,
@@ -19,7 +19,7 @@ from tests.test_kubernetes.installation import (
     labels_of,
     selects,
 )
-from tests.test_kubernetes.kustomize import Object, identity, pod_spec
+from tests.deploy.kubernetes.kustomize import Object, identity, pod_spec
 
 OLDEST = "1.30"
 """The first Kubernetes in which a pod may sleep before it stops."""
@@ -52,7 +52,7 @@ def test_pods_may_do_nothing_that_they_need_not(installation: Installation) -> N
         spec = pod_spec(workload)
         assert spec is not None
         assert spec["automountServiceAccountToken"] is False, name
-        # A Service called `keycut` would set KEYCUT_PORT to an address.
+        # A Service called `cutgate` would set CUTGATE_PORT to an address.
         assert spec["enableServiceLinks"] is False, name
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -71,7 +71,7 @@ def test_images_are_those_of_the_dockerfile_at_this_version(installation: Instal
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     worker = "worker-gpu" if installation.name.endswith("-gpu") else "worker-cpu"
     for part, target in (("gateway", "gateway"), ("courier", "gateway"), ("worker", worker)):
-        assert installation.container(part)["image"] == f"keycut/{target}:{version}"
+        assert installation.container(part)["image"] == f"cutgate/{target}:{version}"
         assert re.search(rf"^FROM \S+ AS {target}$", dockerfile, re.MULTILINE)
 
 
@@ -149,7 +149,7 @@ def test_what_is_named_is_there(installation: Installation) -> None:
         volumes = {volume["name"] for volume in spec.get("volumes", [])} | templates
         assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
         assert set(fields_of(spec, "claimName")) <= claims
-        assert set(fields_of(spec, "secretName")) <= {"keycut-secrets"}
+        assert set(fields_of(spec, "secretName")) <= {"cutgate-secrets"}
         ports = {port["name"] for port in container["ports"]}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert set(fields_of(container.get(probe), "port")) <= ports, name
@@ -173,4 +173,4 @@ def test_an_update_needs_no_room_for_a_second_worker(name: str, installations: d
 def test_a_worker_with_a_gpu_asks_for_one(installations: dict[str, Installation]) -> None:
     installation = installations["production-gpu"]
     assert installation.container("worker")["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert installation.environment("worker")["KEYCUT_DEVICE"] == "gpu"
+    assert installation.environment("worker")["CUTGATE_DEVICE"] == "gpu"

@@ -9,12 +9,12 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.metric_names import METRICS, Kind, Part
-from jobs.spec import CutoutSpec, Precision, lane_of
-from tests.scrapes import scrape
-from tests.stack import LiveStack
-from tests.test_kubernetes.installation import Installation
-from tests.test_kubernetes.kustomize import Object
+from cutgate.jobs.observe.metric_names import METRICS, Kind, Part
+from cutgate.jobs.spec import CutoutSpec, Precision, lane_of
+from tests.deploy.kubernetes.installation import Installation
+from tests.deploy.kubernetes.kustomize import Object
+from tests.servers.scrapes import scrape
+from tests.servers.stack import LiveStack
 
 SCALED = ("production", "production-gpu")
 
@@ -77,7 +77,7 @@ def test_the_metrics_exist_and_every_gateway_shows_the_same(scaled: Installation
 
 def test_the_lane_is_the_one_that_workers_serve(scaled: Installation) -> None:
     environment = scaled.environment("worker")
-    spec = CutoutSpec(model=environment["KEYCUT_MODEL"], precision=Precision(environment["KEYCUT_PRECISION"]))
+    spec = CutoutSpec(model=environment["CUTGATE_MODEL"], precision=Precision(environment["CUTGATE_PRECISION"]))
     lanes = [selector(trigger["metadata"]["valueLocation"])[1] for trigger in scaler(scaled)["triggers"]]
     assert lanes == [{"lane": lane_of(spec)}, {}]
 
@@ -107,6 +107,6 @@ def test_the_address_is_that_of_the_gateways_metrics(scaled: Installation) -> No
 
 
 def test_the_values_are_found_on_a_live_gateways_page(scaled: Installation, stack: LiveStack) -> None:
-    page = scrape(int(stack.settings["KEYCUT_METRICS_PORT"])).text
+    page = scrape(int(stack.settings["CUTGATE_METRICS_PORT"])).text
     for trigger in scaler(scaled)["triggers"]:
         assert value_found(page, trigger["metadata"]["valueLocation"]) >= 0

@@ -10,19 +10,19 @@ import httpx
 import pytest
 from pydantic_settings import BaseSettings
 
-from gateway.courier.settings import CourierSettings
-from gateway.settings import GatewaySettings
-from jobs.settings import SECRETS_DIR_VARIABLE, JobSettings, load_settings
-from tests.stack import LiveStack
-from tests.test_kubernetes.installation import PARTS, SECRETS, Installation, fields_of
-from worker.settings import WorkerSettings
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings, load_settings
+from cutgate.worker.settings import WorkerSettings
+from tests.deploy.kubernetes.installation import PARTS, SECRETS, Installation, fields_of
+from tests.servers.stack import LiveStack
 
 KINDS: dict[str, type[BaseSettings]] = {
     "gateway": GatewaySettings,
     "courier": CourierSettings,
     "worker": WorkerSettings,
 }
-KNOWN = {f"KEYCUT_{name.upper()}" for kind in KINDS.values() for name in kind.model_fields}
+KNOWN = {f"CUTGATE_{name.upper()}" for kind in KINDS.values() for name in kind.model_fields}
 MARGIN_SECONDS = 5
 
 
@@ -39,13 +39,13 @@ def settings_of(
     installation: Installation, part: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     """What a part's process reads, from its environment and its secrets, which are put into a new folder."""
-    for name in [name for name in os.environ if name.startswith("KEYCUT_")]:
+    for name in [name for name in os.environ if name.startswith("CUTGATE_")]:
         monkeypatch.delenv(name)
     environment = installation.environment(part)
     (mount,) = (mount for mount in installation.container(part)["volumeMounts"] if mount["name"] == "secrets")
     assert environment[SECRETS_DIR_VARIABLE] == mount["mountPath"]
     secrets_dir = folder / f"{part}-secrets"
-    mount_as_the_kubelet_does(list(installation.one("Secret", "keycut-secrets")["data"]), secrets_dir)
+    mount_as_the_kubelet_does(list(installation.one("Secret", "cutgate-secrets")["data"]), secrets_dir)
     for name, value in (environment | {SECRETS_DIR_VARIABLE: str(secrets_dir)}).items():
         monkeypatch.setenv(name, value)
     return load_settings(KINDS[part]).model_dump()
@@ -56,11 +56,11 @@ def test_every_part_starts_with_its_environment(
     installation: Installation, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert installation.environment(part).keys() <= KNOWN | {SECRETS_DIR_VARIABLE}
-    secrets = {name.upper() for name in installation.one("Secret", "keycut-secrets")["data"]}
+    secrets = {name.upper() for name in installation.one("Secret", "cutgate-secrets")["data"]}
     assert secrets <= KNOWN
     assert not secrets & installation.environment(part).keys(), "the environment goes before the files"
     settings = settings_of(installation, part, tmp_path, monkeypatch)
-    assert settings["master_key"].get_secret_value() == SECRETS["keycut_master_key"]
+    assert settings["master_key"].get_secret_value() == SECRETS["cutgate_master_key"]
     # Without a file or a bucket in common a result would never be found.
     assert settings["blob_store"] == "s3" or has_volume(installation, part, settings["blob_dir"])
     local = (
@@ -138,7 +138,7 @@ def test_probes_are_patient_enough(
 
 def test_the_paths_of_probes_answer(installation: Installation, stack: LiveStack) -> None:
     metrics = {
-        part: stack.settings[f"KEYCUT_{infix}METRICS_PORT"]
+        part: stack.settings[f"CUTGATE_{infix}METRICS_PORT"]
         for part, infix in (("gateway", ""), ("courier", "COURIER_"), ("worker", "WORKER_"))
     }
     for part in PARTS:

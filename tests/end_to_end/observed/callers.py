@@ -10,9 +10,9 @@ import uuid
 import httpx
 from websockets.sync.client import connect
 
-from keycut import JobFailed, ServiceError
-from tests.test_observed.observation import HOOK, PICTURE, URL_SECRET, Observed
-from tests.test_runware.service import authentication, new_removal, new_uuid, poll, removal
+from cutgate import JobFailed, ServiceError
+from tests.end_to_end.observed.observation import HOOK, PICTURE, URL_SECRET, Observed
+from tests.gateway.runware.service import authentication, new_removal, new_uuid, poll, removal
 
 RAW_IMAGE = base64.b64encode(PICTURE).decode()
 BROKEN = PICTURE[: len(PICTURE) // 2]

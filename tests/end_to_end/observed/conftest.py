@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_observed.callers import call_picpik, call_runware, speak_runware
-from tests.test_observed.observation import Observed, observing
+from tests.end_to_end.observed.callers import call_picpik, call_runware, speak_runware
+from tests.end_to_end.observed.observation import Observed, observing
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.stack import ROOT, LiveStack, keycut_up
-from tests.test_courier.outside import OutsideServer, Visit, picture, serving
-from tests.test_observed.collector import Collector, collecting
-from tests.tiny_network import write_tiny_model
+from tests.courier.outside import OutsideServer, Visit, picture, serving
+from tests.end_to_end.observed.collector import Collector, collecting
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import ROOT, LiveStack, cutgate_up
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
@@ -39,7 +39,7 @@ class Observed:
 
     def lines(self) -> list[tuple[str, dict[str, Any]]]:
         """Every line of the service's own processes, with the name of the process; each must be JSON."""
-        text = (self.stack.data / "keycut.log").read_text(encoding="utf-8")
+        text = (self.stack.data / "cutgate.log").read_text(encoding="utf-8")
         relayed = re.findall(r"^\S+ (gateway|courier|worker-1) +\| (.*)$", text, re.MULTILINE)
         return [(part, json.loads(line)) for part, line in relayed]
 
@@ -56,7 +56,7 @@ class Observed:
 
 def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
     """What an operator's command prints."""
-    command = [sys.executable, "-m", "keycut", "keys", "--data", str(data), *words, "--json"]
+    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(data), *words, "--json"]
     done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
     shown: dict[str, Any] = json.loads(done.stdout)
     return shown
@@ -79,23 +79,23 @@ def observing(folder: Path) -> Iterator[Observed]:
         outside = undo.enter_context(serving(OutsideServer(HERE, scripts)))
         collector = undo.enter_context(collecting())
         environment = {
-            "KEYCUT_MODEL": write_tiny_model(folder / "models"),
-            "KEYCUT_MODELS_DIR": str(folder / "models"),
-            "KEYCUT_CACHE_DIR": str(folder / "graphs"),
-            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
-            "KEYCUT_COURIER_PORTS": str(outside.port),
-            "KEYCUT_LOG_FORMAT": "json",
-            "KEYCUT_LOG_LEVEL": "debug",
-            "KEYCUT_FAILED_SIGNATURES_PER_MINUTE": "1000",
-            "KEYCUT_PUBLIC_URL": "",
-            "KEYCUT_TRACES_URL": collector.url,
+            "CUTGATE_MODEL": write_tiny_model(folder / "models"),
+            "CUTGATE_MODELS_DIR": str(folder / "models"),
+            "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
+            "CUTGATE_COURIER_PORTS": str(outside.port),
+            "CUTGATE_LOG_FORMAT": "json",
+            "CUTGATE_LOG_LEVEL": "debug",
+            "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "1000",
+            "CUTGATE_PUBLIC_URL": "",
+            "CUTGATE_TRACES_URL": collector.url,
         }
-        stack = undo.enter_context(keycut_up(folder / "data", **environment))
+        stack = undo.enter_context(cutgate_up(folder / "data", **environment))
         api_key = str(keys_command(stack.data, "add", "--runware", "--name", "shop")["api_key"])
         words = ("account", "first", "--callback-url", outside.url(HOOK), "--callback-secret", "stdin")
         keys_command(stack.data, *words, text=CALLBACK_SECRET)
         made = Observed(stack=stack, outside=outside, collector=collector, api_key=api_key)
-        [master] = stack.data.rglob("keycut_master_key")
+        [master] = stack.data.rglob("cutgate_master_key")
         made.secrets = {
             "private key": stack.private_key,
             "API key": api_key,

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.stack import ROOT
-from tests.test_observed.callers import BROKEN, REQUEST_UUID, WRONG_KEY
-from tests.test_observed.observation import PICTURE, Observed
+from tests.end_to_end.observed.callers import BROKEN, REQUEST_UUID, WRONG_KEY
+from tests.end_to_end.observed.observation import PICTURE, Observed
+from tests.servers.stack import ROOT
 
 PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
 ALWAYS = {"event", "level", "logger", "timestamp"}
@@ -54,9 +54,9 @@ def test_nothing_fails_that_should_not(lines: list[Line]) -> None:
 
 ITEM = {"request_uuid", "task_uid", "account", "item", "attempt"}
 BELONGING = {
-    ("gateway", "gateway."): {"request_uuid"},
-    ("worker-1", "worker.runner"): ITEM,
-    ("courier", "gateway.courier.errands"): ITEM | {"errand", "host"},
+    ("gateway", "cutgate.gateway."): {"request_uuid"},
+    ("worker-1", "cutgate.worker.process.runner"): ITEM,
+    ("courier", "cutgate.courier.errands"): ITEM | {"errand", "host"},
 }
 """What the lines have that come from code which works on a request, an item or an errand."""
 
@@ -118,7 +118,7 @@ def pieces(data: bytes) -> set[str]:
 
 
 def test_no_line_holds_a_secret(observed: Observed, lines: list[Line]) -> None:
-    text = (observed.stack.data / "keycut.log").read_text(encoding="utf-8")
+    text = (observed.stack.data / "cutgate.log").read_text(encoding="utf-8")
     assert all(len(secret) > 6 for secret in observed.secrets.values())
     for name, secret in (observed.secrets | {"a wrong key": WRONG_KEY}).items():
         assert not [form for form in forms(secret) if form in text], name

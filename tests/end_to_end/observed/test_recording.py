@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs import traces
-from jobs.settings import JobSettings
-from tests.ports import free_port
-from tests.test_observed.collector import Collector, collecting
+from cutgate.jobs.observe import traces
+from cutgate.jobs.settings import JobSettings
+from tests.end_to_end.observed.collector import Collector, collecting
+from tests.servers.ports import free_port
 
 KEY = "A" * 43 + "="
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -69,7 +69,7 @@ def test_a_span_that_took_so_long_ends_now(collector: Collector) -> None:
     with recording(collector.url), traces.span("item", parent=""):
         traces.past("read", 1.5, lane="isnet:exact")
     read, item = collector.spans()
-    assert (read.name, read.parent, read.attributes) == ("read", item.id, {"keycut.lane": "isnet:exact"})
+    assert (read.name, read.parent, read.attributes) == ("read", item.id, {"cutgate.lane": "isnet:exact"})
     assert read.seconds == pytest.approx(1.5)
 
 

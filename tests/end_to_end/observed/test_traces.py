@@ -9,12 +9,12 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from keycut import Client
-from signing import sign_params
-from tests.test_observed.callers import RAW_IMAGE, WRONG_KEY
-from tests.test_observed.collector import Seen
-from tests.test_observed.observation import PICTURE, URL_SECRET, Observed
-from tests.test_observed.test_lines import forms, pieces
+from cutgate import Client
+from cutgate.signing import sign_params
+from tests.end_to_end.observed.callers import RAW_IMAGE, WRONG_KEY
+from tests.end_to_end.observed.collector import Seen
+from tests.end_to_end.observed.observation import PICTURE, URL_SECRET, Observed
+from tests.end_to_end.observed.test_lines import forms, pieces
 
 STEPS = [
     "read",
@@ -66,13 +66,13 @@ def below(trace: list[Seen], parent: Seen) -> list[Seen]:
 
 def test_from_the_request_to_each_step(picpik: list[Seen]) -> None:
     request = one(picpik, "POST /")
-    assert (request.parent, request.service) == ("", "keycut-gateway")
+    assert (request.parent, request.service) == ("", "cutgate-gateway")
     submit = one(picpik, "submit")
     assert below(picpik, request) == [submit]
     assert [(span.name, span.service) for span in below(picpik, submit)] == [
-        ("wait", "keycut-worker"),
-        ("item", "keycut-worker"),
-        ("errand callback", "keycut-courier"),
+        ("wait", "cutgate-worker"),
+        ("item", "cutgate-worker"),
+        ("errand callback", "cutgate-courier"),
     ]
     item = one(picpik, "item")
     assert [span.name for span in below(picpik, item)] == STEPS
@@ -98,13 +98,13 @@ def test_what_they_say(picpik: list[Seen]) -> None:
     assert request["http.request.method"] == "POST"
     assert request["http.route"] == "/"
     assert request["http.response.status_code"] == 200
-    assert request["keycut.action"] == "RemoveBackground"
-    assert request["keycut.task_uid"] == item["keycut.task_uid"]
-    assert request["keycut.request_uuid"] == item["keycut.request_uuid"]
-    assert item["keycut.pixels"] == 451 * 300
-    assert (item["keycut.model"], item["keycut.lane"], item["keycut.outcome"]) == ("tiny", "tiny:exact", "done")
-    assert one(picpik, "errand callback").attributes["keycut.outcome"] == "done"
-    assert (item["keycut.account"], item["keycut.item"], item["keycut.attempt"]) == ("first", 0, 1)
+    assert request["cutgate.action"] == "RemoveBackground"
+    assert request["cutgate.task_uid"] == item["cutgate.task_uid"]
+    assert request["cutgate.request_uuid"] == item["cutgate.request_uuid"]
+    assert item["cutgate.pixels"] == 451 * 300
+    assert (item["cutgate.model"], item["cutgate.lane"], item["cutgate.outcome"]) == ("tiny", "tiny:exact", "done")
+    assert one(picpik, "errand callback").attributes["cutgate.outcome"] == "done"
+    assert (item["cutgate.account"], item["cutgate.item"], item["cutgate.attempt"]) == ("first", 0, 1)
 
 
 def test_a_task_of_runwares_with_a_fetch(worked: Observed) -> None:
@@ -161,7 +161,7 @@ def test_a_collector_that_is_away_costs_nobody_anything(observed: Observed) -> N
         collector.away = True
         for _ in range(3):
             cut_out(client)
-        observed.wait_for("traces_not_sent", logger="jobs.otlp")
+        observed.wait_for("traces_not_sent", logger="cutgate.jobs.observe.otlp")
         collector.away = False
         cut_out(client)
     observed.wait_for("traces_sent_again")

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.account_book import ACCOUNTS, KeyTable, new_callback_secret
-from gateway.account_records import AccountError, Terms
-from gateway.accounts import Accounts
-from jobs.errands import ErrandKind
-from tests.test_gateway.harness import ACCOUNT, Harness
-from tests.test_jobs.build import take_errand
+from cutgate.gateway.accounts.accounts import ACCOUNTS, KeyTable, new_callback_secret
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.records import AccountError, Terms
+from cutgate.jobs.ledger.errands import ErrandKind
+from tests.gateway.harness import ACCOUNT, Harness
+from tests.jobs.build import take_errand
 
 MASTER_KEY = bytes(32)
 URL = "https://calls.example/done?key=hidden"

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from gateway.account_book import ACCOUNTS, PAIRS, KeyTable
-from gateway.account_records import AccountError, Terms
-from gateway.accounts import MAX_LIVE_KEYS, Accounts
-from jobs.testing import ManualClock
-from tests.test_jobs.build import run_at_once
+from cutgate.gateway.accounts.accounts import ACCOUNTS, PAIRS, KeyTable
+from cutgate.gateway.accounts.key_pairs import MAX_LIVE_KEYS, Accounts
+from cutgate.gateway.accounts.records import AccountError, Terms
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import run_at_once
 
 MASTER_KEY = bytes(32)
 

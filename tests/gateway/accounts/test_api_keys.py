@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from gateway.account_book import ACCOUNTS, BEARERS, KeyTable
-from gateway.account_records import AccountError, Terms
-from gateway.accounts import Accounts
-from gateway.bearers import Bearer
-from jobs.testing import ManualClock
+from cutgate.gateway.accounts.accounts import ACCOUNTS, BEARERS, KeyTable
+from cutgate.gateway.accounts.api_keys import Bearer
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.records import AccountError, Terms
+from cutgate.jobs.testing import ManualClock
 
 MASTER_KEY = bytes(32)
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from limits.storage import Storage
 
-from gateway.account_records import Terms
-from gateway.limits import Allowance, Rate, RateExceeded, RequestLimits, redis_storage
-from jobs.errors import LedgerUnavailable
-from jobs.stores.client import connect
-from tests.test_gateway.harness import make_settings
-from tests.test_jobs.build import run_at_once
+from cutgate.gateway.accounts.rates import Allowance, Rate, RateExceeded, RequestLimits, redis_storage
+from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.client import connect
+from tests.gateway.harness import make_settings
+from tests.jobs.build import run_at_once
 
 HERE = "192.0.2.7"
 

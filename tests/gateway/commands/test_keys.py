@@ -1,4 +1,4 @@
-"""`python -m gateway keys`, as an operator types it."""
+"""`python -m cutgate.gateway keys`, as an operator types it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.accounts import Accounts
-from gateway.keytables import RedisKeyTable
-from jobs.stores.client import connect
-from tests.redis_server import redis_server
-from tests.test_gateway.harness import make_settings
-from tests.test_gateway.installation import Installation
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.jobs.ledger.redis.client import connect
+from tests.gateway.harness import make_settings
+from tests.gateway.installation import Installation
+from tests.servers.redis_server import redis_server
 
 UNSET = {
     "price_credits": None,

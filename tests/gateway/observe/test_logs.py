@@ -14,11 +14,11 @@ import structlog
 from billiard.util import get_logger
 from typing_extensions import override
 
-from jobs import logs
-from jobs.queue import JobQueue
-from jobs.spec import Lane
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import MASTER_KEY, PRIVATE_KEY, Harness
+from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.observe import logs
+from cutgate.jobs.spec import Lane
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import MASTER_KEY, PRIVATE_KEY, Harness
 
 
 class BrokenQueue(JobQueue):
@@ -76,15 +76,15 @@ def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixtu
 @pytest.mark.usefixtures("_restored_logging")
 def test_libraries_are_held_to_warnings_whatever_the_level(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "debug")
-    for name in ("gateway.app", "gunicorn.error", "botocore.auth", "opentelemetry.sdk"):
+    for name in ("cutgate.gateway.serving.app", "gunicorn.error", "botocore.auth", "opentelemetry.sdk"):
         logging.getLogger(name).debug("debug of %s", name)
         logging.getLogger(name).info("info of %s", name)
         logging.getLogger(name).warning("warning of %s", name)
     said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert said == [
-        "debug of gateway.app",
-        "info of gateway.app",
-        "warning of gateway.app",
+        "debug of cutgate.gateway.serving.app",
+        "info of cutgate.gateway.serving.app",
+        "warning of cutgate.gateway.serving.app",
         "info of gunicorn.error",
         "warning of gunicorn.error",
         "warning of botocore.auth",

@@ -16,18 +16,18 @@ import httpx
 import pytest
 from typing_extensions import override
 
-from gateway.metrics import LedgerCollector
-from jobs import metric_names as names
-from jobs.errors import LedgerUnavailable
-from jobs.figures import LedgerFigures
-from jobs.presence import WorkerPresence
-from jobs.testing import MemoryLedger, MemoryPresence
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.scrapes import Scrape, counting_folder, here, scrape
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import Harness, make_settings, signed
-from tests.test_gateway.installation import Installation
+from cutgate.gateway.observe.metrics import LedgerCollector
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.figures import LedgerFigures
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.observe import metric_names as names
+from cutgate.jobs.testing import MemoryLedger, MemoryPresence
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import Harness, make_settings, signed
+from tests.gateway.installation import Installation
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
+from tests.servers.scrapes import Scrape, counting_folder, here, scrape
 
 
 def requests_of(action: str, code: str, facade: str = "picpik") -> float:
@@ -136,11 +136,11 @@ class Live:
 def live(installation: Installation) -> Iterator[Live]:
     port, metrics_port = free_port(), free_port()
     changes = {
-        "KEYCUT_PORT": str(port),
-        "KEYCUT_METRICS_PORT": str(metrics_port),
-        "KEYCUT_PROCESSES": "2",
+        "CUTGATE_PORT": str(port),
+        "CUTGATE_METRICS_PORT": str(metrics_port),
+        "CUTGATE_PROCESSES": "2",
     }
-    command = [sys.executable, "-W", "error", "-m", "gateway", "serve"]
+    command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", "serve"]
     process = subprocess.Popen(command, env=installation.environment | changes, stderr=subprocess.DEVNULL)
     made = Live(process, port, metrics_port)
     try:
@@ -201,7 +201,7 @@ class TestServer:
             }
             public = f"http://127.0.0.1:{gateway.port}"
             shown = httpx.get(f"{public}/metrics", headers=forged, trust_env=False)
-            assert (shown.status_code, "keycut_" in shown.text) == (404, False)
+            assert (shown.status_code, "cutgate_" in shown.text) == (404, False)
             own = f"http://127.0.0.1:{gateway.metrics_port}"
             assert httpx.post(own, json={"Action": "ListModels"}, trust_env=False).status_code == 405
             assert gateway.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from gateway.picpik.actions import ACTIONS
-from jobs.errors import BlobStoreUnavailable
-from jobs.ids import BlobKey, new_task_uid
-from jobs.testing import MemoryBlobStore
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, Answer, Harness, make_settings
+from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, new_task_uid
+from cutgate.jobs.testing import MemoryBlobStore
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, Answer, Harness, make_settings
 
 COMMON = {"RetCode", "Action", "Message", "request_uuid"}
 

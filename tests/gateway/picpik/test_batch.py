@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import ProcessingFailed, SourceUndecodable, TimedOut
-from jobs.record import ErrorFacts
-from jobs.spec import Output
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, Harness, make_settings
+from cutgate.jobs.errors import ProcessingFailed, SourceUndecodable, TimedOut
+from cutgate.jobs.record import ErrorFacts
+from cutgate.jobs.spec import Output
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, Harness, make_settings
 
 FAILED = ProcessingFailed("x").facts()
 DAMAGED = SourceUndecodable("x").facts()

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.picpik.bodies import STORED_FROM_BYTES, Body, BodyLimits, StoredText, received
-from gateway.picpik.faults import BodyNotReadable, BodyTooLarge
-from gateway.source import decode_source
-from jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
-from signing import JsonValue, LongText, SigningError, parse_body, sign_params, verify
+from cutgate.gateway.picpik.bodies import STORED_FROM_BYTES, Body, BodyLimits, StoredText, received
+from cutgate.gateway.picpik.faults import BodyNotReadable, BodyTooLarge
+from cutgate.gateway.pictures.base64 import decode_source
+from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
+from cutgate.signing import JsonValue, LongText, SigningError, parse_body, sign_params, verify
 
 LIMITS = BodyLimits(memory_bytes=10, held_bytes=3 * STORED_FROM_BYTES, long_fields=frozenset({"P", "Q"}))
 LONG = base64.b64encode(os.urandom(STORED_FROM_BYTES)).decode()

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from gateway.picpik import callbacks
-from gateway.query import Tasks
-from jobs.ids import parse_task_uid
-from jobs.record import Task
-from jobs.urls import ResultPaths
-from tests.test_gateway.harness import ACCOUNT, Harness
-from tests.test_jobs.build import ERROR
+from cutgate.gateway.picpik import callbacks
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.ids import parse_task_uid
+from cutgate.jobs.record import Task
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway.harness import ACCOUNT, Harness
+from tests.jobs.build import ERROR
 
 BASE_URL = "http://localhost"
 

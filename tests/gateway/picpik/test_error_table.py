@@ -11,14 +11,14 @@ import pytest
 from typing_extensions import override
 from werkzeug.test import TestResponse
 
-from jobs.blobstores.memory import MemoryBlobStore
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from jobs.ids import BlobKey, TaskUid
-from jobs.record import Task
-from jobs.store import LedgerLimits
-from jobs.stores.memory import MemoryLedger
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from cutgate.jobs.blobs.memory import MemoryBlobStore
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.memory.ledger import MemoryLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Task
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
 
 REQUEST_UUID = "0f6f2d54-6d0b-4c55-9a70-3b1c5a1c8a01"
 TASK = "d5ari00q5cu0v880200g"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.limits import RateExceeded
-from gateway.picpik import faults
-from gateway.picpik.errors import ROWS, TASK_ROWS, row_for
-from jobs.errors import CutoutError
-from signing import SigningError
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.errors import ROWS, TASK_ROWS, row_for
+from cutgate.jobs.errors import CutoutError
+from cutgate.signing import SigningError
 
 ROOTS = (CutoutError, SigningError, RateExceeded, faults.RequestFault)
 

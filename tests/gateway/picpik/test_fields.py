@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from jobs.spec import CutoutSpec, Output, Refinement
-from signing import sign_params
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import PRIVATE_KEY, PUBLIC_KEY, Harness
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.signing import sign_params
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY, Harness
 
 IMAGE = json.dumps(pictures.BASE64_8X8)
 TASK = "d5ari00q5cu0v880200g"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.picpik.actions import ACTIONS
-from gateway.picpik.errors import ROWS
-from jobs.ids import TaskUid
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.gateway.picpik.errors import ROWS
+from cutgate.jobs.ids import TaskUid
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
 
 CODES = {row.ret_code for row in ROWS.values()} - {130, 150}
 TASK = "d5ari00q5cu0v880200g"

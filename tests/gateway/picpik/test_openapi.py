@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from gateway.picpik.actions import ACTIONS
-from signing import take_signature, verify
-from tests.test_gateway.harness import PRIVATE_KEY, Answer, Harness, make_settings
+from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.signing import take_signature, verify
+from tests.gateway.harness import PRIVATE_KEY, Answer, Harness, make_settings
 
 EXAMPLES: list[Answer] = json.loads((Path(__file__).parent / "examples.json").read_text(encoding="utf-8"))
 """Every example of the protocol's reference, in its order."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
 
 TASK = "d5ari00q5cu0v880200g"
 LIST = {"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": [TASK]}

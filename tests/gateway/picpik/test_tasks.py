@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from gateway.picpik.errors import TASK_ROWS
-from jobs.errors import ProcessingFailed
-from jobs.ids import new_task_uid
-from jobs.record import ErrorFacts
-from jobs.store import LedgerLimits
-from jobs.testing import ManualClock, MemoryLedger
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
+from cutgate.gateway.picpik.errors import TASK_ROWS
+from cutgate.jobs.errors import ProcessingFailed
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import ErrorFacts
+from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
 
 SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {

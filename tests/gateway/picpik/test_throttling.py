@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.account_records import Terms
-from gateway.limits import Rate
-from gateway.picpik.actions import ACTIONS
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
-from tests.test_jobs.build import run_at_once
+from cutgate.gateway.accounts.rates import Rate
+from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.picpik.actions import ACTIONS
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from tests.jobs.build import run_at_once
 
 LIST = json.dumps(Harness.signed_list("d5ari00q5cu0v880200g"))
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))

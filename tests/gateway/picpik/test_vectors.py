@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.picpik.actions import ACTIONS, Action
-from gateway.picpik.answers import Answer
-from gateway.picpik.requests import Plain
-from signing import dump_body
-from tests.test_gateway.harness import Harness, make_settings
-from tests.test_signing.vector_cases import NOT_RUN, VECTORS, Vector
+from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.answers import Answer
+from cutgate.gateway.picpik.requests import Plain
+from cutgate.signing import dump_body
+from tests.gateway.harness import Harness, make_settings
+from tests.signing.vector_cases import NOT_RUN, VECTORS, Vector
 
-FILE = Path(__file__).parents[1] / "test_signing" / "vectors" / "picpik_vectors.json"
+FILE = Path(__file__).parents[2] / "signing" / "vectors" / "picpik_vectors.json"
 CODES = {
     case["name"]: case["expect_ret_code"] for case in json.loads(FILE.read_bytes()) if "expect_ret_code" in case
 }

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.source import decode_source
-from jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
+from cutgate.gateway.pictures.base64 import decode_source
+from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
 
 DATA = bytes(range(256)) + b"\xfb\xff\xfe?"
 PLAIN = base64.b64encode(DATA).decode("ascii")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.headers import inspect
-from jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
-from jobs.sources import SourceLimits
-from tests.test_gateway import pictures
+from cutgate.gateway.pictures.headers import inspect
+from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
+from cutgate.jobs.sources import SourceLimits
+from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
-from gateway.headers import inspect
-from jobs.sources import SourceLimits
+from cutgate.gateway.pictures.headers import inspect
+from cutgate.jobs.sources import SourceLimits
 
 LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
 

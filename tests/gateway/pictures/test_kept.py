@@ -9,24 +9,24 @@ from urllib.parse import urlsplit
 import pytest
 from typing_extensions import override
 
-from gateway.pictures import KeptPicture, Pictures
-from jobs.errors import (
+from cutgate.gateway.pictures.kept import KeptPicture, Pictures
+from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     LedgerUnavailable,
     SourceExpired,
     SourceTooLarge,
     SourceUnreadable,
 )
-from jobs.ids import BlobKey, image_uuid, new_task_uid, parse_task_uid
-from jobs.record import Result
-from jobs.sources import SourceLimits
-from jobs.store import LedgerLimits
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from jobs.uploads import Upload
-from jobs.urls import Address, ResultPaths
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, Harness
-from tests.test_jobs.build import ERROR
+from cutgate.jobs.ids import BlobKey, image_uuid, new_task_uid, parse_task_uid
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Result
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from cutgate.jobs.urls import Address, ResultPaths
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, Harness
+from tests.jobs.build import ERROR
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 DAY_SECONDS = 86_400
@@ -78,7 +78,9 @@ def test_another_account_sees_and_drops_nothing(part: Pictures) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.uuid4(), image_uuid(new_task_uid())], ids=str
+    "image",
+    [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.uuid4(), image_uuid(new_task_uid())],
+    ids=["least", "greatest", "random", "of a task"],
 )
 def test_uuids_that_name_nothing(part: Pictures, image: uuid.UUID) -> None:
     assert part.find("anna", image) is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.test_runware.service import Service, make_service
+from tests.gateway.runware.service import Service, make_service
 
 
 @pytest.fixture

@@ -18,20 +18,20 @@ from limits.storage import MemoryStorage
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from gateway.accounts import Accounts
-from gateway.keytables import MemoryKeyTable
-from gateway.query import Tasks
-from gateway.runware.rendering import Rendering, renderers
-from gateway.settings import GatewaySettings
-from jobs.ids import TaskUid, new_token
-from jobs.record import ErrorFacts, Task
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, Lane, lane_of
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
-from jobs.urls import ResultPaths
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import Harness, make_settings
-from worker.runner import Runner
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import MemoryKeyTable
+from cutgate.gateway.runware.messages.rendering import Rendering, renderers
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.record import ErrorFacts, Task
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from cutgate.jobs.urls import ResultPaths
+from cutgate.worker.process.runner import Runner
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import Harness, make_settings
 
 Bytes = npt.NDArray[np.uint8]
 Item = dict[str, Any]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.runware.errors import ROWS, TASK_ROWS
-from jobs.errors import SourceUndecodable, WorkerLost
-from tests.test_runware.service import (
+from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS
+from cutgate.jobs.errors import SourceUndecodable, WorkerLost
+from tests.gateway.runware.service import (
     TINY_PICTURE,
     Item,
     Service,

@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 
-from tests.test_gateway import pictures
-from tests.test_runware.service import (
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import (
     ACCOUNT,
     TINY_PICTURE,
     Item,

@@ -9,9 +9,8 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from jobs import metric_names as names
-from tests.scrapes import here
-from tests.test_runware.service import (
+from cutgate.jobs.observe import metric_names as names
+from tests.gateway.runware.service import (
     Item,
     Service,
     authentication,
@@ -21,7 +20,8 @@ from tests.test_runware.service import (
     poll,
     removal,
 )
-from tests.test_sockets.serving import calling, served
+from tests.gateway.sockets.serving import calling, served
+from tests.servers.scrapes import here
 
 Counts = dict[tuple[str, str], float]
 ASYNC = {"deliveryMethod": "async"}

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs.errands import ErrandKind
-from jobs.errors import SourceUnreachable
-from jobs.ids import new_token
-from tests.test_runware.service import (
+from cutgate.jobs.errors import SourceUnreachable
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.errands import ErrandKind
+from tests.gateway.runware.service import (
     ACCOUNT,
     TINY_PICTURE,
     Service,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from gateway.limits import RateExceeded
-from gateway.runware import faults
-from gateway.runware.errors import ROWS, TASK_ROWS, refusal, row_for
-from gateway.runware.fields import MODELS
-from gateway.wait import NoPlaceToWait
-from jobs.errors import CutoutError
-from tests.test_gateway import pictures
-from tests.test_runware.service import (
+from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, refusal, row_for
+from cutgate.gateway.runware.messages.fields import MODELS
+from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.jobs.errors import CutoutError
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import (
     ACCOUNT,
     TINY_PICTURE,
     Item,
@@ -31,7 +31,7 @@ def tree(kind: type[Exception]) -> Iterator[type[Exception]]:
     """A class and all below it."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__.startswith(("gateway.runware", "jobs")):
+        if child.__module__.startswith(("cutgate.gateway.runware", "cutgate.jobs")):
             yield from tree(child)
 
 
@@ -224,6 +224,7 @@ def test_a_missing_or_wrong_field_of_each_task_is_named(
         "https://",
         "https://user@host/a.png",
     ],
+    ids=["not Base64", "signs", "no picture", "too large", "unknown UUID", "no host", "user in URL"],
 )
 @pytest.mark.parametrize(("make", "parameter"), [(removal, "inputImage"), (new_removal, "inputs.image")])
 def test_a_picture_that_cannot_be_used_is_named_by_its_field(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.runware.requests import Removal
-from gateway.runware.tasks import ACTIONS
-from tests.test_runware.service import TINY_PICTURE, Service, make_service, new_uuid
+from cutgate.gateway.runware.messages.requests import Removal
+from cutgate.gateway.runware.tasks.table import ACTIONS
+from tests.gateway.runware.service import TINY_PICTURE, Service, make_service, new_uuid
 
 NAMES = sorted(
     {field.alias or "" for field in Removal.model_fields.values()} | {"operation", "media", "image", "ping"}

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.runware.http_views import RunwareApi
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from jobs.ids import BlobKey
-from jobs.testing import MemoryBlobStore
-from tests.test_gateway import pictures
-from tests.test_runware.service import (
+from cutgate.gateway.runware.http.views import RunwareApi
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.testing import MemoryBlobStore
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import (
     TINY_PICTURE,
     Service,
     authentication,

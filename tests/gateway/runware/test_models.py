@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from gateway.account_records import Terms
-from gateway.runware.fields import MODELS
-from jobs.presence import WorkerPresence
-from jobs.presets import PRESETS, Choice
-from jobs.spec import Precision, lane_of
-from tests.test_runware.service import ACCOUNT, Service, make_service, new_uuid, removal
+from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.runware.messages.fields import MODELS
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.jobs.spec import Precision, lane_of
+from tests.gateway.runware.service import ACCOUNT, Service, make_service, new_uuid, removal
 
 
 def offer(service: Service, *names: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.test_runware.service import Service, dark, make_service
+from tests.gateway.runware.service import Service, dark, make_service
 
 Bytes = npt.NDArray[np.uint8]
 

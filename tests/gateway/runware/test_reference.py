@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.test_runware.service import Service, new_removal, removal
+from tests.gateway.runware.service import Service, new_removal, removal
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference-runware.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference-runware.md"
 EVERYTHING: dict[str, Any] = {"outputType": ["URL", "base64Data", "dataURI"], "includeCost": True}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errors import SourceUndecodable
-from tests.test_gateway import pictures
-from tests.test_runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal
+from cutgate.jobs.errors import SourceUndecodable
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal
 
 
 def test_the_same_content_while_it_runs_attaches(service: Service) -> None:

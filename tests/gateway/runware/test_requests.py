@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errands import ErrandKind
-from jobs.ids import new_token
-from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
-from tests.test_runware.service import (
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+from tests.gateway.runware.service import (
     TINY_PICTURE,
     Item,
     Service,

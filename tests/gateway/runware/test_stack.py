@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.stack import ROOT, keycut_up
-from tests.test_courier.outside import OutsideServer, Visit, picture, serving
-from tests.test_runware.service import new_removal, new_uuid
-from tests.tiny_network import write_tiny_model
+from tests.courier.outside import OutsideServer, Visit, picture, serving
+from tests.gateway.runware.service import new_removal, new_uuid
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import ROOT, cutgate_up
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
@@ -25,7 +25,7 @@ def confirm(visit: Visit) -> None:
 
 def new_api_key(data: Path) -> str:
     """A key made by the command."""
-    command = ["-m", "keycut", "keys", "--data", str(data), "add", "--runware", "--name", "shop", "--json"]
+    command = ["-m", "cutgate", "keys", "--data", str(data), "add", "--runware", "--name", "shop", "--json"]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
     return str(json.loads(done.stdout)["api_key"])
 
@@ -39,14 +39,14 @@ def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
     }
     with serving(OutsideServer(HERE, scripts)) as server:
         environment = {
-            "KEYCUT_MODEL": write_tiny_model(tmp_path / "models"),
-            "KEYCUT_MODELS_DIR": str(tmp_path / "models"),
-            "KEYCUT_CACHE_DIR": str(tmp_path / "graphs"),
-            "KEYCUT_COURIER_ALLOWED_NETWORKS": HERE,
-            "KEYCUT_COURIER_PORTS": str(server.port),
-            "KEYCUT_PUBLIC_URL": "",
+            "CUTGATE_MODEL": write_tiny_model(tmp_path / "models"),
+            "CUTGATE_MODELS_DIR": str(tmp_path / "models"),
+            "CUTGATE_CACHE_DIR": str(tmp_path / "graphs"),
+            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
+            "CUTGATE_COURIER_PORTS": str(server.port),
+            "CUTGATE_PUBLIC_URL": "",
         }
-        with keycut_up(tmp_path / "data", **environment) as stack:
+        with cutgate_up(tmp_path / "data", **environment) as stack:
             key = new_api_key(stack.data)
             task = new_removal(
                 server.url("/cat.jpg"),
@@ -76,7 +76,7 @@ def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
             task = new_removal(stored["imageUUID"])
             again = httpx.post(f"{stack.url}/v1", json=[task], headers=headers, timeout=60)
             assert again.json()["data"][0]["status"] == "success", again.text
-        said = (stack.data / "keycut.log").read_text(encoding="utf-8")
+        said = (stack.data / "cutgate.log").read_text(encoding="utf-8")
     by_path = {request.path: request for request in server.requests}
     assert json.loads(by_path["/hook?token=secret"].body) == answer.json()
     assert result.headers["Content-Type"] == by_path["/put"].headers["content-type"] == "image/webp"

@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.courier.errands import ErrandRunner
-from gateway.courier.process import make_runner
-from jobs.ids import new_token
-from jobs.retention import Sweeper
-from jobs.store import Balance
-from jobs.testing import InlineQueue
-from tests.test_courier.build import make_settings
-from tests.test_courier.outside import OutsideServer, picture, serving, watched_connections
-from tests.test_gateway import pictures
-from tests.test_runware.service import ACCOUNT, Item, Service, make_service, new_uuid, poll, removal
+from cutgate.courier.errands import ErrandRunner
+from cutgate.courier.process import make_runner
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.store import Balance
+from cutgate.jobs.testing import InlineQueue
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.courier.build import make_settings
+from tests.courier.outside import OutsideServer, picture, serving, watched_connections
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import ACCOUNT, Item, Service, make_service, new_uuid, poll, removal
 
 HERE = "127.0.0.1"
 PICTURE = pictures.png()

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts import Accounts
-from gateway.keytables import RedisKeyTable
-from gateway.limits import redis_storage
-from gateway.settings import GatewaySettings
-from gateway.wsgi import connect_ledger
-from jobs.blobstores.file import FileBlobStore
-from jobs.presence import WorkerPresence
-from jobs.stores.redis import RedisLedger, RedisPresence
-from jobs.testing import MemoryLedger
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import Harness, make_settings
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.rates import redis_storage
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.testing import MemoryLedger
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import Harness, make_settings
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 LEFT_MB = """
 from pathlib import Path
-from gateway.memory import give_back_large_blocks
+from cutgate.gateway.serving.malloc import give_back_large_blocks
 
 def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.playground.views import HEADERS, PAGE, STATIC_DIR
-from tests.stack import ROOT
-from tests.test_gateway.harness import Harness, make_settings
+from cutgate.gateway.playground.views import HEADERS, PAGE, STATIC_DIR
+from tests.gateway.harness import Harness, make_settings
+from tests.servers.stack import ROOT
 
 FILES = {path.name: path for path in STATIC_DIR.iterdir()}
 SCRIPTS = sorted(name for name in FILES if name.endswith(".js"))
@@ -137,8 +137,7 @@ def test_every_file_is_loaded_and_there() -> None:
 def test_the_wheel_has_every_file() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         setuptools = tomllib.load(file)["tool"]["setuptools"]
-    assert "gateway.playground" in setuptools["packages"]
-    (pattern,) = setuptools["package-data"]["gateway.playground"]
+    (pattern,) = setuptools["package-data"]["cutgate.gateway.playground"]
     assert set(STATIC_DIR.parent.glob(pattern)) == set(FILES.values())
 
 

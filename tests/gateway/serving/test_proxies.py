@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.test_gateway.harness import Harness, make_settings
+from tests.gateway.harness import Harness, make_settings
 
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
 

@@ -11,15 +11,15 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from gateway.results import SUBJECT_HEADER
-from jobs.blobs import BlobStore
-from jobs.blobstores.choose import open_blob_store
-from jobs.blobstores.file import FileBlobStore
-from jobs.record import Result
-from jobs.testing import MemoryBlobStore
-from jobs.urls import ResultPaths
-from tests.s3_server import Bucket
-from tests.test_gateway.harness import Harness
+from cutgate.gateway.serving.results import SUBJECT_HEADER
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.record import Result
+from cutgate.jobs.testing import MemoryBlobStore
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway.harness import Harness
+from tests.servers.s3_server import Bucket
 
 DATA = bytes(range(256)) * 4
 NEVER = 4_102_444_800

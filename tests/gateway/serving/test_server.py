@@ -17,18 +17,18 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import new_token, result_key
-from jobs.record import Result
-from jobs.spec import Lane
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import MASTER_KEY, signed
-from tests.test_gateway.installation import Installation
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ids import new_token, result_key
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Result
+from cutgate.jobs.spec import Lane
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import MASTER_KEY, signed
+from tests.gateway.installation import Installation
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
 
 START_SECONDS = 20
 LANE = Lane("isnet-general-use:exact")
@@ -53,7 +53,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
     port = free_port()
     log = tmp_path_factory.mktemp("logs") / "gateway.log"
-    command = [sys.executable, "-m", "gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "cutgate.gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with (
         log.open("wb") as output,
         subprocess.Popen(command, env=installation.environment, stdout=output, stderr=output) as process,
@@ -108,16 +108,18 @@ def test_keys_are_added_once_and_listed_without_secrets(installation: Installati
 
 
 def test_wrong_settings_are_named_all_at_once_without_their_values(installation: Installation) -> None:
-    done = installation.run("serve", KEYCUT_MASTER_KEY="c2VjcmV0", KEYCUT_PORT="x", KEYCUT_TRUSTED_PROXIES="proxy")
+    done = installation.run(
+        "serve", CUTGATE_MASTER_KEY="c2VjcmV0", CUTGATE_PORT="x", CUTGATE_TRUSTED_PROXIES="proxy"
+    )
     assert done.returncode == 1
-    for name in ("KEYCUT_MASTER_KEY", "KEYCUT_PORT", "KEYCUT_TRUSTED_PROXIES"):
+    for name in ("CUTGATE_MASTER_KEY", "CUTGATE_PORT", "CUTGATE_TRUSTED_PROXIES"):
         assert name in done.stderr
     assert "c2VjcmV0" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_ledger_that_is_away_is_told_in_a_line(installation: Installation) -> None:
-    done = installation.run("keys", "list", KEYCUT_REDIS_URL="unix:///nowhere/redis.sock")
+    done = installation.run("keys", "list", CUTGATE_REDIS_URL="unix:///nowhere/redis.sock")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
@@ -126,7 +128,7 @@ def test_a_picture_goes_round(live: LiveGateway, installation: Installation, key
     assert answer["RetCode"] == 0, answer
     blobs = FileBlobStore(installation.blob_dir)
     with connect(installation.redis_url) as client:
-        assert client.llen(f"keycut.{LANE}") == 1
+        assert client.llen(f"cutgate.{LANE}") == 1
         ledger = RedisLedger(client, LedgerLimits())
         claim = ledger.claim([LANE], "worker", new_token())
         assert claim is not None

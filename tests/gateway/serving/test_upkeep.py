@@ -7,16 +7,16 @@ import sys
 import time
 from pathlib import Path
 
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import new_task_uid, new_token, source_key
-from jobs.record import ItemState, NewItem, NewTask
-from jobs.spec import CutoutSpec, lane_of
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.test_gateway.installation import Installation
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import ItemState, NewItem, NewTask
+from cutgate.jobs.spec import CutoutSpec, lane_of
+from tests.gateway.installation import Installation
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
 
 PATIENCE_SECONDS = 20
 
@@ -36,7 +36,7 @@ def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> No
             task = ledger.get(uid, "ada")
             return task is not None and task.items[0].state is ItemState.QUEUED and not list(blobs.tasks())
 
-        command = [sys.executable, "-m", "gateway", "serve", "--port", str(free_port())]
+        command = [sys.executable, "-m", "cutgate.gateway", "serve", "--port", str(free_port())]
         environment = Installation(redis_url, tmp_path).environment
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as gateway:
             give_up_at = time.monotonic() + PATIENCE_SECONDS

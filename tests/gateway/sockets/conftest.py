@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_runware.service import Service, make_service
-from tests.test_sockets.serving import Caller, admitted, calling, served
+from tests.gateway.runware.service import Service, make_service
+from tests.gateway.sockets.serving import Caller, admitted, calling, served
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from werkzeug.test import run_wsgi_app
 
-from gateway.app import SOCKETS
-from gateway.sockets.handover import SOCKET_KEY
-from gateway.sockets.hub import Sockets
-from tests.test_runware.service import Item, Service, authentication
+from cutgate.gateway.serving.app import SOCKETS
+from cutgate.gateway.sockets.handover import SOCKET_KEY
+from cutgate.gateway.sockets.hub import Sockets
+from tests.gateway.runware.service import Item, Service, authentication
 
 ANSWER_SECONDS = 30
 """Generous: machines that run tests are busy."""

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from websockets.frames import CloseCode
 
-from jobs.errors import SourceUndecodable
-from jobs.record import ErrorFacts
-from tests.test_gateway import pictures
-from tests.test_runware.service import (
+from cutgate.jobs.errors import SourceUndecodable
+from cutgate.jobs.record import ErrorFacts
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import (
     Item,
     Service,
     authentication,
@@ -28,7 +28,7 @@ from tests.test_runware.service import (
     poll,
     removal,
 )
-from tests.test_sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
+from tests.gateway.sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
 
 PING = {"taskType": "ping", "ping": True}
 PONG = {"data": [{"taskType": "ping", "pong": True}]}

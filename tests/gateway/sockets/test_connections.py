@@ -11,11 +11,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
-from jobs.metric_names import SOCKETS_OPEN
-from jobs.stores.memory_events import MemoryTaskEvents
-from tests.scrapes import here
-from tests.test_runware.service import Service, authentication, make_service, poll, removal
-from tests.test_sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
+from cutgate.jobs.ledger.memory.events import MemoryTaskEvents
+from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
+from tests.gateway.runware.service import Service, authentication, make_service, poll, removal
+from tests.gateway.sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
+from tests.servers.scrapes import here
 
 PING = {"taskType": "ping", "ping": True}
 

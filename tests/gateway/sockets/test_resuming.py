@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.runware.sessions import MemorySessions
-from tests.test_gateway import pictures
-from tests.test_runware.service import Service, make_service, new_uuid, removal
-from tests.test_sockets.serving import ANSWER_SECONDS, admitted, calling, served, sockets_of, wait_for_items
+from cutgate.gateway.runware.sockets.sessions import MemorySessions
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import Service, make_service, new_uuid, removal
+from tests.gateway.sockets.serving import ANSWER_SECONDS, admitted, calling, served, sockets_of, wait_for_items
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 

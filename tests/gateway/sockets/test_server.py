@@ -16,11 +16,11 @@ import httpx
 import pytest
 from websockets.frames import CloseCode
 
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.test_gateway.installation import Installation
-from tests.test_runware.service import Item, removal
-from tests.test_sockets.serving import Caller, calling
+from tests.gateway.installation import Installation
+from tests.gateway.runware.service import Item, removal
+from tests.gateway.sockets.serving import Caller, calling
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
 
 START_SECONDS = 60
 PING = {"taskType": "ping", "ping": True}
@@ -44,7 +44,7 @@ def gateway(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A gateway process group; yields its address and its master."""
     port = free_port()
-    command = [sys.executable, "-m", "gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "cutgate.gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, **installation.environment, **settings}
     with (
         log.open("wb") as output,
@@ -80,7 +80,7 @@ def ask(caller: Caller, task: Item) -> Item:
 def test_more_sockets_than_threads_leave_requests_their_threads(
     installation: Installation, api_key: str, tmp_path: Path
 ) -> None:
-    settings = {"KEYCUT_REQUEST_THREADS": "2", "KEYCUT_SOCKETS": "30"}
+    settings = {"CUTGATE_REQUEST_THREADS": "2", "CUTGATE_SOCKETS": "30"}
     with gateway(installation, tmp_path / "log", **settings) as (address, _), ExitStack() as held:
         callers = [held.enter_context(calling(address)) for _ in range(30)]
         for caller in callers:
@@ -96,7 +96,7 @@ def test_more_sockets_than_threads_leave_requests_their_threads(
 def test_a_gateway_that_is_told_to_stop_closes_busy_sockets_with_1012_and_idle_ones_with_1000(
     installation: Installation, api_key: str, tmp_path: Path
 ) -> None:
-    with gateway(installation, tmp_path / "log", KEYCUT_SHUTDOWN_SECONDS="5") as (address, process):
+    with gateway(installation, tmp_path / "log", CUTGATE_SHUTDOWN_SECONDS="5") as (address, process):
         with calling(address) as idle, calling(address) as busy:
             idle.authenticate(api_key)
             session = busy.authenticate(api_key)

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from gateway.runware.redis_sessions import RedisSessions
-from gateway.runware.sessions import MemorySessions, Sessions, is_session_uuid
-from jobs.ids import new_task_uid
-from jobs.stores.client import connect
+from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
+from cutgate.gateway.runware.sockets.sessions import MemorySessions, Sessions, is_session_uuid
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.redis.client import connect
 
 MakeSessions = Callable[[float], Sessions]
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.account_book import Account
-from gateway.account_records import Terms
-from gateway.drafts import Draft
-from gateway.source import MAX_URL_CHARACTERS
-from gateway.submit import MAX_DELIVERIES
-from jobs.errors import IdempotencyConflict
-from jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind, Task
-from tests.test_gateway import pictures
-from tests.test_gateway.use_cases import SPEC, House
-from tests.test_jobs.build import take_errand
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.pictures.base64 import MAX_URL_CHARACTERS
+from cutgate.gateway.tasks.drafts import Draft
+from cutgate.gateway.tasks.submit import MAX_DELIVERIES
+from cutgate.jobs.errors import IdempotencyConflict
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind, Task
+from tests.gateway import picture_files as pictures
+from tests.gateway.use_cases import SPEC, House
+from tests.jobs.build import take_errand
 
 CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done")
 UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")

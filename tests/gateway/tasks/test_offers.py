@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.account_records import Terms
-from jobs.presence import WorkerPresence
-from jobs.presets import PRESETS, Choice
-from jobs.spec import Precision
-from jobs.testing import ManualClock, MemoryPresence
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, Harness, make_settings
+from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.jobs.spec import Precision
+from cutgate.jobs.testing import ManualClock, MemoryPresence
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, Harness, make_settings
 
 BEST = PRESETS["best"]
 

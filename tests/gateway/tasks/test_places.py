@@ -9,12 +9,12 @@ from typing import cast
 
 import pytest
 
-from gateway.query import Tasks
-from gateway.wait import NoPlaceToWait, Waits
-from jobs.ids import TaskUid, parse_task_uid
-from jobs.record import Task, TaskStatus
-from jobs.urls import ResultPaths
-from tests.test_gateway.harness import ACCOUNT, Harness
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
+from cutgate.jobs.ids import TaskUid, parse_task_uid
+from cutgate.jobs.record import Task, TaskStatus
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway.harness import ACCOUNT, Harness
 
 LONG_SECONDS = 20.0
 SOON_SECONDS = 2.0

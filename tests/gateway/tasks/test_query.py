@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.drafts import Draft
-from gateway.offers import Offers
-from gateway.query import Tasks
-from gateway.submit import Submissions
-from jobs.ids import TaskUid, parse_task_uid
-from jobs.record import Task
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec
-from jobs.testing import InlineQueue
-from jobs.urls import ResultPaths
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import ACCOUNT, Harness
+from cutgate.gateway.tasks.drafts import Draft
+from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.ids import TaskUid, parse_task_uid
+from cutgate.jobs.record import Task
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.testing import InlineQueue
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import ACCOUNT, Harness
 
 RETENTION_SECONDS = 1_000
 

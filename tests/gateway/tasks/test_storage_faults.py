@@ -12,15 +12,15 @@ from typing import cast
 
 import pytest
 
-from jobs.blobs import BlobStore
-from jobs.blobstores.choose import open_blob_store
-from jobs.blobstores.file import FileBlobStore
-from jobs.blobstores.s3 import PROBE
-from tests.relay import relay_to
-from tests.s3_server import Bucket
-from tests.small_disk import small_disk
-from tests.test_gateway import pictures
-from tests.test_gateway.harness import Harness
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.blobs.s3.store import PROBE
+from cutgate.jobs.blobs.store import BlobStore
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import Harness
+from tests.servers.relay import relay_to
+from tests.servers.s3_server import Bucket
+from tests.servers.small_disk import small_disk
 
 SECONDS = 2.5
 PICTURE = base64.b64encode(pictures.bmp(300, 300)).decode("ascii")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from typing_extensions import override
 
-from gateway.drafts import Draft
-from gateway.offers import Offers
-from gateway.submit import DraftRejected, Submissions
-from jobs.errors import (
+from cutgate.gateway.tasks.drafts import Draft
+from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.tasks.submit import DraftRejected, Submissions
+from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
     InsufficientCredits,
@@ -18,14 +18,14 @@ from jobs.errors import (
     QueueFull,
     SubmissionRefused,
 )
-from jobs.ids import BlobKey
-from jobs.presets import Choice
-from jobs.record import NewTask
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, Lane
-from jobs.store import Created, LedgerLimits
-from jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
-from tests.test_gateway import pictures
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.store import Created, LedgerLimits
+from cutgate.jobs.presets import Choice
+from cutgate.jobs.record import NewTask
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, Lane
+from cutgate.jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 DRAFT = Draft(source=pictures.BASE64_8X8, spec=CutoutSpec(model="m"))

@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 from typing_extensions import override
 
-from gateway.drafts import Draft, SourceUrl
-from gateway.source import MAX_URL_CHARACTERS
-from gateway.submit import DraftRejected, PictureGone
-from jobs.errands import ErrandKind
-from jobs.errors import (
+from cutgate.gateway.pictures.base64 import MAX_URL_CHARACTERS
+from cutgate.gateway.tasks.drafts import Draft, SourceUrl
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
+from cutgate.jobs.errors import (
     BoxOutsidePicture,
     IdempotencyConflict,
     LedgerUnavailable,
@@ -19,12 +18,13 @@ from jobs.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
-from jobs.record import ItemState, NewTask
-from jobs.store import Created, LedgerLimits
-from jobs.testing import MemoryLedger
-from tests.test_gateway import pictures
-from tests.test_gateway.use_cases import PNG, SPEC, House
-from tests.test_jobs.build import take_errand
+from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.ledger.store import Created, LedgerLimits
+from cutgate.jobs.record import ItemState, NewTask
+from cutgate.jobs.testing import MemoryLedger
+from tests.gateway import picture_files as pictures
+from tests.gateway.use_cases import PNG, SPEC, House
+from tests.jobs.build import take_errand
 
 URL = "https://pictures.example/a.png?key=hidden"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jobs.ids import new_task_uid
-from jobs.testing import MemoryLedger
-from tests.test_gateway.harness import Answer, Harness, make_settings
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.testing import MemoryLedger
+from tests.gateway.harness import Answer, Harness, make_settings
 
 SOON_SECONDS = 2.0
 """Far less than the calls below would wait, far more than an answer takes."""

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing
-from jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
-from tests.test_jobs.build import run_at_once
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from tests.jobs.build import run_at_once
 
 
 @pytest.fixture

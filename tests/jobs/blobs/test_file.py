@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.blobstores.file import TEMPORARY_PREFIX, FileBlobStore
-from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey, new_task_uid, source_key
-from jobs.testing import MemoryBlobStore
+from cutgate.jobs.blobs.file import TEMPORARY_PREFIX, FileBlobStore
+from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, new_task_uid, source_key
+from cutgate.jobs.testing import MemoryBlobStore
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jobs.blobs import BlobStore
-from jobs.blobstores.s3 import PROBE, S3BlobStore
-from jobs.blobstores.s3_client import connect
-from jobs.blobstores.settings import BlobSettings
-from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
-from tests.ports import free_port
-from tests.relay import Relay, relay_to
-from tests.s3_server import Bucket
+from cutgate.jobs.blobs.s3.client import connect
+from cutgate.jobs.blobs.s3.store import PROBE, S3BlobStore
+from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
+from tests.servers.ports import free_port
+from tests.servers.relay import Relay, relay_to
+from tests.servers.s3_server import Bucket
 
 DATA = os.urandom(300_000)
 SECONDS = 6

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from jobs.blobstores.choose import open_blob_store
-from jobs.blobstores.file import FileBlobStore
-from jobs.blobstores.s3 import S3BlobStore
-from jobs.blobstores.settings import BlobSettings
-from jobs.errors import BlobStoreUnavailable
-from jobs.ids import new_task_uid, source_key
-from jobs.settings import JobSettings, WrongSettings, load_settings
-from tests.s3_server import Bucket
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.blobs.s3.store import S3BlobStore
+from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
+from tests.servers.s3_server import Bucket
 
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "very-secret-indeed"
@@ -25,7 +25,7 @@ S3 = {"blob_store": "s3", "s3_bucket": "pictures", "s3_access_key": "AKIA", "s3_
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SECRETS_DIR", *(field.upper() for field in JobSettings.model_fields)):
-        monkeypatch.delenv(f"KEYCUT_{name}", raising=False)
+        monkeypatch.delenv(f"CUTGATE_{name}", raising=False)
 
 
 def problems(**values: object) -> dict[str, str]:
@@ -58,37 +58,37 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_s3_from_the_environment_and_a_file_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "keycut_master_key").write_text(MASTER_KEY)
-    (tmp_path / "keycut_s3_secret_key").write_text(f"{SECRET}\n")
+    (tmp_path / "cutgate_master_key").write_text(MASTER_KEY)
+    (tmp_path / "cutgate_s3_secret_key").write_text(f"{SECRET}\n")
     environment = {
         "SECRETS_DIR": str(tmp_path),
         "BLOB_STORE": "s3",
         "S3_ENDPOINT_URL": "",
         "S3_BUCKET": "pictures",
         "S3_ACCESS_KEY": "AKIA",
-        "S3_PREFIX": "/keycut/",
+        "S3_PREFIX": "/cutgate/",
     }
     for name, value in environment.items():
-        monkeypatch.setenv(f"KEYCUT_{name}", value)
+        monkeypatch.setenv(f"CUTGATE_{name}", value)
     settings = load_settings(JobSettings)
     assert settings.s3_secret_key.get_secret_value() == SECRET
-    assert (settings.s3_endpoint_url, settings.s3_prefix) == (None, "keycut")
+    assert (settings.s3_endpoint_url, settings.s3_prefix) == (None, "cutgate")
     assert SECRET not in repr(settings)
 
 
 def test_everything_that_s3_lacks_is_said_at_once_with_what_else_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_BLOB_STORE", "s3")
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", "short")
-    monkeypatch.setenv("KEYCUT_S3_ENDPOINT_URL", "minio:9000")
+    monkeypatch.setenv("CUTGATE_BLOB_STORE", "s3")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", "short")
+    monkeypatch.setenv("CUTGATE_S3_ENDPOINT_URL", "minio:9000")
     with pytest.raises(WrongSettings) as error:
         load_settings(JobSettings)
     lines = [line.partition(":")[0] for line in str(error.value).splitlines()]
     assert sorted(lines) == [
-        "KEYCUT_MASTER_KEY",
-        "KEYCUT_S3_ACCESS_KEY",
-        "KEYCUT_S3_BUCKET",
-        "KEYCUT_S3_ENDPOINT_URL",
-        "KEYCUT_S3_SECRET_KEY",
+        "CUTGATE_MASTER_KEY",
+        "CUTGATE_S3_ACCESS_KEY",
+        "CUTGATE_S3_BUCKET",
+        "CUTGATE_S3_ENDPOINT_URL",
+        "CUTGATE_S3_SECRET_KEY",
     ]
 
 
@@ -118,5 +118,5 @@ def test_a_store_that_nobody_knows() -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.blobstores.settings.find_spec", lambda name: None)
-    assert "pip install 'keycut[s3]'" in problems(**S3)["blob_store"]
+    monkeypatch.setattr("cutgate.jobs.blobs.settings.find_spec", lambda name: None)
+    assert "pip install 'cutgate[s3]'" in problems(**S3)["blob_store"]

@@ -10,13 +10,13 @@ from base64 import b64decode
 import pytest
 from redis import Redis
 
-from jobs.errors import LedgerUnavailable
-from jobs.queue import TASK_NAME, queue_name
-from jobs.queues.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
-from jobs.spec import Lane
-from jobs.testing import InlineQueue
-from tests.redis_server import redis_server
-from tests.test_jobs.build import run_at_once
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
+from cutgate.jobs.hints.queue import TASK_NAME, queue_name
+from cutgate.jobs.spec import Lane
+from cutgate.jobs.testing import InlineQueue
+from tests.jobs.build import run_at_once
+from tests.servers.redis_server import redis_server
 
 LANE = Lane("isnet-general-use:exact")
 

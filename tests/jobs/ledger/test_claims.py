@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ids import TaskUid, new_token
-from jobs.record import ItemState, TaskStatus
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.record import ItemState, TaskStatus
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     OTHER_LANE,

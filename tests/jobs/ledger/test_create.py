@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import (
+from cutgate.jobs.errors import (
     IdempotencyConflict,
     InsufficientCredits,
     ModelNotOffered,
@@ -14,11 +14,11 @@ from jobs.errors import (
     SourceExpired,
     SubmissionRefused,
 )
-from jobs.ids import TaskUid, new_task_uid
-from jobs.record import Idempotency, ItemState, NewItem, NewTask, TaskStatus
-from jobs.store import Balance, Created, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import TaskUid, new_task_uid
+from cutgate.jobs.ledger.store import Balance, Created, LedgerLimits, LedgerStore
+from cutgate.jobs.record import Idempotency, ItemState, NewItem, NewTask, TaskStatus
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     OTHER_LANE,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.record import NewTask
-from jobs.spec import Lane
-from jobs.store import LedgerStore
-from tests.test_jobs.build import (
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import NewTask
+from cutgate.jobs.spec import Lane
+from tests.jobs.build import (
     LANE,
     OTHER_LANE,
     OTHER_SPEC,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.figures import LaneFigures, LedgerFigures
-from jobs.store import LedgerStore
-from jobs.testing import ManualClock
-from tests.test_jobs.build import (
+from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     OTHER_LANE,

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ids import new_token
-from jobs.record import Claim, ItemState, TaskStatus
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import Leftovers, TakenBack
-from tests.test_jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.record import Claim, ItemState, TaskStatus
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of
 
 
 class TestByTheWorker:

@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from jobs.errands import EVERY_KIND, Errand, ErrandKind
-from jobs.errors import SubmissionRefused
-from jobs.record import Claim, NewTask
-from jobs.spec import Lane
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.uploads import Upload
-from tests.test_jobs.build import (
+from cutgate.jobs.errors import SubmissionRefused
+from cutgate.jobs.ledger.errands import EVERY_KIND, Errand, ErrandKind
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Claim, NewTask
+from cutgate.jobs.spec import Lane
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,

@@ -20,14 +20,14 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from jobs.errands import Errand, ErrandKind
-from jobs.ids import TaskUid, new_token
-from jobs.record import Claim, Delivery, Item, ItemState, NewTask
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.stores.redis import RedisLedger
-from jobs.testing import ManualClock, MemoryLedger
-from jobs.uploads import Upload
-from tests.test_jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask
+from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(

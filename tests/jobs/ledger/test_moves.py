@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ids import new_token
-from jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
-from jobs.store import LedgerStore
-from tests.test_jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
+from tests.jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
 
 
 def _queued(ledger: LedgerStore) -> Claim:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.ids import new_token
-from jobs.record import ItemState
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import BATCH, Leftovers, Reaped
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import BATCH, Leftovers, Reaped
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     OTHER_LANE,

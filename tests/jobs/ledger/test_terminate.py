@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errors import Terminated
-from jobs.ids import new_task_uid, new_token
-from jobs.record import ItemState, Task, TaskStatus
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.upkeep import Leftovers
-from tests.test_jobs.build import ERROR, LANE, MakeLedger, claim_next, new_task, result_of, run_at_once
+from cutgate.jobs.errors import Terminated
+from cutgate.jobs.ids import new_task_uid, new_token
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.record import ItemState, Task, TaskStatus
+from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, new_task, result_of, run_at_once
 
 
 def terminated(ledger: LedgerStore) -> Task:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import metrics
-from jobs.metric_names import (
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import (
     ERRANDS,
     HINTS_RESENT,
     ITEM_ERRORS,
@@ -25,8 +25,8 @@ from jobs.metric_names import (
     Metric,
     Part,
 )
-from tests.ports import free_port
-from tests.scrapes import here, scrape
+from tests.servers.ports import free_port
+from tests.servers.scrapes import here, scrape
 
 TOO_MANY_VALUES = {"account", "task", "item", "uid", "url", "host", "owner", "pid", "key", "worker"}
 
@@ -34,7 +34,7 @@ TOO_MANY_VALUES = {"account", "task", "item", "uid", "url", "host", "owner", "pi
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 class TestNames:
     def test_the_form(self, metric: Metric) -> None:
-        assert re.fullmatch("keycut(_[a-z]+)+", metric.name)
+        assert re.fullmatch("cutgate(_[a-z]+)+", metric.name)
         assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
         assert metric.name.endswith("_seconds") == (metric.unit == "seconds")
         assert metric.help.endswith(".")
@@ -85,7 +85,7 @@ class TestCounting:
             metrics.count(REQUESTS, account="ada")
 
     def test_only_as_the_row_says(self) -> None:
-        with pytest.raises(TypeError, match="keycut_hints_resent_total is a counter"):
+        with pytest.raises(TypeError, match="cutgate_hints_resent_total is a counter"):
             metrics.observe(HINTS_RESENT, 1)
 
     def test_a_part_shows_its_zeros_from_the_start(self) -> None:
@@ -123,8 +123,8 @@ GENERATIONS = """
 import os, sys
 from pathlib import Path
 from prometheus_client import generate_latest
-from jobs import metrics
-from jobs.metric_names import CLAIMS, ITEM_SECONDS, WORKER_INFO, Part
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_SECONDS, WORKER_INFO, Part
 
 parent = os.getpid()
 metrics.share_between_processes(Path(sys.argv[1]), lambda: "parent" if os.getpid() == parent else "child")
@@ -159,9 +159,9 @@ def run(code: str, *arguments: str, **environment: str) -> str:
 class TestSharing:
     def test_children_that_are_killed_leave_their_counts_and_not_their_gauges(self, tmp_path: Path) -> None:
         printed = run(GENERATIONS, str(tmp_path))
-        assert 'keycut_claims_total{attempt="first"} 1.0' in printed
-        assert 'keycut_claims_total{attempt="again"} 20.0' in printed
-        assert "keycut_item_seconds_count 20.0" in printed
+        assert 'cutgate_claims_total{attempt="first"} 1.0' in printed
+        assert 'cutgate_claims_total{attempt="again"} 20.0' in printed
+        assert "cutgate_item_seconds_count 20.0" in printed
         assert 'engine="two"' in printed
         assert 'engine="one"' not in printed
         assert {file.stem.rpartition("_")[2] for file in tmp_path.iterdir()} == {"parent", "child"}
@@ -174,15 +174,15 @@ class TestSharing:
     def test_a_folder_that_the_environment_names_is_not_ours(self, tmp_path: Path) -> None:
         code = """
 from prometheus_client import generate_latest
-from jobs import metrics
-from jobs.metric_names import HINTS_RESENT
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import HINTS_RESENT
 metrics.count(HINTS_RESENT, 3)
 print(generate_latest(metrics.registry()).decode())
 """
         printed = run(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-        assert "keycut_hints_resent_total 3.0" in printed
+        assert "cutgate_hints_resent_total 3.0" in printed
         assert list(tmp_path.iterdir()) == []
 
     def test_what_a_process_shows_is_ours_alone(self) -> None:
-        code = "from prometheus_client import generate_latest; from jobs import metrics; "
+        code = "from prometheus_client import generate_latest; from cutgate.jobs.observe import metrics; "
         assert run(f"{code} print(generate_latest(metrics.registry()).decode())") == "\n"

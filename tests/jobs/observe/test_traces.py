@@ -10,28 +10,28 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from jobs import traces
-from jobs.settings import JobSettings
-from tests.stack import ROOT
+from cutgate.jobs.observe import traces
+from cutgate.jobs.settings import JobSettings
+from tests.servers.stack import ROOT
 
 KEY = "A" * 43 + "="
 OFF = """
 import sys
-from jobs import traces
-from jobs.settings import JobSettings
+from cutgate.jobs.observe import traces
+from cutgate.jobs.settings import JobSettings
 traces.start(JobSettings(master_key=sys.argv[1]), "gateway")
 with traces.span("x", parent="", b=2):
     traces.say(a=1)
     traces.fail("kind")
     traces.past("y", 1.0)
     assert traces.traceparent() == ""
-import gateway.wsgi, worker.child, gateway.courier.process
+import cutgate.gateway.serving.wsgi, cutgate.worker.process.child, cutgate.courier.process
 # Redis's client looks for the metrics of OpenTelemetry by itself, where it is installed.
-print(*sys.modules.keys() & {"jobs.otlp", "opentelemetry.sdk.trace", "opentelemetry.exporter"})
+print(*sys.modules.keys() & {"cutgate.jobs.observe.otlp", "opentelemetry.sdk.trace", "opentelemetry.exporter"})
 """
 ON = """
 import sys
-from jobs.settings import JobSettings, WrongSettings, load_settings
+from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
 try:
     load_settings(JobSettings)
 except WrongSettings as wrong:
@@ -68,15 +68,15 @@ def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> N
                     (tmp_path / entry.name).symlink_to(entry)
     environment = {
         "PYTHONPATH": f"{ROOT}:{tmp_path}",
-        "KEYCUT_MASTER_KEY": KEY,
-        "KEYCUT_TRACES_URL": "http://user:secret@127.0.0.1:4318/v1/traces",
+        "CUTGATE_MASTER_KEY": KEY,
+        "CUTGATE_TRACES_URL": "http://user:secret@127.0.0.1:4318/v1/traces",
     }
     ran = subprocess.run(
         [sys.executable, "-S", "-c", ON], env=environment, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 1
-    assert "KEYCUT_TRACES_URL" in ran.stderr
-    assert "pip install 'keycut[tracing]'" in ran.stderr
+    assert "CUTGATE_TRACES_URL" in ran.stderr
+    assert "pip install 'cutgate[tracing]'" in ran.stderr
     assert "secret" not in ran.stderr
 
 

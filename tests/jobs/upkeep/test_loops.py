@@ -7,8 +7,8 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.errors import LedgerUnavailable
-from jobs.loops import Every
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.upkeep.loops import Every
 
 ENOUGH = 6
 

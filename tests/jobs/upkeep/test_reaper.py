@@ -6,21 +6,21 @@ import pytest
 from redis import Redis
 from typing_extensions import override
 
-from jobs.disposal import Disposal
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from jobs.ids import BlobKey, new_token
-from jobs.loops import Every
-from jobs.queue import queue_name
-from jobs.queues.celery import CeleryQueue
-from jobs.queues.inline import InlineQueue
-from jobs.reaper import Reaper
-from jobs.record import TaskStatus
-from jobs.spec import CutoutSpec, Lane, lane_of
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock, MemoryBlobStore
-from jobs.upkeep import Leftovers, Reaped
-from tests.test_jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
-from tests.test_jobs.restart import eventually
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.hints.inline import InlineQueue
+from cutgate.jobs.hints.queue import queue_name
+from cutgate.jobs.ids import BlobKey, new_token
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.record import TaskStatus
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore
+from cutgate.jobs.upkeep.disposal import Disposal
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.jobs.upkeep.reaper import Reaper
+from tests.jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
+from tests.jobs.restart import eventually
 
 
 def working_queue(ledger: LedgerStore) -> InlineQueue:

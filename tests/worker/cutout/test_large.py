@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ALLOWED_BYTES = 1.0e9
 """Beside the libraries; the picture and the cut-out themselves are 350 megabytes of it."""
 
@@ -15,8 +15,8 @@ RUN = """
 import os, resource, sys
 import cv2
 import numpy as np
-from jobs.spec import CutoutSpec
-from worker.cutout.pipeline import Frame, run_steps, steps_for
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.pipeline import Frame, run_steps, steps_for
 
 def peak_bytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

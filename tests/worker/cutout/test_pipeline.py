@@ -13,15 +13,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jobs.errors import BoxOutsidePicture
-from jobs.spec import Box, CutoutSpec, Output, Refinement
-from tests.composites import COMPOSITES, Composite
-from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
-from worker.cutout.filters import enlarged, to_levels
-from worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
-from worker.cutout.scores import sad
-from worker.cutout.segment import Predict
-from worker.cutout.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
+from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
+from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
+from cutgate.worker.cutout.raster.filters import enlarged, to_levels
+from cutgate.worker.cutout.raster.scores import sad
+from tests.pictures.composites import COMPOSITES, Composite
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 2), (2, 50), (3, 3), (3, 40), (17, 23)]
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]

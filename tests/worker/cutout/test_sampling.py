@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.cutout import sampling
-from worker.cutout.filters import enlarged
-from worker.cutout.sampling import sampled, soft_pixels
+from cutgate.worker.cutout.raster import sampling
+from cutgate.worker.cutout.raster.filters import enlarged
+from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
 
 
 @pytest.mark.parametrize("size", [(40, 57), (41, 200), (13, 17), (1, 90)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.container import cpu_quota, memory_limit_bytes
+from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 USABLE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

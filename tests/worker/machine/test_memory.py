@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worker.memory import resident_bytes
-from worker.settings import NetworkSettings
+from cutgate.worker.machine.memory import resident_bytes
+from cutgate.worker.settings import NetworkSettings
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 BLOCK_BYTES = 64 * 2**20
 LEVEL_MIB = 8.0
 
@@ -34,7 +34,7 @@ def test_the_resident_size_follows_what_is_held() -> None:
 def test_a_large_picture_does_not_count_against_a_child_for_ever() -> None:
     # In a fork, as a worker's child is one: a process started by exec keeps the peak of the one that started it.
     code = (
-        "import os, resource; from worker.memory import forget_peak\n"
+        "import os, resource; from cutgate.worker.machine.memory import forget_peak\n"
         "def peak_kib(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "if os.fork():\n"
         "    os.wait()\n"
@@ -61,9 +61,9 @@ def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings,
         "--plain",
     ]
     environment = os.environ | {
-        "KEYCUT_MODELS_DIR": str(tiny_settings.models_dir),
-        "KEYCUT_CACHE_DIR": str(tiny_settings.cache_dir),
-        "KEYCUT_THREADS": "1",
+        "CUTGATE_MODELS_DIR": str(tiny_settings.models_dir),
+        "CUTGATE_CACHE_DIR": str(tiny_settings.cache_dir),
+        "CUTGATE_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jobs.spec import FileFormat
-from tests.test_worker.test_images import LIMITS, gradient, saved
-from worker.colour import is_rgb_profile, to_srgb
-from worker.encoders import Picture, encode
-from worker.images import read_image
+from cutgate.jobs.spec import FileFormat
+from cutgate.worker.pictures.colour import is_rgb_profile, to_srgb
+from cutgate.worker.pictures.encoders import Picture, encode
+from cutgate.worker.pictures.images import read_image
+from tests.worker.pictures.test_images import LIMITS, gradient, saved
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

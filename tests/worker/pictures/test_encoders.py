@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jobs.errors import ProcessingFailed
-from jobs.spec import FileFormat
-from tests.test_worker.test_colour import wide_profile
-from tests.test_worker.test_images import LIMITS, gradient
-from worker.cutout.arrays import Bytes, RgbaImage
-from worker.cutout.surround import surrounded
-from worker.encoders import Picture, encode
-from worker.images import read_image
+from cutgate.jobs.errors import ProcessingFailed
+from cutgate.jobs.spec import FileFormat
+from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
+from cutgate.worker.pictures.colour_bleed import surrounded
+from cutgate.worker.pictures.encoders import Picture, encode
+from cutgate.worker.pictures.images import read_image
+from tests.worker.pictures.test_colour import wide_profile
+from tests.worker.pictures.test_images import LIMITS, gradient
 
 SIZES = [(1, 1), (1, 40), (40, 1), (17, 23), (300, 40)]
 DPI = (300.0, 150.0)

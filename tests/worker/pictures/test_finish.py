@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from jobs.spec import Colour, CutoutSpec, FileFormat
-from tests.test_worker.test_colour import wide_profile
-from tests.test_worker.test_png import by_cv2
-from worker.cutout.arrays import Bytes, RgbaImage
-from worker.cutout.backdrop import covering, laid_over, subject_box
-from worker.cutout.geometry import Region
-from worker.encoders import Picture
-from worker.finish import Finish, Finished, finish
+from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
+from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
+from cutgate.worker.cutout.raster.geometry import Region
+from cutgate.worker.pictures.backdrop import covering, laid_over, subject_box
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.finish import Finish, Finished, finish
+from tests.worker.pictures.test_colour import wide_profile
+from tests.worker.pictures.test_png import by_cv2
 
 
 def subject() -> RgbaImage:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import SecretStr
 
-from jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
-from jobs.settings import JobSettings
-from jobs.sources import SourceLimits
-from worker.cutout.arrays import Bytes
-from worker.images import FORMATS, read_image
+from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.settings import JobSettings
+from cutgate.jobs.sources import SourceLimits
+from cutgate.worker.cutout.raster.arrays import Bytes
+from cutgate.worker.pictures.images import FORMATS, read_image
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)
 

@@ -16,12 +16,12 @@ CODE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from jobs.sources import SourceLimits
-from jobs.spec import FileFormat
-from worker.cutout.compose import compose
-from worker.encoders import Picture
-from worker.finish import Finish, finish
-from worker.images import SourceImage, read_image
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import FileFormat
+from cutgate.worker.cutout.matting.compose import compose
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.finish import Finish, finish
+from cutgate.worker.pictures.images import SourceImage, read_image
 
 def cut(source: SourceImage) -> Picture:
     alpha = np.zeros(source.rgb.shape[:2], np.uint8)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from worker.cutout.arrays import Levels
-from worker.png import write_png
+from cutgate.worker.cutout.raster.arrays import Levels
+from cutgate.worker.pictures.png import write_png
 
 SIZES = [(1, 1), (1, 9), (9, 1), (7, 5), (300, 2000)]
 DEPTHS = [np.uint8, np.uint16]

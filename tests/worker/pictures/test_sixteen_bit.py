@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.errors import SourceUndecodable
-from jobs.spec import CutoutSpec, FileFormat, Output, Refinement
-from tests.composites import COMPOSITES
-from tests.test_worker.test_colour import SRGB, grey_profile, wide_profile
-from tests.test_worker.test_images import LIMITS, saved
-from tests.test_worker.test_png import by_cv2
-from worker.cutout.arrays import ByteMask, RgbImage, Samples
-from worker.cutout.filters import enlarged, to_levels
-from worker.encoders import encode
-from worker.images import SourceImage, read_image
-from worker.png import write_png
-from worker.runner import cut_out
+from cutgate.jobs.errors import SourceUndecodable
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage, Samples
+from cutgate.worker.cutout.raster.filters import enlarged, to_levels
+from cutgate.worker.pictures.encoders import encode
+from cutgate.worker.pictures.images import SourceImage, read_image
+from cutgate.worker.pictures.png import write_png
+from cutgate.worker.process.runner import cut_out
+from tests.pictures.composites import COMPOSITES
+from tests.worker.pictures.test_colour import SRGB, grey_profile, wide_profile
+from tests.worker.pictures.test_images import LIMITS, saved
+from tests.worker.pictures.test_png import by_cv2
 
 
 def noise(*shape: int) -> Samples:

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jobs.errors import SourceUndecodable, SourceUnreadable
-from jobs.spec import CutoutSpec, Output, Refinement
-from tests.test_gateway.pictures import heif
-from tests.test_worker.test_colour import wide_profile
-from tests.test_worker.test_images import LIMITS, gradient, saved
-from worker import images
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.images import read_image
-from worker.metadata import exif_with
-from worker.runner import cut_out
+from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.pictures import images
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.pictures.metadata import exif_with
+from cutgate.worker.process.runner import cut_out
+from tests.gateway.picture_files import heif
+from tests.worker.pictures.test_colour import wide_profile
+from tests.worker.pictures.test_images import LIMITS, gradient, saved
 
 SPEC = CutoutSpec(model="given", refinement=Refinement.OFF, erode_px=0)
 PLAIN = Image.fromarray(gradient(8, 12))
@@ -114,7 +114,7 @@ def test_heic() -> None:
 def test_heic_without_its_library_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     images._learn_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(SourceUnreadable, match=r"pip install 'keycut\[heic\]'"):
+    with pytest.raises(SourceUnreadable, match=r"pip install 'cutgate\[heic\]'"):
         read_image(heif(), LIMITS)
 
 

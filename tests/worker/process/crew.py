@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jobs.blobstores.file import FileBlobStore
-from jobs.ids import TaskUid, new_task_uid, source_key
-from jobs.queues.celery import CeleryQueue
-from jobs.record import Item, NewItem, NewTask
-from jobs.spec import CutoutSpec, Refinement
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from tests.tiny_network import write_tiny_model
-from worker.settings import WorkerSettings
+from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.record import Item, NewItem, NewTask
+from cutgate.jobs.spec import CutoutSpec, Refinement
+from cutgate.worker.settings import WorkerSettings
+from tests.pictures.tiny_network import write_tiny_model
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ACCOUNT = "ada"
 PATIENCE_SECONDS = 30.0
 
@@ -90,19 +90,19 @@ class Crew:
         models_dir = self.folder / "models"
         models_dir.mkdir()
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("KEYCUT_")},
-            "KEYCUT_MODEL": write_tiny_model(models_dir),
-            "KEYCUT_MODELS_DIR": str(models_dir),
-            "KEYCUT_CACHE_DIR": str(self.folder / "graphs"),
-            "KEYCUT_BLOB_DIR": str(self.folder / "blobs"),
-            "KEYCUT_REDIS_URL": self.redis_url,
-            "KEYCUT_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
-            "KEYCUT_THREADS": "1",
-            "KEYCUT_BEAT_SECONDS": "0.5",
+            **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
+            "CUTGATE_MODEL": write_tiny_model(models_dir),
+            "CUTGATE_MODELS_DIR": str(models_dir),
+            "CUTGATE_CACHE_DIR": str(self.folder / "graphs"),
+            "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
+            "CUTGATE_REDIS_URL": self.redis_url,
+            "CUTGATE_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
+            "CUTGATE_THREADS": "1",
+            "CUTGATE_BEAT_SECONDS": "0.5",
             "PYTHONPATH": str(ROOT),
             **self.changes,
         }
-        names = {name.removeprefix("KEYCUT_").lower(): value for name, value in self.environment.items()}
+        names = {name.removeprefix("CUTGATE_").lower(): value for name, value in self.environment.items()}
         settings = WorkerSettings.model_validate(names)
         client = connect(self.redis_url)
         self.ledger = RedisLedger(client, settings.ledger_limits())
@@ -115,7 +115,7 @@ class Crew:
     def start(self, *arguments: str, **changes: str) -> Worker:
         """Start a worker without waiting for it."""
         log_file = self.folder / f"worker-{len(self.workers)}.log"
-        command = [sys.executable, "-m", "tests.test_worker.harmful_worker", *arguments]
+        command = [sys.executable, "-m", "tests.worker.process.harmful_worker", *arguments]
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 command, env=self.environment | changes, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log

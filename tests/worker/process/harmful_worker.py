@@ -1,6 +1,6 @@
 """A real worker whose network does harm where a test asks for it, by the width of the picture.
 
-Run as `python -m tests.test_worker.harmful_worker [dies-loading]`, with a worker's environment.
+Run as `python -m tests.worker.process.harmful_worker [dies-loading]`, with a worker's environment.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import signal
 import sys
 import time
 
-from jobs import logs
-from worker import app
-from worker.child import Child
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.models.runtime import Segmenter, load_segmenter
-from worker.settings import NetworkSettings, WorkerSettings
+from cutgate.jobs.observe import logs
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.process import celery_app as app
+from cutgate.worker.process.child import Child
+from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX = 41, 42, 43, 44
 SLOW_SECONDS = 2.0

@@ -10,9 +10,9 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from jobs.queues.celery import broker_url, celery_settings
-from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
-from worker.broker import HintBroker
+from cutgate.jobs.hints.celery import broker_url, celery_settings
+from cutgate.worker.process.broker import HintBroker
+from tests.jobs.lossy_proxy import LossyProxy, lossy_proxy
 
 
 def app_at(redis_url: str) -> Celery:

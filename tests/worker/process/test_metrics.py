@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from jobs import metric_names as names
-from jobs.record import ItemState
-from jobs.spec import CutoutSpec, Output, Refinement
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.scrapes import Scrape, counting_folder, scrape
-from tests.test_worker.crew import Crew, crew, eventually
-from tests.test_worker.harmful_worker import SLOW_PX
-from worker.cutout.pipeline import step_name, steps_for
+from cutgate.jobs.observe import metric_names as names
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.pipeline import step_name, steps_for
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
+from tests.servers.scrapes import Scrape, counting_folder, scrape
+from tests.worker.process.crew import Crew, crew, eventually
+from tests.worker.process.harmful_worker import SLOW_PX
 
 FINE_PX = 40
 
 
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Crew]:
-    with redis_server() as url, crew(url, tmp_path, KEYCUT_LEASE_SECONDS="60") as made:
+    with redis_server() as url, crew(url, tmp_path, CUTGATE_LEASE_SECONDS="60") as made:
         yield made
 
 
@@ -35,7 +35,7 @@ def ready(shown: Scrape) -> bool:
 
 def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(team: Crew) -> None:
     port = free_port()
-    worker = team.start_ready(KEYCUT_WORKER_METRICS_PORT=str(port))
+    worker = team.start_ready(CUTGATE_WORKER_METRICS_PORT=str(port))
     done = team.submit(FINE_PX, FINE_PX)
     eventually(lambda: team.ended(done))
     eventually(lambda: scrape(port).value(names.ITEMS, outcome="done") == 2)
@@ -46,7 +46,7 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
     assert before.value(names.PIXELS) == 2 * FINE_PX * 30
     assert before.total(names.RESULTS) == before.value(names.ITEM_SECONDS, "_count") == 2
     expected = {step_name(step) for step in steps_for(team.spec, lambda image: image[..., 0])}
-    steps = {dict(labels)["step"] for name, labels in before.samples() if name == "keycut_step_seconds_count"}
+    steps = {dict(labels)["step"] for name, labels in before.samples() if name == "cutgate_step_seconds_count"}
     assert steps == expected | {"read", "encode", "write"}
     whole = before.value(names.ITEM_SECONDS, "_sum")
     assert before.total(names.STEP_SECONDS, "_sum") == pytest.approx(whole, rel=0.5)
@@ -75,7 +75,7 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
 
 def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew) -> None:
     port = free_port()
-    team.start_ready(KEYCUT_WORKER_METRICS_PORT=str(port))
+    team.start_ready(CUTGATE_WORKER_METRICS_PORT=str(port))
     ended = team.submit(SLOW_PX)
     eventually(lambda: team.item(ended).state is ItemState.RUNNING)
     broken = team.submit(FINE_PX)
@@ -91,7 +91,7 @@ def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew
 
 def test_a_port_that_is_taken_is_an_error(team: Crew) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        worker = team.start(KEYCUT_WORKER_METRICS_PORT=str(taken.getsockname()[1]))
+        worker = team.start(CUTGATE_WORKER_METRICS_PORT=str(taken.getsockname()[1]))
         assert worker.process.wait(30) == 1
     (line,) = worker.log("worker_cannot_start")
     assert "metrics cannot be shown" in line["reason"]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.ids import TaskUid
-from jobs.record import ItemState
-from tests.redis_server import redis_server
-from tests.test_worker.crew import PATIENCE_SECONDS, Crew, crew, eventually
-from tests.tiny_network import write_tiny_model
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import ItemState
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.redis_server import redis_server
+from tests.worker.process.crew import PATIENCE_SECONDS, Crew, crew, eventually
 
 WIDTH_PX = 40
 BRIGHT = "bright"
@@ -51,7 +51,7 @@ def assert_each_ran_its_network(team: Crew) -> None:
 
 
 def test_one_worker_of_two_models(team: Crew) -> None:
-    worker = team.start_ready(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}")
+    worker = team.start_ready(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}")
     eventually(lambda: {known.lane for known in team.presence.alive()} == BOTH)
     assert {known.model for known in team.presence.alive()} == {"tiny", BRIGHT}
     assert_each_ran_its_network(team)
@@ -63,7 +63,7 @@ def test_one_worker_of_two_models(team: Crew) -> None:
 
 def test_two_workers_of_one_model_each(team: Crew) -> None:
     team.start_ready()
-    team.start_ready(KEYCUT_MODEL=BRIGHT)
+    team.start_ready(CUTGATE_MODEL=BRIGHT)
     assert_each_ran_its_network(team)
 
 
@@ -71,7 +71,7 @@ def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
     """Pictures that came first in one lane are done in turn with those of the other."""
     busy = team.submit(*[WIDTH_PX] * 30, model="tiny")
     short = team.submit(*[WIDTH_PX] * 3, model=BRIGHT)
-    team.start(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}")
+    team.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}")
     eventually(lambda: team.ended(short))
     done = sum(item.state is ItemState.DONE for item in team.items(busy))
     assert done < 20
@@ -79,14 +79,14 @@ def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
 
 
 def test_networks_that_leave_no_room_for_pictures(team: Crew) -> None:
-    worker = team.start(KEYCUT_WORKER_MODELS=f"tiny,{BRIGHT}", KEYCUT_MAX_WORKER_BYTES=str(2**20))
+    worker = team.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}", CUTGATE_MAX_WORKER_BYTES=str(2**20))
     assert worker.process.wait(PATIENCE_SECONDS) == 1
     (entry,) = worker.log("worker_cannot_start")
     assert f"tiny:exact, {BRIGHT}:exact take" in entry["exception"]
-    assert "offer fewer in KEYCUT_WORKER_MODELS" in entry["exception"]
+    assert "offer fewer in CUTGATE_WORKER_MODELS" in entry["exception"]
 
 
 def test_a_model_that_is_not_there_stops_the_worker(team: Crew) -> None:
-    worker = team.start(KEYCUT_WORKER_MODELS="tiny,tiny:fast")
+    worker = team.start(CUTGATE_WORKER_MODELS="tiny,tiny:fast")
     assert worker.process.wait(PATIENCE_SECONDS) == 1
     assert team.presence.alive() == ()

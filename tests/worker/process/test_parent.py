@@ -10,18 +10,18 @@ import time
 import pytest
 from typing_extensions import override
 
-from jobs.errors import LedgerUnavailable
-from jobs.ids import new_task_uid, new_token, source_key
-from jobs.presence import WorkerPresence
-from jobs.record import Item, ItemState, NewItem, NewTask
-from jobs.spec import CutoutSpec, lane_of
-from jobs.store import LedgerLimits
-from jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
-from jobs.upkeep import TakenBack
-from tests.test_worker.crew import eventually
-from worker.at_once import Deadlines
-from worker.parent import Parent, QuietAtFork
-from worker.settings import WorkerSettings
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.upkeep import TakenBack
+from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
+from cutgate.jobs.spec import CutoutSpec, lane_of
+from cutgate.jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from cutgate.worker.process.parent import Parent, QuietAtFork
+from cutgate.worker.process.several import Deadlines
+from cutgate.worker.settings import WorkerSettings
+from tests.worker.process.crew import eventually
 
 SPEC = CutoutSpec(model="stand-in")
 LANE = lane_of(SPEC)

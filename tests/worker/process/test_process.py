@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ids import new_token
-from jobs.record import ItemState
-from tests.redis_server import redis_server
-from tests.test_worker.crew import Crew, crew, eventually
-from tests.test_worker.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.record import ItemState
+from tests.servers.redis_server import redis_server
+from tests.worker.process.crew import Crew, crew, eventually
+from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
 NOT_YET_SECONDS = "300"
@@ -29,7 +29,7 @@ def own_url() -> Iterator[str]:
 
 @pytest.fixture
 def team(own_url: str, tmp_path: Path) -> Iterator[Crew]:
-    with crew(own_url, tmp_path, KEYCUT_LEASE_SECONDS="60") as made:
+    with crew(own_url, tmp_path, CUTGATE_LEASE_SECONDS="60") as made:
         yield made
 
 
@@ -56,7 +56,7 @@ class TestDeath:
         assert fine.state is ItemState.DONE
 
     def test_an_idle_child_is_missed_at_once(self, own_url: str, tmp_path: Path) -> None:
-        with crew(own_url, tmp_path, KEYCUT_BEAT_SECONDS=NOT_YET_SECONDS) as team:
+        with crew(own_url, tmp_path, CUTGATE_BEAT_SECONDS=NOT_YET_SECONDS) as team:
             worker = team.start_ready()
             (first,) = team.presence.alive()
             os.kill(worker.child_pid(), signal.SIGKILL)
@@ -66,7 +66,7 @@ class TestDeath:
 
 class TestHang:
     def test_native_code_that_keeps_the_interpreters_lock(self, own_url: str, tmp_path: Path) -> None:
-        limits = {"KEYCUT_JOB_TIMEOUT_SECONDS": "2", "KEYCUT_LEASE_SECONDS": "2"}
+        limits = {"CUTGATE_JOB_TIMEOUT_SECONDS": "2", "CUTGATE_LEASE_SECONDS": "2"}
         with crew(own_url, tmp_path, **limits) as team:
             worker = team.start_ready()
             uid = team.submit(HANGS_PX, FINE_PX)
@@ -81,7 +81,7 @@ class TestHang:
 
 class TestGrowth:
     def test_a_child_that_grew_too_large_is_replaced_between_items(self, own_url: str, tmp_path: Path) -> None:
-        with crew(own_url, tmp_path, KEYCUT_MAX_WORKER_BYTES=str(300 * 2**20)) as team:
+        with crew(own_url, tmp_path, CUTGATE_MAX_WORKER_BYTES=str(300 * 2**20)) as team:
             worker = team.start_ready()
             uid = team.submit(*[LEAKS_PX] * 3)
             eventually(lambda: team.ended(uid))
@@ -93,7 +93,7 @@ class TestGrowth:
 
 class TestUpkeep:
     def test_a_lost_workers_item_is_taken_over(self, own_url: str, tmp_path: Path) -> None:
-        with crew(own_url, tmp_path, KEYCUT_LEASE_SECONDS="1") as team:
+        with crew(own_url, tmp_path, CUTGATE_LEASE_SECONDS="1") as team:
             uid = team.submit(FINE_PX)
             assert team.ledger.claim([team.lane], "lost", new_token()) is not None
             team.start_ready()

@@ -15,14 +15,14 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
-from jobs.store import LedgerLimits
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from worker.runner import Runner
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from cutgate.worker.process.runner import Runner
 
 Bytes = npt.NDArray[np.uint8]
 

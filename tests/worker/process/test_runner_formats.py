@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.spec import FileFormat, Output
-from tests.test_worker.test_png import by_cv2
-from tests.test_worker.test_runner import SPEC, Bench, bench, picture
-from worker.png import write_png
+from cutgate.jobs.spec import FileFormat, Output
+from cutgate.worker.pictures.png import write_png
+from tests.worker.pictures.test_png import by_cv2
+from tests.worker.process.test_runner import SPEC, Bench, bench, picture
 
 __all__ = ["bench"]
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from jobs.ids import new_task_uid, source_key
-from jobs.record import Claim, ItemState, NewItem, NewTask, Result
-from jobs.sources import SourceLimits
-from jobs.spec import CutoutSpec, Refinement, lane_of
-from jobs.store import LedgerLimits
-from jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
-from tests.test_worker.crew import eventually, picture
-from worker.at_once import AtOnce, Deadlines
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.runner import Runner
+from cutgate.jobs.ids import new_task_uid, source_key
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
+from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.process.runner import Runner
+from cutgate.worker.process.several import AtOnce, Deadlines
+from tests.worker.process.crew import eventually, picture
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
 LANE = lane_of(SPEC)

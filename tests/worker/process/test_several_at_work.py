@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ids import TaskUid
-from jobs.record import ItemState
-from tests.redis_server import redis_server
-from tests.test_worker.crew import Crew, crew, eventually
-from tests.test_worker.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import ItemState
+from tests.servers.redis_server import redis_server
+from tests.worker.process.crew import Crew, crew, eventually
+from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
-TOGETHER = {"KEYCUT_ITEMS_AT_ONCE": "3", "KEYCUT_PICTURES_PER_RUN": "3", "KEYCUT_LEASE_SECONDS": "60"}
+TOGETHER = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3", "CUTGATE_LEASE_SECONDS": "60"}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_picture_that_kills_takes_no_other_with_it(team: Crew) -> None:
 
 
 def test_native_code_that_hangs(own_url: str, tmp_path: Path) -> None:
-    limits = {"KEYCUT_JOB_TIMEOUT_SECONDS": "2", "KEYCUT_LEASE_SECONDS": "2"}
+    limits = {"CUTGATE_JOB_TIMEOUT_SECONDS": "2", "CUTGATE_LEASE_SECONDS": "2"}
     with crew(own_url, tmp_path, **TOGETHER | limits) as team:
         worker = team.start_ready()
         uid = team.submit(HANGS_PX)
@@ -79,7 +79,7 @@ def test_native_code_that_hangs(own_url: str, tmp_path: Path) -> None:
 
 
 def test_a_child_that_grew_too_large_ends_what_is_under_way(own_url: str, tmp_path: Path) -> None:
-    with crew(own_url, tmp_path, **TOGETHER, KEYCUT_MAX_WORKER_BYTES=str(300 * 2**20)) as team:
+    with crew(own_url, tmp_path, **TOGETHER, CUTGATE_MAX_WORKER_BYTES=str(300 * 2**20)) as team:
         worker = team.start_ready()
         uid = team.submit(SLOW_PX, *[LEAKS_PX] * 4, SLOW_PX)
         eventually(lambda: team.ended(uid))
@@ -101,7 +101,7 @@ def test_what_is_under_way_is_finished_at_a_stop(team: Crew) -> None:
 
 
 def test_past_the_grace_all_of_it_is_given_back(team: Crew) -> None:
-    worker = team.start_ready(KEYCUT_STOP_GRACE_SECONDS="0.3")
+    worker = team.start_ready(CUTGATE_STOP_GRACE_SECONDS="0.3")
     uid = team.submit(*[SLOW_PX] * 2)
     eventually(lambda: all_running(team, uid))
     assert worker.stop() < 10

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs.record import ItemState
-from tests.redis_server import redis_server
-from tests.test_jobs.restart import RESTARTABLE, restart
-from tests.test_worker.crew import Crew, crew, eventually
-from tests.test_worker.harmful_worker import SLOW_PX
+from cutgate.jobs.record import ItemState
+from tests.jobs.restart import RESTARTABLE, restart
+from tests.servers.redis_server import redis_server
+from tests.worker.process.crew import Crew, crew, eventually
+from tests.worker.process.harmful_worker import SLOW_PX
 
 FINE_PX = 40
 
@@ -43,7 +43,7 @@ class TestStop:
         assert team.presence.alive() == ()
 
     def test_past_its_grace_it_is_given_back(self, team: Crew) -> None:
-        worker = team.start_ready(KEYCUT_STOP_GRACE_SECONDS="0.3")
+        worker = team.start_ready(CUTGATE_STOP_GRACE_SECONDS="0.3")
         uid = team.submit(SLOW_PX)
         eventually(lambda: team.item(uid).state is ItemState.RUNNING)
         assert worker.stop() < 10
@@ -68,7 +68,7 @@ class TestStop:
 
 class TestRefusal:
     def test_no_gpu(self, team: Crew) -> None:
-        worker = team.start(KEYCUT_DEVICE="gpu")
+        worker = team.start(CUTGATE_DEVICE="gpu")
         assert worker.process.wait(30) == 1
         (entry,) = worker.log("worker_cannot_start")
         assert "CUDA" in entry["exception"]
@@ -91,7 +91,7 @@ class TestRefusal:
 class TestServer:
     def test_it_may_come_later(self, own_url: str, team: Crew, tmp_path: Path) -> None:
         later = tmp_path / "later.sock"
-        worker = team.start(KEYCUT_REDIS_URL=f"unix://{later}")
+        worker = team.start(CUTGATE_REDIS_URL=f"unix://{later}")
         eventually(lambda: len(worker.log("waiting_for_service")) == 1)
         later.symlink_to(urlsplit(own_url).path)
         uid = team.submit(FINE_PX)

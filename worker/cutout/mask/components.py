@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout import levels
-from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import dilated, disc, reduced
+from cutgate.worker.cutout.raster import levels
+from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.cutout.raster.filters import dilated, disc, reduced
 
 MEASURED_SIDE_PX: Final = 400
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from worker.cutout import levels
-from worker.cutout.arrays import FloatMask, Floats
-from worker.cutout.filters import reduced, to_levels
+from cutgate.worker.cutout.raster import levels
+from cutgate.worker.cutout.raster.arrays import FloatMask, Floats
+from cutgate.worker.cutout.raster.filters import reduced, to_levels
 
 MEASURED_SIDE_PX: Final = 512
 

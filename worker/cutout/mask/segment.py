@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.geometry import Region, with_context
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.geometry import Region, with_context
 
 Predict: TypeAlias = Callable[[RgbImage], ByteMask]
 """A picture to the probability, at the picture's size and in 8 bits, that a pixel belongs to the main subject."""

@@ -7,9 +7,9 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, Bytes
-from worker.cutout.filters import disc, enlarged, looked_up, reduced
-from worker.cutout.parts import find_islands
+from cutgate.worker.cutout.mask.components import find_islands
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, reduced
 
 WORKED_SIDE_PX: Final = 1024
 """The opening and the blur have their size at this one, which is that of the networks' own maps."""

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout import levels
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.filters import reduced
-from worker.cutout.geometry import Region
-from worker.cutout.segment import Predict, look_at
-from worker.cutout.strips import strips
+from cutgate.worker.cutout.mask.segment import Predict, look_at
+from cutgate.worker.cutout.raster import levels
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.filters import reduced
+from cutgate.worker.cutout.raster.geometry import Region
+from cutgate.worker.cutout.raster.strips import strips
 
 MEASURED_SIDE_PX: Final = 800
 """Boxes and shares are measured on maps of this size."""

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, RgbaImage, RgbImage, Samples
-from worker.cutout.strips import strips
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage, Samples
+from cutgate.worker.cutout.raster.strips import strips
 
 FULL_STEP: Final = 257
 """Levels of 16 bits in one of 8."""

@@ -6,10 +6,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from worker.cutout.filters import mean, shrunk, to_unit
-from worker.cutout.geometry import fitted
-from worker.cutout.sampling import sampled, soft_pixels
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import mean, shrunk, to_unit
+from cutgate.worker.cutout.raster.geometry import fitted
+from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
 
 Planes: TypeAlias = Floats
 """(3, height, width) float32 in [0, 1]."""

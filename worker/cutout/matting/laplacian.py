@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from worker.cutout.arrays import FloatImage
-from worker.cutout.filters import dilated, square
+from cutgate.worker.cutout.raster.arrays import FloatImage
+from cutgate.worker.cutout.raster.filters import dilated, square
 
 Planes: TypeAlias = NDArray[np.float32]
 """(channels, pixels of a window, windows) float32: each plane lies together in memory."""

@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from worker.cutout.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
-from worker.cutout.geometry import WORKING_SIDE_PX, fitted
-from worker.cutout.laplacian import NEIGHBOURS, laplacian_rows
-from worker.cutout.sampling import sampled, soft_pixels
-from worker.cutout.softness import Zones
-from worker.cutout.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
+from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, laplacian_rows
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
+from cutgate.worker.cutout.matting.zones import Zones
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
+from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
 
 MIN_SIDE_PX: Final = 3
 """Below this no window of colours fits into the picture."""

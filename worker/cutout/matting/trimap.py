@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import dilated, eroded, square
-from worker.cutout.geometry import WORKING_SIDE_PX
+from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.cutout.raster.filters import dilated, eroded, square
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, FloatMask
-from worker.cutout.filters import dilated, disc, eroded, mean
-from worker.cutout.trimap import Thresholds
+from cutgate.worker.cutout.matting.trimap import Thresholds
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
+from cutgate.worker.cutout.raster.filters import dilated, disc, eroded, mean
 
 REGION_PX: Final = 31
 """Side of the square that is one region; it moves from pixel to pixel."""

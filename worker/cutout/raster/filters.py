@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, Bytes, FloatMask
-from worker.cutout.geometry import fitted
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, FloatMask
+from cutgate.worker.cutout.raster.geometry import fitted
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 

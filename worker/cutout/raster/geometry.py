@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.errors import BoxOutsidePicture
-from jobs.spec import Box
+from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.spec import Box
 
 CONTEXT_PART: Final = 0.10
 """How much of the region's side the network sees beyond each edge of it."""

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, Floats
+from cutgate.worker.cutout.raster.arrays import ByteMask, Floats
 
 STRIP_PIXELS: Final = 2**20
 """Pixels of the picture that are looked at together, which bounds the memory."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from worker.cutout.arrays import FloatMask
+from cutgate.worker.cutout.raster.arrays import FloatMask
 
 Matte: TypeAlias = FloatMask | NDArray[np.float64]
 

@@ -7,16 +7,16 @@ from typing import Final
 
 import numpy as np
 
-from worker.cutout.arrays import ByteMask, Floats, RgbImage
-from worker.models.batching import Batcher, Fill, Slots
-from worker.models.engine import Engine
-from worker.models.errors import BatchesRefused
-from worker.models.processing import Processing, resize
-from worker.models.row import WeightsFile
+from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.models.engine import Engine
+from cutgate.worker.models.engines.batching import Batcher, Fill, Slots
+from cutgate.worker.models.engines.processing import Processing, resize
+from cutgate.worker.models.errors import BatchesRefused
+from cutgate.worker.models.weights.model import WeightsFile
 
 _GREYS: Final = (0, 255)
 """Pictures to try a network with, as different as can be."""
-_REMEDY: Final = "set KEYCUT_PICTURES_PER_RUN=1"
+_REMEDY: Final = "set CUTGATE_PICTURES_PER_RUN=1"
 _LEVEL_TOLERANCE: Final = 0.02
 _SPREAD_TOLERANCE: Final = 0.05
 """What a map may change by beside others: so much, and so much of what lies between its extremes. Libraries choose

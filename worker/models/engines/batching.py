@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats
+from cutgate.worker.cutout.raster.arrays import Floats
 
 Slots: TypeAlias = NDArray[Any]
 """(n, 3, height, width) of the network's input type: room for n prepared pictures."""

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats
+from cutgate.worker.cutout.raster.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats
-from worker.models.engine import NUMBERS_KEY, as_maps
-from worker.models.errors import ModelUnavailable
-from worker.models.onnxruntime_binding import BoundSession
-from worker.settings import Device
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engine import NUMBERS_KEY, as_maps
+from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.settings import Device
 
 NAME: Final = f"onnxruntime {onnxruntime.__version__}"
 _CUDA: Final = "CUDAExecutionProvider"
@@ -87,7 +87,7 @@ def execution_providers(device: Device) -> Providers:
         return [_CPU]
     if _CUDA not in onnxruntime.get_available_providers():
         raise ModelUnavailable(
-            "this onnxruntime has no CUDA: `pip uninstall onnxruntime`, then `pip install keycut[worker,gpu]`"
+            "this onnxruntime has no CUDA: `pip uninstall onnxruntime`, then `pip install cutgate[worker,gpu]`"
         )
     onnxruntime.preload_dlls()
     cuda = {
@@ -111,7 +111,7 @@ def active_provider(session: onnxruntime.InferenceSession, device: Device) -> st
     if device is Device.GPU and provider != _CUDA:
         raise ModelUnavailable(
             f"a GPU was asked for but the network would run on {provider}: CUDA, cuDNN or the driver cannot be "
-            "loaded; check `nvidia-smi` and the GPU's access from this container, or set KEYCUT_DEVICE=cpu"
+            "loaded; check `nvidia-smi` and the GPU's access from this container, or set CUTGATE_DEVICE=cpu"
         )
     return provider
 

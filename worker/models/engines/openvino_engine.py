@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import Floats
-from worker.models.engine import as_maps
-from worker.models.errors import ModelUnavailable
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engine import as_maps
+from cutgate.worker.models.errors import ModelUnavailable
 
 # Its converters report their use to Google; they are not used here, and without this package they cannot.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None is how an import is refused
@@ -65,7 +65,7 @@ class OpenVinoEngine:
             compiled = core.compile_model(network, "CPU", options)
         except Exception as error:  # the library raises RuntimeError for whatever it does not like
             raise ModelUnavailable(
-                f"openvino cannot load {graph} (remove it if damaged; KEYCUT_ENGINE=onnxruntime may take it): "
+                f"openvino cannot load {graph} (remove it if damaged; CUTGATE_ENGINE=onnxruntime may take it): "
                 f"{error}"
             ) from error
         self._request = compiled.create_infer_request()

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jobs.spec import Precision
-from worker.cpu import Processor, this_processor
-from worker.models.engine import Engine
-from worker.models.errors import ModelUnavailable
-from worker.models.prepare import Form
-from worker.settings import Device, EngineName, NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.machine.cpu import Processor, this_processor
+from cutgate.worker.models.engine import Engine
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.prepare import Form
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,13 @@ class EngineRow:
 
 
 def _open_onnxruntime(graph: Path, plan: Plan) -> Engine:
-    from worker.models.onnxruntime_engine import OnnxRuntimeEngine
+    from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(graph, threads=plan.threads, device=plan.device)
 
 
 def _open_openvino(graph: Path, plan: Plan) -> Engine:
-    from worker.models.openvino_engine import OpenVinoEngine
+    from cutgate.worker.models.engines.openvino_engine import OpenVinoEngine
 
     return OpenVinoEngine(graph, floats=plan.floats, threads=plan.threads)
 
@@ -90,10 +90,10 @@ def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> P
     name = _engine_name(settings, processor)
     row = ENGINES[name]
     if settings.device not in row.devices:
-        raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and KEYCUT_DEVICE={settings.device}")
+        raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and CUTGATE_DEVICE={settings.device}")
     if not is_installed(name):
         raise ModelUnavailable(
-            f"{name} is not installed: `pip install keycut[{_extra(settings, row)}]`, or set KEYCUT_ENGINE"
+            f"{name} is not installed: `pip install cutgate[{_extra(settings, row)}]`, or set CUTGATE_ENGINE"
         )
     floats = "bf16" if row.uses_bf16 and processor.has_bf16 else "fp32"
     form, numbers = _form(settings, processor, floats)
@@ -117,7 +117,7 @@ def open_engine(graph: Path, plan: Plan) -> Engine:
     if plan.numbers is not None and engine.numbers != plan.numbers:
         raise ModelUnavailable(
             f"{engine.name} would compute {graph} in {engine.numbers} instead of {plan.numbers}; "
-            "set KEYCUT_ENGINE or KEYCUT_PRECISION to another one"
+            "set CUTGATE_ENGINE or CUTGATE_PRECISION to another one"
         )
     return engine
 
@@ -141,7 +141,7 @@ def _form(settings: NetworkSettings, processor: Processor, floats: str) -> tuple
     """The graph to prepare, and the number type that it is to be computed in."""
     if settings.precision is Precision.FAST:
         if settings.device is not Device.CPU:
-            raise ModelUnavailable("KEYCUT_PRECISION=fast is for the CPU; on a GPU set it to exact")
+            raise ModelUnavailable("CUTGATE_PRECISION=fast is for the CPU; on a GPU set it to exact")
         return (Form.INT8 if processor.weight_bits == 8 else Form.INT7), "int8"
     return (Form.SINGLE, floats) if settings.device is Device.CPU else (Form.AS_STORED, None)
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import ByteMask, Floats, RgbImage
-from worker.cutout.contrast import stretched
-from worker.models.row import OutputKind, WeightsFile
+from cutgate.worker.cutout.mask.contrast import stretched
+from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 
 class Processing:

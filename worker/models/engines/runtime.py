@@ -12,19 +12,19 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from worker.cutout.arrays import ByteMask, Floats, RgbImage
-from worker.cutout.segment import Predict
-from worker.models.batched_run import BatchedRun
-from worker.models.batching import doubled_sizes, every_size
-from worker.models.engine import Engine
-from worker.models.errors import BatchesRefused, ModelUnavailable
-from worker.models.files import ensure_weights
-from worker.models.plans import open_engine, plan_for
-from worker.models.prepare import prepared_graph
-from worker.models.processing import Processing
-from worker.models.registry import find_model
-from worker.models.row import Model, WeightsFile
-from worker.settings import Device, EngineName, NetworkSettings
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.models.engine import Engine
+from cutgate.worker.models.engines.batched_run import BatchedRun
+from cutgate.worker.models.engines.batching import doubled_sizes, every_size
+from cutgate.worker.models.engines.plans import open_engine, plan_for
+from cutgate.worker.models.engines.processing import Processing
+from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
+from cutgate.worker.models.graphs.prepare import prepared_graph
+from cutgate.worker.models.weights.files import ensure_weights
+from cutgate.worker.models.weights.model import Model, WeightsFile
+from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 log = structlog.get_logger(__name__)
 
@@ -153,8 +153,8 @@ def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) ->
 
 
 def _from_rembg(settings: NetworkSettings) -> Segmenter:
-    from worker.models import onnxruntime_engine as ort
-    from worker.models.zoo import zoo_predict
+    from cutgate.worker.models.engines import onnxruntime_engine as ort
+    from cutgate.worker.models.engines.zoo import zoo_predict
 
     if settings.engine is EngineName.OPENVINO:
         raise ModelUnavailable(f"{settings.model} runs through rembg, which knows ONNX Runtime alone")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.segment import Predict
-from worker.models.errors import ModelUnavailable
+from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.models.errors import ModelUnavailable
 
 
 def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Predict]:
@@ -33,7 +33,7 @@ def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Pre
         import rembg.sessions
     except ImportError as error:
         raise ModelUnavailable(
-            f"{name} is neither built in nor in the models folder; rembg may know it: `pip install keycut[zoo]`"
+            f"{name} is neither built in nor in the models folder; rembg may know it: `pip install cutgate[zoo]`"
         ) from error
     known = rembg.sessions.sessions_names_downloadable
     if name not in known:

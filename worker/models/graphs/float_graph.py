@@ -11,7 +11,7 @@ import onnx
 import onnx.shape_inference
 from onnx import numpy_helper
 
-from worker.cutout.arrays import Floats
+from cutgate.worker.cutout.raster.arrays import Floats
 
 Node = Any
 """`onnx.NodeProto`; protocol buffers are not typed."""

@@ -18,12 +18,12 @@ import onnx.helper
 import onnx.utils
 from onnx import TensorProto, numpy_helper
 
-from worker.models.engine import NUMBERS_KEY
-from worker.models.errors import ModelUnavailable
-from worker.models.files import Weights, put_in_place
-from worker.models.free_batch import free_batch
-from worker.models.quantize import quantize
-from worker.models.ranges import read_table
+from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.free_batch import free_batch
+from cutgate.worker.models.graphs.quantize import quantize
+from cutgate.worker.models.graphs.ranges import read_table
+from cutgate.worker.models.weights.files import Weights, put_in_place
 
 _VERSION: Final = 2
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
@@ -77,7 +77,7 @@ def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bo
             return put_in_place(written, path)
     except OSError as error:
         raise ModelUnavailable(
-            f"{cache_dir} cannot be written ({error.strerror}); set KEYCUT_CACHE_DIR"
+            f"{cache_dir} cannot be written ({error.strerror}); set CUTGATE_CACHE_DIR"
         ) from error
 
 

@@ -16,10 +16,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from worker.cutout.arrays import Floats
-from worker.models.engine import NUMBERS_KEY
-from worker.models.float_graph import FloatGraph, Node
-from worker.models.ranges import RangeTable, Span
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.graphs.float_graph import FloatGraph, Node
+from cutgate.worker.models.graphs.ranges import RangeTable, Span
 
 _STEPS: Final = 255
 _INT32_LIMIT: Final = 2**31 - 1

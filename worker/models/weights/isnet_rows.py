@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from worker.models.row import Download, Model, NpmPackage, WeightsFile
+from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
 
 ISNET: Final = Model(
     name="isnet-general-use",

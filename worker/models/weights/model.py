@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jobs.spec import Precision
+from cutgate.jobs.spec import Precision
 
 Channels = tuple[float, float, float]
 """One number per channel: red, green, blue."""

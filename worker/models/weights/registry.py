@@ -13,11 +13,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from jobs.spec import Precision
-from worker.models.errors import ModelUnavailable
-from worker.models.isnet_rows import ISNET
-from worker.models.rembg_rows import REMBG_MODELS
-from worker.models.row import Channels, Model, OutputKind, WeightsFile
+from cutgate.jobs.spec import Precision
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.model import Channels, Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -82,7 +82,7 @@ def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXA
     if model is None or not files:
         able = ", ".join(known.name for known in MODELS.values() if any(row.ranges for row in known.files))
         raise ModelUnavailable(
-            f"{name} has no table of activation ranges: KEYCUT_PRECISION=fast runs {able} alone"
+            f"{name} has no table of activation ranges: CUTGATE_PRECISION=fast runs {able} alone"
         )
     return replace(model, files=files)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from worker.models.row import Channels, Download, Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.model import Channels, Download, Model, OutputKind, WeightsFile
 
 _RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
 _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.errands import ErrandKind
-from jobs.ids import TaskUid, new_token
-from jobs.record import NewTask
-from jobs.retention import Sweeper
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock, MemoryBlobStore
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.ledger.errands import ErrandKind
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.record import NewTask
+from cutgate.jobs.testing import ManualClock, MemoryBlobStore
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,

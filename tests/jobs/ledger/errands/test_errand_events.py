@@ -7,15 +7,15 @@ from typing import cast
 
 import pytest
 
-from jobs.events import ErrandEvents
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisErrandEvents
-from jobs.testing import ManualClock, MemoryLedger
-from tests.redis_server import redis_server
-from tests.test_jobs.build import DELIVERIES, LANE, URL, MakeLedger, new_task, take_errand
-from tests.test_jobs.restart import eventually
+from cutgate.jobs.ledger.events import ErrandEvents
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisErrandEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.jobs.build import DELIVERIES, LANE, URL, MakeLedger, new_task, take_errand
+from tests.jobs.restart import eventually
+from tests.servers.redis_server import redis_server
 
 Told = tuple[LedgerStore, ErrandEvents]
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errands import Errand, ErrandKind
-from jobs.ids import TaskUid, new_task_uid, new_token
-from jobs.record import DeliveryKind
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.record import DeliveryKind
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
-from jobs.ids import new_token, source_key
-from jobs.record import ItemState, NewItem, NewTask, Task, TaskStatus
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import Leftovers, Reaped
-from tests.test_jobs.build import (
+from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
+from cutgate.jobs.ids import new_token, source_key
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.record import ItemState, NewItem, NewTask, Task, TaskStatus
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     SPEC,

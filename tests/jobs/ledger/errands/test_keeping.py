@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.blobs import BlobStore
-from jobs.errands import Errand
-from jobs.ids import image_uuid, new_task_uid, new_token, uid_of_image
-from jobs.record import Item, ItemState, NewItem, NewTask, TaskStatus
-from jobs.retention import Sweeper
-from jobs.store import Balance, LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import Leftovers, Reaped
-from tests.test_jobs.build import (
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ids import image_uuid, new_task_uid, new_token, uid_of_image
+from cutgate.jobs.ledger.errands import Errand
+from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.record import Item, ItemState, NewItem, NewTask, TaskStatus
+from cutgate.jobs.testing import ManualClock
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errands import Errand, ErrandKind
-from jobs.ids import new_token
-from jobs.record import Delivery, DeliveryKind, NewTask
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from tests.test_jobs.build import ERROR, URL, MakeLedger, new_task, take_errand
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.errands import Errand, ErrandKind
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.record import Delivery, DeliveryKind, NewTask
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import ERROR, URL, MakeLedger, new_task, take_errand
 
 CAP = 3
 LIMITS = LedgerLimits(account_errand_cap=CAP)

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.blobs import BlobStore
-from jobs.errors import SourceExpired
-from jobs.ids import new_task_uid, upload_key
-from jobs.retention import Sweeper
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.testing import ManualClock
-from jobs.upkeep import BATCH
-from tests.test_jobs.build import MakeLedger, claim_next, new_task, new_upload, result_of, run_at_once
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import SourceExpired
+from cutgate.jobs.ids import new_task_uid, upload_key
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.testing import ManualClock
+from cutgate.jobs.upkeep.retention import Sweeper
+from tests.jobs.build import MakeLedger, claim_next, new_task, new_upload, result_of, run_at_once
 
 GRACE_SECONDS = 400
 LIMITS = LedgerLimits(

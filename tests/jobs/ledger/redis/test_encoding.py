@@ -8,12 +8,12 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ids import new_task_uid, new_token, result_key, upload_key
-from jobs.presence import WorkerPresence
-from jobs.record import Delivery, DeliveryKind, ErrorFacts, Result
-from jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
-from jobs.stores import codec
-from jobs.uploads import Upload
+from cutgate.jobs.ids import new_task_uid, new_token, result_key, upload_key
+from cutgate.jobs.ledger import encoding as codec
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Result
+from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 
 T = TypeVar("T")
 TEXT = st.text(st.characters(codec="utf-8"))

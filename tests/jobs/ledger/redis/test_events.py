@@ -9,14 +9,14 @@ from typing import cast
 
 import pytest
 
-from jobs.events import TaskEvents
-from jobs.ids import new_task_uid
-from jobs.record import ItemState
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.stores.redis_events import RedisTaskEvents
-from jobs.stores.waiters import Waiters
-from jobs.testing import ManualClock, MemoryLedger
-from tests.test_jobs.build import ERROR, MakeLedger, claim_next, item_of, new_task, result_of, run_at_once
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.waiters import Waiters
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.jobs.build import ERROR, MakeLedger, claim_next, item_of, new_task, result_of, run_at_once
 
 Told = tuple[LedgerStore, TaskEvents]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.errors import LedgerUnavailable
-from jobs.stores.client import EvictingServer, connect, require_no_eviction
-from tests.redis_server import redis_server
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
+from tests.servers.redis_server import redis_server
 
 
 def test_the_usual_policy_keeps_everything(redis_url: str) -> None:

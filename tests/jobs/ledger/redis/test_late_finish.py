@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobs.blobs import BlobStore
-from jobs.ids import result_key
-from jobs.record import ItemState
-from jobs.testing import ManualClock, MemoryLedger
-from tests.test_jobs.build import LIMITS, claim_next, item_of, new_task, result_of
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.ids import result_key
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.jobs.build import LIMITS, claim_next, item_of, new_task, result_of
 
 
 def test_a_late_finisher_overwrites_nothing(blobs: BlobStore, clock: ManualClock) -> None:

@@ -12,16 +12,15 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import ResponseError
 
-from jobs.errors import LedgerUnavailable
-from jobs.ids import new_task_uid, new_token, source_key
-from jobs.record import Claim, Idempotency
-from jobs.store import LedgerLimits, LedgerStore
-from jobs.stores import keys
-from jobs.stores.client import RETRIES
-from jobs.stores.redis import RedisLedger, RedisPresence, connect
-from jobs.testing import ManualClock
-from tests.redis_server import redis_server
-from tests.test_jobs.build import (
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ledger import keys
+from cutgate.jobs.ledger.redis.client import RETRIES
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.record import Claim, Idempotency
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     ERROR,
     LANE,
     SPEC,
@@ -32,12 +31,13 @@ from tests.test_jobs.build import (
     run_at_once,
     take_errand,
 )
-from tests.test_jobs.every_script import (
+from tests.jobs.every_script import (
     WORKER,
     go_through_every_errand,
     go_through_every_script,
     go_through_every_upload,
 )
+from tests.servers.redis_server import redis_server
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import TypeAlias
 import pytest
 from redis import Redis
 
-from jobs.ids import new_token
-from jobs.record import Claim, NewTask
-from jobs.store import Balance, Created, LedgerLimits
-from jobs.stores.redis import RedisLedger, connect
-from jobs.testing import ManualClock
-from jobs.upkeep import Leftovers, Reaped
-from tests.test_jobs.build import (
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.store import Balance, Created, LedgerLimits
+from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.record import Claim, NewTask
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import (
     DELIVERIES,
     ERROR,
     LANE,
@@ -27,7 +27,7 @@ from tests.test_jobs.build import (
     result_of,
     take_errand,
 )
-from tests.test_jobs.lossy_proxy import LossyProxy, lossy_proxy
+from tests.jobs.lossy_proxy import LossyProxy, lossy_proxy
 
 ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 import pytest
 from redis import Redis
 
-from jobs.presence import Presence, WorkerPresence
-from jobs.testing import ManualClock
-from tests.test_jobs.build import LANE, OTHER_LANE
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import LANE, OTHER_LANE
 
 WORKER = WorkerPresence(
     owner="host-1:4711",

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.record import ItemState
-from jobs.store import LedgerLimits
-from jobs.stores.redis import RedisLedger, connect
-from jobs.testing import ManualClock
-from jobs.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
-from tests.redis_server import redis_server
-from tests.test_jobs.build import LANE, claim_next, item_of, new_task, result_of
-from tests.test_jobs.restart import RESTARTABLE, restart
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
+from cutgate.jobs.record import ItemState
+from cutgate.jobs.testing import ManualClock
+from tests.jobs.build import LANE, claim_next, item_of, new_task, result_of
+from tests.jobs.restart import RESTARTABLE, restart
+from tests.servers.redis_server import redis_server
 
 LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=120, max_attempts=1)
 

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from jobs.events import Waiter
-from jobs.ids import new_task_uid
-from jobs.record import NewTask
-from jobs.store import LedgerLimits
-from jobs.stores.redis import RedisLedger, connect
-from jobs.stores.redis_events import RedisTaskEvents
-from jobs.stores.redis_listener import CONFIRM_SECONDS
-from tests.redis_server import redis_server
-from tests.test_jobs.build import new_task, run_at_once
-from tests.test_jobs.restart import RESTARTABLE, eventually, restart
+from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.events import Waiter
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
+from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.record import NewTask
+from tests.jobs.build import new_task, run_at_once
+from tests.jobs.restart import RESTARTABLE, eventually, restart
+from tests.servers.redis_server import redis_server
 
 THREAD = "task-events"
 

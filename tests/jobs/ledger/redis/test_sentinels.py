@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobs.errors import LedgerUnavailable
-from jobs.queues.celery import CeleryQueue
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisTaskEvents
-from jobs.stores.sentinels import Sentinels
-from tests.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
-from tests.test_jobs.build import LANE, claim_next, new_task, result_of
-from tests.test_jobs.restart import eventually
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.sentinels import Sentinels
+from cutgate.jobs.ledger.store import LedgerLimits
+from tests.jobs.build import LANE, claim_next, new_task, result_of
+from tests.jobs.restart import eventually
+from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
 
 
 class TestAddress:

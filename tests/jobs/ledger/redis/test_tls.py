@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LedgerUnavailable
-from jobs.queues.celery import CeleryQueue
-from jobs.store import LedgerLimits
-from jobs.stores.client import connect
-from jobs.stores.redis import RedisLedger
-from jobs.stores.redis_events import RedisTaskEvents
-from tests.ports import free_port
-from tests.redis_server import redis_server
-from tests.relay import served
-from tests.test_jobs.build import LANE, claim_next, new_task, result_of
-from tests.tls import TlsRelay, write_certificates
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.hints.celery import CeleryQueue
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerLimits
+from tests.jobs.build import LANE, claim_next, new_task, result_of
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
+from tests.servers.relay import served
+from tests.servers.tls import TlsRelay, write_certificates
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.parts import SOLID_LEVEL, clean_parts, find_islands
+from cutgate.worker.cutout.mask.components import SOLID_LEVEL, clean_parts, find_islands
+from cutgate.worker.cutout.raster.arrays import ByteMask
 
 HEIGHT_PX, WIDTH_PX = 600, 800
 

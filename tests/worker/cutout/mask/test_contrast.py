@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from worker.cutout.arrays import Floats
-from worker.cutout.contrast import stretched
+from cutgate.worker.cutout.mask.contrast import stretched
+from cutgate.worker.cutout.raster.arrays import Floats
 
 
 def log_odds(radius_px: int, blur_px: float = 3) -> Floats:

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from jobs.spec import Box, CutoutSpec, Output, Refinement
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.pipeline import Frame, filled, run_steps, steps_for
-from worker.cutout.tidy import tidied
+from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.mask.tidy import tidied
+from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 
 HEIGHT_PX, WIDTH_PX = 240, 320
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.tidy import tidied
+from cutgate.worker.cutout.mask.tidy import tidied
+from cutgate.worker.cutout.raster.arrays import ByteMask
 
 
 def ball(height_px: int = 400, width_px: int = 500) -> ByteMask:

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from worker.cutout.arrays import ByteMask, RgbImage
-from worker.cutout.geometry import Region
-from worker.cutout.second_look import fused, look_again, soft_share
+from cutgate.worker.cutout.mask.zoom_in import fused, look_again, soft_share
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.geometry import Region
 
 HEIGHT_PX, WIDTH_PX = 400, 600
 

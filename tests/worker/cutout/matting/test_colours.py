@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.composites import COMPOSITES, Composite
-from tests.test_worker.test_cutout_pipeline import run
-from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
-from worker.cutout.compose import combined, compose
-from worker.cutout.foreground import estimate_foreground
-from worker.cutout.pipeline import Frame, filled
+from cutgate.worker.cutout.matting.compose import combined, compose
+from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.pipeline import Frame, filled
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
+from tests.pictures.composites import COMPOSITES, Composite
+from tests.worker.cutout.test_pipeline import run
 
 named = pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
 

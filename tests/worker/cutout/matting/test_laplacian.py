@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.cutout.arrays import FloatImage
-from worker.cutout.laplacian import laplacian_rows
+from cutgate.worker.cutout.matting.laplacian import laplacian_rows
+from cutgate.worker.cutout.raster.arrays import FloatImage
 
 EPSILON = 1e-4
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.composites import COMPOSITES, Composite
-from worker.cutout import scores
-from worker.cutout.arrays import ByteMask
-from worker.cutout.filters import to_levels
-from worker.cutout.matte import refine, remap
-from worker.cutout.trimap import Thresholds, make_trimap
+from cutgate.worker.cutout.matting.matte import refine, remap
+from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
+from cutgate.worker.cutout.raster import scores
+from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.cutout.raster.filters import to_levels
+from tests.pictures.composites import COMPOSITES, Composite
 
 USUAL = Thresholds(foreground=240, background=15)
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from worker.cutout.arrays import ByteMask
-from worker.cutout.trimap import (
+from cutgate.worker.cutout.matting.trimap import (
     BACKGROUND,
     FOREGROUND,
     UNKNOWN,
@@ -19,6 +18,7 @@ from worker.cutout.trimap import (
     make_trimap,
     tells_apart,
 )
+from cutgate.worker.cutout.raster.arrays import ByteMask
 
 USUAL = Thresholds(foreground=240, background=15)
 

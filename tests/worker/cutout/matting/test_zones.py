@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.composites import COMPOSITES, Composite
-from tests.test_worker.test_cutout_pipeline import alpha_of, run
-from worker.cutout.arrays import ByteMask, FloatMask, RgbImage
-from worker.cutout.filters import to_levels
-from worker.cutout.pipeline import filled
-from worker.cutout.scores import sad
-from worker.cutout.softness import zones_of
-from worker.cutout.trimap import Thresholds
+from cutgate.worker.cutout.matting.trimap import Thresholds
+from cutgate.worker.cutout.matting.zones import zones_of
+from cutgate.worker.cutout.pipeline import filled
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
+from cutgate.worker.cutout.raster.filters import to_levels
+from cutgate.worker.cutout.raster.scores import sad
+from tests.pictures.composites import COMPOSITES, Composite
+from tests.worker.cutout.test_pipeline import alpha_of, run
 
 USUAL = Thresholds(foreground=240, background=15)
 HAZE_LEVELS = 13

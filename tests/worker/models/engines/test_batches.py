@@ -13,17 +13,17 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typing_extensions import override
 
-from tests.tiny_network import SIDE_PX, tiny_network
-from worker.cutout.arrays import Floats
-from worker.models.batched_run import BatchedRun
-from worker.models.errors import ModelUnavailable
-from worker.models.files import find_weights
-from worker.models.free_batch import free_batch
-from worker.models.isnet_rows import ISNET
-from worker.models.onnxruntime_binding import BoundSession
-from worker.models.prepare import prepare
-from worker.models.runtime import NetworkRun, load_segmenter
-from worker.settings import NetworkSettings
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engines.batched_run import BatchedRun
+from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
+from cutgate.worker.models.engines.runtime import NetworkRun, load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.free_batch import free_batch
+from cutgate.worker.models.graphs.prepare import prepare
+from cutgate.worker.models.weights.files import find_weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.settings import NetworkSettings
+from tests.pictures.tiny_network import SIDE_PX, tiny_network
 
 HALF_PX = SIDE_PX // 2
 
@@ -174,7 +174,7 @@ def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSett
     model.graph.node.extend(nodes)
     onnx.save(model, tiny_settings.models_dir / "tiny.onnx")
     load_segmenter(tiny_settings)
-    with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set KEYCUT_PICTURES_PER_RUN=1"):
+    with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set CUTGATE_PICTURES_PER_RUN=1"):
         load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))
     # Nobody asked for batches where they are only the device's default.
     by_default = AsOnGpu.model_validate(tiny_settings.model_dump())

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.tiny_network import SIDE_PX, tiny_network
-from worker.cutout.arrays import Floats
-from worker.models.batching import Batcher, BatchFailed, Fill, doubled_sizes, every_size
-from worker.models.free_batch import free_batch
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engines.batching import Batcher, BatchFailed, Fill, doubled_sizes, every_size
+from cutgate.worker.models.graphs.free_batch import free_batch
+from tests.pictures.tiny_network import SIDE_PX, tiny_network
 
 PATIENCE_SECONDS = 20
 LONG_SECONDS = 60.0

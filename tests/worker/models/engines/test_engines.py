@@ -14,18 +14,18 @@ import onnxruntime
 import openvino
 import pytest
 
-from jobs.spec import Precision
-from tests.tiny_network import SIDE_PX, tiny_network
-from worker.cpu import Processor, this_processor
-from worker.cutout.arrays import Floats
-from worker.models import plans
-from worker.models.errors import ModelUnavailable
-from worker.models.files import Weights
-from worker.models.plans import ENGINES, Plan, open_engine, plan_for
-from worker.models.prepare import Form, prepared_graph
-from worker.models.row import WeightsFile
-from worker.models.runtime import load_segmenter
-from worker.settings import Device, EngineName, NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.machine.cpu import Processor, this_processor
+from cutgate.worker.models.engines import plans
+from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine, plan_for
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.prepare import Form, prepared_graph
+from cutgate.worker.models.weights.files import Weights
+from cutgate.worker.models.weights.model import WeightsFile
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
+from tests.pictures.tiny_network import SIDE_PX, tiny_network
 
 BOTH = sorted(ENGINES)
 PLAIN = Processor(name="plain", x86=True, features=frozenset({"avx2"}))
@@ -147,7 +147,7 @@ def test_what_does_not_go_together(asked: dict[str, str], reason: str) -> None:
 def test_without_openvino_auto_is_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "is_installed", lambda name: name is EngineName.ONNXRUNTIME)
     assert plan_for(settings(), BF16).engine is EngineName.ONNXRUNTIME
-    with pytest.raises(ModelUnavailable, match=r"openvino is not installed: `pip install keycut\[openvino\]`"):
+    with pytest.raises(ModelUnavailable, match=r"openvino is not installed: `pip install cutgate\[openvino\]`"):
         plan_for(settings(engine="openvino"), BF16)
 
 
@@ -172,7 +172,7 @@ def test_openvino_speaks_to_nobody(graph: Path) -> None:
 import sys
 sys.addaudithook(lambda event, _: event.startswith("socket.connect") and sys.exit("it opens a connection"))
 from pathlib import Path
-from worker.models.openvino_engine import OpenVinoEngine
+from cutgate.worker.models.engines.openvino_engine import OpenVinoEngine
 import numpy as np
 engine = OpenVinoEngine(Path({str(graph)!r}), floats="fp32", threads=1)
 engine.run(np.zeros((1, 3, {SIDE_PX}, {SIDE_PX}), np.float32))
@@ -187,7 +187,7 @@ def test_onnxruntime_prepares_no_reports(graph: Path, tmp_path: Path) -> None:
     home.mkdir()
     told_not_to = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in told_not_to}
-    code = f"import worker.models, onnxruntime as ort; ort.InferenceSession({str(graph)!r})"
+    code = f"import cutgate.worker.models, onnxruntime as ort; ort.InferenceSession({str(graph)!r})"
     subprocess.run([sys.executable, "-c", code], env=environment | {"HOME": str(home)}, check=True)
     assert [path for path in home.rglob("*") if "onnxruntime" in path.name] == []
 

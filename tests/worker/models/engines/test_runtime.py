@@ -8,11 +8,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.tiny_network import STEEPNESS, tiny_network, write_tiny_model
-from worker.cutout.arrays import ByteMask, Bytes
-from worker.models.errors import ModelUnavailable
-from worker.models.runtime import load_segmenter
-from worker.settings import Device, EngineName, NetworkSettings
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
+from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model
 
 
 def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:

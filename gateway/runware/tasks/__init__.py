@@ -1,0 +1,1 @@
+"""The tasks of Runware's protocol, one handler each."""

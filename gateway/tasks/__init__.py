@@ -1,0 +1,1 @@
+"""The use cases: accept pictures, show tasks, wait for their end. No protocol is known here."""

@@ -1,0 +1,1 @@
+"""The ledger in Redis or Valkey; its rules are the scripts in `jobs/ledger/lua`."""

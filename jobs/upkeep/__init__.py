@@ -1,0 +1,1 @@
+"""What keeps ledger and storage in order, in threads beside a process's own work."""

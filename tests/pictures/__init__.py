@@ -1,0 +1,1 @@
+"""Pictures and networks that tests are made of."""

@@ -1,0 +1,1 @@
+"""Servers that tests run against, and what can go wrong between them."""

@@ -1,0 +1,1 @@
+"""Operators' commands under `python -m cutgate.worker`."""

@@ -1,0 +1,1 @@
+"""From a picture to a mask: where the subject is."""

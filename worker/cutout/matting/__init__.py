@@ -1,0 +1,1 @@
+"""From a mask to an alpha matte and the subject's own colours."""

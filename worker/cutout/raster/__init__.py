@@ -1,0 +1,1 @@
+"""Arrays, filters and geometry that all of the mathematics stands on."""

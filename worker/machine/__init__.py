@@ -1,0 +1,1 @@
+"""What the processor, the container and the memory of this machine allow."""

@@ -1,0 +1,1 @@
+"""Networks made ready: widened, quantised, freed of a fixed batch."""
