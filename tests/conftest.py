@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import random
 import secrets
 import signal
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import settings
 
 from tests.needs import Needs
 from tests.pictures.models import tiny_settings, weights_dir
@@ -24,11 +30,49 @@ __all__ = ["stack", "tiny_settings", "weights_dir"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SEED: Final = os.environ.setdefault("CUTGATE_TEST_SEED", str(secrets.randbelow(10**9)))
+"""Of everything random in this run; the processes that pytest starts beside this one inherit it."""
+
+settings.register_profile("cutgate", deadline=None, print_blob=True)
+settings.load_profile("cutgate")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test be skipped unnoticed."""
-    needs = Needs()
-    needs.declare(config)
-    config.pluginmanager.register(needs)
+    """Let no test be skipped unnoticed, and none speak to another host."""
+    config.pluginmanager.register(Needs())
+    sys.addaudithook(refuse_other_hosts)
+
+
+def pytest_report_header() -> str:
+    """Say how this run is repeated."""
+    return f"seed: CUTGATE_TEST_SEED={SEED}"
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """Each test draws its own numbers, whichever tests run before it."""
+    random.seed(f"{SEED} {request.node.nodeid}")
+
+
+class OtherHost(BaseException):
+    """A test connects to another machine. No `Exception`: the code under test would take it for a peer's fault."""
+
+
+def refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: connections go to this machine alone."""
+    if event in {"socket.connect", "socket.sendto"}:
+        _socket, address = arguments
+        if isinstance(address, tuple) and not _is_here(address[0]):
+            raise OtherHost(f"a test connects to {address}")
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return address.is_loopback or address.is_unspecified
+    return False
 
 
 @pytest.fixture(scope="session")

@@ -91,10 +91,6 @@ class Needs:
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
 
-    def declare(self, config: pytest.Config) -> None:
-        """Make the marker known."""
-        config.addinivalue_line("markers", "needs(thing): skipped where the thing is missing; see tests/needs.py")
-
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Skip the tests whose thing is missing."""
         here = functools.cache(lambda name: THINGS[name].is_here())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -26,22 +27,41 @@ DISK_FULL_SECONDS = 4
 _accounts = (f"account-{number}" for number in count())
 
 
+SHORT = {
+    "worker killed, once a second",
+    "worker stopped in order",
+    "Redis killed and restarted",
+    "gateway killed",
+    "all of these",
+    "pictures that kill or hang their worker",
+}
+"""What a short run goes through; "all of these" has a little of the others."""
+
+
 @pytest.fixture(scope="module")
-def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+def service_for() -> Iterator[Callable[[Scenario], Service]]:
     """One service for all scenarios with the same settings."""
-    with Service(SLOWLY | dict(request.param)) as service:
-        yield service
+    with ExitStack() as running:
+
+        @functools.cache
+        def started(settings: tuple[tuple[str, str], ...]) -> Service:
+            return running.enter_context(Service(SLOWLY | dict(settings)))
+
+        yield lambda scenario: started(scenario.settings)
 
 
 @pytest.mark.parametrize(
-    ("service", "scenario"),
-    [pytest.param(scenario.settings, scenario, id=scenario.name) for scenario in SCENARIOS],
-    indirect=["service"],
+    "scenario",
+    [
+        pytest.param(scenario, id=scenario.name, marks=[] if scenario.name in SHORT else [pytest.mark.long])
+        for scenario in SCENARIOS
+    ],
 )
-def test_promises_are_kept(service: Service, scenario: Scenario) -> None:
-    check(service, scenario)
+def test_promises_are_kept(service_for: Callable[[Scenario], Service], scenario: Scenario) -> None:
+    check(service_for(scenario), scenario)
 
 
+@pytest.mark.long
 def test_promises_are_kept_with_several_pictures_at_once() -> None:
     (harmful,) = (scenario for scenario in SCENARIOS if scenario.effects != (Effect.NONE,))
     together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
@@ -49,6 +69,7 @@ def test_promises_are_kept_with_several_pictures_at_once() -> None:
         check(service, harmful)
 
 
+@pytest.mark.long
 def test_promises_are_kept_while_the_servers_disk_is_full(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     with (

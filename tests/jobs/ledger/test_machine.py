@@ -288,7 +288,6 @@ def test_every_move_in_every_order(request: pytest.FixtureRequest, store: str) -
             stateful_step_count=30,
             deadline=None,
             database=None,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
