@@ -27,7 +27,6 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
-from cutgate.jobs.testing import MemoryLedger
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.container import cpu_quota
@@ -37,6 +36,7 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import AtOnce, Deadlines
 from cutgate.worker.settings import Device, NetworkSettings
+from tests.ledgers import FreshLedger
 
 OWNER: Final = "benchmark"
 
@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, model: str, megapixels: float, blob_dir: Path) -> None:
         self.spec, self.source = CutoutSpec(model=model), photo(megapixels)
-        self.store = MemoryLedger(LedgerLimits(job_timeout_seconds=3600, account_queue_cap=10_000))
+        self.store = FreshLedger(LedgerLimits(job_timeout_seconds=3600, account_queue_cap=10_000))
         self.blobs = FileBlobStore(blob_dir)
 
     def measure(self, predict: Predict, at_once: int, count: int) -> Row:

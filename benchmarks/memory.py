@@ -27,11 +27,11 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
-from cutgate.jobs.testing import MemoryLedger
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.settings import NetworkSettings
+from tests.ledgers import FreshLedger
 
 MEGAPIXELS: Final = (0.3, 2, 1, 6, 0.5, 12)
 MIB: Final = 2**20
@@ -51,7 +51,7 @@ class Bench:
     """A runner with a ledger in memory and blobs in files, as a worker's child has them."""
 
     def __init__(self, settings: NetworkSettings, blob_dir: Path) -> None:
-        self.store, self.blobs = MemoryLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
+        self.store, self.blobs = FreshLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
         network = load_segmenter(settings)
         self.runner = Runner(
             store=self.store,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import settings
 
+from tests.ledgers import fresh_prefix, server_url, stop_listening
 from tests.needs import Needs
 from tests.pictures.models import tiny_settings, weights_dir
-from tests.servers.redis_server import redis_server
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.servers.stack import stack
 
@@ -54,6 +54,12 @@ def _seeded(request: pytest.FixtureRequest) -> None:
     random.seed(f"{SEED} {request.node.nodeid}")
 
 
+@pytest.fixture(autouse=True)
+def _quiet_afterwards() -> Iterator[None]:
+    yield
+    stop_listening()
+
+
 class OtherHost(BaseException):
     """A test connects to another machine. No `Exception`: the code under test would take it for a peer's fault."""
 
@@ -76,10 +82,9 @@ def _is_here(host: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url() -> str:
     """A running server that all tests share; each keeps to its own `key_prefix`."""
-    with redis_server() as url:
-        yield url
+    return server_url()
 
 
 @pytest.fixture(scope="session")
@@ -103,5 +108,5 @@ def bucket(s3_url: str, s3_client: S3Client) -> Iterator[Bucket]:
 
 @pytest.fixture
 def key_prefix() -> str:
-    """A prefix that no other test uses, with a hash tag as the stores want it."""
-    return f"{{test-{secrets.token_hex(8)}}}:"
+    """A prefix that no other test uses."""
+    return fresh_prefix()

@@ -1,10 +1,7 @@
-"""Where accounts and their keys lie: in the ledger's server, or in memory for tests."""
+"""Where accounts and their keys lie: in the ledger's server."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections import defaultdict
 from typing import Final, cast
 
 from redis import Redis
@@ -73,38 +70,3 @@ class RedisKeyTable(KeyTable):
 
     def _hash(self, kind: str) -> str:
         return f"{self._prefix}{kind}"
-
-
-class MemoryKeyTable(KeyTable):
-    """A dictionary for each kind; one process, for tests."""
-
-    def __init__(self) -> None:
-        self._records: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self._lock = threading.Lock()
-
-    @override
-    def read(self, kind: str, name: str) -> str | None:
-        return self._records[kind].get(name)
-
-    @override
-    def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
-        key = self.read(kind, name)
-        account = None if key is None else self.read(ACCOUNTS, json.loads(key)["account"])
-        return None if key is None or account is None else (key, account)
-
-    @override
-    def add(self, kind: str, name: str, record: str) -> bool:
-        with self._lock:
-            return self._records[kind].setdefault(name, record) == record
-
-    @override
-    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
-        with self._lock:
-            if self.read(kind, name) not in {before, after}:
-                return False
-            self._records[kind][name] = after
-            return True
-
-    @override
-    def all(self, kind: str) -> dict[str, str]:
-        return dict(self._records[kind])

@@ -15,8 +15,8 @@ from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
 from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import Task
-from cutgate.jobs.testing import ManualClock
 from tests.chaos.verdict import still_open
+from tests.fakes import ManualClock
 from tests.jobs.build import LANE, new_task, result_of
 
 PRICE = 3

@@ -13,9 +13,10 @@ from cutgate.jobs.ids import TaskUid, new_token, result_key
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.record import Delivery, Result, Task
 from cutgate.jobs.spec import Lane
-from cutgate.jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger
 from tests.courier.build import make_settings
+from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
 from tests.jobs.build import LANE, claim_next, new_task
+from tests.ledgers import FreshLedger
 
 ACCOUNT = "alice"
 RESULT = b"\x89PNG of a result"
@@ -35,7 +36,7 @@ class House:
             | settings
         )
         self.clock = ManualClock()
-        self.store = MemoryLedger(self.settings.ledger_limits(), self.clock)
+        self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
         self.blobs = MemoryBlobStore()
         self.hints: list[Lane] = []
         self.secrets: dict[str, str] = {}

@@ -17,9 +17,9 @@ from cutgate.jobs.errors import (
 )
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.testing import MemoryBlobStore
 from tests.courier.house import ACCOUNT, House, reasons
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
+from tests.fakes import MemoryBlobStore
 from tests.gateway.picture_files import png, png_header_only
 from tests.jobs.build import LANE, claim_next
 

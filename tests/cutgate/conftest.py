@@ -15,10 +15,10 @@ from werkzeug.serving import make_server
 from cutgate import Client
 from cutgate.commands.cli import main
 from cutgate.gateway.accounts.key_pairs import Accounts
-from cutgate.gateway.accounts.tables import MemoryKeyTable
-from cutgate.jobs.testing import MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
+from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     settings = make_settings()
-    accounts = Accounts(MemoryKeyTable(), settings.master_key_bytes())
+    accounts = Accounts(fresh_key_table(), settings.master_key_bytes())
     accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    ledger = MemoryLedger(settings.ledger_limits())
+    ledger = FreshLedger(settings.ledger_limits())
     gateway = Harness(
         settings=settings,
         accounts=accounts,
         store=ledger,
         events=ledger.events,
-        presence=MemoryPresence(),
+        presence=FreshPresence(),
         blobs=MemoryBlobStore(),
     )
     server = make_server("127.0.0.1", 0, gateway.app, threaded=True)

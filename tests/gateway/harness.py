@@ -14,7 +14,6 @@ from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.key_pairs import Accounts, Credentials
 from cutgate.gateway.accounts.rates import RequestLimits
-from cutgate.gateway.runware.sockets.sessions import MemorySessions
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.store import BlobStore
@@ -24,9 +23,10 @@ from cutgate.jobs.ledger.presence import Presence
 from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
-from cutgate.jobs.testing import InlineQueue, MemoryBlobStore
 from cutgate.signing import parse_body, sign_params
+from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
+from tests.ledgers import fresh_sessions
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -74,7 +74,7 @@ class Harness:
                 "presence": self.presence,
                 "blobs": self.blobs,
                 "queue": InlineQueue(self.hints.append),
-                "sessions": MemorySessions(keep_seconds=settings.session_seconds),
+                "sessions": fresh_sessions(settings.session_seconds),
                 **parts,
             },
         )

@@ -14,9 +14,10 @@ from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Result, Task
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
-from cutgate.jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
 from cutgate.jobs.urls import ResultPaths
+from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
+from tests.ledgers import FreshLedger, FreshPresence
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 SPEC = CutoutSpec(model="m")
@@ -26,8 +27,8 @@ PNG = pictures.png()
 class House:
     """The use cases on parts in memory."""
 
-    def __init__(self, *, cap: int = 10, store: MemoryLedger | None = None) -> None:
-        self.store = store or MemoryLedger(LedgerLimits(account_queue_cap=cap))
+    def __init__(self, *, cap: int = 10, store: FreshLedger | None = None) -> None:
+        self.store = store or FreshLedger(LedgerLimits(account_queue_cap=cap))
         self.blobs = MemoryBlobStore()
         self.hints: list[Lane] = []
         self.part = Submissions(
@@ -36,7 +37,7 @@ class House:
             queue=InlineQueue(self.hints.append),
             limits=LIMITS,
             price=1,
-            offers=Offers(presence=MemoryPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
+            offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
         )
         self.pictures = Pictures(
             store=self.store,

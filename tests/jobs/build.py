@@ -24,6 +24,7 @@ from cutgate.jobs.record import (
     Result,
 )
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from tests.ledgers import FreshLedger
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -41,9 +42,9 @@ Answer = TypeVar("Answer")
 
 
 class MakeLedger(Protocol):
-    """Makes a ledger on the test's clock; two of one test see the same tasks only if they are the same object."""
+    """Makes a ledger on the test's clock; all of one test see the same tasks."""
 
-    def __call__(self, limits: LedgerLimits = ...) -> LedgerStore: ...
+    def __call__(self, limits: LedgerLimits = ...) -> FreshLedger: ...
 
 
 def new_task(

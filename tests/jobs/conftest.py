@@ -13,11 +13,10 @@ from redis import Redis
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.presence import Presence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
+from cutgate.jobs.ledger.store import LedgerLimits
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import LIMITS, MakeLedger
+from tests.ledgers import FreshLedger, FreshPresence, server
 from tests.needs import MINIO_VARIABLE
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_settings
 
@@ -28,50 +27,28 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url) as client:
-        yield client
+def client() -> Redis:
+    return server()
 
 
 @pytest.fixture
-def make_memory_ledger(clock: ManualClock) -> MakeLedger:
-    def make(limits: LedgerLimits = LIMITS) -> LedgerStore:
-        return MemoryLedger(limits, clock)
+def make_ledger(clock: ManualClock, key_prefix: str) -> MakeLedger:
+    """Makes ledgers on the test's clock that share their records."""
+
+    def make(limits: LedgerLimits = LIMITS) -> FreshLedger:
+        return FreshLedger(limits, clock, key_prefix)
 
     return make
 
 
 @pytest.fixture
-def make_redis_ledger(client: Redis, key_prefix: str, clock: ManualClock) -> MakeLedger:
-    def make(limits: LedgerLimits = LIMITS) -> LedgerStore:
-        return RedisLedger(client, limits, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
-
-    return make
-
-
-@pytest.fixture(params=["memory", "redis"])
-def make_ledger(request: pytest.FixtureRequest) -> MakeLedger:
-    return cast("MakeLedger", request.getfixturevalue(f"make_{request.param}_ledger"))
-
-
-@pytest.fixture
-def ledger(make_ledger: MakeLedger) -> LedgerStore:
+def ledger(make_ledger: MakeLedger) -> FreshLedger:
     return make_ledger()
 
 
 @pytest.fixture
-def memory_presence(clock: ManualClock) -> Presence:
-    return MemoryPresence(clock)
-
-
-@pytest.fixture
-def redis_presence(client: Redis, key_prefix: str, clock: ManualClock) -> Presence:
-    return RedisPresence(client, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
-
-
-@pytest.fixture(params=["memory", "redis"])
-def presence(request: pytest.FixtureRequest) -> Presence:
-    return cast("Presence", request.getfixturevalue(f"{request.param}_presence"))
+def presence(clock: ManualClock, key_prefix: str) -> FreshPresence:
+    return FreshPresence(clock, key_prefix)
 
 
 @pytest.fixture

@@ -5,14 +5,10 @@ Of a result only its task's id is kept: it is made anew from the record when the
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
-
-from typing_extensions import override
 
 from cutgate.jobs.ids import TaskUid, new_token
 
@@ -88,80 +84,3 @@ def is_session_uuid(text: object) -> bool:
 def new_session() -> Session:
     """A session that nobody can guess."""
     return Session(str(uuid.uuid4()), new_token())
-
-
-@dataclass(slots=True)
-class _Record:
-    account: str
-    holder: str
-    ends_at: float
-    owed: list[TaskUid] = field(default_factory=list)
-    frames: list[str] = field(default_factory=list)
-    oversized: set[str] = field(default_factory=set)
-
-
-class MemorySessions(Sessions):
-    """Sessions of one process, for tests."""
-
-    def __init__(self, *, keep_seconds: float = KEEP_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without any."""
-        self._keep_seconds = keep_seconds
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._records: dict[str, _Record] = {}
-
-    @override
-    def open(self, account: str, wanted: str | None) -> Opened:
-        with self._lock:
-            record = None if wanted is None else self._records.get(wanted)
-            if wanted is None or record is None or record.account != account or record.ends_at <= self._clock():
-                session = new_session()
-                self._records[session.uuid] = _Record(account, session.holder, self._until(RENEW_SECONDS))
-                return Opened(session=session)
-            record.holder, record.ends_at = new_token(), self._until(RENEW_SECONDS)
-            return Opened(
-                session=Session(wanted, record.holder),
-                owed=tuple(record.owed),
-                frames=tuple(record.frames),
-                oversized=frozenset(record.oversized),
-            )
-
-    @override
-    def owe(self, session: Session, uid: TaskUid) -> None:
-        with self._lock:
-            record = self._held(session)
-            if record is not None and uid not in record.owed:
-                record.owed.append(uid)
-
-    @override
-    def settle(self, session: Session, uids: Sequence[TaskUid], frames: Sequence[str] = ()) -> None:
-        with self._lock:
-            record = self._held(session)
-            if record is not None:
-                record.owed = [uid for uid in record.owed if uid not in uids]
-                record.frames = [frame for frame in record.frames if frame not in frames]
-
-    @override
-    def renew(self, sessions: Sequence[Session]) -> tuple[bool, ...]:
-        with self._lock:
-            held = [self._held(session) for session in sessions]
-            for record in held:
-                if record is not None:
-                    record.ends_at = self._until(RENEW_SECONDS)
-            return tuple(record is not None for record in held)
-
-    @override
-    def leave(self, session: Session, frames: Sequence[str], oversized: Sequence[str]) -> None:
-        with self._lock:
-            record = self._held(session)
-            if record is not None:
-                record.frames.extend(frames)
-                record.oversized.update(oversized)
-                record.ends_at = self._until(0)
-
-    def _held(self, session: Session) -> _Record | None:
-        record = self._records.get(session.uuid)
-        return record if record is not None and record.holder == session.holder else None
-
-    def _until(self, beyond_seconds: float) -> float:
-        return self._clock() + self._keep_seconds + beyond_seconds

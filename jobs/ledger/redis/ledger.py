@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -29,7 +29,6 @@ from cutgate.jobs.ledger.encoding import (
 from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD, TERMINATED
 from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
 from cutgate.jobs.ledger.keys import idempotency_name, item_name
-from cutgate.jobs.ledger.memory.pace import PACE_SECONDS
 from cutgate.jobs.ledger.redis.client import Json, connect, ledger_errors
 from cutgate.jobs.ledger.redis.errands import RedisErrands
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -41,6 +40,9 @@ from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask
 from cutgate.jobs.spec import Lane
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
+
+PACE_SECONDS: Final = 120.0
+"""An end of this age counts for 1/e of a fresh one in the pace that a full queue tells who has to wait."""
 
 
 class RedisLedger(RedisErrands, RedisUploads, LedgerStore):

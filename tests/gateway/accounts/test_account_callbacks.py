@@ -149,7 +149,7 @@ def test_a_task_of_the_first_protocol_tells_its_end(gateway: Harness, *, batch: 
     assert gateway.store.errands_due() == 0
 
 
-def test_without_the_setting_nothing_is_told(memory_gateway: Harness) -> None:
-    memory_gateway.submit()
-    memory_gateway.finish_one()
-    assert memory_gateway.store.errands_due() == 0
+def test_without_the_setting_nothing_is_told(gateway: Harness) -> None:
+    gateway.submit()
+    gateway.finish_one()
+    assert gateway.store.errands_due() == 0

@@ -9,7 +9,7 @@ import pytest
 from cutgate.gateway.accounts.accounts import ACCOUNTS, PAIRS, KeyTable
 from cutgate.gateway.accounts.key_pairs import MAX_LIVE_KEYS, Accounts
 from cutgate.gateway.accounts.records import AccountError, Terms
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import run_at_once
 
 MASTER_KEY = bytes(32)

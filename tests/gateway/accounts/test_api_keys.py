@@ -12,7 +12,7 @@ from cutgate.gateway.accounts.accounts import ACCOUNTS, BEARERS, KeyTable
 from cutgate.gateway.accounts.api_keys import Bearer
 from cutgate.gateway.accounts.key_pairs import Accounts
 from cutgate.gateway.accounts.records import AccountError, Terms
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 
 MASTER_KEY = bytes(32)
 

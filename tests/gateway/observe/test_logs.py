@@ -48,11 +48,11 @@ def _restored_logging() -> Iterator[None]:
 @pytest.mark.usefixtures("_restored_logging")
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_fault_is_logged_with_its_trace_and_without_secrets(
-    memory_gateway: Harness, capsys: pytest.CaptureFixture[str], log_format: logs.LogFormat
+    gateway: Harness, capsys: pytest.CaptureFixture[str], log_format: logs.LogFormat
 ) -> None:
     logs.configure(log_format, "info")
-    app = memory_gateway.make_app(memory_gateway.settings, queue=BrokenQueue())
-    response = app.test_client().post("/", json=memory_gateway.signed_picture(pictures.BASE64_8X8))
+    app = gateway.make_app(gateway.settings, queue=BrokenQueue())
+    response = app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
     assert (response.status_code, response.get_json()["RetCode"]) == (500, 130)
     text = capsys.readouterr().err
     assert "ZeroDivisionError: a bug" in text

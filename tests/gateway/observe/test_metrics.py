@@ -21,10 +21,10 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.figures import LedgerFigures
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.observe import metric_names as names
-from cutgate.jobs.testing import MemoryLedger, MemoryPresence
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation
+from tests.ledgers import FreshLedger, FreshPresence
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, here, scrape
@@ -35,40 +35,40 @@ def requests_of(action: str, code: str, facade: str = "picpik") -> float:
 
 
 class TestRequests:
-    def test_by_action_and_code(self, memory_gateway: Harness) -> None:
+    def test_by_action_and_code(self, gateway: Harness) -> None:
         before = requests_of("RemoveBackground", "0"), here().value(names.SUBMIT_SECONDS, "_count") or 0
-        memory_gateway.submit()
+        gateway.submit()
         after = requests_of("RemoveBackground", "0"), here().value(names.SUBMIT_SECONDS, "_count")
         assert after == (before[0] + 1, before[1] + 1)
         seconds = here().value(names.REQUEST_SECONDS, "_sum", facade="picpik", action="RemoveBackground")
         assert seconds is not None
         assert seconds > 0
 
-    def test_a_refusal_by_its_code(self, memory_gateway: Harness) -> None:
+    def test_a_refusal_by_its_code(self, gateway: Harness) -> None:
         before = requests_of("RemoveBackground", "171")
-        answer = memory_gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
+        answer = gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
         assert answer["RetCode"] == 171
         assert requests_of("RemoveBackground", "171") == before + 1
 
-    def test_what_callers_make_up_is_no_label(self, memory_gateway: Harness) -> None:
-        memory_gateway.call("MadeUp" * 3)
-        memory_gateway.app.test_client().get("/made/up")
+    def test_what_callers_make_up_is_no_label(self, gateway: Harness) -> None:
+        gateway.call("MadeUp" * 3)
+        gateway.app.test_client().get("/made/up")
         assert "adeUp" not in here().text
         assert "made" not in here().text
         assert requests_of("other", "161") > 0
 
-    def test_a_result_by_its_status(self, memory_gateway: Harness) -> None:
+    def test_a_result_by_its_status(self, gateway: Harness) -> None:
         before = here().total(names.REQUESTS)
-        assert memory_gateway.app.test_client().get("/r/none.png").status_code == 404
+        assert gateway.app.test_client().get("/r/none.png").status_code == 404
         assert here().total(names.REQUESTS) == before + 1
 
-    def test_health_checks_are_not_counted(self, memory_gateway: Harness) -> None:
+    def test_health_checks_are_not_counted(self, gateway: Harness) -> None:
         before = here().total(names.REQUESTS)
-        memory_gateway.app.test_client().get("/healthz")
+        gateway.app.test_client().get("/healthz")
         assert here().total(names.REQUESTS) == before
 
-    def test_the_port_of_requests_shows_nothing(self, memory_gateway: Harness) -> None:
-        assert memory_gateway.app.test_client().get("/metrics").status_code == 404
+    def test_the_port_of_requests_shows_nothing(self, gateway: Harness) -> None:
+        assert gateway.app.test_client().get("/metrics").status_code == 404
 
 
 def announce(gateway: Harness, owner: str) -> None:
@@ -101,13 +101,13 @@ class TestLedger:
         assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0
 
     def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
-        class Away(MemoryLedger):
+        class Away(FreshLedger):
             @override
             def figures(self) -> LedgerFigures:
                 raise LedgerUnavailable("restarting")
 
         away = Away(make_settings().ledger_limits())
-        shown = here(LedgerCollector(store=away, presence=MemoryPresence()))
+        shown = here(LedgerCollector(store=away, presence=FreshPresence()))
         assert shown.value(names.LEDGER_UP) == 0
         assert shown.value(names.ITEMS_RUNNING) is None
 

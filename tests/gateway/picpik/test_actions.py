@@ -9,7 +9,7 @@ from typing_extensions import override
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid
-from cutgate.jobs.testing import MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Answer, Harness, make_settings
 
@@ -176,13 +176,13 @@ class TestCredits:
         assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 5_000, "UsedCredits": 6}
 
 
-def test_there_are_no_models(memory_gateway: Harness) -> None:
+def test_there_are_no_models(gateway: Harness) -> None:
     maps: Answer = {"MainModels": {}, "LoraModels": {}, "EmbeddingModels": {}, "HypernetworkModels": {}}
-    assert own(memory_gateway.call("ListModels")) == maps
+    assert own(gateway.call("ListModels")) == maps
 
 
-def test_no_action_but_the_one_waits(memory_gateway: Harness) -> None:
-    uid = memory_gateway.submit()
+def test_no_action_but_the_one_waits(gateway: Harness) -> None:
+    uid = gateway.submit()
     calls: list[tuple[str, Answer]] = [
         ("RemoveBackground", {"RawImage": pictures.BASE64_8X8}),
         ("ListRunningTasks", {}),
@@ -190,5 +190,5 @@ def test_no_action_but_the_one_waits(memory_gateway: Harness) -> None:
         ("ListGenerateTaskDetail", {"TaskUIDs": [uid]}),
     ]
     for action, fields in calls:
-        answer = memory_gateway.call(action, **fields, WaitSeconds=1)
+        answer = gateway.call(action, **fields, WaitSeconds=1)
         assert (answer["RetCode"], answer["Message"]) == (230, "Params [WaitSeconds] not available")

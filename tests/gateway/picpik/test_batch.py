@@ -44,13 +44,13 @@ def test_a_batch_is_one_task_with_results_in_order(gateway: Harness) -> None:
         ("", "must not be empty"),
     ],
 )
-def test_one_bad_picture_refuses_the_whole_call(memory_gateway: Harness, bad: str, detail: str) -> None:
-    answer = memory_gateway.call(
+def test_one_bad_picture_refuses_the_whole_call(gateway: Harness, bad: str, detail: str) -> None:
+    answer = gateway.call(
         "RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8, pictures.BASE64_8X8, bad, "x"]
     )
     assert (answer["RetCode"], answer["Message"]) == (230, "Params [RawImages.2] not available")
     assert answer["Detail"] == detail
-    memory_gateway.assert_nothing_left()
+    gateway.assert_nothing_left()
 
 
 @pytest.mark.parametrize(
@@ -66,22 +66,22 @@ def test_one_bad_picture_refuses_the_whole_call(memory_gateway: Harness, bad: st
         ({"RawImages.0": "x", "RawImages.2": "x"}, 230, "Params [RawImages] not available"),
     ],
 )
-def test_refused_fields(memory_gateway: Harness, fields: dict[str, Any], code: int, message: str) -> None:
-    answer = memory_gateway.call("RemoveBackgroundsInBatch", **fields)
+def test_refused_fields(gateway: Harness, fields: dict[str, Any], code: int, message: str) -> None:
+    answer = gateway.call("RemoveBackgroundsInBatch", **fields)
     assert (answer["RetCode"], answer["Message"]) == (code, message)
 
 
-def test_flattened_pictures_keep_their_order(memory_gateway: Harness) -> None:
+def test_flattened_pictures_keep_their_order(gateway: Harness) -> None:
     small, large = (pictures.data_uri(pictures.png(8, height_px)) for height_px in (4, 5))
-    answer = memory_gateway.call("RemoveBackgroundsInBatch", **{"RawImages.2": large, "RawImages.1": small})
+    answer = gateway.call("RemoveBackgroundsInBatch", **{"RawImages.2": large, "RawImages.1": small})
     assert answer["RetCode"] == 0
-    assert memory_gateway.blobs.get(memory_gateway.claim().source) == pictures.png(8, 4)
+    assert gateway.blobs.get(gateway.claim().source) == pictures.png(8, 4)
 
 
-def test_the_number_of_pictures_is_a_setting(memory_gateway: Harness) -> None:
-    memory_gateway.app = memory_gateway.make_app(make_settings(max_batch_images=2))
-    memory_gateway.submit_batch(2)
-    answer = memory_gateway.call("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 3)
+def test_the_number_of_pictures_is_a_setting(gateway: Harness) -> None:
+    gateway.app = gateway.make_app(make_settings(max_batch_images=2))
+    gateway.submit_batch(2)
+    answer = gateway.call("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 3)
     assert (answer["RetCode"], answer["Detail"]) == (230, "3 pictures, the limit is 2")
 
 

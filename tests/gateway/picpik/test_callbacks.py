@@ -19,8 +19,8 @@ BASE_URL = "http://localhost"
 
 @pytest.mark.parametrize("ends_well", [True, False])
 @pytest.mark.parametrize("action", ["RemoveBackground", "RemoveBackgroundsInBatch"])
-def test_it_is_the_entry_of_a_poll(memory_gateway: Harness, action: str, ends_well: bool) -> None:
-    gateway = memory_gateway
+def test_it_is_the_entry_of_a_poll(gateway: Harness, action: str, ends_well: bool) -> None:
+    gateway = gateway
     uid = gateway.submit() if action == "RemoveBackground" else gateway.submit_batch(1)
     if ends_well:
         gateway.finish_one()

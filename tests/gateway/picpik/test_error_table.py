@@ -11,20 +11,20 @@ import pytest
 from typing_extensions import override
 from werkzeug.test import TestResponse
 
-from cutgate.jobs.blobs.memory import MemoryBlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.memory.ledger import MemoryLedger
 from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import Task
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from tests.ledgers import FreshLedger
 
 REQUEST_UUID = "0f6f2d54-6d0b-4c55-9a70-3b1c5a1c8a01"
 TASK = "d5ari00q5cu0v880200g"
 
 
-class LedgerAway(MemoryLedger):
+class LedgerAway(FreshLedger):
     """A ledger whose server does not answer."""
 
     @override
@@ -81,7 +81,7 @@ def altered(**changes: Any) -> Callable[[], str]:
     return body
 
 
-def with_store(store: MemoryLedger) -> Callable[[Harness], None]:
+def with_store(store: FreshLedger) -> Callable[[Harness], None]:
     def prepare(gateway: Harness) -> None:
         gateway.store = store
         gateway.app = gateway.make_app(gateway.settings)
@@ -152,7 +152,7 @@ CASES = [
         status=503,
         detail="the pictures were uploaded too long ago; send them again",
         body=request(),
-        prepare=with_store(MemoryLedger(LedgerLimits(source_max_age_seconds=-1))),
+        prepare=with_store(FreshLedger(LedgerLimits(source_max_age_seconds=-1))),
     ),
     Case(
         name="the account's queue is full",
@@ -161,7 +161,7 @@ CASES = [
         status=429,
         detail="0 pictures of the account are queued, the cap is 0",
         body=request(),
-        prepare=with_store(MemoryLedger(FULL)),
+        prepare=with_store(FreshLedger(FULL)),
     ),
     Case(name="no body", code=160, message="Missing Action", action="", body=nothing),
     Case(name="no object", code=160, message="Missing Action", action="", body=lambda: "[]"),
@@ -268,9 +268,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_row(memory_gateway: Harness, case: Case) -> None:
-    case.prepare(memory_gateway)
-    response = memory_gateway.app.test_client().open(
+def test_row(gateway: Harness, case: Case) -> None:
+    case.prepare(gateway)
+    response = gateway.app.test_client().open(
         case.path, method=case.method, data=case.body(), headers=case.headers
     )
     assert (response.status_code, response.mimetype) == (case.status, "application/json")
@@ -288,8 +288,8 @@ def check(response: TestResponse, case: Case) -> None:
     assert answer == (expected if case.detail is None else {**expected, "Detail": case.detail})
 
 
-def test_the_status_of_a_throttled_answer_is_a_setting(memory_gateway: Harness) -> None:
-    app = memory_gateway.make_app(make_settings(throttle_status=200), store=MemoryLedger(FULL))
+def test_the_status_of_a_throttled_answer_is_a_setting(gateway: Harness) -> None:
+    app = gateway.make_app(make_settings(throttle_status=200), store=FreshLedger(FULL))
     response = app.test_client().post("/", data=request()())
     assert (response.status_code, response.get_json()["RetCode"], response.headers["Retry-After"]) == (
         200,

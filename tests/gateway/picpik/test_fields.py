@@ -87,11 +87,11 @@ CODES = {220: "Missing params [{}]", 230: "Params [{}] not available", 310: "Par
 
 
 @pytest.mark.parametrize(("members", "code", "name"), REFUSED)
-def test_refused_fields(memory_gateway: Harness, members: str, code: int, name: str) -> None:
-    answer = memory_gateway.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
+def test_refused_fields(gateway: Harness, members: str, code: int, name: str) -> None:
+    answer = gateway.call_text('"Action":"RemoveBackground"' + (members and f",{members}"))
     assert (answer["RetCode"], answer["Message"]) == (code, CODES[code].format(name))
     assert set(answer) == {"RetCode", "Message", "Action", "request_uuid", "Detail"}
-    memory_gateway.assert_nothing_left()
+    gateway.assert_nothing_left()
 
 
 def spec(**changes: Any) -> CutoutSpec:
@@ -131,10 +131,10 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("members", "expected"), ACCEPTED)
-def test_accepted_fields(memory_gateway: Harness, members: str, expected: CutoutSpec) -> None:
-    answer = memory_gateway.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE}{members}')
+def test_accepted_fields(gateway: Harness, members: str, expected: CutoutSpec) -> None:
+    answer = gateway.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE}{members}')
     assert answer["RetCode"] == 0, answer
-    assert memory_gateway.claim().spec == expected
+    assert gateway.claim().spec == expected
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_accepted_fields(memory_gateway: Harness, members: str, expected: Cutout
         ({"Foo": "1"}, 230),
     ],
 )
-def test_form_fields_are_converted_by_type(memory_gateway: Harness, fields: dict[str, str], code: int) -> None:
+def test_form_fields_are_converted_by_type(gateway: Harness, fields: dict[str, str], code: int) -> None:
     params = {
         "Action": "RemoveBackground",
         "PublicKey": PUBLIC_KEY,
@@ -160,7 +160,7 @@ def test_form_fields_are_converted_by_type(memory_gateway: Harness, fields: dict
         **fields,
     }
     body = urlencode({**params, "Signature": sign_params(params, PRIVATE_KEY)})
-    answer = memory_gateway.answer(memory_gateway.post(body, content_type="application/x-www-form-urlencoded"))
+    answer = gateway.answer(gateway.post(body, content_type="application/x-www-form-urlencoded"))
     assert answer["RetCode"] == code, answer
 
 
@@ -180,11 +180,11 @@ def test_form_fields_are_converted_by_type(memory_gateway: Harness, fields: dict
         (f',"TaskUIDList":["{TASK}"],"TaskUID":"{TASK}"', 230, "TaskUID"),
     ],
 )
-def test_refused_task_lists(memory_gateway: Harness, members: str, code: int, name: str) -> None:
-    answer = memory_gateway.call_text(f'"Action":"ListTasksDetails"{members}')
+def test_refused_task_lists(gateway: Harness, members: str, code: int, name: str) -> None:
+    answer = gateway.call_text(f'"Action":"ListTasksDetails"{members}')
     assert (answer["RetCode"], answer["Message"]) == (code, CODES[code].format(name))
 
 
-def test_flattened_task_lists_keep_their_order(memory_gateway: Harness) -> None:
-    answer = memory_gateway.call("ListTasksDetails", **{"TaskUIDList.1": OTHER_TASK, "TaskUIDList.0": TASK})
+def test_flattened_task_lists_keep_their_order(gateway: Harness) -> None:
+    answer = gateway.call("ListTasksDetails", **{"TaskUIDList.1": OTHER_TASK, "TaskUIDList.0": TASK})
     assert [entry["TaskUID"] for entry in answer["TaskDetailList"]] == [TASK, OTHER_TASK]

@@ -46,11 +46,11 @@ positions = st.integers(0, len(pictures.BASE64_8X8) - 1)
 
 
 @pytest.fixture(params=[2**20, 16], ids=["held", "in a file"])
-def hostile_gateway(memory_gateway: Harness, request: pytest.FixtureRequest) -> Harness:
+def hostile_gateway(gateway: Harness, request: pytest.FixtureRequest) -> Harness:
     """A gateway that holds bodies, and one that leaves all of them in files."""
-    memory_gateway.settings = make_settings(body_memory_bytes=request.param)
-    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
-    return memory_gateway
+    gateway.settings = make_settings(body_memory_bytes=request.param)
+    gateway.app = gateway.make_app(gateway.settings)
+    return gateway
 
 
 def check(gateway: Harness, body: bytes | str, **options: Any) -> None:

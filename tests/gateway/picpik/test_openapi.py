@@ -21,8 +21,8 @@ ANSWERS = [example for example in EXAMPLES if "PublicKey" not in example]
 
 
 @pytest.fixture
-def document(memory_gateway: Harness) -> Answer:
-    response = memory_gateway.app.test_client().get("/openapi.json")
+def document(gateway: Harness) -> Answer:
+    response = gateway.app.test_client().get("/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")
     document = response.get_json()
     assert isinstance(document, dict)
@@ -87,26 +87,24 @@ def test_examples_of_answers_fit(document: Answer, example: Answer) -> None:
 
 
 @pytest.mark.parametrize("example", REQUESTS, ids=described)
-def test_the_server_answers_the_examples_as_it_says(
-    memory_gateway: Harness, document: Answer, example: Answer
-) -> None:
-    answer = memory_gateway.answer(memory_gateway.post(json.dumps(example)))
+def test_the_server_answers_the_examples_as_it_says(gateway: Harness, document: Answer, example: Answer) -> None:
+    answer = gateway.answer(gateway.post(json.dumps(example)))
     of_answers(document).validate(answer)
     # The tasks of the examples are not there.
     assert answer["RetCode"] == (230 if "TaskUID" in example else 0)
 
 
-def test_the_server_answers_with_results_as_it_says(memory_gateway: Harness, document: Answer) -> None:
-    uid = memory_gateway.submit_batch(2)
-    memory_gateway.finish_one()
-    memory_gateway.finish_one()
+def test_the_server_answers_with_results_as_it_says(gateway: Harness, document: Answer) -> None:
+    uid = gateway.submit_batch(2)
+    gateway.finish_one()
+    gateway.finish_one()
     for action, fields in (
         ("ListTasksDetails", {"TaskUIDList": [uid]}),
         ("ListGenerateTaskDetail", {"TaskUIDs": [uid]}),
         ("GetGenerateTaskDetail", {"TaskUID": uid}),
         ("GetCreditBalance", {}),
     ):
-        answer = memory_gateway.call(action, **fields)
+        answer = gateway.call(action, **fields)
         assert answer["RetCode"] == 0
         of_answers(document).validate(answer)
 
@@ -130,8 +128,8 @@ def test_what_the_server_refuses_does_not_fit(document: Answer, changes: Answer)
     assert not of_requests(document).is_valid({**REQUESTS[0], **changes})
 
 
-def test_limits_that_are_settings_are_told(memory_gateway: Harness) -> None:
-    app = memory_gateway.make_app(make_settings(max_batch_images=5))
+def test_limits_that_are_settings_are_told(gateway: Harness) -> None:
+    app = gateway.make_app(make_settings(max_batch_images=5))
     schemas = app.test_client().get("/openapi.json").get_json()["components"]["schemas"]
     assert schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] == 5
 

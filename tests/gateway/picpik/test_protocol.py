@@ -27,13 +27,13 @@ def code(harness: Harness, body: bytes | str, **options: Any) -> int:
     "body",
     ["", " ", "x", "[]", "7", "null", '"text"', "{", '{"Action":"x"', '{"a":1,"a":2}', '{"a":NaN}', "[" * 5000],
 )
-def test_bodies_that_are_no_object(memory_gateway: Harness, body: str) -> None:
-    assert code(memory_gateway, body) == 160
+def test_bodies_that_are_no_object(gateway: Harness, body: str) -> None:
+    assert code(gateway, body) == 160
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe{}", b'{"Action":"\xff"}', b'{"Action":"\\ud800"}'])
-def test_bodies_that_are_no_text(memory_gateway: Harness, body: bytes) -> None:
-    assert code(memory_gateway, body) == 160
+def test_bodies_that_are_no_text(gateway: Harness, body: bytes) -> None:
+    assert code(gateway, body) == 160
 
 
 @pytest.mark.parametrize(
@@ -60,62 +60,60 @@ def test_bodies_that_are_no_text(memory_gateway: Harness, body: bytes) -> None:
         ({"Action": "RemoveBackground", "Foo": 1, "Signature": "0" * 40, "PublicKey": PUBLIC_KEY}, 171),
     ],
 )
-def test_order_of_checks(memory_gateway: Harness, body: dict[str, Any], expected: int) -> None:
-    assert code(memory_gateway, json.dumps(body)) == expected
-    memory_gateway.assert_nothing_left()
+def test_order_of_checks(gateway: Harness, body: dict[str, Any], expected: int) -> None:
+    assert code(gateway, json.dumps(body)) == expected
+    gateway.assert_nothing_left()
 
 
-def test_messages_of_the_envelope(memory_gateway: Harness) -> None:
-    unknown = memory_gateway.answer(memory_gateway.post(json.dumps({"Action": "N" * 200})))
+def test_messages_of_the_envelope(gateway: Harness) -> None:
+    unknown = gateway.answer(gateway.post(json.dumps({"Action": "N" * 200})))
     assert unknown["Message"] == f"Action [{'N' * 128}] not found"
     assert unknown["Action"] == "N" * 128
-    missing = memory_gateway.answer(memory_gateway.post(json.dumps({**LIST, "PublicKey": None, "Signature": "x"})))
+    missing = gateway.answer(gateway.post(json.dumps({**LIST, "PublicKey": None, "Signature": "x"})))
     assert missing["Message"] == "Missing params [PublicKey]"
 
 
 @pytest.mark.parametrize(
     "content_type", [None, "application/json; charset=utf-8", "text/plain", "x", "multipart/form-data"]
 )
-def test_json_is_known_by_its_first_character(memory_gateway: Harness, content_type: str | None) -> None:
-    assert code(memory_gateway, GOOD, content_type=content_type) == 0
+def test_json_is_known_by_its_first_character(gateway: Harness, content_type: str | None) -> None:
+    assert code(gateway, GOOD, content_type=content_type) == 0
 
 
-def test_json_under_the_type_of_a_form(memory_gateway: Harness) -> None:
-    assert code(memory_gateway, f"\n {GOOD}", content_type="application/x-www-form-urlencoded") == 0
+def test_json_under_the_type_of_a_form(gateway: Harness) -> None:
+    assert code(gateway, f"\n {GOOD}", content_type="application/x-www-form-urlencoded") == 0
 
 
-def test_byte_order_mark_and_query_string_are_ignored(memory_gateway: Harness) -> None:
-    assert code(memory_gateway, b"\xef\xbb\xbf" + GOOD.encode()) == 0
-    assert code(memory_gateway, GOOD, query_string={"Action": "Nothing"}) == 0
+def test_byte_order_mark_and_query_string_are_ignored(gateway: Harness) -> None:
+    assert code(gateway, b"\xef\xbb\xbf" + GOOD.encode()) == 0
+    assert code(gateway, GOOD, query_string={"Action": "Nothing"}) == 0
 
 
-def test_signatures_in_upper_case_and_under_the_lower_case_name(memory_gateway: Harness) -> None:
+def test_signatures_in_upper_case_and_under_the_lower_case_name(gateway: Harness) -> None:
     request = signed(LIST)
     signature = request.pop("Signature")
-    assert code(memory_gateway, json.dumps({**request, "Signature": signature.upper()})) == 0
-    assert code(memory_gateway, json.dumps({**request, "signature": signature})) == 0
-    assert code(memory_gateway, json.dumps({**request, "Signature": f" {signature}"})) == 171
+    assert code(gateway, json.dumps({**request, "Signature": signature.upper()})) == 0
+    assert code(gateway, json.dumps({**request, "signature": signature})) == 0
+    assert code(gateway, json.dumps({**request, "Signature": f" {signature}"})) == 171
 
 
-def test_the_request_id_is_repeated_or_made(memory_gateway: Harness) -> None:
+def test_the_request_id_is_repeated_or_made(gateway: Harness) -> None:
     for request_uuid in ("r-1", "id with ü and\nline", str(uuid.uuid4())):
-        response = memory_gateway.post(json.dumps(signed({**LIST, "request_uuid": request_uuid})))
-        assert memory_gateway.answer(response)["request_uuid"] == request_uuid
+        response = gateway.post(json.dumps(signed({**LIST, "request_uuid": request_uuid})))
+        assert gateway.answer(response)["request_uuid"] == request_uuid
         assert response.headers["X-UCLOUD-REQUEST-UUID"].isascii()
     for refused in ({**LIST, "request_uuid": 7}, {"Action": "x"}, {**LIST, "request_uuid": ""}):
-        response = memory_gateway.post(json.dumps(refused))
-        made = memory_gateway.answer(response)["request_uuid"]
+        response = gateway.post(json.dumps(refused))
+        made = gateway.answer(response)["request_uuid"]
         assert uuid.UUID(made).version == 4
         assert response.headers["X-UCLOUD-REQUEST-UUID"] == made
-    wrong = memory_gateway.answer(
-        memory_gateway.post(json.dumps({**LIST, "Signature": "x", "request_uuid": "r-2"}))
-    )
+    wrong = gateway.answer(gateway.post(json.dumps({**LIST, "Signature": "x", "request_uuid": "r-2"})))
     assert (wrong["RetCode"], wrong["request_uuid"]) == (171, "r-2")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods(memory_gateway: Harness, method: str) -> None:
-    response = memory_gateway.app.test_client().open("/", method=method)
+def test_other_methods(gateway: Harness, method: str) -> None:
+    response = gateway.app.test_client().open("/", method=method)
     assert (response.status_code, response.mimetype) == (405, "application/json")
     assert response.headers["Allow"] == "POST"
     if method != "HEAD":
@@ -126,47 +124,47 @@ def test_other_methods(memory_gateway: Harness, method: str) -> None:
     "path", ["/x", "/r/", "/r/a/b/c/d/e", "/r/a/1/../../e", "/static/x", "/r//b//d/e", "/healthz/"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_paths(memory_gateway: Harness, path: str, method: str) -> None:
-    response = memory_gateway.app.test_client().open(path, method=method)
+def test_other_paths(gateway: Harness, path: str, method: str) -> None:
+    response = gateway.app.test_client().open(path, method=method)
     assert response.status_code in ({404} if method == "GET" else {404, 405})
     assert response.get_json()["RetCode"] == 160
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_bodies_over_the_limit(memory_gateway: Harness) -> None:
+def test_bodies_over_the_limit(gateway: Harness) -> None:
     settings = make_settings(max_source_bytes=1_000, max_body_bytes=70_000, max_batch_body_bytes=70_000)
-    client = memory_gateway.make_app(settings).test_client()
+    client = gateway.make_app(settings).test_client()
     response = client.post("/", data=b"{" + b" " * 70_000)
     assert (response.status_code, response.get_json()["RetCode"]) == (413, 230)
     assert client.post("/", data=b"{" + b" " * 60_000).status_code == 200
 
 
-def test_a_body_that_cannot_be_stored(memory_gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_cannot_be_stored(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    client = memory_gateway.make_app(make_settings(body_memory_bytes=10)).test_client()
+    client = gateway.make_app(make_settings(body_memory_bytes=10)).test_client()
     response = client.post("/", data=GOOD)
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
     assert "Retry-After" in response.headers
 
 
-def test_compressed_bodies(memory_gateway: Harness) -> None:
-    response = memory_gateway.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+def test_compressed_bodies(gateway: Harness) -> None:
+    response = gateway.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
     assert (response.status_code, response.get_json()["RetCode"]) == (415, 160)
-    assert code(memory_gateway, GOOD, headers={"Content-Encoding": "identity"}) == 0
+    assert code(gateway, GOOD, headers={"Content-Encoding": "identity"}) == 0
 
 
-def test_unknown_fields_can_be_ignored(memory_gateway: Harness) -> None:
-    app = memory_gateway.make_app(make_settings(ignore_unknown_fields=True))
+def test_unknown_fields_can_be_ignored(gateway: Harness) -> None:
+    app = gateway.make_app(make_settings(ignore_unknown_fields=True))
     answer = app.test_client().post("/", data=json.dumps(signed({**LIST, "Foo": [1], "Foo.1": None})))
     assert answer.get_json()["RetCode"] == 0
 
 
-def test_numbers_in_go_notation_are_a_setting(memory_gateway: Harness) -> None:
+def test_numbers_in_go_notation_are_a_setting(gateway: Harness) -> None:
     # sign_params signs the text 1e+20 as it stands in a JSON string, as Go does for the number of 21 digits.
     request = signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "ErodeSize": "1e+20"})
     body = json.dumps(request).replace('"1e+20"', "100000000000000000000")
-    assert code(memory_gateway, body) == 220
-    answer = memory_gateway.make_app(make_settings(go_numbers=False)).test_client().post("/", data=body)
+    assert code(gateway, body) == 220
+    answer = gateway.make_app(make_settings(go_numbers=False)).test_client().post("/", data=body)
     assert answer.get_json()["RetCode"] == 171
 
 
@@ -178,9 +176,9 @@ def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
     assert entry["Status"] == "Queuing"
 
 
-def test_logs_hold_ids_and_no_secrets(memory_gateway: Harness, capsys: pytest.CaptureFixture[str]) -> None:
-    uid = memory_gateway.submit(request_uuid="r-77")
-    memory_gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
+def test_logs_hold_ids_and_no_secrets(gateway: Harness, capsys: pytest.CaptureFixture[str]) -> None:
+    uid = gateway.submit(request_uuid="r-77")
+    gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
     logged = "".join(capsys.readouterr())
     assert re.search(rf"account=tester.*request_uuid=r-77.*task_uid={uid}", logged)
     assert "SignatureWrong" in logged

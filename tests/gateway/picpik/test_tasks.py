@@ -15,9 +15,10 @@ from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import ErrorFacts
-from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
+from tests.ledgers import FreshLedger
 
 SUBMIT = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": pictures.BASE64_8X8}
 MEMBERS = {
@@ -64,10 +65,10 @@ def test_states_until_the_result_is_fetched(gateway: Harness) -> None:
 
 
 @pytest.mark.parametrize("kind", TASK_ROWS)
-def test_a_failed_task_says_what_to_do(memory_gateway: Harness, kind: str) -> None:
-    uid = memory_gateway.submit()
-    memory_gateway.fail_one(ErrorFacts(kind=kind, message="internal words"))
-    entry = memory_gateway.detail(uid)
+def test_a_failed_task_says_what_to_do(gateway: Harness, kind: str) -> None:
+    uid = gateway.submit()
+    gateway.fail_one(ErrorFacts(kind=kind, message="internal words"))
+    entry = gateway.detail(uid)
     assert (entry["ErrorCode"], entry["ErrorMessage"]) == (TASK_ROWS[kind].error_code, TASK_ROWS[kind].message)
     assert entry["ErrorMassage"] == entry["ErrorMessage"] != ""
     assert (entry["Status"], entry["ConsumeApiPoint"], entry["ImgList"]) == ("Error", 0, [])
@@ -83,22 +84,22 @@ HIDDEN_CALLS = [
 
 @pytest.mark.parametrize(("action", "fields"), HIDDEN_CALLS)
 def test_unknown_foreign_and_expired_tasks_look_alike(
-    memory_gateway: Harness, action: str, fields: Callable[[str], dict[str, Any]]
+    gateway: Harness, action: str, fields: Callable[[str], dict[str, Any]]
 ) -> None:
     clock = ManualClock()
     limits = LedgerLimits(retention_seconds=60)
-    memory_gateway.store = MemoryLedger(limits, clock)
-    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
-    expired = memory_gateway.submit()
-    memory_gateway.finish_one()
-    stranger = memory_gateway.accounts.add("stranger")
-    foreign = memory_gateway.submit_for(stranger)
+    gateway.store = FreshLedger(limits, clock)
+    gateway.app = gateway.make_app(gateway.settings)
+    expired = gateway.submit()
+    gateway.finish_one()
+    stranger = gateway.accounts.add("stranger")
+    foreign = gateway.submit_for(stranger)
     clock.advance(60)
 
     answers = set()
     for uid in (expired, foreign, new_task_uid()):
         params = {"Action": action, "PublicKey": PUBLIC_KEY, "request_uuid": "r", **fields(uid)}
-        response = memory_gateway.post(json.dumps(signed(params)))
+        response = gateway.post(json.dumps(signed(params)))
         headers = [(name, text) for name, text in response.headers if not name.startswith("X-RateLimit")]
         answers.add((response.status_code, response.data.replace(uid.encode(), b"UID"), *headers))
     assert len(answers) == 1
@@ -107,21 +108,21 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     assert b"Queuing" not in body
 
 
-def test_a_task_that_is_not_there(memory_gateway: Harness) -> None:
+def test_a_task_that_is_not_there(gateway: Harness) -> None:
     uid = new_task_uid()
-    entry = memory_gateway.detail(uid)
+    entry = gateway.detail(uid)
     assert {name: type(value) for name, value in entry.items()} == MEMBERS
     assert entry["ErrorMassage"] == entry["ErrorMessage"] == f"Task [{uid}] not found"
     assert entry.items() >= {"TaskUID": uid, "Action": "", "Status": "Error", "ErrorCode": 230}.items()
-    other = memory_gateway.call("ListTasksDetails", TaskUIDList=[uid, new_task_uid(), uid])
+    other = gateway.call("ListTasksDetails", TaskUIDList=[uid, new_task_uid(), uid])
     assert [entry["TaskUID"] for entry in other["TaskDetailList"]][::2] == [uid, uid]
 
 
-def test_the_public_address_stands_in_front_of_results(memory_gateway: Harness) -> None:
-    uid = memory_gateway.submit()
-    memory_gateway.finish_one()
-    memory_gateway.app = memory_gateway.make_app(make_settings(public_url="https://cut.example/base/"))
-    assert memory_gateway.detail(uid)["ImgList"][0].startswith("https://cut.example/base/r/")
+def test_the_public_address_stands_in_front_of_results(gateway: Harness) -> None:
+    uid = gateway.submit()
+    gateway.finish_one()
+    gateway.app = gateway.make_app(make_settings(public_url="https://cut.example/base/"))
+    assert gateway.detail(uid)["ImgList"][0].startswith("https://cut.example/base/r/")
 
 
 def test_credits_are_reserved_refused_and_booked(gateway: Harness) -> None:

@@ -67,14 +67,14 @@ class TestRates:
         harness = throttled(gateway, submits_per_second=1, polls_per_second=1)
         assert [code(harness.post(body)) for body in (PICTURE, LIST, PICTURE, LIST)] == [0, 0, 153, 153]
 
-    def test_a_refused_submit_leaves_nothing(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, submits_per_second=1)
+    def test_a_refused_submit_leaves_nothing(self, gateway: Harness) -> None:
+        harness = throttled(gateway, submits_per_second=1)
         harness.call("RemoveBackground")
         assert_throttled(harness.post(PICTURE))
         harness.assert_nothing_left()
 
-    def test_faults_after_the_signature_count_and_carry_the_headers(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, submits_per_second=1)
+    def test_faults_after_the_signature_count_and_carry_the_headers(self, gateway: Harness) -> None:
+        harness = throttled(gateway, submits_per_second=1)
         wrong = signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "Foo": 1})
         answer = harness.post(json.dumps(wrong))
         assert code(answer) == 230
@@ -82,12 +82,12 @@ class TestRates:
         # Step 7 comes before the fields: the same fault is not looked at any more.
         assert_throttled(harness.post(json.dumps(wrong)))
 
-    def test_what_is_not_the_accounts_has_no_such_headers(self, memory_gateway: Harness) -> None:
+    def test_what_is_not_the_accounts_has_no_such_headers(self, gateway: Harness) -> None:
         for body in ("", json.dumps({"Action": "Nothing"}), LIST.replace('"Signature": "', '"Signature": "0')):
-            assert RATE_HEADERS.isdisjoint(memory_gateway.post(body).headers.keys())
+            assert RATE_HEADERS.isdisjoint(gateway.post(body).headers.keys())
 
-    def test_a_setting_makes_it_http_200(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, polls_per_second=1, throttle_status=200)
+    def test_a_setting_makes_it_http_200(self, gateway: Harness) -> None:
+        harness = throttled(gateway, polls_per_second=1, throttle_status=200)
         harness.post(LIST)
         answer = harness.post(LIST)
         assert (answer.status_code, code(answer)) == (200, 153)
@@ -112,20 +112,20 @@ class TestFailedSignatures:
         assert 50 <= int(refused.headers["Retry-After"]) <= 60
         assert refused.get_json()["Action"] == "ListTasksDetails"
 
-    def test_another_address_is_not_touched(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, failed_signatures_per_minute=1)
+    def test_another_address_is_not_touched(self, gateway: Harness) -> None:
+        harness = throttled(gateway, failed_signatures_per_minute=1)
         harness.post(self.WRONG, environ_base={"REMOTE_ADDR": "192.0.2.7"})
         assert_throttled(harness.post(LIST, environ_base={"REMOTE_ADDR": "192.0.2.7"}))
         assert code(harness.post(LIST, environ_base={"REMOTE_ADDR": "192.0.2.8"})) == 0
 
-    def test_the_address_behind_a_trusted_proxy_counts(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, failed_signatures_per_minute=1, trusted_proxies="127.0.0.1")
+    def test_the_address_behind_a_trusted_proxy_counts(self, gateway: Harness) -> None:
+        harness = throttled(gateway, failed_signatures_per_minute=1, trusted_proxies="127.0.0.1")
         harness.post(self.WRONG, headers={"X-Forwarded-For": "192.0.2.7"})
         assert_throttled(harness.post(LIST, headers={"X-Forwarded-For": "192.0.2.7"}))
         assert code(harness.post(LIST, headers={"X-Forwarded-For": "192.0.2.8"})) == 0
 
-    def test_good_signatures_and_other_faults_do_not_count(self, memory_gateway: Harness) -> None:
-        harness = throttled(memory_gateway, failed_signatures_per_minute=1)
+    def test_good_signatures_and_other_faults_do_not_count(self, gateway: Harness) -> None:
+        harness = throttled(gateway, failed_signatures_per_minute=1)
         for body, expected in ((LIST, 0), ("{", 160), (json.dumps({"Action": "Nothing"}), 161), (LIST, 0)):
             assert code(harness.post(body)) == expected
 
@@ -184,11 +184,11 @@ class TestTerms:
         assert int(answer.headers["Retry-After"]) == pytest.approx(6 * seconds_each, abs=1)
 
 
-def test_fifty_submits_at_once_on_a_balance_for_ten(redis_gateway: Harness) -> None:
-    redis_gateway.store.grant(ACCOUNT, 10)
-    codes = run_at_once(50, lambda _: code(redis_gateway.post(PICTURE)))
+def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
+    gateway.store.grant(ACCOUNT, 10)
+    codes = run_at_once(50, lambda _: code(gateway.post(PICTURE)))
     assert (codes.count(0), codes.count(520)) == (10, 40)
-    balance = redis_gateway.store.balance(ACCOUNT)
+    balance = gateway.store.balance(ACCOUNT)
     assert balance is not None
     assert (balance.granted, balance.reserved, balance.available) == (10, 10, 0)
-    assert redis_gateway.store.waiting(redis_gateway.lane) == len(redis_gateway.stored()) == 10
+    assert gateway.store.waiting(gateway.lane) == len(gateway.stored()) == 10

@@ -36,17 +36,15 @@ def _probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=attrgetter("name"))
-def test_vector(memory_gateway: Harness, case: Vector) -> None:
-    answer = memory_gateway.answer(memory_gateway.post(case.signed_body()))
+def test_vector(gateway: Harness, case: Vector) -> None:
+    answer = gateway.answer(gateway.post(case.signed_body()))
     assert answer["RetCode"] == CODES[case.name], answer
 
 
 @pytest.mark.parametrize("case", GO, ids=attrgetter("name"))
 @pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"go_numbers": False}, 171)])
-def test_signatures_of_the_go_signer(
-    memory_gateway: Harness, case: Vector, changes: dict[str, bool], code: int
-) -> None:
-    app = memory_gateway.make_app(make_settings(ignore_unknown_fields=True, **changes))
+def test_signatures_of_the_go_signer(gateway: Harness, case: Vector, changes: dict[str, bool], code: int) -> None:
+    app = gateway.make_app(make_settings(ignore_unknown_fields=True, **changes))
     for signature in case.accepts_optional:
         body = dump_body({**case.params, "Signature": signature})
         assert app.test_client().post("/", data=body.encode()).get_json()["RetCode"] == code

@@ -22,11 +22,12 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.ledger.uploads import Upload
 from cutgate.jobs.record import Result
 from cutgate.jobs.sources import SourceLimits
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from cutgate.jobs.urls import Address, ResultPaths
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness
 from tests.jobs.build import ERROR
+from tests.ledgers import FreshLedger
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 DAY_SECONDS = 86_400
@@ -116,22 +117,22 @@ class TestResults:
         assert result_of(gateway, failed) is None
         assert result_of(gateway, batch) is None
 
-    def test_an_archive_is_no_picture(self, memory_gateway: Harness) -> None:
-        uid = memory_gateway.submit()
-        claim = memory_gateway.claim()
+    def test_an_archive_is_no_picture(self, gateway: Harness) -> None:
+        uid = gateway.submit()
+        claim = gateway.claim()
         key = BlobKey(task=claim.task, index=0, role="result", token=claim.token)
         result = Result(blob=key, media_type="application/zip", width_px=8, height_px=8, size_bytes=1)
-        assert memory_gateway.store.finish(claim, result)
-        assert result_of(memory_gateway, uid) is None
+        assert gateway.store.finish(claim, result)
+        assert result_of(gateway, uid) is None
 
 
 class TestPaths:
-    def test_an_upload_is_served_under_its_path(self, memory_gateway: Harness) -> None:
-        part = kept_pictures(memory_gateway)
+    def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
+        part = kept_pictures(gateway)
         data = pictures.gif()
         kept = part.keep("anna", data)
         assert kept.path.endswith(".gif")
-        client = memory_gateway.app.test_client()
+        client = gateway.app.test_client()
         with client.get(kept.path) as response:
             assert (response.status_code, response.mimetype, response.data) == (200, "image/gif", data)
             assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -145,7 +146,7 @@ class TestPaths:
     )
     def test_it_is_good_for_the_retention_or_less(self, ttl_seconds: float | None, good_seconds: int) -> None:
         clock = ManualClock(now_seconds=1_000_000.9)
-        part = memory_pictures(MemoryLedger(LedgerLimits()), clock=clock)
+        part = memory_pictures(FreshLedger(LedgerLimits()), clock=clock)
         kept = part.keep("anna", PNG, ttl_seconds)
         _, _, mac, expires, name = urlsplit(kept.path).path.split("/", 4)
         assert int(expires) == 1_000_000 + good_seconds
@@ -166,7 +167,7 @@ class TestPaths:
         ids=lambda value: value if isinstance(value, str) else "",
     )
     def test_its_name_ends_as_its_format_does(self, data: bytes, suffix: str) -> None:
-        assert memory_pictures(MemoryLedger(LedgerLimits())).keep("anna", data).path.endswith(suffix)
+        assert memory_pictures(FreshLedger(LedgerLimits())).keep("anna", data).path.endswith(suffix)
 
 
 class TestRefusals:
@@ -206,7 +207,7 @@ class TestRefusals:
 
     def test_a_dropped_picture_is_gone_although_its_blob_stays(self) -> None:
         blobs = StubbornBlobs(deletes=False)
-        part = memory_pictures(MemoryLedger(LedgerLimits()), blobs)
+        part = memory_pictures(FreshLedger(LedgerLimits()), blobs)
         kept = part.keep("anna", PNG)
         assert part.drop("anna", kept.image)
         assert part.find("anna", kept.image) is None
@@ -222,7 +223,7 @@ class TestRefusals:
 
 def test_use_begins_the_retention_anew() -> None:
     clock = ManualClock()
-    part = memory_pictures(MemoryLedger(LedgerLimits(upload_retention_seconds=100), clock), clock=clock)
+    part = memory_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock), clock=clock)
     kept = part.keep("anna", PNG)
     for _ in range(3):
         clock.advance(seconds=99)
@@ -232,7 +233,7 @@ def test_use_begins_the_retention_anew() -> None:
 
 
 def memory_pictures(
-    store: MemoryLedger, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
+    store: FreshLedger, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
 ) -> Pictures:
     return Pictures(
         store=store,
@@ -258,7 +259,7 @@ class StubbornBlobs(MemoryBlobStore):
         super().delete(key)
 
 
-class RefusingLedger(MemoryLedger):
+class RefusingLedger(FreshLedger):
     """Answers every upload with an error."""
 
     def __init__(self, error: Exception) -> None:
@@ -270,7 +271,7 @@ class RefusingLedger(MemoryLedger):
         raise self._error
 
 
-class WatchedLedger(MemoryLedger):
+class WatchedLedger(FreshLedger):
     """Says when an upload is recorded."""
 
     def __init__(self, watch: Callable[[Upload], None]) -> None:

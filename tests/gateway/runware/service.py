@@ -19,7 +19,6 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.key_pairs import Accounts
-from cutgate.gateway.accounts.tables import MemoryKeyTable
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
@@ -27,11 +26,12 @@ from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.record import ErrorFacts, Task
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
 from cutgate.jobs.urls import ResultPaths
 from cutgate.worker.process.runner import Runner
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
+from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table
 
 Bytes = npt.NDArray[np.uint8]
 Item = dict[str, Any]
@@ -99,16 +99,16 @@ class Service:
     clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.accounts = Accounts(MemoryKeyTable(), self.settings.master_key_bytes())
+        self.accounts = Accounts(fresh_key_table(), self.settings.master_key_bytes())
         self.api_key = self.accounts.add_bearer(ACCOUNT).api_key
-        self.store = MemoryLedger(self.settings.ledger_limits(), self.clock)
+        self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
         self.blobs = MemoryBlobStore()
         self.harness = Harness(
             settings=self.settings,
             accounts=self.accounts,
             store=self.store,
             events=self.store.events,
-            presence=MemoryPresence(),
+            presence=FreshPresence(),
             blobs=self.blobs,
             windows=MemoryStorage(),
         )

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.testing import MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     TINY_PICTURE,

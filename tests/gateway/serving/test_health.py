@@ -18,9 +18,9 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
-from cutgate.jobs.testing import MemoryLedger
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
+from tests.ledgers import FreshLedger
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def away(harness: Harness, settings: GatewaySettings) -> Harness:
     return harness
 
 
-def test_alive(memory_gateway: Harness) -> None:
-    response = memory_gateway.app.test_client().get("/healthz")
+def test_alive(gateway: Harness) -> None:
+    response = gateway.app.test_client().get("/healthz")
     assert (response.status_code, response.get_json()) == (200, {"alive": True})
 
 
@@ -84,8 +84,8 @@ def test_ready_with_a_worker_and_not_without(gateway: Harness, worker: WorkerPre
     assert ready(gateway)[0] == 503
 
 
-def test_a_ledger_that_is_away(memory_gateway: Harness) -> None:
-    harness = away(memory_gateway, make_settings(redis_url="unix:///nowhere/redis.sock"))
+def test_a_ledger_that_is_away(gateway: Harness) -> None:
+    harness = away(gateway, make_settings(redis_url="unix:///nowhere/redis.sock"))
     assert ready(harness) == (503, {"ready": False, "missing": ["ledger", "worker"], "workers": []})
     assert harness.app.test_client().get("/healthz").status_code == 200
     response = harness.post(
@@ -100,43 +100,43 @@ def test_a_ledger_that_is_away(memory_gateway: Harness) -> None:
     }
 
 
-def test_a_ledger_that_does_not_answer_is_given_up_soon(memory_gateway: Harness, deaf_server: str) -> None:
-    harness = away(memory_gateway, make_settings(redis_url=deaf_server))
+def test_a_ledger_that_does_not_answer_is_given_up_soon(gateway: Harness, deaf_server: str) -> None:
+    harness = away(gateway, make_settings(redis_url=deaf_server))
     started = time.monotonic()
     response = harness.post('{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}')
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
     assert time.monotonic() - started < 2.5
 
 
-def test_a_blob_store_that_is_away(memory_gateway: Harness, tmp_path: Path) -> None:
-    memory_gateway.blobs = FileBlobStore(tmp_path / "blobs")
-    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
+def test_a_blob_store_that_is_away(gateway: Harness, tmp_path: Path) -> None:
+    gateway.blobs = FileBlobStore(tmp_path / "blobs")
+    gateway.app = gateway.make_app(gateway.settings)
     shutil.rmtree(tmp_path / "blobs")
-    assert ready(memory_gateway)[1]["missing"] == ["blob store", "worker"]
-    response = memory_gateway.app.test_client().post("/", json=memory_gateway.signed_picture(pictures.BASE64_8X8))
+    assert ready(gateway)[1]["missing"] == ["blob store", "worker"]
+    response = gateway.app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
-    assert memory_gateway.store.waiting(memory_gateway.lane) == 0
+    assert gateway.store.waiting(gateway.lane) == 0
 
 
-def test_a_full_queue(memory_gateway: Harness) -> None:
+def test_a_full_queue(gateway: Harness) -> None:
     limits = make_settings(account_queue_cap=1)
-    memory_gateway.store = MemoryLedger(limits.ledger_limits())
-    memory_gateway.app = memory_gateway.make_app(limits)
-    memory_gateway.submit()
-    body = memory_gateway.signed_picture(pictures.BASE64_8X8)
-    response = memory_gateway.app.test_client().post("/", json=body)
+    gateway.store = FreshLedger(limits.ledger_limits())
+    gateway.app = gateway.make_app(limits)
+    gateway.submit()
+    body = gateway.signed_picture(pictures.BASE64_8X8)
+    response = gateway.app.test_client().post("/", json=body)
     assert (response.status_code, response.get_json()["RetCode"]) == (429, 153)
     assert response.headers["Retry-After"] == "2"
-    assert len(memory_gateway.stored()) == 1
-    tolerant = memory_gateway.make_app(make_settings(throttle_status=200))
+    assert len(gateway.stored()) == 1
+    tolerant = gateway.make_app(make_settings(throttle_status=200))
     assert tolerant.test_client().post("/", json=body).status_code == 200
 
 
-def test_a_fault_of_this_server_shows_no_trace(memory_gateway: Harness) -> None:
+def test_a_fault_of_this_server_shows_no_trace(gateway: Harness) -> None:
     # Records under another master key cannot be opened.
-    memory_gateway.accounts.add("other", public_key="other")
-    strange = Accounts(memory_gateway.accounts._table, bytes(32))
-    client = memory_gateway.make_app(memory_gateway.settings, accounts=strange).test_client()
+    gateway.accounts.add("other", public_key="other")
+    strange = Accounts(gateway.accounts._table, bytes(32))
+    client = gateway.make_app(gateway.settings, accounts=strange).test_client()
     response = client.post("/", json={"Action": "ListTasksDetails", "PublicKey": "other", "Signature": "x"})
     assert response.status_code == 500
     assert response.get_json().keys() == {"RetCode", "Action", "Message", "request_uuid"}

@@ -20,8 +20,8 @@ MAX_LINES = 300
 
 
 @pytest.fixture
-def client(memory_gateway: Harness) -> FlaskClient:
-    return memory_gateway.app.test_client()
+def client(gateway: Harness) -> FlaskClient:
+    return gateway.app.test_client()
 
 
 def text_of(name: str) -> str:
@@ -97,8 +97,8 @@ def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/playground", "/playground/", "/playground/app.js"])
-def test_it_can_be_switched_off(memory_gateway: Harness, path: str) -> None:
-    app = memory_gateway.make_app(make_settings(playground=False))
+def test_it_can_be_switched_off(gateway: Harness, path: str) -> None:
+    app = gateway.make_app(make_settings(playground=False))
     assert app.test_client().get(path).status_code == 404
 
 

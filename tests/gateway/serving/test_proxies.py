@@ -21,21 +21,21 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
         ("a socket", "http://localhost"),
     ],
 )
-def test_forwarded_headers_count_from_trusted_peers_only(memory_gateway: Harness, peer: str, base: str) -> None:
-    uid = memory_gateway.submit()
-    memory_gateway.finish_one()
+def test_forwarded_headers_count_from_trusted_peers_only(gateway: Harness, peer: str, base: str) -> None:
+    uid = gateway.submit()
+    gateway.finish_one()
     settings = make_settings(trusted_proxies="10.0.0.0/8,192.168.1.7,fd00::/8")
-    memory_gateway.app = memory_gateway.make_app(settings)
-    body = memory_gateway.signed_list(uid)
-    response = memory_gateway.app.test_client().post(
+    gateway.app = gateway.make_app(settings)
+    body = gateway.signed_list(uid)
+    response = gateway.app.test_client().post(
         "/", json=body, headers=FORWARDED, environ_overrides={"REMOTE_ADDR": peer}
     )
     (entry,) = response.get_json()["TaskDetailList"]
     assert entry["ImgList"][0].startswith(f"{base}/r/")
 
 
-def test_no_peer_is_trusted_by_default(memory_gateway: Harness) -> None:
-    uid = memory_gateway.submit()
-    memory_gateway.finish_one()
-    response = memory_gateway.app.test_client().post("/", json=memory_gateway.signed_list(uid), headers=FORWARDED)
+def test_no_peer_is_trusted_by_default(gateway: Harness) -> None:
+    uid = gateway.submit()
+    gateway.finish_one()
+    response = gateway.app.test_client().post("/", json=gateway.signed_list(uid), headers=FORWARDED)
     assert response.get_json()["TaskDetailList"][0]["ImgList"][0].startswith("http://localhost/r/")

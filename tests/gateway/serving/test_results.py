@@ -16,8 +16,8 @@ from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.record import Result
-from cutgate.jobs.testing import MemoryBlobStore
 from cutgate.jobs.urls import ResultPaths
+from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import Harness
 from tests.servers.s3_server import Bucket
 
@@ -47,21 +47,21 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
 
 
 @pytest.fixture
-def client(memory_gateway: Harness, blobs: BlobStore) -> FlaskClient:
-    memory_gateway.blobs = blobs
-    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings)
-    return memory_gateway.app.test_client()
+def client(gateway: Harness, blobs: BlobStore) -> FlaskClient:
+    gateway.blobs = blobs
+    gateway.app = gateway.make_app(gateway.settings)
+    return gateway.app.test_client()
 
 
 @pytest.fixture
-def result(memory_gateway: Harness, client: FlaskClient) -> Result:
-    memory_gateway.submit()
-    return memory_gateway.finish_one(DATA)
+def result(gateway: Harness, client: FlaskClient) -> Result:
+    gateway.submit()
+    return gateway.finish_one(DATA)
 
 
 @pytest.fixture
-def paths(memory_gateway: Harness) -> ResultPaths:
-    return ResultPaths(memory_gateway.settings.master_key_bytes())
+def paths(gateway: Harness) -> ResultPaths:
+    return ResultPaths(gateway.settings.master_key_bytes())
 
 
 @pytest.fixture
@@ -194,9 +194,9 @@ def test_a_result_that_was_deleted(client: FlaskClient, blobs: BlobStore, path: 
     assert_absent(client.get(path))
 
 
-def test_a_source_has_no_path(client: FlaskClient, memory_gateway: Harness, paths: ResultPaths) -> None:
-    uid = memory_gateway.submit()
-    claim = memory_gateway.claim()
+def test_a_source_has_no_path(client: FlaskClient, gateway: Harness, paths: ResultPaths) -> None:
+    uid = gateway.submit()
+    claim = gateway.claim()
     assert claim.task == uid
     forged = f"/r/{'A' * 22}/{NEVER}/{claim.source}.png"
     assert_absent(client.get(forged))

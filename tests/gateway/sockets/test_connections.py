@@ -11,10 +11,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
-from cutgate.jobs.ledger.memory.events import MemoryTaskEvents
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from tests.gateway.runware.service import Service, authentication, make_service, poll, removal
 from tests.gateway.sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
+from tests.ledgers import FreshLedger
 from tests.servers.scrapes import here
 
 PING = {"taskType": "ping", "ping": True}
@@ -231,7 +231,7 @@ def test_addresses_that_try_keys_are_shut_out_for_a_while() -> None:
 
 def test_a_result_comes_although_its_news_is_lost() -> None:
     service = make_service(runware_sync_seconds=30)
-    app = service.harness.make_app(service.settings, events=MemoryTaskEvents())
+    app = service.harness.make_app(service.settings, events=FreshLedger().events)
     with served(app) as address, admitted(address, service) as caller:
         caller.send(removal())
         wait_for_items(service, 1)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from cutgate.gateway.runware.sockets.sessions import MemorySessions
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import Service, make_service, new_uuid, removal
 from tests.gateway.sockets.serving import ANSWER_SECONDS, admitted, calling, served, sockets_of, wait_for_items
+from tests.ledgers import fresh_sessions
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
@@ -58,7 +58,7 @@ def test_a_task_that_still_runs_is_answered_on_the_new_connection(service: Servi
 
 def test_another_process_takes_the_session_over() -> None:
     service = make_service(runware_sync_seconds=30)
-    sessions = MemorySessions()
+    sessions = fresh_sessions()
     here = service.harness.make_app(service.settings, sessions=sessions)
     there = service.harness.make_app(service.settings, sessions=sessions)
     task = removal()
@@ -79,7 +79,7 @@ def test_another_process_takes_the_session_over() -> None:
 
 def test_an_upload_whose_answer_was_lost_is_told_again_once() -> None:
     service = make_service()
-    sessions = MemorySessions()
+    sessions = fresh_sessions()
     app = service.harness.make_app(service.settings, sessions=sessions)
     opened = sessions.open("shop", None)
     sessions.leave(opened.session, ['{"data":[{"taskType":"imageUpload"}]}'], [])

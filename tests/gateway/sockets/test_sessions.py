@@ -9,16 +9,17 @@ from typing import cast
 import pytest
 
 from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
-from cutgate.gateway.runware.sockets.sessions import MemorySessions, Sessions, is_session_uuid
+from cutgate.gateway.runware.sockets.sessions import Sessions, is_session_uuid
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.redis.client import connect
+from tests.ledgers import fresh_sessions
 
 MakeSessions = Callable[[float], Sessions]
 
 
 @pytest.fixture
 def make_memory_sessions() -> MakeSessions:
-    return lambda keep_seconds: MemorySessions(keep_seconds=keep_seconds)
+    return lambda keep_seconds: fresh_sessions(keep_seconds)
 
 
 @pytest.fixture

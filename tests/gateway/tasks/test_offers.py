@@ -11,9 +11,10 @@ from cutgate.gateway.accounts.records import Terms
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.spec import Precision
-from cutgate.jobs.testing import ManualClock, MemoryPresence
+from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness, make_settings
+from tests.ledgers import FreshPresence
 
 BEST = PRESETS["best"]
 
@@ -81,12 +82,10 @@ def test_the_installations_model_is_never_refused(gateway: Harness) -> None:
 
 
 @pytest.fixture
-def on_a_clock(memory_gateway: Harness) -> tuple[Harness, ManualClock]:
+def on_a_clock(gateway: Harness) -> tuple[Harness, ManualClock]:
     """A gateway whose account asks for `best`, with the workers' presence on a clock of its own."""
     clock = ManualClock()
-    gateway = replace(
-        memory_gateway, presence=MemoryPresence(clock), settings=make_settings(offer_memory_seconds=60)
-    )
+    gateway = replace(gateway, presence=FreshPresence(clock), settings=make_settings(offer_memory_seconds=60))
     gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
     return gateway, clock
 

@@ -33,24 +33,24 @@ def statuses(found: tuple[Task | None, ...]) -> list[TaskStatus]:
     return [cast("Task", task).status for task in found]
 
 
-def test_no_place_is_told_before_anything_is_done(memory_gateway: Harness) -> None:
-    waits = waits_of(memory_gateway, at_once=1)
+def test_no_place_is_told_before_anything_is_done(gateway: Harness) -> None:
+    waits = waits_of(gateway, at_once=1)
     with waits.place(), pytest.raises(NoPlaceToWait), waits.place():
         raise AssertionError("there was a place")
     with waits.place():
         pass
 
 
-def test_a_place_is_free_again_after_an_error(memory_gateway: Harness) -> None:
-    waits = waits_of(memory_gateway, at_once=1)
+def test_a_place_is_free_again_after_an_error(gateway: Harness) -> None:
+    waits = waits_of(gateway, at_once=1)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), waits.place():
             raise ZeroDivisionError
 
 
-def test_both_ways_of_waiting_share_the_places(memory_gateway: Harness) -> None:
-    waits = waits_of(memory_gateway, at_once=1)
-    uid = submit(memory_gateway)
+def test_both_ways_of_waiting_share_the_places(gateway: Harness) -> None:
+    waits = waits_of(gateway, at_once=1)
+    uid = submit(gateway)
     with waits.place():
         started_at = time.monotonic()
         assert statuses(waits.find(ACCOUNT, [uid], LONG_SECONDS)) == [TaskStatus.QUEUING]
@@ -79,9 +79,9 @@ def test_it_waits_for_one_task_or_for_all(gateway: Harness, *, for_all: bool) ->
     assert not for_all or statuses(found)[1] is TaskStatus.FINISHED
 
 
-def test_the_time_is_kept(memory_gateway: Harness) -> None:
-    uids = [submit(memory_gateway), submit(memory_gateway)]
-    memory_gateway.finish_one()
-    with waits_of(memory_gateway, at_once=1).place() as place:
+def test_the_time_is_kept(gateway: Harness) -> None:
+    uids = [submit(gateway), submit(gateway)]
+    gateway.finish_one()
+    with waits_of(gateway, at_once=1).place() as place:
         found = place.find(ACCOUNT, uids, 0.1, for_all=True)
     assert statuses(found) == [TaskStatus.FINISHED, TaskStatus.QUEUING]

@@ -12,8 +12,8 @@ from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.jobs.record import Task
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec
-from cutgate.jobs.testing import InlineQueue
 from cutgate.jobs.urls import ResultPaths
+from tests.fakes import InlineQueue
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness
 
@@ -59,20 +59,20 @@ def test_a_name_counts_for_its_account_only(gateway: Harness) -> None:
 
 @pytest.mark.parametrize(("ttl_seconds", "good_seconds"), [(None, 1_000), (60, 60), (5_000, 1_000)])
 def test_a_path_is_good_for_the_retention_or_less(
-    memory_gateway: Harness, ttl_seconds: float | None, good_seconds: int
+    gateway: Harness, ttl_seconds: float | None, good_seconds: int
 ) -> None:
-    uid = memory_gateway.submit()
-    result = memory_gateway.finish_one()
-    task = found(memory_gateway, uid)
+    uid = gateway.submit()
+    result = gateway.finish_one()
+    task = found(gateway, uid)
     assert task.ended_at_ms is not None
-    path = tasks_of(memory_gateway).result_path(task, result, ttl_seconds)
-    assert path == tasks_of(memory_gateway).result_path(task, result, ttl_seconds)
+    path = tasks_of(gateway).result_path(task, result, ttl_seconds)
+    assert path == tasks_of(gateway).result_path(task, result, ttl_seconds)
     assert path.split("/")[3] == str(int(task.ended_at_ms / 1_000 + good_seconds))
 
 
-def test_a_task_that_has_not_ended_has_no_path(memory_gateway: Harness) -> None:
-    first, second = memory_gateway.submit(), memory_gateway.submit()
-    result = memory_gateway.finish_one()
-    assert found(memory_gateway, first).ended_at_ms is not None
+def test_a_task_that_has_not_ended_has_no_path(gateway: Harness) -> None:
+    first, second = gateway.submit(), gateway.submit()
+    result = gateway.finish_one()
+    assert found(gateway, first).ended_at_ms is not None
     with pytest.raises(ValueError, match="not ended"):
-        tasks_of(memory_gateway).result_path(found(memory_gateway, second), result)
+        tasks_of(gateway).result_path(found(gateway, second), result)

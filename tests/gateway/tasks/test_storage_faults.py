@@ -92,8 +92,8 @@ def store_is_missing(gateway: Harness) -> bool:
     return "blob store" in gateway.app.test_client().get("/readyz").get_json()["missing"]
 
 
-def test_submits_during_a_fault_and_after_it(memory_gateway: Harness, fault: Fault) -> None:
-    gateway = memory_gateway
+def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> None:
+    gateway = gateway
     gateway.blobs = fault.blobs
     gateway.app = gateway.make_app(gateway.settings)
     gateway.submit()
@@ -120,9 +120,9 @@ def test_submits_during_a_fault_and_after_it(memory_gateway: Harness, fault: Fau
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "full_disk"], indirect=True)
-def test_readiness_follows_the_fault(memory_gateway: Harness, fault: Fault) -> None:
+def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
     """A disk with little room left takes the probe: there only a picture shows that it is full."""
-    gateway = memory_gateway
+    gateway = gateway
     gateway.blobs = fault.blobs
     gateway.app = gateway.make_app(gateway.settings)
     fault.begin()

@@ -24,8 +24,9 @@ from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
-from cutgate.jobs.testing import InlineQueue, MemoryBlobStore, MemoryLedger, MemoryPresence
+from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
+from tests.ledgers import FreshLedger, FreshPresence
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 DRAFT = Draft(source=pictures.BASE64_8X8, spec=CutoutSpec(model="m"))
@@ -50,7 +51,7 @@ class WatchedBlobs(MemoryBlobStore):
         super().delete(key)
 
 
-class WatchedLedger(MemoryLedger):
+class WatchedLedger(FreshLedger):
     """Notes CREATE, and may lose the reply to it."""
 
     def __init__(self, events: list[str], *, cap: int = 10, loses_reply: bool = False) -> None:
@@ -69,7 +70,7 @@ class WatchedLedger(MemoryLedger):
 def submissions(
     events: list[str],
     *,
-    store: MemoryLedger | None = None,
+    store: FreshLedger | None = None,
     blobs: WatchedBlobs | None = None,
     hint: Callable[[Lane], None] | None = None,
 ) -> Submissions:
@@ -79,7 +80,7 @@ def submissions(
         queue=InlineQueue(hint or (lambda lane: events.append(f"hint {lane}"))),
         limits=LIMITS,
         price=1,
-        offers=Offers(presence=MemoryPresence(), own=Choice(model=DRAFT.spec.model), memory_seconds=1),
+        offers=Offers(presence=FreshPresence(), own=Choice(model=DRAFT.spec.model), memory_seconds=1),
     )
 
 

@@ -21,15 +21,15 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.ledger.store import Created, LedgerLimits
 from cutgate.jobs.record import ItemState, NewTask
-from cutgate.jobs.testing import MemoryLedger
 from tests.gateway import picture_files as pictures
 from tests.gateway.use_cases import PNG, SPEC, House
 from tests.jobs.build import take_errand
+from tests.ledgers import FreshLedger
 
 URL = "https://pictures.example/a.png?key=hidden"
 
 
-class LosesReply(MemoryLedger):
+class LosesReply(FreshLedger):
     """A ledger whose answer to CREATE is lost."""
 
     @override

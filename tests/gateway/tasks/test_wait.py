@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.testing import MemoryLedger
 from tests.gateway.harness import Answer, Harness, make_settings
+from tests.ledgers import FreshLedger
 
 SOON_SECONDS = 2.0
 """Far less than the calls below would wait, far more than an answer takes."""
@@ -70,51 +70,51 @@ def test_termination_ends_the_wait(gateway: Harness, threads: ThreadPoolExecutor
     assert statuses(future.result(SOON_SECONDS)) == ["Error"]
 
 
-def test_a_task_that_has_ended_or_is_not_there_is_not_waited_for(memory_gateway: Harness) -> None:
-    ended, waits = memory_gateway.submit(), memory_gateway.submit()
-    memory_gateway.finish_one()
+def test_a_task_that_has_ended_or_is_not_there_is_not_waited_for(gateway: Harness) -> None:
+    ended, waits = gateway.submit(), gateway.submit()
+    gateway.finish_one()
     for uid in (ended, new_task_uid()):
-        answer, seconds = timed(partial(waiting, memory_gateway, waits, uid))
+        answer, seconds = timed(partial(waiting, gateway, waits, uid))
         assert seconds < SOON_SECONDS
         assert statuses(answer)[0] == "Queuing"
 
 
-def test_the_time_is_kept(memory_gateway: Harness) -> None:
-    uid = memory_gateway.submit()
-    answer, seconds = timed(lambda: waiting(memory_gateway, uid, seconds=1))
+def test_the_time_is_kept(gateway: Harness) -> None:
+    uid = gateway.submit()
+    answer, seconds = timed(lambda: waiting(gateway, uid, seconds=1))
     assert 1 <= seconds < SOON_SECONDS
     assert statuses(answer) == ["Queuing"]
 
 
-def test_without_news_the_record_is_read_each_second(memory_gateway: Harness, threads: ThreadPoolExecutor) -> None:
+def test_without_news_the_record_is_read_each_second(gateway: Harness, threads: ThreadPoolExecutor) -> None:
     # The ledger that tells the news is another one, so that none arrives.
-    uid = memory_gateway.submit()
-    silent = MemoryLedger(memory_gateway.settings.ledger_limits()).events
-    memory_gateway.app = memory_gateway.make_app(memory_gateway.settings, events=silent)
-    future = held(memory_gateway, threads, uid)
-    memory_gateway.finish_one()
+    uid = gateway.submit()
+    silent = FreshLedger(gateway.settings.ledger_limits()).events
+    gateway.app = gateway.make_app(gateway.settings, events=silent)
+    future = held(gateway, threads, uid)
+    gateway.finish_one()
     assert statuses(future.result(SOON_SECONDS)) == ["Finished"]
 
 
-def test_half_of_the_request_threads_may_wait(memory_gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    memory_gateway.app = memory_gateway.make_app(make_settings(request_threads=4))
-    uid = memory_gateway.submit()
-    waits = [held(memory_gateway, threads, uid) for _ in range(2)]
-    answer, seconds = timed(lambda: waiting(memory_gateway, uid))
+def test_half_of_the_request_threads_may_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
+    gateway.app = gateway.make_app(make_settings(request_threads=4))
+    uid = gateway.submit()
+    waits = [held(gateway, threads, uid) for _ in range(2)]
+    answer, seconds = timed(lambda: waiting(gateway, uid))
     assert (statuses(answer), seconds < SOON_SECONDS) == (["Queuing"], True)
-    memory_gateway.finish_one()
+    gateway.finish_one()
     assert [statuses(future.result(SOON_SECONDS)) for future in waits] == [["Finished"]] * 2
     # Their places are free again.
-    other = memory_gateway.submit()
-    last = held(memory_gateway, threads, other)
-    memory_gateway.finish_one()
+    other = gateway.submit()
+    last = held(gateway, threads, other)
+    gateway.finish_one()
     assert statuses(last.result(SOON_SECONDS)) == ["Finished"]
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(-1, 230), (31, 230), (1.5, 310), ("1", 310), (True, 310), (0, 0)])
-def test_the_field(memory_gateway: Harness, seconds: Any, code: int) -> None:
-    uid = memory_gateway.submit()
-    answer = memory_gateway.call("ListTasksDetails", TaskUIDList=[uid], WaitSeconds=seconds)
+def test_the_field(gateway: Harness, seconds: Any, code: int) -> None:
+    uid = gateway.submit()
+    answer = gateway.call("ListTasksDetails", TaskUIDList=[uid], WaitSeconds=seconds)
     assert answer["RetCode"] == code
     if code:
         assert "[WaitSeconds]" in answer["Message"]

@@ -14,7 +14,7 @@ import pytest
 from cutgate.jobs.blobs.file import TEMPORARY_PREFIX, FileBlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid, source_key
-from cutgate.jobs.testing import MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 
 
 @pytest.fixture

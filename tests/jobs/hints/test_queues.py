@@ -14,7 +14,7 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.spec import Lane
-from cutgate.jobs.testing import InlineQueue
+from tests.fakes import InlineQueue
 from tests.jobs.build import run_at_once
 from tests.servers.redis_server import redis_server
 

@@ -9,7 +9,7 @@ import pytest
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.record import ItemState, TaskStatus
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,

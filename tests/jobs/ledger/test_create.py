@@ -17,7 +17,7 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.ids import TaskUid, new_task_uid
 from cutgate.jobs.ledger.store import Balance, Created, LedgerLimits, LedgerStore
 from cutgate.jobs.record import Idempotency, ItemState, NewItem, NewTask, TaskStatus
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,

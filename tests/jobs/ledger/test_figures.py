@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
 from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,

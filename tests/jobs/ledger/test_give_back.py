@@ -10,7 +10,7 @@ from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
 from cutgate.jobs.record import Claim, ItemState, TaskStatus
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,16 +17,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.uploads import Upload
 from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask
-from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.fakes import ManualClock
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
+from tests.ledgers import FreshLedger
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -259,27 +257,10 @@ class LedgerMachine(RuleBasedStateMachine):
         return stored.items
 
 
-@pytest.fixture
-def make_memory() -> MakeOnClock:
-    return lambda clock: MemoryLedger(LIMITS, clock)
-
-
-@pytest.fixture
-def make_redis(client: Redis) -> MakeOnClock:
-    def make(clock: ManualClock) -> LedgerStore:
-        prefix = f"{{machine-{new_token()}}}:"
-        return RedisLedger(client, LIMITS, key_prefix=prefix, clock_offset_ms=clock.offset_ms)
-
-    return make
-
-
-@pytest.mark.parametrize("store", ["memory", "redis"])
-def test_every_move_in_every_order(request: pytest.FixtureRequest, store: str) -> None:
-    make: MakeOnClock = request.getfixturevalue(f"make_{store}")
-
+def test_every_move_in_every_order() -> None:
     class Machine(LedgerMachine):
         def __init__(self) -> None:
-            super().__init__(make)
+            super().__init__(lambda clock: FreshLedger(LIMITS, clock))
 
     run_state_machine_as_test(
         Machine,

@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.errors import LONGEST_RETRY_SECONDS, QueueFull
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of
 
 LIMITS = LedgerLimits(account_queue_cap=60, total_queue_cap=100)

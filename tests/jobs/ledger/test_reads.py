@@ -10,7 +10,7 @@ from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of
 
 KEY = Idempotency(key="order-7", content_digest="abc")

@@ -8,7 +8,7 @@ from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH, Leftovers, Reaped
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,

@@ -8,17 +8,16 @@ from typing_extensions import override
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
-from cutgate.jobs.hints.inline import InlineQueue
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import BlobKey, new_token
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore
 from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
+from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
 from tests.jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
 from tests.jobs.restart import eventually
 

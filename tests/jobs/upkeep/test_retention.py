@@ -11,9 +11,9 @@ from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH
 from cutgate.jobs.record import NewTask
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import Sweeper
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
 from tests.jobs.restart import eventually
 
@@ -149,12 +149,12 @@ class TestStoppedInBetween:
         assert sweeper.sweep() == 1
         assert ledger.unrecorded([task.uid], 0) == (task.uid,)
 
-    def test_hidden_is_hidden_for_good(self, make_redis_ledger: MakeLedger, clock: ManualClock) -> None:
+    def test_hidden_is_hidden_for_good(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
         """A longer retention does not bring back a task whose blobs are going."""
-        task = ended(make_redis_ledger(LIMITS), MemoryBlobStore())
+        task = ended(make_ledger(LIMITS), MemoryBlobStore())
         clock.advance(seconds=1_001)
-        make_redis_ledger(LIMITS).hide_expired()
-        patient = make_redis_ledger(LedgerLimits(retention_seconds=100_000))
+        make_ledger(LIMITS).hide_expired()
+        patient = make_ledger(LedgerLimits(retention_seconds=100_000))
         assert patient.get(task.uid, "alice") is None
         assert not patient.terminate(task.uid, "alice")
 

@@ -17,17 +17,18 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.ledger.upkeep import TakenBack
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
-from cutgate.jobs.testing import InlineQueue, ManualClock, MemoryBlobStore, MemoryLedger, MemoryPresence
 from cutgate.worker.process.parent import Parent, QuietAtFork
 from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
+from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
+from tests.ledgers import FreshLedger, FreshPresence
 from tests.worker.process.crew import eventually
 
 SPEC = CutoutSpec(model="stand-in")
 LANE = lane_of(SPEC)
 
 
-class Absent(MemoryLedger):
+class Absent(FreshLedger):
     """A ledger that does not answer while `away`."""
 
     away = False
@@ -44,7 +45,7 @@ class Stage:
 
     def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
-        self.ledger, self.presence = Absent(LedgerLimits(), clock), MemoryPresence(clock)
+        self.ledger, self.presence = Absent(LedgerLimits(), clock), FreshPresence(clock)
         settings = WorkerSettings(
             master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
         )

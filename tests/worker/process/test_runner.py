@@ -21,8 +21,9 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from cutgate.worker.process.runner import Runner
+from tests.fakes import ManualClock, MemoryBlobStore
+from tests.ledgers import FreshLedger
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -55,7 +56,7 @@ class Bench:
     """A runner with the parts that it works on."""
 
     runner: Runner
-    store: MemoryLedger
+    store: FreshLedger
     blobs: MemoryBlobStore
 
     def submit(self, data: bytes, spec: CutoutSpec = SPEC) -> TaskUid:
@@ -84,7 +85,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Bench:
-    store, blobs = MemoryLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
+    store, blobs = FreshLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
     return Bench(
         Runner(
             store=store,
@@ -190,7 +191,7 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     assert (task.status, task.booked) == (TaskStatus.ERROR, 0)
 
 
-class Losing(MemoryLedger):
+class Losing(FreshLedger):
     """A ledger that has given the item to somebody else by the time it is finished."""
 
     def finish(self, claim: Claim, result: Result) -> bool:
@@ -222,7 +223,7 @@ def test_a_refused_result_that_cannot_be_deleted_is_left_to_the_sweeper(
 def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
     refused = threading.Event()
 
-    class Taken(MemoryLedger):
+    class Taken(FreshLedger):
         def renew(self, claim: Claim) -> bool:
             refused.set()
             return False
@@ -243,7 +244,7 @@ def test_a_lost_claim_stops_the_work_and_writes_nothing(bench: Bench) -> None:
 
 
 def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
-    store = MemoryLedger(LedgerLimits(lease_seconds=0.01, job_timeout_seconds=0.01), ManualClock())
+    store = FreshLedger(LedgerLimits(lease_seconds=0.01, job_timeout_seconds=0.01), ManualClock())
 
     def slow(image: Bytes) -> Bytes:
         time.sleep(0.05)

@@ -15,10 +15,11 @@ from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
 from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore, MemoryLedger
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import AtOnce, Deadlines
+from tests.fakes import ManualClock, MemoryBlobStore
+from tests.ledgers import FreshLedger
 from tests.worker.process.crew import eventually, picture
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
@@ -29,7 +30,7 @@ LEAST_PX = 20
 RAISES = 7
 
 
-class Refusing(MemoryLedger):
+class Refusing(FreshLedger):
     """A ledger that fails at the end of one item in a way that nobody foresaw."""
 
     @override

@@ -10,8 +10,8 @@ from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.record import NewTask
-from cutgate.jobs.testing import ManualClock, MemoryBlobStore
 from cutgate.jobs.upkeep.retention import Sweeper
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,

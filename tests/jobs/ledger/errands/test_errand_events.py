@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
-
 import pytest
 
 from cutgate.jobs.ledger.events import ErrandEvents
@@ -12,39 +9,15 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
-from cutgate.jobs.testing import ManualClock, MemoryLedger
-from tests.jobs.build import DELIVERIES, LANE, URL, MakeLedger, new_task, take_errand
+from tests.jobs.build import DELIVERIES, LANE, URL, new_task, take_errand
 from tests.jobs.restart import eventually
+from tests.ledgers import FreshLedger
 from tests.servers.redis_server import redis_server
 
-Told = tuple[LedgerStore, ErrandEvents]
-
 
 @pytest.fixture
-def memory_told(clock: ManualClock) -> Told:
-    ledger = MemoryLedger(LedgerLimits(), clock)
-    return ledger, ledger.errand_events
-
-
-@pytest.fixture
-def redis_told(make_redis_ledger: MakeLedger, redis_url: str, key_prefix: str) -> Iterator[Told]:
-    with RedisErrandEvents(redis_url, key_prefix=key_prefix) as events:
-        yield make_redis_ledger(LedgerLimits()), events
-
-
-@pytest.fixture(params=["memory", "redis"])
-def told(request: pytest.FixtureRequest) -> Told:
-    return cast("Told", request.getfixturevalue(f"{request.param}_told"))
-
-
-@pytest.fixture
-def ledger(told: Told) -> LedgerStore:
-    return told[0]
-
-
-@pytest.fixture
-def events(told: Told) -> ErrandEvents:
-    return told[1]
+def events(ledger: FreshLedger) -> ErrandEvents:
+    return ledger.errand_events
 
 
 def test_a_source_that_is_to_be_fetched_is_heard(ledger: LedgerStore, events: ErrandEvents) -> None:

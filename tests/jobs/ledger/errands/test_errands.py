@@ -10,7 +10,7 @@ from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.record import DeliveryKind
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,

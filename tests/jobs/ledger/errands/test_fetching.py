@@ -9,7 +9,7 @@ from cutgate.jobs.ids import new_token, source_key
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.record import ItemState, NewItem, NewTask, Task, TaskStatus
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,

@@ -12,8 +12,8 @@ from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask, TaskStatus
-from cutgate.jobs.testing import ManualClock
 from cutgate.jobs.upkeep.retention import Sweeper
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,

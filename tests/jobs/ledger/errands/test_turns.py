@@ -8,7 +8,7 @@ from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.record import Delivery, DeliveryKind, NewTask
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, URL, MakeLedger, new_task, take_errand
 
 CAP = 3

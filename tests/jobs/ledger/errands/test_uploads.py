@@ -11,8 +11,8 @@ from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import new_task_uid, upload_key
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH
-from cutgate.jobs.testing import ManualClock
 from cutgate.jobs.upkeep.retention import Sweeper
+from tests.fakes import ManualClock
 from tests.jobs.build import MakeLedger, claim_next, new_task, new_upload, result_of, run_at_once
 
 GRACE_SECONDS = 400
@@ -112,13 +112,13 @@ class TestRetention:
         clock.advance(seconds=1_001)
         assert ledger.hide_expired() == (upload.uid,)
 
-    def test_hidden_it_is_used_no_more(self, make_redis_ledger: MakeLedger, clock: ManualClock) -> None:
+    def test_hidden_it_is_used_no_more(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
         """A longer retention does not bring back an upload whose blob is going."""
         upload = new_upload()
-        make_redis_ledger(LIMITS).keep_upload(upload)
+        make_ledger(LIMITS).keep_upload(upload)
         clock.advance(seconds=5_001)
-        make_redis_ledger(LIMITS).hide_expired()
-        patient = make_redis_ledger(LedgerLimits(upload_retention_seconds=100_000))
+        make_ledger(LIMITS).hide_expired()
+        patient = make_ledger(LedgerLimits(upload_retention_seconds=100_000))
         assert patient.use_upload(upload.uid, "alice") is None
         assert patient.drop_upload(upload.uid, "alice") is None
 

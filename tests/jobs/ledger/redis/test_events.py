@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
 import pytest
 
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.events import TaskEvents
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.waiters import Waiters
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.testing import ManualClock, MemoryLedger
-from tests.jobs.build import ERROR, MakeLedger, claim_next, item_of, new_task, result_of, run_at_once
-
-Told = tuple[LedgerStore, TaskEvents]
+from tests.jobs.build import ERROR, claim_next, item_of, new_task, result_of, run_at_once
+from tests.ledgers import FreshLedger
 
 
 @pytest.fixture
-def memory_told(clock: ManualClock) -> Told:
-    ledger = MemoryLedger(LedgerLimits(), clock)
-    return ledger, ledger.events
-
-
-@pytest.fixture
-def redis_told(make_redis_ledger: MakeLedger, redis_url: str, key_prefix: str) -> Iterator[Told]:
-    with RedisTaskEvents(redis_url, key_prefix=key_prefix) as events:
-        yield make_redis_ledger(LedgerLimits()), events
-
-
-@pytest.fixture(params=["memory", "redis"])
-def told(request: pytest.FixtureRequest) -> Told:
-    return cast("Told", request.getfixturevalue(f"{request.param}_told"))
-
-
-@pytest.fixture
-def ledger(told: Told) -> LedgerStore:
-    return told[0]
-
-
-@pytest.fixture
-def events(told: Told) -> TaskEvents:
-    return told[1]
+def events(ledger: FreshLedger) -> TaskEvents:
+    return ledger.events
 
 
 def test_each_end_of_an_item_is_heard(ledger: LedgerStore, events: TaskEvents) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import result_key
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.testing import ManualClock, MemoryLedger
+from tests.fakes import ManualClock
 from tests.jobs.build import LIMITS, claim_next, item_of, new_task, result_of
+from tests.ledgers import FreshLedger
 
 
 def test_a_late_finisher_overwrites_nothing(blobs: BlobStore, clock: ManualClock) -> None:
-    ledger = MemoryLedger(LIMITS, clock)
+    ledger = FreshLedger(LIMITS, clock)
     task = new_task()
     blobs.put(task.items[0].source, b"source")
     ledger.create(task)
@@ -35,7 +36,7 @@ def test_a_late_finisher_overwrites_nothing(blobs: BlobStore, clock: ManualClock
 
 def test_the_late_finisher_may_be_first(blobs: BlobStore, clock: ManualClock) -> None:
     """The one whose claim lapsed writes before the other: its blob is not taken for the result."""
-    ledger = MemoryLedger(LIMITS, clock)
+    ledger = FreshLedger(LIMITS, clock)
     ledger.create(new_task())
     late = claim_next(ledger)
     clock.advance(seconds=LIMITS.lease_seconds + 1)

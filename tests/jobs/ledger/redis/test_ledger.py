@@ -19,7 +19,7 @@ from cutgate.jobs.ledger.redis.client import RETRIES
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from cutgate.jobs.record import Claim, Idempotency
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
     LANE,
@@ -47,9 +47,9 @@ def ledger(client: Redis, key_prefix: str, clock: ManualClock) -> RedisLedger:
 
 class TestKeys:
     def test_every_key_is_in_the_table_and_every_row_is_used(
-        self, ledger: RedisLedger, redis_presence: RedisPresence, client: Redis, key_prefix: str
+        self, ledger: RedisLedger, presence: RedisPresence, client: Redis, key_prefix: str
     ) -> None:
-        go_through_every_script(ledger, redis_presence)
+        go_through_every_script(ledger, presence)
         rows = re.findall(r"^\| `([a-z_]+)[^`]*` \| (\w+)", keys.__doc__ or "", re.MULTILINE)
         documented = {(kind, sort) for kind, sort in rows if sort != "channel"}
         names = list(client.scan_iter(match=f"{key_prefix}*", count=1000))
@@ -93,8 +93,8 @@ class TestKeys:
         left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
         assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 
-    def test_a_refusal_leaves_nothing(self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
-        ledger = make_redis_ledger(LedgerLimits(account_queue_cap=0))
+    def test_a_refusal_leaves_nothing(self, make_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
+        ledger = make_ledger(LedgerLimits(account_queue_cap=0))
         with pytest.raises(Exception, match="cap is 0"):
             ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
         assert list(client.scan_iter(match=f"{key_prefix}*", count=1000)) == []
@@ -132,9 +132,9 @@ class TestTimes:
     LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=20)
 
     def test_a_renewed_lease_never_passes_the_hard_deadline(
-        self, make_redis_ledger: MakeLedger, client: Redis, key_prefix: str, clock: ManualClock
+        self, make_ledger: MakeLedger, client: Redis, key_prefix: str, clock: ManualClock
     ) -> None:
-        ledger = make_redis_ledger(self.LIMITS)
+        ledger = make_ledger(self.LIMITS)
         ledger.create(new_task())
         claim = claim_next(ledger)
         item = keys.item_name(claim.task, claim.index)

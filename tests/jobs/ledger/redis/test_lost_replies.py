@@ -14,7 +14,7 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
 from cutgate.jobs.ledger.store import Balance, Created, LedgerLimits
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.record import Claim, NewTask
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import (
     DELIVERIES,
     ERROR,

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ledger.presence import Presence, WorkerPresence
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import LANE, OTHER_LANE
 
 WORKER = WorkerPresence(
@@ -109,21 +109,19 @@ class TestRollingUpgrade:
         client.zadd(f"{key_prefix}workers_until", {WORKER.owner: until_ms})
 
     @pytest.mark.usefixtures("announced_before")
-    def test_old_announcements_are_read(self, redis_presence: Presence, clock: ManualClock) -> None:
-        assert redis_presence.alive() == (WORKER,)
-        assert redis_presence.offered(within_seconds=60) == {LANE}
+    def test_old_announcements_are_read(self, presence: Presence, clock: ManualClock) -> None:
+        assert presence.alive() == (WORKER,)
+        assert presence.offered(within_seconds=60) == {LANE}
         clock.advance(seconds=11)
-        assert redis_presence.alive() == ()
+        assert presence.alive() == ()
 
     @pytest.mark.usefixtures("announced_before")
-    def test_and_their_workers_leave(self, redis_presence: Presence) -> None:
-        redis_presence.leave(WORKER.owner)
-        assert redis_presence.alive() == ()
+    def test_and_their_workers_leave(self, presence: Presence) -> None:
+        presence.leave(WORKER.owner)
+        assert presence.alive() == ()
 
-    def test_the_version_before_reads_new_ones(
-        self, redis_presence: Presence, client: Redis, key_prefix: str
-    ) -> None:
+    def test_the_version_before_reads_new_ones(self, presence: Presence, client: Redis, key_prefix: str) -> None:
         """It takes every value of the hash for one worker with one lane."""
-        redis_presence.announce(WORKER, ttl_seconds=10)
+        presence.announce(WORKER, ttl_seconds=10)
         (text,) = client.hvals(f"{key_prefix}workers")
         assert json.loads(text) == asdict(WORKER)

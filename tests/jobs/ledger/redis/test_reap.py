@@ -11,7 +11,7 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
 from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.testing import ManualClock
+from tests.fakes import ManualClock
 from tests.jobs.build import LANE, claim_next, item_of, new_task, result_of
 from tests.jobs.restart import RESTARTABLE, restart
 from tests.servers.redis_server import redis_server

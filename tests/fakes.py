@@ -1,17 +1,20 @@
-"""Blobs in this process's memory, for tests of what stands on them."""
+"""Stand-ins for parts that a test does not ask about: blobs in memory, hints followed at once, a clock."""
 
 from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from typing_extensions import override
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.spec import Lane
 
 
 class MemoryBlobStore(BlobStore):
@@ -69,3 +72,46 @@ class MemoryBlobStore(BlobStore):
         """What is stored, in order of their names, so that a test can say what is left."""
         with self._lock:
             return tuple(BlobKey.parse(name) for name in sorted(self._blobs))
+
+
+class InlineQueue(JobQueue):
+    """A queue that is its own worker."""
+
+    def __init__(self, run: Callable[[Lane], None]) -> None:
+        """Keep what a worker would do.
+
+        Args:
+            run: called once for each hint; it claims and does one item of the lane.
+        """
+        self._run = run
+
+    @override
+    def hint(self, lane: Lane) -> None:
+        self._run(lane)
+
+    @override
+    def pending(self, lane: Lane) -> int:
+        """None: each hint was followed before `hint` returned."""
+        return 0
+
+
+class ManualClock:
+    """A clock that stands still until it is advanced. It starts at the present: fresh task ids are young."""
+
+    def __init__(self, now_seconds: float | None = None) -> None:
+        self._started_at_seconds = time.time() if now_seconds is None else now_seconds
+        self._advanced_seconds = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        """Unix time in seconds."""
+        return self._started_at_seconds + self._advanced_seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self._advanced_seconds += seconds
+
+    def offset_ms(self) -> int:
+        """How far it was advanced: what a store on a real server's clock adds to that one."""
+        return round(self._advanced_seconds * 1000)

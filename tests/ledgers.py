@@ -1,0 +1,92 @@
+"""A real ledger for every test that needs one: one server a process of the run, a prefix a ledger."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import secrets
+from contextlib import ExitStack
+
+from redis import Redis
+
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
+from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.store import LedgerLimits
+from tests.fakes import ManualClock
+from tests.servers.redis_server import redis_server
+
+_listening = ExitStack()
+"""The news that this test listens to."""
+
+
+@functools.cache
+def server_url() -> str:
+    """The address of this process's server, which runs until the process ends."""
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(redis_server())
+
+
+@functools.cache
+def server() -> Redis:
+    """Connections to it."""
+    return connect(server_url())
+
+
+def fresh_prefix() -> str:
+    """A prefix that no other test uses, with a hash tag as the ledger wants it."""
+    return f"{{test-{secrets.token_hex(8)}}}:"
+
+
+def stop_listening() -> None:
+    """End the threads of a test's ledgers."""
+    _listening.close()
+
+
+class FreshLedger(RedisLedger):
+    """An empty ledger, on a clock that can be put forward."""
+
+    def __init__(
+        self, limits: LedgerLimits | None = None, clock: ManualClock | None = None, key_prefix: str | None = None
+    ) -> None:
+        self.key_prefix = key_prefix or fresh_prefix()
+        super().__init__(
+            server(),
+            limits or LedgerLimits(),
+            key_prefix=self.key_prefix,
+            clock_offset_ms=(clock or ManualClock()).offset_ms,
+        )
+
+    @functools.cached_property
+    def events(self) -> RedisTaskEvents:
+        """The ends of its items."""
+        return _listening.enter_context(RedisTaskEvents(server_url(), key_prefix=self.key_prefix))
+
+    @functools.cached_property
+    def errand_events(self) -> RedisErrandEvents:
+        """The errands that fall due in it."""
+        return _listening.enter_context(RedisErrandEvents(server_url(), key_prefix=self.key_prefix))
+
+
+class FreshPresence(RedisPresence):
+    """Nobody is there yet; on a clock that can be put forward."""
+
+    def __init__(self, clock: ManualClock | None = None, key_prefix: str | None = None) -> None:
+        super().__init__(
+            server(), key_prefix=key_prefix or fresh_prefix(), clock_offset_ms=(clock or ManualClock()).offset_ms
+        )
+
+
+def fresh_key_table() -> RedisKeyTable:
+    """No accounts yet."""
+    return RedisKeyTable(server(), key_prefix=fresh_prefix())
+
+
+def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> RedisSessions:
+    """No connections yet."""
+    return RedisSessions(server(), keep_seconds=keep_seconds, key_prefix=fresh_prefix())
