@@ -5,11 +5,13 @@ PYTHON ?= python3
 JOBS ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
+# Three processes keep two processors busy, since many tests wait.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos images-check lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos images-check lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,8 +22,13 @@ demo: weights ## Cut out the photos of examples/ through the real service, into 
 run: weights ## The same, and leave the service up
 	@$(BIN)/python examples/demo.py --keep
 
-test: $(VENV)/.dev weights lint ## Check style and types, run all tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev weights lint ## Check style and types, run the tests that tell whether a change is right
+	@$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.dev weights ## Run what `make test` leaves out: whole stacks, clients, images, browser, chaos
+	@$(PYTEST) -m long
+
+test-all: test test-long ## Both
 
 chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md

@@ -18,6 +18,7 @@ from hypothesis import settings
 from tests.ledgers import fresh_prefix, server_url, stop_listening
 from tests.needs import Needs
 from tests.pictures.models import tiny_settings, weights_dir
+from tests.scheduling import Scheduling
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.servers.stack import stack
 
@@ -38,8 +39,9 @@ settings.load_profile("cutgate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test be skipped unnoticed, and none speak to another host."""
+    """Let no test be skipped unnoticed and none speak to another host; share tests out to processes."""
     config.pluginmanager.register(Needs())
+    config.pluginmanager.register(Scheduling())
     sys.addaudithook(refuse_other_hosts)
 
 

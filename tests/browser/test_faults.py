@@ -12,6 +12,8 @@ from cutgate import Client
 from cutgate.errors import ADVICE
 from tests.browser.visitor import CUT_MS, PHOTO, Visitor
 
+pytestmark = pytest.mark.long
+
 
 def assert_told(visitor: Visitor, *texts: str) -> None:
     """The page says what went wrong, and can be used again."""

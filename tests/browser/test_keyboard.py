@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.visitor import CUT_MS, PHOTO, Visitor
+
+pytestmark = pytest.mark.long
 
 MOST_TABS = 60
 NAMELESS = """

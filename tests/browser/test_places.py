@@ -12,6 +12,8 @@ from tests.browser.visitor import PHOTO, Visitor, visiting
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import LiveStack, cutgate_up
 
+pytestmark = pytest.mark.long
+
 PREFIX = "/tools/cutgate"
 TAIL = "/r/mac-_/1700000000/d5ari00q5cu0v880200g/0/token.png"
 RESULT_URL = """

@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.clients.conftest import SIDE_PX, Told
 
+pytestmark = pytest.mark.long
+
 Item = dict[str, Any]
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 

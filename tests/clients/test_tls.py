@@ -16,6 +16,8 @@ from tests.clients.conftest import RunwareStack, sdk_js_against
 from tests.servers.relay import served
 from tests.servers.tls import HttpsProxy, write_certificates
 
+pytestmark = pytest.mark.long
+
 
 @dataclass(frozen=True)
 class Proxied:

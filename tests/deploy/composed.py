@@ -114,7 +114,7 @@ class ComposedService:
         while self.run(service, check).returncode != 0:
             assert process.poll() is None, self.log(service)
             assert time.monotonic() < ends_at, self.log(service)
-            time.sleep(1)
+            time.sleep(0.2)
 
     def log(self, service: str) -> str:
         """What the service's processes have said."""

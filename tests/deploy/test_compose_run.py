@@ -30,6 +30,8 @@ from tests.servers.tls import write_certificates
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.long
+
 WORKERS = 3
 PNG = b"\x89PNG"
 COFFEE = ROOT / "examples" / "coffee.jpg"

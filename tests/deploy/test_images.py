@@ -24,6 +24,8 @@ from tests.servers.ports import free_port
 from tests.servers.read_only import ReadOnly
 from tests.servers.redis_server import redis_server
 
+pytestmark = pytest.mark.long
+
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STAGES: Final = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
 SERVICES: Final = ("gateway", "worker-cpu", "worker-gpu")

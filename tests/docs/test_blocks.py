@@ -59,7 +59,15 @@ def api_key(stack: LiveStack) -> str:
     return str(json.loads(done.stdout)["api_key"])
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if not block.reason_not_run], ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, marks=[] if block.page == "README.md" else [pytest.mark.long])
+        for block in BLOCKS
+        if not block.reason_not_run
+    ],
+    ids=str,
+)
 def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "out").mkdir()

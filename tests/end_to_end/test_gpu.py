@@ -9,6 +9,8 @@ import pytest
 
 from tests.servers.stack import ROOT, cutgate_up
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.needs("gpu")
 def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:

@@ -21,6 +21,8 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.worker.process.crew import eventually
 
+pytestmark = pytest.mark.long
+
 MIDDLE, EDGE = (15, 15), (1, 1)
 
 

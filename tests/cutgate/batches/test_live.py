@@ -23,6 +23,8 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.flaky import flaky
 from tests.servers.stack import LiveStack, cutgate_up
 
+pytestmark = pytest.mark.long
+
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = 16
 PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2)

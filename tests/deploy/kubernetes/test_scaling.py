@@ -16,6 +16,8 @@ from tests.deploy.kubernetes.kustomize import Object
 from tests.servers.scrapes import scrape
 from tests.servers.stack import LiveStack
 
+pytestmark = pytest.mark.long
+
 SCALED = ("production", "production-gpu")
 
 

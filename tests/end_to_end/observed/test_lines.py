@@ -16,6 +16,8 @@ from tests.end_to_end.observed.callers import BROKEN, REQUEST_UUID, WRONG_KEY
 from tests.end_to_end.observed.observation import PICTURE, Observed
 from tests.servers.stack import ROOT
 
+pytestmark = pytest.mark.long
+
 PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
 ALWAYS = {"event", "level", "logger", "timestamp"}
 Line = tuple[str, dict[str, Any]]

@@ -13,6 +13,8 @@ from cutgate.jobs.settings import JobSettings
 from tests.end_to_end.observed.collector import Collector, collecting
 from tests.servers.ports import free_port
 
+pytestmark = pytest.mark.long
+
 KEY = "A" * 43 + "="
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LEFT_OUT = SAMPLED[:-1] + "0"

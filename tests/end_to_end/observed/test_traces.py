@@ -16,6 +16,8 @@ from tests.end_to_end.observed.collector import Seen
 from tests.end_to_end.observed.observation import PICTURE, URL_SECRET, Observed
 from tests.end_to_end.observed.test_lines import forms, pieces
 
+pytestmark = pytest.mark.long
+
 STEPS = [
     "read",
     "select_region",

@@ -9,11 +9,14 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.courier.outside import OutsideServer, Visit, picture, serving
 from tests.gateway.runware.service import new_removal, new_uuid
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import ROOT, cutgate_up
+
+pytestmark = pytest.mark.long
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 ALLOWED_BYTES = 1.0e9
 """Beside the libraries; the picture and the cut-out themselves are 350 megabytes of it."""

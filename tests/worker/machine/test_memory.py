@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cutgate.worker.machine.memory import resident_bytes
 from cutgate.worker.settings import NetworkSettings
 
@@ -46,6 +48,7 @@ def test_a_large_picture_does_not_count_against_a_child_for_ever() -> None:
     assert int(done.stdout) > BLOCK_BYTES
 
 
+@pytest.mark.long
 def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings, tmp_path: Path) -> None:
     plot = tmp_path / "memory.png"
     command = [

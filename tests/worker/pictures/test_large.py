@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.long
+
 WIDTH_PX, HEIGHT_PX = 8_160, 6_120
 MEBIBYTES = 1_500
 

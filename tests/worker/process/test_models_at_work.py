@@ -16,6 +16,8 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.redis_server import redis_server
 from tests.worker.process.crew import PATIENCE_SECONDS, Crew, crew, eventually
 
+pytestmark = pytest.mark.long
+
 WIDTH_PX = 40
 BRIGHT = "bright"
 BOTH = {"tiny:exact", f"{BRIGHT}:exact"}

@@ -138,6 +138,7 @@ def test_bound_buffers_give_what_the_session_gives() -> None:
         assert np.array_equal(found, expected)
 
 
+@pytest.mark.long
 def test_the_default_network_gives_the_same_maps_together_and_alone(weights_dir: Path) -> None:
     # The graph that a GPU computes, half precision and all.
     weights = find_weights(ISNET, weights_dir)

@@ -125,6 +125,7 @@ def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> Non
         prepared_graph(weights, tmp_path / "file/graphs", Form.SINGLE)
 
 
+@pytest.mark.long
 def test_the_default_network_gives_the_same_mask_when_prepared(weights_dir: Path) -> None:
     found = find_weights(ISNET, weights_dir)
     rows, columns = np.mgrid[:1024, :1024]

@@ -202,6 +202,7 @@ def test_a_table_is_tied_to_its_rows_weights(row: WeightsFile, tmp_path: Path) -
         prepared_graph(Weights(path=path, row=row, sha256="0" * 64), tmp_path, Form.INT8)
 
 
+@pytest.mark.long
 def test_fast_keeps_to_exact_on_the_real_network(weights_dir: Path) -> None:
     rows, columns = np.mgrid[:600, :800]
     image = np.empty((600, 800, 3), np.uint8)
