@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, Row, row_for
 from cutgate.gateway.runware.messages.fields import WRONG
-from cutgate.gateway.runware.messages.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
-from cutgate.gateway.runware.messages.specs import DEFAULTS
-from cutgate.gateway.runware.tasks.table import ACTIONS
+from cutgate.gateway.runware.messages.requests import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from cutgate.gateway.runware.tasks.actions import ACTIONS
+from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves

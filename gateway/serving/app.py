@@ -24,12 +24,12 @@ from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
-from cutgate.gateway.runware.authentication import Gatekeeper
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
+from cutgate.gateway.runware.tasks.actions import RunwareTasks
+from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
-from cutgate.gateway.runware.tasks.table import RunwareTasks
 from cutgate.gateway.serving.health import HealthPages
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
@@ -122,14 +122,14 @@ def create_app(
     )
     runware = RunwareApi(
         settings=settings,
-        gatekeeper=Gatekeeper(accounts=accounts, limits=limits),
+        authenticator=Authenticator(accounts=accounts, limits=limits),
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
     sockets = Sockets(settings.socket_limits())
     runware_sockets = RunwareSockets(
         settings=settings,
-        gatekeeper=runware.gatekeeper,
+        authenticator=runware.authenticator,
         tasks=runware.tasks,
         sessions=sessions,
         events=events,

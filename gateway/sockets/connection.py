@@ -19,8 +19,8 @@ _CONTROL_BYTES: Final = 256
 """What arrives at once and is longer than a control frame can be is part of a message."""
 
 
-class Talk(Protocol):
-    """What is spoken on a connection. Everything is called in the sockets' thread and must not block."""
+class MessageHandler(Protocol):
+    """Takes the messages of a connection. Everything is called in the sockets' thread and must not block."""
 
     @property
     def busy(self) -> bool:
@@ -30,16 +30,16 @@ class Talk(Protocol):
     def admitted(self) -> bool:
         """Whether the peer has shown who it is."""
 
-    def heard(self, message: bytes) -> None:
+    def message_received(self, message: bytes) -> None:
         """Take a whole message."""
 
-    def received(self, receipt: int) -> None:
+    def delivered(self, receipt: int) -> None:
         """Learn that the peer has read everything up to and with the message that has this receipt."""
 
     def stop(self) -> None:
         """Take on nothing new: the server is about to stop."""
 
-    def lost(self, code: int) -> None:
+    def connection_lost(self, code: int) -> None:
         """Learn that the connection is over, with the close code that the peer sent, or 1006."""
 
 
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         head: bytes,
-        begin: Callable[[Connection], Talk],
+        begin: Callable[[Connection], MessageHandler],
         over: Callable[[Connection], None],
         *,
         max_message_bytes: int,
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
 
         Args:
             head: the answer to the handshake, which is sent first.
-            begin: makes what is spoken.
+            begin: makes the handler of its messages.
             over: called once at the end.
             max_message_bytes: a longer message ends the connection with code 1009.
         """
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.write(self._head)
-        self.talk = self._begin(self)
+        self.handler = self._begin(self)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()
         closed = self._frames.close_rcvd
-        self.talk.lost(CloseCode.ABNORMAL_CLOSURE if closed is None else closed.code)
+        self.handler.connection_lost(CloseCode.ABNORMAL_CLOSURE if closed is None else closed.code)
         self._over(self)
 
     @override
@@ -129,7 +129,8 @@ class Connection(asyncio.Protocol):
         """Send a message in UTF-8.
 
         Returns:
-            Its receipt: `Talk.received` is called with it, or a later one, unless the connection is lost before.
+            Its receipt: `MessageHandler.delivered` is called with it or a later one, unless the connection is lost
+            before.
         """
         if not self.open:
             return self._receipts
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PONG:
             if len(frame.data) == 8:
-                self.talk.received(int.from_bytes(frame.data))
+                self.handler.delivered(int.from_bytes(frame.data))
             return
         self.active_at = self.heard_at
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
@@ -179,7 +180,7 @@ class Connection(asyncio.Protocol):
             if frame.fin:
                 message = b"".join(self._parts) if len(self._parts) > 1 else self._parts[0]
                 self._parts.clear()
-                self.talk.heard(message)
+                self.handler.message_received(message)
 
     def _flush(self) -> None:
         for data in self._frames.data_to_send():

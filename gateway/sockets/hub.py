@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import structlog
 from websockets.frames import CloseCode
 
-from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, Talk
+from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, MessageHandler
 from cutgate.gateway.sockets.limits import SocketLimits
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from cutgate.jobs.observe.metrics import change
@@ -49,13 +49,13 @@ class Sockets:
         """How many connections there are."""
         return len(self._connections)
 
-    def take(self, connection: socket.socket, head: bytes, begin: Callable[[Connection], Talk]) -> None:
+    def take(self, connection: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]) -> None:
         """Take a connection over, from any thread.
 
         Args:
             connection: its socket, which nobody else uses from now on.
             head: the answer to the handshake, which is sent first.
-            begin: makes what is spoken on it, in the sockets' thread.
+            begin: makes the handler of its messages, in the sockets' thread.
         """
         loop = self._started()
         connection.setblocking(False)
@@ -128,7 +128,9 @@ class Sockets:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a fault on a socket", exc_info=error)
 
-    async def _adopt(self, taken: socket.socket, head: bytes, begin: Callable[[Connection], Talk]) -> None:
+    async def _adopt(
+        self, taken: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]
+    ) -> None:
         def protocol() -> Connection:
             return Connection(head, begin, self._over, max_message_bytes=self._limits.max_message_bytes)
 
@@ -160,7 +162,7 @@ class Sockets:
         for connection in list(self._connections):
             if self._stop_at is None:
                 self._look_at(connection, now)
-            elif not connection.talk.busy:
+            elif not connection.handler.busy:
                 connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
             elif now >= self._stop_at:
                 connection.close(CloseCode.SERVICE_RESTART, "the server stops")
@@ -174,9 +176,9 @@ class Sockets:
         limits = self._limits
         if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
             connection.transport.abort()
-        elif not connection.talk.admitted and now - connection.began_at > limits.admission_seconds:
+        elif not connection.handler.admitted and now - connection.began_at > limits.admission_seconds:
             connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
-        elif not connection.talk.busy and now - connection.active_at > limits.idle_seconds:
+        elif not connection.handler.busy and now - connection.active_at > limits.idle_seconds:
             connection.close(CloseCode.NORMAL_CLOSURE, "idle")
         elif now - connection.pinged_at > limits.ping_seconds:
             connection.ping()
@@ -185,5 +187,5 @@ class Sockets:
         if self._stop_at is None:
             self._stop_at = asyncio.get_running_loop().time() + grace_seconds
             for connection in self._connections:
-                connection.talk.stop()
+                connection.handler.stop()
             self._look_over()

@@ -1,4 +1,4 @@
-"""Waits for many tasks at once without a thread for each: one watch over all of a process's sockets."""
+"""Waits for many tasks at once without a thread for each: what `wait` does for threads, for an event loop."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _LOG: Final = structlog.get_logger()
 Find = Callable[[str, Sequence[TaskUid]], Awaitable[tuple[Task | None, ...]]]
 
 
-class Endings:
-    """Says when tasks have ended. Used in the sockets' thread only."""
+class AsyncWaits:
+    """Says when tasks have ended. Used in the event loop's thread only."""
 
     def __init__(self, find: Find, events: TaskEvents) -> None:
         """Listen from now on.
@@ -38,10 +38,10 @@ class Endings:
         self._find = find
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[TaskUid, _Waited] = {}
-        self._told: set[TaskUid] = set()
-        self._rung = asyncio.Event()
+        self._news: set[TaskUid] = set()
+        self._has_news = asyncio.Event()
         self._looker = self._loop.create_task(self._look_on())
-        events.follow(self._heard)
+        events.follow(self._take_news)
 
     async def wait(self, account: str, uid: TaskUid, wait_seconds: float) -> Task | None:
         """The task once it has ended; None when it is not there, for nothing will ever happen to it.
@@ -52,7 +52,7 @@ class Endings:
         waited = self._waiting.setdefault(uid, _Waited(account))
         future: asyncio.Future[Task | None] = self._loop.create_future()
         waited.futures.add(future)
-        self._tell(uid)  # it may have ended before
+        self._look_soon(uid)  # it may have ended before
         try:
             async with asyncio.timeout(wait_seconds):
                 return await future
@@ -69,27 +69,27 @@ class Endings:
         """How many tasks are waited for."""
         return len(self._waiting)
 
-    def _heard(self, uid: TaskUid) -> None:
+    def _take_news(self, uid: TaskUid) -> None:
         """Take a piece of news, in the thread of the news."""
         if uid in self._waiting and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, uid)
+            self._loop.call_soon_threadsafe(self._look_soon, uid)
 
-    def _tell(self, uid: TaskUid) -> None:
-        self._told.add(uid)
-        self._rung.set()
+    def _look_soon(self, uid: TaskUid) -> None:
+        self._news.add(uid)
+        self._has_news.set()
 
     async def _look_on(self) -> None:
         all_at = self._loop.time() + STEP_SECONDS
         while True:
             try:
                 async with asyncio.timeout_at(all_at):
-                    await self._rung.wait()
-                told, self._told = self._told, set()
-                uids = told & self._waiting.keys()
+                    await self._has_news.wait()
+                news, self._news = self._news, set()
+                uids = news & self._waiting.keys()
             except TimeoutError:
                 all_at = self._loop.time() + STEP_SECONDS
                 uids = set(self._waiting)
-            self._rung.clear()
+            self._has_news.clear()
             try:
                 await self._look(uids)
             except LedgerUnavailable as error:

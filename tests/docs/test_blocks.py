@@ -18,7 +18,7 @@ import pytest
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
-from cutgate.gateway.runware.tasks.table import ACTIONS
+from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
 from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE

@@ -19,14 +19,14 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import RateExceeded
 from cutgate.gateway.observe.metrics import count_no_more
-from cutgate.gateway.runware.authentication import Gatekeeper, key_in_header
 from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, message_of, status_of
-from cutgate.gateway.runware.messages.errors import AUTHENTICATION, key_refusal, refusal
-from cutgate.gateway.runware.messages.parsing import PING, read_message
-from cutgate.gateway.runware.tasks.counting import Heard
+from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
+from cutgate.gateway.runware.messages.errors import key_refusal, refusal
+from cutgate.gateway.runware.messages.reading import read_message
+from cutgate.gateway.runware.messages.requests import AUTHENTICATION, PING
+from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
+from cutgate.gateway.runware.tasks.authentication import Authenticator, key_in_header
 from cutgate.gateway.runware.tasks.services import Caller
-from cutgate.gateway.runware.tasks.table import RunwareTasks, authenticated, pong
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
@@ -45,7 +45,7 @@ class RunwareApi:
     """The façade over HTTP."""
 
     settings: GatewaySettings
-    gatekeeper: Gatekeeper
+    authenticator: Authenticator
     tasks: RunwareTasks
     waits: Waits
     large: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_LARGE_AT_ONCE))
@@ -134,15 +134,15 @@ class RunwareApi:
         api_key: object = key_in_header(request.headers.get("Authorization"))
         if elements[0].get("taskType") == AUTHENTICATION:
             api_key = elements.pop(0).get("apiKey")
-        return self.gatekeeper.account_of(api_key, request.remote_addr)
+        return self.authenticator.account_of(api_key, request.remote_addr)
 
     def _base_url(self) -> str:
         return self.settings.public_url or request.host_url.rstrip("/")
 
     def _answer(self, outcomes: Sequence[Outcome], body: Any = None) -> Response:
-        heard = Heard(g.started_at_seconds)
+        log = AnswerLog(g.started_at_seconds)
         for outcome in outcomes:
-            heard.answered(outcome)
+            log.add(outcome)
         count_no_more()
         answer = jsonify(body or message_of(outcomes))
         answer.status_code = status_of(outcomes)
@@ -190,22 +190,23 @@ class _LazyPlace:
 def _settled(begun: Sequence[Outcome | Pending], places: _LazyPlace) -> list[Outcome]:
     """Every outcome in the order of the request, once what is waited for is there, or its time is over."""
     begun_at_seconds = time.monotonic()
-    waiting = [pending for pending in begun if isinstance(pending, Pending)]
-    settled: dict[int, Outcome] = {}
-    for wait_seconds in sorted({pending.wait_seconds for pending in waiting}):
-        group = [pending for pending in waiting if pending.wait_seconds == wait_seconds]
-        left_seconds = max(0.0, begun_at_seconds + wait_seconds - time.monotonic())
-        for pending, outcome in zip(group, _after_waiting(group, left_seconds, places.place), strict=True):
-            settled[id(pending)] = outcome
-    return [settled[id(outcome)] if isinstance(outcome, Pending) else outcome for outcome in begun]
-
-
-def _after_waiting(group: Sequence[Pending], wait_seconds: float, place: Place | None) -> list[Outcome]:
-    if place is None:
-        raise ValueError("nothing is waited for without a place")
-    uids = [pending.uid for pending in group]
-    try:
-        found = place.find(group[0].account, uids, wait_seconds, for_all=True)
-    except LedgerUnavailable as error:
-        return [replace(refusal(error, pending.echo), uid=pending.uid) for pending in group]
-    return [pending.settle(task) or pending.give_up() for pending, task in zip(group, found, strict=True)]
+    settled: list[Outcome] = []
+    away: LedgerUnavailable | None = None
+    for answer in begun:
+        if isinstance(answer, Outcome):
+            settled.append(answer)
+            continue
+        if places.place is None:
+            raise ValueError("nothing is waited for without a place")
+        left_seconds = max(0.0, begun_at_seconds + answer.wait_seconds - time.monotonic())
+        try:
+            if away is None:  # else each task would wait for the ledger anew
+                [task] = places.place.find(answer.account, [answer.uid], left_seconds)
+        except LedgerUnavailable as error:
+            away = error
+        settled.append(
+            (answer.settle(task) or answer.give_up())
+            if away is None
+            else replace(refusal(away, answer.echo), uid=answer.uid)
+        )
+    return settled

@@ -1,17 +1,28 @@
 """What one task object leads to: an answer at once, or one that comes with the end of a task in the ledger.
 
-HTTP collects outcomes into one body, a WebSocket sends each in a frame of its own.
+HTTP collects outcomes into one body, a WebSocket sends each in a frame of its own. Each is counted
+and logged once.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import structlog
+
+from cutgate.gateway.observe.metrics import OTHER, count_answer
+from cutgate.gateway.runware.messages.faults import SHOWN_CHARACTERS
+from cutgate.gateway.runware.messages.requests import PING, TASK_TYPES
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task
+
+OK: Final = "ok"
+"""What stands for the code where the answer is no error."""
+_LOG: Final = structlog.get_logger()
 
 JsonObject: TypeAlias = dict[str, Any]
 """As `json` gives and takes it."""
@@ -30,7 +41,7 @@ class Outcome:
     """Whether trying again later can help."""
     retry_after_seconds: int | None = None
     """When, where that is known."""
-    asked: str | None = None
+    counted_as: str | None = None
     """The type of the task that it answers, for log and counts, where the item may name another's."""
     uid: TaskUid | None = None
     """The task in the ledger that it is about, for the log."""
@@ -69,3 +80,40 @@ def message_of(outcomes: Sequence[Outcome]) -> Mapping[str, list[JsonObject]]:
 def status_of(outcomes: Sequence[Outcome]) -> int:
     """The HTTP status: that of the first error, unless something succeeded."""
     return HTTPStatus.OK if any(not outcome.failed for outcome in outcomes) else outcomes[0].status
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLog:
+    """Counts and logs the answers to the tasks of one message."""
+
+    began_at_seconds: float = field(default_factory=time.monotonic)
+    """When the message came, on the monotonic clock."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Note that a task of the message, or the whole message, is answered."""
+        seconds = time.monotonic() - self.began_at_seconds
+        task_type = outcome.counted_as or task_type_of(outcome.item)
+        code = str(outcome.item["code"]) if outcome.failed else OK
+        count_answer("runware", task_type, code, seconds)
+        known = {} if outcome.uid is None else {"task_uid": outcome.uid}
+        # A connection that idles sends pings all the time.
+        log = _LOG.debug if task_type == PING else _LOG.info
+        log(
+            "task_answered",
+            task_type=task_type,
+            task_uuid=shown(outcome.item.get("taskUUID")),
+            code=code,
+            duration_ms=round(seconds * 1_000),
+            **known,
+        )
+
+
+def task_type_of(task: Mapping[str, object]) -> str:
+    """The type of a task object, or of what answers it; `other` for what names nothing that there is."""
+    task_type = task.get("taskType")
+    return task_type if isinstance(task_type, str) and task_type in TASK_TYPES else OTHER
+
+
+def shown(value: object) -> str:
+    """What a caller sent where an id belongs, as far as it is logged."""
+    return value[:SHOWN_CHARACTERS] if isinstance(value, str) else ""

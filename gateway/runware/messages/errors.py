@@ -13,12 +13,10 @@ from typing import Final
 from cutgate.gateway.accounts.rates import RateExceeded
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
+from cutgate.gateway.runware.messages.requests import AUTHENTICATION
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.record import ErrorFacts
-
-AUTHENTICATION: Final = "authentication"
-"""The task type of what goes before all others."""
 
 
 @dataclass(frozen=True, slots=True)

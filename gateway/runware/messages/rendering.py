@@ -1,4 +1,4 @@
-"""Records as Runware's clients read them: made from a task and its memo alone, so that a callback can be, too."""
+"""Records as Runware's clients read them: made from a task alone, so that a callback can be, too."""
 
 from __future__ import annotations
 
@@ -7,24 +7,51 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, Self
 
+from pydantic import BaseModel, ConfigDict
+
+from cutgate.gateway.pictures.base64 import is_web_url
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.errors import failure
-from cutgate.gateway.runware.messages.memo import Memo
+from cutgate.gateway.runware.messages.reading import is_uuid
+from cutgate.gateway.runware.messages.requests import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import image_uuid
 from cutgate.jobs.record import Result, Task
 
-OLD_REMOVAL: Final = "imageBackgroundRemoval"
-NEW_REMOVAL: Final = "removeBackground"
-IMAGE_UPLOAD: Final = "imageUpload"
-MEDIA_STORAGE: Final = "mediaStorage"
-
 _COST_DIGITS: Final = 9
+
+
+class StoredRequest(BaseModel):
+    """What a task's record keeps of its request, as JSON: all that its answers need, whoever makes them.
+
+    `version` names its form.
+    It is part of what makes a repeat of a `taskUUID` the same task, so nothing in it may change from try to try.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    version: Literal[1] = 1
+    task_uuid: str
+    """As it was sent."""
+    parameter: str
+    """Path of the field that carried the picture."""
+    output_types: tuple[str, ...]
+    ttl_seconds: int | None
+    include_cost: bool
+    base_url: str | None
+    """Scheme and host in front of result paths; only for callbacks, whose maker sees no request."""
+    request: JsonObject
+    """The task object, with pictures masked."""
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """What a task's record keeps."""
+        return cls.model_validate_json(task.memo)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +69,7 @@ class Rendering:
         """How a task ended; None while it has not. The same in every call.
 
         Args:
-            task: with the memo of this façade.
+            task: of this façade.
             base_url: scheme and host in front of result paths.
             task_uuid: as the caller writes it now; as it was sent with the task when absent.
 
@@ -52,36 +79,36 @@ class Rendering:
         """
         if task.ended_at_ms is None:
             return None
-        memo, item = Memo.of(task), task.items[0]
-        echo = self._echo(task, memo, task_uuid)
+        stored, item = StoredRequest.of(task), task.items[0]
+        echo = self._echo(task, stored, task_uuid)
         if item.error is not None:
-            return failure(item.error, echo, memo.parameter)
+            return failure(item.error, echo, stored.parameter)
         if item.result is None:
             raise ValueError("an item that has ended has a result or an error")
-        return Outcome(item=echo | self._success(task, item.result, memo, base_url))
+        return Outcome(item=echo | self._success(task, item.result, stored, base_url))
 
     def progress(self, task: Task, task_uuid: str | None = None) -> Outcome:
         """That a task has not ended."""
-        return Outcome(item=self._echo(task, Memo.of(task), task_uuid) | {"status": "processing"})
+        return Outcome(item=self._echo(task, StoredRequest.of(task), task_uuid) | {"status": "processing"})
 
     @staticmethod
-    def _echo(task: Task, memo: Memo, task_uuid: str | None) -> dict[str, str]:
-        return {"taskType": task.origin, "taskUUID": task_uuid or memo.task_uuid}
+    def _echo(task: Task, stored: StoredRequest, task_uuid: str | None) -> dict[str, str]:
+        return {"taskType": task.origin, "taskUUID": task_uuid or stored.task_uuid}
 
-    def _success(self, task: Task, result: Result, memo: Memo, base_url: str) -> JsonObject:
+    def _success(self, task: Task, result: Result, stored: StoredRequest, base_url: str) -> JsonObject:
         if task.origin in {IMAGE_UPLOAD, MEDIA_STORAGE}:
             path = self.tasks.result_path(task, result, kept_seconds=self.upload_retention_seconds)
             # The upload has an id of its own, since it outlives the task that brought it.
-            return stored(task.origin, image_uuid(result.blob.task), base_url + path)
+            return upload_item(task.origin, image_uuid(result.blob.task), base_url + path)
         image = str(image_uuid(task.uid))
         item: JsonObject = {"status": "success", "imageUUID": image}
-        if "URL" in memo.output_types:
-            item["imageURL"] = base_url + self.tasks.result_path(task, result, memo.ttl_seconds)
-        if set(memo.output_types) - {"URL"}:
-            item |= self._inline(result, memo)
+        if "URL" in stored.output_types:
+            item["imageURL"] = base_url + self.tasks.result_path(task, result, stored.ttl_seconds)
+        if set(stored.output_types) - {"URL"}:
+            item |= self._inline(result, stored)
         if task.origin == NEW_REMOVAL:
             item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
-        if memo.include_cost:
+        if stored.include_cost:
             item["cost"] = self.usd(task.booked)
         return item
 
@@ -89,20 +116,20 @@ class Rendering:
         """What credits are worth."""
         return round(credit_count * self.usd_per_credit, _COST_DIGITS)
 
-    def _inline(self, result: Result, memo: Memo) -> JsonObject:
+    def _inline(self, result: Result, stored: StoredRequest) -> JsonObject:
         try:
             text = base64.b64encode(self.blobs.get(result.blob)).decode("ascii")
         except BlobMissing:
             raise faults.TaskUnknown from None
         item = {}
-        if "base64Data" in memo.output_types:
+        if "base64Data" in stored.output_types:
             item["imageBase64Data"] = text
-        if "dataURI" in memo.output_types:
+        if "dataURI" in stored.output_types:
             item["imageDataURI"] = f"data:{result.media_type};base64,{text}"
         return item
 
 
-def stored(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
+def upload_item(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
     """What a task that keeps pictures says of one, beside its `taskType` and `taskUUID`."""
     if task_type == MEDIA_STORAGE:
         return {"status": "success", "operation": "upload", "mediaUUID": str(image), "mediaURL": url}
@@ -118,9 +145,22 @@ def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Call
     """
 
     def body(task: Task) -> bytes:
-        outcome = rendering.result(task, public_url or Memo.of(task).base_url or "")
+        outcome = rendering.result(task, public_url or StoredRequest.of(task).base_url or "")
         if outcome is None:
             raise ValueError("a callback tells of a task's end")
         return json.dumps(outcome.message()).encode()
 
     return dict.fromkeys((OLD_REMOVAL, NEW_REMOVAL), body)
+
+
+def masked(task: JsonObject) -> JsonObject:
+    """A task object without what it holds of pictures; where they lie elsewhere, their names stay."""
+    result = {name: _short(value) if name == "inputImage" else value for name, value in task.items()}
+    inputs: JsonObject = task.get("inputs", {})
+    return result | ({"inputs": {name: _short(value) for name, value in inputs.items()}} if inputs else {})
+
+
+def _short(text: str) -> str:
+    if is_uuid(text) or is_web_url(text):
+        return text
+    return f"(inline picture, {len(text)} characters)"

@@ -1,4 +1,4 @@
-"""What each task may hold, beside `taskType` and `taskUUID`."""
+"""The types of tasks, and what each may hold beside `taskType` and `taskUUID`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,30 @@ from pydantic.alias_generators import to_camel
 
 from cutgate.gateway.runware.messages import fields
 
+PING: Final = "ping"
+"""The one task type that is answered before its turn, and for anybody."""
+AUTHENTICATION: Final = "authentication"
+"""What goes before all others."""
+OLD_REMOVAL: Final = "imageBackgroundRemoval"
+NEW_REMOVAL: Final = "removeBackground"
+IMAGE_UPLOAD: Final = "imageUpload"
+MEDIA_STORAGE: Final = "mediaStorage"
+GET_RESPONSE: Final = "getResponse"
+GET_TASK_DETAILS: Final = "getTaskDetails"
+ACCOUNT_MANAGEMENT: Final = "accountManagement"
+TASK_TYPES: Final = frozenset(
+    {
+        PING,
+        AUTHENTICATION,
+        OLD_REMOVAL,
+        NEW_REMOVAL,
+        IMAGE_UPLOAD,
+        MEDIA_STORAGE,
+        GET_RESPONSE,
+        GET_TASK_DETAILS,
+        ACCOUNT_MANAGEMENT,
+    }
+)
 DEFAULT_MODEL: Final = "runware:109@1"
 
 

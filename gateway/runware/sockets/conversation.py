@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -18,26 +19,31 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.rates import RateExceeded
 from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import AUTHENTICATION, key_refusal, refusal
-from cutgate.gateway.runware.messages.parsing import PING, pings_in, read_message
-from cutgate.gateway.runware.sockets.sender import Frame, Speaker
-from cutgate.gateway.runware.sockets.sessions import Opened, Session, is_session_uuid
-from cutgate.gateway.runware.sockets.shared import LARGE_BYTES, House
-from cutgate.gateway.runware.tasks.counting import Heard
+from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
+from cutgate.gateway.runware.messages.errors import key_refusal, refusal
+from cutgate.gateway.runware.messages.reading import pings_in, read_message
+from cutgate.gateway.runware.messages.requests import AUTHENTICATION, IMAGE_UPLOAD, MEDIA_STORAGE, PING
+from cutgate.gateway.runware.sockets.sender import Frame, Sender
+from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, is_session_uuid
+from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
+from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Caller
-from cutgate.gateway.runware.tasks.table import authenticated, pong
-from cutgate.gateway.sockets.connection import Connection, Talk
+from cutgate.gateway.sockets.connection import Connection, MessageHandler
+from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.tasks.async_wait import AsyncWaits
+from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
 
+_LARGE_BYTES: Final = 2**21
+"""What counts as a large message."""
 _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""
 _WAITING_MESSAGES: Final = 8
 """Messages of a connection that may wait for their turn; with more of them nothing is read from it."""
-_KEPT: Final = frozenset({"imageUpload", "mediaStorage"})
+_KEPT: Final = frozenset({IMAGE_UPLOAD, MEDIA_STORAGE})
 """Tasks whose answers cannot be made anew from a record."""
 _LOG: Final = structlog.get_logger()
 
@@ -45,13 +51,31 @@ Guard = AbstractAsyncContextManager[None]
 """What has to be entered to hold a message in memory in several forms."""
 
 
-class Conversation(Talk):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketServices:
+    """What the conversations of a process work with; made in the sockets' thread."""
+
+    sockets: Sockets
+    waits: AsyncWaits
+    authenticator: Authenticator
+    runware: RunwareTasks
+    sessions: Sessions
+    tasks: Tasks
+    large: asyncio.Semaphore
+    """Room for large messages, over all connections: one costs several times its size while it is read."""
+    calls: int
+    """Calls of one connection that may wait for results at a time."""
+    max_tasks: int
+    """Tasks of one message."""
+
+
+class Conversation(MessageHandler):
     """Answers the messages of a connection, many of them at a time."""
 
     def __init__(
         self,
         connection: Connection,
-        house: House,
+        services: SocketServices,
         *,
         address: str | None,
         base_url: str,
@@ -61,17 +85,17 @@ class Conversation(Talk):
 
         Args:
             connection: what messages go through.
-            house: everything else.
+            services: everything else.
             address: of the client; keys that are wrong count against it.
             base_url: scheme and host in front of result paths.
             over: called once at the end.
         """
         self.connection = connection
         self._over = over
-        self._house = house
+        self._services = services
         self._address = address
         self._base_url = base_url
-        self._speaker = Speaker(connection, house.sockets, house.sessions)
+        self._sender = Sender(connection, services.sockets, services.sessions)
         self._caller: Caller | None = None
         self._inbox: deque[bytes] = deque()
         self._beginning = asyncio.Semaphore(_BEGINNING)
@@ -93,10 +117,10 @@ class Conversation(Talk):
     @property
     def session(self) -> Session | None:
         """What it holds since its authentication."""
-        return self._speaker.session
+        return self._sender.session
 
     @override
-    def heard(self, message: bytes) -> None:
+    def message_received(self, message: bytes) -> None:
         pings = pings_in(message)
         if pings:
             copy_context().run(self._pong, pings)
@@ -109,22 +133,22 @@ class Conversation(Talk):
             self._start(self._read_on())
 
     @override
-    def received(self, receipt: int) -> None:
-        self._speaker.received(receipt)
+    def delivered(self, receipt: int) -> None:
+        self._sender.delivered(receipt)
 
     @override
     def stop(self) -> None:
         self._stopping = True
 
     @override
-    def lost(self, code: int) -> None:
+    def connection_lost(self, code: int) -> None:
         for task in self._work:
             task.cancel()
-        self._speaker.lost(code)
+        self._sender.connection_lost(code)
         self._over(self)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._house.sockets.start(work)
+        task = self._services.sockets.start(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -138,57 +162,57 @@ class Conversation(Talk):
             self._is_reading = False
 
     async def _read(self, message: bytes) -> None:
-        heard = self._hear()
-        guard = self._house.large if len(message) > LARGE_BYTES else nullcontext()
+        log = self._new_log()
+        guard = self._services.large if len(message) > _LARGE_BYTES else nullcontext()
         try:
             async with guard:
-                tasks = await self._house.sockets.in_thread(read_message, message, self._house.max_tasks)
+                tasks = await self._services.sockets.in_thread(read_message, message, self._services.max_tasks)
         except faults.RequestUnreadable as error:
-            self._say(refusal(error, {}), heard)
+            self._answer(refusal(error, {}), log)
             return
         del message  # it may be large, and so may its tasks: none is held for longer than it takes
         tasks.reverse()
         while tasks:
-            await self._take(tasks.pop(), guard, heard)
+            await self._take(tasks.pop(), guard, log)
 
-    def _hear(self) -> Heard:
-        """A message that came now, with an id for the lines of what it leads to."""
+    def _new_log(self) -> AnswerLog:
+        """The log of a message that came now, with an id for all lines of what it leads to."""
         logs.begin(request_uuid=str(uuid.uuid4()))
         if self._caller is not None:
             bind_contextvars(account=self._caller.account.name)
-        return Heard()
+        return AnswerLog()
 
     def _pong(self, count: int) -> None:
-        heard = self._hear()
+        log = self._new_log()
         for _ in range(count):
-            self._say(pong(), heard)
+            self._answer(pong(), log)
 
-    def _say(self, outcome: Outcome, heard: Heard) -> None:
+    def _answer(self, outcome: Outcome, log: AnswerLog) -> None:
         """Answer in a few words, ahead of what waits."""
-        heard.answered(outcome)
-        self._speaker.say(outcome.message())
+        log.add(outcome)
+        self._sender.send_now(outcome.message())
 
-    async def _take(self, task: JsonObject, guard: Guard, heard: Heard) -> None:
+    async def _take(self, task: JsonObject, guard: Guard, log: AnswerLog) -> None:
         task_type = task.get("taskType")
         if task_type == PING:
-            self._say(pong(), heard)
+            self._answer(pong(), log)
         elif task_type == AUTHENTICATION:
-            await self._authenticate(task, heard)
+            await self._authenticate(task, log)
         elif self._caller is None:
-            self._say(refusal(faults.KeyMissing(), task), heard)
+            self._answer(refusal(faults.KeyMissing(), task), log)
         elif self._stopping:
-            self._say(refusal(faults.ServerStops(), task), heard)
+            self._answer(refusal(faults.ServerStops(), task), log)
         else:
             await self._beginning.acquire()
-            self._start(self._call(task, self._caller, guard, heard))
+            self._start(self._call(task, self._caller, guard, log))
 
-    async def _authenticate(self, task: JsonObject, heard: Heard) -> None:
+    async def _authenticate(self, task: JsonObject, log: AnswerLog) -> None:
         try:
-            caller, opened = await self._house.sockets.in_thread(self._open, task)
+            caller, opened = await self._services.sockets.in_thread(self._open, task)
         except (faults.RequestFault, RateExceeded, LedgerUnavailable) as error:
             outcome, message = key_refusal(error)
-            heard.answered(outcome)
-            self._speaker.say(message)
+            log.add(outcome)
+            self._sender.send_now(message)
             # After a wrong key the connection stays until its time is over: one client takes an open one for an
             # answer, and waits for minutes after a closed one. What passes is tried again at once.
             if not isinstance(error, faults.RequestFault):
@@ -196,59 +220,59 @@ class Conversation(Talk):
             return
         self._caller = caller
         self.connection.admit()
-        self._speaker.admit(opened)
+        self._sender.admit(opened)
         bind_contextvars(account=caller.account.name)
-        self._say(authenticated(opened.session.uuid), heard)
+        self._answer(authenticated(opened.session.uuid), log)
         await self._replay(opened, caller.account.name)
 
     def _open(self, task: JsonObject) -> tuple[Caller, Opened]:
-        account = self._house.gatekeeper.account_of(task.get("apiKey"), self._address)
+        account = self._services.authenticator.account_of(task.get("apiKey"), self._address)
         if self._caller is not None and self.session is not None:
             if account.name != self._caller.account.name:
                 raise faults.KeyUnknown
             return self._caller, Opened(session=self.session)
         wanted = task.get("connectionSessionUUID")
-        opened = self._house.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
+        opened = self._services.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
         return Caller(account=account, base_url=self._base_url, take_place=self._take_place), opened
 
     def _take_place(self) -> bool:
-        return self._waiting < self._house.calls
+        return self._waiting < self._services.calls
 
-    async def _call(self, task: JsonObject, caller: Caller, guard: Guard, heard: Heard) -> None:
+    async def _call(self, task: JsonObject, caller: Caller, guard: Guard, log: AnswerLog) -> None:
         """Do a task, for which `_beginning` has a place."""
         try:
             async with guard:
-                answer = await self._house.sockets.in_thread(self._begin, task, caller)
+                answer = await self._services.sockets.in_thread(self._begin, task, caller)
         finally:
             self._beginning.release()
         is_kept = task.get("taskType") in _KEPT
         del task
         if isinstance(answer, Pending):
-            await self._await(answer, heard)
+            await self._await(answer, log)
         else:
-            heard.answered(answer)
-            await self._speaker.send(partial(Frame.of, answer, is_kept=is_kept))
+            log.add(answer)
+            await self._sender.send(partial(Frame.of, answer, is_kept=is_kept))
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        answer = self._house.runware.begin(task, caller)
+        answer = self._services.runware.begin(task, caller)
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
-                self._house.sessions.owe(self.session, answer.uid)
+                self._services.sessions.owe(self.session, answer.uid)
             except LedgerUnavailable as error:
                 _LOG.warning("session_not_kept", reason=str(error))
         return answer
 
-    async def _await(self, pending: Pending, heard: Heard | None = None) -> None:
+    async def _await(self, pending: Pending, log: AnswerLog | None = None) -> None:
         """Wait for a task and send its result.
 
         Args:
             pending: what is waited for.
-            heard: the message that asked for it; None where none on this connection has, and no error is sent.
+            log: of the message that asked for it; None where none on this connection has, and no error is sent.
         """
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
         try:
-            task = await self._house.endings.wait(pending.account, pending.uid, pending.wait_seconds)
+            task = await self._services.waits.wait(pending.account, pending.uid, pending.wait_seconds)
             is_over = True
         except TimeoutError:
             task, is_over = None, False
@@ -257,32 +281,32 @@ class Conversation(Talk):
 
         def made() -> Frame | None:
             outcome = (pending.settle(task) if is_over else None) or pending.give_up()
-            if heard is not None:
-                heard.answered(outcome)
+            if log is not None:
+                log.add(outcome)
             elif outcome.failed:
                 return None
             return Frame.of(outcome, owed)
 
-        await self._speaker.send(made)
+        await self._sender.send(made)
 
     async def _replay(self, opened: Opened, account: str) -> None:
         """Send what was not delivered, oldest first, and wait for what still runs."""
         for text in opened.frames:
-            await self._speaker.send(partial(Frame, text=text, is_kept=True))
+            await self._sender.send(partial(Frame, text=text, is_kept=True))
         if not opened.owed:
             return
-        found = await self._house.sockets.in_thread(self._house.tasks.find, account, opened.owed)
+        found = await self._services.sockets.in_thread(self._services.tasks.find, account, opened.owed)
         ended = [task for task in found if task is not None and task.ended_at_ms is not None]
         for task in sorted(ended, key=lambda task: task.ended_at_ms or 0):
             await self._await(self._owed(account, task.uid))
         for uid, owed in zip(opened.owed, found, strict=True):
             if owed is None:
-                self._speaker.forget(uid)
+                self._sender.forget(uid)
             elif owed.ended_at_ms is None:
                 self._start(self._await(self._owed(account, uid)))
 
     def _owed(self, account: str, uid: TaskUid) -> Pending:
-        services = self._house.runware.services
+        services = self._services.runware.services
 
         def settle(task: Task | None) -> Outcome | None:
             return None if task is None else services.rendering.result(task, self._base_url)

@@ -56,7 +56,7 @@ class Frame:
         return str(self.task.get("taskUUID", "")).lower()
 
 
-class Speaker:
+class Sender:
     """The outgoing half of a conversation. Used in the sockets' thread only."""
 
     def __init__(self, connection: Connection, sockets: Sockets, sessions: Sessions) -> None:
@@ -75,7 +75,7 @@ class Speaker:
         self.session = opened.session
         self._oversized.update(opened.oversized)
 
-    def say(self, message: JsonObject) -> None:
+    def send_now(self, message: JsonObject) -> None:
         """Send something short that nothing depends on, ahead of what waits."""
         self._connection.send(_json(message).encode())
 
@@ -104,14 +104,14 @@ class Speaker:
         """Note that a result will not be sent."""
         self._settle([Frame(text="", owed=owed)])
 
-    def received(self, receipt: int) -> None:
+    def delivered(self, receipt: int) -> None:
         """Note that the peer has read everything up to and with a receipt."""
         arrived = []
         while self._sent and self._sent[0][0] <= receipt:
             arrived.append(self._sent.popleft()[1])
         self._settle(arrived)
 
-    def lost(self, code: int) -> None:
+    def connection_lost(self, code: int) -> None:
         """Leave the session with what it is owed.
 
         A frame that the peer refused as too long is not owed, for it would be refused again.
@@ -123,28 +123,28 @@ class Speaker:
         frames = [frame.text for frame in left if frame.is_kept]
         oversized = [frame.task_uuid for frame in refused]
         self._settle(refused)
-        self._tell(lambda session: self._sessions.leave(session, frames, oversized))
+        self._update(lambda session: self._sessions.leave(session, frames, oversized))
 
     def _settle(self, frames: Sequence[Frame]) -> None:
         uids = [frame.owed for frame in frames if frame.owed is not None]
         texts = [frame.text for frame in frames if frame.is_kept]
         if uids or texts:
-            self._tell(lambda session: self._sessions.settle(session, uids, texts))
+            self._update(lambda session: self._sessions.settle(session, uids, texts))
 
-    def _tell(self, move: Callable[[Session], None]) -> None:
+    def _update(self, move: Callable[[Session], None]) -> None:
         """Do a move on the session, beside everything else."""
         session = self.session
         if session is None:
             return
 
-        def told() -> None:
+        def update() -> None:
             try:
                 move(session)
             except LedgerUnavailable as error:
                 # At worst a result is sent again, or asked for with `getResponse`.
                 _LOG.warning("session_not_kept", reason=str(error))
 
-        self._sockets.start(self._sockets.in_thread(told))
+        self._sockets.start(self._sockets.in_thread(update))
 
 
 def _json(message: JsonObject) -> str:

@@ -12,23 +12,24 @@ import structlog
 from flask import Response, request
 from websockets.frames import CloseCode
 
-from cutgate.gateway.runware.authentication import Gatekeeper
 from cutgate.gateway.runware.http.views import PATH
-from cutgate.gateway.runware.sockets.conversation import Conversation
+from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
 from cutgate.gateway.runware.sockets.sessions import RENEW_SECONDS, Sessions
-from cutgate.gateway.runware.sockets.shared import LARGE_AT_ONCE, House
-from cutgate.gateway.runware.tasks.table import RunwareTasks
+from cutgate.gateway.runware.tasks.actions import RunwareTasks
+from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import Connection
-from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.handover import Handover
 from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.events import TaskEvents
 from cutgate.jobs.record import Task
 
 _PATHS: Final = (PATH, "/")
+_LARGE_AT_ONCE: Final = 2
+"""Large messages that are read at a time."""
 _LOG: Final = structlog.get_logger()
 
 
@@ -37,12 +38,14 @@ class RunwareSockets:
     """The façade over WebSockets."""
 
     settings: GatewaySettings
-    gatekeeper: Gatekeeper
+    authenticator: Authenticator
     tasks: RunwareTasks
     sessions: Sessions
     events: TaskEvents
     sockets: Sockets
-    _house: House | None = field(default=None, init=False)
+    renew_seconds: float = RENEW_SECONDS
+    """How often sessions are renewed."""
+    _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
 
     def upgrade(self) -> Response | None:
@@ -59,29 +62,29 @@ class RunwareSockets:
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
         """A conversation, in the sockets' thread."""
-        if self._house is None:
-            self._house = self._new_house()
+        if self._services is None:
+            self._services = self._new_services()
             self.sockets.start(self._renew_on(), lasting=True)
         conversation = Conversation(
-            connection, self._house, address=address, base_url=base_url, over=self._conversations.discard
+            connection, self._services, address=address, base_url=base_url, over=self._conversations.discard
         )
         self._conversations.add(conversation)
         return conversation
 
-    def _new_house(self) -> House:
+    def _new_services(self) -> SocketServices:
         tasks = self.tasks.services.tasks
 
         async def find(account: str, uids: Sequence[TaskUid]) -> tuple[Task | None, ...]:
             return await self.sockets.in_thread(tasks.find, account, uids)
 
-        return House(
+        return SocketServices(
             sockets=self.sockets,
-            endings=Endings(find, self.events),
-            gatekeeper=self.gatekeeper,
+            waits=AsyncWaits(find, self.events),
+            authenticator=self.authenticator,
             runware=self.tasks,
             sessions=self.sessions,
             tasks=tasks,
-            large=asyncio.Semaphore(LARGE_AT_ONCE),
+            large=asyncio.Semaphore(_LARGE_AT_ONCE),
             calls=self.settings.socket_calls,
             max_tasks=self.settings.max_runware_tasks,
         )
@@ -89,13 +92,17 @@ class RunwareSockets:
     async def _renew_on(self) -> None:
         """Keep the sessions of connections that live, and end those whose session was resumed elsewhere."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            held = [(talk, talk.session) for talk in self._conversations if talk.session is not None]
+            await asyncio.sleep(self.renew_seconds)
+            held = [
+                (conversation, conversation.session)
+                for conversation in self._conversations
+                if conversation.session
+            ]
             try:
                 renewed = await self.sockets.in_thread(self.sessions.renew, [session for _, session in held])
             except LedgerUnavailable as error:
                 _LOG.warning("sessions_not_renewed", reason=str(error))
                 continue
-            for (talk, _), is_held in zip(held, renewed, strict=True):
+            for (conversation, _), is_held in zip(held, renewed, strict=True):
                 if not is_held:
-                    talk.connection.close(CloseCode.NORMAL_CLOSURE, "resumed by another connection")
+                    conversation.connection.close(CloseCode.NORMAL_CLOSURE, "resumed by another connection")

@@ -12,15 +12,25 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits
-from cutgate.gateway.observe.metrics import OTHER
 from cutgate.gateway.runware.messages import faults
-from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.errors import AUTHENTICATION, refusal
-from cutgate.gateway.runware.messages.parsing import PING
+from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
+from cutgate.gateway.runware.messages.errors import refusal
 from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
-from cutgate.gateway.runware.messages.rendering import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
-from cutgate.gateway.runware.tasks import account, polling, removal, storing
-from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.runware.messages.requests import (
+    ACCOUNT_MANAGEMENT,
+    AUTHENTICATION,
+    GET_RESPONSE,
+    GET_TASK_DETAILS,
+    IMAGE_UPLOAD,
+    MEDIA_STORAGE,
+    NEW_REMOVAL,
+    OLD_REMOVAL,
+    PING,
+)
+from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
+from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
+from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
+from cutgate.gateway.runware.tasks.submitting import remove_background
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.observe import logs, traces
@@ -32,7 +42,7 @@ _EXPECTED: Final = (faults.RequestFault, RateExceeded, NoPlaceToWait, CutoutErro
 """What a task can run into; all else is a fault of this server."""
 
 Answer = TypeVar("Answer")
-Handler = Callable[[JsonObject, Asked, Caller, Services], Outcome | Pending]
+Handler = Callable[[JsonObject, TaskContext], Outcome | Pending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +54,15 @@ class Action:
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    OLD_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
-    NEW_REMOVAL: Action(removal.remove_background, Rate.SUBMIT),
-    IMAGE_UPLOAD: Action(storing.image_upload, Rate.SUBMIT),
-    MEDIA_STORAGE: Action(storing.media_storage, Rate.SUBMIT),
-    "getResponse": Action(polling.get_response),
-    "getTaskDetails": Action(polling.get_task_details),
-    "accountManagement": Action(account.account_management),
+    OLD_REMOVAL: Action(remove_background, Rate.SUBMIT),
+    NEW_REMOVAL: Action(remove_background, Rate.SUBMIT),
+    IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
+    MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
+    GET_RESPONSE: Action(get_response),
+    GET_TASK_DETAILS: Action(get_task_details),
+    ACCOUNT_MANAGEMENT: Action(account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
-_TASK_TYPES: Final = frozenset({*ACTIONS, AUTHENTICATION, PING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,32 +86,34 @@ class RunwareTasks:
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
-        told = _ids(echo) | {"account": caller.account.name}
-        bind_contextvars(**told)
-        with traces.span(f"task {told['task_type']}"):
-            traces.say(request_uuid=logs.bound("request_uuid"), **told)
+        ids = _ids(echo) | {"account": caller.account.name}
+        bind_contextvars(**ids)
+        with traces.span(f"task {ids['task_type']}"):
+            traces.say(request_uuid=logs.bound("request_uuid"), **ids)
             outcome = _guarded(echo, lambda: self._answer(task, caller))
             if isinstance(outcome, Pending):
                 return _about(outcome, echo)
             if outcome.failed:
                 traces.fail(outcome.item["code"])
-            return replace(outcome, asked=told["task_type"])
+            return replace(outcome, counted_as=ids["task_type"])
 
     def _answer(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         task_type = read_task_type(task)
         action = ACTIONS.get(task_type)
         if action is None:
             raise faults.TaskTypeUnknown
-        asked = Asked(task_type=task_type, task_uuid=read_task_uuid(task))
+        context = TaskContext(
+            task_type=task_type, task_uuid=read_task_uuid(task), caller=caller, services=self.services
+        )
         allowance = self.limits.take(caller.account.name, caller.account.terms, action.rate)
         if not allowance.granted:
             raise RateExceeded(allowance)
-        return action.handle(task, asked, caller, self.services)
+        return action.handle(task, context)
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
-    """What is waited for, with outcomes that raise nothing and name what was asked for."""
-    named = partial(replace, asked=task_type_of(echo), uid=pending.uid)
+    """What is waited for, with outcomes that raise nothing and name what they are counted as."""
+    named = partial(replace, counted_as=task_type_of(echo), uid=pending.uid)
 
     def settle(now: Task | None) -> Outcome | None:
         outcome = _guarded(echo, lambda: pending.settle(now))
@@ -119,17 +130,6 @@ def pong() -> Outcome:
 def authenticated(connection_uuid: str) -> Outcome:
     """The answer to an authentication; it has no `taskUUID`, or a client would not know it."""
     return Outcome(item={"taskType": AUTHENTICATION, "connectionSessionUUID": connection_uuid})
-
-
-def task_type_of(task: Mapping[str, object]) -> str:
-    """The type of a task object, or of what answers it; `other` for what names nothing that there is."""
-    task_type = task.get("taskType")
-    return task_type if isinstance(task_type, str) and task_type in _TASK_TYPES else OTHER
-
-
-def shown(value: object) -> str:
-    """What a caller sent where an id belongs, as far as it is logged."""
-    return value[: faults.SHOWN_CHARACTERS] if isinstance(value, str) else ""
 
 
 def _ids(echo: Mapping[str, object]) -> dict[str, str]:

@@ -16,7 +16,7 @@ _SCHEME: Final = "bearer "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gatekeeper:
+class Authenticator:
     """Lets callers in."""
 
     accounts: Accounts

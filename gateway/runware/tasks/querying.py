@@ -1,56 +1,80 @@
-"""Handlers of the tasks that show other tasks."""
+"""Handlers of the tasks that show other tasks, and the account."""
 
 from __future__ import annotations
 
+import uuid
+from typing import Final
+
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.memo import Memo
 from cutgate.gateway.runware.messages.reading import read_fields
-from cutgate.gateway.runware.messages.requests import Plain
-from cutgate.gateway.runware.tasks.accepting import key_of
-from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.runware.messages.rendering import StoredRequest
+from cutgate.gateway.runware.messages.requests import AccountManagement, Plain
+from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.jobs.record import Task
 
+_ORGANIZATIONS: Final = uuid.UUID("8f2f7c4e-93b1-4b7a-9a86-4a4b1d0f6f52")
+"""Names organizations by their accounts."""
 
-def get_response(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:
+
+def get_response(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Show how a task ended, or that it has not, after waiting for it a moment where there is a place."""
     read_fields(Plain, task)
-    found = _find(asked, caller, services)
-
-    def settle(now: Task | None) -> Outcome | None:
-        if now is None:
-            raise faults.TaskUnknown
-        return services.rendering.result(now, caller.base_url, asked.task_uuid)
+    found = _find(context)
 
     def give_up() -> Outcome:
-        return services.rendering.progress(found, asked.task_uuid)
+        return context.services.rendering.progress(found, context.task_uuid)
 
-    outcome = settle(found)
+    outcome = context.result(found)
     if outcome is not None:
         return outcome
-    if not caller.take_place():
+    if not context.caller.take_place():
         return give_up()
     return Pending(
-        echo=asked.echo(),
+        echo=context.echo(),
         account=found.account,
         uid=found.uid,
-        wait_seconds=services.poll_seconds,
-        settle=settle,
+        wait_seconds=context.services.poll_seconds,
+        settle=context.result,
         give_up=give_up,
         is_result=False,
     )
 
 
-def get_task_details(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome:
+def get_task_details(task: JsonObject, context: TaskContext) -> Outcome:
     """Show what was asked for in a task, and what was answered."""
     read_fields(Plain, task)
-    found = _find(asked, caller, services)
-    outcome = services.rendering.result(found, caller.base_url) or services.rendering.progress(found)
-    return Outcome(item=asked.echo() | {"request": [Memo.of(found).request], "response": outcome.message()})
+    found, rendering = _find(context), context.services.rendering
+    outcome = rendering.result(found, context.caller.base_url) or rendering.progress(found)
+    request = StoredRequest.of(found).request
+    return Outcome(item=context.echo() | {"request": [request], "response": outcome.message()})
 
 
-def _find(asked: Asked, caller: Caller, services: Services) -> Task:
-    found = services.tasks.named(caller.account.name, key_of(asked.task_uuid))
+def account_management(task: JsonObject, context: TaskContext) -> Outcome:
+    """Show the account: one organization, without a team."""
+    request = read_fields(AccountManagement, task)
+    name, store = context.account.name, context.services.store
+    balance = store.balance(name)
+    available = 0 if balance is None else balance.available
+    usage = {"usedCredits": store.booked(name)}
+    if balance is not None:
+        usage |= {"grantedCredits": balance.granted, "availableCredits": available}
+    return Outcome(
+        item=context.echo()
+        | {
+            "operation": request.operation,
+            "organizationUUID": str(uuid.uuid5(_ORGANIZATIONS, name)),
+            "organizationName": name,
+            "balance": context.services.rendering.usd(available),
+            "team": [],
+            "apiKeys": [],
+            "usage": usage,
+        }
+    )
+
+
+def _find(context: TaskContext) -> Task:
+    found = context.services.tasks.named(context.account.name, context.key)
     if found is None:
         raise faults.TaskUnknown
     return found

@@ -8,6 +8,8 @@ from typing import Self
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.pictures.kept import Pictures
+from cutgate.gateway.runware.messages import faults
+from cutgate.gateway.runware.messages.answers import Outcome
 from cutgate.gateway.runware.messages.fields import MODELS
 from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.settings import GatewaySettings
@@ -16,6 +18,7 @@ from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.presets import Choice
+from cutgate.jobs.record import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +102,36 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which task is being answered: what every item repeats of it, without its picture."""
+class TaskContext:
+    """Which task object is answered, for whom and with what; not the object itself, which may hold a picture."""
 
     task_type: str
     task_uuid: str
+    """As it was sent."""
+    caller: Caller
+    services: Services
+
+    @property
+    def account(self) -> Account:
+        """Who asks."""
+        return self.caller.account
+
+    @property
+    def key(self) -> str:
+        """What the ledger calls the task that the UUID names, in whatever letter case."""
+        return f"runware:{self.task_uuid.lower()}"
 
     def echo(self) -> dict[str, str]:
-        """As items have it."""
+        """What every item repeats of the task."""
         return {"taskType": self.task_type, "taskUUID": self.task_uuid}
+
+    def result(self, task: Task | None) -> Outcome | None:
+        """How a task of the ledger ended, under this UUID; None while it has not.
+
+        Raises:
+            TaskUnknown: it is not there, or its result is gone.
+            BlobStoreUnavailable: the result cannot be read.
+        """
+        if task is None:
+            raise faults.TaskUnknown
+        return self.services.rendering.result(task, self.caller.base_url, self.task_uuid)

@@ -8,64 +8,61 @@ from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.memo import Memo
 from cutgate.gateway.runware.messages.reading import is_uuid, present, read_fields, word_of
-from cutgate.gateway.runware.messages.rendering import stored
+from cutgate.gateway.runware.messages.rendering import StoredRequest, upload_item
 from cutgate.gateway.runware.messages.requests import ImageUpload, MediaStorage, Storing
-from cutgate.gateway.runware.tasks.accepting import NOT_KEPT, Picture, accepted, key_of
-from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
+from cutgate.gateway.runware.tasks.services import TaskContext
+from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import CutoutSpec
 
 
-def image_upload(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:
+def image_upload(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Keep a picture."""
     request = read_fields(ImageUpload, task)
-    return _store(_required("image", request.image), request, present(task), asked, caller, services)
+    return _store(_required("image", request.image), request, present(task), context)
 
 
-def media_storage(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:
+def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Keep a picture, or delete one that is kept."""
     request = read_fields(MediaStorage, task)
     media = _required("media", request.media)
     if request.operation == "upload":
-        return _store(media, request, present(task), asked, caller, services)
+        return _store(media, request, present(task), context)
     _require_sync(request)
-    if not is_uuid(media.text) or not services.pictures.drop(caller.account.name, uuid.UUID(media.text)):
+    if not is_uuid(media.text) or not context.services.pictures.drop(context.account.name, uuid.UUID(media.text)):
         raise faults.FieldWrong("media", "Media", "there is no uploaded picture of this UUID")
     return Outcome(
-        item=asked.echo() | {"status": "success", "operation": request.operation, "mediaUUID": media.text}
+        item=context.echo() | {"status": "success", "operation": request.operation, "mediaUUID": media.text}
     )
 
 
-def _store(
-    picture: Picture, request: Storing, task: JsonObject, asked: Asked, caller: Caller, services: Services
-) -> Outcome | Pending:
-    source = picture.source(caller, services)
+def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:
+    source = picture.source(context)
     if isinstance(source, SourceUrl):
-        return _fetch(picture, request, task, asked, caller, services)
+        return _fetch(picture, request, task, context)
     _require_sync(request)
     try:
         if isinstance(source, KeptPicture):
-            data = services.blobs.get(source.blob)
+            data = context.services.blobs.get(source.blob)
         else:
-            data = decode_source(source, services.pictures.limits.max_bytes)
-        kept = services.pictures.keep(caller.account.name, data)
+            data = decode_source(source, context.services.pictures.limits.max_bytes)
+        kept = context.services.pictures.keep(context.account.name, data)
     except SourceRejected as fault:
         raise picture.not_usable(fault.message) from fault
     except BlobMissing as gone:
         raise picture.not_usable(NOT_KEPT) from gone
-    return Outcome(item=asked.echo() | stored(asked.task_type, kept.image, caller.base_url + kept.path))
+    return Outcome(
+        item=context.echo() | upload_item(context.task_type, kept.image, context.caller.base_url + kept.path)
+    )
 
 
-def _fetch(
-    picture: Picture, request: Storing, task: JsonObject, asked: Asked, caller: Caller, services: Services
-) -> Outcome | Pending:
+def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Leave a picture to the courier, which keeps it: no thread that answers requests calls other servers."""
-    memo = Memo(
-        task_uuid=asked.task_uuid,
+    stored = StoredRequest(
+        task_uuid=context.task_uuid,
         parameter=picture.parameter,
         output_types=("URL",),
         ttl_seconds=None,
@@ -74,19 +71,19 @@ def _fetch(
         request=task,
     )
 
-    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=services.choice.model))
-    submissions = services.submissions.for_account(caller.account).for_keeping()
+    draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.services.choice.model))
+    submissions = context.services.submissions.for_account(context.account).for_keeping()
 
     def submit() -> TaskUid:
         return submissions.submit(
-            caller.account.name,
-            asked.task_type,
+            context.account.name,
+            context.task_type,
             [draft],
-            key_of(asked.task_uuid),
-            memo=memo.model_dump_json(),
+            context.key,
+            memo=stored.model_dump_json(),
         )
 
-    return accepted(submit, picture, asked, caller, services, is_sync=request.delivery_method != "async")
+    return accepted(submit, picture, context, is_sync=request.delivery_method != "async")
 
 
 def _require_sync(request: Storing) -> None:

@@ -1,57 +1,142 @@
-"""Handler of the removal task, in each of its forms."""
+"""Accepts pictures: the handler of removals in each form, and what every task with a picture shares."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
-from cutgate.gateway.runware.messages.memo import Memo, masked
-from cutgate.gateway.runware.messages.reading import present, read_fields
-from cutgate.gateway.runware.messages.rendering import OLD_REMOVAL
-from cutgate.gateway.runware.messages.requests import Removal
-from cutgate.gateway.runware.messages.specs import spec_of
-from cutgate.gateway.runware.tasks.accepting import Picture, accepted, key_of
-from cutgate.gateway.runware.tasks.services import Asked, Caller, Services
-from cutgate.gateway.tasks.drafts import Draft
+from cutgate.gateway.runware.messages.errors import refusal
+from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields, word_of
+from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
+from cutgate.gateway.runware.messages.requests import OLD_REMOVAL, Removal, Settings
+from cutgate.gateway.runware.tasks.services import TaskContext
+from cutgate.gateway.tasks.drafts import Draft, Source, SourceUrl
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
+from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Delivery, DeliveryKind
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+
+NOT_KEPT: Final = "there is no picture of this UUID, or it is not kept any more"
+
+_FORMATS: Final = {"JPG": FileFormat.JPEG, "PNG": FileFormat.PNG, "WEBP": FileFormat.WEBP}
+_FOREGROUND, _BACKGROUND = "alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"
+DEFAULTS: Final[dict[str, Any]] = {
+    "rgba": (255, 255, 255, 0),
+    "postProcessMask": False,
+    "returnOnlyMask": False,
+    "alphaMatting": False,
+    _FOREGROUND: 240,
+    _BACKGROUND: 10,
+    "alphaMattingErodeSize": 10,
+}
+"""Settings that are not given."""
 
 
-def remove_background(task: JsonObject, asked: Asked, caller: Caller, services: Services) -> Outcome | Pending:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture of a request."""
+
+    parameter: str
+    """The field that carried it."""
+    text: str = field(repr=False)
+
+    def source(self, context: TaskContext) -> Source:
+        """Where the picture is: told apart in the protocol's order.
+
+        Raises:
+            PictureNotUsable: it is named by a UUID that nothing is kept under.
+        """
+        if begins_as_url(self.text):
+            return SourceUrl(self.text)
+        if not is_uuid(self.text):
+            return self.text
+        kept = context.services.pictures.find(context.account.name, uuid.UUID(self.text))
+        if kept is None:
+            raise self.not_usable(NOT_KEPT)
+        return kept
+
+    def not_usable(self, reason: str) -> faults.PictureNotUsable:
+        """What is wrong with it, as a fault of its field."""
+        return faults.PictureNotUsable(self.parameter, reason=reason)
+
+
+def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     """Accept a picture, and answer at once or with its result."""
     request = read_fields(Removal, task)
-    picture = _picture_of(request, asked)
-    spec = spec_of(request, services.choice_for(request.model, caller.account))
-    draft = Draft(source=picture.source(caller, services), spec=spec)
-    memo = Memo(
-        task_uuid=asked.task_uuid,
+    picture = _picture_of(request, context)
+    spec = _spec_of(request, context.services.choice_for(request.model, context.account))
+    draft = Draft(source=picture.source(context), spec=spec)
+    stored = StoredRequest(
+        task_uuid=context.task_uuid,
         parameter=picture.parameter,
         output_types=request.output_type,
         ttl_seconds=request.ttl,
         include_cost=request.include_cost,
-        base_url=caller.base_url if request.webhook_url else None,
+        base_url=context.caller.base_url if request.webhook_url else None,
         request=masked(present(task)),
     )
 
     def submit() -> TaskUid:
-        return services.submissions.for_account(caller.account).submit(
-            caller.account.name,
-            asked.task_type,
+        return context.services.submissions.for_account(context.account).submit(
+            context.account.name,
+            context.task_type,
             [draft],
-            key_of(asked.task_uuid),
-            memo=memo.model_dump_json(),
+            context.key,
+            memo=stored.model_dump_json(),
             deliveries=_deliveries(request),
         )
 
     is_sync = (request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync"
-    return accepted(submit, picture, asked, caller, services, is_sync=is_sync)
+    return accepted(submit, picture, context, is_sync=is_sync)
 
 
-def _picture_of(request: Removal, asked: Asked) -> Picture:
+def accepted(
+    submit: Callable[[], TaskUid], picture: Picture, context: TaskContext, *, is_sync: bool
+) -> Outcome | Pending:
+    """Accept a task, and answer at once or with its result.
+
+    Args:
+        submit: accepts it, or finds the one that the same request made before.
+        picture: what it is about.
+        context: of the task.
+        is_sync: whether the caller waits.
+
+    Raises:
+        NoPlaceToWait: the caller would wait, and no place is free; nothing is accepted.
+        PictureNotUsable: what can be seen of the picture is not acceptable.
+    """
+    if is_sync and not context.caller.take_place():
+        raise NoPlaceToWait
+    try:
+        uid = submit()
+    except DraftRejected as rejected:
+        raise picture.not_usable(rejected.reason.message) from rejected
+    except PictureGone as gone:
+        raise picture.not_usable(NOT_KEPT) from gone
+    if not is_sync:
+        return Outcome(item={**context.echo()}, uid=uid)
+    return Pending(
+        echo=context.echo(),
+        account=context.account.name,
+        uid=uid,
+        wait_seconds=context.services.sync_seconds,
+        settle=context.result,
+        give_up=lambda: refusal(faults.TookTooLong(), context.echo()),
+    )
+
+
+def _picture_of(request: Removal, context: TaskContext) -> Picture:
     if request.inputs is not None and request.inputs.image:
         return Picture("inputs.image", request.inputs.image)
     if request.input_image:
         return Picture("inputImage", request.input_image)
-    is_old = request.inputs is None and (asked.task_type == OLD_REMOVAL or request.input_image is not None)
+    is_old = request.inputs is None and (context.task_type == OLD_REMOVAL or request.input_image is not None)
     parameter = "inputImage" if is_old else "inputs.image"
     raise faults.FieldMissing(parameter, "InputImage", f"{parameter} is required")
 
@@ -59,3 +144,48 @@ def _picture_of(request: Removal, asked: Asked) -> Picture:
 def _deliveries(request: Removal) -> tuple[Delivery, ...]:
     wanted = ((DeliveryKind.CALLBACK, request.webhook_url), (DeliveryKind.UPLOAD, request.upload_endpoint))
     return tuple(Delivery(kind=kind, url=url) for kind, url in wanted if url is not None)
+
+
+def _spec_of(request: Removal, choice: Choice) -> CutoutSpec:
+    """What is to be done with the picture.
+
+    Args:
+        request: its settings may lie flat, or in `settings`, which count first.
+        choice: what computes it.
+
+    Raises:
+        FieldWrong: two settings clash.
+    """
+    nested = {} if request.settings is None else _given(request.settings)
+    given = _given(request) | nested
+    chosen = DEFAULTS | given
+    if chosen[_BACKGROUND] > chosen[_FOREGROUND]:
+        paths = [f"settings.{name}" if name in nested else name for name in (_FOREGROUND, _BACKGROUND)]
+        reason = f"{_BACKGROUND} ({chosen[_BACKGROUND]}) must not exceed {_FOREGROUND} ({chosen[_FOREGROUND]})"
+        raise faults.FieldWrong(paths, word_of(_BACKGROUND), reason)
+    file_format = _FORMATS[request.output_format]
+    spec = CutoutSpec(
+        model=choice.model,
+        precision=choice.precision,
+        refinement=Refinement.RAW,
+        tidy_mask=chosen["postProcessMask"],
+        output=Output.MASK if chosen["returnOnlyMask"] else Output.CUTOUT,
+        background=chosen["rgba"],
+        file_format=file_format,
+        quality=None if file_format is FileFormat.PNG else request.output_quality,
+    )
+    if not chosen["alphaMatting"]:
+        return spec
+    matting = {
+        "refinement": Refinement.ON,
+        "foreground_threshold": chosen[_FOREGROUND],
+        "background_threshold": chosen[_BACKGROUND],
+        "erode_px": chosen["alphaMattingErodeSize"],
+    }
+    return spec.model_copy(update=matting)
+
+
+def _given(settings: Settings) -> dict[str, Any]:
+    """The settings that were sent, by their names in the protocol."""
+    sent = settings.model_dump(by_alias=True, exclude_none=True)
+    return {name: value for name, value in sent.items() if name in DEFAULTS}

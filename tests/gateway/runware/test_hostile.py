@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutgate.gateway.runware.messages.requests import Removal
-from cutgate.gateway.runware.tasks.table import ACTIONS
+from cutgate.gateway.runware.tasks.actions import ACTIONS
 from tests.gateway.runware.service import TINY_PICTURE, Service, make_service, new_uuid
 
 NAMES = sorted(
