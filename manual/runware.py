@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, Row, row_for
 from cutgate.gateway.runware.messages.fields import WRONG
-from cutgate.gateway.runware.messages.requests import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
@@ -22,10 +22,10 @@ from manual.markdown import code, message, one_line, summaries, summary, table
 from manual.rates import COUNTED
 
 FORMS: Final[dict[str, type[requests.Fields]]] = {
-    OLD_REMOVAL: requests.Removal,
-    NEW_REMOVAL: requests.Removal,
-    IMAGE_UPLOAD: requests.ImageUpload,
-    MEDIA_STORAGE: requests.MediaStorage,
+    TaskType.OLD_REMOVAL: requests.Removal,
+    TaskType.NEW_REMOVAL: requests.Removal,
+    TaskType.IMAGE_UPLOAD: requests.ImageUpload,
+    TaskType.MEDIA_STORAGE: requests.MediaStorage,
     "getResponse": requests.Plain,
     "getTaskDetails": requests.Plain,
     "accountManagement": requests.AccountManagement,

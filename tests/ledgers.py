@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from redis import Redis
 
 from cutgate.gateway.accounts.tables import RedisKeyTable
-from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
-from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS
+from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -87,6 +86,6 @@ def fresh_key_table() -> RedisKeyTable:
     return RedisKeyTable(server(), key_prefix=fresh_prefix())
 
 
-def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> RedisSessions:
+def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> Sessions:
     """No connections yet."""
-    return RedisSessions(server(), keep_seconds=keep_seconds, key_prefix=fresh_prefix())
+    return Sessions(server(), keep_seconds=keep_seconds, key_prefix=fresh_prefix())

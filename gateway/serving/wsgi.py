@@ -12,7 +12,7 @@ from cutgate.gateway.accounts.key_pairs import Accounts
 from cutgate.gateway.accounts.rates import RequestLimits, redis_storage
 from cutgate.gateway.accounts.tables import RedisKeyTable
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
-from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
+from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
@@ -58,7 +58,7 @@ def app() -> Flask:
         presence=presence,
         blobs=blobs,
         queue=queue,
-        sessions=RedisSessions(client, keep_seconds=settings.session_seconds),
+        sessions=Sessions(client, keep_seconds=settings.session_seconds),
     )
     if settings.metrics_port is not None:
         figures = LedgerCollector(store=store, presence=presence)

@@ -23,7 +23,7 @@ from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
 from cutgate.gateway.runware.messages.errors import key_refusal, refusal
 from cutgate.gateway.runware.messages.reading import read_message
-from cutgate.gateway.runware.messages.requests import AUTHENTICATION, PING
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
 from cutgate.gateway.runware.tasks.authentication import Authenticator, key_in_header
 from cutgate.gateway.runware.tasks.services import Caller
@@ -85,7 +85,7 @@ class RunwareApi:
         with ExitStack() as places:
             place = _LazyPlace(self.waits, places)
             with self._received() as elements:
-                if all(task.get("taskType") == PING for task in elements):
+                if all(task.get("taskType") == TaskType.PING for task in elements):
                     return self._answer([pong() for _ in elements])
                 try:
                     account = self._let_in(elements)
@@ -132,7 +132,7 @@ class RunwareApi:
     def _let_in(self, elements: list[JsonObject]) -> Account:
         """The caller's account; the element that names the key is taken away, and counts before the header."""
         api_key: object = key_in_header(request.headers.get("Authorization"))
-        if elements[0].get("taskType") == AUTHENTICATION:
+        if elements[0].get("taskType") == TaskType.AUTHENTICATION:
             api_key = elements.pop(0).get("apiKey")
         return self.authenticator.account_of(api_key, request.remote_addr)
 

@@ -16,10 +16,11 @@ import structlog
 
 from cutgate.gateway.observe.metrics import OTHER, count_answer
 from cutgate.gateway.runware.messages.faults import SHOWN_CHARACTERS
-from cutgate.gateway.runware.messages.requests import PING, TASK_TYPES
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task
 
+_TASK_TYPES: Final = frozenset(TaskType)
 OK: Final = "ok"
 """What stands for the code where the answer is no error."""
 _LOG: Final = structlog.get_logger()
@@ -97,7 +98,7 @@ class AnswerLog:
         count_answer("runware", task_type, code, seconds)
         known = {} if outcome.uid is None else {"task_uid": outcome.uid}
         # A connection that idles sends pings all the time.
-        log = _LOG.debug if task_type == PING else _LOG.info
+        log = _LOG.debug if task_type == TaskType.PING else _LOG.info
         log(
             "task_answered",
             task_type=task_type,
@@ -111,7 +112,7 @@ class AnswerLog:
 def task_type_of(task: Mapping[str, object]) -> str:
     """The type of a task object, or of what answers it; `other` for what names nothing that there is."""
     task_type = task.get("taskType")
-    return task_type if isinstance(task_type, str) and task_type in TASK_TYPES else OTHER
+    return str(task_type) if isinstance(task_type, str) and task_type in _TASK_TYPES else OTHER
 
 
 def shown(value: object) -> str:

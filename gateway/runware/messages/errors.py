@@ -13,7 +13,7 @@ from typing import Final
 from cutgate.gateway.accounts.rates import RateExceeded
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
-from cutgate.gateway.runware.messages.requests import AUTHENTICATION
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs import errors as jobs
 from cutgate.jobs.record import ErrorFacts
@@ -208,5 +208,5 @@ def _can_be_repeated(value: object) -> bool:
 
 def key_refusal(error: Exception) -> tuple[Outcome, JsonObject]:
     """The answer to a request without a key that counts, and its whole body, which has the item twice."""
-    outcome = refusal(error, {"taskType": AUTHENTICATION})
+    outcome = refusal(error, {"taskType": TaskType.AUTHENTICATION})
     return outcome, outcome.message() | {"error": outcome.item}

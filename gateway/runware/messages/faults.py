@@ -1,27 +1,4 @@
-"""What can be wrong with a request in Runware's terms. Codes and texts are in `errors.py`.
-
-* RequestFault
-  x KeyMissing
-  x KeyUnknown
-  x RequestUnreadable
-  x RequestTooLarge
-  x EncodingNotSupported
-  x MethodNotAllowed
-  x UpgradeRequired
-  x TaskTypeMissing
-  x TaskTypeUnknown
-  x TaskUuidMissing
-  x TaskUuidMalformed
-  x TaskUnknown
-  x TookTooLong
-  x ServerStops
-  x ResultTooLarge
-  x FieldFault
-    + FieldUnknown
-    + FieldMissing
-    + FieldWrong
-    + PictureNotUsable
-"""
+"""What can be wrong with a request in Runware's terms. Codes and texts are in `errors.py`."""
 
 from __future__ import annotations
 

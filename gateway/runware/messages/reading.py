@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject
 from cutgate.gateway.runware.messages.fields import WRONG
-from cutgate.gateway.runware.messages.requests import PING, Fields
+from cutgate.gateway.runware.messages.requests import Fields, TaskType
 from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_body
 
 F = TypeVar("F", bound=Fields)
@@ -92,14 +92,14 @@ def _number(text: NumberText) -> int | float:
 
 def pings_in(message: bytes) -> int:
     """How many pings a message consists of; 0 where there is anything else in it."""
-    if len(message) > _PING_BYTES or PING.encode() not in message:
+    if len(message) > _PING_BYTES or TaskType.PING.encode() not in message:
         return 0
     try:
         read = json.loads(message)
     except (ValueError, RecursionError):
         return 0
     tasks = read if isinstance(read, list) else [read]
-    are_pings = all(isinstance(task, dict) and task.get("taskType") == PING for task in tasks)
+    are_pings = all(isinstance(task, dict) and task.get("taskType") == TaskType.PING for task in tasks)
     return len(tasks) if are_pings else 0
 
 

@@ -16,7 +16,7 @@ from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.errors import failure
 from cutgate.gateway.runware.messages.reading import is_uuid
-from cutgate.gateway.runware.messages.requests import IMAGE_UPLOAD, MEDIA_STORAGE, NEW_REMOVAL, OLD_REMOVAL
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
@@ -40,10 +40,10 @@ class StoredRequest(BaseModel):
     """As it was sent."""
     parameter: str
     """Path of the field that carried the picture."""
-    output_types: tuple[str, ...]
-    ttl_seconds: int | None
-    include_cost: bool
-    base_url: str | None
+    output_types: tuple[str, ...] = ("URL",)
+    ttl_seconds: int | None = None
+    include_cost: bool = False
+    base_url: str | None = None
     """Scheme and host in front of result paths; only for callbacks, whose maker sees no request."""
     request: JsonObject
     """The task object, with pictures masked."""
@@ -96,7 +96,7 @@ class Rendering:
         return {"taskType": task.origin, "taskUUID": task_uuid or stored.task_uuid}
 
     def _success(self, task: Task, result: Result, stored: StoredRequest, base_url: str) -> JsonObject:
-        if task.origin in {IMAGE_UPLOAD, MEDIA_STORAGE}:
+        if task.origin in {TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE}:
             path = self.tasks.result_path(task, result, kept_seconds=self.upload_retention_seconds)
             # The upload has an id of its own, since it outlives the task that brought it.
             return upload_item(task.origin, image_uuid(result.blob.task), base_url + path)
@@ -106,7 +106,7 @@ class Rendering:
             item["imageURL"] = base_url + self.tasks.result_path(task, result, stored.ttl_seconds)
         if set(stored.output_types) - {"URL"}:
             item |= self._inline(result, stored)
-        if task.origin == NEW_REMOVAL:
+        if task.origin == TaskType.NEW_REMOVAL:
             item |= {"mediaUUID": image} | ({"mediaURL": item["imageURL"]} if "imageURL" in item else {})
         if stored.include_cost:
             item["cost"] = self.usd(task.booked)
@@ -131,7 +131,7 @@ class Rendering:
 
 def upload_item(task_type: str, image: uuid.UUID, url: str) -> JsonObject:
     """What a task that keeps pictures says of one, beside its `taskType` and `taskUUID`."""
-    if task_type == MEDIA_STORAGE:
+    if task_type == TaskType.MEDIA_STORAGE:
         return {"status": "success", "operation": "upload", "mediaUUID": str(image), "mediaURL": url}
     return {"status": "success", "imageUUID": str(image), "imageURL": url}
 
@@ -150,7 +150,7 @@ def renderers(rendering: Rendering, public_url: str | None) -> Mapping[str, Call
             raise ValueError("a callback tells of a task's end")
         return json.dumps(outcome.message()).encode()
 
-    return dict.fromkeys((OLD_REMOVAL, NEW_REMOVAL), body)
+    return dict.fromkeys((TaskType.OLD_REMOVAL, TaskType.NEW_REMOVAL), body)
 
 
 def masked(task: JsonObject) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,31 +10,23 @@ from pydantic.alias_generators import to_camel
 
 from cutgate.gateway.runware.messages import fields
 
-PING: Final = "ping"
-"""The one task type that is answered before its turn, and for anybody."""
-AUTHENTICATION: Final = "authentication"
-"""What goes before all others."""
-OLD_REMOVAL: Final = "imageBackgroundRemoval"
-NEW_REMOVAL: Final = "removeBackground"
-IMAGE_UPLOAD: Final = "imageUpload"
-MEDIA_STORAGE: Final = "mediaStorage"
-GET_RESPONSE: Final = "getResponse"
-GET_TASK_DETAILS: Final = "getTaskDetails"
-ACCOUNT_MANAGEMENT: Final = "accountManagement"
-TASK_TYPES: Final = frozenset(
-    {
-        PING,
-        AUTHENTICATION,
-        OLD_REMOVAL,
-        NEW_REMOVAL,
-        IMAGE_UPLOAD,
-        MEDIA_STORAGE,
-        GET_RESPONSE,
-        GET_TASK_DETAILS,
-        ACCOUNT_MANAGEMENT,
-    }
-)
 DEFAULT_MODEL: Final = "runware:109@1"
+
+
+class TaskType(StrEnum):
+    """What a task object can ask for."""
+
+    #: The one that is answered before its turn, and for anybody.
+    PING = "ping"
+    #: What goes before all others.
+    AUTHENTICATION = "authentication"
+    OLD_REMOVAL = "imageBackgroundRemoval"
+    NEW_REMOVAL = "removeBackground"
+    IMAGE_UPLOAD = "imageUpload"
+    MEDIA_STORAGE = "mediaStorage"
+    GET_RESPONSE = "getResponse"
+    GET_TASK_DETAILS = "getTaskDetails"
+    ACCOUNT_MANAGEMENT = "accountManagement"
 
 
 class Fields(BaseModel):

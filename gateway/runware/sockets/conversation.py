@@ -22,7 +22,7 @@ from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import key_refusal, refusal
 from cutgate.gateway.runware.messages.reading import pings_in, read_message
-from cutgate.gateway.runware.messages.requests import AUTHENTICATION, IMAGE_UPLOAD, MEDIA_STORAGE, PING
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, is_session_uuid
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
@@ -43,7 +43,7 @@ _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""
 _WAITING_MESSAGES: Final = 8
 """Messages of a connection that may wait for their turn; with more of them nothing is read from it."""
-_KEPT: Final = frozenset({IMAGE_UPLOAD, MEDIA_STORAGE})
+_KEPT: Final = frozenset({TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE})
 """Tasks whose answers cannot be made anew from a record."""
 _LOG: Final = structlog.get_logger()
 
@@ -194,9 +194,9 @@ class Conversation(MessageHandler):
 
     async def _take(self, task: JsonObject, guard: Guard, log: AnswerLog) -> None:
         task_type = task.get("taskType")
-        if task_type == PING:
+        if task_type == TaskType.PING:
             self._answer(pong(), log)
-        elif task_type == AUTHENTICATION:
+        elif task_type == TaskType.AUTHENTICATION:
             await self._authenticate(task, log)
         elif self._caller is None:
             self._answer(refusal(faults.KeyMissing(), task), log)

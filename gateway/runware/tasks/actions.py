@@ -16,17 +16,7 @@ from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.errors import refusal
 from cutgate.gateway.runware.messages.reading import read_task_type, read_task_uuid
-from cutgate.gateway.runware.messages.requests import (
-    ACCOUNT_MANAGEMENT,
-    AUTHENTICATION,
-    GET_RESPONSE,
-    GET_TASK_DETAILS,
-    IMAGE_UPLOAD,
-    MEDIA_STORAGE,
-    NEW_REMOVAL,
-    OLD_REMOVAL,
-    PING,
-)
+from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.querying import account_management, get_response, get_task_details
 from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
@@ -54,13 +44,13 @@ class Action:
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    OLD_REMOVAL: Action(remove_background, Rate.SUBMIT),
-    NEW_REMOVAL: Action(remove_background, Rate.SUBMIT),
-    IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
-    MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
-    GET_RESPONSE: Action(get_response),
-    GET_TASK_DETAILS: Action(get_task_details),
-    ACCOUNT_MANAGEMENT: Action(account_management),
+    TaskType.OLD_REMOVAL: Action(remove_background, Rate.SUBMIT),
+    TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT),
+    TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
+    TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
+    TaskType.GET_RESPONSE: Action(get_response),
+    TaskType.GET_TASK_DETAILS: Action(get_task_details),
+    TaskType.ACCOUNT_MANAGEMENT: Action(account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""
 
@@ -79,7 +69,7 @@ class RunwareTasks:
             task: from `read_message`; it is not needed any more when this returns, and may hold a large picture.
             caller: who asks.
         """
-        if task.get("taskType") == PING:
+        if task.get("taskType") == TaskType.PING:
             return pong()
         # In a context of its own: what is bound for the lines of one task is not bound for those of the next.
         return copy_context().run(self._begin, task, caller)
@@ -124,12 +114,12 @@ def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
 
 def pong() -> Outcome:
     """The answer to a ping, whoever sends it."""
-    return Outcome(item={"taskType": PING, "pong": True})
+    return Outcome(item={"taskType": TaskType.PING, "pong": True})
 
 
 def authenticated(connection_uuid: str) -> Outcome:
     """The answer to an authentication; it has no `taskUUID`, or a client would not know it."""
-    return Outcome(item={"taskType": AUTHENTICATION, "connectionSessionUUID": connection_uuid})
+    return Outcome(item={"taskType": TaskType.AUTHENTICATION, "connectionSessionUUID": connection_uuid})
 
 
 def _ids(echo: Mapping[str, object]) -> dict[str, str]:

@@ -15,7 +15,6 @@ from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
-from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import CutoutSpec
 
 
@@ -64,26 +63,12 @@ def _fetch(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
     stored = StoredRequest(
         task_uuid=context.task_uuid,
         parameter=picture.parameter,
-        output_types=("URL",),
-        ttl_seconds=None,
-        include_cost=False,
-        base_url=None,
         request=task,
     )
-
     draft = Draft(source=SourceUrl(picture.text, keep=True), spec=CutoutSpec(model=context.services.choice.model))
     submissions = context.services.submissions.for_account(context.account).for_keeping()
-
-    def submit() -> TaskUid:
-        return submissions.submit(
-            context.account.name,
-            context.task_type,
-            [draft],
-            context.key,
-            memo=stored.model_dump_json(),
-        )
-
-    return accepted(submit, picture, context, is_sync=request.delivery_method != "async")
+    is_sync = request.delivery_method != "async"
+    return accepted(picture, draft, stored, context, submissions=submissions, is_sync=is_sync)
 
 
 def _require_sync(request: Storing) -> None:

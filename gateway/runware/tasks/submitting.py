@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,12 +12,11 @@ from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pendin
 from cutgate.gateway.runware.messages.errors import refusal
 from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, present, read_fields, word_of
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
-from cutgate.gateway.runware.messages.requests import OLD_REMOVAL, Removal, Settings
+from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.tasks.drafts import Draft, Source, SourceUrl
-from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
+from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Delivery, DeliveryKind
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
@@ -81,31 +80,37 @@ def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pendi
         base_url=context.caller.base_url if request.webhook_url else None,
         request=masked(present(task)),
     )
-
-    def submit() -> TaskUid:
-        return context.services.submissions.for_account(context.account).submit(
-            context.account.name,
-            context.task_type,
-            [draft],
-            context.key,
-            memo=stored.model_dump_json(),
-            deliveries=_deliveries(request),
-        )
-
-    is_sync = (request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync"
-    return accepted(submit, picture, context, is_sync=is_sync)
+    return accepted(
+        picture,
+        draft,
+        stored,
+        context,
+        submissions=context.services.submissions.for_account(context.account),
+        is_sync=(request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync",
+        deliveries=_deliveries(request),
+    )
 
 
 def accepted(
-    submit: Callable[[], TaskUid], picture: Picture, context: TaskContext, *, is_sync: bool
+    picture: Picture,
+    draft: Draft,
+    stored: StoredRequest,
+    context: TaskContext,
+    *,
+    submissions: Submissions,
+    is_sync: bool,
+    deliveries: Sequence[Delivery] = (),
 ) -> Outcome | Pending:
-    """Accept a task, and answer at once or with its result.
+    """Accept a task, or find the one that the same request made before, and answer at once or with its result.
 
     Args:
-        submit: accepts it, or finds the one that the same request made before.
         picture: what it is about.
+        draft: what to do with it.
+        stored: what the record keeps.
         context: of the task.
+        submissions: takes it, on the account's terms.
         is_sync: whether the caller waits.
+        deliveries: what is brought to other servers at its end.
 
     Raises:
         NoPlaceToWait: the caller would wait, and no place is free; nothing is accepted.
@@ -114,7 +119,14 @@ def accepted(
     if is_sync and not context.caller.take_place():
         raise NoPlaceToWait
     try:
-        uid = submit()
+        uid = submissions.submit(
+            context.account.name,
+            context.task_type,
+            [draft],
+            context.key,
+            memo=stored.model_dump_json(),
+            deliveries=deliveries,
+        )
     except DraftRejected as rejected:
         raise picture.not_usable(rejected.reason.message) from rejected
     except PictureGone as gone:
@@ -136,7 +148,9 @@ def _picture_of(request: Removal, context: TaskContext) -> Picture:
         return Picture("inputs.image", request.inputs.image)
     if request.input_image:
         return Picture("inputImage", request.input_image)
-    is_old = request.inputs is None and (context.task_type == OLD_REMOVAL or request.input_image is not None)
+    is_old = request.inputs is None and (
+        context.task_type == TaskType.OLD_REMOVAL or request.input_image is not None
+    )
     parameter = "inputImage" if is_old else "inputs.image"
     raise faults.FieldMissing(parameter, "InputImage", f"{parameter} is required")
 

@@ -44,14 +44,6 @@ def test_no_recorded_kind_lacks_a_row() -> None:
     assert set(TASK_ROWS) == {kind.kind for kind in tree(CutoutError) if issubclass(kind, CutoutError)}
 
 
-def test_the_docstring_tree_is_the_class_tree() -> None:
-    assert faults.__doc__ is not None
-    listed = [
-        line.strip(" *x+-") for line in faults.__doc__.splitlines() if line.strip().startswith(("*", "x", "+"))
-    ]
-    assert listed == [kind.__name__ for kind in tree(faults.RequestFault)]
-
-
 def test_what_the_table_does_not_know_is_a_fault_of_this_server_and_tells_nothing() -> None:
     outcome = refusal(RuntimeError("secret"), {})
     assert (outcome.item["code"], outcome.status) == ("internalServerError", 500)

@@ -1,40 +1,19 @@
-"""What a lost connection is owed, over every implementation."""
+"""What a lost connection is owed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import cast
 
 import pytest
 
-from cutgate.gateway.runware.sockets.redis_sessions import RedisSessions
 from cutgate.gateway.runware.sockets.sessions import Sessions, is_session_uuid
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.redis.client import connect
 from tests.ledgers import fresh_sessions
 
-MakeSessions = Callable[[float], Sessions]
-
 
 @pytest.fixture
-def make_memory_sessions() -> MakeSessions:
-    return lambda keep_seconds: fresh_sessions(keep_seconds)
-
-
-@pytest.fixture
-def make_redis_sessions(redis_url: str, key_prefix: str) -> MakeSessions:
-    return lambda keep_seconds: RedisSessions(connect(redis_url), keep_seconds=keep_seconds, key_prefix=key_prefix)
-
-
-@pytest.fixture(params=["memory", "redis"])
-def make(request: pytest.FixtureRequest) -> MakeSessions:
-    return cast("MakeSessions", request.getfixturevalue(f"make_{request.param}_sessions"))
-
-
-@pytest.fixture
-def sessions(make: MakeSessions) -> Sessions:
-    return make(60)
+def sessions() -> Sessions:
+    return fresh_sessions(60)
 
 
 def test_each_session_has_a_uuid_of_its_own(sessions: Sessions) -> None:
@@ -87,8 +66,8 @@ def test_an_unknown_session_begins_afresh(sessions: Sessions) -> None:
     assert sessions.open("anna", unknown).session.uuid != unknown
 
 
-def test_a_session_ends_after_its_time(make: MakeSessions) -> None:
-    sessions = make(0.05)
+def test_a_session_ends_after_its_time() -> None:
+    sessions = fresh_sessions(0.05)
     session = sessions.open("anna", None).session
     time.sleep(0.1)
     assert sessions.renew([session]) == (True,), "its connection lives"
