@@ -19,6 +19,7 @@ from tests.ledgers import fresh_prefix, server_url, stop_listening
 from tests.needs import Needs
 from tests.pictures.models import tiny_settings, weights_dir
 from tests.scheduling import Scheduling
+from tests.servers.redis_server import RESTARTABLE, redis_server
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_server, s3_settings
 from tests.servers.stack import stack
 
@@ -87,6 +88,13 @@ def _is_here(host: str) -> bool:
 def redis_url() -> str:
     """A running server that all tests share; each keeps to its own `key_prefix`."""
     return server_url()
+
+
+@pytest.fixture
+def own_url() -> Iterator[str]:
+    """A server that no other test uses and that can start anew with its data."""
+    with redis_server(*RESTARTABLE) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

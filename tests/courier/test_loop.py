@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.courier.outside import OutsideServer, Visit, picture
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 PICTURE = png()
 
@@ -64,15 +65,6 @@ def running(
             thread.join()
 
 
-def soon(condition: Callable[[], object], *, seconds: float = 10) -> bool:
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > ends_at:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def test_errands_run_side_by_side_and_no_more_than_allowed(
     house: House, server: OutsideServer, presence: CourierPresence
 ) -> None:
@@ -93,7 +85,7 @@ def test_errands_run_side_by_side_and_no_more_than_allowed(
     server.scripts = {"/": together}
     uids = [house.source_at(server.url()) for _ in range(8)]
     with running(house, presence):
-        assert soon(lambda: len(house.hints) == 8)
+        eventually(lambda: len(house.hints) == 8)
         assert presence.alive()
     assert most == 4
     assert {house.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
@@ -105,13 +97,13 @@ def test_news_wakes_it_before_it_looks_by_itself(
 ) -> None:
     server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
     with running(house, presence, poll_seconds=60):
-        assert soon(presence.alive)
+        eventually(presence.alive)
         time.sleep(0.1)
         house.source_at(server.url())
-        assert soon(lambda: len(house.hints) == 1)
+        eventually(lambda: len(house.hints) == 1)
         assert house.store.terminate(house.store.unfinished("alice")[0], "alice")  # the next one is to be done
         house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
-        assert soon(lambda: len(server.requests) == 2)
+        eventually(lambda: len(server.requests) == 2)
 
 
 def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
@@ -120,7 +112,7 @@ def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, pre
     for _ in range(5):
         house.source_at(server.url())
     with running(house, presence, poll_seconds=60):
-        assert soon(lambda: len(house.hints) == 5)
+        eventually(lambda: len(house.hints) == 5)
 
 
 def test_slow_sources_of_many_leave_hands_to_callbacks(
@@ -137,13 +129,13 @@ def test_slow_sources_of_many_leave_hands_to_callbacks(
     for account in "abcdef":
         house.source_at(server.url(), account)
     with running(house, presence, kept_errands=1):
-        assert soon(lambda: len(server.requests) == 4)
+        eventually(lambda: len(server.requests) == 4)
         house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
-        assert soon(lambda: len(server.requests) == 5)
+        eventually(lambda: len(server.requests) == 5)
         time.sleep(0.1)
         assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
         answer.set()
-        assert soon(lambda: len(house.hints) == 6)
+        eventually(lambda: len(house.hints) == 6)
 
 
 @pytest.mark.parametrize("errands", [1, 2, 3])
@@ -155,7 +147,7 @@ def test_few_hands_do_all_the_same(
     for _ in range(2):
         house.source_at(server.url())
     with running(house, presence, errands=errands, kept_errands=9):
-        assert soon(lambda: len(server.requests) == 4)
+        eventually(lambda: len(server.requests) == 4)
 
 
 def test_what_is_under_way_is_finished_before_the_end(
@@ -194,7 +186,7 @@ def test_what_takes_too_long_is_given_back_at_once(
     assert (errand.task, errand.attempt) == (uid, 2)
     answer.set()
     # What the first courier brings after all counts no more, and is not left lying about.
-    assert soon(lambda: not courier._under_way)
+    eventually(lambda: not courier._under_way)
     assert (house.task(uid).items[0].state, list(house.blobs.tasks())) == (ItemState.FETCHING, [])
     server.scripts = {"/": picture(PICTURE)}
     house.runner().run(errand)
@@ -210,7 +202,7 @@ def test_a_fault_of_one_errand_ends_no_loop(
     house.ended(hook, origin="nobody's")
     house.ended(hook)
     with running(house, presence):
-        assert soon(lambda: len(server.requests) == 1)
+        eventually(lambda: len(server.requests) == 1)
     assert house.nothing_is_due()
 
 
@@ -225,5 +217,5 @@ def test_a_ledger_that_is_away_is_waited_for(house: House, server: OutsideServer
             time.sleep(0.2)
             assert house.task(uid).items[0].state is ItemState.FETCHING
             with redis_server("--port", str(port), "--bind", "127.0.0.1"):
-                assert soon(lambda: house.hints)
+                eventually(lambda: house.hints)
                 assert presence.alive()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cutgate import JobFailed
 from cutgate.signing import sign_params
 from tests.pictures.composites import COMPOSITES, Composite
 from tests.servers.stack import ROOT, LiveStack
+from tests.waiting import eventually
 
 Bytes = npt.NDArray[np.uint8]
 PHOTOS = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".jpg", ".png"})
@@ -40,16 +40,6 @@ def png(rgb: Bytes) -> bytes:
 def iou(alpha: Bytes, truth: npt.NDArray[np.floating[Any]]) -> float:
     found, there = alpha > 127, truth > 0.5
     return float((found & there).sum() / (found | there).sum())
-
-
-def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    """Whether it holds within a while."""
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > ends_at:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def soft(alpha: Bytes) -> int:
@@ -159,7 +149,7 @@ def test_a_truncated_jpeg_ends_as_an_error_that_helps(stack: LiveStack) -> None:
             job.wait(timeout_seconds=60)
     assert failed.value.code == 1001
     assert "truncated" in str(failed.value)
-    assert soon(lambda: not (stack.data / "blobs" / job.uid).exists()), "the input was not deleted"
+    eventually(lambda: not (stack.data / "blobs" / job.uid).exists(), say=lambda: "the input was not deleted")
     assert "Traceback" not in str(failed.value)
 
 
@@ -169,7 +159,7 @@ def test_nothing_but_the_result_stays_of_a_finished_job(stack: LiveStack) -> Non
         job.wait(timeout_seconds=60)
     folder = stack.data / "blobs" / job.uid / "0"
     # The source goes after the record says Finished.
-    assert soon(lambda: [path.name.partition("-")[0] for path in folder.iterdir()] == ["result"])
+    eventually(lambda: [path.name.partition("-")[0] for path in folder.iterdir()] == ["result"])
 
 
 def test_results_are_fetched_without_a_key_and_cannot_be_guessed(stack: LiveStack) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from cutgate import Client, ServiceError
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
-from tests.worker.process.crew import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 

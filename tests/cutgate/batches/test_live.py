@@ -17,11 +17,11 @@ import pytest
 
 from cutgate import AsyncClient, Client, JobFailed, Retries
 from cutgate.batches.journal import JOURNAL_NAME
-from tests.cutgate.processes import soon
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.flaky import flaky
 from tests.servers.stack import LiveStack, cutgate_up
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -98,7 +98,7 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
         before = client.balance().used
         for enough in (1, 4):
             with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-                assert soon(partial(has_results, out, enough), seconds=30)
+                eventually(partial(has_results, out, enough), seconds=30)
                 process.kill()
         assert len(results(out)) < PICTURES
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -14,8 +14,8 @@ from click.testing import Result
 
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import Service, run
-from tests.cutgate.processes import soon
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Pa
     command = [sys.executable, "-m", "cutgate", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
     environment = os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
+        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=4)[1]  # less than the service may hold an answer back
     assert (process.returncode, said.strip()) == (130, "Error: interrupted")

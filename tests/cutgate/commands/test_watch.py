@@ -17,10 +17,10 @@ import pytest
 from cutgate.batches.journal import JOURNAL_NAME
 from cutgate.batches.watching import FIRST_PAUSE_SECONDS, Arrivals
 from tests.cutgate.conftest import Service, run
-from tests.cutgate.processes import soon
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def test_files_that_are_there_appear_grow_and_move_are_cut_out_once(worked_servi
     elsewhere.mkdir()
     (elsewhere / "moved.png").write_bytes(png())
     with watching(worked_service.url, folder) as process:
-        assert soon(lambda: results(folder) == {"there.png"})
+        eventually(lambda: results(folder) == {"there.png"})
         whole, growing = png(40, 40), folder / "growing.png"
         with growing.open("wb") as file:  # slower than a look, quicker than a file settles
             for byte in range(0, len(whole), 10):
@@ -71,7 +71,7 @@ def test_files_that_are_there_appear_grow_and_move_are_cut_out_once(worked_servi
         (folder / "download.png.part").write_bytes(png())
         (folder / "download.png.part").rename(folder / "download.png")
         elsewhere.rename(folder / "summer")
-        assert soon(lambda: len(results(folder)) == 4)
+        eventually(lambda: len(results(folder)) == 4)
         time.sleep(1.5)  # what it wrote itself would be taken by now
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=10)
@@ -97,7 +97,7 @@ def test_pictures_wait_while_the_service_is_away(worked_service: Service, folder
 def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
     with watching(service.url, folder) as process:
-        assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
+        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
         process.kill()
     service.gateway.finish_one(b"done")
     with watching(service.url, folder, "--once") as process:
@@ -109,7 +109,7 @@ def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path)
 def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
     with watching(service.url, folder) as process:
-        assert soon(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
+        eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None

@@ -14,7 +14,7 @@ import pytest
 
 from cutgate.errors import DataDirInUse, DataFileBroken
 from cutgate.local.data_folder import LONGEST_SOCKET_PATH_BYTES, Account, DataDir, StackFacts, default_data_dir
-from tests.cutgate.processes import soon
+from tests.waiting import eventually
 
 ACCOUNT = Account("public", "private-key-text")
 
@@ -112,7 +112,7 @@ def test_a_running_stack_is_found_as_long_as_it_runs(data: DataDir) -> None:
         holder.kill()
         holder.wait()
     assert json.loads((data.folder / "stack.json").read_text())["url"] == "http://127.0.0.1:1"
-    assert soon(lambda: data.running() is None)
+    eventually(lambda: data.running() is None)
 
 
 def test_a_long_folder_gets_a_short_socket(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import redis
 from cutgate.errors import DataFileBroken, NoServer, ServerTooOld
 from cutgate.local import redis_server as server
 from cutgate.local.redis_server import ServerBinary, ServerVersion
-from tests.cutgate.processes import soon
+from tests.waiting import eventually
 
 REDIS_6 = ServerBinary(Path("/usr/bin/redis-server"), ServerVersion("redis", 6, 2))
 VALKEY_9 = ServerBinary(Path("/opt/valkey-server"), ServerVersion("valkey", 9, 1))
@@ -111,7 +111,7 @@ def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypa
     assert not server.answers(socket_path)
     for number in range(2):
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-            assert soon(lambda: server.answers(socket_path))
+            eventually(lambda: server.answers(socket_path))
             with redis.Redis(unix_socket_path=str(socket_path)) as client:
                 assert client.incr("starts") == number + 1
                 assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}

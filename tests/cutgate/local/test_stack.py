@@ -22,8 +22,9 @@ from cutgate.errors import PartsMissing, PortInUse
 from cutgate.local import parts
 from cutgate.local.data_folder import DataDir
 from cutgate.local.stack import address, claim_port, own_metrics_port
-from tests.cutgate.processes import lives, soon
+from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 STOP_SECONDS = 10
@@ -87,7 +88,7 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
     with place.up("--workers", "2", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (process, facts):
         assert set(facts) == {"url", "public_key", "private_key"}
         assert httpx.get(f"{facts['url']}/readyz", trust_env=False).is_success
-        assert soon(lambda: len(place.parts("worker")) == 2)
+        eventually(lambda: len(place.parts("worker")) == 2)
         stack = json.loads((place.data / "stack.json").read_text())
         assert (stack["url"], stack["pid"]) == (facts["url"], process.pid)
         process.send_signal(signal.SIGTERM)
@@ -126,8 +127,8 @@ def test_parts_that_die_come_back(place: Place) -> None:
         for name in ("gateway", "courier", "worker"):
             [pid] = place.parts(name)
             os.kill(pid, signal.SIGKILL)
-            assert soon(partial(another_lives, place, name, pid))
-        assert soon(lambda: is_ready(facts["url"]))
+            eventually(partial(another_lives, place, name, pid))
+        eventually(lambda: is_ready(facts["url"]))
 
 
 def another_lives(place: Place, name: str, pid: int) -> bool:
@@ -146,7 +147,7 @@ def test_when_up_itself_is_killed_nobody_is_left_and_the_folder_is_free(place: P
         process.kill()
         process.wait()
         assert DataDir(place.data).running() is None
-        assert soon(lambda: not place.parts("worker") | place.parts("courier") | place.parts("gateway"))
+        eventually(lambda: not place.parts("worker") | place.parts("courier") | place.parts("gateway"))
     with place.up() as (_, facts):
         assert is_ready(facts["url"])
 
@@ -159,17 +160,17 @@ def test_a_worker_that_dies_while_starting_is_shown_with_its_last_lines(place: P
         "worker-1 ended while starting (exit code 3); its last lines:\n  worker-1 | no weights here"
     )
     assert "Traceback" not in said
-    assert soon(lambda: not place.parts("gateway"))
+    eventually(lambda: not place.parts("gateway"))
 
 
 def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
     with place.cutgate("up", "--data", str(place.data), "--port", "0", WORKER_HANGS="1") as process:
-        assert soon(lambda: place.parts("gateway"))
+        eventually(lambda: place.parts("gateway"))
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=STOP_SECONDS)
     assert (process.returncode, printed) == (130, "")
     assert "Traceback" not in said
-    assert soon(lambda: not place.parts("gateway"))
+    eventually(lambda: not place.parts("gateway"))
 
 
 def test_one_folder_has_one_stack(place: Place) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from cutgate.errors import StartFailed
 from cutgate.local.supervisor import Backoff, Program, Supervisor
-from tests.cutgate.processes import DIE, PARENT, SLEEP, STUBBORN, lives, pids, program, soon
+from tests.cutgate.processes import DIE, PARENT, SLEEP, STUBBORN, lives, pids, program
+from tests.waiting import eventually
 
 FAST = Backoff(first_seconds=0.1, longest_seconds=0.4)
 
@@ -54,10 +55,10 @@ def test_pauses_double_up_to_a_limit() -> None:
 def test_a_process_that_is_killed_comes_back(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(program("sleeper", SLEEP, tmp_path))
     supervisor.keep_alive()
-    assert soon(lambda: pids(tmp_path))
+    eventually(lambda: pids(tmp_path))
     first = supervisor.pids["sleeper"]
     os.kill(first, signal.SIGKILL)
-    assert soon(lambda: len(pids(tmp_path)) == 2)
+    eventually(lambda: len(pids(tmp_path)) == 2)
     assert supervisor.pids["sleeper"] != first
     assert lives(supervisor.pids["sleeper"])
 
@@ -67,7 +68,7 @@ def test_one_that_dies_again_and_again_is_started_ever_more_slowly(
 ) -> None:
     supervisor.start(program("dier", DIE, tmp_path))
     supervisor.keep_alive()
-    assert soon(lambda: len(pids(tmp_path)) >= 4)
+    eventually(lambda: len(pids(tmp_path)) >= 4)
     assert announcements(lines)[:3] == ["0.1 s", "0.2 s", "0.4 s"]
 
 
@@ -78,7 +79,7 @@ def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(lines: Lin
     try:
         supervisor.start(program("mayfly", "import time; time.sleep(0.4)", tmp_path))
         supervisor.keep_alive()
-        assert soon(lambda: len(announcements(lines)) == 3)
+        eventually(lambda: len(announcements(lines)) == 3)
     finally:
         supervisor.stop()
     assert announcements(lines) == ["0.1 s"] * 3
@@ -92,12 +93,12 @@ def test_a_program_that_vanishes_is_tried_until_it_is_back(
     there = program("tool", SLEEP, state)
     supervisor.start(replace(there, arguments=(str(tool), *there.arguments[1:])))
     supervisor.keep_alive()
-    assert soon(lambda: pids(state))
+    eventually(lambda: pids(state))
     tool.unlink()
     os.kill(supervisor.pids["tool"], signal.SIGKILL)
-    assert soon(lambda: any("tool cannot be run" in text for text in lines.texts))
+    eventually(lambda: any("tool cannot be run" in text for text in lines.texts))
     tool.symlink_to(sys.executable)
-    assert soon(lambda: len(pids(state)) == 2)
+    eventually(lambda: len(pids(state)) == 2)
 
 
 def announcements(lines: Lines) -> list[str]:
@@ -108,7 +109,7 @@ def test_output_goes_to_the_log_with_the_name_before_it(
     supervisor: Supervisor, lines: Lines, tmp_path: Path
 ) -> None:
     supervisor.start(program("sleeper", SLEEP, tmp_path))
-    assert soon(lambda: "sleeper  | started" in lines.texts)
+    eventually(lambda: "sleeper  | started" in lines.texts)
 
 
 def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_pa
         + SLEEP
     )
     supervisor.start(program("talker", code, tmp_path))
-    assert soon(lambda: "talker   | started" in lines.texts)
+    eventually(lambda: "talker   | started" in lines.texts)
     assert supervisor.last_lines("talker")[-2:] == ("end", "started")
 
 
@@ -131,9 +132,9 @@ def test_a_death_during_the_start_shows_the_last_lines(supervisor: Supervisor, t
         assert "exit code 3" in str(caught.value)
         return True
 
-    assert soon(lambda: len(pids(tmp_path)) == 2)
+    eventually(lambda: len(pids(tmp_path)) == 2)
     dier = supervisor.pids["dier"]
-    assert soon(lambda: not lives(dier))
+    eventually(lambda: not lives(dier))
     assert check()
 
 
@@ -144,7 +145,7 @@ def test_a_program_that_is_not_there_is_an_error(supervisor: Supervisor) -> None
 
 def test_who_ignores_the_polite_signal_is_killed(supervisor: Supervisor, lines: Lines, tmp_path: Path) -> None:
     supervisor.start(program("stubborn", STUBBORN, tmp_path, grace_seconds=0.5))
-    assert soon(lambda: "stubborn | started" in lines.texts)
+    eventually(lambda: "stubborn | started" in lines.texts)
     started = time.monotonic()
     supervisor.stop()
     assert 0.5 <= time.monotonic() - started < 3
@@ -153,9 +154,9 @@ def test_who_ignores_the_polite_signal_is_killed(supervisor: Supervisor, lines: 
 
 def test_children_of_children_are_stopped_too(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(program("parent", PARENT, tmp_path))
-    assert soon(lambda: len(pids(tmp_path)) == 2)
+    eventually(lambda: len(pids(tmp_path)) == 2)
     supervisor.stop()
-    assert soon(lambda: not any(lives(pid) for pid in pids(tmp_path)))
+    eventually(lambda: not any(lives(pid) for pid in pids(tmp_path)))
 
 
 def test_the_last_wave_stops_first(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_the_last_wave_stops_first(supervisor: Supervisor, tmp_path: Path) -> No
     )
     for wave in "12":
         supervisor.start(program(f"wave-{wave}", code, tmp_path / wave))
-    assert soon(lambda: all((tmp_path / wave / "ready").exists() for wave in "12"))
+    eventually(lambda: all((tmp_path / wave / "ready").exists() for wave in "12"))
     supervisor.stop()
     assert order.read_text() == "21"
 
@@ -198,10 +199,10 @@ def supervised(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Pat
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         guard = int(process.stdout.readline())
-        assert soon(lambda: len(pids(folder)) == 3)
+        eventually(lambda: len(pids(folder)) == 3)
         yield process, guard, folder
         process.kill()
-    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
+    eventually(lambda: not any(lives(pid) for pid in pids(folder)))
 
 
 def test_when_the_supervisor_is_killed_nobody_is_left(
@@ -210,15 +211,15 @@ def test_when_the_supervisor_is_killed_nobody_is_left(
     process, guard, folder = supervised
     process.kill()
     process.wait()
-    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
-    assert soon(lambda: not lives(guard))
+    eventually(lambda: not any(lives(pid) for pid in pids(folder)))
+    eventually(lambda: not lives(guard))
 
 
 def test_a_guard_that_is_killed_is_replaced(supervised: tuple[subprocess.Popen[str], int, Path]) -> None:
     process, guard, folder = supervised
     os.kill(guard, signal.SIGKILL)
-    assert soon(lambda: not lives(guard))
+    eventually(lambda: not lives(guard))
     time.sleep(0.5)  # some looks of the supervisor
     process.kill()
     process.wait()
-    assert soon(lambda: not any(lives(pid) for pid in pids(folder)))
+    eventually(lambda: not any(lives(pid) for pid in pids(folder)))

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from tests.ledgers import FreshLedger, FreshPresence
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, here, scrape
+from tests.waiting import eventually
 
 
 def requests_of(action: str, code: str, facade: str = "picpik") -> float:
@@ -144,24 +144,14 @@ def live(installation: Installation) -> Iterator[Live]:
     process = subprocess.Popen(command, env=installation.environment | changes, stderr=subprocess.DEVNULL)
     made = Live(process, port, metrics_port)
     try:
-        eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200)
+        eventually(
+            lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200,
+            despite=(httpx.TransportError,),
+        )
         yield made
     finally:
         process.terminate()
         process.wait(20)
-
-
-def eventually(holds: object) -> None:
-    assert callable(holds)
-    give_up_at = time.monotonic() + 20
-    while time.monotonic() < give_up_at:
-        try:
-            if holds():
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it did not come true in time")
 
 
 @pytest.fixture(scope="module")

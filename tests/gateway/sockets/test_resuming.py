@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 
 import pytest
 
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import Service, make_service, new_uuid, removal
-from tests.gateway.sockets.serving import ANSWER_SECONDS, admitted, calling, served, sockets_of, wait_for_items
+from tests.gateway.sockets.serving import admitted, calling, served, sockets_of, wait_for_items
 from tests.ledgers import fresh_sessions
+from tests.waiting import eventually
 
 UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + ANSWER_SECONDS
-    while not holds():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
 
 
 def test_results_that_ended_while_nobody_was_there_come_oldest_first(service: Service, address: str) -> None:
@@ -131,7 +124,7 @@ def test_an_expired_session_gives_a_fresh_one() -> None:
         with admitted(address, service) as first:
             session = first.authenticate(service.api_key)
             first.vanish()
-        wait_until(lambda: not len(sockets_of(service.app)))
+        eventually(lambda: not len(sockets_of(service.app)))
         time.sleep(0.2)
         with calling(address) as again:
             assert again.authenticate(service.api_key, session) != session

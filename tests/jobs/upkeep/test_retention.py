@@ -15,7 +15,7 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
-from tests.jobs.restart import eventually
+from tests.waiting import eventually
 
 GRACE_SECONDS = 400
 LIMITS = LedgerLimits(
@@ -233,4 +233,4 @@ def test_loops_outlive_every_fault(ledger: LedgerStore, clock: ManualClock) -> N
     blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)
     with Every(0.01, sweeper.sweep, "retention"), Every(0.01, sweeper.sweep_orphans, "orphans"):
-        assert eventually(lambda: not list(blobs.tasks()))
+        eventually(lambda: not list(blobs.tasks()))

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,19 +28,11 @@ from cutgate.jobs.record import Item, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
 from tests.pictures.tiny_network import write_tiny_model
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "ada"
 PATIENCE_SECONDS = 30.0
-
-
-def eventually(holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
-    """Wait until something holds, and say for how many seconds."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < seconds, "it did not come true in time"
-        time.sleep(0.02)
-    return time.monotonic() - started
 
 
 def picture(width_px: int, height_px: int = 30) -> bytes:

@@ -17,7 +17,8 @@ from cutgate.worker.cutout.pipeline import step_name, steps_for
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, scrape
-from tests.worker.process.crew import Crew, crew, eventually
+from tests.waiting import eventually
+from tests.worker.process.crew import Crew, crew
 from tests.worker.process.harmful_worker import SLOW_PX
 
 FINE_PX = 40

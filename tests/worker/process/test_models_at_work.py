@@ -13,21 +13,14 @@ from PIL import Image
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
 from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.redis_server import redis_server
-from tests.worker.process.crew import PATIENCE_SECONDS, Crew, crew, eventually
+from tests.waiting import eventually
+from tests.worker.process.crew import PATIENCE_SECONDS, Crew, crew
 
 pytestmark = pytest.mark.long
 
 WIDTH_PX = 40
 BRIGHT = "bright"
 BOTH = {"tiny:exact", f"{BRIGHT}:exact"}
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server for one test: every worker uses the same keys."""
-    with redis_server() as url:
-        yield url
 
 
 @pytest.fixture

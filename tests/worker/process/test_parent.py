@@ -22,7 +22,7 @@ from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger, FreshPresence
-from tests.worker.process.crew import eventually
+from tests.waiting import eventually
 
 SPEC = CutoutSpec(model="stand-in")
 LANE = lane_of(SPEC)

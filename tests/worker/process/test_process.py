@@ -11,20 +11,13 @@ import pytest
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.record import ItemState
-from tests.servers.redis_server import redis_server
-from tests.worker.process.crew import Crew, crew, eventually
+from tests.waiting import eventually
+from tests.worker.process.crew import Crew, crew
 from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
 NOT_YET_SECONDS = "300"
 """So long that whatever happens in a test did not come from this time-out."""
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server for one test: every worker uses the same keys."""
-    with redis_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import AtOnce, Deadlines
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger
-from tests.worker.process.crew import eventually, picture
+from tests.waiting import eventually
+from tests.worker.process.crew import picture
 
 SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF)
 LANE = lane_of(SPEC)

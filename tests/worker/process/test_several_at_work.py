@@ -11,19 +11,12 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
-from tests.servers.redis_server import redis_server
-from tests.worker.process.crew import Crew, crew, eventually
+from tests.waiting import eventually
+from tests.worker.process.crew import Crew, crew
 from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
 TOGETHER = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3", "CUTGATE_LEASE_SECONDS": "60"}
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server for one test: every worker uses the same keys."""
-    with redis_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -9,19 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from cutgate.jobs.record import ItemState
-from tests.jobs.restart import RESTARTABLE, restart
-from tests.servers.redis_server import redis_server
-from tests.worker.process.crew import Crew, crew, eventually
+from tests.servers.redis_server import redis_server, restart
+from tests.waiting import eventually
+from tests.worker.process.crew import Crew, crew
 from tests.worker.process.harmful_worker import SLOW_PX
 
 FINE_PX = 40
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server for one test, which can start anew with its data."""
-    with redis_server(*RESTARTABLE) as url:
-        yield url
 
 
 @pytest.fixture

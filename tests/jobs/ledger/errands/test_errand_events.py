@@ -10,9 +10,9 @@ from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
 from tests.jobs.build import DELIVERIES, LANE, URL, new_task, take_errand
-from tests.jobs.restart import eventually
 from tests.ledgers import FreshLedger
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -76,4 +76,4 @@ def test_it_subscribes_again_when_the_connection_is_lost() -> None:
 
         assert is_heard()
         client.client_kill_filter(_type="pubsub")
-        assert eventually(is_heard)
+        eventually(is_heard)

@@ -13,17 +13,9 @@ from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
 from cutgate.jobs.record import ItemState
 from tests.fakes import ManualClock
 from tests.jobs.build import LANE, claim_next, item_of, new_task, result_of
-from tests.jobs.restart import RESTARTABLE, restart
-from tests.servers.redis_server import redis_server
+from tests.servers.redis_server import restart
 
 LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=120, max_attempts=1)
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server that no other test uses and that can start anew with its data."""
-    with redis_server(*RESTARTABLE) as url:
-        yield url
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
-import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_task_uid
@@ -17,21 +15,14 @@ from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
 from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.record import NewTask
 from tests.jobs.build import new_task, run_at_once
-from tests.jobs.restart import RESTARTABLE, eventually, restart
-from tests.servers.redis_server import redis_server
+from tests.servers.redis_server import restart
+from tests.waiting import eventually
 
 THREAD = "task-events"
 
 
 def listening_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == THREAD]
-
-
-@pytest.fixture
-def own_url() -> Iterator[str]:
-    """A server that no other test uses and that can start anew with its data."""
-    with redis_server(*RESTARTABLE) as url:
-        yield url
 
 
 def subscriber_count(client: Redis) -> int:
@@ -64,7 +55,7 @@ def test_closing_frees_the_connection_and_wakes_nobody(own_url: str) -> None:
             events.close()
             assert not waiter.wait(0.05)
         events.close()
-        assert eventually(lambda: subscriber_count(client) == 0)
+        eventually(lambda: subscriber_count(client) == 0)
         assert listening_threads() == []
 
 
@@ -80,7 +71,7 @@ def test_it_subscribes_again_when_the_connection_is_lost(own_url: str) -> None:
         ledger, task = RedisLedger(client, LedgerLimits()), new_task()
         with events.listen([task.uid]) as waiter:
             client.client_kill_filter(_type="pubsub")
-            assert eventually(lambda: subscriber_count(client) == 1)
+            eventually(lambda: subscriber_count(client) == 1)
             assert ends(ledger, task, waiter)
 
 
@@ -89,7 +80,7 @@ def test_it_survives_a_restart_of_the_server(own_url: str) -> None:
         ledger, task = RedisLedger(client, LedgerLimits()), new_task()
         with events.listen([task.uid]) as waiter:
             restart(own_url)
-            assert eventually(lambda: subscriber_count(client) == 1)
+            eventually(lambda: subscriber_count(client) == 1)
             assert ends(ledger, task, waiter)
 
 

@@ -14,8 +14,8 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.sentinels import Sentinels
 from cutgate.jobs.ledger.store import LedgerLimits
 from tests.jobs.build import LANE, claim_next, new_task, result_of
-from tests.jobs.restart import eventually
 from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
+from tests.waiting import eventually
 
 
 class TestAddress:
@@ -91,9 +91,9 @@ def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
 
         watched.fail_over()
 
-        assert eventually(lambda: answers(lambda: ledger.finish(first, result_of(first))), seconds=20)
+        eventually(lambda: answers(lambda: ledger.finish(first, result_of(first))), seconds=20)
         assert client.info("server")["run_id"] != old_run_id
-        assert eventually(lambda: answers(lambda: queue.hint(LANE)), seconds=20)
+        eventually(lambda: answers(lambda: queue.hint(LANE)), seconds=20)
         assert queue.pending(LANE) == 2
         assert client.get_connection_kwargs()["db"] == 3
         second = claim_next(ledger)

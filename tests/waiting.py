@@ -1,0 +1,47 @@
+"""Waiting for what another thread, process or server does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+PATIENCE_SECONDS: Final = 30.0
+"""Long enough for a busy machine; what comes true at once costs one look."""
+
+_LOOK_SECONDS: Final = 0.02
+
+
+def eventually(
+    holds: Callable[[], object],
+    seconds: float = PATIENCE_SECONDS,
+    *,
+    say: Callable[[], object] = lambda: "it did not come true in time",
+    despite: tuple[type[Exception], ...] = (),
+) -> float:
+    """Wait until something holds.
+
+    Args:
+        holds: looked at again and again, every 20 ms.
+        seconds: after which it is given up.
+        say: what to tell then, such as a log.
+        despite: errors that mean "not yet".
+
+    Returns:
+        After how many seconds it held.
+
+    Raises:
+        AssertionError: it did not in time.
+    """
+    started = time.monotonic()
+    while not _holds(holds, despite):
+        assert time.monotonic() - started < seconds, say()
+        time.sleep(_LOOK_SECONDS)
+    return time.monotonic() - started
+
+
+def _holds(holds: Callable[[], object], despite: tuple[type[Exception], ...]) -> bool:
+    try:
+        return bool(holds())
+    except despite:
+        return False
