@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.photos import LIMITS, photo
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.observe import logs
 from cutgate.jobs.record import ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of

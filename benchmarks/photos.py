@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 PORTRAIT: Final = "astronaut.jpg"

@@ -21,7 +21,7 @@ from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 from typing_extensions import override
 
 from cutgate.gateway.settings import GatewaySettings, Networks, parts_of
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.settings import MetricsPort
 
 

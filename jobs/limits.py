@@ -1,4 +1,4 @@
-"""How large a picture may be: one bound for the gateway that takes it and the worker that decodes it."""
+"""What pictures may be, and how much and for how long the ledger holds: the same in every process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
-    """What a source may be."""
+    """What a source may be: one bound for the gateway that takes it and the worker that decodes it."""
 
     max_bytes: int
     max_pixels: int
     max_side_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLimits:
+    """What the ledger's moves keep to."""
+
+    lease_seconds: float = 15
+    """A worker that is silent for so long has lost its item."""
+    job_timeout_seconds: float = 120
+    """Time from a claim to its item's hard deadline."""
+    account_queue_cap: int = 500
+    """Items of one account that may wait or run."""
+    total_queue_cap: int = 10_000
+    """Items of all accounts that may wait or run."""
+    idempotency_seconds: float = 86_400
+    """How long a repeat of an idempotency key answers with the first task."""
+    source_max_age_seconds: float = 1_800
+    """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+    retention_seconds: float = 86_400
+    """How long a task stays after its end. From then on it looks as if it had never been."""
+    max_attempts: int = 3
+    """After so many claims whose worker died, an item fails instead of being tried again."""
+    queue_timeout_seconds: float = 3_600
+    """An item that waits longer fails."""
+    hint_grace_seconds: float = 5
+    """Time that a hint has to reach a worker before it counts as missing."""
+    errand_lease_seconds: float = 90
+    """An errand whose courier is silent for so long falls due again."""
+    account_errand_cap: int = 4
+    """Errands of one account that couriers may have at a time, all couriers together."""
+    upload_retention_seconds: float = 30 * 86_400
+    """How long an upload stays after its last use. From then on it looks as if it had never been."""

@@ -43,32 +43,6 @@ class ItemState(StrEnum):
         return self in {ItemState.DONE, ItemState.FAILED}
 
 
-class Move(StrEnum):
-    """What can happen to an item."""
-
-    FETCHED = "fetched"
-    KEPT = "kept"
-    FETCH_FAILED = "fetch failed"
-    CLAIM = "claim"
-    FINISH = "finish"
-    FAIL = "fail"
-    GIVE_BACK = "give back"
-    TERMINATE = "terminate"
-
-
-MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
-    Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
-    Move.KEPT: (frozenset({ItemState.FETCHING}), ItemState.DONE),
-    Move.FETCH_FAILED: (frozenset({ItemState.FETCHING}), ItemState.FAILED),
-    Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
-    Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
-    Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
-    Move.GIVE_BACK: (frozenset({ItemState.RUNNING}), ItemState.QUEUED),
-    Move.TERMINATE: (
-        frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}),
-        ItemState.FAILED,
-    ),
-}
 """Every move that a caller, a courier or a worker asks for: from which states, to which one.
 
 The reaper's are in `upkeep`.
@@ -263,3 +237,31 @@ class Claim:
     waited_seconds: float
     """How long the item waited for this claim, since its acceptance or since it was put back."""
     request: Request = field(default_factory=Request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A kept picture."""
+
+    uid: TaskUid
+    account: str
+    blob: BlobKey
+    """From `cutgate.jobs.ids.upload_key`."""
+    media_type: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.blob.task != self.uid:
+            raise ValueError("a blob belongs to one upload: copy one that is to be used again")
+
+    def as_result(self) -> Result:
+        """What the item has made that brought it: the upload's own blob, which outlives the item's task."""
+        return Result(
+            blob=self.blob,
+            media_type=self.media_type,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            size_bytes=self.size_bytes,
+        )

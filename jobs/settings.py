@@ -31,10 +31,9 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from cutgate.jobs.blobs.settings import BlobSettings
-from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import DEFAULT_MODEL, Choice
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import ModelName, Precision
 
 MASTER_KEY_BYTES: Final = 32

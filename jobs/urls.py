@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import Result
+from cutgate.jobs.record import Result, Upload
 
 _EXTENSIONS: Final = {
     "image/png": "png",

@@ -20,7 +20,7 @@ from filetype.types import image
 from cutgate.gateway.pictures import iso_media as boxes
 from cutgate.gateway.pictures import wholeness as lengths
 from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 

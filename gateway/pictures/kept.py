@@ -20,9 +20,8 @@ from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
 from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import Result
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.record import Result, Upload
 from cutgate.jobs.urls import ResultPaths
 
 _LOG: Final = structlog.get_logger()

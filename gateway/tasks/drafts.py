@@ -11,8 +11,8 @@ from cutgate.gateway.pictures.base64 import WEB_URL_FORM, SourceText, decode_sou
 from cutgate.gateway.pictures.headers import inspect, require_size
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Delivery
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}

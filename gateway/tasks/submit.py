@@ -25,11 +25,11 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
 from cutgate.jobs.observe.metrics import timed
 from cutgate.jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec
 
 MAX_DELIVERIES: Final = 4

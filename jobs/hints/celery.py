@@ -13,7 +13,7 @@ from typing_extensions import override
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.queue import TASK_NAME, JobQueue, queue_name
 from cutgate.jobs.ledger.redis.client import connect, ledger_errors, sentinel_options
-from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import Lane
 
 HINT_TIMEOUT_SECONDS: Final = 0.7

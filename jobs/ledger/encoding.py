@@ -10,7 +10,6 @@ from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.keys import parse_errand_name
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.uploads import Upload
 from cutgate.jobs.record import (
     Delivery,
     DeliveryKind,
@@ -20,6 +19,7 @@ from cutgate.jobs.record import (
     Request,
     Result,
     Task,
+    Upload,
     status_of,
 )
 from cutgate.jobs.spec import CutoutSpec, Lane

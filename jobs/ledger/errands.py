@@ -13,8 +13,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import ErrorFacts, Request
+from cutgate.jobs.record import ErrorFacts, Request, Upload
 from cutgate.jobs.spec import Lane
 
 

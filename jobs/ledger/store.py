@@ -12,43 +12,10 @@ from typing import Protocol
 
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.errands import Errands
-from cutgate.jobs.ledger.figures import Figures
 from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack, Upkeep
 from cutgate.jobs.ledger.uploads import Uploads
 from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewTask, Result, Task
 from cutgate.jobs.spec import Lane
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLimits:
-    """What the ledger's moves keep to. Both stores take it when they are made."""
-
-    lease_seconds: float = 15
-    """A worker that is silent for so long has lost its item."""
-    job_timeout_seconds: float = 120
-    """Time from a claim to its item's hard deadline."""
-    account_queue_cap: int = 500
-    """Items of one account that may wait or run."""
-    total_queue_cap: int = 10_000
-    """Items of all accounts that may wait or run."""
-    idempotency_seconds: float = 86_400
-    """How long a repeat of an idempotency key answers with the first task."""
-    source_max_age_seconds: float = 1_800
-    """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
-    retention_seconds: float = 86_400
-    """How long a task stays after its end. From then on it looks as if it had never been."""
-    max_attempts: int = 3
-    """After so many claims whose worker died, an item fails instead of being tried again."""
-    queue_timeout_seconds: float = 3_600
-    """An item that waits longer fails."""
-    hint_grace_seconds: float = 5
-    """Time that a hint has to reach a worker before it counts as missing."""
-    errand_lease_seconds: float = 90
-    """An errand whose courier is silent for so long falls due again."""
-    account_errand_cap: int = 4
-    """Errands of one account that couriers may have at a time, all couriers together."""
-    upload_retention_seconds: float = 30 * 86_400
-    """How long an upload stays after its last use. From then on it looks as if it had never been."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +41,33 @@ class Balance:
         return self.granted - self.used - self.reserved
 
 
-class LedgerStore(Upkeep, Errands, Uploads, Figures, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFigures:
+    """What waits in a lane."""
+
+    lane: Lane
+    waiting: int
+    """Items that wait for a worker."""
+    oldest_seconds: float
+    """Time since the task of the oldest of them was accepted, on the ledger's clock; 0 when none waits.
+
+    An item that was taken back from a lost worker, or whose source had to be fetched first, has waited all along.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFigures:
+    """The ledger at one moment."""
+
+    lanes: tuple[LaneFigures, ...]
+    """Of every lane that an item ever waited in, in order."""
+    running: int
+    """Items that a worker has claimed."""
+    booked: int
+    """The price of everything that was ever done, for all accounts, metered or not."""
+
+
+class LedgerStore(Upkeep, Errands, Uploads, Protocol):
     """The moves of the ledger, with those of its upkeep, of its errands and of the pictures that are kept.
 
     Every method raises `LedgerUnavailable` when the server does not answer in time.
@@ -169,6 +162,9 @@ class LedgerStore(Upkeep, Errands, Uploads, Figures, Protocol):
 
     def waiting(self, lane: Lane) -> int:
         """How many items wait in a lane."""
+
+    def figures(self) -> LedgerFigures:
+        """Count what waits, runs and is booked, looking at one item of each account that waits."""
 
     def ping(self) -> None:
         """Raise `LedgerUnavailable` unless the server answers."""

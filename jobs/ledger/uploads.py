@@ -6,39 +6,10 @@ as tasks do: hidden, its blob deleted, forgotten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.record import Result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A kept picture."""
-
-    uid: TaskUid
-    account: str
-    blob: BlobKey
-    """From `cutgate.jobs.ids.upload_key`."""
-    media_type: str
-    width_px: int
-    height_px: int
-    size_bytes: int
-
-    def __post_init__(self) -> None:
-        if self.blob.task != self.uid:
-            raise ValueError("a blob belongs to one upload: copy one that is to be used again")
-
-    def as_result(self) -> Result:
-        """What the item has made that brought it: the upload's own blob, which outlives the item's task."""
-        return Result(
-            blob=self.blob,
-            media_type=self.media_type,
-            width_px=self.width_px,
-            height_px=self.height_px,
-            size_bytes=self.size_bytes,
-        )
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import Upload
 
 
 class Uploads(Protocol):

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser
 
 from cutgate.gateway.pictures.headers import inspect
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 from tests.browser.visitor import Visitor, visiting
 from tests.servers.stack import LiveStack
 

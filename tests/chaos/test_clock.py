@@ -13,7 +13,7 @@ from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.chaos.verdict import still_open
 from tests.fakes import ManualClock

@@ -16,7 +16,7 @@ from cutgate.jobs.errors import CutoutError, TimedOut, WorkerLost
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, Task
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.chaos.history import next_end_seconds, read_history

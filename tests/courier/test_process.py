@@ -20,7 +20,7 @@ from cutgate.gateway.accounts.tables import RedisKeyTable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.local.data_folder import DataDir

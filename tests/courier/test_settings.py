@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cutgate.courier.settings import CourierSettings
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from tests.courier.build import make_settings
 from tests.gateway.harness import MASTER_KEY
 

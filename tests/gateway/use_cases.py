@@ -9,10 +9,9 @@ from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.ids import image_uuid, result_key
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Result, Task
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import InlineQueue, MemoryBlobStore

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
-from cutgate.jobs.ledger.uploads import Upload
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
     Claim,
     Delivery,
@@ -22,6 +22,7 @@ from cutgate.jobs.record import (
     NewTask,
     Request,
     Result,
+    Upload,
 )
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.ledgers import FreshLedger

@@ -13,7 +13,7 @@ from redis import Redis
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import LIMITS, MakeLedger
 from tests.ledgers import FreshLedger, FreshPresence, server

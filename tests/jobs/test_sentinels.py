@@ -11,8 +11,8 @@ from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.sentinels import Sentinels
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.sentinels import Sentinels
 from tests.jobs.build import LANE, claim_next, new_task, result_of
 from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
 from tests.waiting import eventually

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import Colour, FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels, RgbImage
 from cutgate.worker.pictures.encoders import Picture

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples
 from cutgate.worker.cutout.raster.strips import strips
 from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb

@@ -19,11 +19,11 @@ from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.record import Claim, Result
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.matting.compose import deepened

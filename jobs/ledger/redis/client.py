@@ -15,7 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.sentinels import Sentinels, is_sentinel_url
+from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 
 log = structlog.get_logger(__name__)
 

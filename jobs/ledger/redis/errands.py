@@ -23,8 +23,7 @@ from cutgate.jobs.ledger.redis.client import Json
 from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.ledger.redis.uploads import record_of
 from cutgate.jobs.ledger.upkeep import BATCH
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import ErrorFacts
+from cutgate.jobs.record import ErrorFacts, Upload
 from cutgate.jobs.spec import Lane
 
 _FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")

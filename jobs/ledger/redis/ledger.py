@@ -13,6 +13,7 @@ from cutgate.jobs.errors import (
     QueueFull,
     SourceExpired,
     SubmissionRefused,
+    Terminated,
 )
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.encoding import (
@@ -26,15 +27,13 @@ from cutgate.jobs.ledger.encoding import (
     encode_spec,
     milliseconds,
 )
-from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD, TERMINATED
-from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
 from cutgate.jobs.ledger.keys import idempotency_name, item_name
 from cutgate.jobs.ledger.redis.client import Json, connect, ledger_errors
 from cutgate.jobs.ledger.redis.errands import RedisErrands
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.ledger.redis.upkeep import leftovers
+from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD, leftovers
 from cutgate.jobs.ledger.redis.uploads import RedisUploads
-from cutgate.jobs.ledger.store import Balance, Created, LedgerStore
+from cutgate.jobs.ledger.store import Balance, Created, LaneFigures, LedgerFigures, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
 from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
 from cutgate.jobs.spec import Lane
@@ -163,7 +162,7 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
 
     @override
     def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
-        error = encode_error(TERMINATED)
+        error = encode_error(Terminated("the task was terminated").facts())
         known, *left = self._run_once(
             "terminate", uid=uid, account=account, error=error, retention_ms=self._retention_ms
         )

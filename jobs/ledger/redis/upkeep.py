@@ -8,17 +8,20 @@ from typing import Any, Final
 from redis import Redis
 from typing_extensions import override
 
+from cutgate.jobs.errors import TimedOut, WorkerLost
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
 from cutgate.jobs.ledger.encoding import encode_error, milliseconds
-from cutgate.jobs.ledger.endings import TOO_LATE, TOO_SLOW, worker_lost
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import Json, Scripts, ledger_errors, no_offset
-from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.ledger.upkeep import BATCH, REAPER_HOLD_SECONDS, Leftovers, Reaped, Upkeep
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.spec import Lane
 
 CALL_MEMORY_SECONDS: Final = 60
 """How long a call's answer is remembered: far longer than a client goes on repeating it."""
+SOURCE_TOO_OLD: Final = "the pictures were uploaded too long ago; send them again"
+_TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").facts()
+_TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
 
 
 class RedisUpkeep(Upkeep):
@@ -66,7 +69,7 @@ class RedisUpkeep(Upkeep):
             lease_ms=milliseconds(self._limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._limits.queue_timeout_seconds),
             hint_grace_ms=milliseconds(self._limits.hint_grace_seconds),
-            too_late=encode_error(TOO_LATE),
+            too_late=encode_error(_TOO_LATE),
             batch=BATCH,
             **self._endings(),
         )
@@ -111,10 +114,11 @@ class RedisUpkeep(Upkeep):
     def _endings(self) -> dict[str, Json]:
         """When an item that was taken back is not tried again, and why it then fails."""
         attempts = self._limits.max_attempts
+        lost = WorkerLost(f"the picture's worker died in each of {attempts} attempts", attempts=attempts)
         return {
             "max_attempts": attempts,
-            "worker_lost": encode_error(worker_lost(attempts)),
-            "too_slow": encode_error(TOO_SLOW),
+            "worker_lost": encode_error(lost.facts()),
+            "too_slow": encode_error(_TOO_SLOW),
         }
 
 

@@ -7,11 +7,11 @@ from typing_extensions import override
 from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import TaskUid, made_at_seconds
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
-from cutgate.jobs.ledger.endings import SOURCE_TOO_OLD
 from cutgate.jobs.ledger.redis.client import Json
-from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
-from cutgate.jobs.ledger.store import LedgerLimits
-from cutgate.jobs.ledger.uploads import Upload, Uploads
+from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD, RedisUpkeep
+from cutgate.jobs.ledger.uploads import Uploads
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import Upload
 
 
 class RedisUploads(RedisUpkeep, Uploads):

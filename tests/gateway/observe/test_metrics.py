@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.figures import LedgerFigures
 from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.store import LedgerFigures
 from cutgate.jobs.observe import metric_names as names
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures

@@ -13,7 +13,7 @@ import pytest
 from cutgate.gateway.picpik.errors import TASK_ROWS
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ErrorFacts
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures

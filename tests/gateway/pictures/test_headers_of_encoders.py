@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cutgate.gateway.pictures.headers import inspect
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 
 LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
 

@@ -18,10 +18,8 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.ids import BlobKey, image_uuid, new_task_uid, parse_task_uid
-from cutgate.jobs.ledger.store import LedgerLimits
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import Result
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
+from cutgate.jobs.record import Result, Upload
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures

@@ -23,8 +23,8 @@ from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid, new_token
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import ErrorFacts, Task
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.jobs.urls import ResultPaths
 from cutgate.worker.process.runner import Runner

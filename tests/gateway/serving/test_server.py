@@ -21,7 +21,7 @@ from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_token, result_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Result
 from cutgate.jobs.spec import Lane
 from tests.gateway import picture_files as pictures

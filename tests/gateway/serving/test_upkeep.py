@@ -11,7 +11,7 @@ from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
 from tests.gateway.installation import Installation

@@ -9,8 +9,8 @@ from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.ids import TaskUid, parse_task_uid
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Task
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import InlineQueue

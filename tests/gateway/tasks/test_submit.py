@@ -19,10 +19,10 @@ from cutgate.jobs.errors import (
     SubmissionRefused,
 )
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.store import Created, LedgerLimits
+from cutgate.jobs.ledger.store import Created
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane
 from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures

@@ -19,7 +19,8 @@ from cutgate.jobs.errors import (
     SourceUnreachable,
 )
 from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.ledger.store import Created, LedgerLimits
+from cutgate.jobs.ledger.store import Created
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewTask
 from tests.gateway import picture_files as pictures
 from tests.gateway.use_cases import PNG, SPEC, House

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.fakes import ManualClock
 from tests.jobs.build import (

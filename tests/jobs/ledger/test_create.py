@@ -15,7 +15,8 @@ from cutgate.jobs.errors import (
     SubmissionRefused,
 )
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.ledger.store import Balance, Created, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, Created, LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Idempotency, ItemState, NewItem, NewTask, TaskStatus
 from tests.fakes import ManualClock
 from tests.jobs.build import (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.figures import LaneFigures, LedgerFigures
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.store import LaneFigures, LedgerFigures, LedgerStore
 from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,

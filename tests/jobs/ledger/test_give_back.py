@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState, TaskStatus
 from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_task, result_of

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask
+from cutgate.jobs.ledger.store import Balance, LedgerStore
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask, Upload
 from tests.fakes import ManualClock
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
 from tests.ledgers import FreshLedger

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import StrEnum
+from typing import Final
 
 import pytest
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.record import MOVES, Claim, ItemState, Move, TaskStatus, status_of
+from cutgate.jobs.record import Claim, ItemState, TaskStatus, status_of
 from tests.jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
+
+
+class Move(StrEnum):
+    """What can happen to an item."""
+
+    FETCHED = "fetched"
+    KEPT = "kept"
+    FETCH_FAILED = "fetch failed"
+    CLAIM = "claim"
+    FINISH = "finish"
+    FAIL = "fail"
+    GIVE_BACK = "give back"
+    TERMINATE = "terminate"
+
+
+MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
+    Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
+    Move.KEPT: (frozenset({ItemState.FETCHING}), ItemState.DONE),
+    Move.FETCH_FAILED: (frozenset({ItemState.FETCHING}), ItemState.FAILED),
+    Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
+    Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
+    Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
+    Move.GIVE_BACK: (frozenset({ItemState.RUNNING}), ItemState.QUEUED),
+    Move.TERMINATE: (
+        frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}),
+        ItemState.FAILED,
+    ),
+}
 
 
 def _queued(ledger: LedgerStore) -> Claim:

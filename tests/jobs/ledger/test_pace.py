@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.errors import LONGEST_RETRY_SECONDS, QueueFull
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of
 

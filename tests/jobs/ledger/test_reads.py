@@ -8,7 +8,8 @@ import pytest
 
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency
 from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of

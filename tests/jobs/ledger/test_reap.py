@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH, Leftovers, Reaped
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from tests.fakes import ManualClock
 from tests.jobs.build import (

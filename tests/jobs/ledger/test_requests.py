@@ -7,7 +7,8 @@ from redis import Redis
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Request
 from tests.fakes import ManualClock
 from tests.jobs.build import DELIVERIES, LANE, URL, claim_next, new_task, result_of, take_errand

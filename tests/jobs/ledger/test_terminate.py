@@ -6,8 +6,9 @@ import pytest
 
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid, new_token
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, Task, TaskStatus
 from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, new_task, result_of, run_at_once
 

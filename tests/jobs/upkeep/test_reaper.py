@@ -10,8 +10,9 @@ from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import BlobKey, new_token
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.jobs.upkeep.disposal import Disposal

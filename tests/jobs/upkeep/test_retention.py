@@ -8,8 +8,9 @@ from typing_extensions import override
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import Sweeper

@@ -14,8 +14,8 @@ from PIL import Image
 from pydantic import SecretStr
 
 from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.settings import JobSettings
-from cutgate.jobs.sources import SourceLimits
 from cutgate.worker.cutout.raster.arrays import Bytes
 from cutgate.worker.pictures.images import FORMATS, read_image
 

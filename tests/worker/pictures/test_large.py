@@ -18,7 +18,7 @@ CODE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from cutgate.jobs.sources import SourceLimits
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.cutout.matting.compose import compose
 from cutgate.worker.pictures.encoders import Picture

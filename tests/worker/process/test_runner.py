@@ -17,9 +17,8 @@ from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore

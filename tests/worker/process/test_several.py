@@ -11,9 +11,8 @@ import pytest
 from typing_extensions import override
 
 from cutgate.jobs.ids import new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
-from cutgate.jobs.sources import SourceLimits
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.process.runner import Runner

@@ -8,7 +8,8 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock, MemoryBlobStore

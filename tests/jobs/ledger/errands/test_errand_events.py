@@ -8,7 +8,8 @@ from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import DELIVERIES, LANE, URL, new_task, take_errand
 from tests.ledgers import FreshLedger
 from tests.servers.redis_server import redis_server

@@ -8,7 +8,8 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import DeliveryKind
 from tests.fakes import ManualClock
 from tests.jobs.build import (

@@ -6,8 +6,9 @@ import pytest
 
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
 from cutgate.jobs.ids import new_token, source_key
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, Task, TaskStatus
 from tests.fakes import ManualClock
 from tests.jobs.build import (

@@ -9,8 +9,9 @@ import pytest
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import image_uuid, new_task_uid, new_token, uid_of_image
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.store import Balance, LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import Balance, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask, TaskStatus
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock

@@ -6,7 +6,8 @@ import pytest
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Delivery, DeliveryKind, NewTask
 from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, URL, MakeLedger, new_task, take_errand

@@ -9,8 +9,9 @@ import pytest
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import new_task_uid, upload_key
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock
 from tests.jobs.build import MakeLedger, claim_next, new_task, new_upload, result_of, run_at_once

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, upload_key
 from cutgate.jobs.ledger import encoding as codec
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.uploads import Upload
-from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Result
+from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Result, Upload
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, Refinement
 
 T = TypeVar("T")

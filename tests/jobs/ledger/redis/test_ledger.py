@@ -17,7 +17,8 @@ from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger import keys
 from cutgate.jobs.ledger.redis.client import RETRIES
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
-from cutgate.jobs.ledger.store import LedgerLimits, LedgerStore
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
 from tests.fakes import ManualClock
 from tests.jobs.build import (

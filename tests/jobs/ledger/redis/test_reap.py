@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
-from cutgate.jobs.ledger.store import LedgerLimits
 from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from tests.fakes import ManualClock
 from tests.jobs.build import LANE, claim_next, item_of, new_task, result_of

@@ -12,7 +12,7 @@ from cutgate.jobs.ledger.events import Waiter
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
 from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from tests.jobs.build import new_task, run_at_once
 from tests.servers.redis_server import restart

@@ -12,7 +12,7 @@ from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerLimits
+from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import LANE, claim_next, new_task, result_of
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
