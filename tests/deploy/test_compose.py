@@ -6,7 +6,7 @@ import json
 import re
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv4Network
-from itertools import chain, combinations
+from itertools import chain, product
 
 import jsonschema
 import pytest
@@ -52,16 +52,12 @@ def choices() -> list[tuple[str, ...]]:
     return [(), *((path,) for path in OVERRIDES), OVERRIDES]
 
 
-@pytest.mark.parametrize("path", [MAIN, *OVERRIDES])
-def test_each_file_keeps_to_the_compose_specification(path: str) -> None:
+def test_each_file_and_what_they_make_together_keep_to_the_compose_specification() -> None:
     schema = json.loads((ROOT / "tests/data/compose.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft7Validator(schema).validate(compose_file(path, {}))
-
-
-@pytest.mark.parametrize("overrides", choices(), ids=" ".join)
-def test_what_they_make_together_keeps_to_it_too(overrides: tuple[str, ...]) -> None:
-    schema = json.loads((ROOT / "tests/data/compose.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft7Validator(schema).validate(project(*overrides))
+    validator = jsonschema.Draft7Validator(schema)
+    models = {path: compose_file(path, {}) for path in (MAIN, *OVERRIDES)}
+    models |= {f"together: {chosen}": project(*chosen) for chosen in choices()}
+    assert not [(name, fault.message) for name, model in models.items() for fault in validator.iter_errors(model)]
 
 
 def test_profiles_are_known_and_bring_what_they_say() -> None:
@@ -79,19 +75,18 @@ def test_profiles_are_known_and_bring_what_they_say() -> None:
     assert set(chain.from_iterable(brought.values())) | always == set(model["services"])
 
 
-@pytest.mark.parametrize("overrides", choices(), ids=" ".join)
-@pytest.mark.parametrize(
-    "profiles", [*combinations(PROFILES, 0), *combinations(PROFILES, 1), PROFILES], ids=" ".join
-)
-def test_nobody_needs_what_does_not_run(overrides: tuple[str, ...], profiles: tuple[str, ...]) -> None:
-    running = services_of(project(*overrides), *profiles)
-    for name, service in running.items():
-        for needed, how in service.get("depends_on", {}).items():
-            assert needed in running or not how.get("required", True), f"{name} needs {needed}"
+def test_nobody_needs_what_does_not_run() -> None:
+    profiles = [(), *((profile,) for profile in PROFILES), PROFILES]
+    for overrides, chosen in product(choices(), profiles):
+        running = services_of(project(*overrides), *chosen)
+        for name, service in running.items():
+            for needed, how in service.get("depends_on", {}).items():
+                there = needed in running or not how.get("required", True)
+                assert there, f"{name} needs {needed} with {overrides} and {chosen}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_confined(name: str) -> None:
+def test_a_service_is_confined_watched_and_restarted(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -104,11 +99,6 @@ def test_a_service_is_confined(name: str) -> None:
     assert size_bytes(limits["memory"]) > 0
     assert limits["pids"] > 0
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_watched_and_restarted(name: str) -> None:
-    service = SERVICES[name]
     if name in ONE_SHOT:
         assert "healthcheck" not in service
         assert service["restart"] in {"no", "on-failure"}
