@@ -28,7 +28,7 @@ RUN pip install --no-compile --no-deps --no-build-isolation --prefix /opt/own /s
 
 FROM gateway-locked AS gateway-packages
 COPY --from=cutgate /opt/own /opt/own
-RUN sh /docker/finish.sh gateway jobs signing
+RUN sh /docker/finish.sh cutgate.gateway cutgate.courier cutgate.jobs cutgate.signing
 
 # What every image begins with: the user, and no pip, setuptools or ensurepip.
 FROM ${BASE} AS base
@@ -72,7 +72,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     lock=worker-cpu; if [ "$WITH_ZOO" = 1 ]; then lock=worker-cpu-zoo; fi; \
     pip install --no-compile --require-hashes --requirement "/requirements/$lock.txt"
 COPY --from=cutgate /opt/own /opt/own
-RUN sh /docker/finish.sh worker jobs
+RUN sh /docker/finish.sh cutgate.worker cutgate.jobs
 
 # Folders of a worker: weights, and what is made of them, which may be thrown away at any time.
 FROM base AS worker-base
@@ -126,7 +126,7 @@ COPY requirements/worker-gpu.txt /requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip install --no-compile --require-hashes --requirement /requirements/worker-gpu.txt
 COPY --from=cutgate /opt/own /opt/own
-RUN sh /docker/finish.sh worker jobs
+RUN sh /docker/finish.sh cutgate.worker cutgate.jobs
 
 FROM worker-base AS worker-gpu
 COPY --from=weights /var/lib/cutgate/models /var/lib/cutgate/models

@@ -53,22 +53,20 @@ __all__ = [
     "TransportError",
 ]
 
-_MODULES: Final = (
-    "cutgate.batches.batch",
-    "cutgate.client.async_client",
-    "cutgate.client.client",
-    "cutgate.errors",
-    "cutgate.protocol.connection",
-    "cutgate.protocol.picpik",
-)
+_MODULES: Final = {
+    **dict.fromkeys(("Outcome", "Progress", "Report"), "batches.batch"),
+    **dict.fromkeys(("AsyncClient", "AsyncJob"), "client.async_client"),
+    **dict.fromkeys(("Client", "Job"), "client.client"),
+    "Retries": "protocol.connection",
+    **dict.fromkeys(("Balance", "JobStatus", "Settings"), "protocol.picpik"),
+}
+"""Modules of the public names; that of any other is `errors`."""
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        for module in map(import_module, _MODULES):
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:

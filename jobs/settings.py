@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from cutgate.distribution import install
 from cutgate.jobs.blobs.settings import BlobSettings
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import DEFAULT_MODEL, Choice
@@ -160,7 +161,7 @@ class JobSettings(BlobSettings):
         try:
             metadata.version(_EXPORTER)
         except metadata.PackageNotFoundError:
-            raise ValueError(f"{_EXPORTER} is not installed: pip install 'cutgate[tracing]'") from None
+            raise ValueError(f"{_EXPORTER} is not installed: {install('tracing')}") from None
         return value
 
     @model_validator(mode="after")

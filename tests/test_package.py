@@ -1,0 +1,161 @@
+"""What the wheel brings: one package, a client and a command that need little and clash with nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from cutgate.distribution import NAME
+from tests.test_layers import PARTS, ROOT, imports, own_modules
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
+DATA = {
+    "cutgate/py.typed",
+    "cutgate/jobs/ledger/lua/claim.lua",
+    "cutgate/gateway/playground/static/errors.js",
+    "cutgate/worker/models/graphs/isnet-general-use-fp16.ranges.json",
+}
+USE = """
+import sys
+from cutgate import AsyncClient, Client, Settings
+with Client("http://127.0.0.1:9", "public", "private") as client:
+    print(client)
+foreign = {"signing", "jobs", "gateway", "worker", "courier"} & set(sys.modules)
+assert not foreign, foreign
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what is packed, so that nothing is left in the working tree."""
+    source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    for name in PARTS:
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-W", "ignore", "-c", BUILD, str(made)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    [built] = made.glob("*.whl")
+    return built
+
+
+def closure(requirements: list[str]) -> set[str]:
+    """The distributions that these need here, and those that they need in turn."""
+    found: set[str] = set()
+    left = [Requirement(text) for text in requirements]
+    while left:
+        wanted = left.pop()
+        if wanted.name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found.add(wanted.name)
+        left += map(Requirement, distribution(wanted.name).requires or ())
+    return found
+
+
+def link_distributions(names: set[str], packages: Path) -> None:
+    """Put distributions of this environment into another one's folder of packages, as links."""
+    for name in names:
+        files = distribution(name).files or ()
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            target = Path(str(distribution(name).locate_file(top)))
+            if not (packages / top).exists():
+                (packages / top).symlink_to(target)
+
+
+def installed(wheel: Path, folder: Path) -> Path:
+    """The interpreter of a new environment that has the wheel, and of its dependencies those of a caller."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    link_distributions(closure(PROJECT["dependencies"]), packages)
+    return python
+
+
+@pytest.fixture
+def hostile_folder(tmp_path: Path) -> Path:
+    """A project with modules of its own that have the names of our parts."""
+    for part in (*PARTS, "courier"):
+        if part != "cutgate":
+            (tmp_path / f"{part}.py").write_text(f'raise SystemExit("{part}.py of the caller was imported")\n')
+    return tmp_path
+
+
+def use(python: Path, folder: Path) -> None:
+    """Use client and command as a script and a shell in the folder would."""
+    (folder / "use.py").write_text(USE)
+    said = subprocess.run([python, "use.py"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert said.startswith("Client(")
+    assert "private" not in said
+    version = subprocess.run([python, "-m", NAME, "--version"], cwd=folder, capture_output=True, text=True)
+    assert version.stdout.strip().endswith(PROJECT["version"]), version.stderr
+    refused = subprocess.run([python, "-m", NAME, "up"], cwd=folder, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "celery, cryptography" in refused.stderr, refused.stderr
+
+
+def test_the_wheel_has_one_package_with_all_of_its_files(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    packed = {name for name in names if ".dist-info/" not in name}
+    assert {name.partition("/")[0] for name in packed} == {NAME}
+    assert packed >= DATA
+    here = {path.name for path in (ROOT / "jobs" / "ledger" / "lua").iterdir()}
+    assert {name.rpartition("/")[2] for name in packed if name.startswith("cutgate/jobs/ledger/lua/")} >= here
+    modules = {"/".join(name.split(".")) for name in own_modules()}
+    assert modules == {
+        name.removesuffix(".py").removesuffix("/__init__") for name in packed if name.endswith(".py")
+    }
+
+
+def test_it_works_beside_a_callers_own_modules(wheel: Path, tmp_path: Path, hostile_folder: Path) -> None:
+    use(installed(wheel, tmp_path / "environment"), hostile_folder)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_pip_installs_it_into_an_empty_environment(wheel: Path, tmp_path: Path, hostile_folder: Path) -> None:
+    venv.create(tmp_path / "environment", with_pip=True)
+    python = tmp_path / "environment" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    use(python, hostile_folder)
+    command = python.parent / NAME
+    assert subprocess.run([command, "--version"], cwd=hostile_folder, capture_output=True).returncode == 0
+
+
+def test_what_a_caller_installs_is_little() -> None:
+    direct = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert direct == {"click", "httpx", "rich", "watchfiles"}
+    assert closure(PROJECT["dependencies"]).isdisjoint({"celery", "flask", "numpy", "pydantic", "redis"})
+
+
+def test_nothing_imports_a_part_at_the_top_level() -> None:
+    folders = ("benchmarks", "deploy", "docker", "examples", "manual", "tests")
+    files = [*own_modules().values(), *(path for name in folders for path in (ROOT / name).rglob("*.py"))]
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        for name in imports(path)
+        if name.partition(".")[0] in {*PARTS, "courier"} - {"cutgate"}
+    }
+    assert not found
+
+
+def test_the_name_stands_in_one_place() -> None:
+    assert PROJECT["name"] == NAME
+    told = re.compile(rf"pip3? install [^\n]*\b{NAME}\b|(?:metadata\.)?version\(['\"]{NAME}['\"]\)")
+    texts = {name: path.read_text(encoding="utf-8") for name, path in own_modules().items()}
+    assert {name for name, text in texts.items() if told.search(text)} == set()
+    assert sum(f'NAME: Final = "{NAME}"' in text for text in texts.values()) == 1
