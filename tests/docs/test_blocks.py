@@ -22,6 +22,8 @@ from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
 from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
+from manual.command_line import options_of_all
+from manual.command_line import tables as command_line_tables
 from manual.errors import leaves
 from manual.pages import PARTS, write
 from manual.runware import FORMS
@@ -152,6 +154,19 @@ def test_what_the_doctor_is_said_to_say_it_says() -> None:
     texts = {node.value for source in sources for node in ast.walk(source) if isinstance(node, ast.Constant)}
     assert len(said) > 5
     assert set(said) <= texts
+
+
+def test_every_command_has_its_line_and_every_option_a_table() -> None:
+    page = PAGES["command-line.md"]
+    assert sorted(re.findall(r"^\| `cutgate ([a-z]+)[^`]*` \|", page, re.MULTILINE)) == sorted(options_of_all())
+    tables = "\n".join(command_line_tables().values())
+    unshown = {
+        (name, option)
+        for name, options in options_of_all().items()
+        for option in options
+        if f"`{option}`" not in tables
+    }
+    assert not unshown
 
 
 def test_every_setting_says_what_it_does() -> None:
