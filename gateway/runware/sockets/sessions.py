@@ -85,17 +85,27 @@ class Sessions:
     session does to it has no effect.
     """
 
-    def __init__(self, client: Redis, *, keep_seconds: float = KEEP_SECONDS, key_prefix: str = KEY_PREFIX) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        keep_seconds: float = KEEP_SECONDS,
+        renew_seconds: float = RENEW_SECONDS,
+        key_prefix: str = KEY_PREFIX,
+    ) -> None:
         """Use a server.
 
         Args:
             client: from `cutgate.jobs.ledger.redis.client.connect`.
             keep_seconds: how long a session outlives its connection.
+            renew_seconds: how often a connection that lives says so.
             key_prefix: of the hashes' names.
         """
+        #: How often a connection that lives has to say so.
+        self.renew_seconds = renew_seconds
         self._client = client
         self._keep_ms = round(keep_seconds * 1_000)
-        self._live_ms = round((keep_seconds + RENEW_SECONDS) * 1_000)
+        self._live_ms = round((keep_seconds + renew_seconds) * 1_000)
         self._prefix = key_prefix
         self._resume = client.register_script(_RESUME)
         self._owe = client.register_script(_OWE)

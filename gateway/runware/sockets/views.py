@@ -14,7 +14,7 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.runware.http.views import PATH
 from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
-from cutgate.gateway.runware.sockets.sessions import RENEW_SECONDS, Sessions
+from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.settings import GatewaySettings
@@ -43,8 +43,6 @@ class RunwareSockets:
     sessions: Sessions
     events: TaskEvents
     sockets: Sockets
-    renew_seconds: float = RENEW_SECONDS
-    """How often sessions are renewed."""
     _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
 
@@ -92,7 +90,7 @@ class RunwareSockets:
     async def _renew_on(self) -> None:
         """Keep the sessions of connections that live, and end those whose session was resumed elsewhere."""
         while True:
-            await asyncio.sleep(self.renew_seconds)
+            await asyncio.sleep(self.sessions.renew_seconds)
             held = [
                 (conversation, conversation.session)
                 for conversation in self._conversations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from cutgate.gateway.serving.app import SOCKETS
 from cutgate.gateway.sockets.handover import SOCKET_KEY
 from cutgate.gateway.sockets.hub import Sockets
 from tests.gateway.runware.service import Item, Service, authentication
+from tests.waiting import eventually
 
 ANSWER_SECONDS = 30
 """Generous: machines that run tests are busy."""
@@ -84,10 +84,7 @@ def sockets_of(app: Flask) -> Sockets:
 
 def wait_for_items(service: Service, count: int) -> None:
     """Wait until the ledger has so many items that wait."""
-    give_up_at = time.monotonic() + ANSWER_SECONDS
-    while service.store.waiting(service.lane) < count:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
+    eventually(lambda: service.store.waiting(service.lane) >= count)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from tests.gateway.runware.service import Service, authentication, make_service,
 from tests.gateway.sockets.serving import Caller, admitted, calling, served, sockets_of, wait_for_items
 from tests.ledgers import FreshLedger
 from tests.servers.scrapes import here
+from tests.waiting import eventually
 
 PING = {"taskType": "ping", "ping": True}
 
@@ -63,8 +64,7 @@ def test_one_connection_too_many_is_closed_with_1013_and_a_place_frees() -> None
                 caller.next()
             with calling(address) as third:
                 assert third.close_code() == CloseCode.TRY_AGAIN_LATER
-        while len(sockets_of(service.app)) > 1:
-            time.sleep(0.01)
+        eventually(lambda: len(sockets_of(service.app)) <= 1)
         with calling(address) as fourth:
             fourth.send(PING)
             fourth.next()
@@ -82,8 +82,7 @@ def test_open_connections_are_counted() -> None:
             caller.send(PING)
             caller.next()
             assert counted() == before + 1
-        while counted() != before:
-            time.sleep(0.01)
+        eventually(lambda: counted() == before)
 
 
 def test_who_shows_no_key_is_closed_although_it_pings() -> None:
