@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +29,7 @@ KEEP_ALL: Final = "noeviction"
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
+_NEEDS: Final = "-- needs: "
 _SENTINEL: Final[Callable[..., Any]] = Sentinel
 """redis-py leaves it without types."""
 
@@ -151,6 +153,35 @@ def no_offset() -> int:
     return 0
 
 
+@cache
+def script_texts() -> dict[str, str]:
+    """Every script of `lua/` by its name, behind the shared parts that it needs."""
+    subjects = {
+        folder.name: {file.name.removesuffix(".lua"): file.read_text("utf-8") for file in folder.iterdir()}
+        for folder in (resources.files("cutgate.jobs.ledger") / "lua").iterdir()
+    }
+    shared = subjects.pop("shared")
+    return {
+        name: "\n".join([shared["start"], *(shared[part] for part in _parts_of(text, shared)), text])
+        for scripts in subjects.values()
+        for name, text in scripts.items()
+    }
+
+
+def named_parts(text: str) -> list[str]:
+    """The shared parts that a script or a part names on its first line."""
+    first, _, _ = text.partition("\n")
+    return first.removeprefix(_NEEDS).split(", ") if first.startswith(_NEEDS) else []
+
+
+def _parts_of(text: str, shared: Mapping[str, str]) -> dict[str, None]:
+    """The parts that a text names, each behind those that it names itself; the keys are their names."""
+    found: dict[str, None] = {}
+    for part in named_parts(text):
+        found |= _parts_of(shared[part], shared) | {part: None}
+    return found
+
+
 class Scripts:
     """Runs the files of `lua/`, each one atomic step on the server's clock."""
 
@@ -164,12 +195,7 @@ class Scripts:
         """
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
-        folder = resources.files("cutgate.jobs.ledger") / "lua"
-        texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".lua")}
-        shared = texts.pop("shared.lua")
-        self._scripts = {
-            name.removesuffix(".lua"): client.register_script(f"{shared}\n{body}") for name, body in texts.items()
-        }
+        self._scripts = {name: client.register_script(text) for name, text in script_texts().items()}
 
     def run(self, name: str, **arguments: Json) -> Any:
         """Run one script with named arguments.

@@ -35,7 +35,7 @@ from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD, leftovers
 from cutgate.jobs.ledger.redis.uploads import RedisUploads
 from cutgate.jobs.ledger.store import Balance, Created, LaneFigures, LedgerFigures, LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
-from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, NewItem, NewTask, Result, Task
+from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewItem, NewTask, Result, Task
 from cutgate.jobs.spec import Lane
 
 __all__ = ["RedisLedger", "RedisPresence", "connect"]
@@ -111,11 +111,11 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
 
     @override
     def finish(self, claim: Claim, result: Result) -> bool:
-        return self._ends("finish", claim, result=encode_result(result))
+        return self._end(claim, ItemState.DONE, "result", encode_result(result))
 
     @override
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
-        return self._ends("fail", claim, error=encode_error(error))
+        return self._end(claim, ItemState.FAILED, "error", encode_error(error))
 
     @override
     def give_back(self, claim: Claim) -> bool:
@@ -137,9 +137,14 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
 
     @override
     def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
-        verdict, *facts = self._scripts.run(
-            "recall", idempotency=_idempotency(account, idempotency), retention_ms=self._retention_ms
-        )
+        return self._recall(_idempotency(account, idempotency))
+
+    @override
+    def named(self, account: str, key: str) -> TaskUid | None:
+        return self._recall({"name": idempotency_name(account, key)})
+
+    def _recall(self, idempotency: dict[str, Json]) -> TaskUid | None:
+        verdict, *facts = self._scripts.run("recall", idempotency=idempotency, retention_ms=self._retention_ms)
         match verdict:
             case "known":
                 return TaskUid(facts[0])
@@ -147,12 +152,6 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
                 return None
             case _:
                 raise _refusal(verdict, facts)
-
-    @override
-    def named(self, account: str, key: str) -> TaskUid | None:
-        name = idempotency_name(account, key)
-        uid = self._scripts.run("named", idempotency={"name": name}, retention_ms=self._retention_ms)
-        return None if uid is None else TaskUid(uid)
 
     @override
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
@@ -210,9 +209,9 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
         with ledger_errors():
             self._client.ping()
 
-    def _ends(self, script: str, claim: Claim, **outcome: Json) -> bool:
-        """Run a script that ends a live claim's item; False when it refuses."""
-        return self._holds(script, claim, pace_ms=milliseconds(PACE_SECONDS), **outcome)
+    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str) -> bool:
+        pace_ms = milliseconds(PACE_SECONDS)
+        return self._holds("end", claim, state=state, outcome=outcome, text=text, pace_ms=pace_ms)
 
     def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:
         """Run a script that needs a live claim; False when it refuses."""

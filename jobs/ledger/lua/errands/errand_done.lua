@@ -1,3 +1,5 @@
+-- needs: errands
+--
 -- ERRAND_DONE: ends a delivery, made or given up.
 --
 --   errand, token

@@ -1,3 +1,5 @@
+-- needs: failing
+--
 -- FETCH_FAILED: ends a fetch and its item as failed, and releases the item's price.
 --
 --   errand, item, token

@@ -1,3 +1,5 @@
+-- needs: errands, queue
+--
 -- FETCHED: the bytes of an item's source are in place. The errand ends, and the item waits for a worker at its place by
 -- acceptance; its age in the queue goes on.
 --

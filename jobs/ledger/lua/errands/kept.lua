@@ -1,3 +1,5 @@
+-- needs: ending, errands, uploads
+--
 -- KEPT: a picture was fetched that is to be kept. It is an upload from now on, its item is done, and the errand ended.
 --
 --   errand, item, token

@@ -1,3 +1,5 @@
+-- needs: errands
+--
 -- POSTPONE: a courier lets go of an errand, which falls due after a time.
 --
 --   errand, token

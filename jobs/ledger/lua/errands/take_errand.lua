@@ -1,3 +1,5 @@
+-- needs: errands, tasks, turns
+--
 -- TAKE_ERRAND: takes an errand that is due, under a lease, in turn between the accounts and kinds that wait; within one
 -- the errand that has been due for longest. Nobody watches the lease: at its end the errand is due again.
 --

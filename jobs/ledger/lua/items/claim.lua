@@ -1,3 +1,5 @@
+-- needs: queue, tasks, turns
+--
 -- CLAIM: takes the next item for a worker, in turn between the accounts that wait.
 --
 --   lanes                     where to look, in order of preference

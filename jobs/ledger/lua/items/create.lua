@@ -1,3 +1,5 @@
+-- needs: errands, idempotency, pace, queue
+--
 -- CREATE: accepts a task with its items, or refuses it and stores nothing.
 --
 --   uid, account, origin, memo    of the task

@@ -1,9 +1,20 @@
--- FINISH: ends a claimed item as done and books its price.
+-- needs: ending, pace
+--
+-- END: ends a claimed item. Done: its price is booked; failed: it is released.
 --
 --   item, token
---   result      JSON, as jobs/ledger/encoding.py writes it
+--   state       'done' or 'failed'
+--   outcome     the item's field for the text: 'result' or 'error'
+--   text        JSON, as jobs/ledger/encoding.py writes it
 --   pace_ms     how far back the ends of items count for their pace
 --
--- Answers 1, or 0 when the claim no longer holds. Past its lease or its hard deadline it holds all the same, until
--- the reaper has taken the item back.
-return end_claim('done', 'result', args.result)
+-- Answers 1, or 0 when the claim no longer holds; a repeat answers as the first time. Past its lease or its hard
+-- deadline a claim holds all the same, until the reaper has taken the item back.
+local fields = redis.call('HMGET', key('item', args.item), 'state', 'token', 'account')
+if fields[2] ~= args.token then return 0 end
+if fields[1] ~= 'running' then return fields[1] == args.state and 1 or 0 end
+end_item(args.item, args.state, args.outcome, args.text)
+-- Only what workers end is work done: what is terminated or waits too long says nothing about the next item.
+keep_pace(key('account', fields[3]))
+keep_pace(key('totals'))
+return 1

@@ -1,3 +1,5 @@
+-- needs: claims
+--
 -- GIVE_BACK: a worker that stops in order puts its item back to its old place. The attempt is not counted.
 --
 --   item, token

@@ -1,3 +1,5 @@
+-- needs: claims, failing, once
+--
 -- GIVE_BACK by owner: puts back everything that a worker held which has gone. What it held on to until the hard
 -- deadline fails: the worker hung.
 --
@@ -8,7 +10,7 @@
 --   too_slow              JSON of the error, for an item past its hard deadline
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
--- Answers {the number of items, left, poisoned}, the last two as in shared.lua.
+-- Answers {the number of items, left, poisoned}, the last two as in shared/failing.lua.
 return once(function()
   local count = 0
   local leases = redis.call('ZRANGE', key('leases'), 0, -1, 'WITHSCORES')

@@ -1,3 +1,5 @@
+-- needs: once
+--
 -- GRANT: adds credits to an account, which is metered from then on.
 --
 --   account, credit_count

@@ -1,3 +1,5 @@
+-- needs: tasks
+--
 -- READ: tasks with their items as they stand at one moment.
 --
 --   uids, account

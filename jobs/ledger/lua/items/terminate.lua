@@ -1,3 +1,5 @@
+-- needs: failing, once, tasks
+--
 -- TERMINATE: ends every item of a task that has not ended, as failed. Items that are done stay booked.
 --
 --   uid, account
@@ -5,7 +7,7 @@
 --   retention_ms
 --   call, memory_ms    a token of this call, and how long its answer is remembered
 --
--- Answers {1, left, poisoned}, the last two as in shared.lua, or {0} when the account has no such task.
+-- Answers {1, left, poisoned}, the last two as in shared/failing.lua, or {0} when the account has no such task.
 local task_key = key('task', args.uid)
 
 return once(function()

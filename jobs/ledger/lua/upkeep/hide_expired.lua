@@ -1,3 +1,5 @@
+-- needs: errands, tasks
+--
 -- HIDE_EXPIRED: marks tasks and uploads past their retention as gone, before their blobs go. What is left of the tasks'
 -- errands is removed.
 --

@@ -1,3 +1,5 @@
+-- needs: claims, failing, once
+--
 -- REAP: takes back what lost workers hold, fails what is over its time, counts the hints that are missing.
 --
 --   holder, hold_ms       this reaper's token, and how long it keeps others away
@@ -9,7 +11,7 @@
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
 -- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}, left, poisoned}, the
--- last two as in shared.lua, or nil when another reaper is at work.
+-- last two as in shared/failing.lua, or nil when another reaper is at work.
 if not redis.call('SET', key('reaper'), args.holder, 'NX', 'PX', args.hold_ms) then
   if redis.call('GET', key('reaper')) ~= args.holder then return nil end
   redis.call('PEXPIRE', key('reaper'), args.hold_ms)

@@ -1,3 +1,5 @@
+-- needs: once, uploads
+--
 -- DROP_UPLOAD: deletes the record of an upload. Its blob goes afterwards.
 --
 --   uid, account

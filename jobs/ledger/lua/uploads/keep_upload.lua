@@ -1,3 +1,5 @@
+-- needs: uploads
+--
 -- KEEP_UPLOAD: records a picture that is kept for later use.
 --
 --   uid, account

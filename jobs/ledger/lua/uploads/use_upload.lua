@@ -1,3 +1,5 @@
+-- needs: uploads
+--
 -- USE_UPLOAD: an upload, whose retention begins anew.
 --
 --   uid, account
