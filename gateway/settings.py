@@ -78,9 +78,10 @@ class GatewaySettings(JobSettings):
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body; over it the answer is HTTP 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """Largest request body of `RemoveBackgroundsInBatch`."""
+    """Largest request body of `RemoveBackgroundsInBatch`. Each process works on so many bytes of
+    large bodies at a time, which takes twice as much memory."""
     body_memory_bytes: PositiveInt = 2 * 2**20
-    """Larger request bodies go to a temporary file; `TMPDIR` says where, and should be on a disk."""
+    """Larger request bodies arrive in a temporary file; `TMPDIR` says where, and should be on a disk."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Most pictures of one batch."""
     image_price_credits: NonNegativeInt = 1

@@ -35,7 +35,7 @@ from cutgate.signing.errors import (
 )
 from cutgate.signing.flat import unflatten
 from cutgate.signing.forms import FormText, parse_form
-from cutgate.signing.jsontext import JsonValue, LongText, NumberText, dump_body, parse_body
+from cutgate.signing.jsontext import JsonValue, NumberText, dump_body, parse_body
 from cutgate.signing.picpik import sign, sign_params, take_signature, verify
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "FormText",
     "JsonValue",
     "LoneSurrogate",
-    "LongText",
     "NonFiniteNumber",
     "NotAnObject",
     "NotJson",

@@ -13,15 +13,13 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from cutgate.signing.errors import NonFiniteNumber
-from cutgate.signing.jsontext import LongText, NumberText
+from cutgate.signing.jsontext import NumberText
 
 SIGNATURE: Final = "Signature"
 """The top-level member that is never part of the text."""
 
-Signable: TypeAlias = "str | bool | int | float | Sequence[Signable] | Mapping[str, Signable] | LongText | None"
+Signable: TypeAlias = "str | bool | int | float | Sequence[Signable] | Mapping[str, Signable] | None"
 """A value as a client holds it, or as `parse_body` gives it; a sequence is a list or a tuple, as in `json`."""
-
-Piece: TypeAlias = "str | LongText"
 
 _INT64: Final = range(-(2**63), 2**63)
 # Go's shortest `%g`: an exponent is written where the decimal exponent is outside this range.
@@ -87,7 +85,7 @@ GO_FORMS: Final = (
 """What the published Go signer gives where its text differs from the number that it sends."""
 
 
-def canonical_pieces(params: Mapping[str, Signable], form: Form = CANONICAL) -> Iterator[Piece]:
+def canonical_pieces(params: Mapping[str, Signable], form: Form = CANONICAL) -> Iterator[str]:
     """The canonical string in pieces that refer to the values' own text, so that no picture is copied.
 
     Args:
@@ -108,11 +106,10 @@ def canonical_pieces(params: Mapping[str, Signable], form: Form = CANONICAL) -> 
 
 def canonical_string(params: Mapping[str, Signable], form: Form = CANONICAL) -> str:
     """The canonical string in one piece; see `canonical_pieces`. It holds no key and may be logged."""
-    pieces = canonical_pieces(params, form)
-    return "".join(text for piece in pieces for text in ([piece] if isinstance(piece, str) else piece.chunks()))
+    return "".join(canonical_pieces(params, form))
 
 
-def _object_pieces(members: Mapping[str, Signable], form: Form) -> Iterator[Piece]:
+def _object_pieces(members: Mapping[str, Signable], form: Form) -> Iterator[str]:
     # Python compares strings by code points, which is the protocol's order.
     for name in sorted(members):
         value = members[name]
@@ -122,14 +119,12 @@ def _object_pieces(members: Mapping[str, Signable], form: Form) -> Iterator[Piec
         yield from _pieces(value, form)
 
 
-def _pieces(value: Signable, form: Form) -> Iterator[Piece]:
+def _pieces(value: Signable, form: Form) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from _object_pieces(value, form)
     elif isinstance(value, (list, tuple)):
         for element in value:
             yield from _pieces(element, form)
-    elif isinstance(value, LongText):
-        yield value
     else:
         yield _scalar(value, form)
 

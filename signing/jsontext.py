@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NoReturn, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Final, NoReturn, Self, TypeAlias
 
 from cutgate.signing.errors import (
     DuplicateName,
@@ -46,16 +46,8 @@ _STRUCTURE: Final = re.compile(
 _OPENING, _CLOSING = 1, 2
 
 
-@runtime_checkable
-class LongText(Protocol):
-    """A string that is too long to be held in memory; a server may put one in the place of a string it read."""
-
-    def chunks(self) -> Iterator[str]:
-        """The text piece by piece, from its beginning each time."""
-
-
-JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | LongText | None"
-"""A value as `parse_body` gives it, where every number is a `NumberText` and no string a `LongText`."""
+JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
+"""A value as `parse_body` gives it, where every number is a `NumberText`."""
 
 
 class NumberText(str):
@@ -99,6 +91,7 @@ def parse_body(body: bytes | str) -> dict[str, JsonValue]:
         BodyRejected: one of its subclasses says why the body cannot be read.
     """
     text = _decoded(body)
+    del body  # of a large body there are two copies at a time, not three
     _check_structure(text)
     try:
         params: JsonValue = _DECODER.decode(text)

@@ -16,7 +16,6 @@ from cutgate.signing.canonical import (
     GO_FORMS,
     REQUIRED_FORMS,
     SIGNATURE,
-    Piece,
     Signable,
     canonical_pieces,
 )
@@ -137,9 +136,9 @@ def _key_bytes(private_key: str) -> bytes:
         raise ValueError("the private key is not UTF-8 text") from None
 
 
-def _distinct_texts(params: Mapping[str, Signable], *, go_numbers: bool) -> list[list[Piece]]:
+def _distinct_texts(params: Mapping[str, Signable], *, go_numbers: bool) -> list[list[str]]:
     """The accepted texts in pieces. Equal pieces are mostly the same objects, so comparing them is quick."""
-    texts: list[list[Piece]] = []
+    texts: list[list[str]] = []
     for form in REQUIRED_FORMS + (GO_FORMS if go_numbers else ()):
         pieces = list(canonical_pieces(params, form))
         if pieces not in texts:
@@ -147,7 +146,7 @@ def _distinct_texts(params: Mapping[str, Signable], *, go_numbers: bool) -> list
     return texts
 
 
-def _signatures(pieces: Iterable[Piece], keys: Iterable[bytes]) -> Iterator[str]:
+def _signatures(pieces: Iterable[str], keys: Iterable[bytes]) -> Iterator[str]:
     """Sign one text with each of the keys.
 
     The text is hashed once for all keys, and chunk by chunk, so that a picture of many megabytes is not encoded as
@@ -155,18 +154,12 @@ def _signatures(pieces: Iterable[Piece], keys: Iterable[bytes]) -> Iterator[str]
     """
     text_hash = hashlib.sha1()
     for piece in pieces:
-        for chunk in _chunks(piece):
+        for start in range(0, len(piece), _CHUNK_CHARACTERS):
             try:
-                text_hash.update(chunk.encode())
+                text_hash.update(piece[start : start + _CHUNK_CHARACTERS].encode())
             except UnicodeEncodeError:
                 raise LoneSurrogate from None
     for key in keys:
         keyed = text_hash.copy()
         keyed.update(key)
         yield keyed.hexdigest()
-
-
-def _chunks(piece: Piece) -> Iterator[str]:
-    if not isinstance(piece, str):
-        return piece.chunks()
-    return (piece[start : start + _CHUNK_CHARACTERS] for start in range(0, len(piece), _CHUNK_CHARACTERS))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, Record, Seal, Terms
-from cutgate.gateway.pictures.base64 import WEB_URL_FORM, is_web_url
+from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 
 ACCOUNTS: Final = "accounts"
 PAIRS: Final = "key_pairs"

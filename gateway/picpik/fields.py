@@ -15,9 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from pydantic_core import PydanticCustomError
 
 from cutgate.gateway.picpik.faults import SHOWN_CHARACTERS
-from cutgate.gateway.pictures.base64 import SourceText
 from cutgate.jobs.ids import parse_task_uid
-from cutgate.signing import FormText, JsonValue, LongText, NumberText, canonical_number
+from cutgate.signing import FormText, JsonValue, NumberText, canonical_number
 
 MAX_TASK_IDS: Final = 1_000
 """How many tasks one call may ask about."""
@@ -64,9 +63,7 @@ def _text(value: object) -> str:
     raise _wrong_type("a string")
 
 
-def _picture(value: object) -> SourceText:
-    if isinstance(value, LongText):
-        return value
+def _picture(value: object) -> str:
     text = _text(value)
     if not text:
         raise wrong_value("must not be empty")
@@ -120,7 +117,7 @@ def _not_too_many(uids: list[str]) -> list[str]:
     return uids
 
 
-def _fit_a_batch(pictures: list[SourceText], info: ValidationInfo) -> list[SourceText]:
+def _fit_a_batch(pictures: list[str], info: ValidationInfo) -> list[str]:
     context: Mapping[str, int] = info.context or {}
     limit = context[MAX_BATCH_IMAGES]
     if len(pictures) > limit:
@@ -142,7 +139,7 @@ Corners = Annotated[
     Absent(()),
     Field(json_schema_extra={"minItems": 4, "maxItems": 4}),
 ]
-Picture = Annotated[SourceText, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA), Absent("")]
+Picture = Annotated[str, PlainValidator(_picture), WithJsonSchema(_PICTURE_SCHEMA), Absent("")]
 Pictures = Annotated[
     list[Picture],
     BeforeValidator(_array),

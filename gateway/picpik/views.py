@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -12,10 +13,10 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.key_pairs import Accounts, Signer
 from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.bodies import Body, BodyLimits, Params, received
 from cutgate.gateway.picpik.errors import row_for
 from cutgate.gateway.picpik.openapi import describe
 from cutgate.gateway.picpik.reading import ReadingRules, read_request
@@ -23,12 +24,15 @@ from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import QueueFull
 from cutgate.jobs.observe import logs
-from cutgate.signing import JsonValue, NumberText, take_signature, verify
+from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
+
+Params = Mapping[str, JsonValue]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_LONG_FIELDS: Final = frozenset({"RawImage", "RawImages"})
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_PROBE_BYTES: Final = 1_024
 _FAILED_SIGNATURES: Final = (faults.SignatureMissing, faults.UserUnknown, faults.SignatureWrong)
 
 
@@ -57,6 +61,7 @@ class PicpikApi:
     accounts: Accounts
     limits: RequestLimits
     services: Services
+    bodies: Bodies
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -78,20 +83,33 @@ class PicpikApi:
         """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.EncodingNotSupported
-        limits = BodyLimits(
-            memory_bytes=self.settings.body_memory_bytes,
-            held_bytes=self.settings.max_body_bytes,
-            long_fields=_LONG_FIELDS,
-        )
-        with received(request.stream, limits, is_form=request.mimetype == _FORM) as body:
-            return self._answer_to(body)
+        try:
+            with self.bodies.received(request.stream) as body:
+                return self._answer_to(self._parsed(body), body.size_bytes)
+        except TransferBroken as error:
+            raise faults.BodyNotReadable from error
 
-    def _answer_to(self, body: Body) -> Response:
-        params = body.params
+    def _parsed(self, body: Body) -> Params:
+        """JSON if it looks like an object, else a form if it is called one.
+
+        Raises:
+            BodyNotReadable: it is neither.
+            BodyTooLarge: it would take several times its size, as forms and wide characters do, and is large.
+            BodyRejected: it is one of them, but broken.
+        """
+        is_json = body.file.read(_PROBE_BYTES).lstrip(_BLANK).startswith(b"{")
+        body.file.seek(0)
+        if not is_json and request.mimetype != _FORM:
+            raise faults.BodyNotReadable
+        if body.size_bytes > self.settings.max_body_bytes and not (is_json and body.is_plain):
+            raise faults.BodyTooLarge
+        return parse_body(body.file.read()) if is_json else parse_form(body.file.read())
+
+    def _answer_to(self, params: Params, size_bytes: int) -> Response:
         g.echo = Echo.of(params)
         structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
         action = _action_of(params)
-        if body.size_bytes > self.settings.max_body_bytes and not action.large:
+        if size_bytes > self.settings.max_body_bytes and not action.large:
             raise faults.BodyTooLarge
         with self.limits.counting_failures(request.remote_addr, _FAILED_SIGNATURES):
             account, rest, signature = self._authenticate(params)

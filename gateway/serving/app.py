@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
 
 from cutgate.gateway.accounts.key_pairs import Accounts
 from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.services import Services
@@ -106,8 +107,10 @@ def create_app(
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
+    bodies = Bodies(settings.body_memory_bytes, Room(settings.max_batch_body_bytes))
     picpik = PicpikApi(
         settings=settings,
+        bodies=bodies,
         accounts=accounts,
         limits=limits,
         services=Services(
@@ -122,6 +125,7 @@ def create_app(
     )
     runware = RunwareApi(
         settings=settings,
+        bodies=bodies,
         authenticator=Authenticator(accounts=accounts, limits=limits),
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
-from cutgate.gateway.pictures.base64 import WEB_URL_FORM, SourceText, decode_source, is_web_url
+from cutgate.gateway.pictures.base64 import decode_source
 from cutgate.gateway.pictures.headers import inspect, require_size
 from cutgate.gateway.pictures.kept import KeptPicture
+from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Delivery
@@ -31,7 +32,7 @@ class SourceUrl:
     """Whether it is kept as an upload once it is here, and nothing else is done with it."""
 
 
-Source: TypeAlias = SourceText | KeptPicture | SourceUrl
+Source: TypeAlias = str | KeptPicture | SourceUrl
 """A picture in Base64, one that lies with the service already, or one that is still to be fetched."""
 
 
@@ -51,11 +52,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found out about a draft, without its bytes: a batch is not held in memory."""
+    """What was found out about a draft."""
 
     digest: bytes
     """Of the picture's bytes; of the text, where that is no Base64; of the name of what lies elsewhere."""
     spec: CutoutSpec
+    data: bytes | None = field(default=None, repr=False)
+    """The picture, where it came in the request."""
     fault: SourceRejected | None = None
     """Why the picture cannot be accepted."""
 
@@ -72,7 +75,7 @@ class Look:
     @classmethod
     def _at_url(cls, source: SourceUrl, spec: CutoutSpec) -> Self:
         fault = None if is_web_url(source.url) else SourceUnreachable(WEB_URL_FORM)
-        return cls(_name_digest("url", source.url), spec, fault)
+        return cls(_name_digest("url", source.url), spec, fault=fault)
 
     @classmethod
     def _at_kept(cls, source: KeptPicture, draft: Draft, limits: SourceLimits) -> Self:
@@ -82,20 +85,20 @@ class Look:
             require_size(source.size_bytes, source.width_px, source.height_px, limits)
             return cls(digest, _boxed(draft, source.width_px, source.height_px))
         except SourceRejected as fault:
-            return cls(digest, draft.spec, fault)
+            return cls(digest, draft.spec, fault=fault)
 
     @classmethod
-    def _at_text(cls, source: SourceText, draft: Draft, limits: SourceLimits) -> Self:
+    def _at_text(cls, source: str, draft: Draft, limits: SourceLimits) -> Self:
         try:
             data = decode_source(source, limits.max_bytes)
         except SourceRejected as fault:
-            return cls(_text_digest(source), draft.spec, fault)
+            return cls(_name_digest("text", source), draft.spec, fault=fault)
         digest = hashlib.sha256(data).digest()
         try:
             header = inspect(data, limits)
-            return cls(digest, _boxed(draft, header.width_px, header.height_px))
+            return cls(digest, _boxed(draft, header.width_px, header.height_px), data)
         except SourceRejected as fault:
-            return cls(digest, draft.spec, fault)
+            return cls(digest, draft.spec, fault=fault)
 
 
 def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:
@@ -148,10 +151,3 @@ def content_digest(
 
 def _name_digest(kind: str, name: str) -> bytes:
     return hashlib.sha256(f"{kind}\0{name}".encode("utf-8", "surrogatepass")).digest()
-
-
-def _text_digest(text: SourceText) -> bytes:
-    state = hashlib.sha256(b"text\0")
-    for chunk in [text] if isinstance(text, str) else text.chunks():
-        state.update(chunk.encode())
-    return state.digest()

@@ -9,10 +9,10 @@ from typing import Final, Self
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.pictures.base64 import WEB_URL_FORM, decode_source, is_web_url
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
+from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import (
     BlobMissing,
@@ -153,7 +153,7 @@ class Submissions:
             request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
             deliveries=self._with_own(deliveries),
         )
-        self._store(task.items, drafts)
+        self._store(task.items, drafts, looks)
         first = self._create(task)
         if first == uid:
             self._hint(task.items)
@@ -175,20 +175,17 @@ class Submissions:
         own = () if self.callback_url is None else (Delivery(kind=DeliveryKind.CALLBACK, url=self.callback_url),)
         return tuple(dict.fromkeys((*deliveries, *own)))
 
-    def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft]) -> None:
+    def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft], looks: Sequence[Look]) -> None:
         """Write the pictures as blobs, but for those that are still to be fetched."""
-        for index, (item, draft) in enumerate(zip(items, drafts, strict=True)):
-            if isinstance(draft.source, SourceUrl):
-                continue
-            if not isinstance(draft.source, KeptPicture):
-                # Decoded once more: cheaper than to hold all pictures of a batch.
-                self.blobs.put(item.source, decode_source(draft.source, self.limits.max_bytes))
-                continue
-            try:
-                self.blobs.copy(draft.source.blob, item.source)
-            except BlobMissing:
-                self._delete(items[:index])
-                raise PictureGone(index) from None
+        for index, (item, draft, look) in enumerate(zip(items, drafts, looks, strict=True)):
+            if look.data is not None:
+                self.blobs.put(item.source, look.data)
+            elif isinstance(draft.source, KeptPicture):
+                try:
+                    self.blobs.copy(draft.source.blob, item.source)
+                except BlobMissing:
+                    self._delete(items[:index])
+                    raise PictureGone(index) from None
 
     def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
         """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""

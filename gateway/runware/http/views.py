@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
@@ -18,6 +16,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.bodies import Bodies, TransferBroken
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
@@ -34,10 +33,6 @@ from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
 PATH: Final = "/v1"
 
 _LOG: Final = structlog.get_logger()
-_LARGE_AT_ONCE: Final = 2
-"""Large bodies that are parsed at a time: one costs several times its size while it is."""
-_LARGE_SECONDS: Final = 30
-_CHUNK_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,7 @@ class RunwareApi:
     authenticator: Authenticator
     tasks: RunwareTasks
     waits: Waits
-    large: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_LARGE_AT_ONCE))
+    bodies: Bodies
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -120,14 +115,11 @@ class RunwareApi:
             ServiceUnavailable: there was no room for it on disk, or none in memory in time.
         """
         request.max_content_length = self.settings.max_runware_body_bytes
-        with tempfile.SpooledTemporaryFile(self.settings.body_memory_bytes) as file, ExitStack() as held:
-            _copy(request.stream, file)
-            if file.tell() > self.settings.body_memory_bytes:
-                if not self.large.acquire(timeout=_LARGE_SECONDS):
-                    raise ServiceUnavailable("too many large requests at a time")
-                held.callback(self.large.release)
-            file.seek(0)
-            yield read_message(file.read(), self.settings.max_runware_tasks)
+        try:
+            with self.bodies.received(request.stream) as body:
+                yield read_message(body.file.read(), self.settings.max_runware_tasks)
+        except TransferBroken as error:
+            raise faults.RequestUnreadable(str(error)) from error
 
     def _let_in(self, elements: list[JsonObject]) -> Account:
         """The caller's account; the element that names the key is taken away, and counts before the header."""
@@ -151,23 +143,6 @@ class RunwareApi:
             seconds = max(outcome.retry_after_seconds or self.settings.retry_after_seconds for outcome in passing)
             answer.headers["Retry-After"] = str(seconds)
         return answer
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    while chunk := _read(source):
-        try:
-            target.write(chunk)
-        except OSError as error:
-            raise ServiceUnavailable("a temporary file cannot be written") from error
-
-
-def _read(source: IO[bytes]) -> bytes:
-    try:
-        return source.read(_CHUNK_BYTES)
-    except HTTPException:
-        raise
-    except Exception as error:  # each server has its own errors for a body whose chunks are broken
-        raise faults.RequestUnreadable("the transfer of the body is broken") from error
 
 
 class _LazyPlace:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from cutgate.gateway.pictures.base64 import WEB_URL_FORM, is_web_url
+from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 
 WRONG: Final = "wrong_value"
 

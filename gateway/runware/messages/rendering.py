@@ -11,13 +11,13 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from cutgate.gateway.pictures.base64 import is_web_url
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.errors import failure
 from cutgate.gateway.runware.messages.reading import is_uuid
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.web_url import is_web_url
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ids import image_uuid

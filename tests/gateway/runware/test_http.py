@@ -126,14 +126,11 @@ def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> No
     assert isinstance(api, RunwareApi)
     for _ in range(3):
         service.post([removal("%%" * 100)])
-    assert api.large.acquire(blocking=False)
-    assert api.large.acquire(blocking=False)
-    assert not api.large.acquire(blocking=False)
-    waiting = threading.Thread(target=lambda: service.result(removal(deliveryMethod="async")))
-    waiting.start()
-    waiting.join(0.05)
-    assert waiting.is_alive()
-    api.large.release()
+    with api.bodies.room.taken(service.settings.max_batch_body_bytes, wait_seconds=0):
+        waiting = threading.Thread(target=lambda: service.result(removal(deliveryMethod="async")))
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
     waiting.join(5)
     assert not waiting.is_alive()
 

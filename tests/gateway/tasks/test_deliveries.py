@@ -8,9 +8,9 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.records import Terms
-from cutgate.gateway.pictures.base64 import MAX_URL_CHARACTERS
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.submit import MAX_DELIVERIES
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind, Task
 from tests.gateway import picture_files as pictures

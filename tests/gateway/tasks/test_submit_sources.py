@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from typing_extensions import override
 
-from cutgate.gateway.pictures.base64 import MAX_URL_CHARACTERS
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
     BoxOutsidePicture,
     IdempotencyConflict,

@@ -1,0 +1,137 @@
+"""Requests' bodies, received without a bound on how many arrive and with one on what they take of the memory.
+
+A body goes to a temporary file once it is large, so that a slow upload costs no memory. It is read into memory
+when there is room for it among the large ones that are being worked on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import IO, Final
+
+from werkzeug.exceptions import HTTPException
+
+from cutgate.jobs.errors import ServiceUnavailable
+
+ROOM_SECONDS: Final = 30.0
+"""How long a large body waits for its room."""
+
+_CHUNK_BYTES: Final = 2**20
+_WIDEST_CHARACTER_BYTES: Final = 4
+"""What every character of a text takes in memory where one of them is beyond the Basic Multilingual Plane."""
+
+
+class TransferBroken(Exception):
+    """The caller did not send the body that it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that has arrived."""
+
+    file: IO[bytes]
+    """Its bytes, from the first one."""
+    size_bytes: int
+    is_plain: bool
+    """Whether each of its characters takes one byte in memory: it is ASCII, without `\\u` escapes."""
+
+
+class Room:
+    """Memory that is shared out by the byte, to whoever asks first."""
+
+    def __init__(self, total_bytes: int) -> None:
+        """Begin with all of it free."""
+        self._total_bytes = self._left_bytes = total_bytes
+        self._turn = threading.Lock()
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size_bytes: int, wait_seconds: float = ROOM_SECONDS) -> Iterator[None]:
+        """Take a part for a block, or all of it where that is not enough.
+
+        Raises:
+            ServiceUnavailable: it did not become free in time.
+        """
+        part_bytes = min(size_bytes, self._total_bytes)
+        until_seconds = time.monotonic() + wait_seconds
+        # One waits at a time: many small bodies do not keep a large one waiting for ever.
+        if not self._turn.acquire(timeout=wait_seconds):
+            raise _no_room()
+        try:
+            with self._freed:
+                left_seconds = max(0.0, until_seconds - time.monotonic())
+                if not self._freed.wait_for(lambda: self._left_bytes >= part_bytes, left_seconds):
+                    raise _no_room()
+                self._left_bytes -= part_bytes
+        finally:
+            self._turn.release()
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._left_bytes += part_bytes
+                self._freed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Receives the bodies of requests."""
+
+    memory_bytes: int
+    """A larger one goes to a temporary file, and takes room."""
+    room: Room
+    """For the large ones: while one is parsed it takes twice its size."""
+
+    @contextmanager
+    def received(self, stream: IO[bytes]) -> Iterator[Body]:
+        """Receive a body, and keep its room for as long as the block works on what it says.
+
+        Args:
+            stream: ends where the body does.
+
+        Raises:
+            TransferBroken: the stream ends before the body does, or is no HTTP.
+            HTTPException: the body is too long, or the caller is gone.
+            ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
+        """
+        with tempfile.SpooledTemporaryFile(self.memory_bytes) as file:
+            is_plain, last = True, b""
+            while chunk := _read(stream):
+                is_plain = is_plain and chunk.isascii() and b"\\u" not in last + chunk
+                last = chunk[-1:]
+                with _storage_errors(file):
+                    file.write(chunk)
+            size_bytes = file.tell()
+            with _storage_errors(file):
+                file.seek(0)
+            cost_bytes = size_bytes if is_plain else size_bytes * _WIDEST_CHARACTER_BYTES
+            with self.room.taken(cost_bytes) if size_bytes > self.memory_bytes else nullcontext():
+                yield Body(file, size_bytes, is_plain)
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(_CHUNK_BYTES)
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has its own errors for a body whose chunks are broken
+        raise TransferBroken("the transfer of the body is broken") from error
+
+
+@contextmanager
+def _storage_errors(file: IO[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            file.close()  # which tries once more to write
+        raise ServiceUnavailable(f"a request's body cannot be stored: {error.strerror}") from error
+
+
+def _no_room() -> ServiceUnavailable:
+    return ServiceUnavailable("too many large requests at a time")

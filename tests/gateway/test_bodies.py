@@ -1,0 +1,171 @@
+"""Bodies as they arrive, and the memory that large ones share."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import tracemalloc
+from collections.abc import Callable
+from typing import IO, cast
+
+import pytest
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
+from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.signing import parse_body, verify
+from tests.gateway import picture_files as pictures
+from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
+
+MIB = 2**20
+
+
+def bodies(memory_bytes: int = 10, room_bytes: int = 2**30) -> Bodies:
+    return Bodies(memory_bytes, Room(room_bytes))
+
+
+def read(sent: bytes) -> tuple[Body, bytes]:
+    with bodies().received(io.BytesIO(sent)) as body:
+        return body, body.file.read()
+
+
+@pytest.mark.parametrize("sent", [b"", b"short", b"x" * 11, b"x" * (3 * MIB + 1)])
+def test_a_body_is_read_as_it_was_sent(sent: bytes) -> None:
+    body, found = read(sent)
+    assert found == sent
+    assert body.size_bytes == len(sent)
+    assert body.is_plain
+
+
+@pytest.mark.parametrize(
+    "sent", ["ü".encode(), rb"\u00fc", b"x" * (MIB - 1) + rb"\u00fc", b"x" * MIB + "\U0001f600".encode()]
+)
+def test_characters_that_may_take_more_than_a_byte_are_noticed(sent: bytes) -> None:
+    assert not read(sent)[0].is_plain
+    assert read(b"\\/" * MIB + b"u")[0].is_plain
+
+
+class Failing(io.RawIOBase):
+    """A stream that ends in an error after its first byte."""
+
+    def __init__(self, error: Exception) -> None:
+        self._answers: list[Callable[[], bytes]] = [lambda: b"{", self._fail]
+        self._error = error
+
+    def read(self, _size: int = -1, /) -> bytes:
+        return self._answers.pop(0)()
+
+    def _fail(self) -> bytes:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)],
+)
+def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Exception]) -> None:
+    with pytest.raises(raised), bodies().received(cast("IO[bytes]", Failing(error))):
+        pytest.fail("it has not arrived")
+
+
+@pytest.mark.parametrize("size_bytes", [100, 3 * MIB])
+def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
+    stream = io.BytesIO(bytes(size_bytes))
+    with pytest.raises(ServiceUnavailable, match="No space left"), bodies().received(stream):
+        pytest.fail("it is not stored")
+
+
+class TestRoom:
+    def test_large_bodies_share_it_and_give_it_back(self) -> None:
+        some = bodies(room_bytes=300)
+        for _ in range(3):
+            with some.received(io.BytesIO(bytes(100))), some.room.taken(200, 0):
+                with pytest.raises(ServiceUnavailable), some.room.taken(1, 0):
+                    pytest.fail("there is none left")
+                with some.received(io.BytesIO(b"small")) as small:
+                    assert small.size_bytes == 5
+
+    def test_what_may_be_wide_takes_four_times_its_size(self) -> None:
+        some = bodies(room_bytes=300)
+        with some.received(io.BytesIO("ü".encode() * 30)):
+            with some.room.taken(60, 0):
+                pass
+            with pytest.raises(ServiceUnavailable), some.room.taken(61, 0):
+                pytest.fail("there is none left")
+
+    def test_what_is_larger_than_all_of_it_takes_all_of_it(self) -> None:
+        room = Room(100)
+        with room.taken(1_000, 0), pytest.raises(ServiceUnavailable), room.taken(1, 0):
+            pytest.fail("there is none left")
+        with room.taken(100, 0):
+            pass
+
+    def test_who_waits_for_much_is_not_overtaken(self) -> None:
+        room, order = Room(100), list[str]()
+
+        def take(name: str, size_bytes: int) -> None:
+            with room.taken(size_bytes):
+                order.append(name)
+
+        large = threading.Thread(target=take, args=("large", 100))
+        small = threading.Thread(target=take, args=("small", 10))
+        with room.taken(50, 0):
+            large.start()
+            while not room._turn.locked():
+                pass
+            small.start()
+            small.join(0.05)
+            assert order == []
+        large.join(5)
+        small.join(5)
+        assert order == ["large", "small"]
+
+
+def test_a_body_in_memory_takes_twice_its_size() -> None:
+    picture = base64.b64encode(bytes(6 * MIB)).decode()
+    sent = json.dumps({"P": [picture] * 6}).encode()
+    tracemalloc.start()
+    try:
+        with bodies().received(io.BytesIO(sent)) as body:
+            before_bytes, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            fits = verify(
+                parse_body(body.file.read()), "0" * 40, ["key"]
+            )  # pytest would keep what an assert reads
+            _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not fits
+    assert peak_bytes - before_bytes < 2.2 * len(sent)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "code", "status"),
+    [("plain", 0, 200), ("ü", 230, 413)],
+)
+def test_above_the_limit_of_one_picture_a_body_is_plain(
+    gateway: Harness, uuid: str, code: int, status: int
+) -> None:
+    app = gateway.make_app(make_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000))
+    pictures_of_batch = [pictures.BASE64_8X8 + " " * 10_000] * 8
+    request = {
+        "Action": "RemoveBackgroundsInBatch",
+        "PublicKey": PUBLIC_KEY,
+        "RawImages": pictures_of_batch,
+        "request_uuid": uuid,
+    }
+    for ensure_ascii in (True, False):
+        body = json.dumps(signed(request), ensure_ascii=ensure_ascii)
+        response = app.test_client().post("/", data=body.encode())
+        assert (response.status_code, response.get_json()["RetCode"]) == (status, code)
+
+
+def test_a_form_is_no_larger_than_one_picture(gateway: Harness) -> None:
+    app = gateway.make_app(make_settings(max_source_bytes=100, max_body_bytes=70_000))
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    for size, status in ((60_000, 200), (80_000, 413)):
+        response = app.test_client().post("/", data=b"Action=" + b"x" * size, **form)
+        assert response.status_code == status
