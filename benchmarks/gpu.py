@@ -30,11 +30,11 @@ from cutgate.jobs.spec import CutoutSpec, lane_of
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.machine.container import cpu_quota
-from cutgate.worker.models.engines.batched_run import BatchedRun
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.process.runner import Runner
-from cutgate.worker.process.several import AtOnce, Deadlines
+from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from cutgate.worker.settings import Device, NetworkSettings
 from tests.ledgers import FreshLedger
 
@@ -75,7 +75,7 @@ class Bench:
             limits=LIMITS,
             beat_seconds=5,
         )
-        work = AtOnce(runner, Deadlines(at_once))
+        work = ConcurrentItems(runner, Deadlines(at_once))
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in items:
             work.take_one([lane_of(self.spec)])
@@ -102,7 +102,7 @@ class Remembered:
         return self._masks[image.shape].copy()
 
 
-def network_alone(predict: BatchedRun, batch: int, runs: int) -> float:
+def network_alone(predict: NetworkRun, batch: int, runs: int) -> float:
     """Seconds for each picture of full batches, one after the other."""
     slots = np.zeros_like(predict.processing.new_batch(batch))
     predict.engine.run(slots)
@@ -130,7 +130,7 @@ def main() -> None:
         print(f"not run on a GPU: {error}" if arguments.device is Device.GPU else error)
         sys.exit(2)
     network = segmenter.predict
-    assert isinstance(network, BatchedRun), "this model runs through rembg; choose another with --model"
+    assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with --model"
     print(f"{segmenter.engine}, {segmenter.provider}, {segmenter.numbers}, {cpu_quota()} processors")
     if arguments.device is not Device.GPU:
         print("not run on a GPU: this shows that the benchmark works, and nothing about any GPU")
@@ -138,7 +138,7 @@ def main() -> None:
         report(Bench(arguments.model, arguments.megapixels, Path(folder)), network, arguments)
 
 
-def report(bench: Bench, network: BatchedRun, arguments: argparse.Namespace) -> None:
+def report(bench: Bench, network: NetworkRun, arguments: argparse.Namespace) -> None:
     """Measure and print everything."""
     full = cpu_quota() + arguments.batch
     bench.measure(network, 1, 1)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from benchmarks.photos import LIMITS
 from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.models.engines.runtime import NetworkRun, Segmenter
+from cutgate.worker.models.engines.network_run import NetworkRun
+from cutgate.worker.models.engines.runtime import Segmenter
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
-from cutgate.worker.process.runner import cut_out
 
 
 def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
@@ -18,8 +19,8 @@ def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
     return finish(cut_out(read_image(data, LIMITS), spec, predict, lambda: None), Finish.of(spec)).data
 
 
-def network_alone(segmenter: Segmenter) -> Callable[[], object]:
-    """The network's run on the picture that it saw last, and nothing else."""
+def network_alone(segmenter: Segmenter, data: bytes) -> Callable[[], object]:
+    """The network's run on a photo, and nothing else."""
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
-    return network.run_engine
+    return network.alone(read_image(data, LIMITS).rgb)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.photos import EXAMPLES, LIMITS
-from benchmarks.quality.sheet import laid_over, softest_window
+from benchmarks.quality.sheet import composite, softest_window
 from cutgate.files import write_whole
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
@@ -104,7 +104,7 @@ def drawn(change: Change, alpha: NDArray[np.uint8], window: Window) -> Image.Ima
     """
     pictures = [picture for picture in (change.before, change.after) if picture is not None]
     if change.field == "colours":
-        pictures = [laid_over(np.dstack([picture, alpha]), GREEN) for picture in pictures]
+        pictures = [composite(np.dstack([picture, alpha]), GREEN) for picture in pictures]
     tiles = [shown(pictures[-1]), *(shown(picture[window]) for picture in pictures)]
     row = Image.new("RGB", (len(tiles) * (TILE_PX + GAP_PX) - GAP_PX, TILE_PX), "white")
     for place, tile in enumerate(tiles):

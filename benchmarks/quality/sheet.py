@@ -93,7 +93,7 @@ def true_cutout(photo: RgbImage, alpha: ByteMask, foreground: RgbImage) -> RgbaI
     return np.dstack([np.where(soft[..., None], foreground, photo), alpha])
 
 
-def laid_over(cutout: RgbaImage, colour: tuple[int, int, int]) -> RgbImage:
+def composite(cutout: RgbaImage, colour: tuple[int, int, int]) -> RgbImage:
     """A straight-alpha cut-out over one colour, as (height, width, 3) uint8."""
     share = cutout[..., 3:].astype(np.float32) / 255
     mixed = share * cutout[..., :3] + (1 - share) * np.array(colour, np.float32)
@@ -116,7 +116,7 @@ def _block(exhibit: Exhibit) -> Image.Image:
         left = column * (width_px + GAP_PX)
         ImageDraw.Draw(block).text((left + 2, 2), f"{exhibit.pair.name}: {method}", "black")
         for row, colour in enumerate(BACKGROUNDS):
-            crop = Image.fromarray(laid_over(cutout[window], colour))
+            crop = Image.fromarray(composite(cutout[window], colour))
             large = crop.resize((width_px, height_px), Image.Resampling.LANCZOS)
             block.paste(large, (left, CAPTION_PX + row * (height_px + GAP_PX)))
     return block

@@ -57,7 +57,7 @@ class _Bench:
         exact = self.choice.precision is Precision.EXACT
         calls = {OFF: self._job(megapixels, Refinement.OFF)}
         if JOB in sections and exact:
-            calls[NETWORK] = network_alone(self.segmenter)
+            calls[NETWORK] = network_alone(self.segmenter, photo(megapixels))
             calls[AUTO] = self._job(megapixels, Refinement.AUTO)
         if REMBG in sections:
             calls[REMBG_PLAIN] = self._peer(megapixels, matting=False)

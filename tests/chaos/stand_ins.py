@@ -47,12 +47,13 @@ def worker(points: FaultPoints) -> None:
     from cutgate.jobs.blobs.file import FileBlobStore
     from cutgate.jobs.ledger.redis.ledger import RedisLedger
     from cutgate.worker.__main__ import main
+    from cutgate.worker.cut_out import cut_out
     from cutgate.worker.process import runner
 
     _die_after(RedisLedger, "claim", points, AFTER_CLAIM)
     _die_after(FileBlobStore, "put", points, AFTER_RESULT)
     _die_after(RedisLedger, "finish", points, AFTER_FINISH)
-    runner.cut_out = _at_work(runner.cut_out, points)
+    vars(runner)["cut_out"] = _at_work(cut_out, points)
     main()
 
 

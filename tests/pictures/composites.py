@@ -56,7 +56,9 @@ def background(
     return np.clip(cv2.GaussianBlur(scene, (0, 0), height / 90), 0, 255)
 
 
-def laid_over(name: str, foreground: Colours, alpha: NDArray[np.float64], behind: Colours, seed: int) -> Composite:
+def composited(
+    name: str, foreground: Colours, alpha: NDArray[np.float64], behind: Colours, seed: int
+) -> Composite:
     """The composite of a foreground (height, width, 3) in [0, 255] with a background of the same size."""
     mixed = alpha[..., None] * foreground + (1 - alpha[..., None]) * behind
     noise = np.random.default_rng(seed).normal(0, NOISE_LEVELS, mixed.shape)
@@ -69,7 +71,7 @@ def drawn(
 ) -> Composite:
     """A drawn object in front of a made background."""
     height, width = canvas.alpha.shape
-    return laid_over(name, canvas.colours, canvas.alpha, background(height, width, seed, wall, floor), seed)
+    return composited(name, canvas.colours, canvas.alpha, background(height, width, seed, wall, floor), seed)
 
 
 def portrait() -> Composite:
@@ -82,7 +84,7 @@ def portrait() -> Composite:
     own = estimate_foreground(np.ascontiguousarray(bgr[..., ::-1]).astype(np.uint8), levels)
     height, width = levels.shape
     behind = background(height, width, 5, (96, 122, 118), (140, 116, 88))
-    return laid_over("portrait", own.astype(np.float64), levels / 255, behind, 5)
+    return composited("portrait", own.astype(np.float64), levels / 255, behind, 5)
 
 
 COMPOSITES: Final = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import Final
 
@@ -74,13 +75,18 @@ def measure(settings: NetworkSettings) -> Timing:
     Raises:
         ModelUnavailable: it cannot be run as the settings ask.
     """
-    from cutgate.worker.models.engines.runtime import NetworkRun, load_segmenter
+    from cutgate.worker.models.engines.network_run import NetworkRun
+    from cutgate.worker.models.engines.runtime import load_segmenter
 
     begin = time.perf_counter()
     segmenter = load_segmenter(settings)
     load_seconds = time.perf_counter() - begin
     network = segmenter.predict
-    run: Callable[[], object] = network.run_engine if isinstance(network, NetworkRun) else _whole(segmenter)
+    # Of rembg's sessions the run cannot be told apart from their own processing.
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    run: Callable[[], object] = (
+        network.alone(grey) if isinstance(network, NetworkRun) else partial(segmenter, grey)
+    )
     runs = [_timed(run) for _ in range(_RUNS)]
     run_seconds, cpu_seconds = min(runs)
     return Timing(
@@ -92,12 +98,6 @@ def measure(settings: NetworkSettings) -> Timing:
         cpu_seconds=cpu_seconds,
         resident_bytes=resident_bytes() or 0,
     )
-
-
-def _whole(segmenter: Callable[..., object]) -> Callable[[], object]:
-    """A run with rembg's own processing, which cannot be told apart from the network."""
-    image = np.full((64, 64, 3), 128, np.uint8)
-    return lambda: segmenter(image)
 
 
 def _timed(run: Callable[[], object]) -> tuple[float, float]:

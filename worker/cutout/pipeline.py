@@ -9,10 +9,9 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.worker.cutout.mask.components import clean_parts
 from cutgate.worker.cutout.mask.segment import Predict, segment
 from cutgate.worker.cutout.mask.tidy import tidied
-from cutgate.worker.cutout.mask.zoom_in import look_again
+from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
@@ -87,9 +86,8 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
     before = (
         select_region(spec.box),
         find_subject(predict),
-        *(() if spec.box else (look_closer(predict),)),
-        *(() if raw else (change_mask(clean_parts),)),
-        *((change_mask(tidied),) if spec.tidy_mask else ()),
+        *(() if spec.box else (zoom_in_pass(predict),)),
+        *((tidy_mask,) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(spec.refinement, thresholds, spec.erode_px),
         take_mask if raw else estimate_alpha(thresholds, spec.erode_px),
@@ -144,14 +142,14 @@ def find_subject(predict: Predict) -> Step:
     return lambda frame: replace(frame, mask=segment(predict, frame.picture, filled(frame.region)))
 
 
-def look_closer(predict: Predict) -> Step:
-    """A step that changes `mask` where a second look of the network gains."""
-    return lambda frame: replace(frame, mask=look_again(predict, frame.picture, filled(frame.mask)))
+def zoom_in_pass(predict: Predict) -> Step:
+    """A step that changes `mask` where a closer map of the subject is better."""
+    return lambda frame: replace(frame, mask=zoom_in(predict, frame.picture, filled(frame.mask)))
 
 
-def change_mask(change: Callable[[ByteMask], ByteMask]) -> Step:
-    """A step that makes another `mask` of the one there is."""
-    return lambda frame: replace(frame, mask=change(filled(frame.mask)))
+def tidy_mask(frame: Frame) -> Frame:
+    """A step that makes `mask` smooth and whole."""
+    return replace(frame, mask=tidied(filled(frame.mask)))
 
 
 def notice_subject(thresholds: Thresholds) -> Step:

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage
+from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage, strips
 from cutgate.worker.cutout.raster.geometry import Region
-from cutgate.worker.cutout.raster.strips import strips
 
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""
@@ -39,7 +38,7 @@ def subject_box(alpha: Levels, margin_px: int) -> Region:
     )
 
 
-def covering(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
+def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
     """The middle of a picture, scaled so that it fills this size and keeps its proportions."""
     rows, columns = picture.shape[:2]
     scale = max(height_px / rows, width_px / columns)
@@ -52,7 +51,7 @@ def covering(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
     return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=way), np.uint8)
 
 
-def laid_over(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
+def composite(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
     """A cut-out over a background.
 
     Args:

@@ -7,15 +7,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, RgbaImage, RgbImage, strips
 from cutgate.worker.cutout.raster.filters import enlarged, shrunk, to_levels, to_unit
 from cutgate.worker.cutout.raster.geometry import fitted
-from cutgate.worker.cutout.raster.strips import strips
 
 WORKING_SIDE_PX: Final = 512
 
 
-def surrounded(cutout: RgbaImage) -> RgbImage:
+def with_colour_bleed(cutout: RgbaImage) -> RgbImage:
     """The subject's colours, carried on outside of it; without a subject all is white.
 
     A picture scaled or compressed mixes neighbours, so what lies beside the subject must be like it.

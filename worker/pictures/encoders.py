@@ -13,9 +13,8 @@ from PIL import Image
 
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.spec import FileFormat
-from cutgate.worker.cutout.raster.arrays import Bytes, Levels
-from cutgate.worker.cutout.raster.strips import strips
-from cutgate.worker.pictures.colour_bleed import surrounded
+from cutgate.worker.cutout.raster.arrays import Bytes, Levels, strips
+from cutgate.worker.pictures.colour_bleed import with_colour_bleed
 from cutgate.worker.pictures.metadata import Dpi, exif_with
 from cutgate.worker.pictures.png import write_png
 
@@ -111,7 +110,9 @@ def _encode_zip(picture: Picture, quality: int | None) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         if not picture.is_mask:
             colours = Picture(
-                pixels=surrounded(_as_bytes(picture.pixels)), icc_profile=picture.icc_profile, dpi=picture.dpi
+                pixels=with_colour_bleed(_as_bytes(picture.pixels)),
+                icc_profile=picture.icc_profile,
+                dpi=picture.dpi,
             )
             # ZipInfo's own date makes equal results equal files.
             archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality))

@@ -9,7 +9,7 @@ import numpy as np
 
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbImage
-from cutgate.worker.pictures.backdrop import covering, laid_over, subject_box
+from cutgate.worker.pictures.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.pictures.colour import converted_from_srgb
 from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode
 
@@ -87,12 +87,12 @@ def _over_background(picture: Picture, how: Finish) -> Picture:
     colours = (
         np.array([[background[:3]]], np.uint8)
         if isinstance(background, tuple)
-        else covering(background, height_px, width_px)
+        else cover_fit(background, height_px, width_px)
     )
     if picture.icc_profile is not None:
         colours = converted_from_srgb(colours, picture.icc_profile)
     alpha = background[3] if isinstance(background, tuple) else _OPAQUE
-    return replace(picture, pixels=laid_over(picture.pixels, colours, alpha))
+    return replace(picture, pixels=composite(picture.pixels, colours, alpha))
 
 
 def _opaque(background: Colour | RgbImage | None) -> Colour | Bytes:

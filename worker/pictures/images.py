@@ -18,11 +18,10 @@ from PIL import Image, UnidentifiedImageError
 from cutgate.distribution import install
 from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples
-from cutgate.worker.cutout.raster.strips import strips
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples, strips
 from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
 from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
-from cutgate.worker.pictures.sixteen_bit import is_deep, narrowed, parted, read_samples
+from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 """What is always read; of an animation the first frame."""
@@ -158,7 +157,7 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
         return None
     colours, alpha = parted(samples)
     kept = icc if icc and not means_srgb(icc) else None
-    return SourceImage(rgb=narrowed(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
+    return SourceImage(rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
 
 
 def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:

@@ -56,11 +56,11 @@ def parted(samples: Samples) -> tuple[Samples, ByteMask | None]:
     """Colours, and alpha at 8 bits, of (height, width, 3 or 4) levels; no alpha where every pixel is opaque."""
     if samples.shape[2] == 3:
         return samples, None
-    alpha = narrowed(samples[..., 3])
+    alpha = to_8_bit(samples[..., 3])
     return np.ascontiguousarray(samples[..., :3]), None if alpha.min() == 255 else alpha
 
 
-def narrowed(samples: Samples) -> Bytes:
+def to_8_bit(samples: Samples) -> Bytes:
     """Levels of 16 bits as the nearest ones of 8."""
     narrow = cv2.convertScaleAbs(np.ascontiguousarray(samples), alpha=1 / 257)
     return np.asarray(narrow, np.uint8).reshape(samples.shape)

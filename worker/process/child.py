@@ -23,7 +23,7 @@ from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.process.runner import Runner
-from cutgate.worker.process.several import AtOnce, Deadlines
+from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Child:
         """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
-        self._items: AtOnce | None = None
+        self._items: ConcurrentItems | None = None
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
         self._ready = RawValue("b", False)
@@ -106,7 +106,7 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             delete_source=settings.delete_source,
         )
-        self._items = AtOnce(runner, self.deadlines)
+        self._items = ConcurrentItems(runner, self.deadlines)
         self._ready.value = True
         presence = RedisPresence(redis)
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
 import structlog
 from structlog.contextvars import bound_contextvars
 
@@ -25,11 +24,8 @@ from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
+from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.cutout.matting.compose import deepened
-from cutgate.worker.cutout.pipeline import Frame, filled, run_steps, steps_for
-from cutgate.worker.cutout.raster.arrays import Levels
-from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
@@ -201,39 +197,3 @@ def _ended(outcome: str) -> None:
     """Tell how a claim has ended."""
     count(ITEMS, outcome=outcome)
     traces.say(outcome=outcome)
-
-
-def cut_out(
-    source: SourceImage,
-    spec: CutoutSpec,
-    predict: Predict,
-    check: Callable[[], None],
-    ended: Callable[[str], None] | None = None,
-) -> Picture:
-    """Make the result of one picture.
-
-    Args:
-        source: the decoded picture.
-        spec: what to do with it.
-        predict: the network; it is shown sRGB, whatever profile the picture keeps.
-        check: called between steps; what it raises ends the work.
-        ended: called after each step with its name.
-
-    Returns:
-        A cut-out or a mask, with the picture's profile and its density.
-    """
-    frame = Frame(
-        picture=source.over_white(),
-        source_alpha=source.alpha,
-        own_colours=None if source.alpha is None else source.rgb,
-    )
-    steps = steps_for(spec, lambda view: predict(source.to_srgb(view)))
-    frame = run_steps(steps, frame, check, ended)
-    check()
-    result: Levels = filled(frame.result)
-    found = filled(frame.subject_found)
-    if spec.output is Output.MASK:
-        return Picture(pixels=result, dpi=source.dpi, subject_found=found)
-    if source.samples is not None:
-        result = deepened(np.asarray(result, np.uint8), source.rgb, source.samples)
-    return Picture(pixels=result, icc_profile=source.icc_profile, dpi=source.dpi, subject_found=found)

@@ -55,7 +55,7 @@ class Deadlines:
         return any(0 < ends_at < latest for ends_at in self._ends_at)
 
 
-class AtOnce:
+class ConcurrentItems:
     """Works on as many items at once as there are deadlines; one alone has the caller's own thread."""
 
     def __init__(self, runner: Runner, deadlines: Deadlines) -> None:

@@ -20,8 +20,8 @@ from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresho
 from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, to_levels
-from cutgate.worker.cutout.raster.scores import sad
 from tests.pictures.composites import COMPOSITES, Composite
+from tests.pictures.scores import sad
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 2), (2, 50), (3, 3), (3, 40), (17, 23)]
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]

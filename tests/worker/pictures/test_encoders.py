@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
-from cutgate.worker.pictures.colour_bleed import surrounded
+from cutgate.worker.pictures.colour_bleed import with_colour_bleed
 from cutgate.worker.pictures.encoders import Picture, encode
 from cutgate.worker.pictures.images import read_image
 from tests.worker.pictures.test_colour import wide_profile
@@ -94,13 +94,13 @@ def test_a_zip_has_colours_and_alpha_apart(size: tuple[int, int]) -> None:
 def test_colours_go_on_outside_of_the_subject() -> None:
     pixels = np.zeros((60, 80, 4), np.uint8)
     pixels[:, 40:] = (200, 40, 90, 255)
-    np.testing.assert_array_equal(surrounded(pixels), np.broadcast_to((200, 40, 90), (60, 80, 3)))
+    np.testing.assert_array_equal(with_colour_bleed(pixels), np.broadcast_to((200, 40, 90), (60, 80, 3)))
 
 
 def test_every_gap_takes_the_colour_beside_it() -> None:
     pixels = np.zeros((1, 1200, 4), np.uint8)
     pixels[:, :50], pixels[:, -50:] = (250, 0, 0, 255), (0, 0, 250, 255)
-    around = surrounded(pixels).astype(int)
+    around = with_colour_bleed(pixels).astype(int)
     assert np.abs(around[0, 60] - (250, 0, 0)).max() < 60
     assert np.abs(around[0, -60] - (0, 0, 250)).max() < 60
 
@@ -109,7 +109,7 @@ def test_every_gap_takes_the_colour_beside_it() -> None:
 def test_colours_around_next_to_nothing(subject: int, expected: int) -> None:
     pixels = np.zeros((1500, 20_000, 4), np.uint8)
     pixels[700, 700 : 700 + subject] = (90, 90, 90, 255)
-    assert (surrounded(pixels) == expected).all()
+    assert (with_colour_bleed(pixels) == expected).all()
 
 
 @pytest.mark.parametrize("file_format", FileFormat)

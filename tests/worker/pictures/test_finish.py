@@ -14,7 +14,7 @@ from PIL import Image
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
 from cutgate.worker.cutout.raster.geometry import Region
-from cutgate.worker.pictures.backdrop import covering, laid_over, subject_box
+from cutgate.worker.pictures.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from tests.worker.pictures.test_colour import wide_profile
@@ -114,7 +114,7 @@ def test_a_colour_that_is_transparent_itself() -> None:
     st.integers(1, 255),
 )
 def test_laying_over_is_what_pillow_does(front: RgbaImage, colour: tuple[int, int, int], alpha: int) -> None:
-    seen = laid_over(front, np.array([[colour]], np.uint8), alpha).astype(int)
+    seen = composite(front, np.array([[colour]], np.uint8), alpha).astype(int)
     behind = Image.new("RGBA", front.shape[1::-1], (*colour, alpha))
     expected = np.asarray(Image.alpha_composite(behind, Image.fromarray(front))).astype(int)
     assert np.abs(seen[..., 3] - expected[..., 3]).max() <= 1
@@ -146,7 +146,7 @@ def test_a_picture_behind_covers(file_format: FileFormat) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (7, 9), (300, 200)], ids=str)
 @pytest.mark.parametrize("behind", [(1, 1), (1, 9), (9, 1), (40, 30)], ids=str)
 def test_any_picture_covers_any_size(size: tuple[int, int], behind: tuple[int, int]) -> None:
-    assert covering(np.zeros((*behind, 3), np.uint8), *size).shape == (*size, 3)
+    assert cover_fit(np.zeros((*behind, 3), np.uint8), *size).shape == (*size, 3)
 
 
 def test_a_mask_has_no_background() -> None:

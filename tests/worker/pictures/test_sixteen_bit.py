@@ -14,12 +14,12 @@ from PIL import Image
 
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
+from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage, Samples
 from cutgate.worker.cutout.raster.filters import enlarged, to_levels
 from cutgate.worker.pictures.encoders import encode
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
-from cutgate.worker.process.runner import cut_out
 from tests.pictures.composites import COMPOSITES
 from tests.worker.pictures.test_colour import SRGB, grey_profile, wide_profile
 from tests.worker.pictures.test_images import LIMITS, saved

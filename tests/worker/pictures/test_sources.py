@@ -12,11 +12,11 @@ from PIL import Image, ImageCms
 
 from cutgate.jobs.errors import SourceUndecodable, SourceUnreadable
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.pictures import images
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.metadata import exif_with
-from cutgate.worker.process.runner import cut_out
 from tests.gateway.picture_files import heif
 from tests.worker.pictures.test_colour import wide_profile
 from tests.worker.pictures.test_images import LIMITS, gradient, saved

@@ -16,7 +16,7 @@ from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.process.runner import Runner
-from cutgate.worker.process.several import AtOnce, Deadlines
+from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger
 from tests.waiting import eventually
@@ -57,7 +57,7 @@ class Stage:
         self.ended: list[int] = []
         self.go_on = [threading.Event() for _ in range(10)]
         self.deadlines = Deadlines(count)
-        self.items = AtOnce(runner, self.deadlines)
+        self.items = ConcurrentItems(runner, self.deadlines)
         self.takers: list[threading.Thread] = []
 
     def predict(self, image: RgbImage) -> ByteMask:

@@ -6,8 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from cutgate.worker.cutout.raster import levels
-from cutgate.worker.cutout.raster.arrays import FloatMask, Floats
+from cutgate.worker.cutout.raster.arrays import SEEN, SURE, FloatMask, Floats
 from cutgate.worker.cutout.raster.filters import reduced, to_levels
 
 MEASURED_SIDE_PX: Final = 512
@@ -35,5 +34,5 @@ def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
         return np.zeros_like(output)
     full: FloatMask = (output - np.float32(low)) / np.float32(high - low)
     small = reduced(to_levels(full), MEASURED_SIDE_PX)
-    seen, sure = (np.count_nonzero(small >= level) for level in (levels.SEEN, levels.SURE))
+    seen, sure = (np.count_nonzero(small >= level) for level in (SEEN, SURE))
     return full if sure > SURE_SHARE * seen else np.zeros_like(output)

@@ -6,9 +6,9 @@ from typing import Final, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from cutgate.worker.cutout.mask.components import find_islands
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.cutout.raster.arrays import SEEN, ByteMask, Bytes
 from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, reduced
 
 WORKED_SIDE_PX: Final = 1024
@@ -19,7 +19,7 @@ BLUR_PX: Final = 2.0
 """Standard deviation."""
 
 ISLAND_AREA: Final = 0.01
-"""Parts smaller than this share of the largest go, wherever they lie."""
+"""Connected components smaller than this share of the largest go, wherever they lie."""
 
 STEEPNESS: Final = 4
 """A blurred step is made as much steeper, which leaves an edge of little more than a pixel."""
@@ -38,9 +38,18 @@ def tidied(mask: ByteMask) -> ByteMask:
     height_px, width_px = mask.shape
     small = reduced(mask, WORKED_SIDE_PX)
     smooth = _blurred(_opened(small))
-    smooth[find_islands(smooth, ISLAND_AREA)] = 0
+    smooth[_islands(smooth)] = 0
     scale = max(mask.shape) / max(small.shape)
     return looked_up(enlarged(smooth, height_px, width_px), _steep(min(STEEPNESS * scale, STEEPEST)))
+
+
+def _islands(mask: ByteMask) -> NDArray[np.bool_]:
+    """Where the mask shows components much smaller than its largest: (height, width) bool."""
+    seen = (mask >= SEEN).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(seen, ltype=cv2.CV_32S)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    small = np.concatenate([[False], areas < ISLAND_AREA * areas.max(initial=0)])
+    return np.asarray(small[labels])
 
 
 def _opened(mask: ByteMask) -> ByteMask:
@@ -54,6 +63,6 @@ def _blurred(mask: ByteMask) -> ByteMask:
 
 def _steep(gain: float) -> Bytes:
     """256 levels: the middle one stays, and those around it are drawn apart."""
-    levels = (np.arange(256) - 127.5) * gain + 127.5
-    steep: Bytes = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    drawn_apart = (np.arange(256) - 127.5) * gain + 127.5
+    steep: Bytes = np.clip(np.rint(drawn_apart), 0, 255).astype(np.uint8)
     return steep

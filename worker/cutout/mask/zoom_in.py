@@ -1,8 +1,8 @@
-"""A second look of the network: where the first one found the subject, larger.
+"""The zoom-in pass: the network runs once more, on the box where it found the subject, larger.
 
 A network sees each picture at one size, so a subject that fills little of it comes out coarse, and half of one
-may be missed. The second look takes what was found with its surroundings. It is not better by nature: it is taken
-only where the two maps by themselves say so.
+may be missed. The second run is shown what was found with its surroundings. Its map is not better by nature: it is
+taken only where the two maps by themselves say so.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.mask.segment import Predict, look_at
-from cutgate.worker.cutout.raster import levels
-from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
 from cutgate.worker.cutout.raster.filters import reduced
 from cutgate.worker.cutout.raster.geometry import Region
-from cutgate.worker.cutout.raster.strips import strips
 
 MEASURED_SIDE_PX: Final = 800
 """Boxes and shares are measured on maps of this size."""
@@ -28,21 +26,21 @@ MEASURED_SIDE_PX: Final = 800
 UNSURE_SHARE: Final = 0.25
 """A map with a larger share of soft pixels is no cut-out of a sharp subject; those have 0.02 to 0.2."""
 
-PART_OF_LARGEST: Final = 0.05
-"""Connected parts smaller than this share of the largest do not widen the box."""
+COMPONENT_AREA: Final = 0.05
+"""Connected components smaller than this share of the largest do not widen the box."""
 
 PADDING: Final = 0.25
 """Surroundings on each side, as a share of the box's longer side. Half of it has lost parts of subjects."""
 
 LEAST_SIDE_PX: Final = 64
-"""A box with a shorter side has no more to show than the first look saw."""
+"""A box with a shorter side has no more to show than the first run saw."""
 
 Ramp: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Bargain:
-    """When a second look is worth a run of the network, and when its map is taken."""
+class CropPolicy:
+    """When zooming in is worth a run of the network, and when its map is taken."""
 
     level: int
     """Pixels from this level on make the box."""
@@ -54,10 +52,10 @@ class Bargain:
     """The subject's area may be so many times the first map's."""
 
 
-SMALL: Final = Bargain(level=levels.LIKELY, most_of_picture=0.6, softness=1.0, growth=1.25)
+SMALL: Final = CropPolicy(level=LIKELY, most_of_picture=0.6, softness=1.0, growth=1.25)
 """The subject is found, and small: more detail is wanted, not another subject."""
 
-UNSURE: Final = Bargain(level=levels.SEEN, most_of_picture=0.9, softness=0.8, growth=2.5)
+UNSURE: Final = CropPolicy(level=SEEN, most_of_picture=0.9, softness=0.8, growth=2.5)
 """The subject is half found: it may grow, if the map becomes surer by far."""
 
 LEAST_GROWTH: Final = 0.9
@@ -68,8 +66,8 @@ CLEARLY_SURER: Final = 0.8
 """A subject that grows by more has to be that much surer: a neighbour may have been taken along."""
 
 
-def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
-    """The map of a picture, with a closer look's in its place where the maps say that this one is better.
+def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
+    """The map of a picture, with a closer one in its box where the maps say that this one is better.
 
     The network runs once at most.
 
@@ -79,26 +77,26 @@ def look_again(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
         mask: (height, width) uint8, what the network saw in the whole picture.
 
     Returns:
-        (height, width) uint8; `mask` itself where no look was taken.
+        (height, width) uint8; `mask` itself where no closer one was taken.
 
     Raises:
         ValueError: `predict` gave a mask of another size than its picture.
     """
     small = reduced(mask, MEASURED_SIDE_PX)
-    bargain = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
-    region = _box(small, bargain.level, mask.shape[0], mask.shape[1])
-    if region is None or not _pays(region, bargain, mask):
+    policy = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
+    region = _box(small, policy.level, mask.shape[0], mask.shape[1])
+    if region is None or not _pays(region, policy, mask):
         return mask
     closer = look_at(predict, picture, region)
-    if not _is_better(closer, mask[region.index], bargain):
+    if not _is_better(closer, mask[region.index], policy):
         return mask
     return fused(mask, closer, region)
 
 
 def soft_share(mask: ByteMask) -> float:
     """How much of what a (height, width) uint8 map shows at all is not sure; 0 where it shows nothing."""
-    seen = np.count_nonzero(mask >= levels.SEEN)
-    return np.count_nonzero((mask >= levels.SEEN) & (mask < levels.SURE)) / seen if seen else 0.0
+    seen = np.count_nonzero(mask >= SEEN)
+    return np.count_nonzero((mask >= SEEN) & (mask < SURE)) / seen if seen else 0.0
 
 
 def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
@@ -121,9 +119,9 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
     whole = mask.copy()
     part = whole[region.index]
     for strip in strips(region.height_px):
-        share = np.minimum(down[strip, None], across)
+        weight = np.minimum(down[strip, None], across)
         before = part[strip].astype(np.float32)
-        part[strip] = np.rint(before + share * (closer[strip] - before)).astype(np.uint8)
+        part[strip] = np.rint(before + weight * (closer[strip] - before)).astype(np.uint8)
     return whole
 
 
@@ -139,12 +137,12 @@ def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
 
 
 def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
-    """The padded box of the map's larger parts, in the pixels of the full size; None where there is none."""
-    parts = cv2.connectedComponentsWithStats((small >= level).view(np.uint8))[2][1:]
-    if not len(parts):
+    """The padded box of the map's larger components, in the pixels of the full size; None where there is none."""
+    components = cv2.connectedComponentsWithStats((small >= level).view(np.uint8))[2][1:]
+    if not len(components):
         return None
-    sizes = parts[:, cv2.CC_STAT_AREA]
-    left, top, width, height, _ = parts[sizes >= PART_OF_LARGEST * sizes.max()].T
+    sizes = components[:, cv2.CC_STAT_AREA]
+    left, top, width, height, _ = components[sizes >= COMPONENT_AREA * sizes.max()].T
     right, bottom = (left + width).max(), (top + height).max()
     left, top = left.min(), top.min()
     padding = PADDING * max(right - left, bottom - top)
@@ -157,19 +155,19 @@ def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region |
     ).clamped(height_px, width_px)
 
 
-def _pays(region: Region, bargain: Bargain, mask: ByteMask) -> bool:
+def _pays(region: Region, policy: CropPolicy, mask: ByteMask) -> bool:
     """Whether the network can see more in the region than it saw in the whole picture."""
     long_enough = min(region.height_px, region.width_px) >= LEAST_SIDE_PX
-    return long_enough and region.area_px <= bargain.most_of_picture * mask.size
+    return long_enough and region.area_px <= policy.most_of_picture * mask.size
 
 
-def _is_better(closer: ByteMask, before: ByteMask, bargain: Bargain) -> bool:
+def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:
     new, old = reduced(closer, MEASURED_SIDE_PX), reduced(before, MEASURED_SIDE_PX)
-    found, found_before = (np.count_nonzero(each >= levels.LIKELY) for each in (new, old))
+    found, found_before = (np.count_nonzero(each >= LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none
-    softness = bargain.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER
+    softness = policy.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER
     return bool(
         soft_share(new) <= softness * soft_share(old)
-        and LEAST_GROWTH * found_before <= found <= bargain.growth * found_before
+        and LEAST_GROWTH * found_before <= found <= policy.growth * found_before
     )

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage, Samples
-from cutgate.worker.cutout.raster.strips import strips
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage, Samples, strips
 
 FULL_STEP: Final = 257
 """Levels of 16 bits in one of 8."""
@@ -52,7 +51,7 @@ def with_own_colours(cleaned: RgbImage, seen: RgbImage, own: RgbImage) -> RgbIma
     return colours
 
 
-def deepened(cutout: RgbaImage, seen: RgbImage, samples: Samples) -> Samples:
+def to_16_bit(cutout: RgbaImage, seen: RgbImage, samples: Samples) -> Samples:
     """A cut-out with 16 bits.
 
     Args:

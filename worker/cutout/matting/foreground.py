@@ -9,14 +9,14 @@ import numpy as np
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import mean, shrunk, to_unit
 from cutgate.worker.cutout.raster.geometry import fitted
-from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
+from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 Planes: TypeAlias = Floats
 """(3, height, width) float32 in [0, 1]."""
 
 WORKING_SIDE_PX: Final = 600
-WINDOWS_PX: Final = (45, 9, 3)
-"""Sides of the averaging windows at the working size: a wide one finds colours, narrow ones follow them."""
+WINDOWS_PX: Final = (45, 9)
+"""Sides of the averaging windows at the working size: the wide one finds colours, the narrow one follows them."""
 
 NEGLIGIBLE: Final = np.float32(1e-5)
 """What keeps the division finite where a layer has no share."""
@@ -42,7 +42,13 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     foreground = background = colours
     for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(colours, foreground, background, small_alpha, window_px)
-    return _corrected(image, alpha, np.dstack([*foreground, *background]))
+    layers: FloatImage = np.dstack([*foreground, *background])
+
+    def own(soft: Pixels) -> Floats:
+        both, share = sampled(layers, soft), to_unit(alpha[soft.index])[:, None]
+        return _explained(to_unit(image[soft.index]), both[:, :3], both[:, 3:], share)
+
+    return fill_band(image, alpha, own)
 
 
 def _planes(image: FloatImage) -> Planes:
@@ -71,20 +77,3 @@ def _explained(image: Floats, foreground: Floats, background: Floats, share: Flo
     residual = image - background - share * (foreground - background)
     explained: Floats = np.clip(foreground + share * residual, np.float32(0), np.float32(1))
     return explained
-
-
-def _corrected(image: RgbImage, alpha: ByteMask, layers: FloatImage) -> RgbImage:
-    """The image, and where alpha is soft the small layers' colours made to explain it.
-
-    Args:
-        image: (height, width, 3) uint8.
-        alpha: (height, width) uint8.
-        layers: (rows, columns, 6) float32: foreground, background.
-    """
-    colours = image.copy()
-    for soft in soft_pixels(alpha, 0, 255):
-        here, share = to_unit(image[soft.index]), to_unit(alpha[soft.index])[:, None]
-        both = sampled(layers, soft)
-        ours = _explained(here, both[:, :3], both[:, 3:], share)
-        colours[soft.index] = np.rint(ours * 255).astype(np.uint8)
-    return colours

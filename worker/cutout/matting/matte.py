@@ -14,7 +14,7 @@ from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
-from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
+from cutgate.worker.cutout.raster.sampling import fill_band, sampled
 
 MIN_SIDE_PX: Final = 3
 """Below this no window of colours fits into the picture."""
@@ -35,22 +35,22 @@ the contour."""
 EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
 
-TRUST: Final = 1e-4
-TRUST_WHERE_SURE: Final = 1e-2
-"""How strongly the solution is drawn to the guide, everywhere and where the mask is near 0 or 1."""
+DATA_WEIGHT: Final = 1e-4
+DATA_WEIGHT_WHERE_SURE: Final = 1e-2
+"""How strongly the solution is drawn to the prior, everywhere and where the mask is near 0 or 1."""
 
-TRUST_WHERE_THIN: Final = 1e-1
+DATA_WEIGHT_WHERE_THIN: Final = 1e-1
 """The same for spokes and whiskers that the mask found: their colours are too mixed to be told apart."""
 
 THIN_PX: Final = 7
 """What is narrower than this at the finest level is thin."""
 
-GUIDE: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.75 + 127.5), 0, 255).astype(np.uint8)
+PRIOR: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.75 + 127.5), 0, 255).astype(np.uint8)
 """From the mask to what the solution is drawn to. A network is grey where it doubts, a subject is so in few
 places: where colours say nothing, alpha is nearer to 0 or 1 than the mask."""
 
 TOLERANCE: Final = 1e-4
-HAZE: Final = 0.05
+ALPHA_CLIP: Final = 0.05
 """Alpha below this share, and above its complement, is taken for the solver's noise and cut off."""
 
 
@@ -60,7 +60,7 @@ class Layer:
 
     image: RgbImage
     mask: ByteMask
-    guide: ByteMask
+    prior: ByteMask
     fixed: ByteMask
     """Alpha outside `unknown`."""
     unknown: ByteMask
@@ -71,15 +71,15 @@ class Layer:
         size = _working_size(self.mask, long_side_px)
         if size == self.mask.shape:
             return self
-        arrays = (self.image, self.mask, self.guide, self.fixed, self.unknown)
+        arrays = (self.image, self.mask, self.prior, self.fixed, self.unknown)
         return Layer(*(shrunk(array, *size) for array in arrays))
 
 
 def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None = None) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
-    Each level starts from its own mask plus the change that the coarser one made, not from the coarser one's
-    result: the mask's fine detail, which a coarse level cannot hold, stays.
+    Each level starts from its own mask plus the residual of the coarser one, not from that one's result: the
+    mask's fine detail, which a coarse level cannot hold, stays.
 
     Args:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
@@ -90,12 +90,12 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    change: FloatMask = np.zeros((1, 1), np.float32)
+    residual: FloatMask = np.zeros((1, 1), np.float32)
     for layer, steps in _pyramid(_finest_layer(image, mask, trimap, zones)):
-        change = _solve(layer, change, steps)
+        residual = _solve(layer, residual, steps)
     if zones is not None:
-        change *= zones.share
-    return _changed(mask, trimap, change)
+        residual *= zones.blend_weight
+    return fill_band(trimap, trimap, lambda band: _clipped(to_unit(mask[band.index]) + sampled(residual, band)))
 
 
 def working(mask: ByteMask) -> ByteMask:
@@ -110,11 +110,13 @@ def _finest_layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zone
     subject = small_trimap >= UNKNOWN
     fixed = np.where(subject, np.uint8(255), np.uint8(0))
     if zones is not None:
-        beside = np.where(zones.share > 0, np.where(small_mask >= 128, np.uint8(255), np.uint8(0)), small_mask)
+        beside = np.where(
+            zones.blend_weight > 0, np.where(small_mask >= 128, np.uint8(255), np.uint8(0)), small_mask
+        )
         fixed = np.where(unknown, beside, fixed)
-        unknown = unknown & (zones.near > 0) & (zones.share > 0)
-    guide = looked_up(small_mask, GUIDE)
-    return Layer(shrunk(image, *size), small_mask, guide, fixed, 255 * unknown.view(np.uint8))
+        unknown = unknown & (zones.near > 0) & (zones.blend_weight > 0)
+    prior = looked_up(small_mask, PRIOR)
+    return Layer(shrunk(image, *size), small_mask, prior, fixed, 255 * unknown.view(np.uint8))
 
 
 def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
@@ -135,17 +137,13 @@ def _working_size(mask: ByteMask, long_side_px: int) -> tuple[int, int]:
     return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
 
-def _changed(mask: ByteMask, trimap: ByteMask, change: FloatMask) -> ByteMask:
-    """The trimap with the mask plus its change where nothing is known, free of haze."""
-    alpha, gain = trimap.copy(), np.float32(1 / (1 - 2 * HAZE))
-    for band in soft_pixels(trimap, BACKGROUND, FOREGROUND):
-        share = (to_unit(mask[band.index]) + sampled(change, band) - np.float32(HAZE)) * gain
-        alpha[band.index] = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-    return alpha
+def _clipped(alpha: Floats) -> Floats:
+    """Alpha stretched so that what lies within `ALPHA_CLIP` of clear or opaque is beyond it."""
+    return np.asarray((alpha - np.float32(ALPHA_CLIP)) * np.float32(1 / (1 - 2 * ALPHA_CLIP)))
 
 
-def _solve(layer: Layer, coarser_change: FloatMask, steps: int) -> FloatMask:
-    """Minimise a'La + (a − g)'W(a − g) over the unknown pixels, from the mask as a coarser level changed it.
+def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
+    """Minimise a'La + (a − p)'W(a − p) over the unknown pixels, from the mask as a coarser level changed it.
 
     Returns:
         What is to be added to the layer's mask, (height, width) float32.
@@ -153,14 +151,16 @@ def _solve(layer: Layer, coarser_change: FloatMask, steps: int) -> FloatMask:
     mask, field = to_unit(layer.mask), to_unit(layer.fixed)
     pixels = np.flatnonzero(layer.unknown)
     if pixels.size:
-        given = layer.mask, layer.guide, _thin_parts(layer.mask)
+        given = layer.mask, layer.prior, _thin_structures(layer.mask)
         seen, drawn_to, hat = (to_unit(array.ravel()[pixels]) for array in given)
-        start = seen + enlarged(coarser_change, *mask.shape).ravel()[pixels]
+        start = seen + enlarged(coarser_residual, *mask.shape).ravel()[pixels]
         sure, thin = np.square(2 * seen - 1), np.maximum(2 * hat - 1, 0)
-        trust = (TRUST + TRUST_WHERE_SURE * sure + TRUST_WHERE_THIN * thin).astype(np.float32)
-        system = _System(to_unit(layer.image), layer.unknown > 0, trust)
+        data_weight = (DATA_WEIGHT + DATA_WEIGHT_WHERE_SURE * sure + DATA_WEIGHT_WHERE_THIN * thin).astype(
+            np.float32
+        )
+        system = _System(to_unit(layer.image), layer.unknown > 0, data_weight)
         field.ravel()[pixels] = 0
-        goal = trust * drawn_to - system.laplacian @ field.ravel()
+        goal = data_weight * drawn_to - system.laplacian @ field.ravel()
         solution = system.solved(goal, np.clip(start, 0, 1), steps)
         field.ravel()[pixels] = np.clip(solution, 0, 1)
     return np.asarray(field - mask, np.float32)
@@ -169,19 +169,19 @@ def _solve(layer: Layer, coarser_change: FloatMask, steps: int) -> FloatMask:
 class _System:
     """The equations of one level."""
 
-    def __init__(self, image: FloatImage, unknown: NDArray[np.bool_], trust: Floats) -> None:
+    def __init__(self, image: FloatImage, unknown: NDArray[np.bool_], data_weight: Floats) -> None:
         self.laplacian = laplacian_rows(image, unknown, EPSILON)
         self._pixels = np.flatnonzero(unknown)
-        self._trust = trust
+        self._data_weight = data_weight
         self._field = np.zeros(unknown.size, np.float32)
 
     def product(self, values: Floats) -> Floats:
         self._field[self._pixels] = values
-        return np.asarray(self.laplacian @ self._field + self._trust * values)
+        return np.asarray(self.laplacian @ self._field + self._data_weight * values)
 
     def solved(self, goal: Floats, start: Floats, steps: int) -> Floats:
         """Conjugate gradients with the diagonal as preconditioner."""
-        scale = 1 / (self.laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + self._trust)
+        scale = 1 / (self.laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + self._data_weight)
         solution, residual = start.copy(), goal - self.product(start)
         direction = scale * residual
         energy = first = float(residual @ direction)
@@ -199,7 +199,7 @@ class _System:
         return solution
 
 
-def _thin_parts(mask: ByteMask) -> ByteMask:
+def _thin_structures(mask: ByteMask) -> ByteMask:
     """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
     return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
 

@@ -13,8 +13,7 @@ from typing import Final
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import ByteMask
-from cutgate.worker.cutout.raster.filters import dilated, eroded, square
-from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
+from cutgate.worker.cutout.raster.filters import eroded, square
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
@@ -44,8 +43,7 @@ def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
 def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Split a soft mask into known foreground, known background and the band between.
 
-    Of what erosion leaves, splinters are unknown too. A known region that would vanish altogether is left as it
-    was: the subject may be thin.
+    A known region that erosion would make vanish altogether is left as it was: the subject may be thin.
 
     Args:
         mask: (height, width) uint8; the picture continues outside (border replicated).
@@ -73,14 +71,5 @@ def keep_known(alpha: ByteMask, trimap: ByteMask) -> ByteMask:
 def _shrunk(known: ByteMask, side_px: int) -> ByteMask:
     if side_px <= 1:
         return known
-    rest = _without_splinters(eroded(known, square(side_px)))
+    rest = eroded(known, square(side_px))
     return rest if rest.any() else known
-
-
-def _without_splinters(known: ByteMask) -> ByteMask:
-    """What is wider than a pixel of the size at which alpha is estimated (opening).
-
-    An estimate does not see what is narrower, and within a soft part it would stand out as a hard spike.
-    """
-    side_px = max(known.shape) // WORKING_SIDE_PX | 1
-    return known if side_px == 1 else dilated(eroded(known, square(side_px)), square(side_px))

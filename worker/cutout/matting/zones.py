@@ -39,7 +39,7 @@ class Zones:
 
     near: ByteMask
     """1 where alpha is worth estimating."""
-    share: FloatMask
+    blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
 
 

@@ -1,8 +1,9 @@
-"""The array types of the maths. Heights come before widths; all sizes are in pixels."""
+"""The array types of the maths, and what their levels say. Heights come before widths; all sizes are in pixels."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +34,22 @@ FloatMask: TypeAlias = Floats
 
 FloatImage: TypeAlias = Floats
 """(height, width, 3) float32 in [0, 1]: sRGB colours."""
+
+SEEN: Final = 26
+"""Of a network's map: a tenth. Below it the network sees nothing."""
+
+LIKELY: Final = 128
+"""From here on subject is more likely than background."""
+
+SURE: Final = 230
+"""From here on there is no doubt."""
+
+STRIP_ROWS: Final = 256
+
+
+def strips(rows: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time, from top to bottom; each slice ends within the picture.
+
+    In strips, what is computed on the way is never as large as a large picture.
+    """
+    return (slice(top, min(top + STRIP_ROWS, rows)) for top in range(0, rows, STRIP_ROWS))

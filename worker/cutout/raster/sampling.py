@@ -5,14 +5,14 @@ A large picture's band of soft pixels is a small part of it; nothing here is as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import ByteMask, Floats
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats
 
 STRIP_PIXELS: Final = 2**20
 """Pixels of the picture that are looked at together, which bounds the memory."""
@@ -46,6 +46,23 @@ def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
         if places.size:
             rows, columns = np.divmod(places, width)
             yield Pixels(height, width, rows + top, columns)
+
+
+def fill_band(levels: Bytes, band: ByteMask, values: Callable[[Pixels], Floats]) -> Bytes:
+    """A copy of some levels, computed anew where a band is soft, strip by strip.
+
+    Args:
+        levels: (height, width) or (height, width, channels) uint8.
+        band: (height, width) uint8; soft is what is neither 0 nor 255.
+        values: gives (n,) or (n, channels) float32 for n pixels; 0 to 1 become 0 to 255, more is clipped.
+
+    Returns:
+        As `levels`, and equal to it outside the band.
+    """
+    filled = levels.copy()
+    for pixels in soft_pixels(band, 0, 255):
+        filled[pixels.index] = np.rint(np.clip(values(pixels), 0, 1) * 255).astype(np.uint8)
+    return filled
 
 
 def sampled(small: Floats, pixels: Pixels) -> Floats:

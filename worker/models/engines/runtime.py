@@ -13,12 +13,11 @@ import numpy as np
 import structlog
 
 from cutgate.worker.cutout.mask.segment import Predict
-from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.models.engine import Engine
-from cutgate.worker.models.engines.batched_run import BatchedRun
 from cutgate.worker.models.engines.batching import doubled_sizes, every_size
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
-from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
 from cutgate.worker.models.graphs.prepare import prepared_graph
 from cutgate.worker.models.weights.files import ensure_weights
@@ -29,30 +28,6 @@ from cutgate.worker.settings import Device, EngineName, NetworkSettings
 log = structlog.get_logger(__name__)
 
 _WARM_UP_PX: Final = 64
-
-
-class NetworkRun:
-    """One engine with the row that says how to feed it, for one caller at a time.
-
-    Attributes:
-        engine: runs the network.
-        processing: makes its input and reads its output.
-    """
-
-    def __init__(self, engine: Engine, row: WeightsFile) -> None:
-        self.engine = engine
-        self.processing = Processing(row, engine.input_type)
-        self._batch = self.processing.new_batch(1)
-
-    def __call__(self, image: RgbImage) -> ByteMask:
-        """As `Segmenter.__call__`."""
-        self.processing.prepare(image, self._batch[0])
-        return self.processing.mask(self.run_engine(), *image.shape[:2])
-
-    def run_engine(self) -> Floats:
-        """The network alone, on the picture that was prepared last: its first output as (height, width)."""
-        output: Floats = self.engine.run(self._batch)[0]
-        return output
 
 
 class Segmenter:
@@ -141,13 +116,13 @@ def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmente
         provider=engine.provider,
         numbers=engine.numbers,
         threads=plan.threads,
-        shared=batched,
+        shared=True,
     )
 
 
-def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> BatchedRun:
+def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> NetworkRun:
     sizes = every_size if settings.device is Device.CPU else doubled_sizes
-    run = BatchedRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.run_wait_seconds)
+    run = NetworkRun(engine, row, sizes=sizes(settings.batch_count()), wait_seconds=settings.run_wait_seconds)
     run.warm_up()
     return run
 

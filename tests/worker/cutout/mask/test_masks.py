@@ -75,12 +75,6 @@ class TestRaw:
         assert np.array_equal(cutout[mask > 0, :3], picture(mask)[mask > 0])
         assert not cutout[mask == 0].any()
 
-    def test_specks_stay(self) -> None:
-        mask = subject(60)
-        mask[3:5, 3:5] = 255
-        assert filled(run(mask, refinement="raw").alpha)[3, 3] == 255
-        assert filled(run(mask, refinement="off", erode_px=0).alpha)[3, 3] == 0
-
 
 class TestTidyMask:
     def test_raw_and_tidy_is_the_tidied_map(self) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.mask.zoom_in import fused, look_again, soft_share
+from cutgate.worker.cutout.mask.zoom_in import fused, soft_share, zoom_in
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region
 
@@ -46,7 +46,7 @@ class Network:
 
 def test_a_small_subject_is_looked_at_once_more_and_comes_out_sharper() -> None:
     truth, network = disc(60), Network()
-    result = look_again(network, picture_of(truth), disc(60, blur_px=4))
+    result = zoom_in(network, picture_of(truth), disc(60, blur_px=4))
     (height_px, width_px, _) = network.seen[0]
     assert len(network.seen) == 1
     # 120 px of subject, and a quarter of it around.
@@ -58,21 +58,21 @@ def test_a_small_subject_is_looked_at_once_more_and_comes_out_sharper() -> None:
 @pytest.mark.parametrize("radius_px", [190, 250])
 def test_a_large_subject_is_not_looked_at_again(radius_px: int) -> None:
     mask, network = disc(radius_px, blur_px=2), Network()
-    assert look_again(network, picture_of(mask), mask) is mask
+    assert zoom_in(network, picture_of(mask), mask) is mask
     assert not network.seen
 
 
 @pytest.mark.parametrize("level", [0, 20])
 def test_nothing_is_not_looked_at_again(level: int) -> None:
     mask, network = np.full((HEIGHT_PX, WIDTH_PX), level, np.uint8), Network()
-    assert look_again(network, picture_of(mask), mask) is mask
+    assert zoom_in(network, picture_of(mask), mask) is mask
     assert not network.seen
 
 
 def test_neither_is_a_picture_that_is_too_small_to_show_more() -> None:
     mask, network = np.zeros((40, 60), np.uint8), Network()
     mask[15:25, 20:30] = 255
-    assert look_again(network, picture_of(mask), mask) is mask
+    assert zoom_in(network, picture_of(mask), mask) is mask
     assert not network.seen
 
 
@@ -94,13 +94,13 @@ def test_a_second_map_that_may_be_worse_is_refused(
     first: ByteMask, second: Callable[[ByteMask], ByteMask]
 ) -> None:
     network = Network(second)
-    assert look_again(network, picture_of(disc(60)), first) is first
+    assert zoom_in(network, picture_of(disc(60)), first) is first
     assert len(network.seen) == 1
 
 
 def test_a_map_of_another_size_is_refused_loudly() -> None:
     with pytest.raises(ValueError, match="mask is"):
-        look_again(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
+        zoom_in(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
 
 
 def half_found() -> ByteMask:
@@ -112,7 +112,7 @@ def half_found() -> ByteMask:
 
 def test_a_half_found_subject_may_grow_where_the_network_becomes_sure() -> None:
     truth, network = disc(150), Network()
-    assert np.abs(look_again(network, picture_of(truth), half_found()).astype(int) - truth).max() <= 1
+    assert np.abs(zoom_in(network, picture_of(truth), half_found()).astype(int) - truth).max() <= 1
     assert len(network.seen) == 1
     # The box is that of all that was seen, of which the sure half is the upper one.
     assert network.seen[0][0] == HEIGHT_PX
@@ -120,7 +120,7 @@ def test_a_half_found_subject_may_grow_where_the_network_becomes_sure() -> None:
 
 def test_it_may_not_where_the_network_stays_unsure() -> None:
     first, network = half_found(), Network(lambda mask: (mask * np.float32(0.7)).astype(np.uint8))
-    assert look_again(network, picture_of(disc(150)), first) is first
+    assert zoom_in(network, picture_of(disc(150)), first) is first
 
 
 class TestHardlyAnything:
@@ -129,13 +129,13 @@ class TestHardlyAnything:
     shadow = disc(40, level=60)
 
     def test_a_sure_subject_is_taken(self) -> None:
-        assert look_again(Network(), picture_of(disc(40)), self.shadow).max() == 255
+        assert zoom_in(Network(), picture_of(disc(40)), self.shadow).max() == 255
 
     def test_a_sure_nothing_is_taken(self) -> None:
-        assert look_again(Network(np.zeros_like), picture_of(self.shadow), self.shadow).max() < 15
+        assert zoom_in(Network(np.zeros_like), picture_of(self.shadow), self.shadow).max() < 15
 
     def test_another_shadow_is_not(self) -> None:
-        assert look_again(Network(), picture_of(disc(40, level=100)), self.shadow) is self.shadow
+        assert zoom_in(Network(), picture_of(disc(40, level=100)), self.shadow) is self.shadow
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from cutgate.worker.cutout.matting.matte import refine, remap
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
-from cutgate.worker.cutout.raster import scores
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.cutout.raster.filters import to_levels
+from tests.pictures import scores
 from tests.pictures.composites import COMPOSITES, Composite
 
 USUAL = Thresholds(foreground=240, background=15)

@@ -71,17 +71,6 @@ def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
     assert (trimap[:, 15] == UNKNOWN).all()
 
 
-@pytest.mark.parametrize(("core_px", "kept"), [(2, False), (3, True), (20, True)])
-def test_splinters_that_an_estimate_cannot_see_are_unknown(core_px: int, kept: bool) -> None:
-    mask = np.zeros((2000, 60), np.uint8)
-    mask[100:300, 5:55] = 255  # the subject
-    width_px = 14 + core_px  # so much is left of it by erosion
-    mask[1000:1400, 20 : 20 + width_px] = 255
-    trimap = make_trimap(mask, USUAL, erode_px=15)
-    assert (trimap[150:250] == FOREGROUND).any()
-    assert (trimap[1000:1400] == FOREGROUND).any() == kept
-
-
 @pytest.mark.parametrize(
     ("levels", "thresholds", "expected"),
     [

@@ -12,12 +12,12 @@ from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.pipeline import filled
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels
-from cutgate.worker.cutout.raster.scores import sad
 from tests.pictures.composites import COMPOSITES, Composite
+from tests.pictures.scores import sad
 from tests.worker.cutout.test_pipeline import alpha_of, run
 
 USUAL = Thresholds(foreground=240, background=15)
-HAZE_LEVELS = 13
+CLIPPED_LEVELS = 13
 """What is cut off from both ends of alpha."""
 
 
@@ -38,7 +38,7 @@ def test_a_hard_edge_stays_the_masks_own_and_only_its_colours_are_cleaned() -> N
     ball = named("ball")
     mask = ball.coarse_mask(0.3)
     frame = run(ball.photo, mask)
-    assert np.abs(filled(frame.alpha).astype(int) - to_levels(mask)).max() <= HAZE_LEVELS
+    assert np.abs(filled(frame.alpha).astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
     assert not np.array_equal(filled(frame.colours), ball.photo)
 
 
@@ -58,7 +58,7 @@ def test_on_a_bottle_auto_and_on_are_the_same_to_the_eye(blur_px: float) -> None
 
 def test_each_region_decides_for_itself_and_none_has_a_seam() -> None:
     zones = zones_of(half_hard_half_soft(), USUAL, erode_px=15)
-    edge = zones.share[100]
+    edge = zones.blend_weight[100]
     assert (edge[:120] == 0).all()
     assert (edge[180:] > 0.999).all()
     assert np.abs(np.diff(edge)).max() < 0.1
@@ -68,9 +68,9 @@ def test_each_region_decides_for_itself_and_none_has_a_seam() -> None:
 def test_frayed_edges_count_as_soft_however_sharp_each_strand_is() -> None:
     strands = np.zeros((200, 200), np.uint8)
     strands[:100] = 255
-    plain = zones_of(strands, USUAL, erode_px=15).share[100, 100]
+    plain = zones_of(strands, USUAL, erode_px=15).blend_weight[100, 100]
     strands[100:130, ::4] = 120
-    assert zones_of(strands, USUAL, erode_px=15).share[115, 100] > plain
+    assert zones_of(strands, USUAL, erode_px=15).blend_weight[115, 100] > plain
 
 
 def wide_blur() -> tuple[RgbImage, FloatMask]:

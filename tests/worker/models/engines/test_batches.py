@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from typing_extensions import override
 
 from cutgate.worker.cutout.raster.arrays import Floats
-from cutgate.worker.models.engines.batched_run import BatchedRun
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
-from cutgate.worker.models.engines.runtime import NetworkRun, load_segmenter
+from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.free_batch import free_batch
 from cutgate.worker.models.graphs.prepare import prepare
@@ -156,7 +156,8 @@ def test_the_default_network_gives_the_same_maps_together_and_alone(weights_dir:
 def test_threads_share_a_segmenter(tiny_settings: NetworkSettings) -> None:
     alone = load_segmenter(tiny_settings)
     shared = load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 3}))
-    assert isinstance(shared.predict, BatchedRun)
+    assert isinstance(shared.predict, NetworkRun)
+    assert shared.predict.sizes == (1, 2, 3)
     images = [np.full((40 + index, 50, 3), 8 * index, np.uint8) for index in range(24)]
     with ThreadPoolExecutor(8) as pool:
         masks = list(pool.map(shared, images))
@@ -179,7 +180,9 @@ def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSett
         load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))
     # Nobody asked for batches where they are only the device's default.
     by_default = AsOnGpu.model_validate(tiny_settings.model_dump())
-    assert isinstance(load_segmenter(by_default).predict, NetworkRun)
+    alone = load_segmenter(by_default).predict
+    assert isinstance(alone, NetworkRun)
+    assert alone.sizes == (1,)
 
 
 def test_a_network_that_takes_one_picture_only_is_refused(tiny_settings: NetworkSettings) -> None:

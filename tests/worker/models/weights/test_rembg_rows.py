@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.engines.runtime import NetworkRun
 from cutgate.worker.models.graphs.prepare import Form, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.isnet_rows import ISNET

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,27 +23,31 @@ _SPREAD_TOLERANCE: Final = 0.05
 other ways of computing for other sizes, with other rounding; half precision shows it."""
 
 
-class BatchedRun:
+class NetworkRun:
     """An engine with the row that says how to feed it, for any number of callers at a time.
 
     Attributes:
         engine: runs the network.
         processing: makes its input and reads its output.
         batcher: shares its runs, and counts them.
+        sizes: how many pictures a run may take.
     """
 
-    def __init__(self, engine: Engine, row: WeightsFile, *, sizes: Sequence[int], wait_seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, row: WeightsFile, *, sizes: Sequence[int] = (1,), wait_seconds: float = 0.0
+    ) -> None:
         """Prepare it.
 
         Args:
-            engine: of a graph that takes any number of pictures.
+            engine: of a graph that takes as many pictures as the largest size.
             row: of its weights.
-            sizes: as for `Batcher`.
+            sizes: as for `Batcher`; by default one picture at a time.
             wait_seconds: as for `Batcher`.
         """
         self.engine = engine
         self.processing = Processing(row, engine.input_type)
-        self._input_px, self._sizes = row.input_px, sizes
+        self.sizes = tuple(sizes)
+        self._input_px = row.input_px
         self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
 
     def __call__(self, image: RgbImage) -> ByteMask:
@@ -60,6 +64,12 @@ class BatchedRun:
 
         return self.processing.mask(self.batcher(prepare), *image.shape[:2])
 
+    def alone(self, image: RgbImage) -> Callable[[], Floats]:
+        """The engine's run on one picture, which is prepared already: what a measurement of the network times."""
+        batch = self.processing.new_batch(1)
+        self.processing.prepare(image, batch[0])
+        return lambda: self.engine.run(batch)
+
     def warm_up(self) -> None:
         """Run every size of batch once, and see that no picture changes what comes of its neighbour.
 
@@ -68,7 +78,7 @@ class BatchedRun:
         """
         try:
             alone = np.stack([self._levels(1, level)[0] for level in _GREYS])
-            batches = [self._levels(size, *_GREYS) for size in self._sizes]
+            batches = [self._levels(size, *_GREYS) for size in self.sizes]
         except Exception as error:  # every error class of an engine is its own
             raise BatchesRefused(f"batches of pictures cannot be run: {error}; {_REMEDY}") from error
         tolerance = _LEVEL_TOLERANCE + _SPREAD_TOLERANCE * float(np.ptp(alone))

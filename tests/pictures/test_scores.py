@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.scores import gradient_error, iou, mse, sad
+from tests.pictures.scores import gradient_error, iou, mse, sad
 
 
 def square(left: int = 30) -> NDArray[np.float64]:
