@@ -1,0 +1,61 @@
+"""What pages say in figures and names is what other pages measured, and where the code has it."""
+
+from __future__ import annotations
+
+import re
+
+from tests.test_layers import ROOT, own_modules
+
+QUESTION = re.compile(r"^\| Where .+\? \| `(.+)` \| `(\w+)` \|$", re.MULTILINE)
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def figures(pattern: str, text: str) -> tuple[str, ...]:
+    """The figures that one place of a page gives; line breaks count as spaces."""
+    found = re.search(pattern, re.sub(r"\s+", " ", text))
+    assert found is not None, pattern
+    return found.groups()
+
+
+def test_the_readmes_figures_are_those_that_were_measured() -> None:
+    readme, benchmarks, images = page("README.md"), page("docs/benchmarks.md"), page("docs/images.md")
+    photos, sad, low, high, share = figures(
+        r"Over (\d+) photos .* is ([\d.]+) of that .* interval ([\d.]+) to ([\d.]+)\), and lower on (\d+) %",
+        readme,
+    )
+    row = rf"\| all \| {photos} \| ([\d.]+) \[([\d.]+), ([\d.]+)\] \| (\d+)%"
+    assert figures(row, benchmarks) == (sad, low, high, share)
+
+    fp32, fp32_seconds, bf16, bf16_seconds = figures(
+        r"takes ([\d.]+) of the network's own time in fp32 \(([\d.]+) s\) and ([\d.]+) in bf16 \(([\d.]+) s\)",
+        readme,
+    )
+    row = r"{} exact \({}\), 1 MP: HairOptimization auto \| ≤ [\d.]+ \| ([\d.]+) \| \w+ \| ([\d.]+) /"
+    assert figures(row.format("onnxruntime", "fp32"), benchmarks) == (fp32, fp32_seconds)
+    assert figures(row.format("openvino", "bf16"), benchmarks) == (bf16, bf16_seconds)
+
+    gateway, worker = figures(r"add (\d+) MB \(gateway\) and (\d+) MB \(CPU worker, weights included\)", readme)
+    assert figures(r"\| `gateway` \| (\d+) \|", images) == (gateway,)
+    assert figures(r"\| `worker-cpu` with weights \| (\d+) \|", images) == (worker,)
+
+
+def test_each_question_of_the_architecture_is_answered_by_its_file() -> None:
+    answers = QUESTION.findall(page("docs/architecture.md"))
+    assert len(answers) >= 10
+    wrong = [
+        (path, name)
+        for path, name in answers
+        if not re.search(rf"\b{name}\b", page(path) if (ROOT / path).is_file() else "")
+    ]
+    assert wrong == []
+
+
+def test_the_tree_of_the_architecture_names_every_folder() -> None:
+    tree = page("docs/architecture.md").partition("## The tree")[2].split("```")[1]
+    folders = {name for path in own_modules().values() for name in path.parent.relative_to(ROOT).parts[:2]}
+    assert {name for name in folders if f"{name}/" not in tree} == set()
+    every = {name for path in own_modules().values() for name in path.parent.relative_to(ROOT).parts}
+    assert set(re.findall(r"\b([a-z0-9_]+)/", tree)) - every == {"lua"}
