@@ -39,10 +39,11 @@ class LiveStack:
 
 
 @contextmanager
-def cutgate_up(data: Path, **environment: str) -> Iterator[LiveStack]:
+def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[LiveStack]:
     """Run `cutgate up --json` until the block ends."""
+    options = ["--data", str(data), "--port", "0", "--workers", str(workers), "--json"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "cutgate", "up", "--data", str(data), "--port", "0", "--workers", "1", "--json"],
+        [sys.executable, "-m", "cutgate", "up", *options],
         cwd=ROOT,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,

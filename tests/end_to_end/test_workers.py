@@ -1,0 +1,83 @@
+"""`cutgate up --workers 2` with the real parts: both work, and one that is killed comes back and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.picture_files import png
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import LiveStack, cutgate_up
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.long
+
+PNG = b"\x89PNG\r\n\x1a\n"
+JOBS = 12
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    folder = tmp_path_factory.mktemp("two-workers")
+    (folder / "models").mkdir()
+    settings = {
+        "CUTGATE_MODEL": write_tiny_model(folder / "models"),
+        "CUTGATE_MODELS_DIR": str(folder / "models"),
+        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+        "CUTGATE_LEASE_SECONDS": "5",
+    }
+    with cutgate_up(folder / "data", 2, **settings) as stack:
+        eventually(lambda: ready_count(stack) == 2)
+        yield stack
+
+
+def ready_count(stack: LiveStack) -> int:
+    """How many workers say that they are ready."""
+    return len(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
+
+
+def worker_pids(stack: LiveStack) -> set[int]:
+    """The workers' main processes: children of `cutgate up`."""
+    parent = json.loads((stack.data / "stack.json").read_text(encoding="utf-8"))["pid"]
+    children = "".join(path.read_text() for path in Path(f"/proc/{parent}/task").glob("*/children")).split()
+    return {int(pid) for pid in children if b"cutgate.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def busy(stack: LiveStack) -> set[str]:
+    """The workers whose log tells of an item that is done."""
+    text = (stack.data / "cutgate.log").read_text(encoding="utf-8")
+    return set(re.findall(r"(worker-\d) +\| .*item_done", text))
+
+
+def do_jobs(stack: LiveStack) -> None:
+    """Hand in many pictures at a time; each gets its result."""
+    with stack.client() as client:
+        jobs = [client.remove_background(png(32 + number, 32)) for number in range(JOBS)]
+        assert all(job.result().startswith(PNG) for job in jobs)
+        assert client.jobs() == []
+
+
+def both_work(stack: LiveStack) -> bool:
+    do_jobs(stack)
+    return busy(stack) == {"worker-1", "worker-2"}
+
+
+def test_both_work_and_one_that_is_killed_comes_back(two_workers: LiveStack) -> None:
+    eventually(lambda: both_work(two_workers))
+    before = worker_pids(two_workers)
+    assert len(before) == 2
+    with two_workers.client() as client:
+        jobs = [client.remove_background(png(80 + number, 80)) for number in range(JOBS)]
+        killed = min(before)
+        os.kill(killed, signal.SIGKILL)
+        assert all(job.result().startswith(PNG) for job in jobs)
+    eventually(lambda: len(worker_pids(two_workers)) == 2 and ready_count(two_workers) == 2, 60)
+    assert len(worker_pids(two_workers) & before) == 1
+    do_jobs(two_workers)
