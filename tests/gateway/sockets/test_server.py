@@ -21,6 +21,7 @@ from tests.gateway.runware.service import Item, removal
 from tests.gateway.sockets.serving import Caller, calling
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 START_SECONDS = 60
 PING = {"taskType": "ping", "ping": True}
@@ -104,8 +105,7 @@ def test_a_gateway_that_is_told_to_stop_closes_busy_sockets_with_1012_and_idle_o
             busy.send(task)
             # Its acknowledgement by the ledger shows in the poll of another connection.
             poll = {"taskType": "getResponse", "taskUUID": task["taskUUID"]}
-            while "data" not in ask(idle, poll):
-                time.sleep(0.05)
+            eventually(lambda: "data" in ask(idle, poll))
             process.send_signal(signal.SIGTERM)
             assert idle.close_code() == CloseCode.NORMAL_CLOSURE
             assert busy.close_code() == CloseCode.SERVICE_RESTART

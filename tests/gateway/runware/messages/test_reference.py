@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway.runware.service import Service, new_removal, removal
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference-runware.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference-runware.md"
 EVERYTHING: dict[str, Any] = {"outputType": ["URL", "base64Data", "dataURI"], "includeCost": True}
 
 

@@ -105,11 +105,10 @@ BAD_FIELDS: list[tuple[Item, str, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "code", "parameter"), BAD_FIELDS, ids=lambda value: str(value)[:40])
-@pytest.mark.parametrize("make", [removal, new_removal])
 def test_a_bad_field_is_named_and_nothing_is_stored(
-    service: Service, make: Any, fields: Item, code: str, parameter: str
+    service: Service, fields: Item, code: str, parameter: str
 ) -> None:
-    task = make(**fields)
+    task = removal(**fields)
     item = service.error(task)
     assert (item["code"], item["parameter"]) == (code, parameter)
     assert item["message"]
