@@ -6,7 +6,8 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+from unittest.mock import Mock
 
 from typing_extensions import override
 
@@ -115,3 +116,14 @@ class ManualClock:
     def offset_ms(self) -> int:
         """How far it was advanced: what a store on a real server's clock adds to that one."""
         return round(self._advanced_seconds * 1000)
+
+
+T = TypeVar("T")
+
+
+def failing(part: T, **faults: Exception) -> T:
+    """A part of the service whose named methods raise, as when what is behind it is away."""
+    for name, error in faults.items():
+        assert callable(getattr(part, name)), name
+        setattr(part, name, Mock(side_effect=error))
+    return part

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from structlog.testing import capture_logs
-from typing_extensions import override
 
 from cutgate.courier.errands import longest_pause
 from cutgate.jobs.errors import (
@@ -15,11 +14,10 @@ from cutgate.jobs.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
-from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.record import ItemState
 from tests.courier.house import ACCOUNT, House, reasons
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
-from tests.fakes import MemoryBlobStore
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway.picture_files import png, png_header_only
 from tests.jobs.build import LANE, claim_next
 
@@ -162,12 +160,7 @@ def test_a_picture_that_nobody_waits_for_any_more_is_deleted(house: House, serve
 
 
 def test_a_full_disk_fails_nothing(house: House, server: OutsideServer) -> None:
-    class FullBlobStore(MemoryBlobStore):
-        @override
-        def put(self, key: BlobKey, data: bytes) -> None:
-            raise BlobStoreUnavailable("no space left")
-
-    house.blobs = FullBlobStore()
+    house.blobs = failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space left"))
     server.scripts = {"/": picture(PICTURE)}
     uid = house.source_at(server.url())
     with pytest.raises(BlobStoreUnavailable):

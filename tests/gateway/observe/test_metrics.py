@@ -13,13 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from typing_extensions import override
 
 from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.store import LedgerFigures
 from cutgate.jobs.observe import metric_names as names
+from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
 from tests.gateway.installation import Installation
@@ -101,12 +100,7 @@ class TestLedger:
         assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0
 
     def test_one_that_is_away_takes_nothing_else_with_it(self) -> None:
-        class Away(FreshLedger):
-            @override
-            def figures(self) -> LedgerFigures:
-                raise LedgerUnavailable("restarting")
-
-        away = Away(make_settings().ledger_limits())
+        away = failing(FreshLedger(make_settings().ledger_limits()), figures=LedgerUnavailable("restarting"))
         shown = here(LedgerCollector(store=away, presence=FreshPresence()))
         assert shown.value(names.LEDGER_UP) == 0
         assert shown.value(names.ITEMS_RUNNING) is None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from typing_extensions import override
-
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.jobs.errors import BlobStoreUnavailable
-from cutgate.jobs.ids import BlobKey, new_task_uid
-from tests.fakes import MemoryBlobStore
+from cutgate.jobs.ids import new_task_uid
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Answer, Harness, make_settings
 
@@ -52,14 +50,6 @@ class TestRunning:
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
 
 
-class Undeletable(MemoryBlobStore):
-    """A blob store that has gone away since it took the picture."""
-
-    @override
-    def delete(self, key: BlobKey) -> None:
-        raise BlobStoreUnavailable("away")
-
-
 class TestTerminate:
     """TerminateTask."""
 
@@ -97,7 +87,7 @@ class TestTerminate:
         assert len(harness.stored()) == 1
 
     def test_a_storage_that_is_away_does_not_matter(self, gateway: Harness) -> None:
-        harness = replace(gateway, blobs=Undeletable())
+        harness = replace(gateway, blobs=failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away")))
         uid = harness.submit()
         assert own(harness.call("TerminateTask", TaskUID=uid)) == {}
         assert harness.detail(uid)["ErrorCode"] == 1002

@@ -8,40 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from typing_extensions import override
 from werkzeug.test import TestResponse
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Task
-from tests.fakes import MemoryBlobStore
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
 from tests.ledgers import FreshLedger
 
 REQUEST_UUID = "0f6f2d54-6d0b-4c55-9a70-3b1c5a1c8a01"
 TASK = "d5ari00q5cu0v880200g"
-
-
-class LedgerAway(FreshLedger):
-    """A ledger whose server does not answer."""
-
-    @override
-    def get_many(self, uids: object, account: str) -> tuple[Task | None, ...]:
-        raise LedgerUnavailable("no answer")
-
-    @override
-    def unfinished(self, account: str) -> tuple[TaskUid, ...]:
-        raise ZeroDivisionError("a fault of ours")
-
-
-class BlobsAway(MemoryBlobStore):
-    """A blob store that cannot be written."""
-
-    @override
-    def put(self, key: BlobKey, data: bytes) -> None:
-        raise BlobStoreUnavailable("no space")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +58,18 @@ def altered(**changes: Any) -> Callable[[], str]:
     return body
 
 
-def with_store(store: FreshLedger) -> Callable[[Harness], None]:
+def with_store(make_store: Callable[[], FreshLedger]) -> Callable[[Harness], None]:
     def prepare(gateway: Harness) -> None:
-        gateway.store = store
+        gateway.store = make_store()
         gateway.app = gateway.make_app(gateway.settings)
 
     return prepare
 
 
 def without_blobs(gateway: Harness) -> None:
-    gateway.app = gateway.make_app(gateway.settings, blobs=BlobsAway())
+    gateway.app = gateway.make_app(
+        gateway.settings, blobs=failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space"))
+    )
 
 
 def with_small_bodies(gateway: Harness) -> None:
@@ -126,7 +105,7 @@ CASES = [
         status=500,
         action="ListRunningTasks",
         body=request("ListRunningTasks"),
-        prepare=with_store(LedgerAway(LedgerLimits())),
+        prepare=with_store(lambda: failing(FreshLedger(), unfinished=ZeroDivisionError("a fault of ours"))),
     ),
     Case(
         name="the ledger is away",
@@ -135,7 +114,7 @@ CASES = [
         status=503,
         action="ListTasksDetails",
         body=request("ListTasksDetails", TaskUIDList=[TASK]),
-        prepare=with_store(LedgerAway(LedgerLimits())),
+        prepare=with_store(lambda: failing(FreshLedger(), get_many=LedgerUnavailable("no answer"))),
     ),
     Case(
         name="the blob store is away",
@@ -152,7 +131,7 @@ CASES = [
         status=503,
         detail="the pictures were uploaded too long ago; send them again",
         body=request(),
-        prepare=with_store(FreshLedger(LedgerLimits(source_max_age_seconds=-1))),
+        prepare=with_store(lambda: FreshLedger(LedgerLimits(source_max_age_seconds=-1))),
     ),
     Case(
         name="the account's queue is full",
@@ -161,7 +140,7 @@ CASES = [
         status=429,
         detail="0 pictures of the account are queued, the cap is 0",
         body=request(),
-        prepare=with_store(FreshLedger(FULL)),
+        prepare=with_store(lambda: FreshLedger(FULL)),
     ),
     Case(name="no body", code=160, message="Missing Action", action="", body=nothing),
     Case(name="no object", code=160, message="Missing Action", action="", body=lambda: "[]"),

@@ -21,7 +21,7 @@ from cutgate.jobs.ids import BlobKey, image_uuid, new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Result, Upload
 from cutgate.jobs.urls import Address, ResultPaths
-from tests.fakes import ManualClock, MemoryBlobStore
+from tests.fakes import ManualClock, MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness
 from tests.jobs.build import ERROR
@@ -190,21 +190,21 @@ class TestRefusals:
 
     @pytest.mark.parametrize("deletes", [True, False])
     def test_a_refused_record_takes_its_blob_along_if_it_can(self, *, deletes: bool) -> None:
-        blobs = StubbornBlobs(deletes=deletes)
-        part = memory_pictures(RefusingLedger(SourceExpired("too old")), blobs)
+        blobs = MemoryBlobStore() if deletes else failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
+        part = memory_pictures(failing(FreshLedger(), keep_upload=SourceExpired("too old")), blobs)
         with pytest.raises(SourceExpired):
             part.keep("anna", PNG)
         assert len(blobs.keys()) == (0 if deletes else 1)
 
     def test_a_lost_reply_deletes_nothing_for_the_upload_may_exist(self) -> None:
         blobs = MemoryBlobStore()
-        part = memory_pictures(RefusingLedger(LedgerUnavailable("no answer in time")), blobs)
+        part = memory_pictures(failing(FreshLedger(), keep_upload=LedgerUnavailable("no answer in time")), blobs)
         with pytest.raises(LedgerUnavailable):
             part.keep("anna", PNG)
         assert len(blobs.keys()) == 1
 
     def test_a_dropped_picture_is_gone_although_its_blob_stays(self) -> None:
-        blobs = StubbornBlobs(deletes=False)
+        blobs = failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
         part = memory_pictures(FreshLedger(LedgerLimits()), blobs)
         kept = part.keep("anna", PNG)
         assert part.drop("anna", kept.image)
@@ -241,32 +241,6 @@ def memory_pictures(
         retention_seconds=DAY_SECONDS,
         clock=clock or ManualClock(),
     )
-
-
-class StubbornBlobs(MemoryBlobStore):
-    """May fail to delete."""
-
-    def __init__(self, *, deletes: bool) -> None:
-        super().__init__()
-        self._deletes = deletes
-
-    @override
-    def delete(self, key: BlobKey) -> None:
-        if not self._deletes:
-            raise BlobStoreUnavailable("away")
-        super().delete(key)
-
-
-class RefusingLedger(FreshLedger):
-    """Answers every upload with an error."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(LedgerLimits())
-        self._error = error
-
-    @override
-    def keep_upload(self, upload: Upload) -> None:
-        raise self._error
 
 
 class WatchedLedger(FreshLedger):

@@ -9,7 +9,7 @@ from typing_extensions import override
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.hints.queue import queue_name
-from cutgate.jobs.ids import BlobKey, new_token
+from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
@@ -18,7 +18,7 @@ from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
-from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
+from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore, failing
 from tests.jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
 from tests.waiting import eventually
 
@@ -76,21 +76,13 @@ def test_the_deficit_is_counted_in_the_broker(make_ledger: MakeLedger, clock: Ma
         client.delete(queue_name(lane))
 
 
-class Away(MemoryBlobStore):
-    """A blob store that deletes nothing."""
-
-    @override
-    def delete(self, key: BlobKey) -> None:
-        raise BlobStoreUnavailable("away")
-
-
 @pytest.mark.parametrize("reached", [True, False])
 def test_the_sources_of_what_it_failed_are_deleted(
     make_ledger: MakeLedger, clock: ManualClock, reached: bool
 ) -> None:
     """One picture's worker is lost, one waits too long, one is waited for."""
     ledger = make_ledger(LedgerLimits(max_attempts=1, queue_timeout_seconds=60))
-    blobs = MemoryBlobStore() if reached else Away()
+    blobs = MemoryBlobStore() if reached else failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
     task = new_task(item_count=2)
     ledger.create(task)
     claim_next(ledger)

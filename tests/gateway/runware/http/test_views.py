@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ids import BlobKey
-from tests.fakes import MemoryBlobStore
+from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     TINY_PICTURE,
@@ -142,15 +141,10 @@ def test_a_compressed_body_is_refused(service: Service) -> None:
     assert "Content-Encoding" in answer.get_json()["errors"][0]["message"]
 
 
-class Away(MemoryBlobStore):
-    """A blob store that cannot be written."""
-
-    def put(self, key: BlobKey, data: bytes) -> None:
-        raise BlobStoreUnavailable("the disk is full")
-
-
 def test_parts_that_are_away_are_passing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = service.harness.make_app(service.settings, blobs=Away())
+    app = service.harness.make_app(
+        service.settings, blobs=failing(MemoryBlobStore(), put=BlobStoreUnavailable("the disk is full"))
+    )
     headers = {"Authorization": f"Bearer {service.api_key}"}
     answer = app.test_client().post("/v1", json=[removal(deliveryMethod="async")], headers=headers)
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
