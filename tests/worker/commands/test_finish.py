@@ -14,8 +14,7 @@ from PIL import Image
 from cutgate.worker.__main__ import main
 from cutgate.worker.cutout.raster.arrays import Levels
 from cutgate.worker.pictures.png import write_png
-from tests.worker.pictures.test_finish import subject
-from tests.worker.pictures.test_png import by_cv2
+from tests.worker.pictures.samples import by_cv2, subject
 
 
 def run(orders: list[Any], *arguments: str) -> Result:

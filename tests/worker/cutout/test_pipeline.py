@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import cv2
 import hypothesis
 import numpy as np
@@ -15,46 +12,17 @@ from hypothesis.extra.numpy import arrays
 
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
 from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
-from cutgate.worker.cutout.raster.filters import enlarged, to_levels
-from tests.pictures.composites import COMPOSITES, Composite
+from cutgate.worker.cutout.raster.filters import to_levels
 from tests.pictures.scores import sad
+from tests.worker.cutout.runs import alpha_of, bear, given, go_on, run
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 2), (2, 50), (3, 3), (3, 40), (17, 23)]
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]
 
 in_each_mode = pytest.mark.parametrize("mode", MODES)
-
-
-def go_on() -> None:
-    """The check of a caller that never stops the work."""
-
-
-def given(mask: FloatMask) -> Predict:
-    return lambda view: to_levels(enlarged(mask, view.shape[0], view.shape[1]))
-
-
-def run(picture: RgbImage, mask: FloatMask, source_alpha: ByteMask | None = None, **parameters: Any) -> Frame:
-    spec = CutoutSpec(model="given", **parameters)
-    return run_steps(steps_for(spec, given(mask)), Frame(picture=picture, source_alpha=source_alpha), go_on)
-
-
-def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:
-    result = run(picture, mask, output=Output.MASK, **parameters).result
-    assert result is not None
-    return result
-
-
-@cache
-def named(name: str) -> Composite:
-    return next(composite for composite in COMPOSITES if composite.name == name)
-
-
-def bear() -> Composite:
-    return named("bear")
 
 
 def noise(height: int, width: int) -> RgbImage:
@@ -90,8 +58,9 @@ class TestEveryMode:
         first, second = (run(bear().photo, bear().coarse_mask(), refinement=mode).result for _ in range(2))
         assert np.array_equal(filled(first), filled(second))
 
-    @pytest.mark.parametrize("size", SIZES)
-    @pytest.mark.parametrize("level", [0.0, 0.02, 0.5, 1.0])
+    @pytest.mark.parametrize(
+        ("size", "level"), [((1, 1), 1.0), ((1, 40), 0.5), ((2, 50), 0.02), ((17, 23), 0.0)], ids=str
+    )
     def test_any_size_and_any_flat_mask(self, mode: Refinement, size: tuple[int, int], level: float) -> None:
         mask = np.full(size, level, np.float32)
         cutout = run(noise(*size), mask, refinement=mode, erode_px=40).result

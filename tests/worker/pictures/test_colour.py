@@ -4,45 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.pictures.colour import is_rgb_profile, to_srgb
 from cutgate.worker.pictures.encoders import Picture, encode
 from cutgate.worker.pictures.images import read_image
-from tests.worker.pictures.test_images import LIMITS, gradient, saved
-
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def wide_profile() -> bytes:
-    """An RGB profile whose primaries are sRGB's in another order: red means green. Nobody could overlook it."""
-    profile = bytearray(SRGB)
-    tags = {bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * profile[131], 12)}
-    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
-    profile[red + 4 : red + 12], profile[green + 4 : green + 12] = (
-        profile[green + 4 : green + 12],
-        profile[red + 4 : red + 12],
-    )
-    return bytes(profile)
-
-
-def grey_profile(gamma: float) -> bytes:
-    """A grey profile with a gamma curve, written by hand after ICC.1:2010 (version 2, D50)."""
-    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + bytes(2)
-    white = b"XYZ " + bytes(4) + bytes.fromhex("0000f6d6 00010000 0000d32d".replace(" ", ""))
-    text = b"text" + bytes(4) + b"grey\x00\x00\x00\x00"
-    desc = b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"grey\x00" + bytes(78) + bytes(1)
-    tags = [(b"desc", desc), (b"cprt", text), (b"wtpt", white), (b"kTRC", curve)]
-    offset, table, body = 132 + 12 * len(tags), len(tags).to_bytes(4, "big"), b""
-    for name, data in tags:
-        table += name + (offset + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
-        body += data + bytes(-len(data) % 4)
-    head = bytearray(128)
-    head[0:4] = (128 + len(table) + len(body)).to_bytes(4, "big")
-    head[8:12], head[12:24], head[36:40] = b"\x02\x10\x00\x00", b"mntrGRAYXYZ ", b"acsp"
-    head[68:80] = bytes.fromhex("0000f6d6000100000000d32d")
-    return bytes(head) + table + body
+from tests.worker.pictures.samples import LIMITS, SRGB, gradient, grey_profile, saved, wide_profile
 
 
 def test_a_profile_is_followed_to_srgb() -> None:

@@ -15,8 +15,7 @@ from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
 from cutgate.worker.pictures.colour_bleed import with_colour_bleed
 from cutgate.worker.pictures.encoders import Picture, encode
 from cutgate.worker.pictures.images import read_image
-from tests.worker.pictures.test_colour import wide_profile
-from tests.worker.pictures.test_images import LIMITS, gradient
+from tests.worker.pictures.samples import LIMITS, gradient, wide_profile
 
 SIZES = [(1, 1), (1, 40), (40, 1), (17, 23), (300, 40)]
 DPI = (300.0, 150.0)

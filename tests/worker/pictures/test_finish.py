@@ -17,16 +17,7 @@ from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.pictures.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
-from tests.worker.pictures.test_colour import wide_profile
-from tests.worker.pictures.test_png import by_cv2
-
-
-def subject() -> RgbaImage:
-    """Red, 8 px by 4 px, opaque on its left half and half transparent on its right; in 40 px by 30 px."""
-    pixels = np.zeros((30, 40, 4), np.uint8)
-    pixels[10:14, 20:28] = (255, 0, 0, 255)
-    pixels[10:14, 24:28, 3] = 128
-    return pixels
+from tests.worker.pictures.samples import by_cv2, subject, wide_profile
 
 
 def pixels_of(finished: Finished, mode: str = "RGBA") -> Bytes:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import warnings
 from typing import Any
 
@@ -16,17 +15,8 @@ from pydantic import SecretStr
 from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.settings import JobSettings
-from cutgate.worker.cutout.raster.arrays import Bytes
 from cutgate.worker.pictures.images import FORMATS, read_image
-
-LIMITS = SourceLimits(max_bytes=2**20, max_pixels=100_000, max_side_px=1000)
-
-
-def gradient(height_px: int = 24, width_px: int = 40) -> Bytes:
-    """A picture in which every pixel differs from its neighbours, and no corner is like another."""
-    rows, columns = np.mgrid[:height_px, :width_px]
-    return np.dstack([rows * 255 // height_px, columns * 255 // width_px, 255 - rows * 4]).astype(np.uint8)
-
+from tests.worker.pictures.samples import LIMITS, gradient, saved
 
 EXACT: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
@@ -34,12 +24,6 @@ EXACT: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 100, "subsampling": "4:4:4", "speed": 10},
 }
 """Options with which a format keeps the pixels as they are, or nearly so."""
-
-
-def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import zlib
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +11,7 @@ from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import Levels
 from cutgate.worker.pictures.png import write_png
+from tests.worker.pictures.samples import by_cv2
 
 SIZES = [(1, 1), (1, 9), (9, 1), (7, 5), (300, 2000)]
 DEPTHS = [np.uint8, np.uint16]
@@ -21,14 +21,6 @@ DepthType = type[np.uint8] | type[np.uint16]
 def noise(seed: int, *shape: int, depth: DepthType = np.uint8) -> Levels:
     levels = np.random.default_rng(seed).integers(0, np.iinfo(depth).max, shape, dtype=depth, endpoint=True)
     return np.asarray(levels)
-
-
-def by_cv2(png: bytes) -> Levels:
-    """The file as OpenCV reads it, with the channels in the order of the file."""
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert pixels is not None
-    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]] if pixels.ndim == 3 else pixels
-    return np.asarray(pixels, np.uint16) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
 
 
 def by_pillow(png: bytes) -> Levels:

@@ -21,9 +21,7 @@ from cutgate.worker.pictures.encoders import encode
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
 from tests.pictures.composites import COMPOSITES
-from tests.worker.pictures.test_colour import SRGB, grey_profile, wide_profile
-from tests.worker.pictures.test_images import LIMITS, saved
-from tests.worker.pictures.test_png import by_cv2
+from tests.worker.pictures.samples import LIMITS, SRGB, by_cv2, grey_profile, saved, wide_profile
 
 
 def noise(*shape: int) -> Samples:

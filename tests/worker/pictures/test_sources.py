@@ -18,8 +18,7 @@ from cutgate.worker.pictures import images
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.metadata import exif_with
 from tests.gateway.picture_files import heif
-from tests.worker.pictures.test_colour import wide_profile
-from tests.worker.pictures.test_images import LIMITS, gradient, saved
+from tests.worker.pictures.samples import LIMITS, gradient, saved, wide_profile
 
 SPEC = CutoutSpec(model="given", refinement=Refinement.OFF, erode_px=0)
 PLAIN = Image.fromarray(gradient(8, 12))

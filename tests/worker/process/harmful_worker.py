@@ -19,7 +19,7 @@ from cutgate.worker.process.child import Child
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX = 41, 42, 43, 44
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 0.8
 LEAK_BYTES = 96 * 2**20
 
 leaked: list[bytearray] = []

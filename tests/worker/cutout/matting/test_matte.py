@@ -82,7 +82,7 @@ def test_remap_is_a_step_where_the_thresholds_are_equal() -> None:
     assert alpha.tolist() == [0] * 129 + [255] * 127
 
 
-@pytest.mark.parametrize("erode_px", range(41))
+@pytest.mark.parametrize("erode_px", [0, 1, 2, 15, 40])
 def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
     mask = np.zeros((3, 200), np.uint8)
     mask[:, 100:] = 255

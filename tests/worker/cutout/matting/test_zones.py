@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 
@@ -12,18 +10,12 @@ from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.pipeline import filled
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels
-from tests.pictures.composites import COMPOSITES, Composite
 from tests.pictures.scores import sad
-from tests.worker.cutout.test_pipeline import alpha_of, run
+from tests.worker.cutout.runs import alpha_of, named, run
 
 USUAL = Thresholds(foreground=240, background=15)
 CLIPPED_LEVELS = 13
 """What is cut off from both ends of alpha."""
-
-
-@cache
-def named(name: str) -> Composite:
-    return next(composite for composite in COMPOSITES if composite.name == name)
 
 
 def half_hard_half_soft() -> ByteMask:
