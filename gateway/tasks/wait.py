@@ -29,9 +29,7 @@ class Place:
     tasks: Tasks
     events: TaskEvents
 
-    def find(
-        self, account: str, uids: Sequence[TaskUid], wait_seconds: float, *, for_all: bool = False
-    ) -> tuple[Task | None, ...]:
+    def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
         """Each task as it stands once one of them has ended, or once the time is over; see `Tasks.find`.
 
         A task that is not there counts as ended: nothing will ever happen to it.
@@ -40,18 +38,16 @@ class Place:
             account: who asks.
             uids: the tasks.
             wait_seconds: how long at most.
-            for_all: wait until all of them have ended.
 
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
         until_seconds = time.monotonic() + wait_seconds
-        enough = all if for_all else any
         with self.events.listen(uids) as waiter:
             while True:
                 found = self.tasks.find(account, uids)
                 left_seconds = until_seconds - time.monotonic()
-                if left_seconds <= 0 or enough(task is None or task.ended_at_ms is not None for task in found):
+                if left_seconds <= 0 or any(task is None or task.ended_at_ms is not None for task in found):
                     return found
                 waiter.wait(min(left_seconds, STEP_SECONDS))
 

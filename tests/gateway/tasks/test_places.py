@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -57,31 +56,23 @@ def test_both_ways_of_waiting_share_the_places(gateway: Harness) -> None:
         assert time.monotonic() - started_at < SOON_SECONDS
 
 
-@pytest.mark.parametrize("for_all", [False, True])
-def test_it_waits_for_one_task_or_for_all(gateway: Harness, *, for_all: bool) -> None:
+def test_it_waits_for_one_of_its_tasks(gateway: Harness) -> None:
     waits = waits_of(gateway, at_once=1)
     uids = [submit(gateway), submit(gateway)]
-    answered = threading.Event()
 
     def wait() -> tuple[Task | None, ...]:
         with waits.place() as place:
-            found = place.find(ACCOUNT, uids, LONG_SECONDS, for_all=for_all)
-        answered.set()
-        return found
+            return place.find(ACCOUNT, uids, LONG_SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(wait)
         gateway.finish_one()
-        assert answered.wait(0.3 if for_all else SOON_SECONDS) is not for_all
-        gateway.finish_one()
         found = future.result(SOON_SECONDS)
-    assert statuses(found)[0] is TaskStatus.FINISHED
-    assert not for_all or statuses(found)[1] is TaskStatus.FINISHED
+    assert statuses(found) == [TaskStatus.FINISHED, TaskStatus.QUEUING]
 
 
 def test_the_time_is_kept(gateway: Harness) -> None:
     uids = [submit(gateway), submit(gateway)]
-    gateway.finish_one()
     with waits_of(gateway, at_once=1).place() as place:
-        found = place.find(ACCOUNT, uids, 0.1, for_all=True)
-    assert statuses(found) == [TaskStatus.FINISHED, TaskStatus.QUEUING]
+        found = place.find(ACCOUNT, uids, 0.1)
+    assert statuses(found) == [TaskStatus.QUEUING, TaskStatus.QUEUING]

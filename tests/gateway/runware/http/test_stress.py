@@ -13,6 +13,7 @@ from typing_extensions import override
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
+from cutgate.jobs.errors import LedgerUnavailable
 from tests.gateway.runware.service import Service, make_service, removal
 
 
@@ -84,3 +85,19 @@ def test_a_fault_outside_of_tasks_is_told_in_the_protocols_form(
     answer = service.post([removal()])
     assert (answer.status_code, code_of(answer)) == (500, "internalServerError")
     assert b"inner secret" not in answer.data
+
+
+def test_of_several_results_one_asks_a_ledger_that_is_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(*_: object) -> None:
+        asked.append(True)
+        raise LedgerUnavailable("the server does not answer")
+
+    monkeypatch.setattr(service.store, "get_many", away)
+    answer = service.post([removal(), removal(), removal()])
+    assert answer.status_code == 503
+    assert [error["code"] for error in answer.get_json()["errors"]] == ["serviceUnavailable"] * 3
+    assert len(asked) == 1
