@@ -29,10 +29,10 @@ from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
 from tests.chaos.wire import Wire
-from tests.jobs.lossy_proxy import running
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
+from tests.servers.relay import served
 
 ROOT: Final = Path(__file__).parents[2]
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
@@ -107,7 +107,7 @@ class Service:
         self.faults.switch({})
         server = str(self.folder / "redis.sock")
         self.gateway_wire, self.worker_wire = (
-            opening.enter_context(running(Wire(self.folder / name, server, self.faults.note)))
+            opening.enter_context(served(Wire(self.folder / name, server, self.faults.note)))
             for name in ("gateway.sock", "worker.sock")
         )
         self.client: Redis = opening.enter_context(connect(f"unix://{server}"))

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from tests.jobs.lossy_proxy import Proxy
+from tests.servers.relay import Relay
 
 
-class Wire(Proxy):
+class Wire(Relay):
     """Passes everything on until it is told otherwise."""
 
     def __init__(self, address: Path, upstream: str, lost: Callable[[], None]) -> None:
         """Make a wire; `lost` is called for each reply that is lost."""
-        super().__init__(address, upstream)
+        super().__init__(upstream, str(address))
         self.loss_chance = 0.0
         """Chance in [0, 1] that a connection breaks in place of a reply."""
         self._lost = lost

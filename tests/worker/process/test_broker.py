@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from cutgate.jobs.hints.celery import broker_url, celery_settings
 from cutgate.worker.process.broker import HintBroker
-from tests.jobs.lossy_proxy import LossyProxy, lossy_proxy
+from tests.servers.relay import LossyRelay, lossy_relay
 
 
 def app_at(redis_url: str) -> Celery:
@@ -36,13 +36,13 @@ def test_every_url_has_the_same_transport(url: str) -> None:
 
 
 @pytest.fixture
-def proxy(redis_url: str) -> Iterator[LossyProxy]:
-    with lossy_proxy(redis_url) as proxy:
+def proxy(redis_url: str) -> Iterator[LossyRelay]:
+    with lossy_relay(redis_url) as proxy:
         yield proxy
 
 
 @pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
-def test_a_lost_acknowledgement_does_not_keep_the_next_message_away(proxy: LossyProxy, end: str) -> None:
+def test_a_lost_acknowledgement_does_not_keep_the_next_message_away(proxy: LossyRelay, end: str) -> None:
     queue = f"test-{secrets.token_hex(4)}"
     with app_at(proxy.url).connection_for_read() as connection:
         channel = connection.default_channel

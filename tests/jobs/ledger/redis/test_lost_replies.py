@@ -28,7 +28,7 @@ from tests.jobs.build import (
     result_of,
     take_errand,
 )
-from tests.jobs.lossy_proxy import LossyProxy, lossy_proxy
+from tests.servers.relay import LossyRelay, lossy_relay
 
 ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
 
@@ -37,13 +37,13 @@ REAPER = "reaper-1"
 
 
 @pytest.fixture
-def proxy(redis_url: str) -> Iterator[LossyProxy]:
-    with lossy_proxy(redis_url) as proxy:
+def proxy(redis_url: str) -> Iterator[LossyRelay]:
+    with lossy_relay(redis_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def ledger(proxy: LossyProxy, key_prefix: str, clock: ManualClock) -> Iterator[RedisLedger]:
+def ledger(proxy: LossyRelay, key_prefix: str, clock: ManualClock) -> Iterator[RedisLedger]:
     """Each script ran once, so that the server knows it and the next call is one round trip."""
     with connect(proxy.url) as through_proxy:
         ledger = RedisLedger(through_proxy, LedgerLimits(), key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
@@ -79,7 +79,7 @@ def _go_through_errands_and_uploads(ledger: RedisLedger) -> None:
 
 
 @pytest.fixture
-def reply_lost(proxy: LossyProxy, client: Redis) -> ReplyLost:
+def reply_lost(proxy: LossyRelay, client: Redis) -> ReplyLost:
     """A block in which one reply is lost and its script therefore runs twice."""
 
     def script_count() -> int:
