@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from redis import Redis
 
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
@@ -81,9 +81,9 @@ class FreshPresence(RedisPresence):
         )
 
 
-def fresh_key_table() -> RedisKeyTable:
+def fresh_key_table() -> KeyTable:
     """No accounts yet."""
-    return RedisKeyTable(server(), key_prefix=fresh_prefix())
+    return KeyTable(server(), key_prefix=fresh_prefix())
 
 
 def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> Sessions:

@@ -64,8 +64,8 @@ ARROWS: Graph = {
         "worker/machine",
         "worker/process",
     },
-    "gateway": {"gateway/sockets", "jobs"},
-    "gateway/accounts": {"gateway", "gateway/pictures", "jobs", "jobs/ledger", "jobs/ledger/redis"},
+    "gateway": {"jobs"},
+    "gateway/accounts": {"gateway", "jobs", "jobs/ledger", "jobs/ledger/redis"},
     "gateway/commands": {
         "gateway",
         "gateway/accounts",
@@ -79,7 +79,6 @@ ARROWS: Graph = {
         "gateway",
         "gateway/accounts",
         "gateway/observe",
-        "gateway/pictures",
         "gateway/tasks",
         "jobs",
         "jobs/ledger",
@@ -87,7 +86,7 @@ ARROWS: Graph = {
         "jobs/upkeep",
         "signing",
     },
-    "gateway/pictures": {"jobs", "jobs/blobs", "jobs/ledger", "signing"},
+    "gateway/pictures": {"jobs", "jobs/blobs", "jobs/ledger"},
     "gateway/runware/http": {
         "gateway",
         "gateway/accounts",
@@ -152,6 +151,7 @@ ARROWS: Graph = {
     },
     "gateway/sockets": {"jobs/observe"},
     "gateway/tasks": {
+        "gateway",
         "gateway/accounts",
         "gateway/pictures",
         "jobs",

@@ -9,21 +9,16 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, Record, Seal, Terms
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Seal, Terms
+from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
-
-ACCOUNTS: Final = "accounts"
-PAIRS: Final = "key_pairs"
-BEARERS: Final = "bearers"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _STANDARD_MARK: Final = "whsec_"
 _SECRET_BYTES: Final = 32
 _SECRET_LENGTHS: Final = range(24, 65)
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +26,7 @@ class Account:
     """Who a key belongs to, and on which terms."""
 
     name: str
-    terms: Terms
+    terms: Terms = field(default_factory=Terms)
     callback_url: str | None = field(default=None, repr=False)
     """Where the end of each of its tasks is told."""
 
@@ -46,30 +41,7 @@ class Callback:
     """What signs it, shown this once; None where the one before stays."""
 
 
-class KeyTable(Protocol):
-    """Records under a kind (`PAIRS` by public key, `BEARERS` by hash, `ACCOUNTS` by name) and a name.
-
-    Every method raises `LedgerUnavailable` when it is away, and a call that is repeated since its reply was lost
-    answers as the first one.
-    """
-
-    def read(self, kind: str, name: str) -> str | None:
-        """A record, or None."""
-
-    def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
-        """The record of a pair or API key and of its account, in one round trip; None unless both are there."""
-
-    def add(self, kind: str, name: str, record: str) -> bool:
-        """Write a record where there is none; False where there is another."""
-
-    def replace(self, kind: str, name: str, before: str, after: str) -> bool:
-        """Write a record where `before` stands; False where something else does by now."""
-
-    def all(self, kind: str) -> dict[str, str]:
-        """Every record of a kind."""
-
-
-class AccountBook:
+class Accounts:
     """Makes, shows and changes accounts."""
 
     def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
@@ -80,9 +52,15 @@ class AccountBook:
             master_key: the installation's 32 bytes; secrets are encrypted with keys derived from it.
             clock: Unix time in seconds.
         """
-        self._table = table
-        self._callback_seal = Seal(master_key, "callback secrets")
-        self._clock = clock
+        self.table = table
+        self.clock = clock
+        self._master_key = master_key
+        self._records = Records(table, ACCOUNTS, AccountRecord)
+        self._callback_seal = self.seal("callback secrets")
+
+    def seal(self, purpose: str) -> Seal:
+        """What encrypts secrets of one purpose."""
+        return Seal(self._master_key, purpose)
 
     def record(self, name: str) -> AccountRecord:
         """An account as it stands.
@@ -90,10 +68,10 @@ class AccountBook:
         Raises:
             AccountError: there is none of the name.
         """
-        raw = self._table.read(ACCOUNTS, name)
-        if raw is None:
+        found = self._records.get(name)
+        if found is None:
             raise AccountError(_no_account(name))
-        return AccountRecord.model_validate_json(raw)
+        return found
 
     def change(
         self, name: str, *, terms: Terms | None = None, active: bool | None = None, forget: Collection[str] = ()
@@ -120,7 +98,7 @@ class AccountBook:
                 }
             )
 
-        return self._change_account(name, changed)
+        return self._change(name, changed)
 
     def set_callback(self, name: str, url: str | None = None, secret: str | None = None) -> Callback:
         """Have the end of each of an account's tasks told at a URL, signed.
@@ -148,7 +126,7 @@ class AccountBook:
                 update={"callback_url": url or account.callback_url, "callback_secret": kept or sealed}
             )
 
-        after = self._change_account(name, changed)
+        after = self._change(name, changed)
         assert after.callback_url is not None
         return Callback(
             account=name,
@@ -163,7 +141,7 @@ class AccountBook:
             AccountError: there is none of the name.
         """
         dropped = {"callback_url": None, "callback_secret": None}
-        self._change_account(name, lambda account: account.model_copy(update=dropped))
+        self._change(name, lambda account: account.model_copy(update=dropped))
 
     def callback_secret(self, name: str) -> str | None:
         """What signs an account's callbacks; None where it has none, or there is no such account.
@@ -172,11 +150,11 @@ class AccountBook:
             AccountError: the record was written under another master key, or altered.
             LedgerUnavailable: the table is away.
         """
-        raw = self._table.read(ACCOUNTS, name)
-        sealed = None if raw is None else AccountRecord.model_validate_json(raw).callback_secret
+        found = self._records.get(name)
+        sealed = None if found is None else found.callback_secret
         return None if sealed is None else self._callback_seal.open(name, sealed)
 
-    def _begin(self, name: str) -> None:
+    def begin(self, name: str) -> None:
         """Make an account unless there is one: it goes before its keys, which never stand without one.
 
         Raises:
@@ -184,26 +162,17 @@ class AccountBook:
         """
         if not _NAME.fullmatch(name):
             raise AccountError("an account's name is 1 to 64 letters, digits and . _ @ -")
-        self._table.add(ACCOUNTS, name, AccountRecord(created_at_seconds=self._clock()).encoded())
+        self._records.add(name, AccountRecord(created_at_seconds=self.clock()))
 
-    def _accounts(self) -> dict[str, AccountRecord]:
-        return {name: AccountRecord.model_validate_json(raw) for name, raw in self._table.all(ACCOUNTS).items()}
+    def all(self) -> dict[str, AccountRecord]:
+        """Every account as it stands."""
+        return self._records.all()
 
-    def _change_account(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
-        return self._replace(ACCOUNTS, name, AccountRecord, _no_account(name), change)
-
-    def _replace(self, kind: str, name: str, form: type[R], missing: str, change: Callable[[R], R]) -> R:
-        """Change a record; once more where another process changed it in between."""
-        while True:
-            before = self._table.read(kind, name)
-            if before is None:
-                raise AccountError(missing)
-            after = change(form.model_validate_json(before))
-            if self._table.replace(kind, name, before, after.encoded()):
-                return after
+    def _change(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
+        return self._records.change(name, change, missing=_no_account(name))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(<key>)"
+        return "Accounts(<key>)"
 
 
 def new_callback_secret() -> str:

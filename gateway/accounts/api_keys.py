@@ -10,8 +10,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from cutgate.gateway.accounts.accounts import BEARERS, Account, AccountBook
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, BearerRecord, Terms
+from cutgate.gateway.accounts.accounts import Account, Accounts
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, ApiKeyRecord, Records, Terms
+from cutgate.gateway.accounts.tables import API_KEYS
 
 API_KEY_START: Final = "kc_"
 """What every API key begins with, and no public key of a pair."""
@@ -21,7 +22,7 @@ _PREFIX_CHARACTERS: Final = len(API_KEY_START) + 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BearerCredentials:
+class ApiKeyCredentials:
     """An API key, as it is shown once."""
 
     account: str
@@ -29,17 +30,7 @@ class BearerCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bearer(Account):
-    """An account as the holder of one of its API keys."""
-
-    key_hash: str
-    """Tells the account's keys apart."""
-    prefix: str
-    """The key's first characters."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BearerKey:
+class ApiKey:
     """An API key as operators see it in a list."""
 
     account: str
@@ -51,10 +42,15 @@ class BearerKey:
     terms: Terms
 
 
-class Bearers(AccountBook):
+class ApiKeys:
     """Adds, finds, lists and ends API keys."""
 
-    def add_bearer(self, name: str, *, terms: Terms | None = None) -> BearerCredentials:
+    def __init__(self, accounts: Accounts) -> None:
+        """Work on the keys of accounts, in the same table."""
+        self._accounts = accounts
+        self._records = Records(accounts.table, API_KEYS, ApiKeyRecord)
+
+    def add(self, name: str, *, terms: Terms | None = None) -> ApiKeyCredentials:
         """Add an API key to an account, which begins to exist with its first key.
 
         Args:
@@ -65,14 +61,16 @@ class Bearers(AccountBook):
             AccountError: the name has a form that is not allowed.
         """
         api_key = API_KEY_START + secrets.token_urlsafe(_KEY_BYTES)
-        self._begin(name)
-        record = BearerRecord(account=name, prefix=api_key[:_PREFIX_CHARACTERS], created_at_seconds=self._clock())
-        self._table.add(BEARERS, _hash_of(api_key), record.encoded())
+        self._accounts.begin(name)
+        record = ApiKeyRecord(
+            account=name, prefix=api_key[:_PREFIX_CHARACTERS], created_at_seconds=self._accounts.clock()
+        )
+        self._records.add(_hash_of(api_key), record)
         if terms is not None:
-            self.change(name, terms=terms)
-        return BearerCredentials(account=name, api_key=api_key)
+            self._accounts.change(name, terms=terms)
+        return ApiKeyCredentials(account=name, api_key=api_key)
 
-    def find_bearer(self, api_key: str) -> Bearer | None:
+    def find(self, api_key: str) -> Account | None:
         """Who holds an API key; None when it is unknown, or it or its account is not active.
 
         Whatever the text, the work is one hash and one look-up by it: its time tells nothing of keys that exist.
@@ -80,22 +78,15 @@ class Bearers(AccountBook):
         Raises:
             LedgerUnavailable: the table is away.
         """
-        key_hash = _hash_of(api_key)
-        found = self._table.read_key(BEARERS, key_hash)
+        found = self._accounts.table.read_key(API_KEYS, _hash_of(api_key))
         if found is None:
             return None
-        bearer, account = BearerRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
-        if not (bearer.active and account.active):
+        key, account = ApiKeyRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
+        if not (key.active and account.active):
             return None
-        return Bearer(
-            name=bearer.account,
-            key_hash=key_hash,
-            prefix=bearer.prefix,
-            terms=account.terms,
-            callback_url=account.callback_url,
-        )
+        return Account(name=key.account, terms=account.terms, callback_url=account.callback_url)
 
-    def revoke_bearer(self, key: str) -> BearerKey:
+    def revoke(self, key: str) -> ApiKey:
         """End an API key for good.
 
         Args:
@@ -105,36 +96,32 @@ class Bearers(AccountBook):
             AccountError: there is no such active key, or several begin so.
         """
         key_hash = _hash_of(key)
-        named = [
-            name
-            for name, raw in self._table.all(BEARERS).items()
-            if name == key_hash or BearerRecord.model_validate_json(raw).prefix == key
-        ]
+        named = [name for name, record in self._records.all().items() if name == key_hash or record.prefix == key]
         if not named:
             raise AccountError("there is no such API key")
         if len(named) > 1:
             raise AccountError("several API keys begin so: name the whole key")
 
-        def ended(bearer: BearerRecord) -> BearerRecord:
-            if not bearer.active:
+        def ended(record: ApiKeyRecord) -> ApiKeyRecord:
+            if not record.active:
                 raise AccountError("the API key is revoked")
-            return bearer.model_copy(update={"active": False})
+            return record.model_copy(update={"active": False})
 
-        record = self._replace(BEARERS, named[0], BearerRecord, "there is no such API key", ended)
-        return _listed(record, self.record(record.account))
+        record = self._records.change(named[0], ended, missing="there is no such API key")
+        return _listed(record, self._accounts.record(record.account))
 
-    def list_bearers(self, name: str | None = None) -> tuple[BearerKey, ...]:
+    def list(self, name: str | None = None) -> tuple[ApiKey, ...]:
         """Every API key, or those of an account, by account and age, without the keys themselves."""
-        records = [BearerRecord.model_validate_json(raw) for raw in self._table.all(BEARERS).values()]
-        accounts = self._accounts()  # read after the keys: an account is there before its first one
+        records = self._records.all().values()
+        accounts = self._accounts.all()  # read after the keys: an account is there before its first one
         listed = (
             _listed(record, accounts[record.account]) for record in records if name in {None, record.account}
         )
         return tuple(sorted(listed, key=lambda key: (key.account, key.created_at_seconds, key.prefix)))
 
 
-def _listed(record: BearerRecord, account: AccountRecord) -> BearerKey:
-    return BearerKey(
+def _listed(record: ApiKeyRecord, account: AccountRecord) -> ApiKey:
+    return ApiKey(
         account=record.account,
         prefix=record.prefix,
         active=record.active and account.active,

@@ -1,4 +1,4 @@
-"""Accounts and their key pairs. Private keys lie encrypted, since a signature's check needs them as text.
+"""Key pairs of accounts. Private keys lie encrypted, since a signature's check needs them as text.
 
 An account is a record of its own; several key pairs and API keys may belong to it. A key pair may have several
 live private keys, so that one can be replaced without a moment in which neither counts. Nothing of it is cached:
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from cutgate.gateway.accounts.accounts import PAIRS, Account, KeyTable
-from cutgate.gateway.accounts.api_keys import API_KEY_START, Bearers
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, PairRecord, Seal, SealedKey, Terms
+from cutgate.gateway.accounts.accounts import Account, Accounts
+from cutgate.gateway.accounts.api_keys import API_KEY_START
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, PairRecord, Records, SealedKey, Terms
+from cutgate.gateway.accounts.tables import PAIRS
 
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""
@@ -57,13 +57,14 @@ class KeyPair:
     terms: Terms
 
 
-class Accounts(Bearers):
-    """Adds, changes, lists and finds accounts, key pairs and API keys."""
+class KeyPairs:
+    """Adds, changes, lists and finds key pairs."""
 
-    def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
-        """Use a table; see `AccountBook`."""
-        super().__init__(table, master_key, clock)
-        self._seal = Seal(master_key, "private keys")
+    def __init__(self, accounts: Accounts) -> None:
+        """Work on the pairs of accounts, in the same table."""
+        self._accounts = accounts
+        self._records = Records(accounts.table, PAIRS, PairRecord)
+        self._seal = accounts.seal("private keys")
 
     def add(
         self,
@@ -91,13 +92,13 @@ class Accounts(Bearers):
             raise AccountError("a public key is 1 to 128 printable ASCII characters")
         if public_key.startswith(API_KEY_START):
             raise AccountError(f"a public key does not begin with {API_KEY_START}, as API keys do")
-        self._begin(name)
+        self._accounts.begin(name)
         sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
-        pair = PairRecord(account=name, created_at_seconds=self._clock(), private_keys=(sealed,))
-        if not self._table.add(PAIRS, public_key, pair.encoded()):
+        pair = PairRecord(account=name, created_at_seconds=self._accounts.clock(), private_keys=(sealed,))
+        if not self._records.add(public_key, pair):
             raise AccountError("the public key is taken")
         if terms is not None:
-            self.change(name, terms=terms)
+            self._accounts.change(name, terms=terms)
         return Credentials(account=name, public_key=public_key, private_key=private_key)
 
     def find(self, public_key: str) -> Signer | None:
@@ -109,13 +110,13 @@ class Accounts(Bearers):
         """
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
-        found = self._table.read_key(PAIRS, public_key)
+        found = self._accounts.table.read_key(PAIRS, public_key)
         if found is None:
             return None
         pair, account = PairRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
         if not (pair.active and account.active):
             return None
-        live = pair.live_keys(self._clock())
+        live = pair.live_keys(self._accounts.clock())
         keys = tuple(self._seal.open(public_key, key.sealed) for key in live)
         return Signer(
             name=pair.account,
@@ -137,7 +138,7 @@ class Accounts(Bearers):
         """
         private_key = secrets.token_hex(_KEY_BYTES)
         sealed = SealedKey(sealed=self._seal.close(public_key, private_key))
-        now_seconds = self._clock()
+        now_seconds = self._accounts.clock()
 
         def rotated(pair: PairRecord) -> PairRecord:
             live = pair.live_keys(now_seconds)
@@ -170,14 +171,14 @@ class Accounts(Bearers):
 
     def list(self) -> tuple[KeyPair, ...]:
         """Every key pair, by account and public key, without the private keys."""
-        pairs = {key: PairRecord.model_validate_json(raw) for key, raw in self._table.all(PAIRS).items()}
-        accounts = self._accounts()  # read after the pairs: an account is there before its first one
+        pairs = self._records.all()
+        accounts = self._accounts.all()  # read after the pairs: an account is there before its first one
         listed = (
             KeyPair(
                 account=pair.account,
                 public_key=public_key,
                 active=pair.active and accounts[pair.account].active,
-                private_key_count=len(pair.live_keys(self._clock())),
+                private_key_count=len(pair.live_keys(self._accounts.clock())),
                 created_at_seconds=pair.created_at_seconds,
                 terms=accounts[pair.account].terms,
             )
@@ -186,11 +187,9 @@ class Accounts(Bearers):
         return tuple(sorted(listed, key=lambda pair: (pair.account, pair.public_key)))
 
     def _change_pair(self, public_key: str, change: Callable[[PairRecord], PairRecord]) -> PairRecord:
-        missing = "there is no such key pair"
-
         def of_active(pair: PairRecord) -> PairRecord:
             if not pair.active:
                 raise AccountError("the key pair is revoked")
             return change(pair)
 
-        return self._replace(PAIRS, public_key, PairRecord, missing, of_active)
+        return self._records.change(public_key, of_active, missing="there is no such key pair")

@@ -1,10 +1,12 @@
-"""Accounts, key pairs and API keys as they are stored, and the encryption of their secrets."""
+"""Accounts, key pairs and API keys as they are stored: forms, changes, and the encryption of their secrets."""
 
 from __future__ import annotations
 
 import base64
 import secrets
-from typing import Final, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, Self, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.spec import ModelName, Precision
 
@@ -30,6 +33,45 @@ class Record(BaseModel):
     def encoded(self) -> str:
         """The record as it is stored: one that sets no new field is read by versions that do not know it."""
         return self.model_dump_json(exclude_none=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Records(Generic[R]):
+    """The records of one kind."""
+
+    table: KeyTable
+    kind: str
+    form: type[R]
+
+    def add(self, name: str, record: R) -> bool:
+        """Write a record where there is none; False where there is another."""
+        return self.table.add(self.kind, name, record.encoded())
+
+    def get(self, name: str) -> R | None:
+        """A record, or None."""
+        raw = self.table.read(self.kind, name)
+        return None if raw is None else self.form.model_validate_json(raw)
+
+    def all(self) -> dict[str, R]:
+        """Every record by its name."""
+        return {name: self.form.model_validate_json(raw) for name, raw in self.table.all(self.kind).items()}
+
+    def change(self, name: str, change: Callable[[R], R], *, missing: str) -> R:
+        """Change a record; once more where another process changed it in between.
+
+        Raises:
+            AccountError: with the text `missing`, where there is none.
+        """
+        while True:
+            before = self.table.read(self.kind, name)
+            if before is None:
+                raise AccountError(missing)
+            after = change(self.form.model_validate_json(before))
+            if self.table.replace(self.kind, name, before, after.encoded()):
+                return after
 
 
 class Terms(Record):
@@ -96,7 +138,7 @@ class PairRecord(Record):
         )
 
 
-class BearerRecord(Record):
+class ApiKeyRecord(Record):
     """An API key; the hash of it is the record's name."""
 
     account: str

@@ -1,13 +1,11 @@
-"""Where accounts and their keys lie: in the ledger's server."""
+"""Where accounts and their keys lie: in the ledger's server, one hash for each kind of record."""
 
 from __future__ import annotations
 
 from typing import Final, cast
 
 from redis import Redis
-from typing_extensions import override
 
-from cutgate.gateway.accounts.accounts import ACCOUNTS, KeyTable
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import ledger_errors
 
@@ -27,8 +25,17 @@ return 1
 """
 
 
-class RedisKeyTable(KeyTable):
-    """One hash for each kind, a field for each name."""
+ACCOUNTS: Final = "accounts"
+PAIRS: Final = "key_pairs"
+API_KEYS: Final = "bearers"
+
+
+class KeyTable:
+    """Records under a kind (`PAIRS` by public key, `API_KEYS` by hash, `ACCOUNTS` by name) and a name.
+
+    Every method raises `LedgerUnavailable` when the server is away, and a call that is repeated since its reply
+    was lost answers as the first one.
+    """
 
     def __init__(self, client: Redis, *, key_prefix: str = KEY_PREFIX) -> None:
         """Use a server.
@@ -42,29 +49,29 @@ class RedisKeyTable(KeyTable):
         self._read_key = client.register_script(_READ_KEY)
         self._replace = client.register_script(_REPLACE)
 
-    @override
     def read(self, kind: str, name: str) -> str | None:
+        """A record, or None."""
         with ledger_errors():
             return cast("str | None", self._client.hget(self._hash(kind), name))
 
-    @override
     def read_key(self, kind: str, name: str) -> tuple[str, str] | None:
+        """The record of a pair or API key and of its account, in one round trip; None unless both are there."""
         with ledger_errors():
             found = self._read_key(keys=[self._hash(kind), self._hash(ACCOUNTS)], args=[name])
         return None if found is None else (found[0], found[1])
 
-    @override
     def add(self, kind: str, name: str, record: str) -> bool:
+        """Write a record where there is none; False where there is another."""
         with ledger_errors():
             return bool(self._client.hsetnx(self._hash(kind), name, record)) or self.read(kind, name) == record
 
-    @override
     def replace(self, kind: str, name: str, before: str, after: str) -> bool:
+        """Write a record where `before` stands; False where something else does by now."""
         with ledger_errors():
             return bool(self._replace(keys=[self._hash(kind)], args=[name, before, after]))
 
-    @override
     def all(self, kind: str) -> dict[str, str]:
+        """Every record of a kind."""
         with ledger_errors():
             return cast("dict[str, str]", self._client.hgetall(self._hash(kind)))
 

@@ -13,11 +13,11 @@ from typing import Final
 
 import click
 
-from cutgate.gateway.accounts.accounts import new_callback_secret
-from cutgate.gateway.accounts.api_keys import API_KEY_START, BearerKey
-from cutgate.gateway.accounts.key_pairs import Accounts, KeyPair
+from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
+from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey, ApiKeys
+from cutgate.gateway.accounts.key_pairs import KeyPair, KeyPairs
 from cutgate.gateway.accounts.records import AccountRecord, Terms
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors, show
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.serving.wsgi import connect_ledger
@@ -43,6 +43,8 @@ public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
 @dataclass(frozen=True, slots=True)
 class _Parts:
     accounts: Accounts
+    key_pairs: KeyPairs
+    api_keys: ApiKeys
     ledger: LedgerStore
 
 
@@ -51,10 +53,9 @@ def _parts() -> Iterator[_Parts]:
     """What the commands work with; errors in the block are reported in one line."""
     settings = read_settings(GatewaySettings)
     with reported_errors(), connect_ledger(settings) as client:
-        yield _Parts(
-            Accounts(RedisKeyTable(client), settings.master_key_bytes()),
-            RedisLedger(client, settings.ledger_limits()),
-        )
+        accounts = Accounts(KeyTable(client), settings.master_key_bytes())
+        ledger = RedisLedger(client, settings.ledger_limits())
+        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
 
 
 @click.group()
@@ -98,9 +99,9 @@ def add(
     given = TermsChange.of(terms).given
     with _parts() as parts:
         if runware:
-            shown = asdict(parts.accounts.add_bearer(name, terms=given))
+            shown = asdict(parts.api_keys.add(name, terms=given))
         else:
-            shown = asdict(parts.accounts.add(name, public_key=public_key, private_key=private_key, terms=given))
+            shown = asdict(parts.key_pairs.add(name, public_key=public_key, private_key=private_key, terms=given))
         if credit_count is not None:
             shown["available_credits"] = parts.ledger.grant(name, credit_count).available
     show(shown, as_json=as_json)
@@ -114,7 +115,7 @@ def list_(as_json: bool) -> None:
     A dash stands for what the settings say.
     """
     with _parts() as parts:
-        listed: list[KeyPair | BearerKey] = [*parts.accounts.list(), *parts.accounts.list_bearers()]
+        listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]
     rows = [_row(key) for key in sorted(listed, key=lambda key: key.account)]
     if as_json:
         click.echo(json.dumps(rows))
@@ -136,10 +137,10 @@ def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bo
         raise click.UsageError("--finish drops the keys at once: it takes no --grace")
     with _parts() as parts:
         if finish:
-            parts.accounts.finish_rotation(public_key)
+            parts.key_pairs.finish_rotation(public_key)
             shown: dict[str, object] = {"public_key": public_key, "private_key_count": 1}
         else:
-            shown = asdict(parts.accounts.rotate(public_key, grace_seconds))
+            shown = asdict(parts.key_pairs.rotate(public_key, grace_seconds))
     show(shown, as_json=as_json)
 
 
@@ -150,9 +151,9 @@ def revoke(key: str, as_json: bool) -> None:
     """End a key for good, from the next request on: KEY is a public key, or what the list shows of an API key."""
     with _parts() as parts:
         if key.startswith(API_KEY_START):
-            ended: dict[str, object] = {"api_key": parts.accounts.revoke_bearer(key).prefix}
+            ended: dict[str, object] = {"api_key": parts.api_keys.revoke(key).prefix}
         else:
-            parts.accounts.revoke(key)
+            parts.key_pairs.revoke(key)
             ended = {"public_key": key}
     show({**ended, "active": False}, as_json=as_json)
 
@@ -221,7 +222,7 @@ def _facts(record: AccountRecord) -> dict[str, object]:
     }
 
 
-def _row(key: KeyPair | BearerKey) -> dict[str, object]:
+def _row(key: KeyPair | ApiKey) -> dict[str, object]:
     if isinstance(key, KeyPair):
         own = {"public_key": key.public_key, "api_key": None, "private_key_count": key.private_key_count}
     else:

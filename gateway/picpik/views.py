@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
-from cutgate.gateway.accounts.key_pairs import Accounts, Signer
+from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
 from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
@@ -58,7 +58,7 @@ class PicpikApi:
     """The façade: its parts, and the way of a request through them."""
 
     settings: GatewaySettings
-    accounts: Accounts
+    key_pairs: KeyPairs
     limits: RequestLimits
     services: Services
     bodies: Bodies
@@ -163,7 +163,7 @@ class PicpikApi:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
             raise faults.ParameterMissing("PublicKey")
-        account = self.accounts.find(public_key)
+        account = self.key_pairs.find(public_key)
         if account is None:
             raise faults.UserUnknown
         structlog.contextvars.bind_contextvars(account=account.name)

@@ -17,7 +17,9 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
@@ -111,7 +113,7 @@ def create_app(
     picpik = PicpikApi(
         settings=settings,
         bodies=bodies,
-        accounts=accounts,
+        key_pairs=KeyPairs(accounts),
         limits=limits,
         services=Services(
             submissions=submissions,
@@ -126,7 +128,7 @@ def create_app(
     runware = RunwareApi(
         settings=settings,
         bodies=bodies,
-        authenticator=Authenticator(accounts=accounts, limits=limits),
+        authenticator=Authenticator(api_keys=ApiKeys(accounts), limits=limits),
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )

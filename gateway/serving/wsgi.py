@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from flask import Flask
 from redis import Redis
 
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.rates import RequestLimits, redis_storage
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
@@ -51,7 +51,7 @@ def app() -> Flask:
     presence = RedisPresence(client)
     made = create_app(
         settings,
-        accounts=Accounts(RedisKeyTable(client), settings.master_key_bytes()),
+        accounts=Accounts(KeyTable(client), settings.master_key_bytes()),
         limits=RequestLimits(redis_storage(client), settings),
         store=store,
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from cutgate.gateway.accounts.key_pairs import Accounts
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -184,8 +185,8 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(
     lonely_redis: str, tmp_path: Path
 ) -> None:
     with serving(OutsideServer(HERE, {"/hook": confirm})) as server, connect(lonely_redis) as client:
-        accounts = Accounts(RedisKeyTable(client), make_settings().master_key_bytes())
-        accounts.add(ACCOUNT)
+        accounts = Accounts(KeyTable(client), make_settings().master_key_bytes())
+        KeyPairs(accounts).add(ACCOUNT)
         secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
         assert secret is not None
         ledger = RedisLedger(client, LedgerLimits())

@@ -14,7 +14,8 @@ from werkzeug.serving import make_server
 
 from cutgate import Client
 from cutgate.commands.cli import main
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
@@ -37,7 +38,7 @@ class Service:
 def service() -> Iterator[Service]:
     settings = make_settings()
     accounts = Accounts(fresh_key_table(), settings.master_key_bytes())
-    accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
     gateway = Harness(
         settings=settings,

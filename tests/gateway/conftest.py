@@ -8,9 +8,10 @@ import pytest
 import structlog
 from limits.storage import Storage
 
-from cutgate.gateway.accounts.accounts import KeyTable
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import redis_storage
+from cutgate.gateway.accounts.tables import KeyTable
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table, fresh_prefix, server
@@ -30,7 +31,7 @@ def windows() -> Storage:
 def gateway(key_table: KeyTable, windows: Storage) -> Harness:
     settings = make_settings()
     accounts = Accounts(key_table, settings.master_key_bytes())
-    accounts.add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
+    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
     return Harness(
         settings=settings,

@@ -12,7 +12,8 @@ from flask import Flask
 from limits.storage import MemoryStorage, Storage
 from werkzeug.test import TestResponse
 
-from cutgate.gateway.accounts.key_pairs import Accounts, Credentials
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings

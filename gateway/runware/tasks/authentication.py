@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.runware.messages import faults
 
@@ -19,7 +19,7 @@ _SCHEME: Final = "bearer "
 class Authenticator:
     """Lets callers in."""
 
-    accounts: Accounts
+    api_keys: ApiKeys
     limits: RequestLimits
 
     def account_of(self, api_key: object, address: str | None) -> Account:
@@ -38,7 +38,7 @@ class Authenticator:
         if api_key is None or api_key == "":
             raise faults.KeyMissing
         with self.limits.counting_failures(address, (faults.KeyUnknown,)):
-            account = self.accounts.find_bearer(api_key) if isinstance(api_key, str) else None
+            account = self.api_keys.find(api_key) if isinstance(api_key, str) else None
             if account is None:
                 raise faults.KeyUnknown
         structlog.contextvars.bind_contextvars(account=account.name)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from cutgate.gateway.accounts.accounts import ACCOUNTS, KeyTable, new_callback_secret
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.records import AccountError, Terms
+from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.jobs.ledger.errands import ErrandKind
 from tests.gateway.harness import ACCOUNT, Harness
 from tests.jobs.build import take_errand
@@ -23,7 +25,7 @@ SECRET = "whsec_" + base64.b64encode(bytes(24)).decode()
 @pytest.fixture
 def accounts(key_table: KeyTable) -> Accounts:
     accounts = Accounts(key_table, MASTER_KEY)
-    accounts.add("anna", public_key="one")
+    KeyPairs(accounts).add("anna", public_key="one")
     return accounts
 
 
@@ -45,9 +47,9 @@ def test_another_secret_takes_its_place(accounts: Accounts) -> None:
 
 
 def test_every_key_of_the_account_knows_the_url(accounts: Accounts) -> None:
-    api_key = accounts.add_bearer("anna").api_key
+    api_key = ApiKeys(accounts).add("anna").api_key
     accounts.set_callback("anna", URL)
-    signer, bearer = accounts.find("one"), accounts.find_bearer(api_key)
+    signer, bearer = KeyPairs(accounts).find("one"), ApiKeys(accounts).find(api_key)
     assert signer is not None
     assert bearer is not None
     assert signer.callback_url == bearer.callback_url == URL
@@ -75,7 +77,7 @@ def test_terms_and_callback_leave_each_other_alone(accounts: Accounts) -> None:
 def test_nothing_shows_the_secret(accounts: Accounts, key_table: KeyTable) -> None:
     made = accounts.set_callback("anna", URL, SECRET)
     assert SECRET.removeprefix("whsec_") not in key_table.all(ACCOUNTS)["anna"]
-    assert SECRET not in (shown := repr((accounts, made, accounts.record("anna"), accounts.find("one"))))
+    assert SECRET not in (shown := repr((accounts, made, accounts.record("anna"), KeyPairs(accounts).find("one"))))
     assert "hidden" not in shown
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.gateway.accounts.key_pairs import Accounts
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.redis.client import connect
 from tests.gateway.harness import make_settings
 from tests.gateway.installation import Installation
@@ -34,7 +36,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def accounts(installation: Installation) -> Iterator[Accounts]:
     """What a gateway process sees."""
     with connect(installation.redis_url) as client:
-        yield Accounts(RedisKeyTable(client), make_settings().master_key_bytes())
+        yield Accounts(KeyTable(client), make_settings().master_key_bytes())
 
 
 def test_an_account_with_terms_of_its_own(installation: Installation, accounts: Accounts) -> None:
@@ -62,7 +64,7 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
         "model": "u2netp",
         "precision": "fast",
     }
-    found = accounts.find(made["public_key"])
+    found = KeyPairs(accounts).find(made["public_key"])
     assert found is not None
     assert found.terms.model_dump() == expected
     (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
@@ -83,7 +85,7 @@ def test_an_account_is_shown_and_changed(installation: Installation, accounts: A
     assert (
         shown.items() >= {**UNSET, "price_credits": 3, "queue_cap": 5, "active": False, "metered": False}.items()
     )
-    assert accounts.find(key) is None
+    assert KeyPairs(accounts).find(key) is None
     shown = installation.keys("account", "bert", "--defaults", "--price", "0", "--active")
     assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
     assert shown == installation.keys("account", "bert")
@@ -114,7 +116,7 @@ def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Ac
     old = installation.keys("add", "--name", "carl")
     new = installation.keys("rotate", old["public_key"])
     assert new.keys() == {"account", "public_key", "private_key"}
-    found = accounts.find(old["public_key"])
+    found = KeyPairs(accounts).find(old["public_key"])
     assert found is not None
     assert found.private_keys == (old["private_key"], new["private_key"])
     listed = installation.run("keys", "list").stdout + json.dumps(installation.keys("list"))
@@ -123,7 +125,7 @@ def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Ac
         assert pair["private_key"] not in listed
     finished = installation.keys("rotate", "--finish", old["public_key"])
     assert finished == {"public_key": old["public_key"], "private_key_count": 1}
-    found = accounts.find(old["public_key"])
+    found = KeyPairs(accounts).find(old["public_key"])
     assert found is not None
     assert found.private_keys == (new["private_key"],)
 
@@ -131,7 +133,7 @@ def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Ac
 def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--name", "dora")["public_key"]
     new = installation.keys("rotate", key, "--grace", "0")
-    found = accounts.find(key)
+    found = KeyPairs(accounts).find(key)
     assert found is not None
     assert found.private_keys == (new["private_key"],)
     misused = installation.run("keys", "rotate", key, "--grace", "5", "--finish")
@@ -140,9 +142,9 @@ def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation
 
 def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--name", "emil")["public_key"]
-    assert accounts.find(key) is not None
+    assert KeyPairs(accounts).find(key) is not None
     assert installation.keys("revoke", key) == {"public_key": key, "active": False}
-    assert accounts.find(key) is None
+    assert KeyPairs(accounts).find(key) is None
     again = installation.run("keys", "revoke", key)
     assert (again.returncode, again.stderr) == (1, "Error: the key pair is revoked\n")
 
@@ -152,7 +154,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     made = installation.keys("add", "--runware", "--name", "gerd", "--credits", "4", "--price", "2")
     assert made.keys() == {"account", "api_key", "available_credits"}
     assert (made["account"], made["available_credits"]) == ("gerd", 9)
-    found = accounts.find_bearer(made["api_key"])
+    found = ApiKeys(accounts).find(made["api_key"])
     assert found is not None
     assert (found.name, found.terms.price_credits) == ("gerd", 2)
     rows = [row for row in installation.keys("list") if row["account"] == "gerd"]
@@ -170,7 +172,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
-    assert accounts.find_bearer(key) is None
+    assert ApiKeys(accounts).find(key) is None
     again = installation.run("keys", "revoke", key)
     assert (again.returncode, again.stderr) == (1, "Error: the API key is revoked\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
@@ -45,7 +46,7 @@ class TestRunning:
         assert gateway.detail(first)["Status"] == "Finished"
 
     def test_it_shows_nobody_elses(self, gateway: Harness) -> None:
-        stranger = gateway.accounts.add("stranger")
+        stranger = KeyPairs(gateway.accounts).add("stranger")
         gateway.submit_for(stranger)
         assert own(gateway.call("ListRunningTasks")) == {"TaskUIDList": []}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
 
@@ -170,7 +171,7 @@ def test_numbers_in_go_notation_are_a_setting(gateway: Harness) -> None:
 
 def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
     uid = gateway.submit()
-    other = gateway.accounts.add("tester")
+    other = KeyPairs(gateway.accounts).add("tester")
     request = signed({**LIST, "PublicKey": other.public_key, "TaskUIDList": [uid]}, other.private_key)
     (entry,) = gateway.answer(gateway.post(json.dumps(request)))["TaskDetailList"]
     assert entry["Status"] == "Queuing"

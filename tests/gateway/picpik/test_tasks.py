@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.picpik.errors import TASK_ROWS
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid
@@ -92,7 +93,7 @@ def test_unknown_foreign_and_expired_tasks_look_alike(
     gateway.app = gateway.make_app(gateway.settings)
     expired = gateway.submit()
     gateway.finish_one()
-    stranger = gateway.accounts.add("stranger")
+    stranger = KeyPairs(gateway.accounts).add("stranger")
     foreign = gateway.submit_for(stranger)
     clock.advance(60)
 

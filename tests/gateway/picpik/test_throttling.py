@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
@@ -132,12 +133,12 @@ class TestFailedSignatures:
 
 class TestKeys:
     def test_every_live_private_key_signs(self, gateway: Harness) -> None:
-        new = gateway.accounts.rotate(PUBLIC_KEY).private_key
+        new = KeyPairs(gateway.accounts).rotate(PUBLIC_KEY).private_key
         other = json.dumps(
             signed({"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": ["0" * 20]}, new)
         )
         assert [code(gateway.post(body)) for body in (LIST, other)] == [0, 0]
-        gateway.accounts.finish_rotation(PUBLIC_KEY)
+        KeyPairs(gateway.accounts).finish_rotation(PUBLIC_KEY)
         assert [code(gateway.post(body)) for body in (LIST, other)] == [171, 0]
 
     def test_a_revoked_pair_and_a_suspended_account_are_nobody(self, gateway: Harness) -> None:
@@ -145,7 +146,7 @@ class TestKeys:
         assert code(gateway.post(LIST)) == 172
         gateway.accounts.change(ACCOUNT, active=True)
         assert code(gateway.post(LIST)) == 0
-        gateway.accounts.revoke(PUBLIC_KEY)
+        KeyPairs(gateway.accounts).revoke(PUBLIC_KEY)
         assert code(gateway.post(LIST)) == 172
 
 

@@ -18,7 +18,8 @@ from limits.storage import MemoryStorage
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
@@ -100,7 +101,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(fresh_key_table(), self.settings.master_key_bytes())
-        self.api_key = self.accounts.add_bearer(ACCOUNT).api_key
+        self.api_key = ApiKeys(self.accounts).add(ACCOUNT).api_key
         self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
         self.blobs = MemoryBlobStore()
         self.harness = Harness(

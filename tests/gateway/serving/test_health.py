@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
+from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import redis_storage
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
@@ -51,7 +52,7 @@ def ready(harness: Harness) -> tuple[int, dict[str, object]]:
 def away(harness: Harness, settings: GatewaySettings) -> Harness:
     """The gateway, its ledger's server being another one."""
     client = connect_ledger(settings)
-    harness.accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
+    harness.accounts = Accounts(KeyTable(client), settings.master_key_bytes())
     harness.store = RedisLedger(client, settings.ledger_limits())
     harness.presence = RedisPresence(client)
     harness.windows = redis_storage(client)
@@ -134,8 +135,8 @@ def test_a_full_queue(gateway: Harness) -> None:
 
 def test_a_fault_of_this_server_shows_no_trace(gateway: Harness) -> None:
     # Records under another master key cannot be opened.
-    gateway.accounts.add("other", public_key="other")
-    strange = Accounts(gateway.accounts._table, bytes(32))
+    KeyPairs(gateway.accounts).add("other", public_key="other")
+    strange = Accounts(gateway.accounts.table, bytes(32))
     client = gateway.make_app(gateway.settings, accounts=strange).test_client()
     response = client.post("/", json={"Action": "ListTasksDetails", "PublicKey": "other", "Signature": "x"})
     assert response.status_code == 500

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import Service, make_service, new_uuid, removal
 from tests.gateway.sockets.serving import admitted, calling, served, sockets_of, wait_for_items
@@ -107,7 +108,7 @@ def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, address:
 
 
 def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    stranger = dataclasses.replace(service.accounts.add_bearer("stranger"))
+    stranger = dataclasses.replace(ApiKeys(service.accounts).add("stranger"))
     with admitted(address, service) as first, calling(address) as other:
         session = first.authenticate(service.api_key)
         first.send(removal())
@@ -137,7 +138,7 @@ def test_a_second_authentication_keeps_the_session(service: Service, address: st
 
 
 def test_a_connection_stays_with_its_account(service: Service, address: str) -> None:
-    other = service.accounts.add_bearer("other").api_key
+    other = ApiKeys(service.accounts).add("other").api_key
     task = removal(deliveryMethod="async")
     with admitted(address, service) as caller:
         caller.send({"taskType": "authentication", "apiKey": other})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from tests.fakes import MemoryBlobStore, failing
@@ -68,7 +69,7 @@ def test_a_header_without_a_key_is_a_missing_key(service: Service, header: str) 
 def test_a_revoked_key_ends(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    service.accounts.revoke_bearer(service.api_key)
+    ApiKeys(service.accounts).revoke(service.api_key)
     assert service.error(poll(task), status=401)["code"] == "invalidApiKey"
 
 

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
@@ -78,7 +79,7 @@ def test_media_that_is_stored_is_a_picture_until_it_is_deleted(patient_service: 
 
 def test_uploads_are_their_accounts_own(service: Service) -> None:
     kept = service.result(upload())
-    other = service.accounts.add_bearer("other").api_key
+    other = ApiKeys(service.accounts).add("other").api_key
     assert service.error(removal(kept["imageUUID"]), api_key=other)["code"] == "invalidInputImage"
     assert service.error(storage("delete", kept["imageUUID"]), api_key=other)["code"] == "invalidMedia"
 

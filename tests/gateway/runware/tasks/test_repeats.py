@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.jobs.errors import SourceUndecodable
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal
@@ -64,7 +65,7 @@ def test_a_task_that_failed_validation_does_not_burn_its_uuid(service: Service) 
 def test_a_uuid_is_its_accounts_own(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    other = service.accounts.add_bearer("other").api_key
+    other = ApiKeys(service.accounts).add("other").api_key
     assert service.error(poll(task), status=404, api_key=other)["code"] == "taskNotFound"
     service.result(task | {"outputFormat": "PNG"}, api_key=other)
 
@@ -72,7 +73,7 @@ def test_a_uuid_is_its_accounts_own(service: Service) -> None:
 def test_two_keys_of_an_account_share_its_tasks(service: Service) -> None:
     task = new_removal(deliveryMethod="async")
     service.result(task)
-    second = service.accounts.add_bearer(ACCOUNT).api_key
+    second = ApiKeys(service.accounts).add(ACCOUNT).api_key
     assert service.result(poll(task), api_key=second)["status"] == "processing"
 
 
