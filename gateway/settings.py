@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
@@ -17,7 +18,6 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from cutgate.gateway.sockets.limits import SocketLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.settings import JobSettings, MetricsPort
 
@@ -51,6 +51,24 @@ Models = Annotated[tuple[tuple[str, Choice], ...], NoDecode, BeforeValidator(_mo
 
 _ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketLimits:
+    """What WebSockets keep to."""
+
+    at_once: int = 500
+    """Connections; one above is closed with code 1013."""
+    threads: int = 8
+    """Threads for calls that block, over all connections."""
+    max_message_bytes: int = 64 * 2**20
+    """Longest message that a peer may send; after a longer one the connection is closed with code 1009."""
+    idle_seconds: float = 120
+    """A connection on which nothing came for so long, while its peer waits for nothing, is closed."""
+    ping_seconds: float = 25
+    """Time between pings, which show that the peer is there."""
+    admission_seconds: float = 15
+    """Time in which a peer has to show who it is."""
 
 
 class GatewaySettings(JobSettings):

@@ -149,7 +149,7 @@ ARROWS: Graph = {
         "jobs/upkeep",
         "signing",
     },
-    "gateway/sockets": {"jobs/observe"},
+    "gateway/sockets": {"gateway", "jobs/observe"},
     "gateway/tasks": {
         "gateway",
         "gateway/accounts",

@@ -14,8 +14,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 import structlog
 from websockets.frames import CloseCode
 
+from cutgate.gateway.settings import SocketLimits
 from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, MessageHandler
-from cutgate.gateway.sockets.limits import SocketLimits
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from cutgate.jobs.observe.metrics import change
 
