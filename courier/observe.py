@@ -12,6 +12,7 @@ from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.metric_names import ERRANDS
 from cutgate.jobs.observe.metrics import count
+from cutgate.jobs.observe.spans import Kind, Value
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def told(errand: Errand) -> Iterator[None]:
 
     Of its URL only the host is told, for the rest may hold a secret.
     """
-    facts: dict[str, traces.Value] = {
+    facts: dict[str, Value] = {
         "errand": str(errand.kind),
         "request_uuid": errand.request.uuid,
         "task_uid": errand.task,
@@ -31,7 +32,7 @@ def told(errand: Errand) -> Iterator[None]:
     }
     with (
         bound_contextvars(**facts),
-        traces.span(f"errand {errand.kind}", traces.Kind.CONSUMER, parent=errand.request.traceparent, **facts),
+        traces.span(f"errand {errand.kind}", Kind.CONSUMER, parent=errand.request.traceparent, **facts),
     ):
         yield
 

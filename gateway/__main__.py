@@ -1,36 +1,31 @@
-"""Operators' commands: `python -m cutgate.gateway serve`, `check`, `courier`, and those under `keys`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys`."""
 
 from __future__ import annotations
 
-import socket
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Final
 
 import click
 
+<<<<<<< HEAD
 from cutgate.courier import process
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
+=======
+>>>>>>> fec9a6c (The courier is started as a process of its own; what spans are lies below traces and otlp; no circle among the folders of jobs)
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.observe.metrics import gunicorn_metrics
-from cutgate.gateway.picpik import callbacks
-from cutgate.gateway.runware.messages.rendering import Rendering
-from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import GatewayServer, gunicorn_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.tasks.query import Tasks
-from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import EvictingServer, require_no_eviction
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.urls import ResultPaths
 
 CHECK_SECONDS: Final = 3
 
@@ -79,6 +74,7 @@ def check() -> None:
         raise click.ClickException(f"the gateway answers HTTP {status}")
 
 
+<<<<<<< HEAD
 @main.command()
 @click.option("--check", "checking", is_flag=True, help="Exit with 1 unless a courier of this machine is alive.")
 def courier(checking: bool) -> None:
@@ -110,6 +106,8 @@ def courier(checking: bool) -> None:
         process.run(settings, client, renderers, accounts.callback_secret)
 
 
+=======
+>>>>>>> fec9a6c (The courier is started as a process of its own; what spans are lies below traces and otlp; no circle among the folders of jobs)
 main.add_command(keys)
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from cutgate.distribution import install
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import DEFAULT_MODEL, Choice
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url

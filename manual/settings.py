@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.settings import JobSettings
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 from manual.markdown import code, one_line, table

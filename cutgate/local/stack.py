@@ -130,7 +130,7 @@ class _Start:
             )
             for number in range(1, options.workers + 1)
         )
-        courier = Program(name="courier", arguments=part_command("gateway", "courier"), environment=environment)
+        courier = Program(name="courier", arguments=part_command("courier", "run"), environment=environment)
         self.supervisor.start(gateway, courier, *workers)
         url = address(options.host, port)
         self._wait_until("the service", lambda: why_not_ready(url))

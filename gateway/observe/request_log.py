@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 
 from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
+from cutgate.jobs.observe.spans import Kind
 
 _LOG: Final = structlog.get_logger()
 _UNTOLD: Final = "health"
@@ -33,7 +34,7 @@ def _begin() -> None:
     g.lasting = ExitStack()
     if request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
-        g.lasting.enter_context(traces.span(_name(), traces.Kind.SERVER, parent=parent))
+        g.lasting.enter_context(traces.span(_name(), Kind.SERVER, parent=parent))
 
 
 def _end(response: Response) -> Response:

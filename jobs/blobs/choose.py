@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.settings import BlobSettings
 from cutgate.jobs.blobs.store import BlobStore
 
 
@@ -16,6 +16,6 @@ def open_blob_store(settings: BlobSettings) -> BlobStore:
     if settings.blob_store == "file":
         return FileBlobStore(settings.blob_dir)
     # Optional, and heavy: loaded where it is asked for.
-    from cutgate.jobs.blobs.s3.store import S3BlobStore
+    from cutgate.jobs.blobs.s3_store import S3BlobStore
 
     return S3BlobStore(settings)

@@ -13,7 +13,7 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.errors import BlobStoreUnavailable
 
 if TYPE_CHECKING:

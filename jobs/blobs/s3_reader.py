@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import IncompleteReadError
 from typing_extensions import override
 
-from cutgate.jobs.blobs.s3.client import ask
+from cutgate.jobs.blobs.s3_client import ask
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from typing_extensions import override
 
-from cutgate.jobs.blobs.s3.client import ask, connect, require
-from cutgate.jobs.blobs.s3.reader import ObjectReader
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
+from cutgate.jobs.blobs.s3_client import ask, connect, require
+from cutgate.jobs.blobs.s3_reader import ObjectReader
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from structlog.contextvars import bound_contextvars
 from typing_extensions import override
 
-from cutgate.jobs.observe.traces import Kind, Tracer, Value
+from cutgate.jobs.observe.spans import Kind, Tracer, Value
 
 SEND_SECONDS: Final = 2.0
 """How long a collector may take to answer, and how long the end of a process waits for that."""

@@ -8,47 +8,10 @@ from __future__ import annotations
 
 import atexit
 from contextlib import AbstractContextManager, nullcontext
-from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
+from cutgate.jobs.observe.spans import Kind, Tracer, Value
 from cutgate.jobs.settings import JobSettings
-
-Value = str | int | float | bool
-
-
-class Kind(StrEnum):
-    """What a span is to those around it, in OpenTelemetry's terms."""
-
-    INTERNAL = "internal"
-    SERVER = "server"
-    """It answers a caller."""
-    CONSUMER = "consumer"
-    """It does what another process has queued."""
-
-
-class Tracer(Protocol):
-    """Where spans go."""
-
-    def span(
-        self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]
-    ) -> AbstractContextManager[object]:
-        """See `cutgate.jobs.observe.traces.span`."""
-
-    def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
-        """See `cutgate.jobs.observe.traces.past`."""
-
-    def say(self, attributes: dict[str, Value]) -> None:
-        """See `cutgate.jobs.observe.traces.say`."""
-
-    def fail(self, kind: str) -> None:
-        """See `cutgate.jobs.observe.traces.fail`."""
-
-    def traceparent(self) -> str:
-        """See `cutgate.jobs.observe.traces.traceparent`."""
-
-    def stop(self) -> None:
-        """Send what is left."""
-
 
 _NO_SPAN: Final = nullcontext()
 _tracer: Tracer | None = None

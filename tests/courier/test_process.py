@@ -111,9 +111,9 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
 
 @contextmanager
 def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m cutgate.gateway courier` until the block ends."""
+    """`python -m cutgate.courier run` until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cutgate.gateway", "courier"],
+        [sys.executable, "-m", "cutgate.courier", "run"],
         env=courier_environment(redis_url, folder, **environment),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -140,7 +140,7 @@ def lonely_redis() -> Iterator[str]:
 
 
 def is_alive(redis_url: str, folder: Path) -> bool:
-    command = [sys.executable, "-m", "cutgate.gateway", "courier", "--check"]
+    command = [sys.executable, "-m", "cutgate.courier", "check"]
     environment = courier_environment(redis_url, folder)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0 or "no courier of this machine is alive" in done.stderr, done.stderr

@@ -1,4 +1,4 @@
-"""Gateway and worker as small as can be, for what the real ones do not do on demand: die, or never get ready."""
+"""The parts as small as can be, for what the real ones do not do on demand: die, or never get ready."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ if sys.argv[1] == "keys":
     with open(state / "keys", "a") as made:
         made.write("made\\n")
     print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
-elif sys.argv[1] == "courier":
-    (state / f"courier-{os.getpid()}").touch()
-    time.sleep(600)
 else:
     (state / f"gateway-{os.getpid()}").touch()
     http.server.HTTPServer((options["--host"], int(options["--port"])), Pages).serve_forever()
+"""
+
+COURIER = """
+import os, pathlib, time
+
+pathlib.Path(os.environ["STATE"], f"courier-{os.getpid()}").touch()
+time.sleep(600)
 """
 
 WORKER = """
@@ -51,8 +55,8 @@ time.sleep(600)
 
 
 def write_stand_ins(folder: Path) -> None:
-    """Make a package `cutgate` of gateway and worker alone in a folder that is to come first on the path."""
-    for name, code in (("gateway", GATEWAY), ("worker", WORKER)):
+    """Make a package `cutgate` of these parts alone in a folder that is to come first on the path."""
+    for name, code in (("gateway", GATEWAY), ("courier", COURIER), ("worker", WORKER)):
         part = folder / "cutgate" / name
         part.mkdir(parents=True)
         (part.parent / "__init__.py").touch()

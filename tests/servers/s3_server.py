@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def s3_settings(url: str) -> BlobSettings:
 def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
     """A client that makes buckets and looks into them; it takes longer to make than most tests take."""
     # Imported here, so that whoever has no S3 library is told by `s3_server` how to get it.
-    from cutgate.jobs.blobs.s3.client import connect
+    from cutgate.jobs.blobs.s3_client import connect
 
     with closing(connect(settings)) as client:
         yield client

@@ -22,6 +22,7 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
+from cutgate.jobs.observe.spans import Kind, Value
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
@@ -74,7 +75,7 @@ class Runner:
 
     def work_on(self, claim: Claim) -> None:
         """Bring a claimed item to its end; its lease is renewed meanwhile."""
-        facts: dict[str, traces.Value] = {
+        facts: dict[str, Value] = {
             "request_uuid": claim.request.uuid,
             "task_uid": claim.task,
             "item": claim.index,
@@ -85,7 +86,7 @@ class Runner:
         traces.past("wait", claim.waited_seconds, parent=parent, lane=lane, **facts)
         with (
             bound_contextvars(**facts),
-            traces.span("item", traces.Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
+            traces.span("item", Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
             Heartbeat(self.store, claim, self.beat_seconds) as beat,
         ):
             self._bring_to_its_end(claim, beat)

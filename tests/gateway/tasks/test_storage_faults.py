@@ -14,7 +14,7 @@ import pytest
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.s3.store import PROBE
+from cutgate.jobs.blobs.s3_store import PROBE
 from cutgate.jobs.blobs.store import BlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cutgate.jobs.blobs.s3.client import connect
-from cutgate.jobs.blobs.s3.store import PROBE, S3BlobStore
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blob_settings import BlobSettings
+from cutgate.jobs.blobs.s3_client import connect
+from cutgate.jobs.blobs.s3_store import PROBE, S3BlobStore
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.blobs.s3.store import S3BlobStore
-from cutgate.jobs.blobs.settings import BlobSettings
+from cutgate.jobs.blobs.s3_store import S3BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid, source_key
 from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
@@ -118,5 +118,5 @@ def test_a_store_that_nobody_knows() -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutgate.jobs.blobs.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("cutgate.jobs.blob_settings.find_spec", lambda name: None)
     assert "pip install 'cutgate[s3]'" in problems(**S3)["blob_store"]

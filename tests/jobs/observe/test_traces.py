@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.spans import Kind
 from cutgate.jobs.settings import JobSettings
 from tests.servers.stack import ROOT
 
@@ -49,7 +50,7 @@ def test_while_they_are_off_a_span_costs_less_than_counting() -> None:
 
     def spans() -> None:
         for _ in range(rounds):
-            with traces.span("item", traces.Kind.CONSUMER, parent=""):
+            with traces.span("item", Kind.CONSUMER, parent=""):
                 traces.say(outcome="done")
 
     def seconds() -> float:

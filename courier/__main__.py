@@ -1,0 +1,67 @@
+"""The courier's commands: `python -m cutgate.courier run` and `check`."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+from cutgate.courier import process
+from cutgate.courier.presence import CourierPresence
+from cutgate.courier.settings import CourierSettings
+from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.commands.console import reported_errors
+from cutgate.gateway.picpik import callbacks
+from cutgate.gateway.runware.messages.rendering import Rendering
+from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
+from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.urls import ResultPaths
+
+
+@click.group()
+def main() -> None:
+    """Run Cutgate's courier, which speaks to servers outside: for sources by URL, callbacks and uploads."""
+
+
+@main.command()
+def run() -> None:
+    """Fetch sources by URL and deliver callbacks and results, until a signal says to stop."""
+    settings = read_settings(CourierSettings)
+    with connect_ledger(settings) as client:
+        tasks = Tasks(
+            store=RedisLedger(client, settings.ledger_limits()),
+            paths=ResultPaths(settings.master_key_bytes()),
+            retention_seconds=settings.retention_seconds,
+        )
+        rendering = Rendering(
+            tasks=tasks,
+            blobs=open_blob_store(settings),
+            usd_per_credit=settings.usd_per_credit,
+            upload_retention_seconds=settings.upload_retention_seconds,
+        )
+        # A callback's body has the form of the façade that took the task.
+        renderers = {
+            **callbacks.renderers(tasks, settings.public_url or ""),
+            **runware_renderers(rendering, settings.public_url),
+        }
+        accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
+        process.run(settings, client, renderers, accounts.callback_secret)
+
+
+@main.command()
+def check() -> None:
+    """Exit with 1 unless a courier of this machine is alive. For health checks."""
+    settings = read_settings(CourierSettings)
+    with connect_ledger(settings) as client, reported_errors():
+        alive = CourierPresence(client, socket.gethostname()).alive()
+    if not alive:
+        raise click.ClickException("no courier of this machine is alive")
+
+
+if __name__ == "__main__":
+    main()
