@@ -10,7 +10,7 @@ from cutgate.courier import process
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.accounts.key_pairs import Accounts
-from cutgate.gateway.accounts.tables import RedisKeyTable
+from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
 from cutgate.gateway.picpik import callbacks
 from cutgate.gateway.runware.messages.rendering import Rendering
@@ -49,7 +49,7 @@ def run() -> None:
             **callbacks.renderers(tasks, settings.public_url or ""),
             **runware_renderers(rendering, settings.public_url),
         }
-        accounts = Accounts(RedisKeyTable(client), settings.master_key_bytes())
+        accounts = Accounts(KeyTable(client), settings.master_key_bytes())
         process.run(settings, client, renderers, accounts.callback_secret)
 
 

@@ -8,15 +8,6 @@ from typing import Final
 
 import click
 
-<<<<<<< HEAD
-from cutgate.courier import process
-from cutgate.courier.presence import CourierPresence
-from cutgate.courier.settings import CourierSettings
-from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors
-=======
->>>>>>> fec9a6c (The courier is started as a process of its own; what spans are lies below traces and otlp; no circle among the folders of jobs)
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.observe.metrics import gunicorn_metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
@@ -74,40 +65,6 @@ def check() -> None:
         raise click.ClickException(f"the gateway answers HTTP {status}")
 
 
-<<<<<<< HEAD
-@main.command()
-@click.option("--check", "checking", is_flag=True, help="Exit with 1 unless a courier of this machine is alive.")
-def courier(checking: bool) -> None:
-    """Fetch sources by URL and deliver callbacks and results, until a signal says to stop."""
-    settings = read_settings(CourierSettings)
-    with connect_ledger(settings) as client:
-        if checking:
-            with reported_errors():
-                alive = CourierPresence(client, socket.gethostname()).alive()
-            if not alive:
-                raise click.ClickException("no courier of this machine is alive")
-            return
-        tasks = Tasks(
-            store=RedisLedger(client, settings.ledger_limits()),
-            paths=ResultPaths(settings.master_key_bytes()),
-            retention_seconds=settings.retention_seconds,
-        )
-        rendering = Rendering(
-            tasks=tasks,
-            blobs=open_blob_store(settings),
-            usd_per_credit=settings.usd_per_credit,
-            upload_retention_seconds=settings.upload_retention_seconds,
-        )
-        renderers = {
-            **callbacks.renderers(tasks, settings.public_url or ""),
-            **runware_renderers(rendering, settings.public_url),
-        }
-        accounts = Accounts(KeyTable(client), settings.master_key_bytes())
-        process.run(settings, client, renderers, accounts.callback_secret)
-
-
-=======
->>>>>>> fec9a6c (The courier is started as a process of its own; what spans are lies below traces and otlp; no circle among the folders of jobs)
 main.add_command(keys)
 
 if __name__ == "__main__":
