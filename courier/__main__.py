@@ -9,7 +9,7 @@ import click
 from cutgate.courier import process
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
-from cutgate.gateway.accounts.key_pairs import Accounts
+from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
 from cutgate.gateway.picpik import callbacks
