@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import io
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -13,26 +16,102 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import examples.demo
 from cutgate.local.data_folder import Account
-from cutgate.local.stack import Stack
+from cutgate.local.stack import Stack, StackOptions
 from cutgate.signing import parse_body, take_signature, verify
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
-
-DEMO = Path(__file__).parents[3] / "examples" / "demo.py"
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.stack import ROOT
 
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("demo", DEMO)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "demo", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "OUT", tmp_path)
-    return module
+    monkeypatch.setattr(examples.demo, "OUT", tmp_path)
+    return examples.demo
+
+
+@pytest.fixture
+def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo of one photo, with a data folder of its own."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cup.png").write_bytes(png(60, 40))
+    monkeypatch.setattr(demo, "EXAMPLES", tmp_path / "photos")
+    monkeypatch.setattr(demo, "DATA", tmp_path / "data")
+    monkeypatch.setattr(sys, "argv", ["demo.py"])
+
+
+def delivered_png() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGBA", (60, 40), (0, 200, 0, 255)).save(content, "PNG")
+    return content.getvalue()
+
+
+def shows_all(out: Path, printed: str) -> None:
+    """The demo has made its pictures, and has printed where the time went."""
+    made = {path.name for path in out.glob("*.png")}
+    assert made == {"cup.cutout.png", "cup.mask.png", "cup.sheet.png", "overview.png"}
+    assert len(re.findall(r"cup.png (?:cutout|mask) .*\d\.\d\d", printed)) == 2
+    assert re.search(r"Done in \d+ s, with the start of the service\.\n", printed)
+
+
+@pytest.mark.usefixtures("one_photo")
+@pytest.mark.parametrize("delivered", [delivered_png()], ids=["green"])
+def test_the_demo_makes_pictures_and_a_table(
+    demo: ModuleType,
+    worked_service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    started: list[StackOptions] = []
+
+    @contextmanager
+    def stack_that_runs(options: StackOptions) -> Iterator[Stack]:
+        started.append(options)
+        yield Stack(worked_service.url, Account(PUBLIC_KEY, PRIVATE_KEY))
+
+    monkeypatch.setattr(demo, "run_stack", stack_that_runs)
+    demo.main()
+    assert started == [StackOptions(data=tmp_path / "data")]
+    shows_all(tmp_path, capsys.readouterr().out)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("one_photo")
+def test_the_demo_with_a_real_stack(
+    demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("CUTGATE_MODEL", write_tiny_model(tmp_path / "models"))
+    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("CUTGATE_CACHE_DIR", str(tmp_path / "graphs"))
+    demo.main()
+    shows_all(tmp_path, capsys.readouterr().out)
+
+
+def test_make_has_commands_for_every_target_that_it_names() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [targets] = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    for target in targets.split():
+        done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.strip(), target
+    shown = subprocess.run(
+        ["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[1] for line in shown.splitlines()} == set(targets.split()) - {"help", "weights"} | {
+        "help"
+    }
+    modules = set(re.findall(r"\$\(BIN\)/python -m ([\w.]+)", makefile))
+    missing = [
+        name
+        for name in modules
+        if name.partition(".")[0] in {"benchmarks", "cutgate", "manual", "tests"}
+        and not any((ROOT / name.replace(".", "/")).with_suffix(end).exists() for end in ("", ".py"))
+    ]
+    assert missing == []
 
 
 def test_the_calls_to_paste_are_signed(demo: ModuleType, service: Service, tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""What the commands say to people: the same as `--json`, in lines that can be read and copied."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cutgate.batches.journal import JOURNAL_NAME
+from cutgate.commands.account import show_status
+from cutgate.commands.cli import main
+from cutgate.protocol.picpik import JobStatus
+from tests.cutgate.conftest import Service, run
+from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
+from tests.pictures.tiny_network import write_tiny_model
+from tests.servers.flaky import Fault, flaky
+
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
+
+def account(service: Service) -> tuple[str, ...]:
+    return ("--url", service.url, "--public-key", PUBLIC_KEY)
+
+
+def said_on_a_terminal(*arguments: str | Path) -> str:
+    """What the command shows where standard error is a terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "cutgate", *map(str, arguments)]
+    environment = os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY, "TERM": "dumb", "COLUMNS": "120"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while some := os.read(ours, 4096):
+                shown += some
+        except OSError:  # the last process that had the terminal is gone
+            pass
+        process.wait(20)
+    os.close(ours)
+    return shown.decode()
+
+
+def test_status_has_a_line_for_each_task_and_each_result(service: Service) -> None:
+    with service.client() as client:
+        first, second = client.remove_background(png()).uid, client.remove_background(png(9, 9)).uid
+        service.gateway.finish_one()
+        client.terminate(second)
+    result = run("status", first, second, *account(service), CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    finished, url, ended = result.stdout.splitlines()
+    assert (result.exit_code, finished) == (1, f"{first}  Finished")
+    assert url.startswith("  http")
+    assert ended == f"{second}  Error     Task terminated (code 1002)"
+
+
+def test_the_state_has_its_colour_on_a_terminal() -> None:
+    status = JobStatus(uid="uid", state="Running", result_urls=(), credits=0, error_code=0, error_message="")
+
+    @main.command("shown")
+    def shown() -> None:
+        show_status(status, as_json=False)
+
+    try:
+        assert CliRunner().invoke(shown, color=True).stdout == "uid  \x1b[33mRunning \x1b[0m\n"
+    finally:
+        del main.commands["shown"]
+
+
+def test_a_balance_is_a_sentence(service: Service) -> None:
+    result = run("balance", *account(service), CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    left, total = result.stdout.split()[0], result.stdout.split()[2]
+    assert result.stdout == f"{left} of {total} credits are left; 0 are used.\n"
+
+
+def test_a_summary_follows_several_pictures(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
+    photos[1].write_text("no picture")
+    command: tuple[str | Path, ...] = ("cut", *photos, "-o", tmp_path / "out", *account(worked_service))
+    assert "2 saved, 1 failed." in said_on_a_terminal(*command)
+    photos[1].write_bytes(png(9, 9))
+    assert "1 saved, 2 already there." in said_on_a_terminal(*command)
+
+
+def test_pictures_that_were_not_begun_are_counted(photos: list[Path], service: Service, tmp_path: Path) -> None:
+    result = run(
+        "cut", *photos, "-o", tmp_path / "out", "--at-once", "1", *account(service), CUTGATE_PRIVATE_KEY="no"
+    )
+    assert result.exit_code == 1
+    assert "2 pictures were not begun; the same command goes on with them.\n" in result.stderr
+
+
+def test_watch_says_that_pictures_wait(worked_service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png())
+    with flaky(worked_service.url, [Fault.NONE]) as proxy:
+        proxy.away.set()
+        command = ["watch", str(folder), "-o", str(folder / "out"), "--once", "--url", proxy.url]
+        with subprocess.Popen(
+            [sys.executable, "-m", "cutgate", *command, "--public-key", PUBLIC_KEY],
+            env=os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("1 pictures wait for 2 s: no usable answer from ")
+            proxy.away.clear()
+            printed, _ = process.communicate(timeout=30)
+    assert (process.returncode, printed) == (0, f"{(folder / 'out' / 'a.png').resolve()}\n")
+
+
+def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "out").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(png())
+    entry = {"target": "a.png", "name": "a.png", "fingerprint": "", "request_uuid": "", "state": "saved"}
+    (folder / "out" / JOURNAL_NAME).write_text(f"{json.dumps(entry)}\n")
+    (folder / "out" / "a.jpg.png").touch()
+    entry |= {"target": "a.jpg.png", "name": "b"}
+    with (folder / "out" / JOURNAL_NAME).open("a") as journal:
+        journal.write(f"{json.dumps(entry)}\n")
+    options: tuple[str | Path, ...] = ("-o", folder / "out", "--once", *account(worked_service))
+    result = run("watch", folder, *options, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith(f"Error: {(folder / 'a.jpg').resolve()}: ")
+    assert "another one's result; choose another output" in result.stderr
+
+
+def test_doctor_says_what_to_do_about_what_the_worker_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"name": "weights", "ok": False, "detail": "they are not here", "remedy": "run models fetch"}
+    answer = subprocess.CompletedProcess([], 1, json.dumps({"checks": [found]}), "")
+    monkeypatch.setattr("cutgate.commands.doctor.ask", lambda *_: answer)
+    monkeypatch.setattr("cutgate.commands.doctor.running_environment", lambda _: {})
+    result = run("doctor", "--data", tmp_path / "data", "--port", "0")
+    *_, failure, remedy = result.stdout.splitlines()
+    assert (result.exit_code, failure) == (1, f"FAIL  {'worker weights':15}  they are not here")
+    assert remedy.split() == ["run", "models", "fetch"]
+
+
+@pytest.fixture
+def tiny_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that is started here has a network that costs nothing."""
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("CUTGATE_MODEL", write_tiny_model(tmp_path / "models"))
+    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("CUTGATE_CACHE_DIR", str(tmp_path / "graphs"))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("tiny_network")
+def test_a_photo_is_cut_out_without_a_service(tmp_path: Path) -> None:
+    photo, target = tmp_path / "photo.png", tmp_path / "cut.png"
+    photo.write_bytes(png(64, 48))
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "cutgate", "cut", str(photo), "-o", str(target), "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, f"{target}\n"), done.stderr
+    assert target.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert not (data / "stack.json").exists()
+    result = run("list", "--data", data)
+    assert (result.exit_code, f"no stack runs in {data}" in result.stderr) == (1, True)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("tiny_network")
+def test_up_says_where_it_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cutgate", "up", "--data", str(tmp_path / "data"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        first, public, private = (process.stdout.readline() for _ in range(3))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert first.startswith("Cutgate is up at http://127.0.0.1:")
+    assert first.endswith("; Ctrl-C stops it.\n")
+    kept = json.loads((tmp_path / "data" / "account.json").read_text())
+    assert public.split() == ["public", "key", kept["public_key"]]
+    assert private.split() == ["private", "key", kept["private_key"]]
