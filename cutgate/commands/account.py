@@ -7,18 +7,18 @@ from dataclasses import asdict
 import click
 
 from cutgate.commands.console import json_option, print_json
-from cutgate.commands.target import Place, place_options
+from cutgate.commands.target import Target, target_options
 from cutgate.protocol.picpik import JobStatus
 
 COLOURS = {"Finished": "green", "Error": "red", "Running": "yellow"}
 
 
 @click.command()
-@place_options
+@target_options
 @json_option
-def balance(place: Place, as_json: bool) -> None:
+def balance(target: Target, as_json: bool) -> None:
     """Show the account's credits."""
-    with place.client() as client:
+    with target.client() as client:
         found = client.balance()
     if as_json:
         lapse = found.expires_at.isoformat() if found.expires_at else None
@@ -30,22 +30,22 @@ def balance(place: Place, as_json: bool) -> None:
 
 
 @click.command("list")
-@place_options
+@target_options
 @json_option
-def list_(place: Place, as_json: bool) -> None:
+def list_(target: Target, as_json: bool) -> None:
     """Show the account's tasks that have not ended, oldest first."""
-    with place.client() as client:
+    with target.client() as client:
         for status in client.statuses(job.uid for job in client.jobs()):
             show_status(status, as_json=as_json)
 
 
 @click.command()
 @click.argument("uids", nargs=-1, required=True, metavar="TASK_UID...")
-@place_options
+@target_options
 @json_option
-def status(uids: tuple[str, ...], place: Place, as_json: bool) -> None:
+def status(uids: tuple[str, ...], target: Target, as_json: bool) -> None:
     """Show where tasks stand. Fails when one of them has."""
-    with place.client() as client:
+    with target.client() as client:
         found = client.statuses(uids)
     for one in found:
         show_status(one, as_json=as_json)
@@ -55,11 +55,11 @@ def status(uids: tuple[str, ...], place: Place, as_json: bool) -> None:
 
 @click.command()
 @click.argument("uids", nargs=-1, required=True, metavar="TASK_UID...")
-@place_options
+@target_options
 @json_option
-def terminate(uids: tuple[str, ...], place: Place, as_json: bool) -> None:
+def terminate(uids: tuple[str, ...], target: Target, as_json: bool) -> None:
     """End tasks that have not ended, uncharged, and show how they stand then."""
-    with place.client() as client:
+    with target.client() as client:
         for uid in uids:
             client.terminate(uid)
         for one in client.statuses(uids):

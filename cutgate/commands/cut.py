@@ -12,8 +12,8 @@ from cutgate.batches.planning import Order, Source, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.commands.console import json_option
 from cutgate.commands.display import Display
-from cutgate.commands.result_options import Wanted, making_options
-from cutgate.commands.target import Place, place_options
+from cutgate.commands.result_options import ResultOptions, result_options
+from cutgate.commands.target import Target, target_options
 from cutgate.errors import NameTaken
 from cutgate.local.finishing import named_for
 
@@ -30,11 +30,11 @@ from cutgate.local.finishing import named_for
     help="File; for a folder or several pictures a folder.",
 )
 @click.option("--again", is_flag=True, help="Make results anew that an earlier call has made.")
-@making_options
-@place_options
+@result_options
+@target_options
 @json_option
 def cut(
-    pictures: tuple[Path, ...], output: Path, again: bool, wanted: Wanted, place: Place, as_json: bool
+    pictures: tuple[Path, ...], output: Path, again: bool, results: ResultOptions, target: Target, as_json: bool
 ) -> None:
     """Cut the subject out of pictures, or of all pictures in folders.
 
@@ -44,16 +44,16 @@ def cut(
     """
     into_folder = len(pictures) > 1 or pictures[0].is_dir() or output.is_dir()
     folder = output if into_folder else output.parent
-    with wanted.making() as making, Journal(folder, kept=into_folder) as journal:
+    with results.making() as making, Journal(folder, kept=into_folder) as journal:
         if into_folder:
             orders = plan(find_pictures(pictures, folder), folder, making.suffix, journal.owners)
         else:
-            orders = single_order(pictures[0], named_for(output, wanted.wishes.file_format))
+            orders = single_order(pictures[0], named_for(output, results.finish.file_format))
         if not orders:
             raise click.UsageError(f"there is no picture in {', '.join(map(str, pictures))}")
-        with place.client(workers=len(orders)) as client, Display(len(orders), as_json=as_json) as display:
+        with target.client(workers=len(orders)) as client, Display(len(orders), as_json=as_json) as display:
             batch = Batch(client.conversation, journal, making, again=again)
-            report = cut_all(client.driver, batch, orders, at_once=wanted.at_once, on_progress=display.progress)
+            report = cut_all(client.driver, batch, orders, at_once=results.at_once, on_progress=display.progress)
     display.summary(report)
     if not report.ok:
         raise click.exceptions.Exit(1)

@@ -13,7 +13,7 @@ import click
 
 from cutgate.batches.batch import AT_ONCE, Making
 from cutgate.commands.options import Box, Colour, existing_file
-from cutgate.local.finishing import SUFFIXES, Finisher, Wishes
+from cutgate.local.finishing import SUFFIXES, Finisher, FinishOptions
 from cutgate.protocol.conversation import WAIT_SECONDS
 from cutgate.protocol.picpik import FIELDS, Settings
 
@@ -77,11 +77,11 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ResultOptions:
     """What the caller wants of results."""
 
     settings: Settings
-    wishes: Wishes
+    finish: FinishOptions
     timeout_seconds: float
     at_once: int
 
@@ -92,22 +92,22 @@ class Wanted:
         Raises:
             PartsMissing: the libraries of the worker are not installed.
         """
-        suffix, wait_seconds = SUFFIXES[self.wishes.file_format][0], self.timeout_seconds
-        if not self.wishes.any:
+        suffix, wait_seconds = SUFFIXES[self.finish.file_format][0], self.timeout_seconds
+        if not self.finish.any:
             yield Making(settings=self.settings, suffix=suffix, timeout_seconds=wait_seconds)
             return
-        with Finisher(self.wishes) as finisher:
+        with Finisher(self.finish) as finisher:
             yield Making(
                 settings=self.settings,
                 suffix=suffix,
                 convert=finisher.convert,
-                variant=" ".join(self.wishes.arguments()),
+                variant=" ".join(self.finish.arguments()),
                 timeout_seconds=wait_seconds,
             )
 
 
-def making_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options; the command takes them as one `wanted`."""
+def result_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options; the command takes them as `results`."""
 
     @functools.wraps(command)
     def collect(
@@ -123,7 +123,7 @@ def making_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         named = {name: others.pop(name) for name in FIELDS}
         settings = cast("Settings", {name: value for name, value in named.items() if value is not None})
-        wishes = Wishes(
+        finish = FinishOptions(
             file_format=file_format,
             quality=quality,
             background=background,
@@ -131,9 +131,9 @@ def making_options(command: Callable[..., None]) -> Callable[..., None]:
             crop_margin=crop_margin,
         )
         try:
-            wishes.check(only_mask=named["only_mask"])
+            finish.check(only_mask=named["only_mask"])
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        command(wanted=Wanted(settings, wishes, timeout, at_once), **others)
+        command(results=ResultOptions(settings, finish, timeout, at_once), **others)
 
     return functools.reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), collect)

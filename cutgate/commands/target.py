@@ -24,7 +24,7 @@ CPUS_PER_WORKER: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """A service that the caller names, or the stack of a data folder."""
 
     url: str | None
@@ -83,8 +83,8 @@ def _own_stack(folder: Path, workers: int) -> Iterator[Stack]:
         yield stack
 
 
-def place_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which service; the command takes them as one `place`."""
+def target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which service; the command takes them as one `target`."""
 
     @click.option(
         "--url", envvar="CUTGATE_URL", show_envvar=True, help="Service to use; default: this machine's own."
@@ -100,6 +100,6 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     def collect(
         *, url: str | None, public_key: str | None, private_key_file: Path | None, data: Path, **others: Any
     ) -> None:
-        command(place=Place(url, public_key, private_key_file, data), **others)
+        command(target=Target(url, public_key, private_key_file, data), **others)
 
     return collect

@@ -20,8 +20,8 @@ from cutgate.batches.watching import Arrivals
 from cutgate.client.client import Client
 from cutgate.commands.console import json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
-from cutgate.commands.result_options import Wanted, making_options
-from cutgate.commands.target import Place, place_options
+from cutgate.commands.result_options import ResultOptions, result_options
+from cutgate.commands.target import Target, target_options
 from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
@@ -33,10 +33,10 @@ LOOK_MILLISECONDS: Final = 300
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for results."
 )
 @click.option("--once", is_flag=True, help="End when all pictures that are there have been seen to.")
-@making_options
-@place_options
+@result_options
+@target_options
 @json_option
-def watch(folder: Path, output: Path, once: bool, wanted: Wanted, place: Place, as_json: bool) -> None:
+def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target: Target, as_json: bool) -> None:
     """Cut out every picture that comes into a folder, and those that are there, until Ctrl-C.
 
     A file is taken once it has not changed for a second; hidden files are left alone. While the service is away
@@ -48,14 +48,14 @@ def watch(folder: Path, output: Path, once: bool, wanted: Wanted, place: Place, 
         raise click.UsageError("the results need a folder of their own")
     with (
         stop_signals(impatient=True) as stop,
-        wanted.making() as making,
+        results.making() as making,
         Journal(output) as journal,
-        place.client(workers=wanted.at_once) as client,
+        target.client(workers=results.at_once) as client,
         Display(None, as_json=as_json) as display,
     ):
         display.say(f"Watching {folder}")
         batch = Batch(client.conversation, journal, making)
-        rounds = Rounds(client, batch, journal, making.suffix, wanted.at_once, display, stop, as_json)
+        rounds = Rounds(client, batch, journal, making.suffix, results.at_once, display, stop, as_json)
         for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
             display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
             rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])

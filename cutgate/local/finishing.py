@@ -27,7 +27,7 @@ GRACE_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class FinishOptions:
     """What a caller wants of the files."""
 
     file_format: str = "png"
@@ -39,13 +39,13 @@ class Wishes:
     @property
     def any(self) -> bool:
         """Whether the files are to be other than what the service delivers."""
-        return self != Wishes()
+        return self != FinishOptions()
 
     def check(self, *, only_mask: bool) -> None:
         """Refuse what contradicts itself.
 
         Raises:
-            ValueError: two wishes exclude each other.
+            ValueError: two options exclude each other.
         """
         behind = self.background is not None or self.background_image is not None
         if self.background is not None and self.background_image is not None:
@@ -81,9 +81,9 @@ class Finisher:
         PartsMissing: the libraries of the worker are not installed.
     """
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, finish: FinishOptions) -> None:
         require_parts("worker")
-        self._command = (*part_command(*COMMAND), *wishes.arguments())
+        self._command = (*part_command(*COMMAND), *finish.arguments())
         self._turn = threading.Lock()
         self._numbers = count()
 
