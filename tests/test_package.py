@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
 DATA = {
     "cutgate/py.typed",
-    "cutgate/jobs/ledger/lua/claim.lua",
+    "cutgate/jobs/ledger/lua/items/claim.lua",
     "cutgate/gateway/playground/static/errors.js",
     "cutgate/worker/models/graphs/isnet-general-use-fp16.ranges.json",
 }
@@ -112,8 +112,8 @@ def test_the_wheel_has_one_package_with_all_of_its_files(wheel: Path) -> None:
     packed = {name for name in names if ".dist-info/" not in name}
     assert {name.partition("/")[0] for name in packed} == {NAME}
     assert packed >= DATA
-    here = {path.name for path in (ROOT / "jobs" / "ledger" / "lua").iterdir()}
-    assert {name.rpartition("/")[2] for name in packed if name.startswith("cutgate/jobs/ledger/lua/")} >= here
+    scripts = {f"cutgate/{path.relative_to(ROOT)}" for path in (ROOT / "jobs" / "ledger" / "lua").rglob("*.lua")}
+    assert {name for name in packed if name.endswith(".lua")} == scripts
     modules = {"/".join(name.split(".")) for name in own_modules()}
     assert modules == {
         name.removesuffix(".py").removesuffix("/__init__") for name in packed if name.endswith(".py")
