@@ -12,7 +12,7 @@ from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors
-from cutgate.gateway.picpik import callbacks
+from cutgate.gateway.picpik.rendering import renderers as picpik_renderers
 from cutgate.gateway.runware.messages.rendering import Rendering
 from cutgate.gateway.runware.messages.rendering import renderers as runware_renderers
 from cutgate.gateway.serving.wsgi import connect_ledger
@@ -46,7 +46,7 @@ def run() -> None:
         )
         # A callback's body has the form of the façade that took the task.
         renderers = {
-            **callbacks.renderers(tasks, settings.public_url or ""),
+            **picpik_renderers(tasks, settings.public_url or ""),
             **runware_renderers(rendering, settings.public_url),
         }
         accounts = Accounts(KeyTable(client), settings.master_key_bytes())

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import NOT_FOUND_CODE, ROWS, TASK_ROWS, Row, TaskRow, row_for
 from cutgate.gateway.picpik.openapi import describe
-from cutgate.gateway.picpik.reading import IGNORED
+from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs import errors as jobs
 from cutgate.signing import BodyRejected

@@ -12,7 +12,7 @@ from typing import Final
 from cutgate import signing
 from cutgate.gateway.accounts.rates import RateExceeded
 from cutgate.gateway.picpik import faults
-from cutgate.jobs import errors as jobs
+from cutgate.jobs import errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +80,31 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     # How often
     RateExceeded: _THROTTLED,
     # The ledger's refusals
-    jobs.SubmissionRefused: _LATER,
-    jobs.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
-    jobs.QueueFull: _THROTTLED,
-    jobs.IdempotencyConflict: _WRONG_SIGNATURE,
-    jobs.SourceExpired: _LATER,
+    errors.SubmissionRefused: _LATER,
+    errors.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
+    errors.QueueFull: _THROTTLED,
+    errors.IdempotencyConflict: _WRONG_SIGNATURE,
+    errors.SourceExpired: _LATER,
     # Nothing that passes by itself: callers who repeat what HTTP 503 says would do so for nothing.
-    jobs.ModelNotOffered: Row(150, "Service unavailable", detail="{error.message}"),
+    errors.ModelNotOffered: Row(150, "Service unavailable", detail="{error.message}"),
     # Parts that are away
-    jobs.ServiceUnavailable: _AWAY,
-    jobs.LedgerUnavailable: _AWAY,
-    jobs.BlobStoreUnavailable: _AWAY,
+    errors.ServiceUnavailable: _AWAY,
+    errors.LedgerUnavailable: _AWAY,
+    errors.BlobStoreUnavailable: _AWAY,
     # What handlers turn into a fault of a parameter, which knows the picture's name
-    jobs.SourceRejected: _FAULT,
-    jobs.SourceUnreadable: _FAULT,
-    jobs.SourceTooLarge: _FAULT,
-    jobs.BoxOutsidePicture: _FAULT,
-    jobs.SourceUnreachable: _FAULT,
+    errors.SourceRejected: _FAULT,
+    errors.SourceUnreadable: _FAULT,
+    errors.SourceTooLarge: _FAULT,
+    errors.BoxOutsidePicture: _FAULT,
+    errors.SourceUnreachable: _FAULT,
     # What belongs to a task's record, not to an answer
-    jobs.CutoutError: _FAULT,
-    jobs.ProcessingFailed: _FAULT,
-    jobs.SourceUndecodable: _FAULT,
-    jobs.TimedOut: _FAULT,
-    jobs.WorkerLost: _FAULT,
-    jobs.Terminated: _FAULT,
-    jobs.BlobMissing: _FAULT,
+    errors.CutoutError: _FAULT,
+    errors.ProcessingFailed: _FAULT,
+    errors.SourceUndecodable: _FAULT,
+    errors.TimedOut: _FAULT,
+    errors.WorkerLost: _FAULT,
+    errors.Terminated: _FAULT,
+    errors.BlobMissing: _FAULT,
 }
 
 
@@ -130,30 +130,30 @@ TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smal
 _FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
 
 TASK_ROWS: Final[Mapping[str, TaskRow]] = {
-    jobs.CutoutError.kind: _FAILED,
-    jobs.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
-    jobs.SourceUnreadable.kind: TaskRow(
+    errors.CutoutError.kind: _FAILED,
+    errors.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
+    errors.SourceUnreadable.kind: TaskRow(
         FAILED_CODE,
         "Image not readable: send JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; HEIC where the service reads it",
     ),
-    jobs.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
-    jobs.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
-    jobs.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
-    jobs.ProcessingFailed.kind: _FAILED,
-    jobs.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
-    jobs.TimedOut.kind: TIMED_OUT,
-    jobs.WorkerLost.kind: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
-    jobs.Terminated.kind: TERMINATED,
-    jobs.SubmissionRefused.kind: _FAILED,
-    jobs.InsufficientCredits.kind: _FAILED,
-    jobs.QueueFull.kind: _FAILED,
-    jobs.IdempotencyConflict.kind: _FAILED,
-    jobs.SourceExpired.kind: _FAILED,
-    jobs.ModelNotOffered.kind: _FAILED,
-    jobs.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
-    jobs.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    jobs.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
-    jobs.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    errors.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
+    errors.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
+    errors.ProcessingFailed.kind: _FAILED,
+    errors.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    errors.TimedOut.kind: TIMED_OUT,
+    errors.WorkerLost.kind: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
+    errors.Terminated.kind: TERMINATED,
+    errors.SubmissionRefused.kind: _FAILED,
+    errors.InsufficientCredits.kind: _FAILED,
+    errors.QueueFull.kind: _FAILED,
+    errors.IdempotencyConflict.kind: _FAILED,
+    errors.SourceExpired.kind: _FAILED,
+    errors.ModelNotOffered.kind: _FAILED,
+    errors.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
+    errors.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }
 """By the `kind` that stands in a record."""
 

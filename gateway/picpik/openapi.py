@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from cutgate.gateway.picpik.actions import Action
 from cutgate.gateway.picpik.errors import ROWS, Row
-from cutgate.gateway.picpik.reading import IGNORED
+from cutgate.gateway.picpik.requests import IGNORED
 
 Schema = dict[str, Any]
 

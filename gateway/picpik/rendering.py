@@ -1,8 +1,9 @@
-"""Records as PICPIK's clients read them."""
+"""Records as PICPIK's clients read them: in answers, and in callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +13,9 @@ from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Item, Task, TaskStatus
 
+SINGLE: Final = "RemoveBackground"
 BATCH: Final = "RemoveBackgroundsInBatch"
-"""The action whose tasks hold several pictures."""
+"""The actions that make tasks; those of the second hold several pictures."""
 
 _TASK_TYPE: Final = "TaskRemoveBackground"
 _FINISHED, _ERROR = "Finished", "Error"
@@ -88,6 +90,21 @@ class View:
     def listed_generate_task(self) -> ListedGenerateTask:
         """An entry of `ListGenerateTaskDetail`."""
         return ListedGenerateTask(task_uid=self.uid, **self.generate_task().model_dump())
+
+
+def renderers(tasks: Tasks, base_url: str) -> Mapping[str, Callable[[Task], bytes]]:
+    """The bodies of callbacks, by the action that made the task: its entry of `ListTasksDetails`.
+
+    Args:
+        tasks: knows the paths of results.
+        base_url: scheme and host in front of them.
+    """
+
+    def body(task: Task) -> bytes:
+        entry = View.of(task.uid, task, tasks, base_url).detail()
+        return json.dumps(entry.model_dump(by_alias=True, exclude_none=True)).encode()
+
+    return dict.fromkeys((SINGLE, BATCH), body)
 
 
 def _url(item: Item, task: Task, tasks: Tasks, base_url: str) -> str:

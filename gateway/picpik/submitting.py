@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import structlog
 
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import TaskCreated
-from cutgate.gateway.picpik.rendering import BATCH
+from cutgate.gateway.picpik.rendering import BATCH, SINGLE
 from cutgate.gateway.picpik.requests import Cutting, RemoveBackground, RemoveBackgroundsInBatch, Request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.tasks.drafts import Corners, Draft
@@ -19,13 +18,11 @@ from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 
-_SINGLE: Final = "RemoveBackground"
-
 
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
     """Accept one picture."""
     draft = Draft(source=request.raw_image, spec=_spec(request, services), corners=_corners(request.box))
-    return _submit(_SINGLE, [draft], request, caller, services, lambda _: "RawImage")
+    return _submit(SINGLE, [draft], request, caller, services, lambda _: "RawImage")
 
 
 def remove_backgrounds_in_batch(

@@ -19,7 +19,7 @@ from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import row_for
 from cutgate.gateway.picpik.openapi import describe
-from cutgate.gateway.picpik.reading import ReadingRules, read_request
+from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import QueueFull

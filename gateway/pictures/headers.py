@@ -17,20 +17,19 @@ import filetype
 import imagesize
 from filetype.types import image
 
-from cutgate.gateway.pictures import iso_media as boxes
-from cutgate.gateway.pictures import wholeness as lengths
+from cutgate.gateway.pictures import iso_media, wholeness
 from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 
-_WALKERS: Final[dict[str, Callable[[bytes], lengths.Walk]]] = {
-    "image/jpeg": lengths.walk_jpeg,
-    "image/png": lengths.walk_png,
-    "image/webp": lengths.walk_webp,
-    "image/bmp": lengths.walk_bmp,
-    "image/gif": lengths.walk_gif,
-    "image/tiff": lengths.walk_tiff,
+_WALKERS: Final[dict[str, Callable[[bytes], wholeness.Walk]]] = {
+    "image/jpeg": wholeness.walk_jpeg,
+    "image/png": wholeness.walk_png,
+    "image/webp": wholeness.walk_webp,
+    "image/bmp": wholeness.walk_bmp,
+    "image/gif": wholeness.walk_gif,
+    "image/tiff": wholeness.walk_tiff,
 }
 
 _SWAPPING: Final = range(5, 9)
@@ -48,8 +47,6 @@ class PictureHeader:
     media_type: str
     width_px: int
     height_px: int
-    orientation: int
-    """EXIF orientation, 1 to 8; 1 where there is none."""
 
 
 def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
@@ -96,7 +93,7 @@ def _read(data: bytes) -> PictureHeader:
             if walk.exif:
                 orientation = _orientation_of(walk.exif)
         else:
-            width_px, height_px, orientation = boxes.size_of(data)
+            width_px, height_px, orientation = iso_media.size_of(data)
     except (struct.error, IndexError):
         raise SourceUnreadable("the picture ends inside its header") from None
     if width_px < 1 or height_px < 1:
@@ -107,13 +104,12 @@ def _read(data: bytes) -> PictureHeader:
         media_type=media_type,
         width_px=width_px,
         height_px=height_px,
-        orientation=orientation if 1 <= orientation <= 8 else 1,
     )
 
 
 def _media_type_of(data: bytes) -> str:
     kind = filetype.match(data, _MATCHERS)
-    media_type = boxes.media_type_of(data) if kind is None else str(kind.mime)
+    media_type = iso_media.media_type_of(data) if kind is None else str(kind.mime)
     if media_type is None:
         raise SourceUnreadable("the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture")
     return media_type

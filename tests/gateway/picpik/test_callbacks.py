@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cutgate.gateway.picpik import callbacks
+from cutgate.gateway.picpik.rendering import renderers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import parse_task_uid
 from cutgate.jobs.record import Task
@@ -34,6 +34,6 @@ def test_it_is_the_entry_of_a_poll(gateway: Harness, action: str, ends_well: boo
     )
     task = gateway.store.get(parse_task_uid(uid), ACCOUNT)
     assert isinstance(task, Task)
-    render = callbacks.renderers(tasks, BASE_URL)[action]
+    render = renderers(tasks, BASE_URL)[action]
     assert json.loads(render(task)) == gateway.detail(uid)
     assert render(task) == render(task)

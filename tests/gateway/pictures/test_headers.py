@@ -42,29 +42,27 @@ TURNED: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_size_of_every_format(name: str) -> None:
     header = inspect(WHOLE[name], LIMITS)
-    assert (header.width_px, header.height_px, header.orientation) == (8, 6, 1)
+    assert (header.width_px, header.height_px) == (8, 6)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", TURNED)
 def test_sizes_are_oriented(name: str, orientation: int) -> None:
     header = inspect(TURNED[name](orientation), LIMITS)
-    assert header.orientation == orientation
     assert (header.width_px, header.height_px) == ((6, 8) if orientation >= 5 else (8, 6))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65_535])
 def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
     header = inspect(pictures.png(8, 6, exif=pictures.exif_block(orientation)), LIMITS)
-    assert (header.width_px, header.height_px, header.orientation) == (8, 6, 1)
+    assert (header.width_px, header.height_px) == (8, 6)
 
 
-@pytest.mark.parametrize(("turns", "orientation"), [(0, 1), (1, 8), (2, 3), (3, 6), (4, 1)])
+@pytest.mark.parametrize("turns", range(5))
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"avif"])
-def test_heic_and_avif_are_turned_by_a_property(brand: bytes, turns: int, orientation: int) -> None:
+def test_heic_and_avif_are_turned_by_a_property(brand: bytes, turns: int) -> None:
     header = inspect(pictures.heif(8, 6, brand=brand, turns=turns), LIMITS)
     assert header.media_type == ("image/avif" if brand == b"avif" else "image/heic")
-    assert header.orientation == orientation
     assert (header.width_px, header.height_px) == ((6, 8) if turns % 2 else (8, 6))
 
 
@@ -75,7 +73,8 @@ def test_heic_without_one_of_its_boxes_is_refused(hidden: bytes) -> None:
 
 
 def test_exif_in_big_endian() -> None:
-    assert inspect(pictures.png(8, 6, exif=pictures.exif_block(6, ">")), LIMITS).orientation == 6
+    header = inspect(pictures.png(8, 6, exif=pictures.exif_block(6, ">")), LIMITS)
+    assert (header.width_px, header.height_px) == (6, 8)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -126,9 +125,9 @@ def test_sizes_that_no_picture_has(size: tuple[int, int]) -> None:
         inspect(pictures.png_header_only(*size), LIMITS)
 
 
-@given(st.binary(max_size=300))
-def test_random_bytes_raise_nothing_else(data: bytes) -> None:
-    _inspect_or_reject(data)
+@given(st.sampled_from([data[:16] for data in WHOLE.values()]), st.binary(max_size=300))
+def test_random_bytes_behind_a_beginning_raise_nothing_else(beginning: bytes, data: bytes) -> None:
+    _inspect_or_reject(beginning + data)
 
 
 @settings(max_examples=400)

@@ -40,7 +40,7 @@ WITHOUT_EXIF = {"BMP", "GIF"}
 
 def encode(name: str, orientation: int | None) -> bytes:
     form, mode, options = FILES[name]
-    if orientation is not None and form not in WITHOUT_EXIF:
+    if orientation is not None:
         exif = Image.Exif()
         exif[0x0112] = orientation
         options = {**options, "exif": exif}
@@ -50,15 +50,20 @@ def encode(name: str, orientation: int | None) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("name", "orientation"),
+    [
+        (name, orientation)
+        for name, (form, _, _) in FILES.items()
+        for orientation in [None, *(() if form in WITHOUT_EXIF else range(1, 9))]
+    ],
+)
 def test_size_is_the_decoders(name: str, orientation: int | None) -> None:
     data = encode(name, orientation)
     with Image.open(io.BytesIO(data)) as opened:
         expected = ImageOps.exif_transpose(opened).size
     header = inspect(data, LIMITS)
     assert (header.width_px, header.height_px) == expected
-    assert orientation is None or FILES[name][0] in WITHOUT_EXIF or header.orientation == orientation
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
