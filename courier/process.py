@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Mapping
@@ -58,6 +59,8 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         queue=CeleryQueue(redis_url),
         renderers=renderers,
         secret_of=secret_of,
+        # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
+        tls=httpx.create_ssl_context(),
     )
     host, process = socket.gethostname(), f"courier{os.getpid()}"
     metrics.begin(Part.COURIER)
@@ -90,6 +93,7 @@ def make_runner(
     queue: JobQueue,
     renderers: Mapping[str, Renderer],
     secret_of: SecretOf,
+    tls: ssl.SSLContext,
 ) -> ErrandRunner:
     """What runs errands, as the settings say."""
     outside = Outside(
@@ -100,8 +104,7 @@ def make_runner(
         ),
         connect_seconds=settings.courier_connect_seconds,
         read_seconds=settings.courier_read_seconds,
-        # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
-        tls=httpx.create_ssl_context(),
+        tls=tls,
     )
     return ErrandRunner(
         store=store,

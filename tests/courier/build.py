@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,6 +25,12 @@ def make_settings(**changes: Any) -> CourierSettings:
     return CourierSettings(master_key=MASTER_KEY, **changes)
 
 
+@functools.cache
+def usual_tls() -> ssl.SSLContext:
+    """What knows the usual authorities; made once, for reading them all takes long."""
+    return httpx.create_ssl_context()
+
+
 def make_fetcher(
     ports: Sequence[int],
     allowed: Sequence[str] = (),
@@ -34,8 +42,9 @@ def make_fetcher(
 ) -> Fetcher:
     """A fetcher as the settings' defaults say, but for ports, limits and networks that are no public ones."""
     settings = make_settings()
-    tls = httpx.create_ssl_context()
+    tls = usual_tls()
     if authority is not None:
+        tls = httpx.create_ssl_context()
         tls.load_verify_locations(authority)
     outside = Outside(
         rules=OutsideRules(ports=frozenset(ports), allowed=tuple(map(ip_network, allowed))),

@@ -13,7 +13,7 @@ from cutgate.jobs.ids import TaskUid, new_token, result_key
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.record import Delivery, Result, Task
 from cutgate.jobs.spec import Lane
-from tests.courier.build import make_settings
+from tests.courier.build import make_settings, usual_tls
 from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
 from tests.jobs.build import LANE, claim_next, new_task
 from tests.ledgers import FreshLedger
@@ -51,6 +51,7 @@ class House:
             queue=InlineQueue(self.hints.append),
             renderers={"test": rendered} | renderers,
             secret_of=self.secrets.get,
+            tls=usual_tls(),
         )
         return replace(made, draw=draw)
 

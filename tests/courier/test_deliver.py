@@ -69,9 +69,9 @@ def test_it_is_sent_again_after_a_fault_and_then_confirmed(house: House, server:
     house.secrets[ACCOUNT] = SECRET
     uid = house.ended(callback(server))
     house.runner().run(house.take())
-    assert house.nothing_is_due(within_seconds=9.9)
+    assert house.nothing_is_due(within_seconds=5)
     server.scripts = {"/hook": confirm}
-    house.clock.advance(0.2)
+    house.clock.advance(5)
     house.runner().run(house.take())
     first, second = server.requests
     assert first.body == second.body
@@ -96,19 +96,17 @@ def test_whatever_is_no_confirmation_is_tried_again(house: House, server: Outsid
 def test_it_is_given_up_after_an_hour(house: House, server: OutsideServer) -> None:
     server.scripts = {"/hook": refuse}
     uid = house.ended(callback(server))
-    waited_seconds, tries = 0.0, 0
+    waited_seconds = 0.0
     with capture_logs() as events:
-        while True:
-            errand = house.take()
-            tries += 1
-            house.runner().run(errand)
+        for _ in range(50):
+            house.runner().run(house.take())
             if events[-1]["event"] == "delivery_given_up":
                 break
             pause_seconds = events[-1]["pause_seconds"]
             waited_seconds += pause_seconds
             house.clock.advance(pause_seconds + 0.001)
     assert waited_seconds == pytest.approx(3_600, abs=30)  # the tries themselves take time, too
-    assert tries == len(server.requests) == 12
+    assert len(server.requests) == 12
     assert house.nothing_is_due()
     assert house.task(uid).status is TaskStatus.FINISHED
     assert "cret" not in str(events)

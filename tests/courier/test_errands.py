@@ -109,8 +109,8 @@ def test_a_server_that_fails_is_asked_three_times(house: House, server: OutsideS
         for pause_seconds in (1, 2):
             house.runner().run(house.take())
             assert house.task(uid).items[0].state is ItemState.FETCHING
-            assert house.nothing_is_due(within_seconds=pause_seconds - 0.01)
-            house.clock.advance(0.02)
+            assert house.nothing_is_due(within_seconds=pause_seconds / 2)
+            house.clock.advance(pause_seconds / 2)
         house.runner().run(house.take())
     error = house.task(uid).items[0].error
     assert error is not None
@@ -118,6 +118,7 @@ def test_a_server_that_fails_is_asked_three_times(house: House, server: OutsideS
     assert error.details == {"reason": "status"}
     assert len(server.requests) == 3
     assert reasons(events) == ["status"] * 3
+    assert [event.get("pause_seconds") for event in events] == [1, 2, None]
     assert "secret" not in str(events)
 
 

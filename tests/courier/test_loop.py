@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
 from tests.courier.house import House
 from tests.courier.outside import OutsideServer, Visit, picture
+from tests.fakes import failing
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
@@ -41,8 +44,8 @@ def running(
     poll_seconds: float = 0.01,
     errands: int = 4,
     kept_errands: int = 0,
-) -> Iterator[Courier]:
-    """Run a courier in a thread until the block ends."""
+) -> Iterator[tuple[Courier, list[EventDict]]]:
+    """Run a courier in a thread until the block ends; what it logs is told as well."""
     courier = Courier(
         store=house.store,
         events=house.store.errand_events,
@@ -56,10 +59,10 @@ def running(
     )
     stop = threading.Event()
     thread = threading.Thread(target=courier.run, args=[stop])
-    with capture_logs():
+    with capture_logs() as events:
         thread.start()
         try:
-            yield courier
+            yield courier, events
         finally:
             stop.set()
             thread.join()
@@ -180,7 +183,7 @@ def test_what_takes_too_long_is_given_back_at_once(
 
     server.scripts = {"/": held_up}
     uid = house.source_at(server.url())
-    with running(house, presence, stop_seconds=0.1) as courier:
+    with running(house, presence, stop_seconds=0.1) as (courier, _):
         assert asked.wait(10)
     errand = house.take()
     assert (errand.task, errand.attempt) == (uid, 2)
@@ -219,3 +222,73 @@ def test_a_ledger_that_is_away_is_waited_for(house: House, server: OutsideServer
             with redis_server("--port", str(port), "--bind", "127.0.0.1"):
                 eventually(lambda: house.hints)
                 assert presence.alive()
+
+
+AWAY = LedgerUnavailable("the ledger does not answer")
+
+
+def logged(events: list[EventDict], name: str) -> int:
+    return sum(event["event"] == name for event in events)
+
+
+def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    server.scripts = {"/": picture(PICTURE)}
+    house.source_at(server.url())
+    failing(house.store, take_errand=AWAY)
+    with running(house, presence, errands=1) as (_, events):
+        eventually(lambda: logged(events, "ledger_away"))
+        del house.store.take_errand
+        eventually(lambda: house.hints)
+        eventually(lambda: logged(events, "ledger_back"))
+    assert logged(events, "ledger_away") == 1
+
+
+def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
+    house: House, server: OutsideServer, presence: CourierPresence
+) -> None:
+    server.scripts = {"/": picture(PICTURE)}
+    uid = house.source_at(server.url())
+    failing(house.blobs, put=BlobStoreUnavailable("no space left"))
+    with running(house, presence) as (_, events):
+        eventually(lambda: logged(events, "errand_interrupted") == 2)
+        del house.blobs.put
+        eventually(lambda: house.hints)
+    assert house.task(uid).items[0].state is ItemState.QUEUED
+    assert logged(events, "errand_not_put_back") == 0
+
+
+@pytest.mark.parametrize(
+    ("blobs_put", "ledger_faults", "line"),
+    [
+        (BlobStoreUnavailable("no space left"), {"postpone": AWAY}, "errand_not_put_back"),
+        (LookupError("a bug"), {"fetch_failed": LookupError("another")}, "errand_lost"),
+    ],
+    ids=["put back", "failed"],
+)
+def test_what_can_neither_be_done_nor(
+    house: House,
+    server: OutsideServer,
+    presence: CourierPresence,
+    blobs_put: Exception,
+    ledger_faults: dict[str, Exception],
+    line: str,
+) -> None:
+    """It falls due again with the end of its lease, and the hand that had it is free."""
+    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+    uid = house.source_at(server.url())
+    failing(house.blobs, put=blobs_put)
+    failing(house.store, **ledger_faults)
+    with running(house, presence, errands=1) as (courier, events):
+        eventually(lambda: logged(events, line) and not courier._under_way)
+        for name in ledger_faults:
+            delattr(house.store, name)
+        del house.blobs.put
+        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        eventually(lambda: len(server.requests) == 2)
+        assert house.task(uid).items[0].state is ItemState.FETCHING
+        house.clock.advance(house.settings.ledger_limits().errand_lease_seconds + 1)
+        eventually(lambda: house.hints)
+    assert house.task(uid).items[0].state is ItemState.QUEUED
+    assert logged(events, line) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.redis_server import redis_server
 from tests.servers.stack import ROOT, cutgate_up
 from tests.servers.tls import write_certificates
+from tests.waiting import eventually
 
 HERE = "127.0.0.1"
 ACCOUNT = "alice"
@@ -98,9 +100,7 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
                 url = server.url("/start", scheme="https")
                 uid = create(ledger, url, *deliveries, origin="RemoveBackground", spec=CutoutSpec(model=model))
                 wait_for(ledger, uid, ItemState.DONE)
-                ends_at = time.monotonic() + 10
-                while len(server.requests) < 4 and time.monotonic() < ends_at:
-                    time.sleep(0.05)
+                eventually(lambda: len(server.requests) == 4)
         said = (stack.data / "cutgate.log").read_text(encoding="utf-8")
     by_path = {request.path: request for request in server.requests}
     assert b'"Status": "Finished"' in by_path["/hook?key=secret"].body
@@ -166,8 +166,7 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(lonely_redis
             wait_for(ledger, create(ledger, server.url("/?token=secret")), ItemState.QUEUED)
             assert is_alive(lonely_redis, tmp_path)
             held_up = create(ledger, server.url("/silent?token=secret"))
-            while len(server.requests) < 2:
-                time.sleep(0.02)
+            eventually(lambda: len(server.requests) == 2)
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=20)
@@ -198,12 +197,20 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(
             "CUTGATE_COURIER_PORTS": str(server.port),
         }
         with courier_process(lonely_redis, tmp_path, **environment) as process:
-            ends_at = time.monotonic() + 20
-            while not server.requests and time.monotonic() < ends_at:
-                time.sleep(0.02)
+            eventually(lambda: server.requests)
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=20)
     (request,) = server.requests
     entry = Webhook(secret).verify(request.body, request.headers)
     assert (entry["TaskUID"], entry["Status"], entry["ErrorCode"]) == (uid, "Error", 1002)
     assert secret not in said
+
+
+def test_a_metrics_port_that_is_taken_ends_it_with_the_reason(lonely_redis: str, tmp_path: Path) -> None:
+    with socket.create_server((HERE, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with courier_process(lonely_redis, tmp_path, CUTGATE_COURIER_METRICS_PORT=port) as process:
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "courier_cannot_start" in said
+    assert f"port {port}: Address already in use" in said

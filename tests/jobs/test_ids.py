@@ -90,10 +90,12 @@ def test_a_uuid_holds_the_uid(seconds: int) -> None:
     assert uid_of_image(image) == uid
 
 
-@given(st.uuids())
-def test_no_other_uuid_holds_one(image: uuid.UUID) -> None:
+@given(st.binary(min_size=12, max_size=12))
+def test_whatever_uuid_holds_a_uid_stands_for_that_one_alone(raw: bytes) -> None:
+    image = uuid.UUID(bytes=raw[:6] + b"\x80\x00\x80\x00" + raw[6:])
     uid = uid_of_image(image)
-    assert uid is None or image_uuid(uid) == image
+    assert uid is not None
+    assert image_uuid(parse_task_uid(uid)) == image
 
 
 @given(SECONDS, st.integers(48, 79))
@@ -116,12 +118,23 @@ def test_no_other_text_is_a_key(text: str) -> None:
         BlobKey.parse(text)
 
 
-@given(st.text(), st.integers(), st.text(), st.text())
-def test_whatever_is_a_key_stays_below_its_folder(task: str, index: int, role: str, token: str) -> None:
-    try:
-        key = BlobKey(task=TaskUid(task), index=index, role=role, token=token)
-    except ValueError:
-        return
-    path = PurePosixPath(str(key))
-    assert len(path.parts) == 3
-    assert not {".", "..", "/"}.intersection(path.parts)
+@given(st.from_regex("[a-z]{1,16}", fullmatch=True), st.from_regex("[A-Za-z0-9_-]{8,64}", fullmatch=True))
+def test_whatever_is_a_key_stays_below_its_folder(role: str, token: str) -> None:
+    key = BlobKey(task=UID, index=0, role=role, token=token)
+    assert PurePosixPath(str(key)).parts == (UID, "0", f"{role}-{token}")
+    assert BlobKey.parse(str(key)) == key
+
+
+@given(st.sampled_from(["task", "role", "token"]), st.text("./\\\0\n é", min_size=1), st.data())
+def test_one_hostile_part_makes_no_key(part: str, hostile: str, data: st.DataObject) -> None:
+    parts = {"task": str(UID), "role": "source", "token": "A" * 22}
+    at = data.draw(st.integers(0, len(parts[part])))
+    parts[part] = parts[part][:at] + hostile + parts[part][at:]
+    with pytest.raises(ValueError, match="not a "):
+        BlobKey(task=TaskUid(parts["task"]), index=0, role=parts["role"], token=parts["token"])
+
+
+@given(st.integers(max_value=-1) | st.integers(min_value=1_000_000))
+def test_an_index_out_of_bounds_makes_no_key(index: int) -> None:
+    with pytest.raises(ValueError, match="not a blob key"):
+        BlobKey(task=UID, index=index, role="source", token="A" * 22)

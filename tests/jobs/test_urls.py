@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import string
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cutgate.jobs.ids import new_task_uid, new_token, result_key
@@ -125,7 +126,20 @@ def test_hostile_parts_open_nothing(mac: str, expires: str, name: str) -> None:
     assert PATHS.open(mac, expires, name, now_seconds=0) is None
 
 
-@given(st.text(), st.text(), st.text())
-def test_open_is_total(mac: str, expires: str, name: str) -> None:
-    assert PATHS.open(mac, expires, f"{name}.png", now_seconds=0) is None
-    assert PATHS.open(mac, EXPIRES, name, now_seconds=0) is None
+URL_SAFE = string.ascii_letters + string.digits + "-_"
+FORGED = st.one_of(
+    st.tuples(st.text(URL_SAFE, min_size=len(MAC), max_size=len(MAC)), st.just(EXPIRES), st.just(NAME)),
+    st.tuples(st.just(MAC), st.integers(0, 10**15 - 1).map(str), st.just(NAME)),
+    st.tuples(
+        st.just(MAC),
+        st.just(EXPIRES),
+        st.builds(lambda at, text: NAME[:at] + text + NAME[at:], st.integers(0, len(NAME)), st.text(min_size=1)),
+    ),
+)
+"""A path of which one part was made up in the right form."""
+
+
+@given(FORGED)
+def test_one_forged_part_opens_nothing(parts: tuple[str, str, str]) -> None:
+    assume(parts != (MAC, EXPIRES, NAME))
+    assert PATHS.open(*parts, now_seconds=0) is None

@@ -1,8 +1,6 @@
-"""The tree in the docstring is the tree of classes, and errors hold facts."""
+"""What errors say."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,25 +16,7 @@ from cutgate.signing import (
     SigningError,
     TooDeep,
     TooManyValues,
-    errors,
 )
-
-_BULLETS = ("*", "x", "+")
-
-
-def bullet_lines(docstring: str | None) -> list[str]:
-    lines = (docstring or "").splitlines()
-    return [line for line in lines if line.strip().startswith(tuple(f"{bullet} " for bullet in _BULLETS))]
-
-
-def tree(error: type[SigningError], depth: int = 0) -> Iterator[str]:
-    yield f"{'  ' * depth}{_BULLETS[depth]} {error.__name__}"
-    for child in error.__subclasses__():
-        yield from tree(child, depth + 1)
-
-
-def test_docstring_tree_is_the_class_tree() -> None:
-    assert bullet_lines(errors.__doc__) == list(tree(errors.SigningError))
 
 
 @pytest.mark.parametrize(

@@ -49,29 +49,24 @@ def test_all_vectors_are_there() -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS, ids=attrgetter("name"))
-class TestStages:
-    def test_parse(self, case: Vector) -> None:
-        parsed = case.parse(case.body)
-        assert typed(parsed) == typed(case.params)
-        assert by_value(parsed) == by_value(case.file_params)
+def test_every_stage(case: Vector) -> None:
+    parsed = case.parse(case.body)
+    assert typed(parsed) == typed(case.params)
+    assert by_value(parsed) == by_value(case.file_params)
+    assert canonical_string(case.params) == "".join(map(str, canonical_pieces(case.params))) == case.canonical
+    # A client has Python's own numbers, which sign alike.
+    assert (
+        sign(case.canonical, case.private_key) == sign_params(case.file_params, case.private_key) == case.signature
+    )
 
-    def test_canonical(self, case: Vector) -> None:
-        assert canonical_string(case.params) == case.canonical
-        assert "".join(map(str, canonical_pieces(case.params))) == case.canonical
 
-    def test_signature(self, case: Vector) -> None:
-        assert sign(case.canonical, case.private_key) == case.signature
-
-    def test_whole_way(self, case: Vector) -> None:
-        rest, presented = take_signature(case.parse(case.signed_body()))
-        assert typed(rest) == typed(case.params)
-        assert presented == (case.presented or None)
-        assert (presented is not None and verify(rest, presented, case.live_keys)) is case.valid
-        assert verify(case.params, case.presented, case.live_keys, go_numbers=False) is case.valid
-
-    def test_client(self, case: Vector) -> None:
-        """A client has Python's own numbers, which sign alike."""
-        assert sign_params(case.file_params, case.private_key) == case.signature
+@pytest.mark.parametrize("case", VECTORS, ids=attrgetter("name"))
+def test_whole_way(case: Vector) -> None:
+    rest, presented = take_signature(case.parse(case.signed_body()))
+    assert typed(rest) == typed(case.params)
+    assert presented == (case.presented or None)
+    assert (presented is not None and verify(rest, presented, case.live_keys)) is case.valid
+    assert verify(case.params, case.presented, case.live_keys, go_numbers=False) is case.valid
 
 
 def test_generated_vector_has_its_length() -> None:

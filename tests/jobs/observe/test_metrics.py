@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from cutgate.jobs.observe.metric_names import (
     SOCKETS_OPEN,
     SUBMIT_SECONDS,
     Kind,
-    Metric,
     Part,
 )
 from tests.servers.ports import free_port
@@ -31,24 +31,16 @@ from tests.servers.scrapes import here, scrape
 TOO_MANY_VALUES = {"account", "task", "item", "uid", "url", "host", "owner", "pid", "key", "worker"}
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-class TestNames:
-    def test_the_form(self, metric: Metric) -> None:
+def test_names_labels_and_buckets() -> None:
+    for metric in METRICS:
         assert re.fullmatch("cutgate(_[a-z]+)+", metric.name)
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert metric.name.endswith("_seconds") == (metric.unit == "seconds")
-        assert metric.help.endswith(".")
-        assert metric.parts
-
-    def test_labels_have_few_values(self, metric: Metric) -> None:
-        assert TOO_MANY_VALUES.isdisjoint(metric.labels)
-
-    def test_buckets_rise(self, metric: Metric) -> None:
-        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
-        assert list(metric.buckets) == sorted(set(metric.buckets))
-
-
-def test_no_name_twice() -> None:
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER), metric.name
+        assert metric.name.endswith("_seconds") == (metric.unit == "seconds"), metric.name
+        assert metric.help.endswith("."), metric.name
+        assert metric.parts, metric.name
+        assert TOO_MANY_VALUES.isdisjoint(metric.labels), metric.name
+        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM), metric.name
+        assert list(metric.buckets) == sorted(set(metric.buckets)), metric.name
     assert len({metric.name for metric in METRICS}) == len(METRICS) > 20
 
 
@@ -99,8 +91,9 @@ class TestCounting:
 
 class TestServing:
     def test_without_a_port_nothing_listens(self) -> None:
+        before = threading.enumerate()
         with metrics.served("127.0.0.1", None):
-            pass
+            assert threading.enumerate() == before
 
     def test_as_long_as_the_block_lasts(self) -> None:
         port = free_port()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from typing_extensions import override
 
@@ -24,6 +26,18 @@ LIMITS = LedgerLimits(
     source_max_age_seconds=GRACE_SECONDS / 2,
     account_queue_cap=2 * BATCH,
 )
+
+
+every_store = pytest.mark.parametrize(
+    "blobs", ["memory", "file", "s3", pytest.param("minio", marks=pytest.mark.needs("minio"))], indirect=True
+)
+"""For what asks a store for more than single blobs."""
+
+
+@pytest.fixture
+def blobs(request: pytest.FixtureRequest) -> BlobStore:
+    kind = getattr(request, "param", "memory")
+    return cast("BlobStore", request.getfixturevalue(f"{kind}_blobs"))
 
 
 @pytest.fixture
@@ -64,6 +78,7 @@ def is_stored(blobs: BlobStore, key: BlobKey) -> bool:
 
 
 class TestExpiredTasks:
+    @every_store
     def test_record_and_blobs_go(
         self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
@@ -105,6 +120,7 @@ class TestExpiredTasks:
         clock.advance(seconds=1_001)
         assert sweeper.sweep() == BATCH + 5
 
+    @every_store
     def test_several_sweepers_at_once(
         self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
@@ -129,6 +145,7 @@ class TestExpiredTasks:
 class TestStoppedInBetween:
     """Whoever stops after a step leaves what the next sweep finds."""
 
+    @every_store
     def test_after_hiding(
         self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
@@ -167,6 +184,7 @@ class TestStoppedInBetween:
 
 
 class TestOrphans:
+    @every_store
     def test_blobs_of_no_task_go_after_the_grace_time(
         self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
@@ -189,6 +207,7 @@ class TestOrphans:
         with pytest.raises(Exception, match="too long ago"):
             ledger.create(task)
 
+    @every_store
     def test_many(self, ledger: LedgerStore, sweeper: Sweeper, blobs: BlobStore, clock: ManualClock) -> None:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")

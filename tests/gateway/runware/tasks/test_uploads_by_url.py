@@ -16,7 +16,7 @@ from cutgate.courier.process import make_runner
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.courier.build import make_settings
+from tests.courier.build import make_settings, usual_tls
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
 from tests.fakes import InlineQueue
 from tests.gateway import picture_files as pictures
@@ -58,6 +58,7 @@ def courier_of(service: Service, server: OutsideServer) -> ErrandRunner:
         queue=InlineQueue(lambda lane: pytest.fail(f"a hint for {lane}")),
         renderers={},
         secret_of=lambda _: None,
+        tls=usual_tls(),
     )
 
 
