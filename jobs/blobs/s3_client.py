@@ -25,7 +25,7 @@ T = TypeVar("T")
 _CONNECTIONS: Final = 64
 """Connections that are kept for the threads of a process; a surplus one is closed after its use."""
 _PAUSES_SECONDS: Final = (0.1, 0.3)
-_RETRY_WITHIN_SECONDS: Final = 0.5
+RETRY_WITHIN_SECONDS: Final = 0.5
 """A refusal comes at once and is worth another try. A silence has used up the caller's patience."""
 
 
@@ -73,11 +73,12 @@ def _add_md5(request: AWSRequest, **_: object) -> None:
     request.headers["Content-MD5"] = base64.b64encode(digest).decode("ascii")
 
 
-def ask(call: Callable[[], T]) -> T:
+def ask(call: Callable[[], T], retry_within_seconds: float) -> T:
     """Make one or more requests, again when they fail fast in a way that may pass.
 
     Args:
         call: may be called up to three times.
+        retry_within_seconds: of the first call; what fails later is not tried again.
 
     Raises:
         BlobStoreUnavailable: it failed. All in all this takes hardly longer than one time-out.
@@ -89,7 +90,7 @@ def ask(call: Callable[[], T]) -> T:
             return call()
         except (BotoCoreError, ClientError, OSError) as error:
             pause_seconds = next(pauses, None)
-            late = time.monotonic() - began > _RETRY_WITHIN_SECONDS
+            late = time.monotonic() - began > retry_within_seconds
             if pause_seconds is None or late or not _may_pass(error):
                 raise _unavailable(error) from error
             time.sleep(pause_seconds)

@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 class ObjectReader(io.RawIOBase):
     """Reads on through one answer of the server; asks for the rest anew after a seek or a broken connection."""
 
-    def __init__(self, body: StreamingBody, size_bytes: int, fetch_from: Callable[[int], StreamingBody]) -> None:
+    def __init__(
+        self,
+        body: StreamingBody,
+        size_bytes: int,
+        fetch_from: Callable[[int], StreamingBody],
+        retry_within_seconds: float,
+    ) -> None:
         """Begin with the answer to a request for the whole object.
 
         Args:
             body: that answer, not yet read.
             size_bytes: what it holds.
             fetch_from: asks for the same object from an offset in bytes to its end.
+            retry_within_seconds: how soon a read must have failed to be worth another try.
         """
         self._size_bytes = size_bytes
         self._fetch_from = fetch_from
+        self._retry_within_seconds = retry_within_seconds
         self._position = 0
         self._body: StreamingBody | None = body
         self._body_position = 0
@@ -60,7 +68,7 @@ class ObjectReader(io.RawIOBase):
         if self._position >= self._size_bytes:
             return 0
         view = memoryview(buffer)
-        data = ask(lambda: self._read_body(len(view)))
+        data = ask(lambda: self._read_body(len(view)), self._retry_within_seconds)
         view[: len(data)] = data
         self._position += len(data)
         return len(data)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from typing_extensions import override
 
 from cutgate.jobs.blob_settings import BlobSettings
-from cutgate.jobs.blobs.s3_client import ask, connect, require
+from cutgate.jobs.blobs.s3_client import RETRY_WITHIN_SECONDS, ask, connect, require
 from cutgate.jobs.blobs.s3_reader import ObjectReader
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         ListObjectsV2RequestTypeDef,
     )
 
+T = TypeVar("T")
+
 PROBE: Final = ".probe"
 """Name of the empty object that `check` writes; no key has such a name."""
 
@@ -37,8 +39,14 @@ class S3BlobStore(BlobStore):
     The server makes an object visible whole or not at all, so nothing unfinished is ever left.
     """
 
-    def __init__(self, settings: BlobSettings) -> None:
-        """Use a bucket; nothing is asked of the server yet."""
+    def __init__(self, settings: BlobSettings, *, retry_within_seconds: float = RETRY_WITHIN_SECONDS) -> None:
+        """Use a bucket; nothing is asked of the server yet.
+
+        Args:
+            settings: address, keys and names.
+            retry_within_seconds: how soon a request must have failed to be worth another try.
+        """
+        self._retry_within_seconds = retry_within_seconds
         self._client = connect(settings)
         self._bucket = settings.s3_bucket
         self._prefix = f"{settings.s3_prefix}/" if settings.s3_prefix else ""
@@ -49,21 +57,26 @@ class S3BlobStore(BlobStore):
 
     @override
     def get(self, key: BlobKey) -> bytes:
-        return ask(lambda: self._read(key))
+        return self._ask(lambda: self._read(key))
 
     @override
     def open(self, key: BlobKey) -> BinaryIO:
-        found = ask(lambda: self._fetch(key))
-        reader = ObjectReader(found["Body"], found["ContentLength"], partial(self._fetch_rest, key, found["ETag"]))
+        found = self._ask(lambda: self._fetch(key))
+        reader = ObjectReader(
+            found["Body"],
+            found["ContentLength"],
+            partial(self._fetch_rest, key, found["ETag"]),
+            self._retry_within_seconds,
+        )
         return io.BufferedReader(reader, _READ_AHEAD_BYTES)
 
     @override
     def copy(self, source: BlobKey, target: BlobKey) -> None:
-        ask(lambda: self._copy(source, target))
+        self._ask(lambda: self._copy(source, target))
 
     @override
     def delete(self, key: BlobKey) -> None:
-        ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(str(key))))
+        self._ask(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._name(str(key))))
 
     @override
     def tasks(self) -> Iterator[TaskUid]:
@@ -91,9 +104,12 @@ class S3BlobStore(BlobStore):
     def _name(self, path: str) -> str:
         return f"{self._prefix}{path}"
 
+    def _ask(self, call: Callable[[], T]) -> T:
+        return ask(call, self._retry_within_seconds)
+
     def _put(self, path: str, data: bytes) -> None:
         # A stream goes out piece by piece, each under the time-out; bytes would have to pass as one within it.
-        ask(
+        self._ask(
             lambda: self._client.put_object(
                 Bucket=self._bucket, Key=self._name(path), Body=io.BytesIO(data), ContentLength=len(data)
             )
@@ -143,7 +159,7 @@ class S3BlobStore(BlobStore):
 
     def _delete_named(self, names: list[str]) -> None:
         """Delete up to 1000 objects, as many as a page lists and a request may name."""
-        answer = ask(
+        answer = self._ask(
             lambda: self._client.delete_objects(
                 Bucket=self._bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True}
             )
@@ -169,4 +185,4 @@ class S3BlobStore(BlobStore):
             require(page, "IsTruncated")
             return page
 
-        return ask(listed)
+        return self._ask(listed)
