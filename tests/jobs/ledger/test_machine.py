@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -173,6 +174,11 @@ class LedgerMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             self.ledger.grant(account, GRANTED)
 
+    @initialize(accounts=st.lists(st.sampled_from(ACCOUNTS), max_size=6))
+    def begin_with_a_queue(self, accounts: list[str]) -> None:
+        for account in accounts:
+            self._accept(new_task(account=account, item_count=2))
+
     @rule(
         account=st.sampled_from(ACCOUNTS),
         item_count=st.integers(1, 3),
@@ -189,20 +195,25 @@ class LedgerMachine(RuleBasedStateMachine):
         deliveries: tuple[Delivery, ...],
     ) -> None:
         source_url, keep = source
-        task = new_task(
-            account=account,
-            item_count=item_count,
-            price=price,
-            source_url=source_url,
-            keep=keep,
-            deliveries=deliveries,
+        self._accept(
+            new_task(
+                account=account,
+                item_count=item_count,
+                price=price,
+                source_url=source_url,
+                keep=keep,
+                deliveries=deliveries,
+            )
         )
+
+    def _accept(self, task: NewTask) -> None:
         self.ledger.create(task)
         self.tasks.append(task)
-        state = ItemState.FETCHING if source_url else ItemState.QUEUED
-        items = [ModelItem(account, state, self.model.now) for _ in task.items]
+        fetched = task.items[0].source_url is None
+        state = ItemState.QUEUED if fetched else ItemState.FETCHING
+        items = [ModelItem(task.account, state, self.model.now) for _ in task.items]
         self.model.items |= {(task.uid, index): item for index, item in enumerate(items)}
-        if not source_url:
+        if fetched:
             self.model.enter(items)
 
     @rule(owner=st.sampled_from(OWNERS), count=st.integers(1, 4))
@@ -287,7 +298,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def postpone(self, data: st.DataObject, seconds: int) -> None:
         self.ledger.postpone(self._any_errand(data), seconds)
 
-    @rule(seconds=st.sampled_from([100, 700, 2_100]))
+    @rule(seconds=st.sampled_from([100, 700, 2_100, 9_000]))
     def let_time_pass(self, seconds: int) -> None:
         self.clock.advance(seconds)
         self.model.now += seconds
