@@ -1,4 +1,4 @@
-"""The actions about tasks, credits and models, on every ledger."""
+"""The actions about tasks, credits and models."""
 
 from __future__ import annotations
 

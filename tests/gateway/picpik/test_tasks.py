@@ -1,4 +1,4 @@
-"""A picture's way: submitted, shown, fetched; on every ledger."""
+"""A picture's way: submitted, shown, fetched."""
 
 from __future__ import annotations
 

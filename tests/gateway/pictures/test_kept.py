@@ -1,4 +1,4 @@
-"""Pictures that are kept and named by a UUID, on each ledger: whose they are, and what is left of them."""
+"""Pictures that are kept and named by a UUID: whose they are, and what is left of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs, over every implementation."""
+"""Blobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of allowed moves, walked over every ledger."""
+"""The table of allowed moves."""
 
 from __future__ import annotations
 

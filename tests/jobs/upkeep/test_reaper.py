@@ -1,4 +1,4 @@
-"""The reaper's loop, over every ledger, with real hints."""
+"""The reaper's loop, with real hints."""
 
 from __future__ import annotations
 

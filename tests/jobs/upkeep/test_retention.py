@@ -1,4 +1,4 @@
-"""What is past its time goes: tasks and their blobs, and blobs of no task; over every ledger and blob store."""
+"""What is past its time goes: tasks and their blobs, and blobs of no task, with every blob store."""
 
 from __future__ import annotations
 

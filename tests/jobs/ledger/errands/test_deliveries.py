@@ -1,4 +1,4 @@
-"""What a task's end makes due, over every ledger: in the same step, however it ends, once."""
+"""What a task's end makes due: in the same step, however it ends, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News for couriers, over every implementation."""
+"""News for couriers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errands over every ledger: taken in turn, under a lease that nobody watches, and ended once."""
+"""Errands: taken in turn, under a lease that nobody watches, and ended once."""
 
 from __future__ import annotations
 

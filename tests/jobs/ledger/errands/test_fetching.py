@@ -1,4 +1,4 @@
-"""Items whose source is at a URL, over every ledger: they count from the first moment, and wait once fetched."""
+"""Items whose source is at a URL: they count from the first moment, and wait once fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that end as uploads once they are fetched, over every ledger: no worker ever sees them."""
+"""Items that end as uploads once they are fetched: no worker ever sees them."""
 
 from __future__ import annotations
 

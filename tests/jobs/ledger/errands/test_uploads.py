@@ -1,4 +1,4 @@
-"""Pictures that are kept for later use: over every ledger, and with every blob store where blobs go."""
+"""Pictures that are kept for later use: used, kept and swept."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def ledger(make_ledger: MakeLedger) -> LedgerStore:
 
 
 @pytest.fixture
-def sweeper(ledger: LedgerStore, blobs: BlobStore) -> Sweeper:
-    return Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
+def sweeper(ledger: LedgerStore, file_blobs: BlobStore) -> Sweeper:
+    return Sweeper(ledger, file_blobs, orphan_grace_seconds=GRACE_SECONDS)
 
 
 class TestRecords:
@@ -78,19 +78,19 @@ class TestRecords:
 
 class TestRetention:
     def test_unused_it_goes_with_its_blob(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: LedgerStore, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         upload = new_upload()
-        blobs.put(upload.blob, b"picture")
+        file_blobs.put(upload.blob, b"picture")
         ledger.keep_upload(upload)
         clock.advance(seconds=4_900)
         assert (sweeper.sweep(), sweeper.sweep_orphans()) == (0, 0)
-        assert blobs.get(upload.blob) == b"picture"
+        assert file_blobs.get(upload.blob) == b"picture"
         clock.advance(seconds=101)
         assert ledger.use_upload(upload.uid, "alice") is None
         assert ledger.drop_upload(upload.uid, "alice") is None
         assert sweeper.sweep() == 1
-        assert list(blobs.tasks()) == []
+        assert list(file_blobs.tasks()) == []
         assert ledger.unrecorded([upload.uid], 0) == (upload.uid,)
         assert sweeper.sweep() == 0
 
@@ -144,16 +144,16 @@ class TestRetention:
 
 class TestOrphans:
     def test_a_dropped_upload_whose_blob_stayed_is_one(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: LedgerStore, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         kept, dropped = new_upload(), new_upload()
         for upload in (kept, dropped):
-            blobs.put(upload.blob, b"picture")
+            file_blobs.put(upload.blob, b"picture")
             ledger.keep_upload(upload)
         ledger.drop_upload(dropped.uid, "alice")
         clock.advance(seconds=GRACE_SECONDS + 1)
         assert sweeper.sweep_orphans() == 1
-        assert list(blobs.tasks()) == [kept.uid]
+        assert list(file_blobs.tasks()) == [kept.uid]
 
     def test_no_upload_can_appear_whose_blob_went(self, ledger: LedgerStore, clock: ManualClock) -> None:
         upload = new_upload()

@@ -1,4 +1,4 @@
-"""News for waiters, over every implementation."""
+"""News for waiters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is alive, over every implementation."""
+"""Who is alive."""
 
 from __future__ import annotations
 
