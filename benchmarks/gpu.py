@@ -53,7 +53,7 @@ class Row:
 
 
 class Bench:
-    """A ledger in memory and blobs in files, with the photo that every item begins with."""
+    """A ledger of its own and blobs in files, with the photo that every item begins with."""
 
     def __init__(self, model: str, megapixels: float, blob_dir: Path) -> None:
         self.spec, self.source = CutoutSpec(model=model), photo(megapixels)

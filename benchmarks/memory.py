@@ -48,7 +48,7 @@ class Row:
 
 
 class Bench:
-    """A runner with a ledger in memory and blobs in files, as a worker's child has them."""
+    """A runner with a ledger of its own and blobs in files, as a worker's child has them."""
 
     def __init__(self, settings: NetworkSettings, blob_dir: Path) -> None:
         self.store, self.blobs = FreshLedger(LedgerLimits(job_timeout_seconds=600)), FileBlobStore(blob_dir)
