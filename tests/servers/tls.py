@@ -18,6 +18,19 @@ from typing_extensions import override
 
 from tests.servers.relay import Passage, Relay
 
+_CERTIFICATE_SIGNING = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What an authority's certificate must say since Python 3.13 checks as RFC 5280 asks."""
+
 
 class TlsPassage(Passage):
     """One connection over TLS."""
@@ -82,6 +95,8 @@ def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
     authority = (
         _builder(authority_name, authority_name, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_CERTIFICATE_SIGNING, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     server = (
@@ -91,6 +106,9 @@ def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
                 [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
             ),
             critical=False,
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
         )
         .sign(authority_key, hashes.SHA256())
     )
