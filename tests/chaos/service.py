@@ -33,6 +33,7 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
 from tests.servers.relay import served
+from tests.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[2]
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
@@ -193,10 +194,7 @@ class Service:
 
     def wait_until_well(self) -> None:
         """Wait until gateway and all workers are ready."""
-        ends_at = time.monotonic() + START_SECONDS
-        while not self._is_well():
-            assert time.monotonic() < ends_at, self.log_tail()
-            time.sleep(0.1)
+        eventually(self._is_well, START_SECONDS, say=self.log_tail)
 
     def _is_well(self) -> bool:
         try:

@@ -51,15 +51,13 @@ def create(
     return task.uid
 
 
-def wait_for(ledger: RedisLedger, uid: TaskUid, state: ItemState, *, seconds: float = 60) -> Task:
-    ends_at = time.monotonic() + seconds
-    while True:
-        task = ledger.get(uid, ACCOUNT)
-        assert task is not None
-        if task.items[0].state is state:
-            return task
-        assert time.monotonic() < ends_at, task
-        time.sleep(0.05)
+def wait_for(ledger: RedisLedger, uid: TaskUid, state: ItemState) -> None:
+    def task() -> Task:
+        found = ledger.get(uid, ACCOUNT)
+        assert found is not None
+        return found
+
+    eventually(lambda: task().items[0].state is state, 60, say=task)
 
 
 def confirm(visit: Visit) -> None:

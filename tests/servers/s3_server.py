@@ -8,7 +8,6 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 
 from cutgate.jobs.blob_settings import BlobSettings
 from tests.servers.ports import free_port
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,27 +54,19 @@ def s3_server() -> Iterator[str]:
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as server,
     ):
         try:
-            _wait_until_it_answers(port)
+            eventually(lambda: _answers(port), START_SECONDS, despite=(OSError,))
             yield f"http://test:test@127.0.0.1:{port}"
         finally:
             server.kill()
 
 
-def _wait_until_it_answers(port: int) -> None:
-    give_up_at = time.monotonic() + START_SECONDS
-    while True:
-        connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
-        try:
-            connection.request("HEAD", "/")
-            connection.getresponse()
-        except OSError:
-            if time.monotonic() > give_up_at:
-                raise RuntimeError("the S3 server did not start") from None
-            time.sleep(0.05)
-        else:
-            return
-        finally:
-            connection.close()
+def _answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    try:
+        connection.request("HEAD", "/")
+        return bool(connection.getresponse().status)
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from redis.exceptions import RedisError
 
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
+from tests.waiting import eventually
 
 SERVICE: Final = "cutgate-test"
 PASSWORD: Final = "s3cr/t"
@@ -96,13 +96,4 @@ def _running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            if condition():
-                return
-        except RedisError:
-            pass
-        if time.monotonic() > give_up_at:
-            raise RuntimeError("the servers are not ready")
-        time.sleep(0.05)
+    eventually(condition, _READY_SECONDS, despite=(RedisError,))

@@ -15,6 +15,7 @@ from tests.end_to_end.observed.callers import RAW_IMAGE, WRONG_KEY
 from tests.end_to_end.observed.collector import Seen
 from tests.end_to_end.observed.observation import PICTURE, URL_SECRET, Observed
 from tests.end_to_end.observed.test_lines import forms, pieces
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -119,10 +120,7 @@ def test_a_task_of_runwares_with_a_fetch(worked: Observed) -> None:
 
 def test_what_is_refused_is_said_by_kind_alone(worked: Observed) -> None:
     spans = worked.collector.spans
-    give_up_at = time.monotonic() + 20
-    while not [span for span in spans() if span.attributes.get("error.type") == "source_undecodable"]:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
+    eventually(lambda: [one for one in spans() if one.attributes.get("error.type") == "source_undecodable"])
     assert not [span for span in spans() if span.span.events or span.span.status.message]
     assert "unsupportedTaskType" in {span.attributes.get("error.type") for span in spans()}
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from tests.gateway.harness import MASTER_KEY, signed
 from tests.gateway.installation import Installation
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 START_SECONDS = 20
 LANE = Lane("isnet-general-use:exact")
@@ -60,21 +60,15 @@ def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -
     ):
         gateway = LiveGateway(process, f"http://127.0.0.1:{port}", log)
         try:
-            wait_until_alive(gateway)
+            eventually(
+                lambda: httpx.get(f"{gateway.url}/healthz").status_code == 200,
+                START_SECONDS,
+                say=log.read_text,
+                despite=(httpx.TransportError,),
+            )
             yield gateway
         finally:
             process.kill()
-
-
-def wait_until_alive(gateway: LiveGateway) -> None:
-    give_up_at = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up_at:
-        try:
-            if httpx.get(f"{gateway.url}/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(gateway.log.read_text())
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from cutgate.jobs.spec import CutoutSpec, lane_of
 from tests.gateway.installation import Installation
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 20
 
@@ -39,9 +40,7 @@ def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> No
         command = [sys.executable, "-m", "cutgate.gateway", "serve", "--port", str(free_port())]
         environment = Installation(redis_url, tmp_path).environment
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as gateway:
-            give_up_at = time.monotonic() + PATIENCE_SECONDS
-            while not in_order() and time.monotonic() < give_up_at:
-                time.sleep(0.05)
+            eventually(in_order, PATIENCE_SECONDS)
             gateway.terminate()
             assert gateway.wait(PATIENCE_SECONDS) == 0
         assert in_order()

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -52,10 +51,7 @@ def gateway(
         subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process,
     ):
         try:
-            give_up_at = time.monotonic() + START_SECONDS
-            while not is_alive(f"http://127.0.0.1:{port}"):
-                assert time.monotonic() < give_up_at, log.read_text()
-                time.sleep(0.05)
+            eventually(lambda: is_alive(f"http://127.0.0.1:{port}"), START_SECONDS, say=log.read_text)
             yield f"127.0.0.1:{port}", process
         finally:
             process.kill()
