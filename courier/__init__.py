@@ -1,1 +1,1 @@
-"""Leaves the house: fetches sources by URL, tells of the ends of tasks, and brings results to other servers."""
+"""The process that speaks to servers outside: it fetches sources by URL, posts callbacks, uploads results."""

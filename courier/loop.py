@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from cutgate.courier.errands import ErrandRunner
-from cutgate.courier.observe import ended, told
+from cutgate.courier.observe import ended, observed
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import new_token
@@ -107,7 +107,7 @@ class Courier:
                 return
 
     def _carry(self, errand: Errand) -> None:
-        with told(errand):
+        with observed(errand):
             self._do(errand)
 
     def _do(self, errand: Errand) -> None:

@@ -1,4 +1,4 @@
-"""What is told of every errand: what its lines and its span have in common, and how it ended."""
+"""What is logged and traced of every errand: what its lines and its span have in common, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cutgate.jobs.observe.spans import Kind, Value
 
 
 @contextmanager
-def told(errand: Errand) -> Iterator[None]:
+def observed(errand: Errand) -> Iterator[None]:
     """Bind what an errand's lines belong to, and record its span, as long as the block lasts.
 
     Of its URL only the host is told, for the rest may hold a secret.

@@ -6,13 +6,15 @@ import base64
 import json
 import logging
 import os
+import random
 import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +23,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from redis import Redis
 from redis.exceptions import RedisError
+from typing_extensions import override
 
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
@@ -28,12 +31,42 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
 from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
-from tests.chaos.wire import Wire
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
-from tests.servers.relay import served
+from tests.servers.relay import Relay, served
 from tests.waiting import eventually
+
+
+class Wire(Relay):
+    """Passes everything on until it is told otherwise."""
+
+    def __init__(self, address: Path, upstream: str, lost: Callable[[], None]) -> None:
+        """Make a wire; `lost` is called for each reply that is lost."""
+        super().__init__(upstream, str(address))
+        self.loss_chance = 0.0
+        """Chance in [0, 1] that a connection breaks in place of a reply."""
+        self._lost = lost
+        self._whole = threading.Event()
+        self._whole.set()
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Let nothing through as long as the block lasts; nobody is told, as when a cable is pulled."""
+        self._whole.clear()
+        try:
+            yield
+        finally:
+            self._whole.set()
+
+    @override
+    def passes(self, *, reply: bool) -> bool:
+        self._whole.wait()
+        if not reply or random.random() >= self.loss_chance:
+            return True
+        self._lost()
+        return False
+
 
 ROOT: Final = Path(__file__).parents[2]
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cutgate.courier.addresses import MAX_URL_CHARACTERS, OutsideRules, why_not_public
 from cutgate.courier.errors import AddressRefused, UrlRefused
-from tests.courier.build import make_fetcher
 from tests.courier.outside import watched_connections
+from tests.courier.parts import make_fetcher
 from tests.servers.ports import free_port
 
 REFUSED = {

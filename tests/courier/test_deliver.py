@@ -14,9 +14,8 @@ from structlog.testing import capture_logs
 from cutgate.courier.connection import Deadline
 from cutgate.courier.errors import TooSlow
 from cutgate.jobs.record import Delivery, DeliveryKind, Task, TaskStatus
-from tests.courier.build import make_fetcher
-from tests.courier.house import ACCOUNT, RESULT, House
 from tests.courier.outside import OutsideServer, Visit
+from tests.courier.parts import ACCOUNT, RESULT, CourierParts, make_fetcher
 from tests.jobs.build import ERROR, claim_next, new_task
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -38,24 +37,24 @@ def refuse(visit: Visit) -> None:
     visit.answer(500)
 
 
-def test_a_callback_is_posted_as_the_facade_renders_it(house: House, server: OutsideServer) -> None:
+def test_a_callback_is_posted_as_the_facade_renders_it(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/hook": confirm}
-    uid = house.ended(callback(server))
-    house.runner().run(house.take())
+    uid = parts.ended(callback(server))
+    parts.runner().run(parts.take())
     [request] = server.requests
     assert (request.method, request.path) == ("POST", "/hook?key=s%2Bcret")
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body) == {"task": uid, "status": "finished", "text": "Ä"}
     assert request.headers["webhook-id"] == uid
     assert "webhook-signature" not in request.headers
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
-def test_a_callback_is_signed_where_the_account_has_a_secret(house: House, server: OutsideServer) -> None:
+def test_a_callback_is_signed_where_the_account_has_a_secret(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/hook": confirm}
-    house.secrets[ACCOUNT] = SECRET
-    uid = house.ended(callback(server))
-    house.runner().run(house.take())
+    parts.secrets[ACCOUNT] = SECRET
+    uid = parts.ended(callback(server))
+    parts.runner().run(parts.take())
     [request] = server.requests
     assert Webhook(SECRET).verify(request.body, request.headers)["task"] == uid
     with pytest.raises(WebhookVerificationError):
@@ -64,137 +63,141 @@ def test_a_callback_is_signed_where_the_account_has_a_secret(house: House, serve
         Webhook(base64.b64encode(bytes(32)).decode()).verify(request.body, request.headers)
 
 
-def test_it_is_sent_again_after_a_fault_and_then_confirmed(house: House, server: OutsideServer) -> None:
+def test_it_is_sent_again_after_a_fault_and_then_confirmed(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/hook": refuse}
-    house.secrets[ACCOUNT] = SECRET
-    uid = house.ended(callback(server))
-    house.runner().run(house.take())
-    assert house.nothing_is_due(within_seconds=5)
+    parts.secrets[ACCOUNT] = SECRET
+    uid = parts.ended(callback(server))
+    parts.runner().run(parts.take())
+    assert parts.nothing_is_due(within_seconds=5)
     server.scripts = {"/hook": confirm}
-    house.clock.advance(5)
-    house.runner().run(house.take())
+    parts.clock.advance(5)
+    parts.runner().run(parts.take())
     first, second = server.requests
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == uid
     Webhook(SECRET).verify(second.body, second.headers)
-    assert house.nothing_is_due()
-    assert house.task(uid).status is TaskStatus.FINISHED
+    assert parts.nothing_is_due()
+    assert parts.task(uid).status is TaskStatus.FINISHED
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 404, 410, 429, 500, 503])
-def test_whatever_is_no_confirmation_is_tried_again(house: House, server: OutsideServer, status: int) -> None:
+def test_whatever_is_no_confirmation_is_tried_again(
+    parts: CourierParts, server: OutsideServer, status: int
+) -> None:
     def script(visit: Visit) -> None:
         visit.answer(status, headers={"Location": "/elsewhere"})
 
     server.scripts = {"/hook": script}
-    house.ended(callback(server))
-    house.runner().run(house.take())
+    parts.ended(callback(server))
+    parts.runner().run(parts.take())
     assert len(server.requests) == 1
-    assert not house.nothing_is_due()
+    assert not parts.nothing_is_due()
 
 
-def test_it_is_given_up_after_an_hour(house: House, server: OutsideServer) -> None:
+def test_it_is_given_up_after_an_hour(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/hook": refuse}
-    uid = house.ended(callback(server))
+    uid = parts.ended(callback(server))
     waited_seconds = 0.0
     with capture_logs() as events:
         for _ in range(50):
-            house.runner().run(house.take())
+            parts.runner().run(parts.take())
             if events[-1]["event"] == "delivery_given_up":
                 break
             pause_seconds = events[-1]["pause_seconds"]
             waited_seconds += pause_seconds
-            house.clock.advance(pause_seconds + 0.001)
+            parts.clock.advance(pause_seconds + 0.001)
     assert waited_seconds == pytest.approx(3_600, abs=30)  # the tries themselves take time, too
     assert len(server.requests) == 12
-    assert house.nothing_is_due()
-    assert house.task(uid).status is TaskStatus.FINISHED
+    assert parts.nothing_is_due()
+    assert parts.task(uid).status is TaskStatus.FINISHED
     assert "cret" not in str(events)
 
 
-def test_an_address_that_may_not_be_called_is_given_up_at_once(house: House, server: OutsideServer) -> None:
-    house.ended(
+def test_an_address_that_may_not_be_called_is_given_up_at_once(parts: CourierParts, server: OutsideServer) -> None:
+    parts.ended(
         Delivery(kind=DeliveryKind.CALLBACK, url=f"http://10.0.0.1:{server.port}/hook?secret"),
         Delivery(kind=DeliveryKind.UPLOAD, url="ftp://example.com/secret"),
     )
     with capture_logs() as events:
-        house.runner().run(house.take())
-        house.runner().run(house.take())
+        parts.runner().run(parts.take())
+        parts.runner().run(parts.take())
     assert sorted(event["reason"] for event in events) == ["address", "url"]
     assert {event["event"] for event in events} == {"delivery_given_up"}
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
     assert "secret" not in str(events)
 
 
-def test_an_unreachable_callback_fails_no_task(house: House, server: OutsideServer) -> None:
-    uid = house.ended(Delivery(kind=DeliveryKind.CALLBACK, url="http://127.0.0.1:9/"))
-    house.runner().run(house.take())
-    assert house.task(uid).status is TaskStatus.FINISHED
+def test_an_unreachable_callback_fails_no_task(parts: CourierParts, server: OutsideServer) -> None:
+    uid = parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url="http://127.0.0.1:9/"))
+    parts.runner().run(parts.take())
+    assert parts.task(uid).status is TaskStatus.FINISHED
 
 
-def test_a_failed_task_is_told_too(house: House, server: OutsideServer) -> None:
+def test_a_failed_task_is_told_too(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/hook": confirm}
     task = new_task(account=ACCOUNT)
-    house.store.create(replace(task, deliveries=(callback(server), upload(server))))
-    house.store.fail(claim_next(house.store), ERROR)
-    house.runner().run(house.take())
-    house.runner().run(house.take())
+    parts.store.create(replace(task, deliveries=(callback(server), upload(server))))
+    parts.store.fail(claim_next(parts.store), ERROR)
+    parts.runner().run(parts.take())
+    parts.runner().run(parts.take())
     [request] = server.requests  # there is no result to upload
     assert json.loads(request.body)["status"] == "error"
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
-def test_a_result_is_put_with_its_media_type(house: House, server: OutsideServer) -> None:
+def test_a_result_is_put_with_its_media_type(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/put": refuse}
-    house.ended(upload(server))
-    house.runner().run(house.take())
+    parts.ended(upload(server))
+    parts.runner().run(parts.take())
     server.scripts = {"/put": confirm}
-    house.clock.advance(10)
-    house.runner().run(house.take())
+    parts.clock.advance(10)
+    parts.runner().run(parts.take())
     for request in server.requests:
         assert (request.method, request.path, request.body) == ("PUT", "/put?key=secret", RESULT)
         assert request.headers["content-type"] == "image/png"
         assert request.headers["content-length"] == str(len(RESULT))
         assert "transfer-encoding" not in request.headers
     assert len(server.requests) == 2
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
 @pytest.mark.parametrize("kind", DeliveryKind)
-def test_what_retention_took_is_not_delivered(house: House, server: OutsideServer, kind: DeliveryKind) -> None:
-    uid = house.ended(Delivery(kind=kind, url=server.url("/hook")))
-    errand = house.take()
-    house.clock.advance(house.settings.retention_seconds + 1)
-    assert uid in house.store.hide_expired()
-    house.runner().run(errand)
+def test_what_retention_took_is_not_delivered(
+    parts: CourierParts, server: OutsideServer, kind: DeliveryKind
+) -> None:
+    uid = parts.ended(Delivery(kind=kind, url=server.url("/hook")))
+    errand = parts.take()
+    parts.clock.advance(parts.settings.retention_seconds + 1)
+    assert uid in parts.store.hide_expired()
+    parts.runner().run(errand)
     assert server.requests == []
 
 
-def test_an_upload_whose_blob_is_gone_ends(house: House, server: OutsideServer) -> None:
-    uid = house.ended(upload(server))
-    house.blobs.delete_task(uid)
-    house.runner().run(house.take())
+def test_an_upload_whose_blob_is_gone_ends(parts: CourierParts, server: OutsideServer) -> None:
+    uid = parts.ended(upload(server))
+    parts.blobs.delete_task(uid)
+    parts.runner().run(parts.take())
     assert server.requests == []
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
-def test_a_task_that_no_facade_renders_is_given_up(house: House, server: OutsideServer) -> None:
-    house.ended(callback(server), origin="of a facade that is gone")
+def test_a_task_that_no_facade_renders_is_given_up(parts: CourierParts, server: OutsideServer) -> None:
+    parts.ended(callback(server), origin="of a facade that is gone")
     with capture_logs() as events:
-        house.runner().run(house.take())
+        parts.runner().run(parts.take())
     assert [event["event"] for event in events] == ["callback_without_renderer"]
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
-def test_a_renderer_that_breaks_ends_its_callback(house: House, server: OutsideServer) -> None:
+def test_a_renderer_that_breaks_ends_its_callback(parts: CourierParts, server: OutsideServer) -> None:
     def broken(task: Task) -> bytes:
         raise LookupError(task.uid)
 
-    house.ended(callback(server), origin="broken")
+    parts.ended(callback(server), origin="broken")
     with capture_logs() as events:
-        house.runner(broken=broken).run(house.take())
+        parts.runner(broken=broken).run(parts.take())
     assert [event["event"] for event in events] == ["errand_failed"]
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
     assert server.requests == []
 
 

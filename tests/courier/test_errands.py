@@ -15,8 +15,8 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.record import ItemState
-from tests.courier.house import ACCOUNT, House, reasons
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
+from tests.courier.parts import ACCOUNT, CourierParts, reasons
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway.picture_files import png, png_header_only
 from tests.jobs.build import LANE, claim_next
@@ -24,49 +24,51 @@ from tests.jobs.build import LANE, claim_next
 PICTURE = png()
 
 
-def test_a_fetched_picture_waits_for_a_worker(house: House, server: OutsideServer) -> None:
+def test_a_fetched_picture_waits_for_a_worker(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/": redirect("/cat"), "/cat": picture(PICTURE)}
-    uid = house.source_at(server.url("/?token=secret"))
+    uid = parts.source_at(server.url("/?token=secret"))
     with capture_logs() as events:
-        house.runner().run(house.take())
-    item = house.task(uid).items[0]
-    assert (item.state, house.blobs.get(item.source), house.hints) == (ItemState.QUEUED, PICTURE, [LANE])
-    assert claim_next(house.store).source == item.source
-    assert house.nothing_is_due()
+        parts.runner().run(parts.take())
+    item = parts.task(uid).items[0]
+    assert (item.state, parts.blobs.get(item.source), parts.hints) == (ItemState.QUEUED, PICTURE, [LANE])
+    assert claim_next(parts.store).source == item.source
+    assert parts.nothing_is_due()
     assert "secret" not in str(events)
 
 
-def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(house: House, server: OutsideServer) -> None:
+def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(
+    parts: CourierParts, server: OutsideServer
+) -> None:
     server.scripts = {"/": picture(PICTURE)}
-    uid = house.source_at(server.url(), keep=True)
-    house.runner().run(house.take())
-    item = house.task(uid).items[0]
+    uid = parts.source_at(server.url(), keep=True)
+    parts.runner().run(parts.take())
+    item = parts.task(uid).items[0]
     assert item.result is not None
-    upload = house.store.use_upload(item.result.blob.task, ACCOUNT)
+    upload = parts.store.use_upload(item.result.blob.task, ACCOUNT)
     assert upload is not None
-    assert (item.state, item.result, house.hints) == (ItemState.DONE, upload.as_result(), [])
+    assert (item.state, item.result, parts.hints) == (ItemState.DONE, upload.as_result(), [])
     assert (upload.media_type, upload.width_px, upload.size_bytes) == ("image/png", 8, len(PICTURE))
-    assert house.blobs.get(upload.blob) == PICTURE
-    assert house.nothing_is_due()
+    assert parts.blobs.get(upload.blob) == PICTURE
+    assert parts.nothing_is_due()
 
 
-def test_what_is_brought_too_late_is_not_kept(house: House, server: OutsideServer) -> None:
+def test_what_is_brought_too_late_is_not_kept(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/": picture(PICTURE)}
-    uid = house.source_at(server.url(), keep=True)
-    errand = house.take()
-    house.store.terminate(uid, ACCOUNT)
-    house.runner().run(errand)
-    assert list(house.blobs.tasks()) == []
+    uid = parts.source_at(server.url(), keep=True)
+    errand = parts.take()
+    parts.store.terminate(uid, ACCOUNT)
+    parts.runner().run(errand)
+    assert list(parts.blobs.tasks()) == []
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_no_picture_fails_whatever_it_is_for(house: House, server: OutsideServer, keep: bool) -> None:
+def test_no_picture_fails_whatever_it_is_for(parts: CourierParts, server: OutsideServer, keep: bool) -> None:
     server.scripts = {"/": picture(PICTURE[:-4])}
-    uid = house.source_at(server.url(), keep=keep)
-    house.runner().run(house.take())
-    error = house.task(uid).items[0].error
+    uid = parts.source_at(server.url(), keep=keep)
+    parts.runner().run(parts.take())
+    error = parts.task(uid).items[0].error
     assert error is not None
-    assert (error.kind, list(house.blobs.tasks())) == (SourceUnreadable.kind, [])
+    assert (error.kind, list(parts.blobs.tasks())) == (SourceUnreadable.kind, [])
 
 
 FAULTS: dict[str, tuple[Script, type[SourceRejected]]] = {
@@ -82,37 +84,37 @@ FAULTS: dict[str, tuple[Script, type[SourceRejected]]] = {
 
 @pytest.mark.parametrize(("script", "error"), FAULTS.values(), ids=FAULTS)
 def test_what_cannot_become_a_picture_fails_at_once(
-    house: House, server: OutsideServer, script: Script, error: type[CutoutError]
+    parts: CourierParts, server: OutsideServer, script: Script, error: type[CutoutError]
 ) -> None:
     server.scripts = {"/": script}
-    uid = house.source_at(server.url())
-    house.runner().run(house.take())
-    item = house.task(uid).items[0]
+    uid = parts.source_at(server.url())
+    parts.runner().run(parts.take())
+    item = parts.task(uid).items[0]
     assert item.error is not None
-    assert (item.state, item.error.kind, house.hints) == (ItemState.FAILED, error.kind, [])
-    assert house.nothing_is_due()
-    assert list(house.blobs.tasks()) == []
+    assert (item.state, item.error.kind, parts.hints) == (ItemState.FAILED, error.kind, [])
+    assert parts.nothing_is_due()
+    assert list(parts.blobs.tasks()) == []
 
 
 def test_a_picture_over_the_limit_fails_as_one_that_is_sent(server: OutsideServer) -> None:
-    house = House(server.port, max_source_bytes=100)
+    parts = CourierParts(server.port, max_source_bytes=100)
     server.scripts = {"/": picture(bytes(101))}
-    uid = house.source_at(server.url())
-    house.runner().run(house.take())
-    assert house.task(uid).items[0].error == SourceTooLarge("bytes", 101, 100).facts()
+    uid = parts.source_at(server.url())
+    parts.runner().run(parts.take())
+    assert parts.task(uid).items[0].error == SourceTooLarge("bytes", 101, 100).facts()
 
 
-def test_a_server_that_fails_is_asked_three_times(house: House, server: OutsideServer) -> None:
+def test_a_server_that_fails_is_asked_three_times(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/": lambda visit: visit.answer(503)}
-    uid = house.source_at(server.url("/?token=secret"))
+    uid = parts.source_at(server.url("/?token=secret"))
     with capture_logs() as events:
         for pause_seconds in (1, 2):
-            house.runner().run(house.take())
-            assert house.task(uid).items[0].state is ItemState.FETCHING
-            assert house.nothing_is_due(within_seconds=pause_seconds / 2)
-            house.clock.advance(pause_seconds / 2)
-        house.runner().run(house.take())
-    error = house.task(uid).items[0].error
+            parts.runner().run(parts.take())
+            assert parts.task(uid).items[0].state is ItemState.FETCHING
+            assert parts.nothing_is_due(within_seconds=pause_seconds / 2)
+            parts.clock.advance(pause_seconds / 2)
+        parts.runner().run(parts.take())
+    error = parts.task(uid).items[0].error
     assert error is not None
     assert (error.kind, error.message) == ("source_unreachable", "the server answers HTTP 503")
     assert error.details == {"reason": "status"}
@@ -122,52 +124,52 @@ def test_a_server_that_fails_is_asked_three_times(house: House, server: OutsideS
     assert "secret" not in str(events)
 
 
-def test_a_server_that_comes_back_is_forgiven(house: House, server: OutsideServer) -> None:
+def test_a_server_that_comes_back_is_forgiven(parts: CourierParts, server: OutsideServer) -> None:
     server.scripts = {"/": lambda visit: visit.answer(500)}
-    uid = house.source_at(server.url())
-    house.runner(draw=lambda: 0.0).run(house.take())
+    uid = parts.source_at(server.url())
+    parts.runner(draw=lambda: 0.0).run(parts.take())
     server.scripts = {"/": picture(PICTURE)}
-    house.runner().run(house.take())
-    assert house.task(uid).items[0].state is ItemState.QUEUED
+    parts.runner().run(parts.take())
+    assert parts.task(uid).items[0].state is ItemState.QUEUED
 
 
-def test_an_address_that_may_not_be_called_is_refused_at_once(house: House) -> None:
-    uid = house.source_at("http://169.254.169.254/latest/meta-data/?secret")
+def test_an_address_that_may_not_be_called_is_refused_at_once(parts: CourierParts) -> None:
+    uid = parts.source_at("http://169.254.169.254/latest/meta-data/?secret")
     with capture_logs() as events:
-        house.runner().run(house.take())
-    error = house.task(uid).items[0].error
+        parts.runner().run(parts.take())
+    error = parts.task(uid).items[0].error
     assert error is not None
-    assert (error.kind, error.details) == ("source_unreachable", {"reason": "url"})  # 80 is no port of this house
-    other = house.source_at(f"http://169.254.169.254:{house.settings.courier_ports[0]}/")
+    assert (error.kind, error.details) == ("source_unreachable", {"reason": "url"})  # 80 is no port of this parts
+    other = parts.source_at(f"http://169.254.169.254:{parts.settings.courier_ports[0]}/")
     with capture_logs() as events:
-        house.runner().run(house.take())
-    error = house.task(other).items[0].error
+        parts.runner().run(parts.take())
+    error = parts.task(other).items[0].error
     assert error is not None
     assert error.details == {"reason": "address"}
     assert [event["address"] for event in events] == ["metadata"]
     assert "metadata" not in error.message
 
 
-def test_a_picture_that_nobody_waits_for_any_more_is_deleted(house: House, server: OutsideServer) -> None:
+def test_a_picture_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts, server: OutsideServer) -> None:
     def ended_meanwhile(visit: Visit) -> None:
-        house.store.terminate(uid, ACCOUNT)
+        parts.store.terminate(uid, ACCOUNT)
         visit.answer(200, PICTURE)
 
     server.scripts = {"/": ended_meanwhile}
-    uid = house.source_at(server.url())
-    house.runner().run(house.take())
-    assert list(house.blobs.tasks()) == []
-    assert (house.hints, house.task(uid).items[0].state) == ([], ItemState.FAILED)
+    uid = parts.source_at(server.url())
+    parts.runner().run(parts.take())
+    assert list(parts.blobs.tasks()) == []
+    assert (parts.hints, parts.task(uid).items[0].state) == ([], ItemState.FAILED)
 
 
-def test_a_full_disk_fails_nothing(house: House, server: OutsideServer) -> None:
-    house.blobs = failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space left"))
+def test_a_full_disk_fails_nothing(parts: CourierParts, server: OutsideServer) -> None:
+    parts.blobs = failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space left"))
     server.scripts = {"/": picture(PICTURE)}
-    uid = house.source_at(server.url())
+    uid = parts.source_at(server.url())
     with pytest.raises(BlobStoreUnavailable):
-        house.runner().run(house.take())
-    assert house.task(uid).items[0].state is ItemState.FETCHING
-    assert not house.nothing_is_due()
+        parts.runner().run(parts.take())
+    assert parts.task(uid).items[0].state is ItemState.FETCHING
+    assert not parts.nothing_is_due()
 
 
 @pytest.mark.parametrize(

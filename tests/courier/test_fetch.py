@@ -20,8 +20,8 @@ from cutgate.courier.errors import (
     TooSlow,
     Unreachable,
 )
-from tests.courier.build import MAX_BYTES, make_fetcher
 from tests.courier.outside import OutsideServer, Script, Visit, picture, serving
+from tests.courier.parts import MAX_BYTES, make_fetcher
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.tls import write_certificates

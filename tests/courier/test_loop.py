@@ -18,8 +18,8 @@ from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
-from tests.courier.house import House
 from tests.courier.outside import OutsideServer, Visit, picture
+from tests.courier.parts import CourierParts
 from tests.fakes import failing
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
@@ -37,7 +37,7 @@ def presence(redis_url: str, key_prefix: str) -> Iterator[CourierPresence]:
 
 @contextmanager
 def running(
-    house: House,
+    parts: CourierParts,
     presence: CourierPresence,
     *,
     stop_seconds: float = 5,
@@ -47,9 +47,9 @@ def running(
 ) -> Iterator[tuple[Courier, list[EventDict]]]:
     """Run a courier in a thread until the block ends; what it logs is told as well."""
     courier = Courier(
-        store=house.store,
-        events=house.store.errand_events,
-        runner=house.runner(),
+        store=parts.store,
+        events=parts.store.errand_events,
+        runner=parts.runner(),
         presence=presence,
         owner="host-courier1",
         errands=errands,
@@ -69,7 +69,7 @@ def running(
 
 
 def test_errands_run_side_by_side_and_no_more_than_allowed(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     at_once = threading.Barrier(4, timeout=10)
     now, most = 0, 0
@@ -86,40 +86,40 @@ def test_errands_run_side_by_side_and_no_more_than_allowed(
         visit.answer(200, PICTURE)
 
     server.scripts = {"/": together}
-    uids = [house.source_at(server.url()) for _ in range(8)]
-    with running(house, presence):
-        eventually(lambda: len(house.hints) == 8)
+    uids = [parts.source_at(server.url()) for _ in range(8)]
+    with running(parts, presence):
+        eventually(lambda: len(parts.hints) == 8)
         assert presence.alive()
     assert most == 4
-    assert {house.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
+    assert {parts.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
     assert not presence.alive()
 
 
 def test_news_wakes_it_before_it_looks_by_itself(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
-    with running(house, presence, poll_seconds=60):
+    with running(parts, presence, poll_seconds=60):
         eventually(presence.alive)
         time.sleep(0.1)
-        house.source_at(server.url())
-        eventually(lambda: len(house.hints) == 1)
-        assert house.store.terminate(house.store.unfinished("alice")[0], "alice")  # the next one is to be done
-        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        parts.source_at(server.url())
+        eventually(lambda: len(parts.hints) == 1)
+        assert parts.store.terminate(parts.store.unfinished("alice")[0], "alice")  # the next one is to be done
+        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
         eventually(lambda: len(server.requests) == 2)
 
 
 def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
-    house = House(server.port, courier_account_errands=1)
+    parts = CourierParts(server.port, courier_account_errands=1)
     server.scripts = {"/": picture(PICTURE)}
     for _ in range(5):
-        house.source_at(server.url())
-    with running(house, presence, poll_seconds=60):
-        eventually(lambda: len(house.hints) == 5)
+        parts.source_at(server.url())
+    with running(parts, presence, poll_seconds=60):
+        eventually(lambda: len(parts.hints) == 5)
 
 
 def test_slow_sources_of_many_leave_hands_to_callbacks(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     answer = threading.Event()
 
@@ -128,33 +128,33 @@ def test_slow_sources_of_many_leave_hands_to_callbacks(
         visit.answer(200, PICTURE)
 
     server.scripts = {"/": held_up, "/hook": lambda visit: visit.answer(204)}
-    house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+    parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
     for account in "abcdef":
-        house.source_at(server.url(), account)
-    with running(house, presence, kept_errands=1):
+        parts.source_at(server.url(), account)
+    with running(parts, presence, kept_errands=1):
         eventually(lambda: len(server.requests) == 4)
-        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
         eventually(lambda: len(server.requests) == 5)
         time.sleep(0.1)
         assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
         answer.set()
-        eventually(lambda: len(house.hints) == 6)
+        eventually(lambda: len(parts.hints) == 6)
 
 
 @pytest.mark.parametrize("errands", [1, 2, 3])
 def test_few_hands_do_all_the_same(
-    house: House, server: OutsideServer, presence: CourierPresence, errands: int
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence, errands: int
 ) -> None:
     server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
-    house.ended(*2 * [Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))])
+    parts.ended(*2 * [Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))])
     for _ in range(2):
-        house.source_at(server.url())
-    with running(house, presence, errands=errands, kept_errands=9):
+        parts.source_at(server.url())
+    with running(parts, presence, errands=errands, kept_errands=9):
         eventually(lambda: len(server.requests) == 4)
 
 
 def test_what_is_under_way_is_finished_before_the_end(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     asked, answer = threading.Event(), threading.Event()
 
@@ -164,15 +164,15 @@ def test_what_is_under_way_is_finished_before_the_end(
         visit.answer(200, PICTURE)
 
     server.scripts = {"/": held_up}
-    uid = house.source_at(server.url())
-    with running(house, presence):
+    uid = parts.source_at(server.url())
+    with running(parts, presence):
         assert asked.wait(10)
         threading.Timer(0.2, answer.set).start()
-    assert house.task(uid).items[0].state is ItemState.QUEUED
+    assert parts.task(uid).items[0].state is ItemState.QUEUED
 
 
 def test_what_takes_too_long_is_given_back_at_once(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     asked, answer = threading.Event(), threading.Event()
 
@@ -182,45 +182,45 @@ def test_what_takes_too_long_is_given_back_at_once(
         visit.answer(200, PICTURE)
 
     server.scripts = {"/": held_up}
-    uid = house.source_at(server.url())
-    with running(house, presence, stop_seconds=0.1) as (courier, _):
+    uid = parts.source_at(server.url())
+    with running(parts, presence, stop_seconds=0.1) as (courier, _):
         assert asked.wait(10)
-    errand = house.take()
+    errand = parts.take()
     assert (errand.task, errand.attempt) == (uid, 2)
     answer.set()
     # What the first courier brings after all counts no more, and is not left lying about.
     eventually(lambda: not courier._under_way)
-    assert (house.task(uid).items[0].state, list(house.blobs.tasks())) == (ItemState.FETCHING, [])
+    assert (parts.task(uid).items[0].state, list(parts.blobs.tasks())) == (ItemState.FETCHING, [])
     server.scripts = {"/": picture(PICTURE)}
-    house.runner().run(errand)
-    assert house.task(uid).items[0].state is ItemState.QUEUED
+    parts.runner().run(errand)
+    assert parts.task(uid).items[0].state is ItemState.QUEUED
 
 
 def test_a_fault_of_one_errand_ends_no_loop(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     server.scripts = {"/hook": lambda visit: visit.answer(204)}
     hook = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
-    house.ended(replace(hook, url="http://[broken"))
-    house.ended(hook, origin="nobody's")
-    house.ended(hook)
-    with running(house, presence):
+    parts.ended(replace(hook, url="http://[broken"))
+    parts.ended(hook, origin="nobody's")
+    parts.ended(hook)
+    with running(parts, presence):
         eventually(lambda: len(server.requests) == 1)
-    assert house.nothing_is_due()
+    assert parts.nothing_is_due()
 
 
-def test_a_ledger_that_is_away_is_waited_for(house: House, server: OutsideServer, tmp_path: Path) -> None:
+def test_a_ledger_that_is_away_is_waited_for(parts: CourierParts, server: OutsideServer, tmp_path: Path) -> None:
     """The presence stands for the ledger here: both are on the same server."""
     server.scripts = {"/": picture(PICTURE)}
-    uid = house.source_at(server.url())
+    uid = parts.source_at(server.url())
     port = free_port()
     with connect(f"redis://127.0.0.1:{port}/0", retries=0) as client:
         presence = CourierPresence(client, "host", "courier1")
-        with running(house, presence):
+        with running(parts, presence):
             time.sleep(0.2)
-            assert house.task(uid).items[0].state is ItemState.FETCHING
+            assert parts.task(uid).items[0].state is ItemState.FETCHING
             with redis_server("--port", str(port), "--bind", "127.0.0.1"):
-                eventually(lambda: house.hints)
+                eventually(lambda: parts.hints)
                 assert presence.alive()
 
 
@@ -232,30 +232,30 @@ def logged(events: list[EventDict], name: str) -> int:
 
 
 def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     server.scripts = {"/": picture(PICTURE)}
-    house.source_at(server.url())
-    failing(house.store, take_errand=AWAY)
-    with running(house, presence, errands=1) as (_, events):
+    parts.source_at(server.url())
+    failing(parts.store, take_errand=AWAY)
+    with running(parts, presence, errands=1) as (_, events):
         eventually(lambda: logged(events, "ledger_away"))
-        del house.store.take_errand
-        eventually(lambda: house.hints)
+        del parts.store.take_errand
+        eventually(lambda: parts.hints)
         eventually(lambda: logged(events, "ledger_back"))
     assert logged(events, "ledger_away") == 1
 
 
 def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
-    house: House, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, server: OutsideServer, presence: CourierPresence
 ) -> None:
     server.scripts = {"/": picture(PICTURE)}
-    uid = house.source_at(server.url())
-    failing(house.blobs, put=BlobStoreUnavailable("no space left"))
-    with running(house, presence) as (_, events):
+    uid = parts.source_at(server.url())
+    failing(parts.blobs, put=BlobStoreUnavailable("no space left"))
+    with running(parts, presence) as (_, events):
         eventually(lambda: logged(events, "errand_interrupted") == 2)
-        del house.blobs.put
-        eventually(lambda: house.hints)
-    assert house.task(uid).items[0].state is ItemState.QUEUED
+        del parts.blobs.put
+        eventually(lambda: parts.hints)
+    assert parts.task(uid).items[0].state is ItemState.QUEUED
     assert logged(events, "errand_not_put_back") == 0
 
 
@@ -268,7 +268,7 @@ def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
     ids=["put back", "failed"],
 )
 def test_what_can_neither_be_done_nor(
-    house: House,
+    parts: CourierParts,
     server: OutsideServer,
     presence: CourierPresence,
     blobs_put: Exception,
@@ -277,18 +277,18 @@ def test_what_can_neither_be_done_nor(
 ) -> None:
     """It falls due again with the end of its lease, and the hand that had it is free."""
     server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
-    uid = house.source_at(server.url())
-    failing(house.blobs, put=blobs_put)
-    failing(house.store, **ledger_faults)
-    with running(house, presence, errands=1) as (courier, events):
+    uid = parts.source_at(server.url())
+    failing(parts.blobs, put=blobs_put)
+    failing(parts.store, **ledger_faults)
+    with running(parts, presence, errands=1) as (courier, events):
         eventually(lambda: logged(events, line) and not courier._under_way)
         for name in ledger_faults:
-            delattr(house.store, name)
-        del house.blobs.put
-        house.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+            delattr(parts.store, name)
+        del parts.blobs.put
+        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
         eventually(lambda: len(server.requests) == 2)
-        assert house.task(uid).items[0].state is ItemState.FETCHING
-        house.clock.advance(house.settings.ledger_limits().errand_lease_seconds + 1)
-        eventually(lambda: house.hints)
-    assert house.task(uid).items[0].state is ItemState.QUEUED
+        assert parts.task(uid).items[0].state is ItemState.FETCHING
+        parts.clock.advance(parts.settings.ledger_limits().errand_lease_seconds + 1)
+        eventually(lambda: parts.hints)
+    assert parts.task(uid).items[0].state is ItemState.QUEUED
     assert logged(events, line) == 1

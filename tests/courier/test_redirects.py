@@ -10,8 +10,8 @@ import pytest
 
 from cutgate.courier.connection import system_resolve
 from cutgate.courier.errors import AddressRefused, ExchangeRefused, HostUnknown, RedirectRefused, UrlRefused
-from tests.courier.build import make_fetcher
 from tests.courier.outside import OutsideServer, Script, picture, redirect, serving, watched_connections
+from tests.courier.parts import make_fetcher
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.tls import write_certificates

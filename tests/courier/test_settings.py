@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.limits import LedgerLimits
-from tests.courier.build import make_settings
+from tests.courier.parts import make_settings
 from tests.gateway.harness import MASTER_KEY
 
 

@@ -16,8 +16,8 @@ from cutgate.courier.process import make_runner
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.store import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.courier.build import make_settings, usual_tls
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
+from tests.courier.parts import make_settings, usual_tls
 from tests.fakes import InlineQueue
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import ACCOUNT, Item, Service, make_service, new_uuid, poll, removal
