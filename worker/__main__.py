@@ -23,7 +23,7 @@ from cutgate.worker.commands.models import models
 from cutgate.worker.machine.cpu import this_processor
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
-log = structlog.get_logger("worker")
+log = structlog.get_logger("cutgate.worker")
 
 
 @click.group()

@@ -128,3 +128,11 @@ def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch
     assert "CUTGATE_MASTER_KEY" in detail
     assert "CUTGATE_DEVICE" in detail
     assert PASSWORD not in result.output
+
+
+def test_without_its_weights_no_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUTGATE_MODEL", "not-there")
+    monkeypatch.setattr("cutgate.worker.process.celery_app.run", lambda *_: pytest.fail("it went on"))
+    result = run("run")
+    assert result.exit_code == 1
+    assert "not-there" in result.output

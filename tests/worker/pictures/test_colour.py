@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cutgate.jobs.spec import FileFormat
-from cutgate.worker.pictures.colour import is_rgb_profile, to_srgb
+from cutgate.worker.pictures.colour import converted_from_srgb, converted_to_srgb, is_rgb_profile, to_srgb
 from cutgate.worker.pictures.encoders import Picture, encode
 from cutgate.worker.pictures.images import read_image
 from tests.worker.pictures.samples import LIMITS, SRGB, gradient, grey_profile, saved, wide_profile
@@ -70,3 +70,15 @@ def test_cmyk_with_an_rgb_profile_is_plain_cmyk() -> None:
     source = read_image(data, LIMITS, keep_rgb_profile=True)
     assert source.icc_profile is None
     assert source.rgb[4, 4].tolist() == pytest.approx([0, 255, 255], abs=4)
+
+
+def test_a_profile_without_the_tables_that_say_what_its_numbers_mean_is_ignored() -> None:
+    bare = bytearray(wide_profile())
+    for at in range(132, 132 + 12 * bare[131], 12):
+        if bytes(bare[at + 1 : at + 4]) in {b"XYZ", b"TRC"}:
+            bare[at + 1 : at + 4] = bare[at + 1 : at + 4].lower()
+    rgb, profile = gradient(), bytes(bare)
+    assert is_rgb_profile(profile)
+    np.testing.assert_array_equal(converted_to_srgb(rgb, profile), rgb)
+    np.testing.assert_array_equal(converted_from_srgb(rgb, profile), rgb)
+    assert not np.array_equal(converted_from_srgb(rgb, wide_profile()), rgb)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from celery.exceptions import Reject
 from typing_extensions import override
 
 from cutgate.jobs.errors import LedgerUnavailable
@@ -17,6 +18,7 @@ from cutgate.jobs.ledger.upkeep import TakenBack
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of
+from cutgate.worker.process.child import Child
 from cutgate.worker.process.parent import Parent, QuietAtFork
 from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
@@ -143,3 +145,10 @@ def test_no_fork_falls_into_a_call() -> None:
     _, status = os.waitpid(child, 0)
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_child_that_could_not_start_gives_its_hints_to_others() -> None:
+    settings = WorkerSettings(master_key=base64.b64encode(bytes(32)).decode())
+    with pytest.raises(Reject) as caught:
+        Child(settings).run(LANE)
+    assert caught.value.requeue

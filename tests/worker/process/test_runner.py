@@ -16,8 +16,10 @@ from structlog.testing import capture_logs
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.observe.metric_names import ITEMS
 from cutgate.jobs.record import Claim, ItemState, Result, TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, Output, Refinement
+from cutgate.worker.process import runner
 from tests.fakes import ManualClock
 from tests.ledgers import FreshLedger
 from tests.worker.process.runner_bench import (
@@ -231,3 +233,62 @@ def test_a_vanished_source_fails_the_item(bench: Bench) -> None:
     error = bench.item(uid).error
     assert error is not None
     assert error.kind == "blob_missing"
+
+
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How claims end from now on, as the metric is told."""
+    seen: list[str] = []
+
+    def count(name: object, /, *_: object, **labels: str) -> None:
+        if name is ITEMS:
+            seen.append(labels["outcome"])
+
+    monkeypatch.setattr(runner, "count", count)
+    return seen
+
+
+def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = outcomes(monkeypatch)
+    uid = bench.submit(picture()[:-40])
+    monkeypatch.setattr(bench.store, "fail", lambda *_: False)
+    assert bench.run()
+    assert seen == ["lost"]
+    assert bench.item(uid).state is ItemState.RUNNING
+    assert bench.roles() == ["source"], "whoever has the claim now needs the source"
+
+
+def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FreshLedger(LedgerLimits(lease_seconds=0.3, job_timeout_seconds=0.3), ManualClock())
+    late = Bench(replace(bench.runner, store=store), store, bench.blobs)
+    seen = outcomes(monkeypatch)
+    uid = late.submit(picture())
+    tries: list[BlobKey] = []
+
+    def away(key: BlobKey, _: bytes) -> None:
+        tries.append(key)
+        raise BlobStoreUnavailable("the disk is away")
+
+    monkeypatch.setattr(late.blobs, "put", away)
+    late.run()
+    error = late.item(uid).error
+    assert error is not None
+    assert error.kind == BlobStoreUnavailable.kind
+    assert len(tries) > 2
+    assert seen == ["failed"]
+    assert late.roles() == []
+
+
+def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = bench.submit(picture())
+    away = failing_first(3, LedgerUnavailable("restarting"), bench.store.renew)
+    monkeypatch.setattr(bench.store, "renew", away)
+    with capture_logs() as logs:
+        bench.run()
+    assert bench.item(uid).state is ItemState.DONE
+    assert [entry["thread"] for entry in logs if entry["event"] == "ledger_unavailable"] == ["pipeline"] * 3

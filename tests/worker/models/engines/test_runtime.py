@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import onnxruntime
 import pytest
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
@@ -140,3 +142,19 @@ def test_rembgs_models_run_through_rembg(
             load_segmenter(changed(tiny_settings, model=other))
     with pytest.raises(ModelUnavailable, match="ONNX Runtime alone"):
         load_segmenter(changed(tiny_settings, model=name, engine=EngineName.OPENVINO))
+
+
+def test_an_engine_that_is_there_and_broken_says_so(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cutgate.worker.models.engines.onnxruntime_engine", None)
+    with pytest.raises(ModelUnavailable, match=r"the engine cannot be loaded: .*onnxruntime_engine"):
+        load_segmenter(tiny_settings)
+
+
+def test_a_network_whose_answer_is_no_mask_of_the_picture_is_refused(
+    tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processing, "mask", lambda *_: np.zeros((7, 7), np.uint8))
+    with pytest.raises(ModelUnavailable, match="tiny does not give one mask for one picture"):
+        load_segmenter(tiny_settings)

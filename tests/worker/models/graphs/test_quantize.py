@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,21 @@ def test_fast_keeps_to_exact_on_the_real_network(weights_dir: Path) -> None:
     assert exact[380, 400] > 200
     assert np.abs(exact - fast).mean() <= 2
     assert np.sum((exact > 127) & (fast > 127)) / np.sum((exact > 127) | (fast > 127)) >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("ranges", "reason"),
+    [
+        (ISNET.files[0].ranges, r"is not the file that .* was made for"),
+        (None, "there is no table of ranges"),
+    ],
+)
+def test_weights_that_the_table_of_ranges_was_not_made_for_are_refused(
+    tmp_path: Path, ranges: str | None, reason: str
+) -> None:
+    path = tmp_path / "other.onnx"
+    onnx.save(network(), path)
+    row = replace(ISNET.files[0], ranges=ranges)
+    with pytest.raises(ModelUnavailable, match=reason):
+        prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path / "graphs", Form.INT8)
+    assert not (tmp_path / "graphs").exists()
