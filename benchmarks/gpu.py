@@ -131,7 +131,7 @@ def main() -> None:
         sys.exit(2)
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with --model"
-    print(f"{segmenter.engine}, {segmenter.provider}, {segmenter.numbers}, {cpu_quota()} processors")
+    print(f"{segmenter.engine}, {segmenter.provider}, {segmenter.dtype}, {cpu_quota()} processors")
     if arguments.device is not Device.GPU:
         print("not run on a GPU: this shows that the benchmark works, and nothing about any GPU")
     with tempfile.TemporaryDirectory() as folder:

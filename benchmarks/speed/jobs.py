@@ -85,7 +85,7 @@ class _Bench:
         return ratio(self._name(megapixels), in_turn(calls, rounds), REMBG_MATTING, ON, bound)
 
     def _name(self, megapixels: int) -> str:
-        return f"{self.choice.name} ({self.segmenter.numbers}), {megapixels} MP"
+        return f"{self.choice.name} ({self.segmenter.dtype}), {megapixels} MP"
 
     def _job(self, megapixels: int, refinement: Refinement) -> Callable[[], object]:
         spec = CutoutSpec(model=self.segmenter.model, refinement=refinement)

@@ -23,7 +23,7 @@ class WorkerPresence:
     """The library that runs the network, with its version."""
     provider: str
     """The execution provider that is *active*, not the one that was asked for."""
-    numbers: str
+    dtype: str
     """The type of number that the network computes in: `fp32`, `bf16`, `fp16` or `int8`; `as stored` where rembg's
     own session runs it."""
     threads: int

@@ -205,7 +205,7 @@ WORKER_INFO: Final = Metric(
     parts=(Part.WORKER,),
     help="1 with what computes the network, checked after it was loaded; missing while none is loaded.",
     unit="1",
-    labels=dict.fromkeys(("model", "precision", "engine", "provider", "numbers"), OPEN),
+    labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN),
 )
 CHILDREN_GONE: Final = Metric(
     name="cutgate_children_gone_total",

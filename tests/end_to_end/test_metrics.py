@@ -87,4 +87,4 @@ def test_what_computes_is_named(worked: LiveStack) -> None:
     assert info["precision"] == "exact"
     assert re.match(r"(onnxruntime|openvino) \d", info["engine"])
     assert info["provider"]
-    assert info["numbers"] in {"fp32", "bf16"}
+    assert info["dtype"] in {"fp32", "bf16"}

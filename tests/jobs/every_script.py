@@ -17,7 +17,7 @@ from tests.jobs.build import (
     take_errand,
 )
 
-WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", numbers="fp32", threads=2)
+WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
 
 
 def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:

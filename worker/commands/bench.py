@@ -26,7 +26,7 @@ _RUNS: Final = 2
 _WORTH_IT: Final = 0.95
 """A share of the default's time that another choice has to stay below to be recommended."""
 _MIB: Final = 2**20
-_HEAD: Final = "engine               precision numbers  run ms  ratio  CPU ms  load s   MiB"
+_HEAD: Final = "engine               precision dtype    run ms  ratio  CPU ms  load s   MiB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Timing:
 
     engine: str
     provider: str
-    numbers: str
+    dtype: str
     load_seconds: float
     run_seconds: float
     """Of the network alone, the shortest of its runs."""
@@ -92,7 +92,7 @@ def measure(settings: NetworkSettings) -> Timing:
     return Timing(
         engine=segmenter.engine,
         provider=segmenter.provider,
-        numbers=segmenter.numbers,
+        dtype=segmenter.dtype,
         load_seconds=load_seconds,
         run_seconds=run_seconds,
         cpu_seconds=cpu_seconds,
@@ -166,7 +166,7 @@ def _row(found: Finding, base: Timing | None) -> str:
         return f"{found.choice.engine:20} {found.choice.precision:9} cannot be had: {found.reason}"
     ratio = f"{timing.run_seconds / base.run_seconds:6.2f}" if base else f"{'-':>6}"
     return (
-        f"{timing.engine:20} {found.choice.precision:9} {timing.numbers:7} "
+        f"{timing.engine:20} {found.choice.precision:9} {timing.dtype:7} "
         f"{timing.run_seconds * 1000:7.1f} {ratio} {timing.cpu_seconds * 1000:7.1f} "
         f"{timing.load_seconds:7.2f} {timing.resident_bytes / _MIB:5.0f}"
     )

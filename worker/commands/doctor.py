@@ -151,5 +151,5 @@ def _network(settings: NetworkSettings) -> list[Check]:
     except ModelUnavailable as error:
         return [found, Check(name="network", ok=False, detail=str(error), remedy="see the reason")]
     seconds = time.perf_counter() - begin
-    runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.numbers}, {segmenter.threads} threads"
+    runs_on = f"{segmenter.engine}, {segmenter.provider}, {segmenter.dtype}, {segmenter.threads} threads"
     return [found, Check(name="network", ok=True, detail=f"{runs_on}; loaded and run in {seconds:.1f} s")]

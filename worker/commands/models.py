@@ -118,8 +118,8 @@ def _fetch(settings: NetworkSettings) -> str | None:
         load_segmenter(settings)
         return None
     weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-    form, batches = plan_for(settings).form, settings.batch_count() > 1
-    prepared_graph(weights, settings.cache_dir, form, batches=batches)
+    variant, batches = plan_for(settings).variant, settings.batch_count() > 1
+    prepared_graph(weights, settings.cache_dir, variant, batches=batches)
     return str(weights.path)
 
 

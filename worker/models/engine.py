@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import Floats
 
-NUMBERS_KEY: Final = "cutgate.numbers"
+DTYPE_KEY: Final = "cutgate.dtype"
 """Under this key a prepared graph's metadata names the type of number that it computes in."""
 
 
@@ -25,7 +25,7 @@ class Engine(Protocol):
         """What computes: what is active, not what was asked for, such as `CUDAExecutionProvider`."""
 
     @property
-    def numbers(self) -> str:
+    def dtype(self) -> str:
         """The type of number that it computes in: `fp32`, `bf16`, `fp16` or `int8`."""
 
     @property

@@ -147,7 +147,7 @@ class Child:
         facts = {
             "engine": segmenter.engine,
             "provider": segmenter.provider,
-            "numbers": segmenter.numbers,
+            "dtype": segmenter.dtype,
         }
         change(WORKER_INFO, 1, model=choice.model, precision=choice.precision, **facts)
         log.info("network_ready", lane=choice.lane, **facts)
@@ -194,6 +194,6 @@ def presence_of(owner: str, lane: Lane, segmenter: Segmenter) -> WorkerPresence:
         model=segmenter.model,
         engine=segmenter.engine,
         provider=segmenter.provider,
-        numbers=segmenter.numbers,
+        dtype=segmenter.dtype,
         threads=segmenter.threads,
     )

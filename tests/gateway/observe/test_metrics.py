@@ -72,7 +72,7 @@ class TestRequests:
 
 def announce(gateway: Harness, owner: str) -> None:
     worker = WorkerPresence(
-        owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", numbers="fp32", threads=1
+        owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", dtype="fp32", threads=1
     )
     gateway.presence.announce(worker, ttl_seconds=60)
 

@@ -32,7 +32,7 @@ def worker(gateway: Harness) -> WorkerPresence:
         model="isnet-general-use",
         engine="onnxruntime 1.31",
         provider="CPUExecutionProvider",
-        numbers="fp32",
+        dtype="fp32",
         threads=2,
     )
 
@@ -77,7 +77,7 @@ def test_ready_with_a_worker_and_not_without(gateway: Harness, worker: WorkerPre
             "model": "isnet-general-use",
             "engine": "onnxruntime 1.31",
             "provider": "CPUExecutionProvider",
-            "numbers": "fp32",
+            "dtype": "fp32",
             "threads": 2,
         }
     ]

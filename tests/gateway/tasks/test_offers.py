@@ -22,7 +22,7 @@ BEST = PRESETS["best"]
 def announce(gateway: Harness, choice: Choice, owner: str = "w-1") -> None:
     """Let a worker offer a model."""
     worker = WorkerPresence(
-        owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", numbers="fp32", threads=1
+        owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="fp32", threads=1
     )
     gateway.presence.announce(worker, ttl_seconds=10)
 

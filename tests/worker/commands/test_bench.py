@@ -17,7 +17,7 @@ PROCESSOR = Processor(name="Some Processor", x86=True, features=frozenset({"avx5
 TIMING = Timing(
     engine="onnxruntime 1.31.1",
     provider="CPUExecutionProvider",
-    numbers="fp32",
+    dtype="fp32",
     load_seconds=0.5,
     run_seconds=0.8,
     cpu_seconds=1.6,

@@ -54,7 +54,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         model=real.model,
         engine=real.engine,
         provider=real.provider,
-        numbers=real.numbers,
+        dtype=real.dtype,
         threads=real.threads,
         shared=settings.batch_count() > 1,
     )

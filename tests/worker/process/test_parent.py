@@ -63,7 +63,7 @@ class Stage:
         self.ledger.create(NewTask(uid=self.uid, account="ada", origin="test", items=(item,)))
         assert self.ledger.claim([LANE], self.first, new_token()) is not None
         facts = WorkerPresence(
-            owner=self.first, lane=LANE, model="m", engine="e", provider="p", numbers="fp32", threads=1
+            owner=self.first, lane=LANE, model="m", engine="e", provider="p", dtype="fp32", threads=1
         )
         self.presence.announce(facts, ttl_seconds=60)
 

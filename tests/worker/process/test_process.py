@@ -11,8 +11,9 @@ import pytest
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.record import ItemState
+from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
-from tests.worker.process.crew import Crew, crew
+from tests.worker.process.crew import Crew, Worker, crew
 from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
 FINE_PX = 40
@@ -20,25 +21,29 @@ NOT_YET_SECONDS = "300"
 """So long that whatever happens in a test did not come from this time-out."""
 
 
-@pytest.fixture
-def team(own_url: str, tmp_path: Path) -> Iterator[Crew]:
-    with crew(own_url, tmp_path, CUTGATE_LEASE_SECONDS="60") as made:
-        yield made
+Ready = tuple[Crew, Worker]
 
 
 class TestDeath:
-    def test_the_item_reruns_at_once(self, team: Crew) -> None:
-        worker = team.start_ready()
+    @pytest.fixture(scope="class")
+    def ready(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+        """A worker that survives its children."""
+        with redis_server() as url, crew(url, tmp_path_factory.mktemp("crew"), CUTGATE_LEASE_SECONDS="60") as team:
+            yield team, team.start_ready()
+
+    def test_the_item_reruns_at_once(self, ready: Ready) -> None:
+        team, worker = ready
+        gone = len(worker.log("child_gone"))
         uid = team.submit(SLOW_PX)
         eventually(lambda: team.item(uid).state is ItemState.RUNNING)
         os.kill(worker.child_pid(), signal.SIGKILL)
         assert eventually(lambda: team.item(uid).attempts == 2) < 5
         eventually(lambda: team.ended(uid))
         assert team.item(uid).state is ItemState.DONE
-        assert [entry["items"] for entry in worker.log("child_gone")] == [1]
+        assert [entry["items"] for entry in worker.log("child_gone")][gone:] == [1]
 
-    def test_a_picture_that_kills_every_worker_fails_at_last(self, team: Crew) -> None:
-        team.start_ready()
+    def test_a_picture_that_kills_every_worker_fails_at_last(self, ready: Ready) -> None:
+        team, _ = ready
         uid = team.submit(DIES_PX, FINE_PX)
         eventually(lambda: team.ended(uid))
         poison, fine = team.items(uid)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cutgate.distribution import install
 from cutgate.worker.cutout.raster.arrays import Floats
-from cutgate.worker.models.engine import NUMBERS_KEY, as_maps
+from cutgate.worker.models.engine import DTYPE_KEY, as_maps
 from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device
@@ -29,7 +29,7 @@ class OnnxRuntimeEngine:
     Attributes:
         name: the library with its version.
         provider: the execution provider that is active.
-        numbers: the type of number that it computes in.
+        dtype: the type of number that it computes in.
         input_type: the type of number that it wants.
         session: the library's own object.
     """
@@ -49,7 +49,7 @@ class OnnxRuntimeEngine:
         """
         self.session = _open_session(graph, session_options(threads), execution_providers(device))
         self.provider = active_provider(self.session, device)
-        self.numbers = self.session.get_modelmeta().custom_metadata_map[NUMBERS_KEY]
+        self.dtype = self.session.get_modelmeta().custom_metadata_map[DTYPE_KEY]
         # On a CPU the session's own arrays are as near as buffers would be.
         self._bound = BoundSession(self.session, "cuda") if device is Device.GPU else None
         first = self.session.get_inputs()[0]

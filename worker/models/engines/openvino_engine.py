@@ -19,7 +19,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402 — only after the line above
 
-_NUMBERS: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "u8": "int8", "i8": "int8"}
+_DTYPES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "u8": "int8", "i8": "int8"}
 """The library's names of number types, and ours."""
 _HEAVY: Final = frozenset({"Convolution", "FullyConnected", "MatMul"})
 """Kinds of layer that take a network's time."""
@@ -31,7 +31,7 @@ class OpenVinoEngine:
     Attributes:
         name: the library with its version.
         provider: the device that it was compiled for.
-        numbers: the type of number that its heavy layers compute in, as compiled.
+        dtype: the type of number that its heavy layers compute in, as compiled.
         input_type: the type of number that it wants.
     """
 
@@ -69,7 +69,7 @@ class OpenVinoEngine:
                 f"{error}"
             ) from error
         self._request = compiled.create_infer_request()
-        self.numbers = compiled_numbers(compiled)
+        self.dtype = compiled_dtype(compiled)
         self.provider = ", ".join(compiled.get_property("EXECUTION_DEVICES"))
         self.input_type: np.dtype[Any] = np.dtype(compiled.input(0).get_element_type().to_dtype())
 
@@ -82,7 +82,7 @@ class OpenVinoEngine:
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
-def compiled_numbers(compiled: Any) -> str:
+def compiled_dtype(compiled: Any) -> str:
     """The number type of most heavy layers of a compiled network, as its own report tells."""
     layers = (operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops())
     counts = Counter(
@@ -90,4 +90,4 @@ def compiled_numbers(compiled: Any) -> str:
     )
     if not counts:
         return "fp32"
-    return _NUMBERS[counts.most_common(1)[0][0]]
+    return _DTYPES[counts.most_common(1)[0][0]]

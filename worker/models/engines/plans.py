@@ -13,7 +13,7 @@ from cutgate.jobs.spec import Precision
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engine import Engine
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import Form
+from cutgate.worker.models.graphs.prepare import GraphVariant
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 
@@ -23,9 +23,9 @@ class Plan:
 
     engine: EngineName
     device: Device
-    form: Form
+    variant: GraphVariant
     """Of the prepared graph."""
-    numbers: str | None
+    dtype: str | None
     """The number type to compute in; None for that of the weights."""
     floats: str
     """The number type of layers that are not quantised."""
@@ -95,12 +95,12 @@ def plan_for(settings: NetworkSettings, processor: Processor | None = None) -> P
     if not is_installed(name):
         raise ModelUnavailable(f"{name} is not installed: {install(_extra(settings, row))}, or set CUTGATE_ENGINE")
     floats = "bf16" if row.uses_bf16 and processor.has_bf16 else "fp32"
-    form, numbers = _form(settings, processor, floats)
+    variant, dtype = _variant(settings, processor, floats)
     return Plan(
         engine=name,
         device=settings.device,
-        form=form,
-        numbers=numbers,
+        variant=variant,
+        dtype=dtype,
         floats=floats,
         threads=settings.thread_count(),
     )
@@ -113,9 +113,9 @@ def open_engine(graph: Path, plan: Plan) -> Engine:
         ModelUnavailable: the engine does not take it, or would compute in other numbers.
     """
     engine = ENGINES[plan.engine].open(graph, plan)
-    if plan.numbers is not None and engine.numbers != plan.numbers:
+    if plan.dtype is not None and engine.dtype != plan.dtype:
         raise ModelUnavailable(
-            f"{engine.name} would compute {graph} in {engine.numbers} instead of {plan.numbers}; "
+            f"{engine.name} would compute {graph} in {engine.dtype} instead of {plan.dtype}; "
             "set CUTGATE_ENGINE or CUTGATE_PRECISION to another one"
         )
     return engine
@@ -136,13 +136,13 @@ def _engine_name(settings: NetworkSettings, processor: Processor) -> EngineName:
     return EngineName.ONNXRUNTIME
 
 
-def _form(settings: NetworkSettings, processor: Processor, floats: str) -> tuple[Form, str | None]:
+def _variant(settings: NetworkSettings, processor: Processor, floats: str) -> tuple[GraphVariant, str | None]:
     """The graph to prepare, and the number type that it is to be computed in."""
     if settings.precision is Precision.FAST:
         if settings.device is not Device.CPU:
             raise ModelUnavailable("CUTGATE_PRECISION=fast is for the CPU; on a GPU set it to exact")
-        return (Form.INT8 if processor.weight_bits == 8 else Form.INT7), "int8"
-    return (Form.SINGLE, floats) if settings.device is Device.CPU else (Form.AS_STORED, None)
+        return (GraphVariant.INT8 if processor.weight_bits == 8 else GraphVariant.INT7), "int8"
+    return (GraphVariant.SINGLE, floats) if settings.device is Device.CPU else (GraphVariant.AS_STORED, None)
 
 
 def _extra(settings: NetworkSettings, row: EngineRow) -> str:

@@ -37,7 +37,7 @@ class Segmenter:
         model: name of the model.
         engine: the library that runs it, with its version.
         provider: what computes: what is active, not what was asked for.
-        numbers: the type of number that it computes in.
+        dtype: the type of number that it computes in.
         threads: threads of the network on the CPU.
         predict: the network itself, without the lock.
     """
@@ -49,7 +49,7 @@ class Segmenter:
         model: str,
         engine: str,
         provider: str,
-        numbers: str,
+        dtype: str,
         threads: int,
         shared: bool = False,
     ) -> None:
@@ -57,7 +57,7 @@ class Segmenter:
         self.model = model
         self.engine = engine
         self.provider = provider
-        self.numbers = numbers
+        self.dtype = dtype
         self.threads = threads
         self.predict = predict
         self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
@@ -108,13 +108,13 @@ def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
 def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmenter:
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
-    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.form, batches=batched), plan)
+    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched), plan)
     return Segmenter(
         _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row),
         model=model.name,
         engine=engine.name,
         provider=engine.provider,
-        numbers=engine.numbers,
+        dtype=engine.dtype,
         threads=plan.threads,
         shared=True,
     )
@@ -141,7 +141,7 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
         model=settings.model,
         engine=ort.NAME,
         provider=ort.active_provider(session, settings.device),
-        numbers="as stored",
+        dtype="as stored",
         threads=threads,
     )
 

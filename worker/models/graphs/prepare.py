@@ -18,21 +18,21 @@ import onnx.helper
 import onnx.utils
 from onnx import TensorProto, numpy_helper
 
-from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.free_batch import free_batch
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import read_table
 from cutgate.worker.models.weights.files import Weights, put_in_place
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
 
 Graph = Any
 """`onnx.GraphProto`; protocol buffers are not typed."""
 
 
-class Form(StrEnum):
+class GraphVariant(StrEnum):
     """What a network is made into. The value is part of the prepared file's name."""
 
     AS_STORED = "cut"
@@ -45,7 +45,7 @@ class Form(StrEnum):
     """The same with weights of 7 bits, for processors on which 8 would overflow."""
 
 
-def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bool = False) -> Path:
+def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, batches: bool = False) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
     Workers that start together may each make it; the name always holds a whole graph.
@@ -53,17 +53,17 @@ def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bo
     Args:
         weights: checked weights.
         cache_dir: where prepared graphs are kept.
-        form: what to make of them.
+        variant: what to make of them.
         batches: let it take any number of pictures at once.
 
     Raises:
-        ModelUnavailable: the weights are no ONNX network, cannot take the form, or the cache cannot be written.
+        ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
     """
-    path = cache_dir / f"{weights.sha256}-{form}{'-batches' if batches else ''}-v{_VERSION}.onnx"
+    path = cache_dir / f"{weights.sha256}-{variant}{'-batches' if batches else ''}-v{_VERSION}.onnx"
     if path.exists():
         return path
     try:
-        model = _in_form(weights, form)
+        model = _in_variant(weights, variant)
         graph = (free_batch(model) if batches else model).SerializeToString()
     except ModelUnavailable:
         raise
@@ -81,16 +81,16 @@ def prepared_graph(weights: Weights, cache_dir: Path, form: Form, *, batches: bo
         ) from error
 
 
-def _in_form(weights: Weights, form: Form) -> Any:
-    model = prepare(onnx.load(weights.path), widen=form is not Form.AS_STORED)
-    if form in {Form.AS_STORED, Form.SINGLE}:
+def _in_variant(weights: Weights, variant: GraphVariant) -> Any:
+    model = prepare(onnx.load(weights.path), widen=variant is not GraphVariant.AS_STORED)
+    if variant in {GraphVariant.AS_STORED, GraphVariant.SINGLE}:
         return model
     if weights.row.ranges is None:
         raise ModelUnavailable(f"there is no table of ranges for {weights.path}: it cannot be run as `fast`")
     table = read_table(weights.row.ranges)
     if table.weights_sha256 != weights.sha256:
         raise ModelUnavailable(f"{weights.path} is not the file that {weights.row.ranges} was made for")
-    return quantize(model, table, weight_bits=8 if form is Form.INT8 else 7)
+    return quantize(model, table, weight_bits=8 if variant is GraphVariant.INT8 else 7)
 
 
 def prepare(model: Any, *, widen: bool) -> Any:
@@ -108,11 +108,11 @@ def prepare(model: Any, *, widen: bool) -> Any:
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
     # A CPU computes in single precision even what stays in halves within nested graphs.
-    onnx.helper.set_model_props(cut, {NUMBERS_KEY: "fp32" if widen else _numbers(cut.graph)})
+    onnx.helper.set_model_props(cut, {DTYPE_KEY: "fp32" if widen else _dtype(cut.graph)})
     return cut
 
 
-def _numbers(graph: Graph) -> str:
+def _dtype(graph: Graph) -> str:
     """The type of number that the graph computes in: the one that most of its stored bytes have."""
     halves = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT16)
     singles = sum(_size_bytes(tensor) for tensor in _tensors(graph) if tensor.data_type == TensorProto.FLOAT)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from cutgate.worker.cutout.raster.arrays import Floats
-from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.graphs.float_graph import FloatGraph, Node
 from cutgate.worker.models.graphs.ranges import RangeTable, Span
 
@@ -53,7 +53,7 @@ def quantize(model: Any, table: RangeTable, *, weight_bits: int) -> Any:
         writer.nodes, f"{model.graph.name}_int8", model.graph.input, model.graph.output, writer.constants
     )
     quantized = helper.make_model(made, opset_imports=model.opset_import, ir_version=model.ir_version)
-    helper.set_model_props(quantized, {NUMBERS_KEY: "int8"})
+    helper.set_model_props(quantized, {DTYPE_KEY: "int8"})
     return quantized
 
 

@@ -19,7 +19,7 @@ def offer(service: Service, *names: str) -> None:
         choice = Choice.parse(name)
         service.harness.presence.announce(
             WorkerPresence(
-                owner="w-1", lane=choice.lane, model=choice.model, engine="e", provider="p", numbers="n", threads=1
+                owner="w-1", lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="n", threads=1
             ),
             ttl_seconds=10,
         )

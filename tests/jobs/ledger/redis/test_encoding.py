@@ -106,7 +106,7 @@ def test_presences(owner: str, engine: str, threads: int) -> None:
         model="m",
         engine=engine,
         provider="CPU",
-        numbers="fp32",
+        dtype="fp32",
         threads=threads,
     )
     assert codec.decode_presence(codec.encode_presence(worker)) == worker

@@ -19,7 +19,7 @@ WORKER = WorkerPresence(
     model="isnet-general-use",
     engine="onnxruntime 1.31.0",
     provider="CPUExecutionProvider",
-    numbers="fp32",
+    dtype="fp32",
     threads=4,
 )
 

@@ -66,6 +66,18 @@ def test_spokes_that_the_mask_found_are_kept() -> None:
     assert alpha[beyond_the_hub].mean() > 0.65 * 255
 
 
+def test_coarse_levels_carry_alpha_across_what_the_mask_does_not_know() -> None:
+    y, x = np.mgrid[:800, :800]
+    away_px = np.hypot(y - 400, x - 400)
+    subject = away_px < 300
+    noise = np.random.default_rng(0).normal(0, 6, (800, 800, 3))
+    photo = np.where(subject[..., None], (180, 60, 50), (40, 90, 160)) + noise
+    mask = np.where(away_px < 60, 255, np.where(away_px < 370, 128, 0)).astype(np.uint8)
+    alpha = refine(np.clip(photo, 0, 255).astype(np.uint8), mask, make_trimap(mask, USUAL, erode_px=3))
+    # Without the levels of 50 and 100 px, or at one size alone, it is more than 100.
+    assert scores.sad(alpha / 255, subject.astype(np.float64)) < 1.1
+
+
 def ramp() -> ByteMask:
     return np.arange(256, dtype=np.uint8)[None]
 

@@ -21,7 +21,7 @@ from cutgate.worker.models.engines import plans
 from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine, plan_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import Form, prepared_graph
+from cutgate.worker.models.graphs.prepare import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights
 from cutgate.worker.models.weights.model import WeightsFile
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
@@ -46,11 +46,13 @@ ROW = WeightsFile(
 def graph(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.onnx"
     onnx.save(tiny_network(), path)
-    return prepared_graph(Weights(path=path, row=ROW, sha256="f" * 64), tmp_path / "graphs", Form.SINGLE)
+    return prepared_graph(Weights(path=path, row=ROW, sha256="f" * 64), tmp_path / "graphs", GraphVariant.SINGLE)
 
 
 def exact(engine: EngineName, floats: str = "fp32") -> Plan:
-    return Plan(engine=engine, device=Device.CPU, form=Form.SINGLE, numbers=floats, floats=floats, threads=1)
+    return Plan(
+        engine=engine, device=Device.CPU, variant=GraphVariant.SINGLE, dtype=floats, floats=floats, threads=1
+    )
 
 
 def pictures(count: int) -> Floats:
@@ -81,13 +83,13 @@ def test_an_engine_says_what_it_is(name: EngineName, graph: Path) -> None:
     providers = {EngineName.ONNXRUNTIME: "CPUExecutionProvider", EngineName.OPENVINO: "CPU"}
     engine = open_engine(graph, exact(name))
     assert engine.name == f"{name} {versions[name].partition('-')[0]}"
-    assert (engine.provider, engine.numbers) == (providers[name], "fp32")
+    assert (engine.provider, engine.dtype) == (providers[name], "fp32")
 
 
 @pytest.mark.needs("bf16")
 def test_bf16_is_what_the_compiled_network_reports(graph: Path) -> None:
     engine = open_engine(graph, exact(EngineName.OPENVINO, "bf16"))
-    assert (engine.provider, engine.numbers) == ("CPU", "bf16")
+    assert (engine.provider, engine.dtype) == ("CPU", "bf16")
     batch = pictures(1)
     error = np.abs(engine.run(batch) - expected(batch))
     assert 0 < error.max() < 0.05
@@ -97,7 +99,7 @@ def test_bf16_is_what_the_compiled_network_reports(graph: Path) -> None:
 def test_other_numbers_than_planned_are_refused(graph: Path) -> None:
     for name in BOTH:
         with pytest.raises(ModelUnavailable, match="in fp32 instead of int8"):
-            open_engine(graph, replace(exact(name), numbers="int8"))
+            open_engine(graph, replace(exact(name), dtype="int8"))
 
 
 @pytest.mark.parametrize("name", BOTH)
@@ -113,23 +115,23 @@ def settings(**values: object) -> NetworkSettings:
 
 
 @pytest.mark.parametrize(
-    ("asked", "processor", "engine", "form", "numbers"),
+    ("asked", "processor", "engine", "variant", "dtype"),
     [
-        ({}, BF16, EngineName.OPENVINO, Form.SINGLE, "bf16"),
-        ({}, VNNI, EngineName.ONNXRUNTIME, Form.SINGLE, "fp32"),
-        ({"precision": "fast"}, BF16, EngineName.OPENVINO, Form.INT8, "int8"),
-        ({"precision": "fast"}, PLAIN, EngineName.OPENVINO, Form.INT7, "int8"),
-        ({"engine": "onnxruntime"}, BF16, EngineName.ONNXRUNTIME, Form.SINGLE, "fp32"),
-        ({"engine": "onnxruntime", "precision": "fast"}, VNNI, EngineName.ONNXRUNTIME, Form.INT8, "int8"),
-        ({"engine": "openvino"}, PLAIN, EngineName.OPENVINO, Form.SINGLE, "fp32"),
-        ({"device": "gpu"}, BF16, EngineName.ONNXRUNTIME, Form.AS_STORED, None),
+        ({}, BF16, EngineName.OPENVINO, GraphVariant.SINGLE, "bf16"),
+        ({}, VNNI, EngineName.ONNXRUNTIME, GraphVariant.SINGLE, "fp32"),
+        ({"precision": "fast"}, BF16, EngineName.OPENVINO, GraphVariant.INT8, "int8"),
+        ({"precision": "fast"}, PLAIN, EngineName.OPENVINO, GraphVariant.INT7, "int8"),
+        ({"engine": "onnxruntime"}, BF16, EngineName.ONNXRUNTIME, GraphVariant.SINGLE, "fp32"),
+        ({"engine": "onnxruntime", "precision": "fast"}, VNNI, EngineName.ONNXRUNTIME, GraphVariant.INT8, "int8"),
+        ({"engine": "openvino"}, PLAIN, EngineName.OPENVINO, GraphVariant.SINGLE, "fp32"),
+        ({"device": "gpu"}, BF16, EngineName.ONNXRUNTIME, GraphVariant.AS_STORED, None),
     ],
 )
 def test_what_settings_mean(
-    asked: dict[str, str], processor: Processor, engine: EngineName, form: Form, numbers: str | None
+    asked: dict[str, str], processor: Processor, engine: EngineName, variant: GraphVariant, dtype: str | None
 ) -> None:
     plan = plan_for(settings(**asked), processor)
-    assert (plan.engine, plan.form, plan.numbers, plan.threads) == (engine, form, numbers, 2)
+    assert (plan.engine, plan.variant, plan.dtype, plan.threads) == (engine, variant, dtype, 2)
 
 
 @pytest.mark.parametrize(

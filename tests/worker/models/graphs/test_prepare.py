@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cutgate.worker.models.engine import NUMBERS_KEY
+from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import Form, prepare, prepared_graph
+from cutgate.worker.models.graphs.prepare import GraphVariant, prepare, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import WeightsFile
@@ -72,7 +72,7 @@ def test_on_a_gpu_the_precision_stays(picture: np.ndarray[Any, Any]) -> None:
     ready = prepare(half_network(), widen=False)
     assert [value.name for value in ready.graph.output] == ["mask"]
     assert {tensor.data_type for tensor in ready.graph.initializer} == {TensorProto.FLOAT16}
-    assert {entry.key: entry.value for entry in ready.metadata_props} == {NUMBERS_KEY: "fp16"}
+    assert {entry.key: entry.value for entry in ready.metadata_props} == {DTYPE_KEY: "fp16"}
     np.testing.assert_array_equal(output(ready, picture), output(half_network(), picture))
 
 
@@ -100,29 +100,29 @@ def weights(tmp_path: Path) -> Weights:
 def test_workers_that_start_together_find_one_whole_graph(weights: Weights, tmp_path: Path) -> None:
     cache = tmp_path / "graphs"
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: prepared_graph(weights, cache, Form.SINGLE), range(8)))
+        paths = list(pool.map(lambda _: prepared_graph(weights, cache, GraphVariant.SINGLE), range(8)))
     assert [*cache.iterdir()] == [*set(paths)]
     onnx.load(paths[0])
 
 
 def test_a_graph_is_prepared_once(weights: Weights, tmp_path: Path) -> None:
-    first = prepared_graph(weights, tmp_path / "graphs", Form.SINGLE)
+    first = prepared_graph(weights, tmp_path / "graphs", GraphVariant.SINGLE)
     weights.path.unlink()
-    assert prepared_graph(weights, tmp_path / "graphs", Form.SINGLE) == first
-    with pytest.raises(ModelUnavailable):  # the other form is another file
-        prepared_graph(weights, tmp_path / "graphs", Form.AS_STORED)
+    assert prepared_graph(weights, tmp_path / "graphs", GraphVariant.SINGLE) == first
+    with pytest.raises(ModelUnavailable):  # the other variant is another file
+        prepared_graph(weights, tmp_path / "graphs", GraphVariant.AS_STORED)
 
 
 def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
     weights.path.write_bytes(b"not a network")
     with pytest.raises(ModelUnavailable, match=r"half\.onnx is not a network"):
-        prepared_graph(weights, tmp_path, Form.SINGLE)
+        prepared_graph(weights, tmp_path, GraphVariant.SINGLE)
 
 
 def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="CUTGATE_CACHE_DIR"):
-        prepared_graph(weights, tmp_path / "file/graphs", Form.SINGLE)
+        prepared_graph(weights, tmp_path / "file/graphs", GraphVariant.SINGLE)
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engines.plans import ENGINES, Plan, open_engine
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.models.graphs.prepare import Form, prepare, prepared_graph
+from cutgate.worker.models.graphs.prepare import GraphVariant, prepare, prepared_graph
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import RangeTable, read_table
 from cutgate.worker.models.weights.files import Weights
@@ -117,11 +117,11 @@ def measured_table(float_prefixes: tuple[str, ...] = ()) -> RangeTable:
     return RangeTable.model_validate_json(json.dumps(facts))
 
 
-def run(model: Any, engine: EngineName, numbers: str, fed: Floats, tmp_path: Path) -> Floats:
-    path = tmp_path / f"{numbers}.onnx"
+def run(model: Any, engine: EngineName, dtype: str, fed: Floats, tmp_path: Path) -> Floats:
+    path = tmp_path / f"{dtype}.onnx"
     onnx.save(model, path)
-    form = Form.INT8 if numbers == "int8" else Form.SINGLE
-    plan = Plan(engine=engine, device=Device.CPU, form=form, numbers=numbers, floats="fp32", threads=1)
+    variant = GraphVariant.INT8 if dtype == "int8" else GraphVariant.SINGLE
+    plan = Plan(engine=engine, device=Device.CPU, variant=variant, dtype=dtype, floats="fp32", threads=1)
     return open_engine(path, plan).run(fed)
 
 
@@ -200,7 +200,7 @@ def test_a_table_is_tied_to_its_rows_weights(row: WeightsFile, tmp_path: Path) -
     path = tmp_path / row.file_name
     onnx.save(network(), path)
     with pytest.raises(ModelUnavailable, match="is not the file that"):
-        prepared_graph(Weights(path=path, row=row, sha256="0" * 64), tmp_path, Form.INT8)
+        prepared_graph(Weights(path=path, row=row, sha256="0" * 64), tmp_path, GraphVariant.INT8)
 
 
 @pytest.mark.long
@@ -235,5 +235,5 @@ def test_weights_that_the_table_of_ranges_was_not_made_for_are_refused(
     onnx.save(network(), path)
     row = replace(ISNET.files[0], ranges=ranges)
     with pytest.raises(ModelUnavailable, match=reason):
-        prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path / "graphs", Form.INT8)
+        prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path / "graphs", GraphVariant.INT8)
     assert not (tmp_path / "graphs").exists()

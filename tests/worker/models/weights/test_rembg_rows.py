@@ -18,7 +18,7 @@ from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.onnxruntime_engine import OnnxRuntimeEngine
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.graphs.prepare import Form, prepared_graph
+from cutgate.worker.models.graphs.prepare import GraphVariant, prepared_graph
 from cutgate.worker.models.weights.files import Weights, find_weights
 from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
@@ -73,7 +73,7 @@ def test_a_row_does_what_rembgs_session_does(name: str, tmp_path: Path, monkeypa
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     image = picture(row)
     expected = np.asarray(rembg.new_session(name).predict(Image.fromarray(image))[0])
-    graph = prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path, Form.SINGLE)
+    graph = prepared_graph(Weights(path=path, row=row, sha256="f" * 64), tmp_path, GraphVariant.SINGLE)
     mask = NetworkRun(OnnxRuntimeEngine(graph, threads=1, device=Device.CPU), row)(image)
     assert expected.std() > 30
     # rembg cuts fractions off where they are rounded here.
