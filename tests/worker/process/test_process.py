@@ -24,13 +24,14 @@ NOT_YET_SECONDS = "300"
 Ready = tuple[Crew, Worker]
 
 
-class TestDeath:
-    @pytest.fixture(scope="class")
-    def ready(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
-        """A worker that survives its children."""
-        with redis_server() as url, crew(url, tmp_path_factory.mktemp("crew"), CUTGATE_LEASE_SECONDS="60") as team:
-            yield team, team.start_ready()
+@pytest.fixture(scope="class")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """A worker that survives its children."""
+    with redis_server() as url, crew(url, tmp_path_factory.mktemp("crew"), CUTGATE_LEASE_SECONDS="60") as team:
+        yield team, team.start_ready()
 
+
+class TestDeath:
     def test_the_item_reruns_at_once(self, ready: Ready) -> None:
         team, worker = ready
         gone = len(worker.log("child_gone"))
