@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from cutgate.gateway.__main__ import main
 from tests.gateway.harness import MASTER_KEY
 
 
@@ -33,13 +36,19 @@ class Installation:
         }
 
     def run(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command to its end, in a process of its own."""
         command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", *arguments]
         environment = {**self.environment, **changes}
         return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
 
+    def call(self, *arguments: str, given: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in this process, which spares the imports of a new one."""
+        ours = {name: None for name in os.environ if name.startswith("CUTGATE_")}
+        result = CliRunner(env={**ours, **self.environment, **changes}).invoke(main, arguments, input=given)
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
     def keys(self, *arguments: str, given: str = "") -> Any:
         """Run a `keys` command and read its JSON."""
-        done = self.run("keys", *arguments, "--json", given=given)
+        done = self.call("keys", *arguments, "--json", given=given)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

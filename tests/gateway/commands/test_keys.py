@@ -89,7 +89,7 @@ def test_an_account_is_shown_and_changed(installation: Installation, accounts: A
     shown = installation.keys("account", "bert", "--defaults", "--price", "0", "--active")
     assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
     assert shown == installation.keys("account", "bert")
-    assert "price credits: 0\nsubmits per second: -\n" in installation.run("keys", "account", "bert").stdout
+    assert "price credits: 0\nsubmits per second: -\n" in installation.call("keys", "account", "bert").stdout
 
 
 def test_an_accounts_model(installation: Installation) -> None:
@@ -106,7 +106,7 @@ def test_an_accounts_model(installation: Installation) -> None:
     assert chosen("--preset", "default") == (None, None)
     assert chosen("--model", "u2netp", "--precision", "exact") == ("u2netp", "exact")
     for wrong in (("--model", "a/b"), ("--preset", "best", "--model", "u2netp"), ("--model", "best")):
-        refused = installation.run("keys", "account", "fay", *wrong)
+        refused = installation.call("keys", "account", "fay", *wrong)
         assert refused.returncode == 2
         assert "--model" in refused.stderr or "use --preset" in refused.stderr
     assert chosen() == ("u2netp", "exact")
@@ -119,7 +119,7 @@ def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Ac
     found = KeyPairs(accounts).find(old["public_key"])
     assert found is not None
     assert found.private_keys == (old["private_key"], new["private_key"])
-    listed = installation.run("keys", "list").stdout + json.dumps(installation.keys("list"))
+    listed = installation.call("keys", "list").stdout + json.dumps(installation.keys("list"))
     assert old["public_key"] in listed
     for pair in (old, new):
         assert pair["private_key"] not in listed
@@ -136,7 +136,7 @@ def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation
     found = KeyPairs(accounts).find(key)
     assert found is not None
     assert found.private_keys == (new["private_key"],)
-    misused = installation.run("keys", "rotate", key, "--grace", "5", "--finish")
+    misused = installation.call("keys", "rotate", key, "--grace", "5", "--finish")
     assert (misused.returncode, "takes no --grace" in misused.stderr) == (2, True)
 
 
@@ -145,7 +145,7 @@ def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> No
     assert KeyPairs(accounts).find(key) is not None
     assert installation.keys("revoke", key) == {"public_key": key, "active": False}
     assert KeyPairs(accounts).find(key) is None
-    again = installation.run("keys", "revoke", key)
+    again = installation.call("keys", "revoke", key)
     assert (again.returncode, again.stderr) == (1, "Error: the key pair is revoked\n")
 
 
@@ -162,10 +162,10 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     assert (pair["api_key"], pair["price_credits"]) == (None, 2)
     assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:11])
     assert (bearer["active"], bearer["private_key_count"], bearer["price_credits"]) == (True, None, 2)
-    table = installation.run("keys", "list").stdout
+    table = installation.call("keys", "list").stdout
     assert bearer["api_key"] in table
     assert made["api_key"] not in table
-    misused = installation.run("keys", "add", "--runware", "--public-key", "x", given="y\n")
+    misused = installation.call("keys", "add", "--runware", "--public-key", "x", given="y\n")
     assert (misused.returncode, "takes no --public-key" in misused.stderr) == (2, True)
 
 
@@ -173,7 +173,7 @@ def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation
     key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
     assert ApiKeys(accounts).find(key) is None
-    again = installation.run("keys", "revoke", key)
+    again = installation.call("keys", "revoke", key)
     assert (again.returncode, again.stderr) == (1, "Error: the API key is revoked\n")
 
 
@@ -206,7 +206,7 @@ def test_callbacks_that_are_refused(
     installation: Installation, arguments: tuple[str, ...], given: str, code: int, message: str
 ) -> None:
     installation.keys("add", "--name", "jan")
-    done = installation.run("keys", "account", "jan", "--price", "9", *arguments, given=given)
+    done = installation.call("keys", "account", "jan", "--price", "9", *arguments, given=given)
     assert (done.returncode, message in done.stderr) == (code, True)
     assert "geheim" not in done.stderr + done.stdout
     # Nothing of such a call counts.
@@ -219,7 +219,7 @@ def test_credits(installation: Installation) -> None:
     expected = {"account": "fritz", "metered": True, "granted": 5, "used": 0, "reserved": 0, "available": 5}
     assert installation.keys("credits", "fritz", "--grant", "5") == expected
     assert installation.keys("credits", "fritz") == expected
-    assert "available: 5\n" in installation.run("keys", "credits", "fritz").stdout
+    assert "available: 5\n" in installation.call("keys", "credits", "fritz").stdout
 
 
 @pytest.mark.parametrize(
@@ -234,5 +234,5 @@ def test_credits(installation: Installation) -> None:
     ],
 )
 def test_what_is_not_there(installation: Installation, arguments: tuple[str, ...], message: str) -> None:
-    done = installation.run("keys", *arguments)
+    done = installation.call("keys", *arguments)
     assert (done.returncode, done.stderr) == (1, f"Error: {message}\n")
