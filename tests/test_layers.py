@@ -1,6 +1,6 @@
 """Which folder may import which, what only one of them may touch, and how many modules lie in one.
 
-`python -m tests.test_layers` prints the table of arrows as the code has it.
+`python -m tests.test_layers` prints the table of arrows as the code has it, for `tests/arrows.txt`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -21,215 +22,23 @@ PARTS = ("cutgate", "signing", "jobs", "gateway", "courier", "worker")
 MODULES_PER_FOLDER = 12
 Graph = Mapping[str, set[str]]
 
-ARROWS: Graph = {
-    "courier": {
-        "gateway",
-        "gateway/pictures",
-        "jobs",
-        "jobs/blobs",
-        "jobs/hints",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-        "jobs/observe",
-    },
-    "cutgate/__init__": {"cutgate", "cutgate/batches", "cutgate/client", "cutgate/protocol"},
-    "cutgate/__main__": {"cutgate/commands"},
-    "cutgate/batches": {"cutgate", "cutgate/protocol"},
-    "cutgate/client": {"cutgate/batches", "cutgate/protocol"},
-    "cutgate/commands": {"cutgate", "cutgate/batches", "cutgate/client", "cutgate/local", "cutgate/protocol"},
-    "cutgate/courier/__main__": {
-        "courier",
-        "gateway/accounts",
-        "gateway/commands",
-        "gateway/picpik",
-        "gateway/runware/messages",
-        "gateway/serving",
-        "gateway/tasks",
-        "jobs",
-        "jobs/blobs",
-        "jobs/ledger/redis",
-    },
-    "cutgate/gateway/__main__": {
-        "gateway",
-        "gateway/commands",
-        "gateway/observe",
-        "gateway/serving",
-        "jobs",
-        "jobs/ledger/redis",
-    },
-    "cutgate/local": {"cutgate"},
-    "cutgate/protocol": {"cutgate", "signing"},
-    "cutgate/signing/__main__": {"signing"},
-    "cutgate/worker/__main__": {
-        "jobs",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-        "jobs/observe",
-        "worker",
-        "worker/commands",
-        "worker/machine",
-        "worker/process",
-    },
-    "gateway": {"jobs"},
-    "gateway/accounts": {"gateway", "jobs", "jobs/ledger", "jobs/ledger/redis"},
-    "gateway/commands": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/serving",
-        "jobs",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-    },
-    "gateway/observe": {"jobs", "jobs/ledger", "jobs/observe"},
-    "gateway/picpik": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/observe",
-        "gateway/tasks",
-        "jobs",
-        "jobs/ledger",
-        "jobs/observe",
-        "jobs/upkeep",
-        "signing",
-    },
-    "gateway/pictures": {"jobs", "jobs/blobs", "jobs/ledger"},
-    "gateway/runware/http": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/observe",
-        "gateway/runware/messages",
-        "gateway/runware/tasks",
-        "gateway/tasks",
-        "jobs",
-    },
-    "gateway/runware/messages": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/observe",
-        "gateway/tasks",
-        "jobs",
-        "jobs/blobs",
-        "signing",
-    },
-    "gateway/runware/sockets": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/runware/http",
-        "gateway/runware/messages",
-        "gateway/runware/tasks",
-        "gateway/sockets",
-        "gateway/tasks",
-        "jobs",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-        "jobs/observe",
-    },
-    "gateway/runware/tasks": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/pictures",
-        "gateway/runware/messages",
-        "gateway/tasks",
-        "jobs",
-        "jobs/blobs",
-        "jobs/ledger",
-        "jobs/observe",
-    },
-    "gateway/serving": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/observe",
-        "gateway/picpik",
-        "gateway/playground",
-        "gateway/runware/http",
-        "gateway/runware/sockets",
-        "gateway/runware/tasks",
-        "gateway/sockets",
-        "gateway/tasks",
-        "jobs",
-        "jobs/blobs",
-        "jobs/hints",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-        "jobs/observe",
-        "jobs/upkeep",
-        "signing",
-    },
-    "gateway/sockets": {"gateway", "jobs/observe"},
-    "gateway/tasks": {
-        "gateway",
-        "gateway/accounts",
-        "gateway/pictures",
-        "jobs",
-        "jobs/blobs",
-        "jobs/hints",
-        "jobs/ledger",
-        "jobs/observe",
-    },
-    "jobs": {"cutgate"},
-    "jobs/blobs": {"jobs"},
-    "jobs/hints": {"jobs", "jobs/ledger/redis"},
-    "jobs/ledger": {"jobs"},
-    "jobs/ledger/redis": {"jobs", "jobs/ledger"},
-    "jobs/observe": {"jobs", "jobs/ledger"},
-    "jobs/upkeep": {"jobs", "jobs/blobs", "jobs/hints", "jobs/ledger", "jobs/observe"},
-    "worker": {
-        "jobs",
-        "worker/cutout",
-        "worker/cutout/mask",
-        "worker/cutout/matting",
-        "worker/cutout/raster",
-        "worker/machine",
-        "worker/pictures",
-    },
-    "worker/commands": {
-        "jobs",
-        "jobs/blobs",
-        "jobs/ledger/redis",
-        "worker",
-        "worker/cutout/raster",
-        "worker/machine",
-        "worker/models",
-        "worker/models/engines",
-        "worker/models/graphs",
-        "worker/models/weights",
-        "worker/pictures",
-    },
-    "worker/cutout": {"jobs", "worker/cutout/mask", "worker/cutout/matting", "worker/cutout/raster"},
-    "worker/cutout/mask": {"worker/cutout/raster"},
-    "worker/cutout/matting": {"worker/cutout/raster"},
-    "worker/cutout/raster": {"jobs"},
-    "worker/models": {"worker/cutout/raster"},
-    "worker/models/engines": {
-        "cutgate",
-        "jobs",
-        "worker",
-        "worker/cutout/mask",
-        "worker/cutout/raster",
-        "worker/machine",
-        "worker/models",
-        "worker/models/graphs",
-        "worker/models/weights",
-    },
-    "worker/models/graphs": {"worker/cutout/raster", "worker/models", "worker/models/weights"},
-    "worker/models/weights": {"cutgate", "jobs", "worker", "worker/models"},
-    "worker/pictures": {"cutgate", "jobs", "worker/cutout/raster"},
-    "worker/process": {
-        "jobs",
-        "jobs/blobs",
-        "jobs/hints",
-        "jobs/ledger",
-        "jobs/ledger/redis",
-        "jobs/observe",
-        "jobs/upkeep",
-        "worker",
-        "worker/cutout/mask",
-        "worker/machine",
-        "worker/models",
-        "worker/models/engines",
-        "worker/pictures",
-    },
-}
+TABLE = Path(__file__).with_name("arrows.txt")
+"""A folder, and behind the colon the folders that it may import; indented lines go on."""
+
+
+def read_table(text: str) -> dict[str, set[str]]:
+    """The arrows of a table."""
+    rows = (row.partition(":") for row in text.replace("\n ", " ").splitlines())
+    return {folder: set(others.split()) for folder, _, others in rows}
+
+
+def write_table(found: Graph) -> str:
+    """The table of a graph's arrows."""
+    rows = (f"{folder}: {' '.join(sorted(others))}" for folder, others in sorted(found.items()) if others)
+    return "".join(f"{textwrap.fill(row, 115, subsequent_indent='    ')}\n" for row in rows)
+
+
+ARROWS: Graph = read_table(TABLE.read_text(encoding="utf-8"))
 
 IMAGE_CODE = {"numpy", "onnxruntime", "PIL", "cv2", "scipy", "cutgate.worker"}
 
@@ -428,6 +237,4 @@ def loaded_by(*names: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for folder, reached in sorted(graph().items()):
-        line = f'    "{folder}": {", ".join(f"#{other}#" for other in sorted(reached))},\n'
-        sys.stdout.write(line.replace(": ", ": {").replace(",\n", "},\n").replace("#", '"') if reached else "")
+    sys.stdout.write(write_table(graph()))

@@ -20,6 +20,8 @@ from playwright.sync_api import Browser, expect
 from tests.browser.visitor import PHOTO, Visitor, visiting
 from tests.servers.stack import LiveStack
 
+pytestmark = pytest.mark.long
+
 SCENE = PHOTO.with_name("coffee.jpg")
 
 

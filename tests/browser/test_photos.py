@@ -15,6 +15,8 @@ from cutgate.jobs.limits import SourceLimits
 from tests.browser.visitor import Visitor, visiting
 from tests.servers.stack import LiveStack
 
+pytestmark = pytest.mark.long
+
 SIZE = (48, 32)
 CORNERS = """
 async () => {

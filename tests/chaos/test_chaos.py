@@ -29,9 +29,7 @@ _accounts = (f"account-{number}" for number in count())
 
 SHORT = {
     "worker killed, once a second",
-    "worker stopped in order",
     "Redis killed and restarted",
-    "gateway killed",
     "all of these",
     "pictures that kill or hang their worker",
 }
