@@ -72,7 +72,9 @@ def test_what_they_belong_to(lines: list[Line], part: str, logger: str) -> None:
 
 
 def test_the_page_names_events_that_there_are() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for part in ("gateway", "worker") for path in code_of(part))
+    code = "".join(
+        path.read_text(encoding="utf-8") for part in ("gateway", "courier", "worker") for path in code_of(part)
+    )
     assert promised()
     assert not [event for event in promised() if f'"{event}"' not in code]
 
