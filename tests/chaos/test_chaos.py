@@ -27,12 +27,7 @@ DISK_FULL_SECONDS = 4
 _accounts = (f"account-{number}" for number in count())
 
 
-SHORT = {
-    "worker killed, once a second",
-    "Redis killed and restarted",
-    "all of these",
-    "pictures that kill or hang their worker",
-}
+SHORT = {"all of these", "pictures that kill or hang their worker"}
 """What a short run goes through; "all of these" has a little of the others."""
 
 

@@ -136,6 +136,7 @@ def test_probes_are_patient_enough(
         assert "exec" not in installation.container(part).get("readinessProbe", {})
 
 
+@pytest.mark.long
 def test_the_paths_of_probes_answer(installation: Installation, stack: LiveStack) -> None:
     metrics = {
         part: stack.settings[f"CUTGATE_{infix}METRICS_PORT"]

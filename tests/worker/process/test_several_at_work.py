@@ -15,6 +15,8 @@ from tests.waiting import eventually
 from tests.worker.process.crew import Crew, crew
 from tests.worker.process.harmful_worker import DIES_PX, HANGS_PX, LEAKS_PX, SLOW_PX
 
+pytestmark = pytest.mark.long
+
 FINE_PX = 40
 TOGETHER = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3", "CUTGATE_LEASE_SECONDS": "60"}
 
