@@ -5,8 +5,8 @@ PYTHON ?= python3
 JOBS ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
-# Four processes keep two processors busy, since many tests wait.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+# Three processes keep two processors busy, since many tests wait.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 

@@ -32,10 +32,13 @@ class Scheduling:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Group by file, and put the longest groups first."""
+        """Group by file, and put the longest groups first.
+
+        No `nodeid` is asked for here: pytest keeps the first answer, and xdist could not add the group to it.
+        """
         files: defaultdict[str, list[pytest.Item]] = defaultdict(list)
         for item in items:
-            files[item.nodeid.partition("::")[0]].append(item)
+            files[item.path.relative_to(item.config.rootpath).as_posix()].append(item)
         for file, tests in files.items():
             group = STACK if any("stack" in getattr(test, "fixturenames", ()) for test in tests) else file
             for test in tests:
