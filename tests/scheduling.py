@@ -6,46 +6,58 @@ is one such stack. What takes longest begins, since a run ends with its last fil
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadScopeScheduling
 
-STACK: Final = "stack"
+ON_THE_STACK: Final = (
+    "tests/browser/",
+    "tests/cutgate/batches/test_live",
+    "tests/cutgate/commands/test_json",
+    "tests/deploy/kubernetes/",
+    "tests/docs/",
+    "tests/end_to_end/test_",
+)
+"""Files whose tests use the shared stack, by the beginnings of their names."""
 FIRST: Final = (
     "tests/chaos/",
-    STACK,
+    *ON_THE_STACK,
     "tests/worker/process/test_stop",
-    "tests/worker/process/test_several_at_work",
     "tests/worker/process/",
+    "tests/clients/",
     "tests/deploy/test_compose_run",
+    "tests/end_to_end/observed/",
     "tests/cutgate/",
     "tests/courier/",
-    "tests/gateway/serving/",
-    "tests/gateway/commands/",
+    "tests/gateway/",
+    "tests/worker/",
 )
-"""Groups by the beginnings of their names, the longest first."""
+"""Files by the beginnings of their names, the longest first."""
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+    """Gives a process all tests of a file, or all on the stack."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return "stack" if nodeid.startswith(ON_THE_STACK) else nodeid.partition("::")[0]
 
 
 class Scheduling:
-    """The part of a run that gives each test its group; `--dist loadgroup` does the rest."""
+    """The part of a run that shares tests out to processes."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Group by file, and put the longest groups first.
+        """Put the longest files first."""
+        items.sort(key=lambda item: _rank(item.nodeid))
 
-        No `nodeid` is asked for here: pytest keeps the first answer, and xdist could not add the group to it.
-        """
-        files: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-        for item in items:
-            files[item.path.relative_to(item.config.rootpath).as_posix()].append(item)
-        for file, tests in files.items():
-            group = STACK if any("stack" in getattr(test, "fixturenames", ()) for test in tests) else file
-            for test in tests:
-                test.add_marker(pytest.mark.xdist_group(group))
-        items.sort(key=_rank)
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByFile:
+        """Share out by file."""
+        return ByFile(config, log)
 
 
-def _rank(item: pytest.Item) -> int:
-    group: str = next(item.iter_markers("xdist_group")).args[0]
-    return next((rank for rank, start in enumerate(FIRST) if group.startswith(start)), len(FIRST))
+def _rank(name: str) -> int:
+    return next((rank for rank, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
