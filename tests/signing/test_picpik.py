@@ -157,3 +157,12 @@ def test_large_picture_is_not_copied() -> None:
     finally:
         tracemalloc.stop()
     assert peak_bytes < 2_000_000
+
+
+def test_a_signature_is_compared_to_its_end() -> None:
+    signature = sign("ActionListModels", "123456")
+    params = {"Action": "ListModels"}
+    assert verify(params, signature, ["123456"])
+    for position in range(len(signature)):
+        other = "0" if signature[position] != "0" else "1"
+        assert not verify(params, signature[:position] + other + signature[position + 1 :], ["123456"])
