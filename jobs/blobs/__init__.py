@@ -1,1 +1,1 @@
-"""Implementations of `cutgate.jobs.blobs.store.BlobStore`; import the module of the one you need."""
+"""Where pictures lie, in a folder or a bucket; `choose` opens the one that the settings name."""

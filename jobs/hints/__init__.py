@@ -1,1 +1,1 @@
-"""Implementations of `cutgate.jobs.hints.queue.JobQueue`; import the module of the one you need."""
+"""Hints that there is work in a lane, and Celery, which carries them."""

@@ -1,1 +1,1 @@
-"""Implementations of `cutgate.jobs.ledger.store.LedgerStore`; import the module of the one you need."""
+"""The one truth about tasks, items and claims: the contract here, Redis behind it, the rules in `lua/`."""
