@@ -19,7 +19,7 @@ from cutgate.courier.errors import StatusPassing
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import Task
 
 Renderer = Callable[[Task], bytes]
@@ -39,7 +39,7 @@ class Deliveries:
     """Makes deliveries of tasks that have ended."""
 
     outside: Outside
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     renderers: Mapping[str, Renderer]
     """By the tasks' origin."""

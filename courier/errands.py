@@ -20,7 +20,7 @@ from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailabl
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
@@ -43,7 +43,7 @@ class Patience:
 class ErrandRunner:
     """Runs errands that were taken, one at a call, from any thread."""
 
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     queue: JobQueue
     fetcher: Fetcher

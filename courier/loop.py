@@ -15,8 +15,9 @@ from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable, ServiceUnavailable
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.events import ErrandEvents, Waiter
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.events import RedisErrandEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.waiters import Waiter
 
 _AWAY_PAUSE_SECONDS: Final = 1.0
 """How long the loop rests, or an errand is put off, when a part does not answer."""
@@ -31,8 +32,8 @@ log: Final = structlog.get_logger(__name__)
 class Courier:
     """Takes and runs errands until it is told to stop."""
 
-    store: LedgerStore
-    events: ErrandEvents
+    store: RedisLedger
+    events: RedisErrandEvents
     """Of the store."""
     runner: ErrandRunner
     presence: CourierPresence

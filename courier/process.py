@@ -30,7 +30,6 @@ from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.presence import owner_name
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.observe import logs, metrics, traces
 from cutgate.jobs.observe.metric_names import Part
 
@@ -88,7 +87,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
 def make_runner(
     settings: CourierSettings,
     *,
-    store: LedgerStore,
+    store: RedisLedger,
     blobs: BlobStore,
     queue: JobQueue,
     renderers: Mapping[str, Renderer],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeVar
@@ -184,17 +185,9 @@ class JobSettings(BlobSettings):
 
     def ledger_limits(self) -> LedgerLimits:
         """The part that the ledger's moves keep to."""
+        named = {limit.name for limit in fields(LedgerLimits)} & type(self).model_fields.keys()
         return LedgerLimits(
-            lease_seconds=self.lease_seconds,
-            job_timeout_seconds=self.job_timeout_seconds,
-            account_queue_cap=self.account_queue_cap,
-            total_queue_cap=self.total_queue_cap,
-            idempotency_seconds=self.idempotency_seconds,
-            source_max_age_seconds=self.orphan_grace_seconds / 2,
-            retention_seconds=self.retention_seconds,
-            max_attempts=self.max_attempts,
-            queue_timeout_seconds=self.queue_timeout_seconds,
-            upload_retention_seconds=self.upload_retention_seconds,
+            **{name: getattr(self, name) for name in named}, source_max_age_seconds=self.orphan_grace_seconds / 2
         )
 
 

@@ -225,7 +225,7 @@ def test_gateway_loads_no_image_code(module: str) -> None:
 
 
 def test_the_contract_is_light() -> None:
-    loaded = loaded_by("cutgate.jobs.ledger.store", "cutgate.jobs.blobs.store", "cutgate.jobs.hints.queue")
+    loaded = loaded_by("cutgate.jobs.ledger.answers", "cutgate.jobs.blobs.store", "cutgate.jobs.hints.queue")
     assert {"redis", "celery", "flask", "boto3"}.isdisjoint(loaded)
 
 

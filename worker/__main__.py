@@ -14,7 +14,8 @@ import structlog
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.presence import is_from
-from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import logs
 from cutgate.worker.commands.bench import LEAST_ROUNDS, compare, report
 from cutgate.worker.commands.doctor import examine

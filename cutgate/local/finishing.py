@@ -13,7 +13,6 @@ import threading
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from cutgate.errors import CommandFailed
@@ -95,9 +94,7 @@ class Finisher:
         )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._process.kill()
         self._process.communicate(timeout=GRACE_SECONDS)

@@ -23,8 +23,8 @@ from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import Balance, LedgerStore
 
 _COLUMNS: Final = (
     "account",
@@ -45,7 +45,7 @@ class _Parts:
     accounts: Accounts
     key_pairs: KeyPairs
     api_keys: ApiKeys
-    ledger: LedgerStore
+    ledger: RedisLedger
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import Presence
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.spec import Lane
@@ -62,8 +62,8 @@ def _view() -> str:
 class LedgerCollector(Collector):
     """Reads the ledger whenever it is scraped."""
 
-    store: LedgerStore
-    presence: Presence
+    store: RedisLedger
+    presence: RedisPresence
 
     @override
     def collect(self) -> Iterable[Metric]:

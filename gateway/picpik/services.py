@@ -9,7 +9,7 @@ from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.upkeep.disposal import Disposal
 
@@ -21,7 +21,7 @@ class Services:
     submissions: Submissions
     tasks: Tasks
     waits: Waits
-    store: LedgerStore
+    store: RedisLedger
     disposal: Disposal
     choice: Choice
     """What new pictures ask for."""

@@ -19,7 +19,7 @@ from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Result, Upload
 from cutgate.jobs.urls import ResultPaths
@@ -80,7 +80,7 @@ class Kept:
 class Pictures:
     """Keeps, finds and drops pictures, each together with its account: a guessed UUID shows nothing."""
 
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     paths: ResultPaths
     limits: SourceLimits

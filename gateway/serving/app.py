@@ -45,9 +45,9 @@ from cutgate.gateway.tasks.wait import Waits
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.hints.queue import JobQueue
-from cutgate.jobs.ledger.events import TaskEvents
-from cutgate.jobs.ledger.presence import Presence
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import SigningError
@@ -73,9 +73,9 @@ def create_app(
     *,
     accounts: Accounts,
     limits: RequestLimits,
-    store: LedgerStore,
-    events: TaskEvents,
-    presence: Presence,
+    store: RedisLedger,
+    events: RedisTaskEvents,
+    presence: RedisPresence,
     blobs: BlobStore,
     queue: JobQueue,
     sessions: Sessions,

@@ -9,17 +9,18 @@ from flask import Blueprint, Response, jsonify
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import ServiceUnavailable
-from cutgate.jobs.ledger.presence import Presence, WorkerPresence
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthPages:
     """What supervisors and load balancers ask."""
 
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
-    presence: Presence
+    presence: RedisPresence
 
     def blueprint(self) -> Blueprint:
         """The routes."""

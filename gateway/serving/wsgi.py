@@ -23,7 +23,6 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import upkeep_threads
@@ -66,7 +65,7 @@ def app() -> Flask:
     return made
 
 
-def keep_in_order(settings: GatewaySettings, store: LedgerStore, blobs: BlobStore, queue: JobQueue) -> None:
+def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore, queue: JobQueue) -> None:
     """Do the upkeep for as long as this process lives: there may be no worker that does it."""
     threads = ExitStack()
     threads.enter_context(upkeep_threads(settings, store, blobs, queue))

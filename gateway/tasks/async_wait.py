@@ -13,7 +13,7 @@ import structlog
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
@@ -28,7 +28,7 @@ Find = Callable[[str, Sequence[TaskUid]], Awaitable[tuple[Task | None, ...]]]
 class AsyncWaits:
     """Says when tasks have ended. Used in the event loop's thread only."""
 
-    def __init__(self, find: Find, events: TaskEvents) -> None:
+    def __init__(self, find: Find, events: RedisTaskEvents) -> None:
         """Listen from now on.
 
         Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cutgate.jobs.errors import ModelNotOffered
-from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 
@@ -19,7 +19,7 @@ class Offers:
     counts for as long as the memory lasts, and the installation's own always.
     """
 
-    presence: Presence
+    presence: RedisPresence
     own: Choice
     """What new pictures ask for unless somebody chooses; whoever sets it up will start a worker for it."""
     memory_seconds: float

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import Result, Task
 from cutgate.jobs.urls import ResultPaths
 
@@ -16,7 +16,7 @@ from cutgate.jobs.urls import ResultPaths
 class Tasks:
     """Looks tasks up together with their account, so that a guessed id shows nothing."""
 
-    store: LedgerStore
+    store: RedisLedger
     paths: ResultPaths
     retention_seconds: float
     """How long a task and its results are shown after its end."""

@@ -24,7 +24,7 @@ from cutgate.jobs.errors import (
 )
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
@@ -60,7 +60,7 @@ class PictureGone(Exception):
 class Submissions:
     """Takes drafts to accepted tasks: blobs, then the ledger's record, then hints."""
 
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     queue: JobQueue
     limits: SourceLimits

@@ -11,7 +11,7 @@ from typing import Final
 
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
@@ -27,7 +27,7 @@ class Place:
     """A place among those who may wait, which its holder has until it leaves."""
 
     tasks: Tasks
-    events: TaskEvents
+    events: RedisTaskEvents
 
     def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
         """Each task as it stands once one of them has ended, or once the time is over; see `Tasks.find`.
@@ -55,7 +55,7 @@ class Place:
 class Waits:
     """Waiting calls, bounded together so that they leave request threads to others."""
 
-    def __init__(self, tasks: Tasks, events: TaskEvents, at_once: int) -> None:
+    def __init__(self, tasks: Tasks, events: RedisTaskEvents, at_once: int) -> None:
         """Put the parts together.
 
         Args:

@@ -6,7 +6,6 @@ A worker that offers several lanes announces each of them: a row says what compu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from cutgate.jobs.spec import Lane
 
@@ -42,19 +41,3 @@ def owner_name(host: str, process: str) -> str:
 def is_from(host: str, worker: WorkerPresence) -> bool:
     """Whether a worker runs on a host."""
     return worker.owner.rpartition("-")[0] == host
-
-
-class Presence(Protocol):
-    """Where workers announce themselves. Every method raises `LedgerUnavailable` when the server is away."""
-
-    def announce(self, worker: WorkerPresence, ttl_seconds: float) -> None:
-        """Count as alive in this lane for so long."""
-
-    def leave(self, owner: str) -> None:
-        """Count as gone at once, from every lane."""
-
-    def alive(self) -> tuple[WorkerPresence, ...]:
-        """The workers that are alive, each once for every lane that it offers, by owner and lane."""
-
-    def offered(self, within_seconds: float) -> frozenset[Lane]:
-        """The lanes that a worker offers, or has offered within so long."""

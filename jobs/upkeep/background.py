@@ -8,7 +8,7 @@ from typing import Final
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.hints.queue import JobQueue
-from cutgate.jobs.ledger.upkeep import Upkeep
+from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.upkeep.loops import Every
@@ -30,7 +30,7 @@ def unchanged(call: Call) -> Call:
 @contextmanager
 def upkeep_threads(
     settings: JobSettings,
-    store: Upkeep,
+    store: RedisUpkeep,
     blobs: BlobStore,
     queue: JobQueue,
     wrap: Callable[[Call], Call] = unchanged,

@@ -8,7 +8,7 @@ import structlog
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
-from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.ledger.answers import Leftovers
 from cutgate.jobs.settings import JobSettings
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -49,9 +48,7 @@ class Every(AbstractContextManager["Every"]):
         return self
 
     @override
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._thread.join(CLOSE_SECONDS)
 

@@ -13,7 +13,8 @@ import structlog
 
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.upkeep import Reaped, Upkeep
+from cutgate.jobs.ledger.answers import Reaped
+from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import HINTS_RESENT, REAPED
 from cutgate.jobs.upkeep.disposal import Disposal
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 class Reaper:
     """Keeps claims and hints in order."""
 
-    def __init__(self, store: Upkeep, queue: JobQueue, disposal: Disposal) -> None:
+    def __init__(self, store: RedisUpkeep, queue: JobQueue, disposal: Disposal) -> None:
         self._store, self._queue, self._disposal = store, queue, disposal
         self._token = new_token()
 

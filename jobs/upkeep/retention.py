@@ -15,7 +15,7 @@ import structlog
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.upkeep import BATCH, Upkeep
+from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """Removes what nobody may see any more."""
 
-    def __init__(self, store: Upkeep, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
+    def __init__(self, store: RedisUpkeep, blobs: BlobStore, *, orphan_grace_seconds: float) -> None:
         """Keep the parts.
 
         Args:

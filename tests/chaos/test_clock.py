@@ -12,7 +12,8 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.chaos.verdict import still_open

@@ -19,9 +19,9 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.events import TaskEvents
-from cutgate.jobs.ledger.presence import Presence
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.signing import parse_body, sign_params
@@ -51,9 +51,9 @@ class Harness:
 
     settings: GatewaySettings
     accounts: Accounts
-    store: LedgerStore
-    events: TaskEvents
-    presence: Presence
+    store: RedisLedger
+    events: RedisTaskEvents
+    presence: RedisPresence
     blobs: BlobStore
     windows: Storage = field(default_factory=MemoryStorage)
     """Where request rates are counted."""

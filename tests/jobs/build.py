@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
     Claim,
@@ -92,14 +92,14 @@ def new_upload(*, account: str = "alice", uid: TaskUid | None = None) -> Upload:
     )
 
 
-def take_errand(ledger: LedgerStore) -> Errand:
+def take_errand(ledger: RedisLedger) -> Errand:
     """An errand where one must be due."""
     errand = ledger.take_errand("courier-1", new_token())
     assert errand is not None
     return errand
 
 
-def claim_next(ledger: LedgerStore, lane: Lane = LANE) -> Claim:
+def claim_next(ledger: RedisLedger, lane: Lane = LANE) -> Claim:
     """A claim where one must be had."""
     claim = ledger.claim([lane], "worker-1", new_token())
     assert claim is not None
@@ -117,7 +117,7 @@ def result_of(claim: Claim) -> Result:
     )
 
 
-def item_of(ledger: LedgerStore, claim: Claim, account: str = "alice") -> Item:
+def item_of(ledger: RedisLedger, claim: Claim, account: str = "alice") -> Item:
     """The claim's item as it stands."""
     task = ledger.get(claim.task, account)
     assert task is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, Idempotency
 from tests.jobs.build import (
     DELIVERIES,

@@ -55,4 +55,4 @@ def _gradient(matte: Matte) -> NDArray[np.float64]:
         correlate1d(correlate1d(exact, slope, axis=axis, mode="nearest"), bell, axis=1 - axis, mode="nearest")
         for axis in (0, 1)
     ]
-    return np.hypot(*along)
+    return np.asarray(np.hypot(*along), np.float64)

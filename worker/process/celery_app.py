@@ -30,7 +30,8 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe.metrics import PortUnavailable
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child

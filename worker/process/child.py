@@ -12,7 +12,9 @@ from celery.exceptions import Reject
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change

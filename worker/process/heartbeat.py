@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 import structlog
 
 from cutgate.jobs.errors import LedgerUnavailable, TimedOut
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import Claim
 from cutgate.jobs.upkeep.loops import Every
 
@@ -32,7 +31,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        store: LedgerStore,
+        store: RedisLedger,
         claim: Claim,
         beat_seconds: float,
         clock: Callable[[], float] = time.monotonic,
@@ -46,10 +45,8 @@ class Heartbeat:
         self._beat.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._beat.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._beat.__exit__(*error)
 
     def check(self) -> None:
         """Return while the claim holds and there is time left.

@@ -11,7 +11,6 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -20,8 +19,9 @@ from billiard import active_children
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.queue import JobQueue
-from cutgate.jobs.ledger.presence import Presence, owner_name
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.presence import owner_name
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
@@ -49,8 +49,8 @@ class Parent:
     def __init__(
         self,
         settings: WorkerSettings,
-        store: LedgerStore,
-        presence: Presence,
+        store: RedisLedger,
+        presence: RedisPresence,
         blobs: BlobStore,
         queue: JobQueue,
         deadlines: Deadlines,
@@ -135,9 +135,7 @@ class Parent:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the threads and bury the last child, which Celery has ended by now."""
         if self._grace is not None:
             self._grace.cancel()

@@ -17,7 +17,7 @@ from structlog.contextvars import bound_contextvars
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
@@ -41,7 +41,7 @@ T = TypeVar("T")
 class Runner:
     """What a worker process needs to do an item."""
 
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     predict_for: Callable[[CutoutSpec], Predict]
     """The network that a spec asks for."""

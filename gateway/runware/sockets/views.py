@@ -24,7 +24,7 @@ from cutgate.gateway.sockets.hub import Sockets
 from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.record import Task
 
 _PATHS: Final = (PATH, "/")
@@ -41,7 +41,7 @@ class RunwareSockets:
     authenticator: Authenticator
     tasks: RunwareTasks
     sessions: Sessions
-    events: TaskEvents
+    events: RedisTaskEvents
     sockets: Sockets
     _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)

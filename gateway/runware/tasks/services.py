@@ -16,7 +16,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Task
 
@@ -29,7 +29,7 @@ class Services:
     tasks: Tasks
     pictures: Pictures
     rendering: Rendering
-    store: LedgerStore
+    store: RedisLedger
     blobs: BlobStore
     choice: Choice
     """What computes a picture where neither the request nor the account chooses."""

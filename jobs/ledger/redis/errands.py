@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from typing_extensions import override
-
 from cutgate.jobs.ledger.encoding import decode_errand, encode_error, encode_result, milliseconds
 from cutgate.jobs.ledger.errands import (
     EVERY_KIND,
     Errand,
     ErrandKind,
-    Errands,
-    require_delivery,
-    require_fetch,
-    require_keepable,
-    require_worked_on,
 )
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.redis.client import Json
-from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
 from cutgate.jobs.ledger.redis.uploads import record_of
-from cutgate.jobs.ledger.upkeep import BATCH
 from cutgate.jobs.record import ErrorFacts, Upload
 from cutgate.jobs.spec import Lane
 
@@ -30,11 +22,28 @@ _FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_
 """What TAKE_ERRAND answers of an errand, behind its name."""
 
 
-class RedisErrands(RedisUpkeep, Errands):
-    """The part of the Redis ledger that is for couriers."""
+class RedisErrands(RedisUpkeep):
+    """The part of the Redis ledger that is for couriers.
 
-    @override
+    A move needs a token that holds: it does until another courier takes the errand, also past the lease, or
+    until the errand ends or is postponed. A repeat answers as the first call.
+    """
+
     def take_errand(self, owner: str, token: str, kinds: Sequence[ErrandKind] = EVERY_KIND) -> Errand | None:
+        """Take an errand, in turn between the accounts and kinds of which some are due.
+
+        Within an account and kind it is the errand that has been due for longest. Accounts of which
+        `LedgerLimits.account_errand_cap` are under way are passed over. A second call with the same token answers
+        with the same errand while the token holds.
+
+        Args:
+            owner: the courier's process.
+            token: fresh for this taking, from `cutgate.jobs.ids.new_token`.
+            kinds: what may be taken.
+
+        Returns:
+            The errand, or None when none is to be had.
+        """
         answer = self._scripts.run(
             "take_errand",
             kinds=list(kinds),
@@ -49,40 +58,85 @@ class RedisErrands(RedisUpkeep, Errands):
         name, *values = answer
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
-    @override
     def fetched(self, errand: Errand) -> Lane | None:
-        require_worked_on(errand)
+        """The bytes lie under `errand.source`: the item waits for a worker from now on, and the errand has ended.
+
+        Returns:
+            The lane, where the caller leaves a hint; None, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery, or its picture is to be kept.
+        """
+        _require(
+            errand.kind is ErrandKind.FETCH and not errand.keep,
+            "a delivery ends with `errand_done`, for its task has ended; what is to be kept, with `kept`",
+        )
         item = item_name(errand.task, errand.index)
         lane = self._with_hold("fetched", errand, item=item, source=str(errand.source))
         return None if lane is None else Lane(lane)
 
-    @override
     def kept(self, errand: Errand, upload: Upload) -> bool:
-        require_keepable(errand, upload)
+        """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
+
+        Returns:
+            False, and no effect, when the token does not hold, or the upload's id is so old that its blob may be
+            swept. The caller deletes the blob.
+
+        Raises:
+            ValueError: it is a delivery, its picture is to be worked on, or the upload is another account's.
+        """
+        _require(
+            errand.kind is ErrandKind.FETCH and errand.keep,
+            "what is to be worked on ends with `fetched`, a delivery with `errand_done`",
+        )
+        _require(errand.account == upload.account, "what is fetched for an account is kept for that account")
         item, result = item_name(errand.task, errand.index), encode_result(upload.as_result())
         record = record_of(upload, self._limits)
         return bool(self._with_hold("kept", errand, item=item, result=result, **record))
 
-    @override
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
-        require_fetch(errand)
+        """End a FETCH and its item as failed, which releases the price.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+
+        Raises:
+            ValueError: it is a delivery.
+        """
+        _require(errand.kind is ErrandKind.FETCH, "a delivery ends with `errand_done`: its task has ended")
         item = item_name(errand.task, errand.index)
         return bool(self._with_hold("fetch_failed", errand, item=item, error=encode_error(error)))
 
-    @override
     def postpone(self, errand: Errand, seconds: float) -> bool:
+        """Let go of an errand, which falls due again after a time.
+
+        Returns:
+            False, and no effect, when the token does not hold.
+        """
         return bool(self._with_hold("postpone", errand, delay_ms=milliseconds(seconds)))
 
-    @override
     def errand_done(self, errand: Errand) -> bool:
-        require_delivery(errand)
+        """End a delivery: it is made, or given up.
+
+        Returns:
+            Whether nothing is left to do; False, and no effect, when another courier has taken the errand.
+
+        Raises:
+            ValueError: it is a FETCH, which ends with its item.
+        """
+        _require(errand.kind is not ErrandKind.FETCH, "a fetch ends with its item")
         return bool(self._with_hold("errand_done", errand))
 
-    @override
     def errands_due(self) -> int:
+        """How many errands wait for a courier."""
         due: int = self._scripts.run("errands_due", kinds=list(EVERY_KIND))
         return due
 
     def _with_hold(self, script: str, errand: Errand, **arguments: Json) -> Any:
         """Run a script that needs the hold of an errand's courier."""
         return self._scripts.run(script, errand=errand.id, token=errand.token, **arguments)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from typing_extensions import override
-
 from cutgate.jobs.errors import (
     IdempotencyConflict,
     InsufficientCredits,
@@ -16,6 +14,7 @@ from cutgate.jobs.errors import (
     Terminated,
 )
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
+from cutgate.jobs.ledger.answers import Balance, Created, LaneFigures, LedgerFigures, Leftovers, TakenBack
 from cutgate.jobs.ledger.encoding import (
     decode_request,
     decode_spec,
@@ -28,27 +27,33 @@ from cutgate.jobs.ledger.encoding import (
     milliseconds,
 )
 from cutgate.jobs.ledger.keys import idempotency_name, item_name
-from cutgate.jobs.ledger.redis.client import Json, connect, ledger_errors
+from cutgate.jobs.ledger.redis.client import Json, ledger_errors
 from cutgate.jobs.ledger.redis.errands import RedisErrands
-from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD, leftovers
 from cutgate.jobs.ledger.redis.uploads import RedisUploads
-from cutgate.jobs.ledger.store import Balance, Created, LaneFigures, LedgerFigures, LedgerStore
-from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
 from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewItem, NewTask, Result, Task
 from cutgate.jobs.spec import Lane
-
-__all__ = ["RedisLedger", "RedisPresence", "connect"]
 
 PACE_SECONDS: Final = 120.0
 """An end of this age counts for 1/e of a fresh one in the pace that a full queue tells who has to wait."""
 
 
-class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
-    """The ledger in Redis: every move is one Lua script on the server's clock."""
+class RedisLedger(RedisErrands, RedisUploads):
+    """The ledger: the one truth about tasks, items and claims.
 
-    @override
+    Every move is one Lua script, atomic, on the server's clock, and may run twice: a client that lost the reply
+    sends the call again and gets the first answer. Every method raises `LedgerUnavailable` when the server does
+    not answer in time.
+    """
+
     def create(self, task: NewTask) -> Created:
+        """Accept a task: record, reservation and queue entries, all or nothing.
+
+        A second call with the same `task.uid` answers as the first.
+
+        Raises:
+            SubmissionRefused: a subclass says why; nothing is stored, no idempotency key either.
+        """
         limits = self._limits
         arguments: dict[str, Json] = {
             "uid": task.uid,
@@ -76,8 +81,19 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             raise _refusal(verdict, facts)
         return Created(uid=TaskUid(facts[0]), repeated=verdict == "repeated")
 
-    @override
     def claim(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
+        """Take the next item of one of the lanes, in turn between the accounts that wait there.
+
+        A second call with the same token answers with the same item while the claim holds.
+
+        Args:
+            lanes: where to look, in order of preference.
+            owner: the worker process.
+            token: fresh for this claim, from `cutgate.jobs.ids.new_token`.
+
+        Returns:
+            The claim, or None when nothing waits.
+        """
         answer = self._scripts.run(
             "claim",
             lanes=list(lanes),
@@ -104,43 +120,59 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             request=decode_request(request),
         )
 
-    @override
     def renew(self, claim: Claim) -> bool:
+        """Prolong the lease, never past the hard deadline; False when the item is no longer the claim's."""
         lease_ms = milliseconds(self._limits.lease_seconds)
         return self._holds("renew", claim, lease_ms=lease_ms)
 
-    @override
     def finish(self, claim: Claim, result: Result) -> bool:
+        """End the item as done and book its price; False, and no effect, when the claim no longer holds."""
         return self._end(claim, ItemState.DONE, "result", encode_result(result))
 
-    @override
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
+        """End the item as failed and release its price; False, and no effect, when the claim no longer holds."""
         return self._end(claim, ItemState.FAILED, "error", encode_error(error))
 
-    @override
     def give_back(self, claim: Claim) -> bool:
+        """Put the item back to its old place because its worker stops in order: the attempt is not counted.
+
+        Returns:
+            False, and no effect, when the claim no longer holds.
+        """
         return self._holds("give_back", claim)
 
-    @override
     def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
+        """Take everything from a worker that has gone, and put it back to its old place.
+
+        What the worker held on to until the hard deadline fails as `TimedOut`: it hung, and would hang again.
+
+        Args:
+            owner: the worker process.
+            died: whether the attempts count: an item whose workers died `max_attempts` times fails as
+                `WorkerLost`. Without it a picture that kills its worker would go round for ever.
+        """
         count, *left = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
         return TakenBack(items=count, left=leftovers(*left))
 
-    @override
     def get(self, uid: TaskUid, account: str) -> Task | None:
+        """The task as it stands; None when it does not exist or belongs to another account."""
         return self.get_many([uid], account)[0]
 
-    @override
     def get_many(self, uids: Sequence[TaskUid], account: str) -> tuple[Task | None, ...]:
+        """As `get`, for each of the ids in their order, in one round trip."""
         answers = self._scripts.run("read", uids=list(uids), account=account, retention_ms=self._retention_ms)
         return tuple(_task(uid, hashes) for uid, hashes in zip(uids, answers, strict=True))
 
-    @override
     def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        """The task that an idempotency key stands for, before anything is written for a repeat; None when none.
+
+        Raises:
+            IdempotencyConflict: the key was used before with other content.
+        """
         return self._recall(_idempotency(account, idempotency))
 
-    @override
     def named(self, account: str, key: str) -> TaskUid | None:
+        """The task that an idempotency key stands for, whatever its content; None when none can be seen."""
         return self._recall({"name": idempotency_name(account, key)})
 
     def _recall(self, idempotency: dict[str, Json]) -> TaskUid | None:
@@ -153,27 +185,33 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             case _:
                 raise _refusal(verdict, facts)
 
-    @override
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
+        """The account's tasks that have not ended, oldest first."""
         with ledger_errors():
             uids = self._client.zrange(f"{self._prefix}unfinished:{account}", 0, -1)
         return tuple(TaskUid(str(uid)) for uid in uids)
 
-    @override
     def terminate(self, uid: TaskUid, account: str) -> Leftovers | None:
+        """End every item that has not ended as `Terminated`, releasing its price; running claims lose their token.
+
+        Items that are done stay booked. A task that has ended already stays as it is.
+
+        Returns:
+            The sources of what it ended, or None when the task does not exist or belongs to another account.
+        """
         error = encode_error(Terminated("the task was terminated").facts())
         known, *left = self._run_once(
             "terminate", uid=uid, account=account, error=error, retention_ms=self._retention_ms
         )
         return leftovers(*left) if known else None
 
-    @override
     def grant(self, account: str, credit_count: int) -> Balance:
+        """Add credits to an account. An account that was never granted any is not metered."""
         granted, used, reserved = self._run_once("grant", account=account, credit_count=credit_count)
         return Balance(granted=granted, used=used, reserved=reserved)
 
-    @override
     def balance(self, account: str) -> Balance | None:
+        """The account's credits; None when it is not metered."""
         with ledger_errors():
             granted, used, reserved = self._client.hmget(
                 f"{self._prefix}account:{account}", ["granted", "used", "reserved"]
@@ -182,18 +220,18 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             return None
         return Balance(granted=int(granted), used=int(used or 0), reserved=int(reserved or 0))
 
-    @override
     def booked(self, account: str) -> int:
+        """The price of everything that was ever done for an account, metered or not."""
         with ledger_errors():
             return int(self._client.hget(f"{self._prefix}account:{account}", "booked") or 0)
 
-    @override
     def waiting(self, lane: Lane) -> int:
+        """How many items wait in a lane."""
         with ledger_errors():
             return self._client.zcard(f"{self._prefix}lane:{lane}")
 
-    @override
     def figures(self) -> LedgerFigures:
+        """Count what waits, runs and is booked, looking at one item of each account that waits."""
         running, booked, lanes = self._scripts.run("figures")
         return LedgerFigures(
             lanes=tuple(
@@ -204,8 +242,8 @@ class RedisLedger(RedisErrands, RedisUploads, LedgerStore):
             booked=booked,
         )
 
-    @override
     def ping(self) -> None:
+        """Raise `LedgerUnavailable` unless the server answers."""
         with ledger_errors():
             self._client.ping()
 

@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from redis import Redis
-from typing_extensions import override
 
 from cutgate.jobs.errors import TimedOut, WorkerLost
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
 from cutgate.jobs.ledger.encoding import encode_error, milliseconds
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import Json, Scripts, ledger_errors, no_offset
-from cutgate.jobs.ledger.upkeep import BATCH, REAPER_HOLD_SECONDS, Leftovers, Reaped, Upkeep
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.spec import Lane
 
+REAPER_HOLD_SECONDS: Final = 3.0
+"""How long a reaper that has fallen silent keeps the others away."""
+BATCH: Final = 200
+"""The most items of one kind, or tasks, that one call takes on: a call must stay short."""
 CALL_MEMORY_SECONDS: Final = 60
 """How long a call's answer is remembered: far longer than a client goes on repeating it."""
 SOURCE_TOO_OLD: Final = "the pictures were uploaded too long ago; send them again"
@@ -24,7 +27,7 @@ _TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").f
 _TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
 
 
-class RedisUpkeep(Upkeep):
+class RedisUpkeep:
     """The part of the Redis ledger that no caller waits for, and what all of its moves need."""
 
     def __init__(
@@ -50,14 +53,27 @@ class RedisUpkeep(Upkeep):
         self._prefix = key_prefix
         self._scripts = Scripts(client, key_prefix, clock_offset_ms)
 
-    @override
     def lanes(self) -> tuple[Lane, ...]:
+        """Every lane that an item ever waited in, in order."""
         with ledger_errors():
             lanes = self._client.smembers(f"{self._prefix}lanes")
         return tuple(Lane(lane) for lane in sorted(map(str, lanes)))
 
-    @override
     def reap(self, holder: str, pending: Mapping[Lane, int]) -> Reaped | None:
+        """Take back what lost workers hold, fail what is over its time, and count the hints that are missing.
+
+        A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
+        renewed, for it lapsed while nobody could renew it. A hint is missing where a lane has more waiting items
+        than hints under way, and none of them was hinted at lately.
+
+        Args:
+            holder: this reaper's own token. One reaper works at a time, until it is silent for
+                `REAPER_HOLD_SECONDS`.
+            pending: for each lane of interest the number of hints that no worker has taken yet.
+
+        Returns:
+            What was done, or None when another reaper is at work.
+        """
         with ledger_errors():
             run_id: str = self._client.info("server")["run_id"]
         answer = self._run_once(
@@ -86,8 +102,12 @@ class RedisUpkeep(Upkeep):
             left=leftovers(*left),
         )
 
-    @override
     def hide_expired(self) -> tuple[TaskUid, ...]:
+        """Mark tasks and uploads past their retention as gone for every reader, and name them.
+
+        They are at most `BATCH` of each, and named again and again until they are forgotten: their blobs go in
+        between.
+        """
         uids = self._scripts.run(
             "hide_expired",
             retention_ms=self._retention_ms,
@@ -96,12 +116,12 @@ class RedisUpkeep(Upkeep):
         )
         return tuple(map(TaskUid, uids))
 
-    @override
     def forget(self, uid: TaskUid) -> None:
+        """Delete the record of a task or an upload that `hide_expired` named; no other's."""
         self._scripts.run("forget", uid=uid)
 
-    @override
     def unrecorded(self, uids: Sequence[TaskUid], older_than_seconds: float) -> tuple[TaskUid, ...]:
+        """Those of the ids that have no record and were made so long ago; what is hidden has one."""
         tasks: list[Json] = [{"uid": uid, "made_at_ms": milliseconds(made_at_seconds(uid))} for uid in uids]
         found = self._scripts.run("unrecorded", tasks=tasks, min_age_ms=milliseconds(older_than_seconds))
         return tuple(map(TaskUid, found))

@@ -7,22 +7,22 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from typing_extensions import override
 
-from cutgate.jobs.ledger.events import Waiter
-
-
-class _Bell(Waiter):
-    """Rings once for all the news since it was last heard."""
+class Waiter:
+    """Listens for news from the moment it was made."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()
 
     def ring(self) -> None:
+        """Say that there is news."""
         self._rung.set()
 
-    @override
     def wait(self, timeout_seconds: float) -> bool:
+        """Block until there is news; False when there was none in time.
+
+        News can be lost with a connection: look into the ledger after waiting, and wait in steps of a second.
+        """
         rung = self._rung.wait(timeout_seconds)
         # What rings between the two lines is not lost: it had happened before the caller looks into the ledger.
         self._rung.clear()
@@ -34,7 +34,7 @@ class Waiters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bells: defaultdict[str, set[_Bell]] = defaultdict(set)
+        self._bells: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._followers: tuple[Callable[[str], None], ...] = ()
 
     def follow(self, heard: Callable[[str], None]) -> None:
@@ -45,7 +45,7 @@ class Waiters:
     @contextmanager
     def listen(self, channels: Sequence[str]) -> Iterator[Waiter]:
         """Pass on the news of some channels as long as the block lasts."""
-        bell = _Bell()
+        bell = Waiter()
         with self._lock:
             for channel in channels:
                 self._bells[channel].add(bell)

@@ -19,7 +19,7 @@ from cutgate.jobs.errors import (
     SubmissionRefused,
 )
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.store import Created
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask

@@ -18,8 +18,8 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.ledger.store import Created
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewTask
 from tests.gateway import picture_files as pictures

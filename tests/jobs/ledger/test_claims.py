@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.store import Balance, LedgerStore
+from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.fakes import ManualClock
@@ -26,7 +27,7 @@ from tests.jobs.build import (
 
 
 class TestClaim:
-    def test_it_hands_over_the_item(self, ledger: LedgerStore) -> None:
+    def test_it_hands_over_the_item(self, ledger: RedisLedger) -> None:
         task = new_task()
         ledger.create(task)
         claim = ledger.claim([LANE], "worker-7", "token-1234")
@@ -39,16 +40,16 @@ class TestClaim:
         item = item_of(ledger, claim)
         assert (item.state, item.attempts) == (ItemState.RUNNING, 1)
 
-    def test_nothing_waits(self, ledger: LedgerStore) -> None:
+    def test_nothing_waits(self, ledger: RedisLedger) -> None:
         assert ledger.claim([LANE], "worker-1", new_token()) is None
         assert ledger.claim([], "worker-1", new_token()) is None
 
-    def test_only_its_lanes(self, ledger: LedgerStore) -> None:
+    def test_only_its_lanes(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(spec=OTHER_SPEC))
         assert ledger.claim([LANE], "worker-1", new_token()) is None
         assert ledger.claim([LANE, OTHER_LANE], "worker-1", new_token()) is not None
 
-    def test_lanes_in_order_of_preference(self, ledger: LedgerStore) -> None:
+    def test_lanes_in_order_of_preference(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         preferred = new_task(spec=OTHER_SPEC)
         ledger.create(preferred)
@@ -56,7 +57,7 @@ class TestClaim:
         assert claim is not None
         assert claim.task == preferred.uid
 
-    def test_a_repeat_has_the_same_item(self, ledger: LedgerStore) -> None:
+    def test_a_repeat_has_the_same_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=2))
         token = new_token()
         first, again = ledger.claim([LANE], "w", token), ledger.claim([LANE], "w", token)
@@ -67,17 +68,17 @@ class TestClaim:
         assert item_of(ledger, first).attempts == 1
         assert ledger.waiting(LANE) == 1
 
-    def test_only_one_of_two_wins(self, ledger: LedgerStore) -> None:
+    def test_only_one_of_two_wins(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claims = run_at_once(2, lambda _: ledger.claim([LANE], "worker-1", new_token()))
         assert [claim is not None for claim in claims].count(True) == 1
 
-    def test_many_at_once_share_no_item(self, ledger: LedgerStore) -> None:
+    def test_many_at_once_share_no_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=12))
         claims = run_at_once(20, lambda _: ledger.claim([LANE], "worker-1", new_token()))
         assert sorted(claim.index for claim in claims if claim is not None) == list(range(12))
 
-    def test_a_lapsed_lease_is_the_reapers(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_lapsed_lease_is_the_reapers(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
         claim_next(ledger)
         clock.advance(seconds=1_000)
@@ -87,7 +88,7 @@ class TestClaim:
 class TestRenew:
     LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=60)
 
-    def test_a_live_claim(self, ledger: LedgerStore) -> None:
+    def test_a_live_claim(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         assert ledger.renew(claim)
@@ -111,13 +112,13 @@ class TestRenew:
         clock.advance(seconds=10)
         assert not ledger.renew(claim)
 
-    def test_a_foreign_token(self, ledger: LedgerStore) -> None:
+    def test_a_foreign_token(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=2))
         claim, other = claim_next(ledger), claim_next(ledger)
         assert not ledger.renew(replace(claim, token=new_token()))
         assert not ledger.renew(replace(claim, index=other.index))
 
-    def test_an_ended_item(self, ledger: LedgerStore) -> None:
+    def test_an_ended_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         ledger.finish(claim, result_of(claim))
@@ -135,7 +136,7 @@ class TestRenew:
 
 
 class TestEnd:
-    def test_finish_keeps_the_result_and_books(self, ledger: LedgerStore) -> None:
+    def test_finish_keeps_the_result_and_books(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(price=3))
         claim = claim_next(ledger)
@@ -147,7 +148,7 @@ class TestEnd:
         assert task is not None
         assert task.booked == 3
 
-    def test_fail_keeps_the_error_and_releases(self, ledger: LedgerStore) -> None:
+    def test_fail_keeps_the_error_and_releases(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(price=3))
         claim = claim_next(ledger)
@@ -156,7 +157,7 @@ class TestEnd:
         assert (item.state, item.result, item.error) == (ItemState.FAILED, None, ERROR)
         assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
 
-    def test_what_was_done_is_counted_of_every_account(self, ledger: LedgerStore) -> None:
+    def test_what_was_done_is_counted_of_every_account(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=3, price=3))
         done, failed, again = claim_next(ledger), claim_next(ledger), claim_next(ledger)
         assert ledger.booked("alice") == 0
@@ -170,7 +171,7 @@ class TestEnd:
         ledger.finish(again, result_of(again))
         assert (ledger.booked("alice"), ledger.booked("bob")) == (6, 0)
 
-    def test_repeats_answer_as_the_first_time_and_book_once(self, ledger: LedgerStore) -> None:
+    def test_repeats_answer_as_the_first_time_and_book_once(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(item_count=2))
         done, failed = claim_next(ledger), claim_next(ledger)
@@ -181,7 +182,7 @@ class TestEnd:
         assert task is not None
         assert task.status is TaskStatus.FINISHED
 
-    def test_an_end_is_final(self, ledger: LedgerStore) -> None:
+    def test_an_end_is_final(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=2))
         done, failed = claim_next(ledger), claim_next(ledger)
         ledger.finish(done, result_of(done))
@@ -191,7 +192,7 @@ class TestEnd:
         assert item_of(ledger, done).state is ItemState.DONE
         assert item_of(ledger, failed).state is ItemState.FAILED
 
-    def test_a_foreign_token_has_no_effect(self, ledger: LedgerStore) -> None:
+    def test_a_foreign_token_has_no_effect(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 1)
         ledger.create(new_task())
         claim = claim_next(ledger)
@@ -201,7 +202,7 @@ class TestEnd:
         assert item_of(ledger, claim).state is ItemState.RUNNING
         assert ledger.balance("alice") == Balance(granted=1, used=0, reserved=1)
 
-    def test_the_old_token_is_refused_when_another_ended_the_item(self, ledger: LedgerStore) -> None:
+    def test_the_old_token_is_refused_when_another_ended_the_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         ledger.finish(claim, result_of(claim))
@@ -209,12 +210,12 @@ class TestEnd:
         assert not ledger.finish(late, result_of(late))
         assert item_of(ledger, claim).result == result_of(claim)
 
-    def test_an_unknown_item(self, ledger: LedgerStore) -> None:
+    def test_an_unknown_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = replace(claim_next(ledger), index=7)
         assert not ledger.finish(claim, result_of(claim))
 
-    def test_only_one_of_two_ends_counts(self, ledger: LedgerStore) -> None:
+    def test_only_one_of_two_ends_counts(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 1)
         ledger.create(new_task())
         claim = claim_next(ledger)
@@ -223,7 +224,7 @@ class TestEnd:
 
 
 class TestStatus:
-    def test_it_follows_the_items(self, ledger: LedgerStore) -> None:
+    def test_it_follows_the_items(self, ledger: RedisLedger) -> None:
         task = new_task(item_count=2)
         ledger.create(task)
         seen = [self.status(ledger, task.uid)]
@@ -241,7 +242,7 @@ class TestStatus:
             (TaskStatus.FINISHED, True),
         ]
 
-    def test_error_when_no_item_is_done(self, ledger: LedgerStore) -> None:
+    def test_error_when_no_item_is_done(self, ledger: RedisLedger) -> None:
         task = new_task(item_count=2)
         ledger.create(task)
         for _ in range(2):
@@ -249,7 +250,7 @@ class TestStatus:
         assert self.status(ledger, task.uid) == (TaskStatus.ERROR, True)
 
     @staticmethod
-    def status(ledger: LedgerStore, uid: TaskUid) -> tuple[TaskStatus, bool]:
+    def status(ledger: RedisLedger, uid: TaskUid) -> tuple[TaskStatus, bool]:
         task = ledger.get(uid, "alice")
         assert task is not None
         return task.status, task.ended_at_ms is not None

@@ -15,7 +15,8 @@ from cutgate.jobs.errors import (
     SubmissionRefused,
 )
 from cutgate.jobs.ids import TaskUid, new_task_uid
-from cutgate.jobs.ledger.store import Balance, Created, LedgerStore
+from cutgate.jobs.ledger.answers import Balance, Created
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Idempotency, ItemState, NewItem, NewTask, TaskStatus
 from tests.fakes import ManualClock
@@ -32,7 +33,7 @@ from tests.jobs.build import (
 )
 
 
-def test_a_task_is_stored_as_it_was_given(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_a_task_is_stored_as_it_was_given(ledger: RedisLedger, clock: ManualClock) -> None:
     task = new_task(item_count=3, price=2)
     assert ledger.create(task) == Created(uid=task.uid, repeated=False)
     stored = ledger.get(task.uid, "alice")
@@ -48,7 +49,7 @@ def test_a_task_is_stored_as_it_was_given(ledger: LedgerStore, clock: ManualCloc
     assert (ledger.waiting(LANE), ledger.waiting(OTHER_LANE)) == (3, 0)
 
 
-def test_text_is_kept_in_every_script(ledger: LedgerStore) -> None:
+def test_text_is_kept_in_every_script(ledger: RedisLedger) -> None:
     task = new_task(account='a:b/"ç"\\ 鍵', idempotency=Idempotency(key="clé / 1", content_digest="x y"))
     ledger.create(task)
     assert ledger.get(task.uid, 'a:b/"ç"\\ 鍵') is not None
@@ -56,14 +57,14 @@ def test_text_is_kept_in_every_script(ledger: LedgerStore) -> None:
     assert ledger.create(again) == Created(uid=task.uid, repeated=True)
 
 
-def test_a_foreign_account_sees_nothing(ledger: LedgerStore) -> None:
+def test_a_foreign_account_sees_nothing(ledger: RedisLedger) -> None:
     task = new_task(account="alice")
     ledger.create(task)
     assert ledger.get(task.uid, "bob") is None
     assert ledger.get(new_task_uid(), "alice") is None
 
 
-def test_a_repeat_of_a_task_changes_nothing(ledger: LedgerStore) -> None:
+def test_a_repeat_of_a_task_changes_nothing(ledger: RedisLedger) -> None:
     ledger.grant("alice", 5)
     task = new_task(item_count=2)
     first, again = ledger.create(task), ledger.create(task)
@@ -73,18 +74,18 @@ def test_a_repeat_of_a_task_changes_nothing(ledger: LedgerStore) -> None:
 
 
 class TestCredits:
-    def test_an_account_without_a_grant_is_not_metered(self, ledger: LedgerStore) -> None:
+    def test_an_account_without_a_grant_is_not_metered(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(price=1_000_000))
         assert ledger.balance("alice") is None
 
-    def test_the_price_is_reserved(self, ledger: LedgerStore) -> None:
+    def test_the_price_is_reserved(self, ledger: RedisLedger) -> None:
         assert ledger.grant("alice", 10) == Balance(granted=10, used=0, reserved=0)
         ledger.create(new_task(item_count=3, price=2))
         balance = ledger.balance("alice")
         assert balance == Balance(granted=10, used=0, reserved=6)
         assert balance.available == 4
 
-    def test_a_task_that_costs_too_much_is_refused_whole(self, ledger: LedgerStore) -> None:
+    def test_a_task_that_costs_too_much_is_refused_whole(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 2)
         task = new_task(item_count=3)
         with pytest.raises(InsufficientCredits) as refusal:
@@ -94,12 +95,12 @@ class TestCredits:
         assert ledger.waiting(LANE) == 0
         assert ledger.balance("alice") == Balance(granted=2, used=0, reserved=0)
 
-    def test_grants_add_up(self, ledger: LedgerStore) -> None:
+    def test_grants_add_up(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 2)
         assert ledger.grant("alice", 3) == Balance(granted=5, used=0, reserved=0)
         assert ledger.balance("bob") is None
 
-    def test_what_was_accepted_before_the_first_grant_stays_free(self, ledger: LedgerStore) -> None:
+    def test_what_was_accepted_before_the_first_grant_stays_free(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=2))
         ledger.grant("alice", 1)
         first, second = claim_next(ledger), claim_next(ledger)
@@ -107,7 +108,7 @@ class TestCredits:
         ledger.fail(second, ERROR)
         assert ledger.balance("alice") == Balance(granted=1, used=0, reserved=0)
 
-    def test_a_balance_for_ten_takes_exactly_ten_of_fifty(self, ledger: LedgerStore) -> None:
+    def test_a_balance_for_ten_takes_exactly_ten_of_fifty(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 10)
 
         def submit(_: int) -> bool:
@@ -125,7 +126,7 @@ class TestCredits:
 class TestIdempotency:
     KEY = Idempotency(key="order 17", content_digest="aa")
 
-    def test_a_repeat_names_the_first_task_and_is_free(self, ledger: LedgerStore) -> None:
+    def test_a_repeat_names_the_first_task_and_is_free(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 5)
         first = new_task(idempotency=self.KEY)
         ledger.create(first)
@@ -140,17 +141,17 @@ class TestIdempotency:
         ledger.create(first)
         assert ledger.create(new_task(idempotency=self.KEY)).uid == first.uid
 
-    def test_other_content_conflicts(self, ledger: LedgerStore) -> None:
+    def test_other_content_conflicts(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(idempotency=self.KEY))
         with pytest.raises(IdempotencyConflict):
             ledger.create(new_task(idempotency=replace(self.KEY, content_digest="bb")))
         assert ledger.waiting(LANE) == 1
 
-    def test_a_key_is_the_accounts_own(self, ledger: LedgerStore) -> None:
+    def test_a_key_is_the_accounts_own(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(account="alice", idempotency=self.KEY))
         assert not ledger.create(new_task(account="bob", idempotency=self.KEY)).repeated
 
-    def test_a_refusal_stores_no_key(self, ledger: LedgerStore) -> None:
+    def test_a_refusal_stores_no_key(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 0)
         refused, accepted = new_task(idempotency=self.KEY), new_task(idempotency=self.KEY)
         with pytest.raises(InsufficientCredits):
@@ -167,7 +168,7 @@ class TestIdempotency:
         clock.advance(seconds=11)
         assert not ledger.create(new_task(idempotency=self.KEY)).repeated
 
-    def test_twenty_at_once_make_one_task(self, ledger: LedgerStore) -> None:
+    def test_twenty_at_once_make_one_task(self, ledger: RedisLedger) -> None:
         answers = run_at_once(20, lambda _: ledger.create(new_task(idempotency=self.KEY)))
         assert len({answer.uid for answer in answers}) == 1
         assert [answer.repeated for answer in answers].count(False) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.spec import Lane
 from tests.jobs.build import (
@@ -19,7 +19,7 @@ from tests.jobs.build import (
 class Submissions:
     """Submits tasks and remembers whose they are."""
 
-    def __init__(self, ledger: LedgerStore) -> None:
+    def __init__(self, ledger: RedisLedger) -> None:
         self._ledger = ledger
         self._accounts: dict[str, str] = {}
 
@@ -35,7 +35,7 @@ class Submissions:
 
 
 @pytest.fixture
-def line(ledger: LedgerStore) -> Submissions:
+def line(ledger: RedisLedger) -> Submissions:
     return Submissions(ledger)
 
 
@@ -82,7 +82,7 @@ def test_a_stream_of_single_pictures_starves_nobody(line: Submissions) -> None:
     assert served.count("b") == 4
 
 
-def test_within_an_account_by_acceptance(ledger: LedgerStore, line: Submissions) -> None:
+def test_within_an_account_by_acceptance(ledger: RedisLedger, line: Submissions) -> None:
     tasks = [line.submit("a", 2) for _ in range(3)]
     claims = [claim_next(ledger) for _ in range(6)]
     assert [(claim.task, claim.index) for claim in claims] == [
@@ -90,12 +90,12 @@ def test_within_an_account_by_acceptance(ledger: LedgerStore, line: Submissions)
     ]
 
 
-def test_more_than_ten_items_keep_their_order(ledger: LedgerStore, line: Submissions) -> None:
+def test_more_than_ten_items_keep_their_order(ledger: RedisLedger, line: Submissions) -> None:
     line.submit("a", 25)
     assert [claim_next(ledger).index for _ in range(25)] == list(range(25))
 
 
-def test_each_lane_has_its_own_line(ledger: LedgerStore, line: Submissions) -> None:
+def test_each_lane_has_its_own_line(ledger: RedisLedger, line: Submissions) -> None:
     line.submit("a", 2)
     line.submit("b", 2)
     ledger.create(new_task(account="b", spec=OTHER_SPEC))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.store import LaneFigures, LedgerFigures, LedgerStore
+from cutgate.jobs.ledger.answers import LaneFigures, LedgerFigures
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from tests.fakes import ManualClock
 from tests.jobs.build import (
     ERROR,
@@ -19,16 +20,16 @@ from tests.jobs.build import (
 )
 
 
-def oldest_seconds(ledger: LedgerStore) -> float:
+def oldest_seconds(ledger: RedisLedger) -> float:
     (figures,) = ledger.figures().lanes
     return figures.oldest_seconds
 
 
-def test_an_empty_ledger(ledger: LedgerStore) -> None:
+def test_an_empty_ledger(ledger: RedisLedger) -> None:
     assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0)
 
 
-def test_each_lane_has_its_own(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_each_lane_has_its_own(ledger: RedisLedger, clock: ManualClock) -> None:
     ledger.create(new_task(spec=OTHER_SPEC))
     clock.advance(7)
     ledger.create(new_task(item_count=3))
@@ -42,7 +43,7 @@ def test_each_lane_has_its_own(ledger: LedgerStore, clock: ManualClock) -> None:
     assert ages[OTHER_LANE] == pytest.approx(7, abs=1)
 
 
-def test_the_oldest_is_found_whoever_is_served_next(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_the_oldest_is_found_whoever_is_served_next(ledger: RedisLedger, clock: ManualClock) -> None:
     ledger.create(new_task(account="alice", item_count=2))
     clock.advance(5)
     ledger.create(new_task(account="bob"))
@@ -54,7 +55,7 @@ def test_the_oldest_is_found_whoever_is_served_next(ledger: LedgerStore, clock: 
     assert ledger.figures().lanes == (LaneFigures(lane=LANE, waiting=0, oldest_seconds=0),)
 
 
-def test_what_was_taken_back_has_waited_all_along(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_what_was_taken_back_has_waited_all_along(ledger: RedisLedger, clock: ManualClock) -> None:
     ledger.create(new_task())
     claim = claim_next(ledger)
     clock.advance(5)
@@ -64,14 +65,14 @@ def test_what_was_taken_back_has_waited_all_along(ledger: LedgerStore, clock: Ma
     assert ledger.figures().running == 0
 
 
-def test_what_is_still_to_be_fetched_waits_for_no_worker(ledger: LedgerStore) -> None:
+def test_what_is_still_to_be_fetched_waits_for_no_worker(ledger: RedisLedger) -> None:
     ledger.create(new_task(source_url=URL))
     assert ledger.figures().lanes == ()
     ledger.fetched(take_errand(ledger))
     assert [lane.waiting for lane in ledger.figures().lanes] == [1]
 
 
-def test_only_what_is_done_is_booked_metered_or_not(ledger: LedgerStore) -> None:
+def test_only_what_is_done_is_booked_metered_or_not(ledger: RedisLedger) -> None:
     ledger.grant("alice", 100)
     for account, price in (("alice", 3), ("bob", 5)):
         ledger.create(new_task(account=account, price=price))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance, LedgerStore
-from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.ledger.answers import Balance, Leftovers, TakenBack
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState, TaskStatus
 from tests.fakes import ManualClock
@@ -16,7 +16,7 @@ from tests.jobs.build import ERROR, LANE, MakeLedger, claim_next, item_of, new_t
 
 
 class TestByTheWorker:
-    def test_the_item_waits_again_and_the_attempt_is_not_counted(self, ledger: LedgerStore) -> None:
+    def test_the_item_waits_again_and_the_attempt_is_not_counted(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         assert ledger.give_back(claim)
@@ -32,7 +32,7 @@ class TestByTheWorker:
             assert ledger.give_back(claim_next(ledger))
         assert ledger.waiting(LANE) == 1
 
-    def test_the_price_stays_reserved_and_the_task_runs(self, ledger: LedgerStore) -> None:
+    def test_the_price_stays_reserved_and_the_task_runs(self, ledger: RedisLedger) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(price=4))
         claim = claim_next(ledger)
@@ -42,14 +42,14 @@ class TestByTheWorker:
         assert task is not None
         assert task.status is TaskStatus.RUNNING
 
-    def test_the_old_place(self, ledger: LedgerStore) -> None:
+    def test_the_old_place(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=12))
         first, second = claim_next(ledger), claim_next(ledger)
         ledger.give_back(second)
         ledger.give_back(first)
         assert [claim_next(ledger).index for _ in range(12)] == list(range(12))
 
-    def test_nobody_is_overtaken(self, ledger: LedgerStore) -> None:
+    def test_nobody_is_overtaken(self, ledger: RedisLedger) -> None:
         """The account that was served stands behind those that wait, and its item in front of its others."""
         mine, others = new_task(item_count=3), new_task(account="bob", item_count=3)
         ledger.create(mine)
@@ -59,7 +59,7 @@ class TestByTheWorker:
         assert [claim.index for claim in claims if claim.task == mine.uid] == [0, 1, 2]
         assert [claim.task for claim in claims] == [others.uid, mine.uid] * 3
 
-    def test_a_repeat_answers_as_the_first_time(self, ledger: LedgerStore) -> None:
+    def test_a_repeat_answers_as_the_first_time(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         assert ledger.give_back(claim)
@@ -69,7 +69,7 @@ class TestByTheWorker:
         assert ledger.give_back(claim)
         assert ledger.renew(again)
 
-    def test_the_old_token_has_lost_the_item(self, ledger: LedgerStore) -> None:
+    def test_the_old_token_has_lost_the_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         ledger.give_back(claim)
@@ -78,7 +78,7 @@ class TestByTheWorker:
         assert not ledger.fail(claim, ERROR)
         assert ledger.waiting(LANE) == 1
 
-    def test_a_foreign_token_and_an_ended_item(self, ledger: LedgerStore) -> None:
+    def test_a_foreign_token_and_an_ended_item(self, ledger: RedisLedger) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         assert not ledger.give_back(replace(claim, token=new_token()))
@@ -87,7 +87,7 @@ class TestByTheWorker:
         assert item_of(ledger, claim).state is ItemState.DONE
 
 
-def claim_as(ledger: LedgerStore, owner: str) -> Claim:
+def claim_as(ledger: RedisLedger, owner: str) -> Claim:
     claim = ledger.claim([LANE], owner, new_token())
     assert claim is not None
     return claim
@@ -95,7 +95,7 @@ def claim_as(ledger: LedgerStore, owner: str) -> Claim:
 
 class TestByItsOwner:
     @pytest.mark.parametrize(("died", "attempts"), [(False, 0), (True, 1)])
-    def test_everything_that_the_worker_held(self, ledger: LedgerStore, died: bool, attempts: int) -> None:
+    def test_everything_that_the_worker_held(self, ledger: RedisLedger, died: bool, attempts: int) -> None:
         ledger.create(new_task(item_count=4))
         held = [claim_as(ledger, "gone"), claim_as(ledger, "gone")]
         other = claim_as(ledger, "alive")
@@ -105,10 +105,10 @@ class TestByItsOwner:
         assert ledger.renew(other)
         assert [claim_next(ledger).index for _ in range(3)] == [0, 1, 3]
 
-    def test_nothing(self, ledger: LedgerStore) -> None:
+    def test_nothing(self, ledger: RedisLedger) -> None:
         assert ledger.give_back_owned("nobody", died=True).items == 0
 
-    def test_what_has_ended_is_not_given_back(self, ledger: LedgerStore) -> None:
+    def test_what_has_ended_is_not_given_back(self, ledger: RedisLedger) -> None:
         ledger.create(new_task(item_count=3))
         done, failed, back = (claim_as(ledger, "gone") for _ in range(3))
         ledger.finish(done, result_of(done))

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import Balance
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask, Task, Upload
 from tests.fakes import ManualClock

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import Claim, ItemState, TaskStatus, status_of
 from tests.jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
 
@@ -43,7 +43,7 @@ MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
 }
 
 
-def _queued(ledger: LedgerStore) -> Claim:
+def _queued(ledger: RedisLedger) -> Claim:
     """An item that waits, and a claim that nobody has."""
     model = new_task(account="model")
     ledger.create(model)
@@ -53,24 +53,24 @@ def _queued(ledger: LedgerStore) -> Claim:
     return replace(held, task=task.uid, token=new_token())
 
 
-def _running(ledger: LedgerStore) -> Claim:
+def _running(ledger: RedisLedger) -> Claim:
     ledger.create(new_task())
     return claim_next(ledger)
 
 
-def _done(ledger: LedgerStore) -> Claim:
+def _done(ledger: RedisLedger) -> Claim:
     claim = _running(ledger)
     assert ledger.finish(claim, result_of(claim))
     return replace(claim, token=new_token())
 
 
-def _failed(ledger: LedgerStore) -> Claim:
+def _failed(ledger: RedisLedger) -> Claim:
     claim = _running(ledger)
     assert ledger.fail(claim, ERROR)
     return replace(claim, token=new_token())
 
 
-def _fetching(ledger: LedgerStore, *, keep: bool = False) -> Claim:
+def _fetching(ledger: RedisLedger, *, keep: bool = False) -> Claim:
     """An item that is still to be fetched, and a claim that nobody has."""
     model = _done(ledger)
     task = new_task(source_url=URL, keep=keep)
@@ -78,7 +78,7 @@ def _fetching(ledger: LedgerStore, *, keep: bool = False) -> Claim:
     return replace(model, task=task.uid, token=new_token())
 
 
-BRING_TO: dict[ItemState, Callable[[LedgerStore], Claim]] = {
+BRING_TO: dict[ItemState, Callable[[RedisLedger], Claim]] = {
     ItemState.FETCHING: _fetching,
     ItemState.QUEUED: _queued,
     ItemState.RUNNING: _running,
@@ -88,7 +88,7 @@ BRING_TO: dict[ItemState, Callable[[LedgerStore], Claim]] = {
 
 COURIER = new_token()
 
-MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
+MAKE: dict[Move, Callable[[RedisLedger, Claim], object]] = {
     Move.FETCHED: lambda ledger, _: (errand := ledger.take_errand("w", COURIER)) and ledger.fetched(errand),
     Move.KEPT: lambda ledger, _: (
         (errand := ledger.take_errand("w", COURIER)) and ledger.kept(errand, new_upload())
@@ -108,7 +108,7 @@ MAKE: dict[Move, Callable[[LedgerStore, Claim], object]] = {
 
 @pytest.mark.parametrize("state", BRING_TO)
 @pytest.mark.parametrize("move", MAKE)
-def test_a_move_is_made_where_the_table_has_it(ledger: LedgerStore, state: ItemState, move: Move) -> None:
+def test_a_move_is_made_where_the_table_has_it(ledger: RedisLedger, state: ItemState, move: Move) -> None:
     to_keep = state is ItemState.FETCHING and move is Move.KEPT
     claim = _fetching(ledger, keep=True) if to_keep else BRING_TO[state](ledger)
     answer = MAKE[move](ledger, claim)

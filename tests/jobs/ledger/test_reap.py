@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance, LedgerStore
-from cutgate.jobs.ledger.upkeep import BATCH, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from tests.fakes import ManualClock
@@ -36,13 +37,13 @@ REAPER = "reaper-1"
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> LedgerStore:
+def ledger(make_ledger: MakeLedger) -> RedisLedger:
     return make_ledger(LIMITS)
 
 
 class TestLapsedLeases:
     def test_the_item_waits_again_and_the_attempt_is_counted(
-        self, ledger: LedgerStore, clock: ManualClock
+        self, ledger: RedisLedger, clock: ManualClock
     ) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
@@ -52,7 +53,7 @@ class TestLapsedLeases:
         assert (item.state, item.attempts) == (ItemState.QUEUED, 1)
         assert claim_next(ledger).attempt == 2
 
-    def test_a_live_claim_stays(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_live_claim_stays(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
         claim = claim_next(ledger)
         for _ in range(4):
@@ -60,7 +61,7 @@ class TestLapsedLeases:
             assert ledger.reap(REAPER, {}) == Reaped()
             assert ledger.renew(claim)
 
-    def test_who_comes_late_is_refused(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_who_comes_late_is_refused(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=2))
         late, other = claim_next(ledger), claim_next(ledger)
         clock.advance(seconds=16)
@@ -71,7 +72,7 @@ class TestLapsedLeases:
         assert not ledger.give_back(other)
         assert ledger.waiting(LANE) == 2
 
-    def test_the_old_places_and_turns(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_the_old_places_and_turns(self, ledger: RedisLedger, clock: ManualClock) -> None:
         mine, others = new_task(item_count=3), new_task(account="bob", item_count=3)
         ledger.create(mine)
         ledger.create(others)
@@ -84,7 +85,7 @@ class TestLapsedLeases:
             assert [claim.index for claim in claims if claim.task == task.uid] == [0, 1, 2]
         assert [claim.task for claim in claims] == [others.uid, mine.uid] * 3
 
-    def test_a_picture_whose_workers_die_fails_at_last(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_picture_whose_workers_die_fails_at_last(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(price=4))
         answers = []
@@ -100,7 +101,7 @@ class TestLapsedLeases:
         assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert ledger.waiting(LANE) == 0
 
-    def test_a_batch_at_a_time(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_batch_at_a_time(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=BATCH + 5))
         for _ in range(BATCH + 5):
             claim_next(ledger)
@@ -113,7 +114,7 @@ class TestLapsedLeases:
 
 
 class TestHardDeadlines:
-    def test_who_holds_on_until_then_has_failed(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_who_holds_on_until_then_has_failed(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.grant("alice", 10)
         ledger.create(new_task(price=4))
         claim = claim_next(ledger)
@@ -130,7 +131,7 @@ class TestHardDeadlines:
         assert not ledger.finish(claim, result_of(claim))
 
     def test_who_fell_silent_before_is_lost_however_late_it_is_seen(
-        self, ledger: LedgerStore, clock: ManualClock
+        self, ledger: RedisLedger, clock: ManualClock
     ) -> None:
         ledger.create(new_task())
         claim_next(ledger)
@@ -139,7 +140,7 @@ class TestHardDeadlines:
 
 
 class TestQueueAge:
-    def test_who_waits_too_long_has_failed(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_who_waits_too_long_has_failed(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.grant("alice", 10)
         old = new_task(item_count=2, price=4)
         ledger.create(old)
@@ -156,7 +157,7 @@ class TestQueueAge:
         assert ledger.unfinished("alice") == (young.uid,)
         assert claim_next(ledger).task == young.uid
 
-    def test_who_goes_back_waits_anew(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_who_goes_back_waits_anew(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
         clock.advance(seconds=3_599)
         ledger.give_back(claim_next(ledger))
@@ -165,20 +166,20 @@ class TestQueueAge:
 
 
 class TestMissingHints:
-    def test_the_deficit(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_the_deficit(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=5))
         clock.advance(seconds=6)
         assert ledger.reap(REAPER, {LANE: 3}) == Reaped(hints={LANE: 2})
 
     @pytest.mark.parametrize("under_way", [5, 6, 100])
     def test_none_where_enough_are_under_way(
-        self, ledger: LedgerStore, clock: ManualClock, under_way: int
+        self, ledger: RedisLedger, clock: ManualClock, under_way: int
     ) -> None:
         ledger.create(new_task(item_count=5))
         clock.advance(seconds=600)
         assert ledger.reap(REAPER, {LANE: under_way}) == Reaped()
 
-    def test_not_before_the_grace_time_is_over(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_not_before_the_grace_time_is_over(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=2))
         clock.advance(seconds=3)
         ledger.create(new_task())
@@ -188,7 +189,7 @@ class TestMissingHints:
         clock.advance(seconds=3)
         assert ledger.reap(REAPER, {LANE: 0}) == Reaped(hints={LANE: 1})
 
-    def test_each_item_is_hinted_at_once_in_a_grace_time(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_each_item_is_hinted_at_once_in_a_grace_time(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=3))
         clock.advance(seconds=6)
         answers = [ledger.reap(REAPER, {LANE: 0}) for _ in range(3)]
@@ -196,13 +197,13 @@ class TestMissingHints:
         answers.append(ledger.reap(REAPER, {LANE: 1}))
         assert answers == [Reaped(hints={LANE: 3}), Reaped(), Reaped(), Reaped(hints={LANE: 2})]
 
-    def test_an_item_that_came_back_needs_its_hint_at_once(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_an_item_that_came_back_needs_its_hint_at_once(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
         claim_next(ledger)
         clock.advance(seconds=16)
         assert ledger.reap(REAPER, {LANE: 0}) == Reaped(requeued=1, hints={LANE: 1})
 
-    def test_lane_by_lane(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_lane_by_lane(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=2))
         ledger.create(new_task(spec=OTHER_SPEC))
         assert ledger.lanes() == tuple(sorted([LANE, OTHER_LANE]))
@@ -210,13 +211,13 @@ class TestMissingHints:
         answer = ledger.reap(REAPER, {LANE: 1, OTHER_LANE: 0})
         assert answer == Reaped(hints={LANE: 1, OTHER_LANE: 1})
 
-    def test_running_items_need_none(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_running_items_need_none(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task())
         claim_next(ledger)
         clock.advance(seconds=6)
         assert ledger.reap(REAPER, {LANE: 0}) == Reaped()
 
-    def test_a_long_line_without_any(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_long_line_without_any(self, ledger: RedisLedger, clock: ManualClock) -> None:
         """The broker lost its messages: every sweep goes on where the one before it stopped."""
         ledger.create(new_task(item_count=BATCH + 5))
         clock.advance(seconds=6)
@@ -225,12 +226,12 @@ class TestMissingHints:
 
 
 class TestOneReaper:
-    def test_others_wait_until_it_is_silent(self, ledger: LedgerStore) -> None:
+    def test_others_wait_until_it_is_silent(self, ledger: RedisLedger) -> None:
         assert ledger.reap("one", {}) == Reaped()
         assert ledger.reap("two", {}) is None
         assert ledger.reap("one", {}) == Reaped()
 
-    def test_of_many_at_once_one_reaps(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_of_many_at_once_one_reaps(self, ledger: RedisLedger, clock: ManualClock) -> None:
         ledger.create(new_task(item_count=3))
         for _ in range(3):
             claim_next(ledger)
@@ -240,7 +241,7 @@ class TestOneReaper:
 
 
 @pytest.mark.parametrize("_", range(5))
-def test_a_finish_at_the_same_moment(ledger: LedgerStore, clock: ManualClock, _: int) -> None:
+def test_a_finish_at_the_same_moment(ledger: RedisLedger, clock: ManualClock, _: int) -> None:
     """Either the item is done, or it waits again and the old result is refused."""
     ledger.create(new_task())
     claim = claim_next(ledger)
@@ -252,6 +253,6 @@ def test_a_finish_at_the_same_moment(ledger: LedgerStore, clock: ManualClock, _:
     assert ledger.waiting(LANE) == (0 if finished else 1)
 
 
-def test_nothing_to_do(ledger: LedgerStore) -> None:
+def test_nothing_to_do(ledger: RedisLedger) -> None:
     assert ledger.lanes() == ()
     assert ledger.reap(new_token(), {LANE: 4}) == Reaped()

@@ -7,7 +7,6 @@ from redis import Redis
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Request
 from tests.fakes import ManualClock
@@ -16,13 +15,13 @@ from tests.jobs.build import DELIVERIES, LANE, URL, claim_next, new_task, result
 REQUEST = Request(uuid="r-1", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
-def test_a_claim_says_who_pays_and_which_request_asked(ledger: LedgerStore) -> None:
+def test_a_claim_says_who_pays_and_which_request_asked(ledger: RedisLedger) -> None:
     ledger.create(new_task(account="bob", request=REQUEST))
     claim = claim_next(ledger)
     assert (claim.account, claim.request) == ("bob", REQUEST)
 
 
-def test_a_claim_says_how_long_its_item_waited(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_a_claim_says_how_long_its_item_waited(ledger: RedisLedger, clock: ManualClock) -> None:
     ledger.create(new_task())
     clock.advance(2.5)
     token = new_token()
@@ -37,7 +36,7 @@ def test_a_claim_says_how_long_its_item_waited(ledger: LedgerStore, clock: Manua
     assert claim_next(ledger).waited_seconds < 1
 
 
-def test_errands_say_it_too(ledger: LedgerStore) -> None:
+def test_errands_say_it_too(ledger: RedisLedger) -> None:
     ledger.create(new_task(source_url=URL, deliveries=DELIVERIES, request=REQUEST))
     fetch = take_errand(ledger)
     assert fetch.request == REQUEST
@@ -47,7 +46,7 @@ def test_errands_say_it_too(ledger: LedgerStore) -> None:
     assert [take_errand(ledger).request for _ in DELIVERIES] == [REQUEST] * len(DELIVERIES)
 
 
-def test_nothing_known_is_nothing(ledger: LedgerStore) -> None:
+def test_nothing_known_is_nothing(ledger: RedisLedger) -> None:
     ledger.create(new_task(source_url=URL))
     errand = take_errand(ledger)
     assert errand.request == Request()

@@ -10,8 +10,8 @@ from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
@@ -23,7 +23,7 @@ from tests.jobs.build import LANE, MakeLedger, claim_next, new_task, result_of
 from tests.waiting import eventually
 
 
-def working_queue(ledger: LedgerStore) -> InlineQueue:
+def working_queue(ledger: RedisLedger) -> InlineQueue:
     """A queue whose hints are followed by a worker that does its work."""
 
     def work(lane: Lane) -> None:
@@ -34,7 +34,7 @@ def working_queue(ledger: LedgerStore) -> InlineQueue:
     return InlineQueue(work)
 
 
-def test_a_lost_workers_item_is_done_by_another(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_a_lost_workers_item_is_done_by_another(ledger: RedisLedger, clock: ManualClock) -> None:
     task = new_task(item_count=3)
     ledger.create(task)
     claim_next(ledger)
@@ -46,7 +46,7 @@ def test_a_lost_workers_item_is_done_by_another(ledger: LedgerStore, clock: Manu
     assert stored.status is TaskStatus.FINISHED
 
 
-def test_only_one_of_two_reapers_sends_hints(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_only_one_of_two_reapers_sends_hints(ledger: RedisLedger, clock: ManualClock) -> None:
     ledger.create(new_task())
     clock.advance(seconds=6)
     lanes: list[Lane] = []

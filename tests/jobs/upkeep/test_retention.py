@@ -10,8 +10,8 @@ from typing_extensions import override
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.loops import Every
@@ -41,16 +41,16 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> LedgerStore:
+def ledger(make_ledger: MakeLedger) -> RedisLedger:
     return make_ledger(LIMITS)
 
 
 @pytest.fixture
-def sweeper(ledger: LedgerStore, blobs: BlobStore) -> Sweeper:
+def sweeper(ledger: RedisLedger, blobs: BlobStore) -> Sweeper:
     return Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
 
 
-def submitted(ledger: LedgerStore, blobs: BlobStore, item_count: int = 2) -> NewTask:
+def submitted(ledger: RedisLedger, blobs: BlobStore, item_count: int = 2) -> NewTask:
     """A task with its sources in the blob store."""
     task = new_task(item_count=item_count)
     for item in task.items:
@@ -59,7 +59,7 @@ def submitted(ledger: LedgerStore, blobs: BlobStore, item_count: int = 2) -> New
     return task
 
 
-def ended(ledger: LedgerStore, blobs: BlobStore) -> NewTask:
+def ended(ledger: RedisLedger, blobs: BlobStore) -> NewTask:
     """A task with all of its results in the blob store."""
     task = submitted(ledger, blobs)
     for _ in task.items:
@@ -80,7 +80,7 @@ def is_stored(blobs: BlobStore, key: BlobKey) -> bool:
 class TestExpiredTasks:
     @every_store
     def test_record_and_blobs_go(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         task = ended(ledger, blobs)
         clock.advance(seconds=1_001)
@@ -91,7 +91,7 @@ class TestExpiredTasks:
         assert sweeper.sweep() == 0
 
     def test_nothing_goes_before(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         task = ended(ledger, blobs)
         clock.advance(seconds=990)
@@ -102,7 +102,7 @@ class TestExpiredTasks:
         assert all(item.result is not None and is_stored(blobs, item.result.blob) for item in stored.items)
 
     def test_an_open_task_stays_however_old(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         task = submitted(ledger, blobs)
         clock.advance(seconds=100_000)
@@ -111,7 +111,7 @@ class TestExpiredTasks:
         assert all(is_stored(blobs, item.source) for item in task.items)
 
     def test_more_than_one_batch(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         for _ in range(BATCH + 5):
             ledger.create(new_task())
@@ -122,7 +122,7 @@ class TestExpiredTasks:
 
     @every_store
     def test_several_sweepers_at_once(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         for _ in range(10):
             ended(ledger, blobs)
@@ -132,7 +132,7 @@ class TestExpiredTasks:
         assert ledger.hide_expired() == ()
 
     def test_credits_stay_used(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         ledger.grant("alice", 10)
         ended(ledger, blobs)
@@ -147,7 +147,7 @@ class TestStoppedInBetween:
 
     @every_store
     def test_after_hiding(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         task = ended(ledger, blobs)
         clock.advance(seconds=1_001)
@@ -157,7 +157,7 @@ class TestStoppedInBetween:
         assert list(blobs.tasks()) == []
 
     def test_after_the_blobs(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         task = ended(ledger, blobs)
         clock.advance(seconds=1_001)
@@ -176,7 +176,7 @@ class TestStoppedInBetween:
         assert patient.get(task.uid, "alice") is None
         assert not patient.terminate(task.uid, "alice")
 
-    def test_only_a_hidden_record_can_be_forgotten(self, ledger: LedgerStore, blobs: BlobStore) -> None:
+    def test_only_a_hidden_record_can_be_forgotten(self, ledger: RedisLedger, blobs: BlobStore) -> None:
         task = ended(ledger, blobs)
         ledger.forget(task.uid)
         ledger.forget(new_task_uid())
@@ -186,7 +186,7 @@ class TestStoppedInBetween:
 class TestOrphans:
     @every_store
     def test_blobs_of_no_task_go_after_the_grace_time(
-        self, ledger: LedgerStore, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         kept = submitted(ledger, blobs)
         orphan = source_key(new_task_uid(), 0)
@@ -199,7 +199,7 @@ class TestOrphans:
         assert list(blobs.tasks()) == [kept.uid]
 
     def test_no_task_can_appear_whose_blobs_went(
-        self, ledger: LedgerStore, clock: ManualClock, sweeper: Sweeper
+        self, ledger: RedisLedger, clock: ManualClock, sweeper: Sweeper
     ) -> None:
         task = new_task()
         clock.advance(seconds=GRACE_SECONDS + 1)
@@ -208,7 +208,7 @@ class TestOrphans:
             ledger.create(task)
 
     @every_store
-    def test_many(self, ledger: LedgerStore, sweeper: Sweeper, blobs: BlobStore, clock: ManualClock) -> None:
+    def test_many(self, ledger: RedisLedger, sweeper: Sweeper, blobs: BlobStore, clock: ManualClock) -> None:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")
         clock.advance(seconds=GRACE_SECONDS + 10)
@@ -230,7 +230,7 @@ class Faulty(MemoryBlobStore):
         super().delete_task(uid)
 
 
-def test_what_cannot_be_deleted_is_found_again(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_what_cannot_be_deleted_is_found_again(ledger: RedisLedger, clock: ManualClock) -> None:
     blobs = Faulty()
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
     tasks = [ended(ledger, blobs) for _ in range(3)]
@@ -245,7 +245,7 @@ def test_what_cannot_be_deleted_is_found_again(ledger: LedgerStore, clock: Manua
     assert sweeper.sweep() == 3
 
 
-def test_loops_outlive_every_fault(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_loops_outlive_every_fault(ledger: RedisLedger, clock: ManualClock) -> None:
     blobs = Faulty()
     ended(ledger, blobs)
     clock.advance(seconds=1_001)

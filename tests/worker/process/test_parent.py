@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ledger.answers import TakenBack
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.upkeep import TakenBack
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, lane_of

@@ -14,7 +14,7 @@ import pytest
 from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.process import make_runner
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
 from tests.courier.parts import make_settings, usual_tls

@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
@@ -35,38 +35,38 @@ LIMITS = LedgerLimits(
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> LedgerStore:
+def ledger(make_ledger: MakeLedger) -> RedisLedger:
     return make_ledger(LIMITS)
 
 
-def finish(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def finish(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     claim = claim_next(ledger)
     assert ledger.finish(claim, result_of(claim))
     assert ledger.finish(claim, result_of(claim))
 
 
-def fail(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def fail(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     assert ledger.fail(claim_next(ledger), ERROR)
 
 
-def terminate_waiting(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def terminate_waiting(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     assert ledger.terminate(task.uid, "alice")
     assert ledger.terminate(task.uid, "alice")
 
 
-def terminate_running(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def terminate_running(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     claim_next(ledger)
     assert ledger.terminate(task.uid, "alice")
 
 
-def wait_too_long(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def wait_too_long(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     clock.advance(seconds=601)
     reaped = ledger.reap("reaper-1", {})
     assert reaped is not None
     assert reaped.too_late == 1
 
 
-def lose_every_worker(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def lose_every_worker(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     claim_next(ledger)
     clock.advance(seconds=16)
     reaped = ledger.reap("reaper-1", {})
@@ -74,11 +74,11 @@ def lose_every_worker(ledger: LedgerStore, clock: ManualClock, task: NewTask) ->
     assert reaped.worker_lost == 1
 
 
-def lose_the_owner(ledger: LedgerStore, clock: ManualClock, task: NewTask) -> None:
+def lose_the_owner(ledger: RedisLedger, clock: ManualClock, task: NewTask) -> None:
     assert ledger.give_back_owned(claim_next(ledger).owner, died=True).items == 1
 
 
-End = Callable[[LedgerStore, ManualClock, NewTask], None]
+End = Callable[[RedisLedger, ManualClock, NewTask], None]
 ENDS: list[End] = [
     finish,
     fail,
@@ -90,14 +90,14 @@ ENDS: list[End] = [
 ]
 
 
-def kinds_due(ledger: LedgerStore, uid: TaskUid) -> list[ErrandKind]:
+def kinds_due(ledger: RedisLedger, uid: TaskUid) -> list[ErrandKind]:
     errands = [take_errand(ledger) for _ in range(ledger.errands_due())]
     assert {errand.task for errand in errands} <= {uid}
     return sorted(errand.kind for errand in errands)
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_they_fall_due_however_the_task_ends(ledger: LedgerStore, clock: ManualClock, end: End) -> None:
+def test_they_fall_due_however_the_task_ends(ledger: RedisLedger, clock: ManualClock, end: End) -> None:
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
     assert ledger.errands_due() == 0
@@ -107,21 +107,21 @@ def test_they_fall_due_however_the_task_ends(ledger: LedgerStore, clock: ManualC
 
 
 @pytest.mark.parametrize("end", [terminate_waiting, wait_too_long])
-def test_they_fall_due_when_nothing_was_fetched(ledger: LedgerStore, clock: ManualClock, end: End) -> None:
+def test_they_fall_due_when_nothing_was_fetched(ledger: RedisLedger, clock: ManualClock, end: End) -> None:
     task = new_task(source_url=URL, deliveries=DELIVERIES)
     ledger.create(task)
     end(ledger, clock, task)
     assert kinds_due(ledger, task.uid) == [ErrandKind.CALLBACK, ErrandKind.UPLOAD]
 
 
-def test_they_fall_due_with_a_failed_fetch(ledger: LedgerStore) -> None:
+def test_they_fall_due_with_a_failed_fetch(ledger: RedisLedger) -> None:
     task = new_task(source_url=URL, deliveries=DELIVERIES)
     ledger.create(task)
     assert ledger.fetch_failed(take_errand(ledger), ERROR)
     assert kinds_due(ledger, task.uid) == [ErrandKind.CALLBACK, ErrandKind.UPLOAD]
 
 
-def test_they_fall_due_with_the_last_item(ledger: LedgerStore) -> None:
+def test_they_fall_due_with_the_last_item(ledger: RedisLedger) -> None:
     task = new_task(item_count=2, deliveries=DELIVERIES)
     ledger.create(task)
     first, last = claim_next(ledger), claim_next(ledger)
@@ -131,7 +131,7 @@ def test_they_fall_due_with_the_last_item(ledger: LedgerStore) -> None:
     assert kinds_due(ledger, task.uid) == [ErrandKind.CALLBACK, ErrandKind.UPLOAD]
 
 
-def test_two_of_a_kind_are_two_errands(ledger: LedgerStore) -> None:
+def test_two_of_a_kind_are_two_errands(ledger: RedisLedger) -> None:
     task = new_task(deliveries=DELIVERIES + DELIVERIES)
     ledger.create(task)
     assert ledger.terminate(task.uid, "alice")
@@ -139,14 +139,14 @@ def test_two_of_a_kind_are_two_errands(ledger: LedgerStore) -> None:
     assert len({errand.id for errand in errands}) == 4
 
 
-def test_a_task_without_any_makes_nothing_due(ledger: LedgerStore) -> None:
+def test_a_task_without_any_makes_nothing_due(ledger: RedisLedger) -> None:
     task = new_task()
     ledger.create(task)
     assert ledger.terminate(task.uid, "alice")
     assert ledger.errands_due() == 0
 
 
-def test_a_repeat_of_create_adds_none(ledger: LedgerStore) -> None:
+def test_a_repeat_of_create_adds_none(ledger: RedisLedger) -> None:
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
     ledger.create(task)
@@ -154,7 +154,7 @@ def test_a_repeat_of_create_adds_none(ledger: LedgerStore) -> None:
     assert ledger.errands_due() == len(DELIVERIES)
 
 
-def test_retention_removes_what_is_left_of_them(ledger: LedgerStore, clock: ManualClock) -> None:
+def test_retention_removes_what_is_left_of_them(ledger: RedisLedger, clock: ManualClock) -> None:
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
     assert ledger.terminate(task.uid, "alice")

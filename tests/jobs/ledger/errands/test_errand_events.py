@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.events import ErrandEvents
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits
 from tests.jobs.build import DELIVERIES, LANE, URL, new_task, take_errand
 from tests.ledgers import FreshLedger
@@ -17,11 +15,11 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def events(ledger: FreshLedger) -> ErrandEvents:
+def events(ledger: FreshLedger) -> RedisErrandEvents:
     return ledger.errand_events
 
 
-def test_a_source_that_is_to_be_fetched_is_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+def test_a_source_that_is_to_be_fetched_is_heard(ledger: RedisLedger, events: RedisErrandEvents) -> None:
     with events.listen() as waiter:
         ledger.create(new_task(item_count=3, source_url=URL))
         assert waiter.wait(5)
@@ -29,7 +27,7 @@ def test_a_source_that_is_to_be_fetched_is_heard(ledger: LedgerStore, events: Er
     assert ledger.errands_due() == 3
 
 
-def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: RedisLedger, events: RedisErrandEvents) -> None:
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
     with events.listen() as waiter:
@@ -38,7 +36,7 @@ def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: LedgerStore, event
     assert ledger.errands_due() == len(DELIVERIES)
 
 
-def test_an_errand_that_is_given_back_is_heard(ledger: LedgerStore, events: ErrandEvents) -> None:
+def test_an_errand_that_is_given_back_is_heard(ledger: RedisLedger, events: RedisErrandEvents) -> None:
     ledger.create(new_task(source_url=URL))
     errand = take_errand(ledger)
     with events.listen() as waiter:
@@ -46,7 +44,7 @@ def test_an_errand_that_is_given_back_is_heard(ledger: LedgerStore, events: Erra
         assert waiter.wait(5)
 
 
-def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: LedgerStore, events: ErrandEvents) -> None:
+def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: RedisLedger, events: RedisErrandEvents) -> None:
     ledger.create(new_task(item_count=2, source_url=URL))
     with events.listen() as waiter:
         ledger.create(new_task(deliveries=DELIVERIES))
@@ -55,7 +53,7 @@ def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: LedgerStore, event
         assert not waiter.wait(0.1)
 
 
-def test_the_processes_own_waiters_can_be_woken(events: ErrandEvents) -> None:
+def test_the_processes_own_waiters_can_be_woken(events: RedisErrandEvents) -> None:
     with events.listen() as waiter, events.listen() as another:
         events.tell()
         assert waiter.wait(5)

@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import DeliveryKind
 from tests.fakes import ManualClock
@@ -26,7 +26,7 @@ from tests.jobs.build import (
 LEASE_SECONDS = LedgerLimits().errand_lease_seconds
 
 
-def delivered(ledger: LedgerStore) -> TaskUid:
+def delivered(ledger: RedisLedger) -> TaskUid:
     """A task that has ended, and whose deliveries are due."""
     task = new_task(deliveries=DELIVERIES)
     ledger.create(task)
@@ -34,7 +34,7 @@ def delivered(ledger: LedgerStore) -> TaskUid:
     return task.uid
 
 
-def fetching(ledger: LedgerStore, item_count: int = 1) -> TaskUid:
+def fetching(ledger: RedisLedger, item_count: int = 1) -> TaskUid:
     """A task whose sources are still to be fetched."""
     task = new_task(item_count=item_count, source_url=URL)
     ledger.create(task)
@@ -42,7 +42,7 @@ def fetching(ledger: LedgerStore, item_count: int = 1) -> TaskUid:
 
 
 class TestTaking:
-    def test_a_fetch(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_fetch(self, ledger: RedisLedger, clock: ManualClock) -> None:
         uid, token = fetching(ledger, item_count=2), new_token()
         clock.advance(seconds=5)
         ledger.take_errand("courier-1", new_token())
@@ -55,7 +55,7 @@ class TestTaking:
         assert errand.source is not None
         assert (errand.source.task, errand.source.index) == (uid, 1)
 
-    def test_deliveries(self, ledger: LedgerStore) -> None:
+    def test_deliveries(self, ledger: RedisLedger) -> None:
         uid = delivered(ledger)
         taken = [take_errand(ledger) for _ in DELIVERIES]
         assert {(errand.kind.value, errand.url) for errand in taken} == {
@@ -68,20 +68,20 @@ class TestTaking:
     def test_every_delivery_has_its_errand_kind(self) -> None:
         assert {kind.value for kind in DeliveryKind} == {kind.value for kind in ErrandKind} - {"fetch"}
 
-    def test_nothing_is_due(self, ledger: LedgerStore) -> None:
+    def test_nothing_is_due(self, ledger: RedisLedger) -> None:
         assert ledger.take_errand("courier-1", new_token()) is None
         ledger.create(new_task(deliveries=DELIVERIES))
         assert ledger.take_errand("courier-1", new_token()) is None
         assert ledger.errands_due() == 0
 
-    def test_who_waits_for_longest_comes_first(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_who_waits_for_longest_comes_first(self, ledger: RedisLedger, clock: ManualClock) -> None:
         uids = []
         for _ in range(3):
             uids.append(fetching(ledger))
             clock.advance(seconds=1)
         assert [take_errand(ledger).task for _ in uids] == uids
 
-    def test_a_repeat_has_the_same_errand(self, ledger: LedgerStore) -> None:
+    def test_a_repeat_has_the_same_errand(self, ledger: RedisLedger) -> None:
         fetching(ledger, item_count=2)
         token = new_token()
         first = ledger.take_errand("courier-1", token)
@@ -95,7 +95,7 @@ class TestTaking:
         taken = run_at_once(8, lambda _: ledger.take_errand("courier-1", new_token()))
         assert sorted(errand.index for errand in taken if errand) == list(range(6))
 
-    def test_a_secret_in_an_address_is_not_in_the_repr(self, ledger: LedgerStore) -> None:
+    def test_a_secret_in_an_address_is_not_in_the_repr(self, ledger: RedisLedger) -> None:
         task = new_task(source_url=URL, deliveries=DELIVERIES)
         ledger.create(task)
         assert "secret" not in f"{task} {take_errand(ledger)}"
@@ -103,7 +103,7 @@ class TestTaking:
 
 class TestLease:
     def test_the_errand_of_a_courier_that_died_falls_due_again(
-        self, ledger: LedgerStore, clock: ManualClock
+        self, ledger: RedisLedger, clock: ManualClock
     ) -> None:
         fetching(ledger)
         first = take_errand(ledger)
@@ -116,14 +116,14 @@ class TestLease:
         assert second.source != first.source
 
     def test_past_it_the_courier_is_heard_until_another_has_the_errand(
-        self, ledger: LedgerStore, clock: ManualClock
+        self, ledger: RedisLedger, clock: ManualClock
     ) -> None:
         fetching(ledger)
         late = take_errand(ledger)
         clock.advance(seconds=LEASE_SECONDS + 1)
         assert ledger.fetched(late) == LANE
 
-    def test_then_the_old_token_has_no_effect(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_then_the_old_token_has_no_effect(self, ledger: RedisLedger, clock: ManualClock) -> None:
         fetching(ledger)
         delivered(ledger)
         late = [take_errand(ledger) for _ in range(3)]
@@ -139,7 +139,7 @@ class TestLease:
                 assert not ledger.errand_done(errand)
                 assert ledger.errand_done(again[errand.id])
 
-    def test_then_the_old_token_stands_for_nothing(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_then_the_old_token_stands_for_nothing(self, ledger: RedisLedger, clock: ManualClock) -> None:
         fetching(ledger)
         late = take_errand(ledger)
         clock.advance(seconds=LEASE_SECONDS + 1)
@@ -157,7 +157,7 @@ class TestLease:
 
 
 class TestPostponing:
-    def test_the_errand_falls_due_after_the_time(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_the_errand_falls_due_after_the_time(self, ledger: RedisLedger, clock: ManualClock) -> None:
         delivered(ledger)
         first, other = take_errand(ledger), take_errand(ledger)
         assert ledger.errand_done(other)
@@ -168,7 +168,7 @@ class TestPostponing:
         again = take_errand(ledger)
         assert (again.id, again.attempt, again.first_due_at_ms) == (first.id, 2, first.first_due_at_ms)
 
-    def test_the_courier_has_let_go(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_the_courier_has_let_go(self, ledger: RedisLedger, clock: ManualClock) -> None:
         fetching(ledger)
         errand = take_errand(ledger)
         assert ledger.postpone(errand, seconds=0.5)
@@ -177,7 +177,7 @@ class TestPostponing:
         clock.advance(seconds=1)
         assert ledger.fetched(take_errand(ledger)) == LANE
 
-    def test_a_repeat_changes_nothing(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_repeat_changes_nothing(self, ledger: RedisLedger, clock: ManualClock) -> None:
         fetching(ledger)
         errand = take_errand(ledger)
         assert ledger.postpone(errand, seconds=100)
@@ -190,7 +190,7 @@ class TestPostponing:
 
 
 class TestEnding:
-    def test_a_delivery_ends_once(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_delivery_ends_once(self, ledger: RedisLedger, clock: ManualClock) -> None:
         delivered(ledger)
         for _ in DELIVERIES:
             errand = take_errand(ledger)
@@ -200,12 +200,12 @@ class TestEnding:
         clock.advance(seconds=10 * LEASE_SECONDS)
         assert (ledger.errands_due(), ledger.take_errand("courier-1", new_token())) == (0, None)
 
-    def test_a_fetch_does_not_end_without_its_item(self, ledger: LedgerStore) -> None:
+    def test_a_fetch_does_not_end_without_its_item(self, ledger: RedisLedger) -> None:
         fetching(ledger)
         with pytest.raises(ValueError, match="ends with its item"):
             ledger.errand_done(take_errand(ledger))
 
-    def test_a_delivery_ends_no_item(self, ledger: LedgerStore) -> None:
+    def test_a_delivery_ends_no_item(self, ledger: RedisLedger) -> None:
         delivered(ledger)
         errand = take_errand(ledger)
         with pytest.raises(ValueError, match="its task has ended"):
@@ -213,14 +213,14 @@ class TestEnding:
         with pytest.raises(ValueError, match="its task has ended"):
             ledger.fetch_failed(errand, ERROR)
 
-    def test_a_foreign_token_has_no_effect(self, ledger: LedgerStore) -> None:
+    def test_a_foreign_token_has_no_effect(self, ledger: RedisLedger) -> None:
         fetching(ledger)
         errand = replace(take_errand(ledger), token=new_token())
         assert ledger.fetched(errand) is None
         assert not ledger.fetch_failed(errand, ERROR)
         assert not ledger.postpone(errand, 0)
 
-    def test_an_unknown_errand(self, ledger: LedgerStore) -> None:
+    def test_an_unknown_errand(self, ledger: RedisLedger) -> None:
         fetching(ledger)
         errand = take_errand(ledger)
         uid = new_task_uid()

@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Delivery, DeliveryKind, NewTask
 from tests.fakes import ManualClock
@@ -22,7 +22,7 @@ LETTERS = {ErrandKind.FETCH: "f", ErrandKind.CALLBACK: "c", ErrandKind.UPLOAD: "
 class Line:
     """Makes errands due, and takes them one after the other."""
 
-    def __init__(self, ledger: LedgerStore) -> None:
+    def __init__(self, ledger: RedisLedger) -> None:
         self.ledger = ledger
 
     def fetch(self, account: str, count: int = 1) -> NewTask:

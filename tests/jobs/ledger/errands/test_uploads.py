@@ -9,8 +9,8 @@ import pytest
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import new_task_uid, upload_key
-from cutgate.jobs.ledger.store import LedgerStore
-from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock
@@ -26,22 +26,22 @@ LIMITS = LedgerLimits(
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> LedgerStore:
+def ledger(make_ledger: MakeLedger) -> RedisLedger:
     return make_ledger(LIMITS)
 
 
 @pytest.fixture
-def sweeper(ledger: LedgerStore, file_blobs: BlobStore) -> Sweeper:
+def sweeper(ledger: RedisLedger, file_blobs: BlobStore) -> Sweeper:
     return Sweeper(ledger, file_blobs, orphan_grace_seconds=GRACE_SECONDS)
 
 
 class TestRecords:
-    def test_it_is_kept_as_it_was_given(self, ledger: LedgerStore) -> None:
+    def test_it_is_kept_as_it_was_given(self, ledger: RedisLedger) -> None:
         upload = new_upload(account='a:b/"ç"\\ 鍵')
         ledger.keep_upload(upload)
         assert ledger.use_upload(upload.uid, upload.account) == upload
 
-    def test_a_foreign_account_sees_nothing(self, ledger: LedgerStore) -> None:
+    def test_a_foreign_account_sees_nothing(self, ledger: RedisLedger) -> None:
         upload = new_upload()
         ledger.keep_upload(upload)
         assert ledger.use_upload(upload.uid, "bob") is None
@@ -49,14 +49,14 @@ class TestRecords:
         assert ledger.use_upload(new_task_uid(), "alice") is None
         assert ledger.use_upload(upload.uid, "alice") == upload
 
-    def test_it_is_no_task(self, ledger: LedgerStore) -> None:
+    def test_it_is_no_task(self, ledger: RedisLedger) -> None:
         upload, task = new_upload(), new_task()
         ledger.keep_upload(upload)
         ledger.create(task)
         assert ledger.get(upload.uid, "alice") is None
         assert ledger.use_upload(task.uid, "alice") is None
 
-    def test_dropped_it_is_gone(self, ledger: LedgerStore) -> None:
+    def test_dropped_it_is_gone(self, ledger: RedisLedger) -> None:
         upload, other = new_upload(), new_upload()
         for each in (upload, other):
             ledger.keep_upload(each)
@@ -65,7 +65,7 @@ class TestRecords:
         assert ledger.use_upload(upload.uid, "alice") is None
         assert ledger.use_upload(other.uid, "alice") == other
 
-    def test_only_one_of_two_drops_it(self, ledger: LedgerStore) -> None:
+    def test_only_one_of_two_drops_it(self, ledger: RedisLedger) -> None:
         upload = new_upload()
         ledger.keep_upload(upload)
         answers = run_at_once(4, lambda _: ledger.drop_upload(upload.uid, "alice"))
@@ -78,7 +78,7 @@ class TestRecords:
 
 class TestRetention:
     def test_unused_it_goes_with_its_blob(
-        self, ledger: LedgerStore, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         upload = new_upload()
         file_blobs.put(upload.blob, b"picture")
@@ -95,7 +95,7 @@ class TestRetention:
         assert sweeper.sweep() == 0
 
     def test_it_begins_anew_with_every_use(
-        self, ledger: LedgerStore, memory_blobs: BlobStore, clock: ManualClock
+        self, ledger: RedisLedger, memory_blobs: BlobStore, clock: ManualClock
     ) -> None:
         sweeper = Sweeper(ledger, memory_blobs, orphan_grace_seconds=GRACE_SECONDS)
         upload = new_upload()
@@ -105,7 +105,7 @@ class TestRetention:
             assert ledger.use_upload(upload.uid, "alice") == upload
             assert sweeper.sweep() == 0
 
-    def test_a_foreign_use_is_none(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_foreign_use_is_none(self, ledger: RedisLedger, clock: ManualClock) -> None:
         upload = new_upload()
         ledger.keep_upload(upload)
         clock.advance(seconds=4_000)
@@ -123,13 +123,13 @@ class TestRetention:
         assert patient.use_upload(upload.uid, "alice") is None
         assert patient.drop_upload(upload.uid, "alice") is None
 
-    def test_only_a_hidden_record_can_be_forgotten(self, ledger: LedgerStore) -> None:
+    def test_only_a_hidden_record_can_be_forgotten(self, ledger: RedisLedger) -> None:
         upload = new_upload()
         ledger.keep_upload(upload)
         ledger.forget(upload.uid)
         assert ledger.use_upload(upload.uid, "alice") == upload
 
-    def test_it_goes_beside_tasks(self, ledger: LedgerStore, memory_blobs: BlobStore, clock: ManualClock) -> None:
+    def test_it_goes_beside_tasks(self, ledger: RedisLedger, memory_blobs: BlobStore, clock: ManualClock) -> None:
         for _ in range(BATCH + 5):
             ledger.keep_upload(new_upload())
         task = new_task()
@@ -144,7 +144,7 @@ class TestRetention:
 
 class TestOrphans:
     def test_a_dropped_upload_whose_blob_stayed_is_one(
-        self, ledger: LedgerStore, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: RedisLedger, file_blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
     ) -> None:
         kept, dropped = new_upload(), new_upload()
         for upload in (kept, dropped):
@@ -155,7 +155,7 @@ class TestOrphans:
         assert sweeper.sweep_orphans() == 1
         assert list(file_blobs.tasks()) == [kept.uid]
 
-    def test_no_upload_can_appear_whose_blob_went(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_no_upload_can_appear_whose_blob_went(self, ledger: RedisLedger, clock: ManualClock) -> None:
         upload = new_upload()
         clock.advance(seconds=GRACE_SECONDS + 1)
         assert ledger.unrecorded([upload.uid], GRACE_SECONDS) == (upload.uid,)
@@ -163,7 +163,7 @@ class TestOrphans:
             ledger.keep_upload(upload)
         assert ledger.use_upload(upload.uid, "alice") is None
 
-    def test_a_repeat_is_never_too_late(self, ledger: LedgerStore, clock: ManualClock) -> None:
+    def test_a_repeat_is_never_too_late(self, ledger: RedisLedger, clock: ManualClock) -> None:
         upload = new_upload()
         ledger.keep_upload(upload)
         clock.advance(seconds=GRACE_SECONDS + 1)

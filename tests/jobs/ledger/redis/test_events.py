@@ -8,20 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.waiters import Waiters
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.record import ItemState
 from tests.jobs.build import ERROR, claim_next, item_of, new_task, result_of, run_at_once
 from tests.ledgers import FreshLedger
 
 
 @pytest.fixture
-def events(ledger: FreshLedger) -> TaskEvents:
+def events(ledger: FreshLedger) -> RedisTaskEvents:
     return ledger.events
 
 
-def test_each_end_of_an_item_is_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_each_end_of_an_item_is_heard(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     task = new_task(item_count=2)
     ledger.create(task)
     done, failed = claim_next(ledger), claim_next(ledger)
@@ -34,7 +34,7 @@ def test_each_end_of_an_item_is_heard(ledger: LedgerStore, events: TaskEvents) -
         assert not waiter.wait(0.05)
 
 
-def test_a_termination_is_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_a_termination_is_heard(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     task = new_task()
     ledger.create(task)
     with events.listen([task.uid]) as waiter:
@@ -42,7 +42,7 @@ def test_a_termination_is_heard(ledger: LedgerStore, events: TaskEvents) -> None
         assert waiter.wait(5)
 
 
-def test_claims_and_renewals_are_no_news(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_claims_and_renewals_are_no_news(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     task = new_task()
     ledger.create(task)
     with events.listen([task.uid]) as waiter:
@@ -50,7 +50,7 @@ def test_claims_and_renewals_are_no_news(ledger: LedgerStore, events: TaskEvents
         assert not waiter.wait(0.1)
 
 
-def test_any_of_several_tasks(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_any_of_several_tasks(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     tasks = [new_task() for _ in range(3)]
     for task in tasks:
         ledger.create(task)
@@ -59,7 +59,7 @@ def test_any_of_several_tasks(ledger: LedgerStore, events: TaskEvents) -> None:
         assert waiter.wait(5)
 
 
-def test_others_hear_nothing(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_others_hear_nothing(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     task = new_task()
     ledger.create(task)
     with events.listen([new_task_uid()]) as stranger, events.listen([task.uid]) as waiter:
@@ -68,7 +68,7 @@ def test_others_hear_nothing(ledger: LedgerStore, events: TaskEvents) -> None:
         assert not stranger.wait(0.05)
 
 
-def test_a_follower_hears_of_every_task(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_a_follower_hears_of_every_task(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     tasks = [new_task() for _ in range(3)]
     heard: set[str] = set()
     events.follow(heard.add)
@@ -82,7 +82,7 @@ def test_a_follower_hears_of_every_task(ledger: LedgerStore, events: TaskEvents)
             waiter.wait(0.05)
 
 
-def test_all_waiters_of_a_task_hear(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_all_waiters_of_a_task_hear(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     task = new_task()
     ledger.create(task)
 
@@ -97,7 +97,7 @@ def test_all_waiters_of_a_task_hear(ledger: LedgerStore, events: TaskEvents) -> 
         assert waits.result() == [True] * 20
 
 
-def test_what_ended_before_is_not_heard(ledger: LedgerStore, events: TaskEvents) -> None:
+def test_what_ended_before_is_not_heard(ledger: RedisLedger, events: RedisTaskEvents) -> None:
     """A waiter reads the record after it has begun to listen: there it finds what it did not hear."""
     task = new_task()
     ledger.create(task)

@@ -15,9 +15,9 @@ from redis.exceptions import ResponseError
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.redis.client import RETRIES
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.client import RETRIES, connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
 from tests.fakes import ManualClock
@@ -188,7 +188,7 @@ NOBODYS_CLAIM = Claim(
     waited_seconds=0,
 )
 
-CALLS: tuple[Callable[[LedgerStore, Claim], object], ...] = (
+CALLS: tuple[Callable[[RedisLedger, Claim], object], ...] = (
     lambda ledger, claim: ledger.create(new_task()),
     lambda ledger, claim: ledger.claim([LANE], "w", new_token()),
     lambda ledger, claim: ledger.renew(claim),

@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
-from cutgate.jobs.ledger.store import Balance, Created
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Created, Leftovers, Reaped
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, NewTask
 from tests.fakes import ManualClock

@@ -9,7 +9,8 @@ from dataclasses import asdict, replace
 import pytest
 from redis import Redis
 
-from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.fakes import ManualClock
 from tests.jobs.build import LANE, OTHER_LANE
 
@@ -24,18 +25,18 @@ WORKER = WorkerPresence(
 )
 
 
-def test_nobody(presence: Presence) -> None:
+def test_nobody(presence: RedisPresence) -> None:
     assert presence.alive() == ()
 
 
-def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
+def test_who_announces_itself_is_alive_by_owner(presence: RedisPresence) -> None:
     other = replace(WORKER, owner="a-host:1")
     presence.announce(WORKER, ttl_seconds=10)
     presence.announce(other, ttl_seconds=10)
     assert presence.alive() == (other, WORKER)
 
 
-def test_the_silent_are_gone(presence: Presence, clock: ManualClock) -> None:
+def test_the_silent_are_gone(presence: RedisPresence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
     assert presence.alive() == (WORKER,)
@@ -43,7 +44,7 @@ def test_the_silent_are_gone(presence: Presence, clock: ManualClock) -> None:
     assert presence.alive() == ()
 
 
-def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
+def test_announcing_again_prolongs_and_replaces(presence: RedisPresence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
     presence.announce(replace(WORKER, threads=8), ttl_seconds=10)
@@ -51,14 +52,14 @@ def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: Manua
     assert presence.alive() == (replace(WORKER, threads=8),)
 
 
-def test_who_leaves_is_gone_at_once(presence: Presence) -> None:
+def test_who_leaves_is_gone_at_once(presence: RedisPresence) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     presence.leave(WORKER.owner)
     presence.leave("nobody")
     assert presence.alive() == ()
 
 
-def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: ManualClock) -> None:
+def test_one_silent_worker_takes_no_other_along(presence: RedisPresence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=5)
     other = replace(WORKER, owner="a-host:1")
     presence.announce(other, ttl_seconds=50)
@@ -66,7 +67,7 @@ def test_one_silent_worker_takes_no_other_along(presence: Presence, clock: Manua
     assert presence.alive() == (other,)
 
 
-def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: ManualClock) -> None:
+def test_a_worker_of_several_lanes_is_alive_in_each(presence: RedisPresence, clock: ManualClock) -> None:
     other = replace(WORKER, lane=OTHER_LANE, model="u2netp")
     neighbour = replace(WORKER, owner="host-1:47112")
     for worker in (neighbour, other, WORKER):
@@ -78,7 +79,7 @@ def test_a_worker_of_several_lanes_is_alive_in_each(presence: Presence, clock: M
     assert presence.alive() == (other,)
 
 
-def test_who_leaves_is_gone_from_every_lane(presence: Presence) -> None:
+def test_who_leaves_is_gone_from_every_lane(presence: RedisPresence) -> None:
     neighbour = replace(WORKER, owner="host-1:47112")
     for worker in (WORKER, replace(WORKER, lane=OTHER_LANE), neighbour):
         presence.announce(worker, ttl_seconds=10)
@@ -86,7 +87,7 @@ def test_who_leaves_is_gone_from_every_lane(presence: Presence) -> None:
     assert presence.alive() == (neighbour,)
 
 
-def test_a_lane_counts_as_offered_for_a_while(presence: Presence, clock: ManualClock) -> None:
+def test_a_lane_counts_as_offered_for_a_while(presence: RedisPresence, clock: ManualClock) -> None:
     assert presence.offered(within_seconds=60) == frozenset()
     presence.announce(WORKER, ttl_seconds=10)
     presence.announce(replace(WORKER, lane=OTHER_LANE), ttl_seconds=10)
@@ -109,18 +110,20 @@ class TestRollingUpgrade:
         client.zadd(f"{key_prefix}workers_until", {WORKER.owner: until_ms})
 
     @pytest.mark.usefixtures("announced_before")
-    def test_old_announcements_are_read(self, presence: Presence, clock: ManualClock) -> None:
+    def test_old_announcements_are_read(self, presence: RedisPresence, clock: ManualClock) -> None:
         assert presence.alive() == (WORKER,)
         assert presence.offered(within_seconds=60) == {LANE}
         clock.advance(seconds=11)
         assert presence.alive() == ()
 
     @pytest.mark.usefixtures("announced_before")
-    def test_and_their_workers_leave(self, presence: Presence) -> None:
+    def test_and_their_workers_leave(self, presence: RedisPresence) -> None:
         presence.leave(WORKER.owner)
         assert presence.alive() == ()
 
-    def test_the_version_before_reads_new_ones(self, presence: Presence, client: Redis, key_prefix: str) -> None:
+    def test_the_version_before_reads_new_ones(
+        self, presence: RedisPresence, client: Redis, key_prefix: str
+    ) -> None:
         """It takes every value of the hash for one worker with one lane."""
         presence.announce(WORKER, ttl_seconds=10)
         (text,) = client.hvals(f"{key_prefix}workers")

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
-from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.upkeep import REAPER_HOLD_SECONDS
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from tests.fakes import ManualClock

@@ -8,10 +8,11 @@ import time
 from redis import Redis
 
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.events import Waiter
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
+from cutgate.jobs.ledger.redis.waiters import Waiter
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from tests.jobs.build import new_task, run_at_once

@@ -1,0 +1,98 @@
+"""What the ledger's moves answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.spec import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The answer of `create`."""
+
+    uid: TaskUid
+    repeated: bool
+    """True: the idempotency key named a task that exists. The new blobs are the caller's to delete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Credits of a metered account. Available = granted - used - reserved."""
+
+    granted: int
+    used: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """What new tasks may still cost."""
+        return self.granted - self.used - self.reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFigures:
+    """What waits in a lane."""
+
+    lane: Lane
+    waiting: int
+    """Items that wait for a worker."""
+    oldest_seconds: float
+    """Time since the task of the oldest of them was accepted, on the ledger's clock; 0 when none waits.
+
+    An item that was taken back from a lost worker, or whose source had to be fetched first, has waited all along.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFigures:
+    """The ledger at one moment."""
+
+    lanes: tuple[LaneFigures, ...]
+    """Of every lane that an item ever waited in, in order."""
+    running: int
+    """Items that a worker has claimed."""
+    booked: int
+    """The price of everything that was ever done, for all accounts, metered or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Sources of items that a move of the ledger failed: no worker is there to delete them."""
+
+    sources: tuple[BlobKey, ...] = ()
+    """Of items that were terminated, or were over a limit of time."""
+    poisoned: tuple[BlobKey, ...] = ()
+    """Of items whose workers died as often as is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """What was taken from a worker that has gone."""
+
+    items: int
+    """How many the worker held."""
+    left: Leftovers = Leftovers()
+    """Of those that failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """What one call of `reap` did, in items."""
+
+    renewed: int = 0
+    """Leases that lapsed while the server was away, and run on."""
+    requeued: int = 0
+    """Put back to their old place: their worker is lost."""
+    worker_lost: int = 0
+    """Failed: as many workers died as is allowed."""
+    too_slow: int = 0
+    """Failed: the worker held on until the hard deadline."""
+    too_late: int = 0
+    """Failed: they waited longer than is allowed."""
+    hints: Mapping[Lane, int] = field(default_factory=dict)
+    """How many hints each lane is missing. They count as sent from now on."""
+    left: Leftovers = Leftovers()
+    """Of those that failed."""
