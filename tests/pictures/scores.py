@@ -47,7 +47,7 @@ def iou(alpha: Matte, truth: Matte) -> float:
 
 def _gradient(matte: Matte) -> NDArray[np.float64]:
     exact = matte.astype(np.float64)
-    offsets = np.arange(-GRADIENT_REACH_PX, GRADIENT_REACH_PX + 1)
+    offsets = np.arange(-GRADIENT_REACH_PX, GRADIENT_REACH_PX + 1, dtype=np.float64)
     bell = np.exp(-(offsets**2) / (2 * GRADIENT_SIGMA_PX**2))
     slope = offsets * bell
     bell, slope = bell / np.linalg.norm(bell), slope / np.linalg.norm(slope)
@@ -55,4 +55,4 @@ def _gradient(matte: Matte) -> NDArray[np.float64]:
         correlate1d(correlate1d(exact, slope, axis=axis, mode="nearest"), bell, axis=1 - axis, mode="nearest")
         for axis in (0, 1)
     ]
-    return np.asarray(np.hypot(*along), np.float64)
+    return np.hypot(*along)
