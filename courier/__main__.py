@@ -1,7 +1,5 @@
 """The courier's commands: `python -m cutgate.courier run` and `check`."""
 
-from __future__ import annotations
-
 import socket
 
 import click

@@ -6,8 +6,6 @@ carriers are refused whole, but for the well-known prefix of NAT64, which a host
 judged by the IPv4 address in it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

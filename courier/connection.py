@@ -9,8 +9,6 @@ exchange, hence the next one is checked anew.
 proxies from the environment, and no line in the log that holds a whole URL.
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 import threading

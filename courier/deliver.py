@@ -4,8 +4,6 @@ A callback is a POST of the body that the task's façade renders, in the form of
 of the task, the same in every try, so that a receiver knows a repeat; it is signed where the account has a secret.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """What becomes of one errand: done, tried again after a pause, or given up."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

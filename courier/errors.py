@@ -20,8 +20,6 @@ What is refused stays so; what a peer failed at may go better next time. No text
 callers put secrets there. Nor does one hold what a name resolved to, which is nobody's business outside.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """Fetches a picture from a URL, by way of redirects that are checked one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """The courier's loop: takes errands as they fall due, and runs some of them at a time."""
 
-from __future__ import annotations
-
 import threading
 import time
 from dataclasses import dataclass, field

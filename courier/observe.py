@@ -1,7 +1,5 @@
 """What is logged and traced of every errand: what its lines and its span have in common, and how it ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Whether a courier of this machine is alive, for health checks."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

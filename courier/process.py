@@ -1,7 +1,5 @@
 """The courier as a process: real parts, put together from the settings."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

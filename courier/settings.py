@@ -1,7 +1,5 @@
 """The courier's own settings, on top of the gateway's, whose package it belongs to."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated
 

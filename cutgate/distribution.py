@@ -1,7 +1,5 @@
 """The distribution by its name on the package index, and how its extras are installed."""
 
-from __future__ import annotations
-
 from typing import Final
 
 NAME: Final = "cutgate"

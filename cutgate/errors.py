@@ -20,8 +20,6 @@
     + FolderInUse
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final

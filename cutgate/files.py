@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, and locks on what is open."""
 
-from __future__ import annotations
-
 import glob
 import os
 import secrets

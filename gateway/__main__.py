@@ -1,7 +1,5 @@
 """Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys`."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Final

@@ -4,8 +4,6 @@ A body goes to a temporary file once it is large, so that a slow upload costs no
 when there is room for it among the large ones that are being worked on.
 """
 
-from __future__ import annotations
-
 import tempfile
 import threading
 import time

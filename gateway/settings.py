@@ -1,7 +1,5 @@
 """The gateway's own settings, on top of those it shares with workers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self

@@ -1,7 +1,5 @@
 """The form of URLs that are taken from outside: of sources, callbacks and uploads."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

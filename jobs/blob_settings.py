@@ -1,7 +1,5 @@
 """Which blob store a process uses, and where it is: the part of the settings that stores are made from."""
 
-from __future__ import annotations
-
 import re
 from importlib.util import find_spec
 from pathlib import Path

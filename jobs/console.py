@@ -1,7 +1,5 @@
 """What the commands of every part have in common."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import click

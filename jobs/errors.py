@@ -23,8 +23,6 @@
     + BlobStoreUnavailable
 """
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar, Final
 

@@ -1,7 +1,5 @@
 """Names of tasks and blobs: made, parsed, and safe as part of a path."""
 
-from __future__ import annotations
-
 import base64
 import re
 import secrets

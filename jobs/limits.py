@@ -1,7 +1,5 @@
 """What pictures may be, and how much and for how long the ledger holds: the same in every process."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Models by name and precision: what an account, a request or a worker's setting chooses."""
 
-from __future__ import annotations
-
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError

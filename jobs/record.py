@@ -14,8 +14,6 @@
 DONE and FAILED are final. A task's status follows from counters that the same script changes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

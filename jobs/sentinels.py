@@ -1,7 +1,5 @@
 """The address of a server that sentinels watch over: they know which of its copies is the master now."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Final, Self

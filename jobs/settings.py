@@ -4,8 +4,6 @@ Each is `CUTGATE_<NAME>` in the environment, or a file `cutgate_<name>` in the f
 names: the way for secrets.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import os

@@ -1,7 +1,5 @@
 """What to do with one picture, in terms that belong to no protocol."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal, NewType, Self
 

@@ -1,7 +1,5 @@
 """Paths under which pictures can be fetched without a key: signed, with an expiry, the same in every poll."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -3,8 +3,6 @@
 The private key never comes from the command line, which other users of the machine can read.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

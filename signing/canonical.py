@@ -4,8 +4,6 @@ Published signers write some numbers in different ways and differ about null, so
 texts. Each way is a `Form`, applied to the whole body; forms are data, and `verify` loops over them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

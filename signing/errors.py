@@ -16,8 +16,6 @@
 A signature that does not fit is no error: `verify` answers False.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 _SHOWN_CHARACTERS: Final = 64

@@ -3,8 +3,6 @@
 The signature covers the names as received, so verify first and rebuild then.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from typing import Final

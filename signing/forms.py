@@ -1,7 +1,5 @@
 """Form-encoded bodies: names and values as text, decoded as they were signed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes

@@ -4,8 +4,6 @@ The signature covers the characters of a number, so `1.0`, `1e0` and `1` must st
 anybody is known to have signed it; each limit below bounds the time and memory that a stranger can ask for.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

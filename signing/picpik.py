@@ -4,8 +4,6 @@ The digest's input holds the private key. It is never built as one string that a
 what may be logged is `canonical_string`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -1,7 +1,5 @@
 """Operators' commands: `python -m cutgate.worker run`, `check`, `models …`, `doctor` and `finish`."""
 
-from __future__ import annotations
-
 import json
 import socket
 import subprocess

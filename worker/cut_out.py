@@ -1,7 +1,5 @@
 """The work itself, without a queue or a ledger: a decoded picture and a spec in, a picture out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Settings of a worker, on top of those that it shares with the gateway."""
 
-from __future__ import annotations
-
 import os
 from enum import StrEnum
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Many pictures through one client: each is done once, over as many calls as that takes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import uuid

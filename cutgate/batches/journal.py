@@ -5,8 +5,6 @@ before it is sent, the task that the service made of it, the end. A picture's la
 sent and whose answer never came is sent again under the same id, by which the service knows it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Which pictures a call is about, and where each one's result goes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

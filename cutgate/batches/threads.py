@@ -1,7 +1,5 @@
 """Many pictures in threads, several at a time."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from itertools import islice, takewhile

@@ -1,7 +1,5 @@
 """Which files of a folder are whole: a file is taken once it has not changed for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """The commands about tasks that were handed in, and about the account."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import click

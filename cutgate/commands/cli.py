@@ -1,7 +1,5 @@
 """The command `cutgate`: results on standard output, all else on standard error."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

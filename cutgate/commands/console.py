@@ -3,8 +3,6 @@
 Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The command `cutgate cut`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

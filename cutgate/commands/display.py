@@ -1,7 +1,5 @@
 """What a call with many pictures shows: results on standard output, a bar and what failed on standard error."""
 
-from __future__ import annotations
-
 import sys
 from typing import Self
 

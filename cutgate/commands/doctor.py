@@ -1,7 +1,5 @@
 """What `cutgate up` needs on this machine, looked at one by one, each with what to do about it."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Options that several commands have, and the kinds of values that ours take."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The options that say how results are made; `cut` and `watch` have the same."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

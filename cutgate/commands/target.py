@@ -1,7 +1,5 @@
 """Which service a command talks to, and as whom."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The command `cutgate watch`."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterable, Iterator

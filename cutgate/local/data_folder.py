@@ -1,7 +1,5 @@
 """The data folder of `cutgate up`: what lies where, who has it, and its private files."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

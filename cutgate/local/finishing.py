@@ -4,8 +4,6 @@ The service delivers its PNG; `python -m cutgate.worker finish`, one process for
 file.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import tempfile

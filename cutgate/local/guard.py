@@ -6,8 +6,6 @@ grandchildren, which Linux's parent-death signal does not. The supervisor's desc
 a lock, stay open until the last group is gone.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Gateway and worker as commands: whether they can run here, with which environment, and what they are asked."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -1,7 +1,5 @@
 """The whole service on this machine, as processes: server, gateway, courier, workers."""
 
-from __future__ import annotations
-
 import logging
 import os
 import socket

@@ -1,7 +1,5 @@
 """Keeps processes alive: starts them, relays what they print, starts the dead again, stops all of them."""
 
-from __future__ import annotations
-
 import logging
 import math
 import signal

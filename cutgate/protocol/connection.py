@@ -1,7 +1,5 @@
 """Requests to one service over HTTP: what is repeated, how long to wait, what counts as an answer."""
 
-from __future__ import annotations
-
 import math
 import random
 import ssl

@@ -1,7 +1,5 @@
 """What a client says to a service, and what it makes of the answers; written once for both clients."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Everything that the client decides is written once, as generators that yield the
 carries them out in threads, `AsyncDriver` in an event loop, as httpx does with one `auth_flow` for both clients.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping

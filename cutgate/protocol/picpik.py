@@ -1,7 +1,5 @@
 """PICPIK's protocol as values: what a request says, and what an answer means."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

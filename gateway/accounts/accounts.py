@@ -1,7 +1,5 @@
 """Accounts themselves: their terms, whether they count, and where the end of their tasks is told."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

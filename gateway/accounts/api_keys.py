@@ -3,8 +3,6 @@
 A key is 256 random bits, so that a plain hash hides it as well as a slow one would.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass, field

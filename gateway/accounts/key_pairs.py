@@ -5,8 +5,6 @@ live private keys, so that one can be replaced without a moment in which neither
 what one process revokes counts in every process with the next request.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable

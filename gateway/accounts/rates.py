@@ -5,8 +5,6 @@ the next request will be let in. It costs a short list for each account that ask
 step on the shared storage, so the limits hold over all processes together.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Accounts, key pairs and API keys as they are stored: forms, changes, and the encryption of their secrets."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Where accounts and their keys lie: in the ledger's server, one hash for each kind of record."""
 
-from __future__ import annotations
-
 from typing import Final, cast
 
 from redis import Redis

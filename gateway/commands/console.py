@@ -1,7 +1,5 @@
 """What the operators' commands have in common: errors in one line, results for people or machines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The commands under `python -m cutgate.gateway keys`: key pairs, API keys, and their accounts."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping

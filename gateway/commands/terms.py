@@ -1,7 +1,5 @@
 """The options of `python -m cutgate.gateway keys` that set an account's terms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar

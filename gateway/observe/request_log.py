@@ -1,7 +1,5 @@
 """What is told of every request: a line in the log, a count, and a span."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from contextlib import ExitStack

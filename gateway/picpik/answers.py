@@ -1,7 +1,5 @@
 """What each action answers, beside the members that every answer has."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 

@@ -3,8 +3,6 @@
 Codes up to 2000 are final for clients of the family, so what may pass answers with HTTP 429 or 503.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final

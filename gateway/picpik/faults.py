@@ -18,8 +18,6 @@
     + ParameterNotAvailable
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 SHOWN_CHARACTERS: Final = 128

@@ -4,8 +4,6 @@ A number that is no integer, or text where a number is due, is refused. In a for
 converted by the field's type. Null, and the empty value of the field's own type, mean absent.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The protocol as an OpenAPI 3.1 document, made from the models that requests and answers pass through."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any, Final, Literal

@@ -1,7 +1,5 @@
 """Handlers of the actions that show or end tasks, and of those about the account."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Final
 

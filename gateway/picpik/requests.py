@@ -3,8 +3,6 @@
 Their order is the order in which faults are reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar

@@ -1,7 +1,5 @@
 """What the actions' handlers are given."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Handlers of the actions that make tasks."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The protocol's one address, `POST /`, and the form of every answer: one JSON object, whatever happened."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -3,8 +3,6 @@
 A text of many megabytes is not copied on the way, except to drop a data URI's head.
 """
 
-from __future__ import annotations
-
 import binascii
 import re
 from typing import Final

@@ -5,8 +5,6 @@
 and what only decoding shows to the worker.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Callable

@@ -5,8 +5,6 @@ Whatever a box claims, reading is bounded. A function may raise `struct.error` o
 inside a box.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

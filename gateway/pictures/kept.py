@@ -4,8 +4,6 @@ An upload is kept as it came, also where it is large. What a task with one pictu
 same way, for as long as the task is shown.
 """
 
-from __future__ import annotations
-
 import math
 import time
 import uuid

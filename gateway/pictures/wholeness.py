@@ -5,8 +5,6 @@ Every walk reads lengths only, skips what they cover, and gives up after a bound
 A walk may raise `struct.error` or `IndexError` where the file ends inside a length.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

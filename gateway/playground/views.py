@@ -4,8 +4,6 @@ The page signs in the visitor's browser with the visitor's own key pair, so that
 beside it holds a secret. It speaks to the API as any client does.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The Flask application, made of parts that are passed in."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final

@@ -1,7 +1,5 @@
 """Whether this process lives, and whether the service can do work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,5 @@
 """How the C library keeps the memory that large pictures leave."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from typing import Final

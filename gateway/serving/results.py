@@ -3,8 +3,6 @@
 With `?download=<name>` a browser saves the result under that name instead of showing it.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import time

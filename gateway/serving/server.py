@@ -3,8 +3,6 @@
 What is not even HTTP never reaches the application; it is answered in JSON all the same.
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from concurrent.futures import Future

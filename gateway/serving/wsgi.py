@@ -1,7 +1,5 @@
 """The WSGI entry point: settings from the environment, and the real parts."""
 
-from __future__ import annotations
-
 import atexit
 from contextlib import ExitStack
 

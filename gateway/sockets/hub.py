@@ -1,7 +1,5 @@
 """All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import threading

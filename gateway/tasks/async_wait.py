@@ -1,7 +1,5 @@
 """Waits for many tasks at once without a thread for each: what `wait` does for threads, for an event loop."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Pictures as callers send them, and what their bytes and headers show before anything is stored."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Which models can be asked for: the installation's own, and what workers offer or have offered of late."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Use case: how tasks stand, and where their results can be fetched. Knows no protocol and no HTTP."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

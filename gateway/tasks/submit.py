@@ -1,7 +1,5 @@
 """Use case: accept pictures for cutting out. Knows no protocol and no HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Self

@@ -1,7 +1,5 @@
 """Use case: hold a call back until one of its tasks has ended. Knows no protocol and no HTTP."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator, Sequence

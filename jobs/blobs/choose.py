@@ -1,7 +1,5 @@
 """The blob store that the settings name."""
 
-from __future__ import annotations
-
 from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore

@@ -1,7 +1,5 @@
 """Blobs as files in a folder that gateways and workers share."""
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

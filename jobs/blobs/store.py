@@ -4,8 +4,6 @@ Order on submit: blob, CREATE, hint. Order on finish: result blob, FINISH, then 
 deleted only after an explicit refusal by the ledger, never after a time-out or a lost connection.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 

@@ -1,7 +1,5 @@
 """Hints as Celery messages over Redis, and the Celery settings that gateway and worker share."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 

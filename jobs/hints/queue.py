@@ -1,7 +1,5 @@
 """Hints: "there is work in this lane". The ledger, not the message, says what is to be done."""
 
-from __future__ import annotations
-
 from typing import Final, Protocol
 
 from cutgate.jobs.spec import Lane

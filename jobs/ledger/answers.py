@@ -1,7 +1,5 @@
 """What the ledger's moves answer with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

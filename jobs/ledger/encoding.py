@@ -1,7 +1,5 @@
 """How the parts of a record are written in the stores: hashes of text, with JSON where a part has structure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

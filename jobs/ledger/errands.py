@@ -5,8 +5,6 @@ that one whose courier died falls due again by itself. What ends a task makes it
 what ends an item that is still to be fetched removes its errand, and retention whatever else is left.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final

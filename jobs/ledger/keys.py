@@ -37,8 +37,6 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `couriers` | channel | `due` whenever an errand falls due that no lapse of time makes due |
 """  # noqa: E501 — a row of a table is one line
 
-from __future__ import annotations
-
 import hashlib
 from typing import Final
 

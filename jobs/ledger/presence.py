@@ -3,8 +3,6 @@
 A worker that offers several lanes announces each of them: a row says what computes in that lane.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from cutgate.jobs.spec import Lane

@@ -1,7 +1,5 @@
 """Structured logs: one line an event, as JSON or for people, of this package and of its libraries alike."""
 
-from __future__ import annotations
-
 import logging.config
 import sys
 import threading

@@ -4,8 +4,6 @@ Labels have few values: no account, no task and no address is one. `docs/metrics
 dashboards use no other names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

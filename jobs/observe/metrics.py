@@ -4,8 +4,6 @@ Like the log, the counts belong to the process: whoever sees something happen sa
 decides whether anybody can look. Counting takes a few microseconds, whether anybody does or not.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

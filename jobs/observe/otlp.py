@@ -1,7 +1,5 @@
 """Spans through OpenTelemetry's SDK, to a collector over OTLP/HTTP: the one module that knows that library."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

@@ -1,7 +1,5 @@
 """A span's kind and facts, and where spans go: what `traces` speaks to and `otlp` implements."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol

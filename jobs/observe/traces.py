@@ -4,8 +4,6 @@ Like the counts, they belong to the process: whoever does something says so, and
 whether anybody hears of it. Until it does, a span costs less than a microsecond and nothing is imported for it.
 """
 
-from __future__ import annotations
-
 import atexit
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final

@@ -1,7 +1,5 @@
 """The upkeep of ledger and storage, in threads beside a process's own work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final

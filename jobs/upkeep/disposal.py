@@ -1,7 +1,5 @@
 """What deletes the sources of items that the ledger itself failed, since no worker does."""
 
-from __future__ import annotations
-
 from typing import Self
 
 import structlog

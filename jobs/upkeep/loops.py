@@ -1,7 +1,5 @@
 """Threads that do something again and again, and outlive whatever goes wrong in between."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager

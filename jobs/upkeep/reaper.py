@@ -4,8 +4,6 @@ Every worker's parent and every gateway calls it again and again, since any of t
 time.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

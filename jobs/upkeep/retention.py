@@ -5,8 +5,6 @@ blobs are deleted, its record is deleted. Whoever stops in between leaves a mark
 finds; so it may run in several places at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 

@@ -1,7 +1,5 @@
 """Times the engines and precisions that this machine can run a model in, and recommends one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor

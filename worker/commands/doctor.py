@@ -1,7 +1,5 @@
 """What an operator asks before the first picture: is everything there that this worker needs?"""
 
-from __future__ import annotations
-
 import os
 import platform
 import tempfile

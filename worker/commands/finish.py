@@ -3,8 +3,6 @@
 PICPIK's protocol knows PNG alone, without a crop and without a background.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

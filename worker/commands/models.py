@@ -1,7 +1,5 @@
 """The commands under `python -m cutgate.worker models`: the networks, and whether their weights are right."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

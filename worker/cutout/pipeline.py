@@ -1,7 +1,5 @@
 """From a picture to a cut-out, as a list of steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar

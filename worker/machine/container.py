@@ -4,8 +4,6 @@ Linux control groups are read in both versions. A process that sees the whole ho
 its own container's, both find the tightest limit: every group from the process's own up to the root counts.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator

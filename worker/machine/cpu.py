@@ -1,7 +1,5 @@
 """What this machine's processor computes fast, read from Linux's list of its features."""
 
-from __future__ import annotations
-
 import platform
 import re
 from dataclasses import dataclass

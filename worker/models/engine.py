@@ -1,7 +1,5 @@
 """What runs a prepared graph, without the library that does it: the part that every engine has in common."""
 
-from __future__ import annotations
-
 from typing import Any, Final, Protocol
 
 import numpy as np

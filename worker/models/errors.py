@@ -1,7 +1,5 @@
 """What stops a worker from offering a model. It shows at start, before any picture is claimed."""
 
-from __future__ import annotations
-
 
 class ModelUnavailable(Exception):
     """The model cannot be run here; the text says why and what to do."""

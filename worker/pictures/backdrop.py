@@ -1,7 +1,5 @@
 """Where the subject is in a result, and what the result may be laid over."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import cv2

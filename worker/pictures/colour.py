@@ -1,7 +1,5 @@
 """Colour profiles: what a picture's numbers mean, brought to sRGB."""
 
-from __future__ import annotations
-
 import io
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Colours for what is transparent, so that a file without alpha has no hard edge where the subject ends."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import cv2

@@ -1,7 +1,5 @@
 """Arrays to bytes: what a result is written as."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What is done with a result before it is a file: cut down to the subject, laid over something, written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Final, Self
 

@@ -4,8 +4,6 @@ A picture is turned upright, brought to 8 bits and to sRGB, and parted from its 
 nothing but plain sRGB pixels. On request its profile or its 16 bits are kept beside them.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from dataclasses import dataclass

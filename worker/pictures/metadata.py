@@ -1,7 +1,5 @@
 """What a picture's metadata says of how it is shown: which way is up, and how large it is on paper."""
 
-from __future__ import annotations
-
 import math
 from typing import Final, TypeAlias
 

@@ -4,8 +4,6 @@ Every row is filtered with Sub (the difference to the pixel on the left, PNG spe
 by ISA-L. On photographs that is a fifth of the time of zlib's fastest level, for a file a few percent larger.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterable
 from typing import Final

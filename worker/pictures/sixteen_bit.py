@@ -1,7 +1,5 @@
 """Pictures of 16 bits per channel, whose colours Pillow would cut to 8."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import cv2

@@ -1,7 +1,5 @@
 """Celery's connection to the broker, held to what a service needs that must come back by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

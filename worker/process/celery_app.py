@@ -5,8 +5,6 @@ network, and whatever becomes of it, there is still a parent that notices, gives
 Celery's pools of threads have none. A task then ends when the child has claimed an item and has room for another.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import time

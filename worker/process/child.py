@@ -1,7 +1,5 @@
 """The pool's process: it holds the networks, and does one item after the other or several at once."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Signs of life: a claim's lease is renewed while native code runs, and a claim that was taken away is noticed."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

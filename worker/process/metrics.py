@@ -4,8 +4,6 @@ The parent answers scrapes: it lives on when its child dies, hangs or is replace
 folder, each in its own, and a child goes on in the files of the child before it, so that no counter ever falls.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 import time

@@ -4,8 +4,6 @@ Celery's pool holds one child and replaces it when it dies, hangs or grows too l
 next one exists the parent takes back what the last one held.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

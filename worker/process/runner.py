@@ -4,8 +4,6 @@ The order at the end is: result blob, FINISH, then the source goes. A blob is de
 explicit answer, so a crash or a lost connection leaves at worst a blob that the sweeper takes.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

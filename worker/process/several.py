@@ -1,7 +1,5 @@
 """Several items at once in one process: each with its own claim, heartbeat and thread; they share the network."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

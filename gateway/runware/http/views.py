@@ -1,7 +1,5 @@
 """The protocol over HTTP: `POST /v1`, one JSON object for all tasks of a request."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ HTTP collects outcomes into one body, a WebSocket sends each in a frame of its o
 and logged once.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Clients repeat a request that was answered with 408, 429 or 5xx, so nothing that stays wrong wears one of these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """What can be wrong with a request in Runware's terms. Codes and texts are in `errors.py`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

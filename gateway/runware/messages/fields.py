@@ -1,7 +1,5 @@
 """Types of the protocol's fields: JSON's, strictly, and a sentence for each value that is not one of theirs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias

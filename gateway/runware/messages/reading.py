@@ -4,8 +4,6 @@ The parser is that of signed bodies: it bounds depth and number of values, and r
 ways.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any, Final, TypeVar

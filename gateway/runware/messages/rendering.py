@@ -1,7 +1,5 @@
 """Records as Runware's clients read them: made from a task alone, so that a callback can be, too."""
 
-from __future__ import annotations
-
 import base64
 import json
 import uuid

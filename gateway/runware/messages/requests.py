@@ -1,7 +1,5 @@
 """The types of tasks, and what each may hold beside `taskType` and `taskUUID`."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final
 

@@ -3,8 +3,6 @@
 Of a result only its task's id is kept: it is made anew from the record when the caller is back.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The protocol over WebSockets: upgrades on `/v1` and `/`, whatever their query."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The tasks, one row each, and the way of a task object to its outcome: the same for every transport."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, replace

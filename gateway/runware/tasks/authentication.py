@@ -1,7 +1,5 @@
 """Finds the account behind an API key, and keeps out addresses that try keys."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Handlers of the tasks that show other tasks, and the account."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Final
 

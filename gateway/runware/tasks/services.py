@@ -1,7 +1,5 @@
 """What the tasks' handlers are given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self

@@ -1,7 +1,5 @@
 """Handlers of the tasks that keep pictures: at once where the picture is here, by a task where it has a URL."""
 
-from __future__ import annotations
-
 import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source

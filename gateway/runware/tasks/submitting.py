@@ -1,7 +1,5 @@
 """Accepts pictures: the handler of removals in each form, and what every task with a picture shares."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field

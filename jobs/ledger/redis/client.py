@@ -1,7 +1,5 @@
 """The connection to Redis, and the scripts that run on it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """News over Redis's publish and subscribe: one connection and one thread for a whole process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self

@@ -1,7 +1,5 @@
 """The ledger in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Subscriptions to Redis's channels that outlive their connections: one thread for a pattern of channels."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The workers' presence in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from redis import Redis

@@ -1,7 +1,5 @@
 """The ledger's upkeep in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 

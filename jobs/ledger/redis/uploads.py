@@ -1,7 +1,5 @@
 """The ledger's uploads in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from __future__ import annotations
-
 from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import TaskUid, made_at_seconds
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds

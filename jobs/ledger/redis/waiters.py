@@ -1,7 +1,5 @@
 """Who in this process waits for which news."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

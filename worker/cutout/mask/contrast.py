@@ -1,7 +1,5 @@
 """Maps whose numbers have no fixed range: the least becomes background, the greatest subject, if there is one."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The network enters the maths here, as a callable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
 

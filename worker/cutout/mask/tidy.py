@@ -1,7 +1,5 @@
 """A mask made smooth and whole for callers who want no fine detail: no frayed edge, no specks."""
 
-from __future__ import annotations
-
 from typing import Final, cast
 
 import cv2

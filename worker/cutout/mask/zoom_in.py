@@ -5,8 +5,6 @@ may be missed. The second run is shown what was found with its surroundings. Its
 taken only where the two maps by themselves say so.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final, TypeAlias

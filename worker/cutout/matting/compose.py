@@ -1,7 +1,5 @@
 """The last steps: alpha and colours as the caller gets them."""
 
-from __future__ import annotations
-
 from typing import Final, cast
 
 import cv2

@@ -1,7 +1,5 @@
 """The subject's own colours where it is mixed with the background."""
 
-from __future__ import annotations
-
 from typing import Final, TypeAlias
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The matting Laplacian of a picture, for the pixels that are unknown."""
 
-from __future__ import annotations
-
 from itertools import combinations_with_replacement
 from typing import Final, TypeAlias
 

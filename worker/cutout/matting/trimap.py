@@ -5,8 +5,6 @@ threshold is known background; both comparisons are strict. Erosion of both know
 band between them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Where the subject's edge is soft, and how far to look there, from the mask alone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

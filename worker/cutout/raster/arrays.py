@@ -1,7 +1,5 @@
 """The array types of the maths, and what their levels say. Heights come before widths; all sizes are in pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 

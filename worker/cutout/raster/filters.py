@@ -1,7 +1,5 @@
 """OpenCV's filters as the maths needs them: typed, and with the border replicated."""
 
-from __future__ import annotations
-
 from typing import TypeVar, cast
 
 import cv2

@@ -3,8 +3,6 @@
 A large picture's band of soft pixels is a small part of it; nothing here is as large as the picture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias

@@ -5,8 +5,6 @@ and nobody who is about to join is worth waiting for; the others wait for their 
 under way the next batch fills by itself. Nothing needs to be closed: with the last caller everything has ended.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

@@ -1,7 +1,5 @@
 """One engine for many threads: each prepares its own picture, and their runs are shared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Final
 

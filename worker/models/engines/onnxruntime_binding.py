@@ -3,8 +3,6 @@
 Without that the library makes both anew for every run, and on a GPU waits for each copy in between.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

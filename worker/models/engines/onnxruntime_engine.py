@@ -1,7 +1,5 @@
 """ONNX Runtime, the only module that loads it: any graph, on the CPU or through CUDA."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final
 

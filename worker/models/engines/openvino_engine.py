@@ -1,7 +1,5 @@
 """OpenVINO, the only module that loads it: graphs in single precision or 8-bit integers, on the CPU."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What settings mean on this machine: which engine runs the network, in which numbers, from which graph."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What lies around the network: from a picture to the numbers that it wants, and from its map to a mask."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cv2

@@ -3,8 +3,6 @@
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
-from __future__ import annotations
-
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final

@@ -3,8 +3,6 @@
 rembg is imported only when such a model is asked for: its import compiles code, half a minute on a fresh machine.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A network in floats as one reads it: without casts, and without the arithmetic that finds sizes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from graphlib import TopologicalSorter
 from typing import Any

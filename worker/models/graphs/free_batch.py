@@ -1,7 +1,5 @@
 """A network for one picture made one for any number: the batch of 1 that its export fixed becomes a free one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

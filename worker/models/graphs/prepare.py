@@ -4,8 +4,6 @@ On a CPU half-precision weights are widened at every load and cast around operat
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from enum import StrEnum

@@ -6,8 +6,6 @@ engines fuse into integer kernels: unsigned activations, signed weights, 32-bit 
 give the same graph.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

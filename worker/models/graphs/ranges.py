@@ -1,7 +1,5 @@
 """Tables of activation ranges: what turning a network into 8-bit integers takes beside its weights."""
 
-from __future__ import annotations
-
 from importlib import resources
 from typing import Annotated
 

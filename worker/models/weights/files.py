@@ -1,7 +1,5 @@
 """Files of weights: found in the models folder, fetched when absent, and checked every time before use."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import queue

@@ -1,7 +1,5 @@
 """What is known of each model, and what of it is on this machine."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The default model, IS-Net, in the two files that its weights come in."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile

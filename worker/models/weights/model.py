@@ -1,7 +1,5 @@
 """What one row of the registry says: a model's files of weights, how to fetch them, and how to run them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

