@@ -37,9 +37,9 @@ hard edge, of fur, and of hair."""
 
 SLACK: Final = 1.02
 
-MOST_OF_WORK: Final = 1.9
-"""A job's processor time, without its network's, over that of `fixed_work`. Recorded are 1.33 to 1.38, with twenty
-processes waiting for two processors."""
+MOST_OF_WORK: Final = 2.1
+"""A job's processor time, without its network's, over that of `fixed_work`; recorded are 1.34 to 1.36. Kinds and
+sizes of the work are the job's own, since processors differ in how fast they are at each."""
 
 ROUNDS: Final = 5
 
@@ -81,22 +81,27 @@ def job() -> Callable[[], object]:
 
 
 def fixed_work() -> Callable[[], object]:
-    """Work of the kinds that a job is made of: sparse products, gathers, sums, blurs, erosions."""
+    """Work of the kinds and sizes that a job is made of: sparse products, gathers, sums, blurs, erosions."""
     random = np.random.default_rng(0)
-    matrix: Any = random_array((20_000, 300_000), density=25 / 300_000, format="csr", dtype=np.float32, rng=random)
-    vector = random.random(300_000, np.float32)
-    planes = random.random((3, 512, 512), np.float32)
-    places = random.integers(0, vector.size, 200_000)
+    matrix: Any = random_array((8_000, 60_000), density=25 / 60_000, format="csr", dtype=np.float32, rng=random)
+    vector = random.random(60_000, np.float32)
+    planes = random.random((3, 256, 256), np.float32)
+    places = random.integers(0, 20_000, 30_000)
+    blocks = random.random((20_000, 3, 3), np.float32)
     levels = to_levels(planes[0])
 
     def work() -> None:
-        for _ in range(40):
-            matrix @ vector
-        for _ in range(20):
-            np.einsum("n,n->n", vector.take(places), vector[: places.size])
-            for plane in planes:
-                cv2.blur(plane, (45, 45))
+        for _ in range(200):
+            vector[:8_000] += 1e-9 * (matrix @ vector)
+        for _ in range(100):
+            np.einsum("n,n->n", vector.take(places), vector[:30_000])
+            blocks.take(places[:5_000], axis=0).astype(np.float64)
+        for _ in range(10):
+            np.einsum("nij,njk->nik", blocks, blocks)
+            np.stack(planes, axis=-1)
             cv2.erode(levels, np.ones((15, 15), np.uint8))
+            for plane in planes:
+                cv2.blur(cv2.resize(plane, (512, 512), interpolation=cv2.INTER_LINEAR), (45, 45))
 
     return work
 
