@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.gateway.harness import Harness, make_settings
+from tests.gateway.harness import Harness
 
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
 
@@ -22,20 +24,16 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
     ],
 )
 def test_forwarded_headers_count_from_trusted_peers_only(gateway: Harness, peer: str, base: str) -> None:
-    uid = gateway.submit()
-    gateway.finish_one()
-    settings = make_settings(trusted_proxies="10.0.0.0/8,192.168.1.7,fd00::/8")
-    gateway.app = gateway.make_app(settings)
-    body = gateway.signed_list(uid)
-    response = gateway.app.test_client().post(
-        "/", json=body, headers=FORWARDED, environ_overrides={"REMOTE_ADDR": peer}
-    )
-    (entry,) = response.get_json()["TaskDetailList"]
-    assert entry["ImgList"][0].startswith(f"{base}/r/")
+    gateway = gateway.with_settings(trusted_proxies="10.0.0.0/8,192.168.1.7,fd00::/8")
+    assert address_of_a_result(gateway, peer).startswith(f"{base}/r/")
 
 
 def test_no_peer_is_trusted_by_default(gateway: Harness) -> None:
-    uid = gateway.submit()
+    assert address_of_a_result(gateway, "127.0.0.1").startswith("http://localhost/r/")
+
+
+def address_of_a_result(gateway: Harness, peer: str) -> str:
+    body = json.dumps(gateway.signed_list(gateway.submit()))
     gateway.finish_one()
-    response = gateway.app.test_client().post("/", json=gateway.signed_list(uid), headers=FORWARDED)
-    assert response.get_json()["TaskDetailList"][0]["ImgList"][0].startswith("http://localhost/r/")
+    response = gateway.post(body, headers=FORWARDED, environ_overrides={"REMOTE_ADDR": peer})
+    return str(response.get_json()["TaskDetailList"][0]["ImgList"][0])

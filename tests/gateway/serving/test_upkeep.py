@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,13 +17,11 @@ from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
 
-PATIENCE_SECONDS = 20
-
 
 def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> None:
     with redis_server() as redis_url, connect(redis_url) as client:
         ledger = RedisLedger(client, LedgerLimits(lease_seconds=0.5))
-        blobs = FileBlobStore(tmp_path)
+        blobs = FileBlobStore(tmp_path / "blobs")
         spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
         item = NewItem(source=source_key(uid, 0), spec=spec)
         ledger.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
@@ -37,12 +33,8 @@ def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> No
             task = ledger.get(uid, "ada")
             return task is not None and task.items[0].state is ItemState.QUEUED and not list(blobs.tasks())
 
-        command = [sys.executable, "-m", "cutgate.gateway", "serve", "--port", str(free_port())]
-        environment = Installation(redis_url, tmp_path).environment
-        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as gateway:
-            eventually(in_order, PATIENCE_SECONDS)
-            gateway.terminate()
-            assert gateway.wait(PATIENCE_SECONDS) == 0
+        with Installation(redis_url, tmp_path / "blobs").serving():
+            eventually(in_order)
         assert in_order()
 
 
