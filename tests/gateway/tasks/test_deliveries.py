@@ -8,25 +8,15 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.records import Terms
-from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.submit import MAX_DELIVERIES
 from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import IdempotencyConflict
-from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind, Task
-from tests.gateway import picture_files as pictures
-from tests.gateway.use_cases import SPEC, House
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
+from tests.gateway.use_cases import INLINE, House
 from tests.jobs.build import take_errand
 
 CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done")
 UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")
-
-
-def submit(house: House, *, memo: str = "", deliveries: tuple[Delivery, ...] = ()) -> Task:
-    drafts = [Draft(source=pictures.BASE64_8X8, spec=SPEC)]
-    uid = house.part.submit("a", "Cut", drafts, "key", memo=memo, deliveries=deliveries)
-    task = house.store.get(uid, "a")
-    assert task is not None
-    return task
 
 
 def due(house: House) -> list[tuple[str, str]]:
@@ -36,7 +26,7 @@ def due(house: House) -> list[tuple[str, str]]:
 
 def test_they_go_with_the_task() -> None:
     house = House()
-    task = submit(house, memo='{"a": "ä"}', deliveries=(CALLBACK, UPLOAD))
+    task = house.submit(INLINE, key="key", memo='{"a": "ä"}', deliveries=(CALLBACK, UPLOAD))
     assert task.memo == '{"a": "ä"}'
     house.finish_one()
     assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
@@ -44,8 +34,8 @@ def test_they_go_with_the_task() -> None:
 
 def test_they_are_part_of_what_a_repeat_repeats() -> None:
     house = House()
-    first = submit(house, memo="m", deliveries=(CALLBACK, UPLOAD))
-    assert submit(house, memo="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
+    first = house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD))
+    assert house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
     moved = replace(UPLOAD, url=UPLOAD.url + "/2")
     others: tuple[tuple[str, tuple[Delivery, ...]], ...] = (
         ("n", (CALLBACK, UPLOAD)),
@@ -56,7 +46,7 @@ def test_they_are_part_of_what_a_repeat_repeats() -> None:
     )
     for memo, deliveries in others:
         with pytest.raises(IdempotencyConflict):
-            submit(house, memo=memo, deliveries=deliveries)
+            house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
 
 
 def test_the_accounts_callback_goes_beside_them_and_not_twice() -> None:
@@ -64,12 +54,12 @@ def test_the_accounts_callback_goes_beside_them_and_not_twice() -> None:
     own = Account(name="a", terms=Terms(price_credits=4, queue_cap=2), callback_url=CALLBACK.url)
     house.part = house.part.for_account(own)
     assert (house.part.price, house.part.queue_cap) == (4, 2)
-    task = submit(house, deliveries=(UPLOAD, CALLBACK))
+    task = house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK))
     house.finish_one()
     assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
     # A callback that is set, or moved, between two tries does not make another request of the second.
     house.part = house.part.for_account(replace(own, callback_url="https://moved.example"))
-    assert submit(house, deliveries=(UPLOAD, CALLBACK)).uid == task.uid
+    assert house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK)).uid == task.uid
     assert "moved" not in repr(house.part)
 
 
@@ -85,6 +75,6 @@ def test_the_accounts_callback_goes_beside_them_and_not_twice() -> None:
 def test_what_a_facade_should_have_refused_writes_nothing(memo: str, deliveries: tuple[Delivery, ...]) -> None:
     house = House()
     with pytest.raises(ValueError, match="at most"):
-        submit(house, memo=memo, deliveries=deliveries)
+        house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
     assert house.blobs.keys() == ()
     assert house.store.unfinished("a") == ()

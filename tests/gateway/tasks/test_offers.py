@@ -53,7 +53,7 @@ def test_the_accounts_model_is_the_lane(gateway: Harness) -> None:
 
 
 def test_a_model_of_its_own_is_computed_exactly(gateway: Harness) -> None:
-    gateway.app = gateway.make_app(make_settings(precision=Precision.FAST))
+    gateway = gateway.with_settings(precision=Precision.FAST)
     gateway.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
     announce(gateway, Choice(model="u2netp"))
     gateway.submit()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cutgate.jobs.ids import new_task_uid
-from tests.gateway.harness import Answer, Harness, make_settings
+from tests.gateway.harness import Answer, Harness
 from tests.ledgers import FreshLedger
 
 SOON_SECONDS = 2.0
@@ -97,7 +97,7 @@ def test_without_news_the_record_is_read_each_second(gateway: Harness, threads: 
 
 
 def test_half_of_the_request_threads_may_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    gateway.app = gateway.make_app(make_settings(request_threads=4))
+    gateway = gateway.with_settings(request_threads=4)
     uid = gateway.submit()
     waits = [held(gateway, threads, uid) for _ in range(2)]
     answer, seconds = timed(lambda: waiting(gateway, uid))
