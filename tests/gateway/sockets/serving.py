@@ -12,6 +12,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+import pytest
 from flask import Flask
 from typing_extensions import override
 from websockets.exceptions import ConnectionClosed
@@ -82,9 +83,14 @@ def sockets_of(app: Flask) -> Sockets:
     return sockets
 
 
-def wait_for_items(service: Service, count: int) -> None:
+def wait_for_items(service: Service, count: int = 1) -> None:
     """Wait until the ledger has so many items that wait."""
     eventually(lambda: service.store.waiting(service.lane) >= count)
+
+
+def with_settings(**changes: Any) -> pytest.MarkDecorator:
+    """Let the fixtures of a test have a service with these settings."""
+    return pytest.mark.parametrize("service", [changes], indirect=True, ids=[""])
 
 
 @dataclass
@@ -104,21 +110,29 @@ class Caller:
         assert isinstance(frame, dict)
         return frame
 
-    def data(self) -> Item:
-        """The one item of the next frame."""
+    def _item(self, kind: str) -> Item:
         frame = self.next()
-        assert list(frame) == ["data"], frame
-        (item,) = frame["data"]
+        assert list(frame) == [kind], frame
+        (item,) = frame[kind]
         assert isinstance(item, dict)
         return item
 
+    def data(self) -> Item:
+        """The one item of the next frame."""
+        return self._item("data")
+
     def error(self) -> Item:
         """The one error of the next frame."""
-        frame = self.next()
-        assert list(frame) == ["errors"], frame
-        (item,) = frame["errors"]
-        assert isinstance(item, dict)
-        return item
+        return self._item("errors")
+
+    def refused(self, *tasks: Item) -> str:
+        """Send tasks and take the code of what is told instead of an answer."""
+        self.send(*tasks)
+        return str(self.next()["errors"][0]["code"])
+
+    def ping(self) -> None:
+        """See that the connection lives."""
+        assert self.ask({"taskType": "ping", "ping": True}) == {"taskType": "ping", "pong": True}
 
     def ask(self, *tasks: Item) -> Item:
         """Send tasks and take one item."""

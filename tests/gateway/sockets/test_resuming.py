@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import pytest
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import Service, make_service, new_uuid, removal
-from tests.gateway.sockets.serving import admitted, calling, served, sockets_of, wait_for_items
+from tests.gateway.runware.service import Service, authentication, new_uuid, removal
+from tests.gateway.sockets.serving import (
+    Caller,
+    admitted,
+    calling,
+    served,
+    sockets_of,
+    wait_for_items,
+    with_settings,
+)
 from tests.ledgers import fresh_sessions
 from tests.waiting import eventually
 
@@ -42,7 +49,7 @@ def test_a_task_that_still_runs_is_answered_on_the_new_connection(service: Servi
     with admitted(address, service) as first:
         session = first.authenticate(service.api_key)
         first.send(task)
-        wait_for_items(service, 1)
+        wait_for_items(service)
         first.vanish()
     with calling(address) as again:
         again.authenticate(service.api_key, session)
@@ -50,8 +57,7 @@ def test_a_task_that_still_runs_is_answered_on_the_new_connection(service: Servi
             assert again.data()["taskUUID"] == task["taskUUID"]
 
 
-def test_another_process_takes_the_session_over() -> None:
-    service = make_service(runware_sync_seconds=30)
+def test_another_process_takes_the_session_over(service: Service) -> None:
     sessions = fresh_sessions()
     here = service.harness.make_app(service.settings, sessions=sessions)
     there = service.harness.make_app(service.settings, sessions=sessions)
@@ -64,15 +70,14 @@ def test_another_process_takes_the_session_over() -> None:
     ):
         session = first.authenticate(service.api_key)
         first.send(task)
-        wait_for_items(service, 1)
+        wait_for_items(service)
         # The first process has not noticed that its connection is dead.
         assert second.authenticate(service.api_key, session) == session
         with service.working():
             assert second.data()["taskUUID"] == task["taskUUID"]
 
 
-def test_an_upload_whose_answer_was_lost_is_told_again_once() -> None:
-    service = make_service()
+def test_an_upload_whose_answer_was_lost_is_told_again_once(service: Service) -> None:
     sessions = fresh_sessions()
     app = service.harness.make_app(service.settings, sessions=sessions)
     opened = sessions.open("shop", None)
@@ -100,48 +105,42 @@ def test_an_upload_that_was_answered_is_not_told_again(service: Service, address
 
 
 @pytest.mark.parametrize("session", [UNKNOWN, "", "no uuid", 7, None, {}])
-def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, address: str, session: object) -> None:
-    with calling(address) as caller:
-        task = {"taskType": "authentication", "apiKey": service.api_key, "connectionSessionUUID": session}
-        fresh = caller.ask(task)["connectionSessionUUID"]
-        assert fresh != session
+def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, stranger: Caller, session: object) -> None:
+    fresh = stranger.ask(authentication(service.api_key) | {"connectionSessionUUID": session})
+    assert fresh["connectionSessionUUID"] != session
 
 
 def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    stranger = dataclasses.replace(ApiKeys(service.accounts).add("stranger"))
+    stranger = ApiKeys(service.accounts).add("stranger")
     with admitted(address, service) as first, calling(address) as other:
         session = first.authenticate(service.api_key)
         first.send(removal())
-        wait_for_items(service, 1)
+        wait_for_items(service)
         assert other.authenticate(stranger.api_key, session) != session
         assert service.work_once()
         assert first.data()["status"] == "success"
         assert other.is_silent()
 
 
-def test_an_expired_session_gives_a_fresh_one() -> None:
-    service = make_service(session_seconds=0.1)
-    with served(service.app) as address:
-        with admitted(address, service) as first:
-            session = first.authenticate(service.api_key)
-            first.vanish()
-        eventually(lambda: not len(sockets_of(service.app)))
-        time.sleep(0.2)
-        with calling(address) as again:
-            assert again.authenticate(service.api_key, session) != session
+@with_settings(session_seconds=0.1)
+def test_an_expired_session_gives_a_fresh_one(service: Service, address: str) -> None:
+    with calling(address) as first:
+        session = first.authenticate(service.api_key)
+        first.vanish()
+    eventually(lambda: not len(sockets_of(service.app)))
+    time.sleep(0.2)
+    with calling(address) as again:
+        assert again.authenticate(service.api_key, session) != session
 
 
-def test_a_second_authentication_keeps_the_session(service: Service, address: str) -> None:
-    with admitted(address, service) as caller:
-        first = caller.authenticate(service.api_key)
-        assert caller.authenticate(service.api_key) == first
+def test_a_second_authentication_keeps_the_session(service: Service, caller: Caller) -> None:
+    first = caller.authenticate(service.api_key)
+    assert caller.authenticate(service.api_key) == first
 
 
-def test_a_connection_stays_with_its_account(service: Service, address: str) -> None:
+def test_a_connection_stays_with_its_account(service: Service, caller: Caller) -> None:
     other = ApiKeys(service.accounts).add("other").api_key
     task = removal(deliveryMethod="async")
-    with admitted(address, service) as caller:
-        caller.send({"taskType": "authentication", "apiKey": other})
-        assert caller.next()["errors"][0]["code"] == "invalidApiKey"
-        caller.ask(task)
+    assert caller.refused(authentication(other)) == "invalidApiKey"
+    caller.ask(task)
     assert service.task_of(task).account == "shop"
