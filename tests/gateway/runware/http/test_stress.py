@@ -6,7 +6,8 @@ import errno
 import json
 import tempfile
 from io import RawIOBase
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from typing_extensions import override
@@ -14,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.jobs.errors import LedgerUnavailable
+from tests.fakes import failing
 from tests.gateway.runware.service import Service, make_service, removal
 
 
@@ -61,12 +63,9 @@ def test_a_body_whose_chunks_are_broken_cannot_be_read(service: Service, error: 
 
 def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     service = make_service(body_memory_bytes=1)
-
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "no space left")
-
     task = removal(deliveryMethod="async")
     with monkeypatch.context() as patched:
+        full = Mock(side_effect=OSError(errno.ENOSPC, "no space left"))
         patched.setattr(tempfile.SpooledTemporaryFile, "write", full)
         answer = service.post([task])
     assert (answer.status_code, code_of(answer)) == (503, "serviceUnavailable")
@@ -78,26 +77,17 @@ def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPat
 def test_a_fault_outside_of_tasks_is_told_in_the_protocols_form(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("inner secret")
-
-    monkeypatch.setattr(RunwareTasks, "begin", broken)
+    monkeypatch.setattr(RunwareTasks, "begin", Mock(side_effect=RuntimeError("inner secret")))
     answer = service.post([removal()])
     assert (answer.status_code, code_of(answer)) == (500, "internalServerError")
     assert b"inner secret" not in answer.data
 
 
-def test_of_several_results_one_asks_a_ledger_that_is_away(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def away(*_: object) -> None:
-        asked.append(True)
-        raise LedgerUnavailable("the server does not answer")
-
-    monkeypatch.setattr(service.store, "get_many", away)
-    answer = service.post([removal(), removal(), removal()])
+def test_of_several_results_one_asks_a_ledger_that_is_away(service: Service) -> None:
+    failing(service.store, get_many=LedgerUnavailable("the server does not answer"))
+    tasks = [removal(), removal(), removal()]
+    answer = service.post(tasks)
     assert answer.status_code == 503
-    assert [error["code"] for error in answer.get_json()["errors"]] == ["serviceUnavailable"] * 3
-    assert len(asked) == 1
+    told = [(error["code"], error["taskUUID"]) for error in answer.get_json()["errors"]]
+    assert told == [("serviceUnavailable", task["taskUUID"]) for task in tasks]
+    assert cast("Mock", service.store.get_many).call_count == 1

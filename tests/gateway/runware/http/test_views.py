@@ -7,16 +7,14 @@ import json
 import threading
 from dataclasses import replace
 from types import MethodType
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.http.views import RunwareApi
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from tests.fakes import MemoryBlobStore, failing
-from tests.gateway import picture_files as pictures
+from cutgate.jobs.errors import BlobStoreUnavailable
+from tests.fakes import failing
 from tests.gateway.runware.service import (
     TINY_PICTURE,
     Service,
@@ -42,14 +40,8 @@ def test_other_methods_are_refused_in_the_protocols_form(service: Service, metho
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
 
-def test_a_bare_object_is_an_array_of_one(service: Service) -> None:
-    answer = service.post(removal(deliveryMethod="async"))
-    assert len(answer.get_json()["data"]) == 1
-
-
 def test_authentication_in_front_of_tasks_has_no_item_of_its_own(service: Service) -> None:
     task = removal(deliveryMethod="async")
-    assert service.result(authentication(service.api_key), api_key=None) != {}
     answer = service.answer(authentication(service.api_key), task, api_key=None)
     assert answer == {"data": [{"taskType": task["taskType"], "taskUUID": task["taskUUID"]}]}
 
@@ -62,8 +54,8 @@ def test_the_element_counts_before_the_header(service: Service) -> None:
 
 @pytest.mark.parametrize("header", ["Bearer", "Basic abc", "bearer ", "", "Token x"])
 def test_a_header_without_a_key_is_a_missing_key(service: Service, header: str) -> None:
-    answer = service.post([removal()], headers={"Authorization": header})
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (401, "missingApiKey")
+    error = service.error([removal()], status=401, headers={"Authorization": header})
+    assert error["code"] == "missingApiKey"
 
 
 def test_a_revoked_key_ends(service: Service) -> None:
@@ -78,8 +70,7 @@ def test_an_address_that_tries_keys_is_throttled() -> None:
     for _ in range(2):
         service.error(removal(), status=401, api_key="kc_wrong")
     answer = service.post([removal()])
-    assert answer.status_code == 429
-    assert answer.get_json()["errors"][0]["code"] == "rateLimitExceeded"
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
@@ -103,19 +94,9 @@ def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
         max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000, body_memory_bytes=1_000
     )
     body = json.dumps([removal("A" * 300_000)]).encode()
-    options: dict[str, Any] = (
-        {} if stated else {"environ_overrides": {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}}
-    )
-    answer = service.post(body, **options)
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "maxMessageSizeExceeded")
-    assert (
-        service.post(json.dumps([removal("A" * 200_000)])).get_json()["errors"][0]["code"] == "invalidInputImage"
-    )
-
-
-def test_a_large_body_goes_by_way_of_the_disk() -> None:
-    service = make_service(body_memory_bytes=100)
-    service.result(removal(pictures.data_uri(pictures.png(100, 100)), deliveryMethod="async"))
+    overrides = {} if stated else {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    assert service.error(body, environ_overrides=overrides)["code"] == "maxMessageSizeExceeded"
+    assert service.error([removal("A" * 200_000)])["code"] == "invalidInputImage"
 
 
 def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
@@ -137,34 +118,18 @@ def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> No
 
 def test_a_compressed_body_is_refused(service: Service) -> None:
     headers = {"Authorization": f"Bearer {service.api_key}", "Content-Encoding": "gzip"}
-    answer = service.post(gzip.compress(b"[]"), headers=headers)
-    assert answer.status_code == 400
-    assert "Content-Encoding" in answer.get_json()["errors"][0]["message"]
+    assert "Content-Encoding" in service.error(gzip.compress(b"[]"), headers=headers)["message"]
 
 
-def test_parts_that_are_away_are_passing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = service.harness.make_app(
-        service.settings, blobs=failing(MemoryBlobStore(), put=BlobStoreUnavailable("the disk is full"))
-    )
-    headers = {"Authorization": f"Bearer {service.api_key}"}
-    answer = app.test_client().post("/v1", json=[removal(deliveryMethod="async")], headers=headers)
+def test_a_blob_store_that_is_away_is_passing(service: Service) -> None:
+    failing(service.blobs, put=BlobStoreUnavailable("the disk is full"))
+    answer = service.post([removal(deliveryMethod="async")])
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
     assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
 
-    def away(*_: object) -> None:
-        raise LedgerUnavailable("the server does not answer")
 
-    monkeypatch.setattr(service.store, "get_many", away)
-    task = removal()
-    item = service.error(task, status=503)
-    assert (item["code"], item["taskUUID"]) == ("serviceUnavailable", task["taskUUID"])
-
-
-def test_a_fault_of_the_server_tells_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("inner secret")
-
-    monkeypatch.setattr(service.store, "recall", broken)
+def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
+    failing(service.store, recall=RuntimeError("inner secret"))
     task = removal()
     answer = service.post([task])
     assert answer.status_code == 500
