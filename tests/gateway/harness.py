@@ -20,8 +20,9 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.events import TaskEvents
-from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
 from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.signing import parse_body, sign_params
@@ -172,6 +173,14 @@ class Harness:
     def fail_one(self, error: ErrorFacts) -> None:
         """Let the next item fail as a worker does."""
         assert self.store.fail(self.claim(), error)
+
+    def offer(self, choice: Choice | None = None, owner: str = "w-1") -> None:
+        """Let a worker offer a model; the installation's own when absent."""
+        choice = choice or self.settings.choice
+        worker = WorkerPresence(
+            owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="fp32", threads=1
+        )
+        self.presence.announce(worker, ttl_seconds=10)
 
     def stored(self) -> tuple[BlobKey, ...]:
         """The blobs that are there; of a store in memory."""

@@ -13,7 +13,6 @@ import pytest
 
 from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
@@ -66,20 +65,13 @@ class TestRequests:
         assert gateway.app.test_client().get("/metrics").status_code == 404
 
 
-def announce(gateway: Harness, owner: str) -> None:
-    worker = WorkerPresence(
-        owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", dtype="fp32", threads=1
-    )
-    gateway.presence.announce(worker, ttl_seconds=60)
-
-
 class TestLedger:
     def test_what_it_holds(self, gateway: Harness) -> None:
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.claim()
         for owner in ("w-1", "w-2"):
-            announce(gateway, owner)
+            gateway.offer(owner=owner)
         shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
         assert shown.value(names.LEDGER_UP) == 1
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 1
@@ -90,7 +82,7 @@ class TestLedger:
         assert shown.value(names.CREDITS_BOOKED) == 1
 
     def test_a_lane_with_a_worker_is_there_before_its_first_item(self, gateway: Harness) -> None:
-        announce(gateway, "w-1")
+        gateway.offer()
         shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 0
         assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0

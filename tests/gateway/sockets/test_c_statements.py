@@ -139,7 +139,7 @@ def test_c_11_2_errors_are_not_replayed(service: Service, address: str) -> None:
         first.send(removal())
         wait_for_items(service)
         first.vanish()
-    service.fail_next(FAILURE)
+    service.harness.fail_one(FAILURE)
     with admitted(address, service, session) as again:
         assert again.is_silent()
 

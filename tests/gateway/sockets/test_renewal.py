@@ -11,8 +11,7 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.jobs.errors import LedgerUnavailable
-from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import Service, authentication, new_uuid, removal
+from tests.gateway.runware.service import Service, authentication, removal, upload
 from tests.gateway.sockets.serving import admitted, calling, served, wait_for_items
 from tests.ledgers import fresh_prefix, server
 from tests.waiting import eventually
@@ -91,14 +90,13 @@ def test_who_comes_while_the_server_is_away_is_asked_to_come_again(
 def test_a_result_comes_although_the_session_cannot_be_told(
     service: Service, address: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": pictures.data_uri(pictures.png())}
     with admitted(address, service) as caller, capture_logs() as logs:
         with monkeypatch.context() as patched:
             for name in ("owe", "settle", "leave"):
                 patched.setattr(sessions, name, away)
             with service.working():
                 assert caller.ask(removal())["status"] == "success"
-            assert caller.ask(upload)["status"] == "success"
+            assert caller.ask(upload())["status"] == "success"
             # One that is owed, and two that have arrived.
             eventually(lambda: [line["event"] for line in logs].count("session_not_kept") >= 3)
         assert {line["log_level"] for line in logs if line["event"] == "session_not_kept"} == {"warning"}

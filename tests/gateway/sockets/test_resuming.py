@@ -7,8 +7,7 @@ import time
 import pytest
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
-from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import Service, authentication, new_uuid, removal
+from tests.gateway.runware.service import Service, authentication, removal, upload
 from tests.gateway.sockets.serving import (
     Caller,
     admitted,
@@ -93,10 +92,9 @@ def test_an_upload_whose_answer_was_lost_is_told_again_once(service: Service) ->
 
 
 def test_an_upload_that_was_answered_is_not_told_again(service: Service, address: str) -> None:
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": pictures.data_uri(pictures.png())}
     with admitted(address, service) as first:
         session = first.authenticate(service.api_key)
-        first.ask(upload)
+        first.ask(upload())
         assert first.connection.ping().wait(10)
         first.vanish()
     with calling(address) as again:

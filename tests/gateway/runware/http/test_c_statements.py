@@ -16,6 +16,7 @@ from tests.gateway.runware.service import (
     Item,
     Service,
     authentication,
+    details,
     new_removal,
     new_uuid,
     poll,
@@ -86,10 +87,9 @@ def test_c_7_3_results_of_synchronous_tasks_can_be_polled_too(patient_service: S
 def test_c_7_4_details_hold_request_and_response(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    details = {"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]}
-    running = service.result(details)
+    running = service.result(details(task))
     service.work_once()
-    ended = service.result(details)
+    ended = service.result(details(task))
     for item, status in ((running, "processing"), (ended, "success")):
         [request], [response] = item["request"], item["response"]["data"]
         assert (request["taskUUID"], response["status"]) == (task["taskUUID"], status)
@@ -127,14 +127,13 @@ def test_c_9_2_a_failure_that_stays_never_wears_a_status_that_clients_repeat(ser
     assert all(400 <= row.status < 500 and row.status not in {408, 429} for row in TASK_ROWS.values())
     task = removal(deliveryMethod="async")
     service.result(task)
-    service.fail_next(WorkerLost("its workers died").facts())
+    service.harness.fail_one(WorkerLost("its workers died").facts())
     assert service.error(poll(task), status=400)["code"] == "processingFailed"
 
 
 def test_c_9_3_polls_details_and_pings_may_repeat_a_uuid(service: Service) -> None:
     task = removal(deliveryMethod="async")
     service.result(task)
-    details = {"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]}
     ping = {"taskType": "ping", "taskUUID": task["taskUUID"]}
     for _ in range(2):
-        assert len(service.answer(poll(task), details, ping)["data"]) == 3
+        assert len(service.answer(poll(task), details(task), ping)["data"]) == 3

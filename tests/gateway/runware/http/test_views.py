@@ -23,6 +23,7 @@ from tests.gateway.runware.service import (
     new_uuid,
     poll,
     removal,
+    upload,
 )
 
 
@@ -145,7 +146,7 @@ def test_keys_pictures_and_urls_are_never_logged(service: Service) -> None:
         )
         service.post([authentication("kc_almost"), removal()])
         service.post([removal(secret_url, webhookURL=7)])
-        service.post([{"taskType": "imageUpload", "taskUUID": new_uuid(), "image": TINY_PICTURE, "x": secret_url}])
+        service.post([upload(x=secret_url)])
         service.post([removal(ttl=secret_url)])
     text = str(logs)
     for secret in (service.api_key, "kc_almost", "verysecret", TINY_PICTURE[-30:]):
