@@ -94,9 +94,7 @@ def test_secrets_that_are_made_have_the_form_that_is_asked_for(accounts: Account
 @pytest.mark.parametrize(
     "secret",
     [
-        "whsec_",
-        "whsec_" + base64.b64encode(bytes(23)).decode(),
-        "whsec_" + base64.b64encode(bytes(65)).decode(),
+        *("whsec_" + base64.b64encode(bytes(size)).decode() for size in (0, 23, 65)),
         SECRET.removeprefix("whsec_"),
         SECRET + "\n",
         SECRET.replace("A", "ä"),
@@ -106,7 +104,7 @@ def test_secrets_that_are_made_have_the_form_that_is_asked_for(accounts: Account
 def test_secrets_that_are_refused(accounts: Accounts, secret: str) -> None:
     with pytest.raises(AccountError, match="24 to 64 bytes") as caught:
         accounts.set_callback("anna", URL, secret)
-    assert not secret or secret[6:] == "" or secret not in str(caught.value)
+    assert secret == "whsec_" or secret not in str(caught.value)
     assert accounts.record("anna").callback_url is None
 
 

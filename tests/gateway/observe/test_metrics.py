@@ -150,9 +150,6 @@ class TestServer:
         assert httpx.post(f"http://{own}", json={"Action": "ListModels"}).status_code == 405
         assert live.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
 
-    def test_it_is_off_unless_asked_for(self) -> None:
-        assert make_settings().metrics_port is None
-
     def test_not_at_the_port_of_requests(self) -> None:
         with pytest.raises(ValueError, match="metrics_port must not be the port of requests"):
             make_settings(port=8_080, metrics_port=8_080)

@@ -61,7 +61,6 @@ def pixels_of(data: bytes) -> Bytes:
 
 
 def new_uuid() -> str:
-    """A fresh `taskUUID`."""
     return str(uuid.uuid4())
 
 
@@ -77,7 +76,6 @@ def new_removal(image: str = TINY_PICTURE, **fields: Any) -> Item:
 
 
 def poll(task: Mapping[str, Any]) -> Item:
-    """A poll for a task."""
     return {"taskType": "getResponse", "taskUUID": task["taskUUID"]}
 
 
@@ -204,7 +202,6 @@ class Service:
         return self.harness.lane
 
     def task_of(self, task: Mapping[str, Any]) -> Task:
-        """The record of a task."""
         uid = there(self.store.named(ACCOUNT, f"runware:{task['taskUUID']}"))
         return there(self.store.get(uid, ACCOUNT))
 
@@ -221,7 +218,6 @@ class Service:
         return body
 
     def download(self, url: str) -> TestResponse:
-        """Fetch a result without a key."""
         return self.app.test_client().get(url)
 
     def cut(self, picture: Bytes, **fields: Any) -> tuple[Bytes, Item]:
@@ -233,5 +229,4 @@ class Service:
 
 
 def make_service(**changes: Any) -> Service:
-    """A service with other settings."""
     return Service(make_settings(**QUICK | changes))

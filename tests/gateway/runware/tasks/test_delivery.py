@@ -13,6 +13,7 @@ from cutgate.jobs.errors import SourceUnreachable
 from cutgate.jobs.ledger.errands import ErrandKind
 from tests.gateway.runware.service import (
     ACCOUNT,
+    Item,
     Service,
     make_service,
     new_removal,
@@ -135,19 +136,19 @@ def test_a_webhook_of_a_failed_task_gets_its_error(service: Service) -> None:
     assert (body["errors"][0]["code"], body["errors"][0]["parameter"]) == ("invalidInputImage", "inputs.image")
 
 
-def test_a_webhook_beside_sync_in_so_many_words_gives_the_result_too(patient_service: Service) -> None:
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        # Beside `sync` in so many words, a webhook gives the result too.
+        ({"webhookURL": HOOK, "deliveryMethod": "sync"}, ErrandKind.CALLBACK),
+        ({"uploadEndpoint": HOOK}, ErrandKind.UPLOAD),
+    ],
+)
+def test_the_result_is_also_brought_elsewhere(patient_service: Service, fields: Item, kind: ErrandKind) -> None:
     with patient_service.working():
-        item = patient_service.result(removal(webhookURL=HOOK, deliveryMethod="sync"))
-    assert item["status"] == "success"
+        assert patient_service.result(removal(**fields))["status"] == "success"
     errand = take_errand(patient_service.store)
-    assert errand.kind is ErrandKind.CALLBACK
-
-
-def test_the_result_is_also_put_to_the_upload_endpoint(patient_service: Service) -> None:
-    with patient_service.working():
-        patient_service.result(removal(uploadEndpoint="https://host.example/put"))
-    errand = take_errand(patient_service.store)
-    assert (errand.kind, errand.url) == (ErrandKind.UPLOAD, "https://host.example/put")
+    assert (errand.kind, errand.url) == (kind, HOOK)
 
 
 def test_a_callback_of_the_account_is_rendered_as_a_webhook_is(service: Service) -> None:
@@ -162,10 +163,3 @@ def test_addresses_begin_with_the_public_url() -> None:
     service = make_service(public_url="https://cut.example")
     kept = service.result(upload())
     assert kept["imageURL"].startswith("https://cut.example/r/")
-
-
-def test_a_url_is_left_to_the_courier(service: Service) -> None:
-    task = removal("HTTPS://host.example/cat.jpg", deliveryMethod="async")
-    service.result(task)
-    assert service.blobs.keys() == ()
-    assert service.store.waiting(service.lane) == 0
