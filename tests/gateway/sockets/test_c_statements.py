@@ -15,14 +15,7 @@ from websockets.frames import CloseCode
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.record import ErrorFacts
 from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import (
-    Service,
-    authentication,
-    new_uuid,
-    png,
-    poll,
-    removal,
-)
+from tests.gateway.runware.service import Service, authentication, new_uuid, png, poll, removal
 from tests.gateway.sockets.serving import Caller, admitted, calling, wait_for_items, with_settings
 from tests.waiting import eventually
 

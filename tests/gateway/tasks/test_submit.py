@@ -1,11 +1,17 @@
-"""The use case without HTTP: what is written in which order, and what is deleted when."""
+"""The use cases without HTTP: what is written in which order, what goes with a task, and how it is found again."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.tasks.drafts import Draft
-from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import MAX_DELIVERIES, DraftRejected
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
@@ -14,11 +20,14 @@ from cutgate.jobs.errors import (
     QueueFull,
     SubmissionRefused,
 )
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
 from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.urls import ResultPaths
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, LANE, SPEC, House
+from tests.jobs.build import take_errand
 
 
 @pytest.fixture
@@ -111,3 +120,94 @@ def test_boxes_are_cut_to_the_oriented_picture(
     task = house.submit(Draft(source=turned, spec=SPEC, corners=corners))
     box = there(task.items[0].spec.box)
     assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == clamped
+
+
+CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done")
+UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")
+
+
+def due(house: House) -> list[tuple[str, str]]:
+    errands = [take_errand(house.store) for _ in range(house.store.errands_due())]
+    return sorted((errand.kind.value, errand.url) for errand in errands)
+
+
+def test_they_go_with_the_task(house: House) -> None:
+    task = house.submit(INLINE, key="key", memo='{"a": "ä"}', deliveries=(CALLBACK, UPLOAD))
+    assert task.memo == '{"a": "ä"}'
+    house.finish_one()
+    assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
+
+
+def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
+    first = house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD))
+    assert house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
+    moved = replace(UPLOAD, url=UPLOAD.url + "/2")
+    others: tuple[tuple[str, tuple[Delivery, ...]], ...] = (
+        ("n", (CALLBACK, UPLOAD)),
+        ("", (CALLBACK, UPLOAD)),
+        ("m", (CALLBACK,)),
+        ("m", (CALLBACK, moved)),
+        ("m", (CALLBACK, replace(CALLBACK, url=UPLOAD.url))),
+    )
+    for memo, deliveries in others:
+        with pytest.raises(IdempotencyConflict):
+            house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+
+
+def test_the_accounts_callback_goes_beside_them_and_not_twice(house: House) -> None:
+    own = Account(name="a", terms=Terms(price_credits=4, queue_cap=2), callback_url=CALLBACK.url)
+    house.part = house.part.for_account(own)
+    assert (house.part.price, house.part.queue_cap) == (4, 2)
+    task = house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK))
+    house.finish_one()
+    assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
+    # A callback that is set, or moved, between two tries does not make another request of the second.
+    house.part = house.part.for_account(replace(own, callback_url="https://moved.example"))
+    assert house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK)).uid == task.uid
+    assert "moved" not in repr(house.part)
+
+
+@pytest.mark.parametrize(
+    ("memo", "deliveries"),
+    [
+        ("ä" * (MAX_MEMO_BYTES // 2 + 1), ()),
+        ("", (CALLBACK,) * (MAX_DELIVERIES + 1)),
+        ("", (replace(CALLBACK, url="ftp://calls.example"),)),
+        ("", (replace(CALLBACK, url="https://" + "a" * MAX_URL_CHARACTERS),)),
+    ],
+)
+def test_what_a_facade_should_have_refused_writes_nothing(
+    house: House, memo: str, deliveries: tuple[Delivery, ...]
+) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+    assert house.blobs.keys() == ()
+    assert house.store.unfinished("a") == ()
+
+
+def tasks_of(house: House) -> Tasks:
+    return Tasks(store=house.store, paths=ResultPaths(bytes(32)), retention_seconds=1_000)
+
+
+def test_a_task_is_found_by_the_name_of_its_request_and_its_account(house: House) -> None:
+    task = house.submit(INLINE, key="key", memo="what was asked")
+    tasks = tasks_of(house)
+    named = there(tasks.named("a", "key"))
+    assert (named.uid, named.memo) == (task.uid, "what was asked")
+    assert tasks.named("stranger", "key") is None
+    assert tasks.named("a", "another") is None
+
+
+@pytest.mark.parametrize(("ttl_seconds", "good_seconds"), [(None, 1_000), (60, 60), (5_000, 1_000)])
+def test_a_path_is_good_for_the_retention_or_less(
+    house: House, ttl_seconds: float | None, good_seconds: int
+) -> None:
+    uid = house.submit(INLINE).uid
+    house.finish_one()
+    [task] = tasks_of(house).find("a", [uid])
+    ended_at_ms, result = there(there(task).ended_at_ms), there(there(task).items[0].result)
+    path = tasks_of(house).result_path(there(task), result, ttl_seconds)
+    assert path == tasks_of(house).result_path(there(task), result, ttl_seconds)
+    assert path.split("/")[3] == str(int(ended_at_ms / 1_000 + good_seconds))
+    with pytest.raises(ValueError, match="not ended"):
+        tasks_of(house).result_path(house.submit(INLINE), result)

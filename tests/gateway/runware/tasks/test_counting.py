@@ -10,15 +10,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from cutgate.jobs.observe import metric_names as names
-from tests.gateway.runware.service import (
-    Item,
-    Service,
-    authentication,
-    new_removal,
-    new_uuid,
-    poll,
-    removal,
-)
+from tests.gateway.runware.service import Item, Service, authentication, new_removal, new_uuid, poll, removal
 from tests.gateway.sockets.serving import calling, served
 from tests.servers.scrapes import here
 

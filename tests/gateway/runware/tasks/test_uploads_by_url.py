@@ -76,6 +76,13 @@ def bring(service: Service, server: OutsideServer) -> bool:
     return errand is not None
 
 
+def brought(service: Service, task: Item, server: OutsideServer) -> Item:
+    """What a poll tells of an upload once it was fetched."""
+    service.result(task)
+    assert bring(service, server)
+    return service.result(poll(task))
+
+
 @FORMS
 def test_it_is_an_upload_as_any_other(
     patient_service: Service, server: OutsideServer, form: Any, name: str
@@ -169,9 +176,7 @@ def test_it_counts_among_what_waits(server: OutsideServer) -> None:
 
 def test_it_outlives_the_task_that_brought_it(service: Service, server: OutsideServer) -> None:
     task = upload(server.url("/cat"), deliveryMethod="async")
-    service.result(task)
-    assert bring(service, server)
-    item = service.result(poll(task))
+    item = brought(service, task, server)
     life_seconds = int(urlsplit(item["imageURL"]).path.split("/")[3]) - time.time()
     assert life_seconds == pytest.approx(service.settings.upload_retention_seconds, abs=5)
     sweeper = Sweeper(service.store, service.blobs, orphan_grace_seconds=3_600)
@@ -183,9 +188,7 @@ def test_it_outlives_the_task_that_brought_it(service: Service, server: OutsideS
 
 def test_deleted_it_is_gone_for_good(service: Service, server: OutsideServer) -> None:
     task = media_upload(server.url("/cat"), deliveryMethod="async")
-    service.result(task)
-    assert bring(service, server)
-    media = service.result(poll(task))["mediaUUID"]
+    media = brought(service, task, server)["mediaUUID"]
     service.result(storage("delete", media))
     assert service.error(removal(media))["code"] == "invalidInputImage"
     assert service.blobs.keys() == ()
