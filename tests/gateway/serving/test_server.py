@@ -6,8 +6,10 @@ import json
 import logging
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,15 +18,18 @@ from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader
 
 from cutgate.gateway.serving.server import JsonErrorWorker
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.ids import new_token, result_key
+from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Result
-from cutgate.jobs.spec import Lane
+from cutgate.jobs.record import ItemState, NewItem, NewTask, Result
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import MASTER_KEY, signed, there
 from tests.gateway.installation import Installation, LiveGateway
+from tests.servers.ports import free_port
+from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
 START_SECONDS = 20
 LANE = Lane("isnet-general-use:exact")
@@ -170,3 +175,30 @@ def test_it_stops_in_order_and_its_log_holds_no_secret(
     assert accepted["task_uid"] == finished
     for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
         assert secret not in text
+
+
+def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> None:
+    with redis_server() as redis_url, connect(redis_url) as client:
+        ledger = RedisLedger(client, LedgerLimits(lease_seconds=0.5))
+        blobs = FileBlobStore(tmp_path / "blobs")
+        spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
+        item = NewItem(source=source_key(uid, 0), spec=spec)
+        ledger.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
+        assert ledger.claim([lane_of(spec)], "lost", new_token()) is not None
+        orphan = new_task_uid(time.time() - 86_400)
+        blobs.put(source_key(orphan, 0), b"nobody's")
+
+        def in_order() -> bool:
+            task = ledger.get(uid, "ada")
+            return task is not None and task.items[0].state is ItemState.QUEUED and not list(blobs.tasks())
+
+        with Installation(redis_url, tmp_path / "blobs").serving():
+            eventually(in_order)
+        assert in_order()
+
+
+def test_a_server_that_evicts_is_refused(tmp_path: Path) -> None:
+    with redis_server("--maxmemory-policy", "volatile-lru") as redis_url:
+        done = Installation(redis_url, tmp_path).run("serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert "noeviction" in done.stderr

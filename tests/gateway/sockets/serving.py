@@ -98,6 +98,8 @@ class Caller:
     """One end of a WebSocket."""
 
     connection: ClientConnection
+    session: str = ""
+    """The session's UUID, once it is authenticated."""
 
     def send(self, *tasks: Item) -> None:
         self.connection.send(json.dumps(tasks))
@@ -144,7 +146,8 @@ class Caller:
         resumed = {} if session is None else {"connectionSessionUUID": session}
         answer = self.ask(authentication(api_key) | resumed)
         assert set(answer) == {"taskType", "connectionSessionUUID"}
-        return str(answer["connectionSessionUUID"])
+        self.session = str(answer["connectionSessionUUID"])
+        return self.session
 
     def is_silent(self, seconds: float = 0.3) -> bool:
         try:
@@ -180,3 +183,13 @@ def admitted(address: str, service: Service, session: str | None = None, **optio
     with calling(address, **options) as caller:
         caller.authenticate(service.api_key, session)
         yield caller
+
+
+def lost_session(address: str, service: Service, *tasks: Item) -> str:
+    """The session of a connection that broke off once these tasks were accepted."""
+    with admitted(address, service) as caller:
+        for number, task in enumerate(tasks):
+            caller.send(task)
+            wait_for_items(service, number + 1)
+        caller.vanish()
+    return caller.session

@@ -16,7 +16,7 @@ from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.record import ErrorFacts
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import Service, authentication, new_uuid, png, poll, removal
-from tests.gateway.sockets.serving import Caller, admitted, calling, wait_for_items, with_settings
+from tests.gateway.sockets.serving import Caller, admitted, calling, lost_session, with_settings
 from tests.waiting import eventually
 
 PING = {"taskType": "ping", "ping": True}
@@ -110,13 +110,12 @@ def test_c_11_2_a_frame_that_was_refused_as_too_long_is_not_sent_again(service: 
         pictures.data_uri(png(noise)), outputType="base64Data", outputFormat="PNG", deliveryMethod="async"
     )
     with service.working(), admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
         first.ask(task)
         eventually(lambda: first.ask(poll(task))["status"] != "processing")
-    with admitted(address, service, session, max_size=2**20) as narrow:
+    with admitted(address, service, first.session, max_size=2**20) as narrow:
         narrow.send(poll(task))
         assert narrow.close_code() is None
-    with admitted(address, service, session) as again:
+    with admitted(address, service, first.session) as again:
         assert again.is_silent()
         again.send(poll(task))
         error = again.error()
@@ -127,11 +126,7 @@ def test_c_11_2_a_frame_that_was_refused_as_too_long_is_not_sent_again(service: 
 
 
 def test_c_11_2_errors_are_not_replayed(service: Service, address: str) -> None:
-    with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        first.send(removal())
-        wait_for_items(service)
-        first.vanish()
+    session = lost_session(address, service, removal())
     service.harness.fail_one(FAILURE)
     with admitted(address, service, session) as again:
         assert again.is_silent()

@@ -12,6 +12,7 @@ from tests.gateway.sockets.serving import (
     Caller,
     admitted,
     calling,
+    lost_session,
     served,
     sockets_of,
     wait_for_items,
@@ -25,12 +26,7 @@ UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
 def test_results_that_ended_while_nobody_was_there_come_oldest_first(service: Service, address: str) -> None:
     tasks = [removal() for _ in range(3)]
-    with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        for number, task in enumerate(tasks):
-            first.send(task)
-            wait_for_items(service, number + 1)
-        first.vanish()
+    session = lost_session(address, service, *tasks)
     for _ in tasks:
         assert service.work_once()
         service.clock.advance(0.01)
@@ -45,15 +41,9 @@ def test_results_that_ended_while_nobody_was_there_come_oldest_first(service: Se
 
 def test_a_task_that_still_runs_is_answered_on_the_new_connection(service: Service, address: str) -> None:
     task = removal()
-    with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        first.send(task)
-        wait_for_items(service)
-        first.vanish()
-    with calling(address) as again:
-        again.authenticate(service.api_key, session)
-        with service.working():
-            assert again.data()["taskUUID"] == task["taskUUID"]
+    session = lost_session(address, service, task)
+    with admitted(address, service, session) as again, service.working():
+        assert again.data()["taskUUID"] == task["taskUUID"]
 
 
 def test_another_process_takes_the_session_over(service: Service) -> None:
@@ -67,11 +57,10 @@ def test_another_process_takes_the_session_over(service: Service) -> None:
         admitted(first_address, service) as first,
         calling(second_address) as second,
     ):
-        session = first.authenticate(service.api_key)
         first.send(task)
         wait_for_items(service)
         # The first process has not noticed that its connection is dead.
-        assert second.authenticate(service.api_key, session) == session
+        assert second.authenticate(service.api_key, first.session) == first.session
         with service.working():
             assert second.data()["taskUUID"] == task["taskUUID"]
 
@@ -82,23 +71,19 @@ def test_an_upload_whose_answer_was_lost_is_told_again_once(service: Service) ->
     opened = sessions.open("shop", None)
     sessions.leave(opened.session, ['{"data":[{"taskType":"imageUpload"}]}'], [])
     with served(app) as address:
-        with calling(address) as caller:
-            caller.authenticate(service.api_key, opened.session.uuid)
+        with admitted(address, service, opened.session.uuid) as caller:
             assert caller.data() == {"taskType": "imageUpload"}
             assert caller.connection.ping().wait(10)
-        with calling(address) as again:
-            again.authenticate(service.api_key, opened.session.uuid)
+        with admitted(address, service, opened.session.uuid) as again:
             assert again.is_silent()
 
 
 def test_an_upload_that_was_answered_is_not_told_again(service: Service, address: str) -> None:
     with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
         first.ask(upload())
         assert first.connection.ping().wait(10)
         first.vanish()
-    with calling(address) as again:
-        again.authenticate(service.api_key, session)
+    with admitted(address, service, first.session) as again:
         assert again.is_silent()
 
 
@@ -111,10 +96,9 @@ def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, stranger
 def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> None:
     stranger = ApiKeys(service.accounts).add("stranger")
     with admitted(address, service) as first, calling(address) as other:
-        session = first.authenticate(service.api_key)
         first.send(removal())
         wait_for_items(service)
-        assert other.authenticate(stranger.api_key, session) != session
+        assert other.authenticate(stranger.api_key, first.session) != first.session
         assert service.work_once()
         assert first.data()["status"] == "success"
         assert other.is_silent()
@@ -122,9 +106,7 @@ def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> 
 
 @with_settings(session_seconds=0.1)
 def test_an_expired_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    with calling(address) as first:
-        session = first.authenticate(service.api_key)
-        first.vanish()
+    session = lost_session(address, service)
     eventually(lambda: not len(sockets_of(service.app)))
     time.sleep(0.2)
     with calling(address) as again:
@@ -132,7 +114,7 @@ def test_an_expired_session_gives_a_fresh_one(service: Service, address: str) ->
 
 
 def test_a_second_authentication_keeps_the_session(service: Service, caller: Caller) -> None:
-    first = caller.authenticate(service.api_key)
+    first = caller.session
     assert caller.authenticate(service.api_key) == first
 
 
