@@ -129,10 +129,10 @@ def test_a_webhook_makes_it_asynchronous_and_gets_what_a_poll_gets(service: Serv
 
 
 def test_a_webhook_of_a_failed_task_gets_its_error(service: Service) -> None:
-    task = new_removal("https://host.example/cat.jpg", webhookURL=HOOK)
+    task = new_removal("HTTPS://host.example/cat.jpg", webhookURL=HOOK)
     service.result(task)
     errand = take_errand(service.store)
-    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/cat.jpg")
+    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "HTTPS://host.example/cat.jpg")
     assert service.store.fetch_failed(errand, SourceUnreachable("the host does not answer").facts())
     body = service.callback(task)
     assert body == {"errors": [service.error(poll(task))]}
