@@ -37,9 +37,10 @@ def private_keys(accounts: Accounts, public_key: str) -> tuple[str, ...]:
     return there(KeyPairs(accounts).find(public_key)).private_keys
 
 
-def assert_refused(installation: Installation, code: int, message: str, *arguments: str, given: str = "") -> None:
+def assert_refused(installation: Installation, code: int, message: str, *arguments: str, given: str = "") -> str:
     done = installation.call("keys", *arguments, given=given)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    return done.stdout + done.stderr
 
 
 def test_an_account_with_terms_of_its_own(installation: Installation, accounts: Accounts) -> None:
@@ -176,9 +177,8 @@ def test_callbacks_that_are_refused(
     installation: Installation, arguments: tuple[str, ...], given: str, code: int, message: str
 ) -> None:
     installation.keys("add", "--name", "jan")
-    done = installation.call("keys", "account", "jan", "--price", "9", *arguments, given=given)
-    assert (done.returncode, message in done.stderr) == (code, True)
-    assert "geheim" not in done.stderr + done.stdout
+    told = assert_refused(installation, code, message, "account", "jan", "--price", "9", *arguments, given=given)
+    assert "geheim" not in told
     # Nothing of such a call counts.
     assert installation.keys("account", "jan")["price_credits"] is None
 

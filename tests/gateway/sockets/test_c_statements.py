@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from cutgate.jobs.errors import SourceUndecodable
@@ -40,10 +41,11 @@ def test_c_2_2_a_bad_key_is_told_as_clients_know_it(stranger: Caller, key: objec
     assert stranger.next() == {"errors": [error], "error": error}
 
 
-@with_settings(socket_authentication_seconds=1)
+@with_settings(socket_authentication_seconds=0.5)
 def test_c_2_2_after_a_bad_key_the_connection_stays_and_is_then_closed_with_1000(stranger: Caller) -> None:
     assert stranger.refused(authentication("wrong")) == "invalidApiKey"
-    stranger.ping()
+    with pytest.raises(ConnectionClosed):  # although it pings again and again
+        eventually(stranger.ping, 5)
     assert stranger.close_code() == CloseCode.NORMAL_CLOSURE
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
-from cutgate.jobs.ids import TaskUid, new_task_uid, parse_task_uid
-from cutgate.jobs.record import Task, TaskStatus
+from cutgate.jobs.ids import new_task_uid, parse_task_uid
+from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.urls import ResultPaths
-from tests.gateway.harness import ACCOUNT, Answer, Harness
+from tests.gateway.harness import ACCOUNT, Answer, Harness, there
 from tests.ledgers import FreshLedger
 
 SOON_SECONDS = 2.0
@@ -124,63 +125,15 @@ def test_the_field(gateway: Harness, seconds: Any, code: int) -> None:
         assert "[WaitSeconds]" in answer["Message"]
 
 
-LONG_SECONDS = 20.0
-
-
-def waits_of(gateway: Harness, at_once: int) -> Waits:
-    paths = ResultPaths(gateway.settings.master_key_bytes())
-    return Waits(Tasks(store=gateway.store, paths=paths, retention_seconds=1), gateway.events, at_once)
-
-
-def submit(gateway: Harness) -> TaskUid:
-    return parse_task_uid(gateway.submit())
-
-
-def states(found: tuple[Task | None, ...]) -> list[TaskStatus]:
-    return [cast("Task", task).status for task in found]
-
-
-def test_no_place_is_told_before_anything_is_done(gateway: Harness) -> None:
-    waits = waits_of(gateway, at_once=1)
-    with waits.place(), pytest.raises(NoPlaceToWait), waits.place():
-        raise AssertionError("there was a place")
-    with waits.place():
-        pass
-
-
-def test_a_place_is_free_again_after_an_error(gateway: Harness) -> None:
-    waits = waits_of(gateway, at_once=1)
+def test_places_are_shared_by_both_ways_of_waiting_and_free_after_an_error(gateway: Harness) -> None:
+    tasks = Tasks(store=gateway.store, paths=ResultPaths(bytes(32)), retention_seconds=1)
+    waits, uid = Waits(tasks, gateway.events, at_once=1), parse_task_uid(gateway.submit())
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), waits.place():
+        with suppress(ZeroDivisionError), waits.place():
+            with pytest.raises(NoPlaceToWait), waits.place():
+                pytest.fail("there was a place")
+            started_at = time.monotonic()
+            [task] = waits.find(ACCOUNT, [uid], 20)
+            assert there(task).status is TaskStatus.QUEUING
+            assert time.monotonic() - started_at < SOON_SECONDS
             raise ZeroDivisionError
-
-
-def test_both_ways_of_waiting_share_the_places(gateway: Harness) -> None:
-    waits = waits_of(gateway, at_once=1)
-    uid = submit(gateway)
-    with waits.place():
-        started_at = time.monotonic()
-        assert states(waits.find(ACCOUNT, [uid], LONG_SECONDS)) == [TaskStatus.QUEUING]
-        assert time.monotonic() - started_at < SOON_SECONDS
-
-
-def test_it_waits_for_one_of_its_tasks(gateway: Harness) -> None:
-    waits = waits_of(gateway, at_once=1)
-    uids = [submit(gateway), submit(gateway)]
-
-    def wait() -> tuple[Task | None, ...]:
-        with waits.place() as place:
-            return place.find(ACCOUNT, uids, LONG_SECONDS)
-
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(wait)
-        gateway.finish_one()
-        found = future.result(SOON_SECONDS)
-    assert states(found) == [TaskStatus.FINISHED, TaskStatus.QUEUING]
-
-
-def test_the_time_of_a_place_is_kept(gateway: Harness) -> None:
-    uids = [submit(gateway), submit(gateway)]
-    with waits_of(gateway, at_once=1).place() as place:
-        found = place.find(ACCOUNT, uids, 0.1)
-    assert states(found) == [TaskStatus.QUEUING, TaskStatus.QUEUING]
