@@ -93,9 +93,7 @@ def running(program: Chromium) -> Iterator[Browser]:
     os.environ["PLAYWRIGHT_NODEJS_PATH"] = driver_node()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
-            executable_path=program.path,
-            args=[*FLAGS, *program.flags],
-            env={**os.environ, **program.environment},
+            executable_path=program.path, args=[*FLAGS, *program.flags], env={**os.environ, **program.environment}
         )
         try:
             yield browser

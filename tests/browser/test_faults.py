@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -70,28 +71,34 @@ def test_a_file_that_is_no_picture(visitor: Visitor, tmp_path: Path) -> None:
     assert_told(visitor, "Params [RawImage] not available (code 230)")
 
 
-def test_a_picture_that_is_damaged(visitor: Visitor, tmp_path: Path) -> None:
-    data = bytearray(PHOTO.read_bytes())
-    data[170:210] = bytes(40)  # the table that its pixels are decoded by
-    path = tmp_path / "damaged.jpg"
+def png_of(width_px: int, height_px: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width_px, height_px)).save(file, "PNG")
+    return file.getvalue()
+
+
+JPEG = PHOTO.read_bytes()
+DAMAGED = JPEG[:170] + bytes(40) + JPEG[210:]
+"""Without the table that its pixels are decoded by."""
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint", "told"),
+    [
+        (DAMAGED, "", ("it cannot be decoded (code 1001)", "try another picture")),
+        (png_of(12_001, 2), "", ("code 230", "12000")),
+        (JPEG + bytes(37 * 2**20), "413", ("Request body too large (code 230)",)),
+    ],
+    ids=["damaged", "too wide", "a body that is too large"],
+)
+def test_a_picture_that_is_refused(
+    visitor: Visitor, tmp_path: Path, data: bytes, complaint: str, told: tuple[str, ...]
+) -> None:
+    visitor.expected_complaint = complaint
+    path = tmp_path / "picture"
     path.write_bytes(data)
     start(visitor, path)
-    assert_told(visitor, "it cannot be decoded (code 1001)", "try another picture")
-
-
-def test_a_picture_that_is_too_large(visitor: Visitor, tmp_path: Path) -> None:
-    path = tmp_path / "wide.png"
-    Image.new("L", (12_001, 2)).save(path)
-    start(visitor, path)
-    assert_told(visitor, "code 230", "12000")
-
-
-def test_a_body_that_is_too_large(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.expected_complaint = "413"
-    path = tmp_path / "heavy.jpg"
-    path.write_bytes(PHOTO.read_bytes() + bytes(37 * 2**20))
-    start(visitor, path)
-    assert_told(visitor, "Request body too large (code 230)")
+    assert_told(visitor, *told)
 
 
 def test_a_picture_that_the_browser_cannot_show_is_cut_out_all_the_same(visitor: Visitor, tmp_path: Path) -> None:

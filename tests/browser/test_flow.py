@@ -15,9 +15,9 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FloatRect, expect
 
-from tests.browser.visitor import PHOTO, Visitor, visiting
+from tests.browser.visitor import PHOTO, Visitor, pixel_of_page, visiting
 from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.long
@@ -25,28 +25,43 @@ pytestmark = pytest.mark.long
 SCENE = PHOTO.with_name("coffee.jpg")
 
 
-def drag(visitor: Visitor, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Move the pointer over the photo, from one part of its width and height to another."""
-    place = visitor.by_id("before").bounding_box()
-    assert place
+Point = tuple[float, float]
+
+
+def pull(visitor: Visitor, start: Point, end: Point) -> None:
+    """Move the pointer over the page with its button down."""
     mouse = visitor.page.mouse
-    points = [(place["x"] + x * place["width"], place["y"] + y * place["height"]) for x, y in (start, end)]
-    mouse.move(*points[0])
+    mouse.move(*start)
     mouse.down()
-    mouse.move(*points[1], steps=4)
+    mouse.move(*end, steps=4)
     mouse.up()
+
+
+def place_of(visitor: Visitor, name: str) -> FloatRect:
+    place = visitor.by_id(name).bounding_box()
+    assert place
+    return place
+
+
+def point_in(visitor: Visitor, name: str, x: float, y: float) -> Point:
+    """A point of the page, at a part of an element's width and height."""
+    place = place_of(visitor, name)
+    return place["x"] + x * place["width"], place["y"] + y * place["height"]
+
+
+def drag(visitor: Visitor, start: Point, end: Point) -> None:
+    """Move the pointer over the photo, from one part of its width and height to another."""
+    pull(visitor, point_in(visitor, "before", *start), point_in(visitor, "before", *end))
 
 
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """A surface whose size has changed fits its picture in with the next frame."""
 
 
-def corner_of(visitor: Visitor, name: str) -> tuple[float, float]:
+def corner_of(visitor: Visitor, name: str) -> Point:
     """Where the left upper corner of an element is on the page, once the picture has been fitted in."""
     visitor.page.evaluate(TWO_FRAMES)
-    place = visitor.by_id(name).bounding_box()
-    assert place
-    return place["x"], place["y"]
+    return point_in(visitor, name, 0, 0)
 
 
 def box_of(visitor: Visitor) -> list[int]:
@@ -59,12 +74,8 @@ def pixels(data: bytes) -> np.ndarray:
 
 def pixel_at(visitor: Visitor, x: float, y: float) -> tuple[int, ...]:
     """A pixel of the page as it is seen, at a part of the picture's width and height."""
-    place = visitor.by_id("after").bounding_box()
-    assert place
-    shot = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB")
-    found = shot.getpixel((int(place["x"] + x * place["width"]), int(place["y"] + y * place["height"])))
-    assert isinstance(found, tuple)
-    return found
+    left, top = point_in(visitor, "after", x, y)
+    return pixel_of_page(visitor, int(left), int(top))
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,7 @@ class Visit:
 
     def body(self) -> bytes:
         """The request as the page saves it."""
-        return Path(self.visitor.saved("save-request").path()).read_bytes()
-
-    def png(self) -> bytes:
-        return Path(self.visitor.saved("save-png").path()).read_bytes()
+        return self.visitor.saved_bytes("save-request")
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +165,7 @@ def test_the_png_is_the_services_own_to_the_byte(visit: Visit, stack: LiveStack)
     with stack.client() as client:
         (detail,) = client.call("ListTasksDetails", {"TaskUIDList": [uid]})["TaskDetailList"]
     (address,) = detail["ImgList"]
-    data = visit.png()
+    data = visit.visitor.saved_bytes("save-png")
     assert data == httpx.get(address).content
     alpha = pixels(data)[..., 3]
     left, top, right, bottom = visit.box
@@ -168,7 +176,7 @@ def test_the_png_is_the_services_own_to_the_byte(visit: Visit, stack: LiveStack)
 
 
 def test_the_webp_has_the_same_alpha(visit: Visit) -> None:
-    visitor, png = visit.visitor, pixels(visit.png())
+    visitor, png = visit.visitor, pixels(visit.visitor.saved_bytes("save-png"))
     webp = visitor.saved("save-webp")
     assert webp.suggested_filename == "chelsea-cutout.webp"
     expect(visitor.by_id("status")).to_contain_text("saved")
@@ -178,7 +186,7 @@ def test_the_webp_has_the_same_alpha(visit: Visit) -> None:
     solid = png[..., 3] == 255
     assert (pixels(encoded)[solid] == png[solid]).all()
     visitor.by_id("webp-quality").select_option("0.75")
-    lossy = Path(visitor.saved("save-webp").path()).read_bytes()
+    lossy = visitor.saved_bytes("save-webp")
     assert len(lossy) < len(encoded)
     assert (pixels(lossy)[..., 3] == png[..., 3]).all()
 
@@ -210,22 +218,14 @@ def test_before_and_after_over_what_the_visitor_likes(visitor: Visitor) -> None:
 
     # The picture is pulled aside, and comes back.
     left, top = corner_of(visitor, "after")
-    visitor.page.mouse.move(left + 300, top + 100)
-    visitor.page.mouse.down()
-    visitor.page.mouse.move(left + 240, top + 120, steps=3)
-    visitor.page.mouse.up()
+    pull(visitor, (left + 300, top + 100), (left + 240, top + 120))
     assert corner_of(visitor, "after") == (left - 60, top + 20)
     visitor.by_id("zoom-fit").click()
     assert corner_of(visitor, "after") == (left, top)
 
     # A knob that is dragged shows the photo again.
-    knob = visitor.by_id("split").bounding_box()
-    assert knob
-    mouse = visitor.page.mouse
-    mouse.move(knob["x"] + 19, knob["y"] + 19)
-    mouse.down()
-    mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + 19, steps=3)
-    mouse.up()
+    knob = place_of(visitor, "split")
+    pull(visitor, (knob["x"] + 19, knob["y"] + 19), (knob["x"] + knob["width"] / 2, knob["y"] + 19))
     assert abs(float(visitor.by_id("split").input_value()) - 50) < 2
     assert pixel_at(visitor, *outside) == photo
 
@@ -266,18 +266,13 @@ def test_two_fingers_zoom(browser: Browser, stack: LiveStack) -> None:
     with visiting(browser, stack, size=(390, 780), has_touch=True) as visitor:
         visitor.open()
         visitor.choose(PHOTO)
-        place = visitor.by_id("surface").bounding_box()
-        assert place
-        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-        before = visitor.by_id("before").bounding_box()
+        x, y = point_in(visitor, "surface", 0.5, 0.5)
+        before = place_of(visitor, "before")
         touch = visitor.page.context.new_cdp_session(visitor.page)
         for kind, gap in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
             fingers = [{"x": x - gap, "y": y, "id": 0}, {"x": x + gap, "y": y, "id": 1}] if gap else []
             touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-        after = visitor.by_id("before").bounding_box()
-        assert before
-        assert after
-        assert 2.8 < after["width"] / before["width"] < 3.2
+        assert 2.8 < place_of(visitor, "before")["width"] / before["width"] < 3.2
         expect(visitor.by_id("box")).to_be_hidden()
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.visitor import PHOTO, PICTURES, WIDE, Visitor, visiting
+from tests.browser.visitor import PHOTO, PICTURES, WIDE, pixel_of_page, visiting
 from tests.servers.stack import ROOT, LiveStack
 
 pytestmark = pytest.mark.long
@@ -44,27 +42,24 @@ CONTRAST = """
 """
 
 
-def corner(visitor: Visitor) -> tuple[int, ...]:
-    """The ground beside the picture."""
-    found = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB").getpixel((4, 200))
-    assert isinstance(found, tuple)
-    return found
+GROUND = (4, 200)
+"""A place of the page beside the picture."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_follows_the_system_and_the_switch(browser: Browser, stack: LiveStack, scheme: str) -> None:
     with visiting(browser, stack, color_scheme=scheme) as visitor:
         visitor.open()
-        assert corner(visitor) == SCHEMES[scheme]
+        assert pixel_of_page(visitor, *GROUND) == SCHEMES[scheme]
         switch = visitor.by_id("theme")
         for expected in ("light", "dark"):
             switch.click()
             expect(switch).to_have_attribute("aria-label", f"Colours: {expected}")
-            assert corner(visitor) == SCHEMES[expected]
+            assert pixel_of_page(visitor, *GROUND) == SCHEMES[expected]
         visitor.page.reload()
-        assert corner(visitor) == SCHEMES["dark"]
+        assert pixel_of_page(visitor, *GROUND) == SCHEMES["dark"]
         switch.click()
-        assert corner(visitor) == SCHEMES[scheme]
+        assert pixel_of_page(visitor, *GROUND) == SCHEMES[scheme]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Error, Route, expect
 
 from tests.browser.visitor import PHOTO, Visitor, visiting
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.stack import LiveStack, cutgate_up
+from tests.clients.conftest import tiny_stack
+from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.long
 
@@ -26,14 +25,8 @@ async (address) => {
 
 @pytest.fixture(scope="module")
 def renamed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    models = tmp_path_factory.mktemp("models")
-    settings = {
-        "CUTGATE_MODEL": write_tiny_model(models),
-        "CUTGATE_MODELS_DIR": str(models),
-        "CUTGATE_ENGINE": "onnxruntime",
-        "CUTGATE_PUBLIC_URL": f"https://cutouts.example.com{PREFIX}",
-    }
-    with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+    public_url = f"https://cutouts.example.com{PREFIX}"
+    with tiny_stack(tmp_path_factory.mktemp("stack"), CUTGATE_PUBLIC_URL=public_url) as live:
         yield live
 
 
@@ -60,7 +53,7 @@ def test_the_way_of_a_photo_stays_on_the_page_s_own_host_and_prefix(guest: Visit
     assert all(path.startswith(f"{PREFIX}/") for path in paths)
     assert any(path.startswith(f"{PREFIX}/r/") for path in paths)
     assert f"{guest.stack.url}{PREFIX}/" in (guest.by_id("curl").text_content() or "")
-    assert Path(guest.saved("save-png").path()).read_bytes().startswith(b"\x89PNG")
+    assert guest.saved_bytes("save-png").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("base", ["https://cutouts.example.com", "http://10.0.0.7:8080/other/prefix", ""])

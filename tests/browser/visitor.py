@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from PIL import Image
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from tests.servers.stack import ROOT, LiveStack
@@ -71,6 +73,9 @@ class Visitor:
             self.by_id(button).click()
         return download.value
 
+    def saved_bytes(self, button: str) -> bytes:
+        return Path(self.saved(button).path()).read_bytes()
+
     def keep_picture(self, name: str) -> Path:
         """Keep a screenshot as the page is now."""
         PICTURES.mkdir(parents=True, exist_ok=True)
@@ -84,6 +89,13 @@ class Visitor:
         assert [text for text in self.complaints if not (expected and re.search(expected, text))] == []
         own = urlsplit(self.stack.url).netloc
         assert {urlsplit(url).netloc for url in self.requests if not url.startswith(("blob:", "data:"))} <= {own}
+
+
+def pixel_of_page(visitor: Visitor, x: int, y: int) -> tuple[int, ...]:
+    """The colour of a place of the page as it is seen."""
+    found = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB").getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,16 @@ class RunwareStack:
         return self.live.url.replace("http", "ws", 1) + "/v1"
 
 
+@contextmanager
+def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
+    """`cutgate up` on the tiny network."""
+    models = folder / "models"
+    models.mkdir()
+    network = {"CUTGATE_MODEL": write_tiny_model(models), "CUTGATE_MODELS_DIR": str(models)}
+    with cutgate_up(folder / "data", **network, CUTGATE_ENGINE="onnxruntime", **settings) as live:
+        yield live
+
+
 def add_api_key(stack: LiveStack) -> str:
     """Add an API key as an operator does."""
     command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data)]
@@ -46,16 +58,12 @@ def add_api_key(stack: LiveStack) -> str:
 
 @pytest.fixture(scope="session")
 def runware_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunwareStack]:
-    models = tmp_path_factory.mktemp("models")
     settings = {
-        "CUTGATE_MODEL": write_tiny_model(models),
-        "CUTGATE_MODELS_DIR": str(models),
-        "CUTGATE_ENGINE": "onnxruntime",
         "CUTGATE_USD_PER_CREDIT": "0.0006",
         "CUTGATE_SUBMITS_PER_SECOND": "1000",
         "CUTGATE_TRUSTED_PROXIES": "127.0.0.1",
     }
-    with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
+    with tiny_stack(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield RunwareStack(live, add_api_key(live))
 
 
@@ -87,34 +95,25 @@ def told_by(*command: str, **environment: str) -> Told:
     return told
 
 
-@pytest.fixture(scope="session")
-def runware_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    python = python_client("runware", "0.5.24")
-    return told_by(
-        str(python), "driver_runware.py", runware_stack.sockets_url, runware_stack.api_key, str(picture)
-    )
-
-
-def sdk_told(stack: RunwareStack, picture: Path, transport: str, url: str) -> Told:
-    python = python_client("runware-sdk", "1.8.0")
-    return told_by(str(python), "driver_runware_sdk.py", transport, url, stack.api_key, str(picture))
-
-
-@pytest.fixture(scope="session")
-def sdk_websocket_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    return sdk_told(runware_stack, picture, "websocket", runware_stack.sockets_url)
-
-
-@pytest.fixture(scope="session")
-def sdk_rest_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    return sdk_told(runware_stack, picture, "rest", f"{runware_stack.live.url}/v1")
-
-
 def sdk_js_against(url: str, api_key: str, picture: Path, **environment: str) -> Told:
     """What the client from npm tells after its run against an address."""
     return told_by(node(), "driver_sdk_js.mjs", str(js_client("1.3.2")), url, api_key, str(picture), **environment)
 
 
 @pytest.fixture(scope="session")
-def sdk_js_told(runware_stack: RunwareStack, picture: Path) -> Told:
-    return sdk_js_against(runware_stack.sockets_url, runware_stack.api_key, picture)
+def tell(runware_stack: RunwareStack, picture: Path) -> Callable[[str], Told]:
+    """What a client tells after its one run against the stack."""
+    url, key = runware_stack.sockets_url, runware_stack.api_key
+
+    @cache
+    def told(client: str) -> Told:
+        if client == "sdk_js":
+            return sdk_js_against(url, key, picture)
+        if client == "runware":
+            python = python_client("runware", "0.5.24")
+            return told_by(str(python), "driver_runware.py", url, key, str(picture))
+        python, transport = python_client("runware-sdk", "1.8.0"), client.removeprefix("sdk_")
+        place = {"websocket": url, "rest": f"{runware_stack.live.url}/v1"}[transport]
+        return told_by(str(python), "driver_runware_sdk.py", transport, place, key, str(picture))
+
+    return told

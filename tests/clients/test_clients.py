@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,15 +18,14 @@ from tests.clients.conftest import SIDE_PX, Told
 pytestmark = pytest.mark.long
 
 Item = dict[str, Any]
+Tell = Callable[[str], Told]
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
-@pytest.fixture(scope="session", params=["runware", "sdk_websocket", "sdk_rest", "sdk_js"])
-def told(request: pytest.FixtureRequest) -> Told:
+@pytest.fixture(params=["runware", "sdk_websocket", "sdk_rest", "sdk_js"])
+def told(request: pytest.FixtureRequest, tell: Tell) -> Told:
     """What one of the clients told."""
-    told = request.getfixturevalue(f"{request.param}_told")
-    assert isinstance(told, dict)
-    return told
+    return tell(request.param)
 
 
 def done(told: Told, scenario: str) -> Item:
@@ -58,8 +58,9 @@ def test_a_removal_with_defaults_is_a_jpeg_on_white(told: Told) -> None:
     assert pixels[48, 48].max() < 60
 
 
-def test_output_as_url(told: Told) -> None:
-    item = done(told, "URL")
+@pytest.mark.parametrize("scenario", ["URL", "matting", "upload"])
+def test_output_as_url(told: Told, scenario: str) -> None:
+    item = done(told, scenario)
     assert_cut_out(fetched(item["imageURL"], "image/png"))
     assert not {"imageBase64Data", "imageDataURI"} & set(item)
 
@@ -76,18 +77,10 @@ def test_output_as_data_uri(told: Told) -> None:
     assert_cut_out(Image.open(io.BytesIO(base64.b64decode(data, validate=True))))
 
 
-def test_matting_settings(told: Told) -> None:
-    assert_cut_out(fetched(done(told, "matting")["imageURL"], "image/png"))
-
-
 def test_mask_only_is_white_on_the_subject(told: Told) -> None:
     mask = np.asarray(fetched(done(told, "mask")["imageURL"], "image/png").convert("L"))
     assert mask[48, 48] > 250
     assert mask[2, 2] < 5
-
-
-def test_an_upload_is_removed_by_its_uuid(told: Told) -> None:
-    assert_cut_out(fetched(done(told, "upload")["imageURL"], "image/png"))
 
 
 def test_the_cost_is_told_in_dollars(told: Told) -> None:
@@ -113,19 +106,19 @@ def test_a_wrong_key_is_told(told: Told) -> None:
 
 
 @pytest.mark.parametrize("client", ["sdk_websocket", "sdk_rest", "sdk_js"])
-def test_several_calls_at_once_have_each_their_own_answer(request: pytest.FixtureRequest, client: str) -> None:
-    uuids = request.getfixturevalue(f"{client}_told")["several"]["imageUUIDs"]
+def test_several_calls_at_once_have_each_their_own_answer(tell: Tell, client: str) -> None:
+    uuids = tell(client)["several"]["imageUUIDs"]
     assert len(set(uuids) - {None}) == 5
 
 
-def test_a_webhook_is_acknowledged_and_its_details_are_told(runware_told: Told) -> None:
-    assert "error" not in runware_told["acknowledged"]
-    details = runware_told["details"]
-    assert details["taskUUID"] == runware_told["acknowledged"]["taskUUID"]
+def test_a_webhook_is_acknowledged_and_its_details_are_told(tell: Tell) -> None:
+    acknowledged, details = tell("runware")["acknowledged"], tell("runware")["details"]
+    assert "error" not in acknowledged
+    assert details["taskUUID"] == acknowledged["taskUUID"]
     assert details["request"]
     assert details["response"]
 
 
-def test_the_hybrid_form_of_older_callers(sdk_js_told: Told) -> None:
-    image = fetched(done(sdk_js_told, "hybrid")["imageURL"], "image/jpeg")
+def test_the_hybrid_form_of_older_callers(tell: Tell) -> None:
+    image = fetched(done(tell("sdk_js"), "hybrid")["imageURL"], "image/jpeg")
     assert np.abs(np.asarray(image.convert("RGB"))[2, 2].astype(int) - (1, 2, 3)).max() < 8

@@ -14,7 +14,9 @@ from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
+from tests.gateway.installation import Installation
 from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table, fresh_prefix, server
+from tests.servers.redis_server import redis_server
 
 
 @pytest.fixture
@@ -42,6 +44,12 @@ def gateway(key_table: KeyTable, windows: Storage) -> Harness:
         blobs=MemoryBlobStore(),
         windows=windows,
     )
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with redis_server() as redis_url:
+        yield Installation(redis_url, tmp_path_factory.mktemp("installation") / "blobs")
 
 
 @pytest.fixture(autouse=True)

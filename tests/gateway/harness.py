@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
 from flask import Flask
 from limits.storage import MemoryStorage, Storage
@@ -19,9 +19,10 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.events import TaskEvents
+from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.signing import parse_body, sign_params
@@ -34,7 +35,7 @@ MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
 ACCOUNT = "tester"
 
 Answer = dict[str, Any]
-
+T = TypeVar("T")
 
 UNHURRIED = {"submits_per_second": 1_000, "polls_per_second": 1_000, "failed_signatures_per_minute": 1_000}
 """Rates that a test does not reach unless it means to."""
@@ -43,6 +44,12 @@ UNHURRIED = {"submits_per_second": 1_000, "polls_per_second": 1_000, "failed_sig
 def make_settings(**changes: Any) -> GatewaySettings:
     """Settings that do not depend on the environment's."""
     return GatewaySettings(master_key=MASTER_KEY, **UNHURRIED | changes)
+
+
+def there(found: T | None) -> T:
+    """What must have been found."""
+    assert found is not None
+    return found
 
 
 @dataclass(kw_only=True)
@@ -80,6 +87,10 @@ class Harness:
             },
         )
 
+    def with_settings(self, **changes: Any) -> Self:
+        """The same gateway with other settings."""
+        return replace(self, settings=make_settings(**changes))
+
     def post(self, body: bytes | str, **options: Any) -> TestResponse:
         """Send a body to `/` as it is."""
         options.setdefault("content_type", "application/json")
@@ -96,6 +107,10 @@ class Harness:
         signature = sign_params(parse_body(text), PRIVATE_KEY)
         return self.answer(self.post(f'{text[:-1]},"Signature":"{signature}"}}'))
 
+    def code(self, body: bytes | str, **options: Any) -> int:
+        """What a body is answered with, whatever its HTTP status."""
+        return int(self.post(body, **options).get_json()["RetCode"])
+
     @staticmethod
     def answer(response: TestResponse) -> Answer:
         """The answer's members; every answer of the protocol has HTTP status 200."""
@@ -104,28 +119,22 @@ class Harness:
         assert isinstance(answer, dict)
         return answer
 
-    def submit(self, **fields: Any) -> str:
-        """Have one picture accepted."""
-        answer = self.call("RemoveBackground", **{"RawImage": pictures.BASE64_8X8, **fields})
+    def _accepted(self, action: str, **fields: Any) -> str:
+        answer = self.call(action, **fields)
         assert answer["RetCode"] == 0, answer
         return str(answer["TaskUID"])
+
+    def submit(self, **fields: Any) -> str:
+        """Have one picture accepted."""
+        return self._accepted("RemoveBackground", **{"RawImage": pictures.BASE64_8X8, **fields})
 
     def submit_for(self, owner: Credentials) -> str:
         """Have one picture of another account accepted."""
-        answer = self.call(
-            "RemoveBackground",
-            private_key=owner.private_key,
-            PublicKey=owner.public_key,
-            RawImage=pictures.BASE64_8X8,
-        )
-        assert answer["RetCode"] == 0, answer
-        return str(answer["TaskUID"])
+        return self.submit(private_key=owner.private_key, PublicKey=owner.public_key)
 
     def submit_batch(self, count: int = 2, **fields: Any) -> str:
         """Have a batch of pictures accepted."""
-        answer = self.call("RemoveBackgroundsInBatch", **{"RawImages": [pictures.BASE64_8X8] * count, **fields})
-        assert answer["RetCode"] == 0, answer
-        return str(answer["TaskUID"])
+        return self._accepted("RemoveBackgroundsInBatch", **{"RawImages": [pictures.BASE64_8X8] * count, **fields})
 
     @staticmethod
     def signed_picture(source: str) -> dict[str, Any]:
@@ -147,9 +156,7 @@ class Harness:
 
     def claim(self) -> Claim:
         """Take the next item as a worker does."""
-        claim = self.store.claim([self.lane], "worker", new_token())
-        assert claim is not None
-        return claim
+        return there(self.store.claim([self.lane], "worker", new_token()))
 
     def finish_one(self, data: bytes = b"result") -> Result:
         """Do the next item as a worker does."""
@@ -166,6 +173,14 @@ class Harness:
     def fail_one(self, error: ErrorFacts) -> None:
         """Let the next item fail as a worker does."""
         assert self.store.fail(self.claim(), error)
+
+    def offer(self, choice: Choice | None = None, owner: str = "w-1") -> None:
+        """Let a worker offer a model; the installation's own when absent."""
+        choice = choice or self.settings.choice
+        worker = WorkerPresence(
+            owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="fp32", threads=1
+        )
+        self.presence.announce(worker, ttl_seconds=10)
 
     def stored(self) -> tuple[BlobKey, ...]:
         """The blobs that are there; of a store in memory."""

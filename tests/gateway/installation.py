@@ -6,14 +6,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from click.testing import CliRunner
 
 from cutgate.gateway.__main__ import main
 from tests.gateway.harness import MASTER_KEY
+from tests.servers.ports import free_port
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True)
+class LiveGateway:
+    """A gateway that serves."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    """Host and port."""
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
 
 
 @dataclass
@@ -46,6 +65,29 @@ class Installation:
         ours = {name: None for name in os.environ if name.startswith("CUTGATE_")}
         result = CliRunner(env={**ours, **self.environment, **changes}).invoke(main, arguments, input=given)
         return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+    @contextmanager
+    def serving(self, **changes: str) -> Iterator[LiveGateway]:
+        """A gateway until the block ends."""
+        port = free_port()
+        log = self.blob_dir.with_name(f"{port}.log")
+        command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", "serve", "--port", str(port)]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(command, env=self.environment | changes, stdout=output, stderr=output) as process,
+        ):
+            gateway = LiveGateway(process, f"127.0.0.1:{port}", log)
+            try:
+                eventually(
+                    lambda: httpx.get(f"{gateway.url}/healthz", trust_env=False).status_code == 200,
+                    say=log.read_text,
+                    despite=(httpx.TransportError,),
+                )
+                yield gateway
+                process.terminate()
+                process.wait(20)
+            finally:
+                process.kill()
 
     def keys(self, *arguments: str, given: str = "") -> Any:
         """Run a `keys` command and read its JSON."""

@@ -15,19 +15,13 @@ BASE64_8X8 = (
 
 def png(width_px: int = 8, height_px: int = 8, *, exif: bytes | None = None) -> bytes:
     """A black picture in 8-bit grey."""
-    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes((width_px + 1) * height_px))
-    chunks = [(b"IHDR", header)]
-    if exif is not None:
-        chunks.append((b"eXIf", exif))
-    chunks += [(b"IDAT", rows), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(kind, data) for kind, data in chunks)
+    return _png(width_px, height_px, rows, b"" if exif is None else _png_chunk(b"eXIf", exif))
 
 
 def png_header_only(width_px: int, height_px: int) -> bytes:
     """A PNG that claims a size without having the rows: what a bomb looks like from outside."""
-    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", b"") + _png_chunk(b"IEND", b"")
+    return _png(width_px, height_px, b"")
 
 
 def jpeg(width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None) -> bytes:
@@ -120,6 +114,11 @@ def _tiff(order: str, entries: list[tuple[int, int, int, int]], pixels: bytes) -
 def _tiff_entry(order: str, tag: int, kind: int, count: int, value: int) -> bytes:
     packed = struct.pack(order + ("H2x" if kind == 3 else "I"), value)
     return struct.pack(order + "HHI", tag, kind, count) + packed
+
+
+def _png(width_px: int, height_px: int, rows: bytes, further: bytes = b"") -> bytes:
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + further + _png_chunk(b"IDAT", rows) + _png_chunk(b"IEND", b"")
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:

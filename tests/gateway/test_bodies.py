@@ -7,8 +7,7 @@ import io
 import json
 import threading
 import tracemalloc
-from collections.abc import Callable
-from typing import IO, cast
+from unittest.mock import Mock
 
 import pytest
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -17,7 +16,7 @@ from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.signing import parse_body, verify
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import PUBLIC_KEY, Harness, make_settings, signed
+from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
 MIB = 2**20
 
@@ -47,26 +46,11 @@ def test_characters_that_may_take_more_than_a_byte_are_noticed(sent: bytes) -> N
     assert read(b"\\/" * MIB + b"u")[0].is_plain
 
 
-class Failing(io.RawIOBase):
-    """A stream that ends in an error after its first byte."""
-
-    def __init__(self, error: Exception) -> None:
-        self._answers: list[Callable[[], bytes]] = [lambda: b"{", self._fail]
-        self._error = error
-
-    def read(self, _size: int = -1, /) -> bytes:
-        return self._answers.pop(0)()
-
-    def _fail(self) -> bytes:
-        raise self._error
-
-
 @pytest.mark.parametrize(
-    ("error", "raised"),
-    [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)],
+    ("error", "raised"), [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)]
 )
 def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Exception]) -> None:
-    with pytest.raises(raised), bodies().received(cast("IO[bytes]", Failing(error))):
+    with pytest.raises(raised), bodies().received(Mock(read=Mock(side_effect=[b"{", error]))):
         pytest.fail("it has not arrived")
 
 
@@ -132,9 +116,8 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
         with bodies().received(io.BytesIO(sent)) as body:
             before_bytes, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
-            fits = verify(
-                parse_body(body.file.read()), "0" * 40, ["key"]
-            )  # pytest would keep what an assert reads
+            # Not within an assert, since pytest would keep what that reads.
+            fits = verify(parse_body(body.file.read()), "0" * 40, ["key"])
             _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -142,30 +125,20 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
     assert peak_bytes - before_bytes < 2.2 * len(sent)
 
 
-@pytest.mark.parametrize(
-    ("uuid", "code", "status"),
-    [("plain", 0, 200), ("ü", 230, 413)],
-)
+@pytest.mark.parametrize(("uuid", "code", "status"), [("plain", 0, 200), ("ü", 230, 413)])
 def test_above_the_limit_of_one_picture_a_body_is_plain(
     gateway: Harness, uuid: str, code: int, status: int
 ) -> None:
-    app = gateway.make_app(make_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000))
-    pictures_of_batch = [pictures.BASE64_8X8 + " " * 10_000] * 8
-    request = {
-        "Action": "RemoveBackgroundsInBatch",
-        "PublicKey": PUBLIC_KEY,
-        "RawImages": pictures_of_batch,
-        "request_uuid": uuid,
-    }
+    gateway = gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000)
+    request = {"Action": "RemoveBackgroundsInBatch", "PublicKey": PUBLIC_KEY, "request_uuid": uuid}
+    body = signed({**request, "RawImages": [pictures.BASE64_8X8 + " " * 10_000] * 8})
     for ensure_ascii in (True, False):
-        body = json.dumps(signed(request), ensure_ascii=ensure_ascii)
-        response = app.test_client().post("/", data=body.encode())
+        response = gateway.post(json.dumps(body, ensure_ascii=ensure_ascii).encode())
         assert (response.status_code, response.get_json()["RetCode"]) == (status, code)
 
 
 def test_a_form_is_no_larger_than_one_picture(gateway: Harness) -> None:
-    app = gateway.make_app(make_settings(max_source_bytes=100, max_body_bytes=70_000))
-    form = {"content_type": "application/x-www-form-urlencoded"}
+    gateway = gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000)
     for size, status in ((60_000, 200), (80_000, 413)):
-        response = app.test_client().post("/", data=b"Action=" + b"x" * size, **form)
-        assert response.status_code == status
+        form = b"Action=" + b"x" * size
+        assert gateway.post(form, content_type="application/x-www-form-urlencoded").status_code == status

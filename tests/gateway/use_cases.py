@@ -3,64 +3,97 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
+
+from typing_extensions import override
 
 from cutgate.gateway.pictures.kept import KeptPicture, Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.jobs.ids import image_uuid, result_key
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ids import BlobKey, image_uuid, result_key
+from cutgate.jobs.ledger.store import Created
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import Choice
-from cutgate.jobs.record import Result, Task
+from cutgate.jobs.record import NewTask, Result, Task
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
+from tests.gateway.harness import there
 from tests.ledgers import FreshLedger, FreshPresence
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 SPEC = CutoutSpec(model="m")
+LANE = Lane("m:exact")
 PNG = pictures.png()
+INLINE = pictures.data_uri(PNG)
+
+
+class WatchedBlobs(MemoryBlobStore):
+    """Notes what is written."""
+
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self._events = events
+
+    @override
+    def put(self, key: BlobKey, data: bytes) -> None:
+        self._events.append("blob")
+        super().put(key, data)
+
+
+class WatchedLedger(FreshLedger):
+    """Notes CREATE, and may lose the reply to it."""
+
+    def __init__(self, events: list[str], *, cap: int, loses_reply: bool) -> None:
+        super().__init__(LedgerLimits(account_queue_cap=cap))
+        self._events, self._loses_reply = events, loses_reply
+
+    @override
+    def create(self, task: NewTask) -> Created:
+        self._events.append("create")
+        created = super().create(task)
+        if self._loses_reply:
+            raise LedgerUnavailable("no answer in time")
+        return created
 
 
 class House:
-    """The use cases on parts in memory."""
+    """The use cases on parts in memory, which note in which order they are used."""
 
-    def __init__(self, *, cap: int = 10, store: FreshLedger | None = None) -> None:
-        self.store = store or FreshLedger(LedgerLimits(account_queue_cap=cap))
-        self.blobs = MemoryBlobStore()
+    def __init__(self, *, cap: int = 10, loses_reply: bool = False) -> None:
+        self.events: list[str] = []
         self.hints: list[Lane] = []
+        self.store = WatchedLedger(self.events, cap=cap, loses_reply=loses_reply)
+        self.blobs = WatchedBlobs(self.events)
         self.part = Submissions(
             store=self.store,
             blobs=self.blobs,
-            queue=InlineQueue(self.hints.append),
+            queue=InlineQueue(self._hint),
             limits=LIMITS,
             price=1,
             offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
         )
         self.pictures = Pictures(
-            store=self.store,
-            blobs=self.blobs,
-            paths=ResultPaths(bytes(32)),
-            limits=LIMITS,
-            retention_seconds=60,
+            store=self.store, blobs=self.blobs, paths=ResultPaths(bytes(32)), limits=LIMITS, retention_seconds=60
         )
 
-    def submit(self, *sources: Source, key: str | None = None) -> Task:
-        uid = self.part.submit("a", "Cut", [Draft(source=source, spec=SPEC) for source in sources], key)
-        task = self.store.get(uid, "a")
-        assert task is not None
-        return task
+    def _hint(self, lane: Lane) -> None:
+        self.hints.append(lane)
+        self.events.append("hint")
+
+    def submit(self, *sources: Source | Draft, key: str | None = None, **further: Any) -> Task:
+        drafts = [source if isinstance(source, Draft) else Draft(source=source, spec=SPEC) for source in sources]
+        return there(self.store.get(self.part.submit("a", "Cut", drafts, key, **further), "a"))
 
     def upload(self, data: bytes = PNG) -> KeptPicture:
-        found = self.pictures.find("a", self.pictures.keep("a", data).image)
-        assert found is not None
-        return found
+        return there(self.pictures.find("a", self.pictures.keep("a", data).image))
 
     def finish_one(self, data: bytes = b"result") -> uuid.UUID:
         """Do the next item as a worker does, and name its result."""
-        claim = self.store.claim([Lane("m:exact")], "worker", "token-of-a-claim")
-        assert claim is not None
+        claim = there(self.store.claim([LANE], "worker", "token-of-a-claim"))
         key = result_key(claim.task, claim.index, claim.token)
         self.blobs.put(key, data)
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=len(data))

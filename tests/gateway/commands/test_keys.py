@@ -12,24 +12,18 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.redis.client import connect
-from tests.gateway.harness import make_settings
+from tests.gateway.harness import make_settings, there
 from tests.gateway.installation import Installation
-from tests.servers.redis_server import redis_server
 
-UNSET = {
-    "price_credits": None,
-    "submits_per_second": None,
-    "polls_per_second": None,
-    "queue_cap": None,
-    "model": None,
-    "precision": None,
+TERMS = {
+    "price_credits": 3,
+    "submits_per_second": 20,
+    "polls_per_second": 100,
+    "queue_cap": 7,
+    "model": "u2netp",
+    "precision": "fast",
 }
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with redis_server() as redis_url:
-        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
+UNSET = dict.fromkeys(TERMS)
 
 
 @pytest.fixture
@@ -39,52 +33,41 @@ def accounts(installation: Installation) -> Iterator[Accounts]:
         yield Accounts(KeyTable(client), make_settings().master_key_bytes())
 
 
+def private_keys(accounts: Accounts, public_key: str) -> tuple[str, ...]:
+    return there(KeyPairs(accounts).find(public_key)).private_keys
+
+
+def assert_refused(installation: Installation, code: int, message: str, *arguments: str, given: str = "") -> str:
+    done = installation.call("keys", *arguments, given=given)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    return done.stdout + done.stderr
+
+
 def test_an_account_with_terms_of_its_own(installation: Installation, accounts: Accounts) -> None:
-    terms = (
-        "--price",
-        "3",
-        "--submits-per-second",
-        "20",
-        "--polls-per-second",
-        "100",
-        "--queue-cap",
-        "7",
-        "--model",
-        "u2netp",
-        "--precision",
-        "fast",
-    )
-    made = installation.keys("add", "--name", "anna", "--credits", "9", *terms)
+    options = [f"--{name.replace('_', '-').removesuffix('-credits')}={value}" for name, value in TERMS.items()]
+    made = installation.keys("add", "--name", "anna", "--credits", "9", *options)
+    assert made.keys() == {"account", "public_key", "private_key", "available_credits"}
     assert made["available_credits"] == 9
-    expected = {
-        "price_credits": 3,
-        "submits_per_second": 20,
-        "polls_per_second": 100,
-        "queue_cap": 7,
-        "model": "u2netp",
-        "precision": "fast",
-    }
-    found = KeyPairs(accounts).find(made["public_key"])
-    assert found is not None
-    assert found.terms.model_dump() == expected
+    assert there(KeyPairs(accounts).find(made["public_key"])).terms.model_dump() == TERMS
     (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
     assert row.pop("created_at").endswith("+00:00")
-    assert row == {
-        "account": "anna",
-        "public_key": made["public_key"],
-        "api_key": None,
-        "active": True,
-        "private_key_count": 1,
-        **expected,
-    }
+    shown = {"account": "anna", "public_key": made["public_key"], "api_key": None, "active": True}
+    assert row == {**shown, "private_key_count": 1, **TERMS}
+
+
+def test_keys_that_clients_have_already(installation: Installation, accounts: Accounts) -> None:
+    add = ("add", "--name", "kurt", "--public-key", "abcdefg")
+    installation.keys(*add, given="123456\n")
+    assert private_keys(accounts, "abcdefg") == ("123456",)
+    assert_refused(installation, 1, "Error: the public key is taken\n", *add, given="other\n")
+    assert_refused(installation, 1, "Error: ", "add", "--public-key", "new")
 
 
 def test_an_account_is_shown_and_changed(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--name", "bert", "--price", "3")["public_key"]
     shown = installation.keys("account", "bert", "--queue-cap", "5", "--suspended")
-    assert (
-        shown.items() >= {**UNSET, "price_credits": 3, "queue_cap": 5, "active": False, "metered": False}.items()
-    )
+    changed = {**UNSET, "price_credits": 3, "queue_cap": 5, "active": False, "metered": False}
+    assert shown.items() >= changed.items()
     assert KeyPairs(accounts).find(key) is None
     shown = installation.keys("account", "bert", "--defaults", "--price", "0", "--active")
     assert shown.items() >= {**UNSET, "price_credits": 0, "active": True}.items()
@@ -105,39 +88,31 @@ def test_an_accounts_model(installation: Installation) -> None:
     assert chosen("--preset", "best") == ("birefnet-general", "exact")
     assert chosen("--preset", "default") == (None, None)
     assert chosen("--model", "u2netp", "--precision", "exact") == ("u2netp", "exact")
-    for wrong in (("--model", "a/b"), ("--preset", "best", "--model", "u2netp"), ("--model", "best")):
-        refused = installation.call("keys", "account", "fay", *wrong)
-        assert refused.returncode == 2
-        assert "--model" in refused.stderr or "use --preset" in refused.stderr
+    assert_refused(installation, 2, "--model", "account", "fay", "--model", "a/b")
+    assert_refused(installation, 2, "--model", "account", "fay", "--preset", "best", "--model", "u2netp")
+    assert_refused(installation, 2, "use --preset", "account", "fay", "--model", "best")
     assert chosen() == ("u2netp", "exact")
 
 
 def test_a_key_is_rotated_without_a_gap(installation: Installation, accounts: Accounts) -> None:
     old = installation.keys("add", "--name", "carl")
-    new = installation.keys("rotate", old["public_key"])
+    key = old["public_key"]
+    new = installation.keys("rotate", key)
     assert new.keys() == {"account", "public_key", "private_key"}
-    found = KeyPairs(accounts).find(old["public_key"])
-    assert found is not None
-    assert found.private_keys == (old["private_key"], new["private_key"])
+    assert private_keys(accounts, key) == (old["private_key"], new["private_key"])
     listed = installation.call("keys", "list").stdout + json.dumps(installation.keys("list"))
-    assert old["public_key"] in listed
+    assert key in listed
     for pair in (old, new):
         assert pair["private_key"] not in listed
-    finished = installation.keys("rotate", "--finish", old["public_key"])
-    assert finished == {"public_key": old["public_key"], "private_key_count": 1}
-    found = KeyPairs(accounts).find(old["public_key"])
-    assert found is not None
-    assert found.private_keys == (new["private_key"],)
+    assert installation.keys("rotate", "--finish", key) == {"public_key": key, "private_key_count": 1}
+    assert private_keys(accounts, key) == (new["private_key"],)
 
 
 def test_a_rotation_with_a_grace_time_finishes_itself(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--name", "dora")["public_key"]
     new = installation.keys("rotate", key, "--grace", "0")
-    found = KeyPairs(accounts).find(key)
-    assert found is not None
-    assert found.private_keys == (new["private_key"],)
-    misused = installation.call("keys", "rotate", key, "--grace", "5", "--finish")
-    assert (misused.returncode, "takes no --grace" in misused.stderr) == (2, True)
+    assert private_keys(accounts, key) == (new["private_key"],)
+    assert_refused(installation, 2, "takes no --grace", "rotate", key, "--grace", "5", "--finish")
 
 
 def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> None:
@@ -145,8 +120,7 @@ def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> No
     assert KeyPairs(accounts).find(key) is not None
     assert installation.keys("revoke", key) == {"public_key": key, "active": False}
     assert KeyPairs(accounts).find(key) is None
-    again = installation.call("keys", "revoke", key)
-    assert (again.returncode, again.stderr) == (1, "Error: the key pair is revoked\n")
+    assert_refused(installation, 1, "Error: the key pair is revoked\n", "revoke", key)
 
 
 def test_an_api_key_belongs_to_the_same_account(installation: Installation, accounts: Accounts) -> None:
@@ -154,27 +128,24 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     made = installation.keys("add", "--runware", "--name", "gerd", "--credits", "4", "--price", "2")
     assert made.keys() == {"account", "api_key", "available_credits"}
     assert (made["account"], made["available_credits"]) == ("gerd", 9)
-    found = ApiKeys(accounts).find(made["api_key"])
-    assert found is not None
+    found = there(ApiKeys(accounts).find(made["api_key"]))
     assert (found.name, found.terms.price_credits) == ("gerd", 2)
-    rows = [row for row in installation.keys("list") if row["account"] == "gerd"]
-    pair, bearer = rows
+    pair, bearer = [row for row in installation.keys("list") if row["account"] == "gerd"]
     assert (pair["api_key"], pair["price_credits"]) == (None, 2)
     assert (bearer["public_key"], bearer["api_key"]) == (None, made["api_key"][:11])
     assert (bearer["active"], bearer["private_key_count"], bearer["price_credits"]) == (True, None, 2)
     table = installation.call("keys", "list").stdout
     assert bearer["api_key"] in table
     assert made["api_key"] not in table
-    misused = installation.call("keys", "add", "--runware", "--public-key", "x", given="y\n")
-    assert (misused.returncode, "takes no --public-key" in misused.stderr) == (2, True)
+    options = ("add", "--runware", "--public-key", "x")
+    assert_refused(installation, 2, "takes no --public-key", *options, given="y\n")
 
 
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
     key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
     assert ApiKeys(accounts).find(key) is None
-    again = installation.call("keys", "revoke", key)
-    assert (again.returncode, again.stderr) == (1, "Error: the API key is revoked\n")
+    assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
 
 
 def test_callbacks_are_set_and_dropped(installation: Installation, accounts: Accounts) -> None:
@@ -206,9 +177,8 @@ def test_callbacks_that_are_refused(
     installation: Installation, arguments: tuple[str, ...], given: str, code: int, message: str
 ) -> None:
     installation.keys("add", "--name", "jan")
-    done = installation.call("keys", "account", "jan", "--price", "9", *arguments, given=given)
-    assert (done.returncode, message in done.stderr) == (code, True)
-    assert "geheim" not in done.stderr + done.stdout
+    told = assert_refused(installation, code, message, "account", "jan", "--price", "9", *arguments, given=given)
+    assert "geheim" not in told
     # Nothing of such a call counts.
     assert installation.keys("account", "jan")["price_credits"] is None
 
@@ -234,5 +204,4 @@ def test_credits(installation: Installation) -> None:
     ],
 )
 def test_what_is_not_there(installation: Installation, arguments: tuple[str, ...], message: str) -> None:
-    done = installation.call("keys", *arguments)
-    assert (done.returncode, done.stderr) == (1, f"Error: {message}\n")
+    assert_refused(installation, 1, f"Error: {message}\n", *arguments)

@@ -12,28 +12,14 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from billiard.util import get_logger
-from typing_extensions import override
 
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.observe import logs
-from cutgate.jobs.spec import Lane
+from tests.fakes import InlineQueue, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import MASTER_KEY, PRIVATE_KEY, Harness
 
 
-class BrokenQueue(JobQueue):
-    """A part with a bug."""
-
-    @override
-    def hint(self, lane: Lane) -> None:
-        raise ZeroDivisionError("a bug")
-
-    @override
-    def pending(self, lane: Lane) -> int:
-        raise ZeroDivisionError("a bug")
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
@@ -45,13 +31,12 @@ def _restored_logging() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.mark.usefixtures("_restored_logging")
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_fault_is_logged_with_its_trace_and_without_secrets(
     gateway: Harness, capsys: pytest.CaptureFixture[str], log_format: logs.LogFormat
 ) -> None:
     logs.configure(log_format, "info")
-    app = gateway.make_app(gateway.settings, queue=BrokenQueue())
+    app = gateway.make_app(gateway.settings, queue=failing(InlineQueue(print), hint=ZeroDivisionError("a bug")))
     response = app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
     assert (response.status_code, response.get_json()["RetCode"]) == (500, 130)
     text = capsys.readouterr().err
@@ -61,7 +46,6 @@ def test_a_fault_is_logged_with_its_trace_and_without_secrets(
         assert secret not in text
 
 
-@pytest.mark.usefixtures("_restored_logging")
 def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "warning")
     structlog.contextvars.bind_contextvars(request_uuid="r")
@@ -73,7 +57,6 @@ def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixtu
     assert theirs.items() >= {"event": "theirs 7", "level": "warning", "logger": "library"}.items()
 
 
-@pytest.mark.usefixtures("_restored_logging")
 def test_libraries_are_held_to_warnings_whatever_the_level(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "debug")
     for name in ("cutgate.gateway.serving.app", "gunicorn.error", "botocore.auth", "opentelemetry.sdk"):
@@ -82,16 +65,11 @@ def test_libraries_are_held_to_warnings_whatever_the_level(capsys: pytest.Captur
         logging.getLogger(name).warning("warning of %s", name)
     said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert said == [
-        "debug of cutgate.gateway.serving.app",
-        "info of cutgate.gateway.serving.app",
-        "warning of cutgate.gateway.serving.app",
-        "info of gunicorn.error",
-        "warning of gunicorn.error",
-        "warning of botocore.auth",
+        *(f"{level} of cutgate.gateway.serving.app" for level in ("debug", "info", "warning")),
+        *("info of gunicorn.error", "warning of gunicorn.error", "warning of botocore.auth"),
     ]
 
 
-@pytest.mark.usefixtures("_restored_logging")
 def test_what_would_be_printed_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings(action="always"):
         logs.configure("json", "info")
@@ -106,7 +84,6 @@ def test_what_would_be_printed_is_logged(capsys: pytest.CaptureFixture[str]) -> 
     assert (of_process["event"], "ValueError: no" in of_process["exception"]) == ("process_failed", True)
 
 
-@pytest.mark.usefixtures("_restored_logging")
 def test_a_child_of_the_pool_that_dies_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "info")
     get_logger().error("Process %r exited", "child")

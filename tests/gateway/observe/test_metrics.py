@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +13,13 @@ import pytest
 
 from cutgate.gateway.observe.metrics import LedgerCollector
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.observe import metric_names as names
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, signed
-from tests.gateway.installation import Installation
+from tests.gateway.installation import Installation, LiveGateway
 from tests.ledgers import FreshLedger, FreshPresence
 from tests.servers.ports import free_port
-from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, here, scrape
 from tests.waiting import eventually
 
@@ -70,20 +65,13 @@ class TestRequests:
         assert gateway.app.test_client().get("/metrics").status_code == 404
 
 
-def announce(gateway: Harness, owner: str) -> None:
-    worker = WorkerPresence(
-        owner=owner, lane=gateway.lane, model="m", engine="e", provider="p", dtype="fp32", threads=1
-    )
-    gateway.presence.announce(worker, ttl_seconds=60)
-
-
 class TestLedger:
     def test_what_it_holds(self, gateway: Harness) -> None:
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.claim()
         for owner in ("w-1", "w-2"):
-            announce(gateway, owner)
+            gateway.offer(owner=owner)
         shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
         assert shown.value(names.LEDGER_UP) == 1
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 1
@@ -94,7 +82,7 @@ class TestLedger:
         assert shown.value(names.CREDITS_BOOKED) == 1
 
     def test_a_lane_with_a_worker_is_there_before_its_first_item(self, gateway: Harness) -> None:
-        announce(gateway, "w-1")
+        gateway.offer()
         shown = here(LedgerCollector(store=gateway.store, presence=gateway.presence))
         assert shown.value(names.ITEMS_WAITING, lane=gateway.lane) == 0
         assert shown.value(names.OLDEST_WAITING_SECONDS, lane=gateway.lane) == 0
@@ -110,88 +98,57 @@ class TestLedger:
 class Live:
     """A gateway of two processes."""
 
-    process: subprocess.Popen[bytes]
-    port: int
+    gateway: LiveGateway
     metrics_port: int
 
-    def ask(self, **fields: str) -> httpx.Response:
+    def ask(self) -> httpx.Response:
         """A request over a connection of its own, for any of the processes."""
-        return httpx.post(f"http://127.0.0.1:{self.port}/", json=signed(fields), trust_env=False)
+        return httpx.post(self.gateway.url, json=signed({"Action": "ListModels", "PublicKey": "nobody"}))
 
     def scrape(self) -> Scrape:
         return scrape(self.metrics_port)
 
     def workers(self) -> list[int]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii")
-        return sorted(map(int, children.split()))
+        pid = self.gateway.process.pid
+        return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()))
 
 
-@contextmanager
+@pytest.fixture
 def live(installation: Installation) -> Iterator[Live]:
-    port, metrics_port = free_port(), free_port()
-    changes = {
-        "CUTGATE_PORT": str(port),
-        "CUTGATE_METRICS_PORT": str(metrics_port),
-        "CUTGATE_PROCESSES": "2",
-    }
-    command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", "serve"]
-    process = subprocess.Popen(command, env=installation.environment | changes, stderr=subprocess.DEVNULL)
-    made = Live(process, port, metrics_port)
-    try:
-        eventually(
-            lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200,
-            despite=(httpx.TransportError,),
-        )
-        yield made
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with redis_server() as redis_url:
-        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
+    metrics_port = free_port()
+    settings = {"CUTGATE_METRICS_PORT": str(metrics_port), "CUTGATE_PROCESSES": "2"}
+    with installation.serving(**settings) as gateway:
+        yield Live(gateway, metrics_port)
 
 
 class TestServer:
-    def test_processes_count_together_and_a_dead_one_takes_nothing_with_it(
-        self, installation: Installation
-    ) -> None:
+    def test_processes_count_together_and_a_dead_one_takes_nothing_with_it(self, live: Live) -> None:
         labels = {"facade": "picpik", "action": "ListModels", "code": "172"}
-        with live(installation) as gateway:
-            assert gateway.scrape().value(names.SOCKETS_OPEN) == 0
-            assert gateway.scrape().value(names.REAPED, outcome="requeued") == 0
-            eventually(lambda: len(gateway.workers()) == 2)
-            for _ in range(12):
-                assert gateway.ask(Action="ListModels", PublicKey="nobody").json()["RetCode"] == 172
-            assert gateway.scrape().value(names.REQUESTS, **labels) == 12
-            first, second = gateway.workers()
-            os.kill(first, signal.SIGKILL)
-            eventually(lambda: len(gateway.workers()) == 2 and first not in gateway.workers())
-            assert second in gateway.workers()
-            eventually(lambda: gateway.ask(Action="ListModels", PublicKey="nobody").status_code == 200)
-            assert (gateway.scrape().value(names.REQUESTS, **labels) or 0) >= 13
-            folder = counting_folder(gateway.process.pid)
-            assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folder.glob("gauge_*")}
+        assert live.scrape().value(names.SOCKETS_OPEN) == 0
+        assert live.scrape().value(names.REAPED, outcome="requeued") == 0
+        eventually(lambda: len(live.workers()) == 2)
+        for _ in range(12):
+            assert live.ask().json()["RetCode"] == 172
+        assert live.scrape().value(names.REQUESTS, **labels) == 12
+        first, second = live.workers()
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: len(live.workers()) == 2 and first not in live.workers())
+        assert second in live.workers()
+        eventually(lambda: live.ask().status_code == 200)
+        assert (live.scrape().value(names.REQUESTS, **labels) or 0) >= 13
+        folder = counting_folder(live.gateway.process.pid)
+        assert f"{first}" not in {file.stem.rpartition("_")[2] for file in folder.glob("gauge_*")}
+        live.gateway.process.terminate()
+        live.gateway.process.wait(20)
         assert not folder.exists()
 
-    def test_only_at_its_own_port(self, installation: Installation) -> None:
-        with live(installation) as gateway:
-            forged = {
-                "Host": f"127.0.0.1:{gateway.metrics_port}",
-                "X-Forwarded-Host": f"127.0.0.1:{gateway.metrics_port}",
-                "X-Forwarded-Port": f"{gateway.metrics_port}",
-            }
-            public = f"http://127.0.0.1:{gateway.port}"
-            shown = httpx.get(f"{public}/metrics", headers=forged, trust_env=False)
-            assert (shown.status_code, "cutgate_" in shown.text) == (404, False)
-            own = f"http://127.0.0.1:{gateway.metrics_port}"
-            assert httpx.post(own, json={"Action": "ListModels"}, trust_env=False).status_code == 405
-            assert gateway.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
-
-    def test_it_is_off_unless_asked_for(self) -> None:
-        assert make_settings().metrics_port is None
+    def test_only_at_its_own_port(self, live: Live) -> None:
+        own = f"127.0.0.1:{live.metrics_port}"
+        forged = {"Host": own, "X-Forwarded-Host": own, "X-Forwarded-Port": f"{live.metrics_port}"}
+        shown = httpx.get(f"{live.gateway.url}/metrics", headers=forged)
+        assert (shown.status_code, "cutgate_" in shown.text) == (404, False)
+        assert httpx.post(f"http://{own}", json={"Action": "ListModels"}).status_code == 405
+        assert live.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
 
     def test_not_at_the_port_of_requests(self) -> None:
         with pytest.raises(ValueError, match="metrics_port must not be the port of requests"):

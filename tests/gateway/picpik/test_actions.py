@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import new_task_uid
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, Answer, Harness, make_settings
+from tests.gateway.harness import ACCOUNT, Answer, Harness
 
 COMMON = {"RetCode", "Action", "Message", "request_uuid"}
 
@@ -21,16 +20,7 @@ def own(answer: Answer) -> Answer:
     return {name: value for name, value in answer.items() if name not in COMMON}
 
 
-def test_the_table_is_complete() -> None:
-    assert set(ACTIONS) == {
-        *("RemoveBackground", "RemoveBackgroundsInBatch", "ListTasksDetails", "ListRunningTasks", "TerminateTask"),
-        *("GetCreditBalance", "ListModels", "ListGenerateTaskDetail", "GetGenerateTaskDetail", "ListRunningTask"),
-    }
-
-
 class TestRunning:
-    """ListRunningTasks, and its older name."""
-
     def test_it_names_waiting_and_running_tasks_oldest_first(self, gateway: Harness) -> None:
         uids = [gateway.submit(), gateway.submit_batch(2), gateway.submit()]
         gateway.claim()
@@ -52,8 +42,6 @@ class TestRunning:
 
 
 class TestTerminate:
-    """TerminateTask."""
-
     def test_a_waiting_task_ends_uncharged(self, gateway: Harness) -> None:
         gateway.store.grant(ACCOUNT, 1)
         uid = gateway.submit()
@@ -82,10 +70,9 @@ class TestTerminate:
         assert result.blob in gateway.stored()
 
     def test_sources_that_are_to_stay_do(self, gateway: Harness) -> None:
-        harness = replace(gateway, settings=make_settings(delete_source=False))
-        uid = harness.submit()
-        assert own(harness.call("TerminateTask", TaskUID=uid)) == {}
-        assert len(harness.stored()) == 1
+        gateway = gateway.with_settings(delete_source=False)
+        assert own(gateway.call("TerminateTask", TaskUID=gateway.submit())) == {}
+        assert len(gateway.stored()) == 1
 
     def test_a_storage_that_is_away_does_not_matter(self, gateway: Harness) -> None:
         harness = replace(gateway, blobs=failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away")))
@@ -100,10 +87,6 @@ class TestTerminate:
         before = gateway.detail(uid)
         assert own(gateway.call("TerminateTask", TaskUID=uid)) == {}
         assert gateway.detail(uid) == before
-
-    def test_a_task_that_is_not_there(self, gateway: Harness) -> None:
-        answer = gateway.call("TerminateTask", TaskUID=new_task_uid())
-        assert (answer["RetCode"], answer["Message"]) == (230, "Params [TaskUID] not available")
 
 
 def legacy(uid: str, status: str, urls: list[str], message: str = "", code: int = 0) -> Answer:
@@ -131,8 +114,6 @@ class TestLegacy:
             "TaskErrorMsg": "",
             "TaskErrorCode": 0,
         }
-        answer = gateway.call("GetGenerateTaskDetail", TaskUID=new_task_uid())
-        assert (answer["RetCode"], answer["Message"]) == (230, "Params [TaskUID] not available")
 
     def test_several_tasks(self, gateway: Harness) -> None:
         finished, terminated, unknown = gateway.submit(), gateway.submit_batch(1), new_task_uid()
@@ -150,8 +131,6 @@ class TestLegacy:
 
 
 class TestCredits:
-    """GetCreditBalance."""
-
     def test_what_is_reserved_is_not_used(self, gateway: Harness) -> None:
         gateway.store.grant(ACCOUNT, 12)
         gateway.submit()
@@ -160,7 +139,7 @@ class TestCredits:
         assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 12, "UsedCredits": 1}
 
     def test_an_account_that_is_not_metered(self, gateway: Harness) -> None:
-        gateway.app = gateway.make_app(make_settings(image_price_credits=3, unmetered_credits=5_000))
+        gateway = gateway.with_settings(image_price_credits=3, unmetered_credits=5_000)
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.finish_one()
@@ -173,13 +152,11 @@ def test_there_are_no_models(gateway: Harness) -> None:
 
 
 def test_no_action_but_the_one_waits(gateway: Harness) -> None:
-    uid = gateway.submit()
     calls: list[tuple[str, Answer]] = [
         ("RemoveBackground", {"RawImage": pictures.BASE64_8X8}),
         ("ListRunningTasks", {}),
-        ("GetGenerateTaskDetail", {"TaskUID": uid}),
-        ("ListGenerateTaskDetail", {"TaskUIDs": [uid]}),
+        ("GetGenerateTaskDetail", {"TaskUID": new_task_uid()}),
+        ("ListGenerateTaskDetail", {"TaskUIDs": [new_task_uid()]}),
     ]
     for action, fields in calls:
-        answer = gateway.call(action, **fields, WaitSeconds=1)
-        assert (answer["RetCode"], answer["Message"]) == (230, "Params [WaitSeconds] not available")
+        assert gateway.call(action, **fields, WaitSeconds=1)["Message"] == "Params [WaitSeconds] not available"

@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
-from cutgate.signing import sign_params
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY, Harness
+from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
 IMAGE = json.dumps(pictures.BASE64_8X8)
 TASK = "d5ari00q5cu0v880200g"
@@ -98,28 +97,25 @@ def spec(**changes: Any) -> CutoutSpec:
     return CutoutSpec(model="isnet-general-use", **changes)
 
 
+BOX = {"left_px": 1, "top_px": 2, "right_px": 7, "bottom_px": 6}
 ACCEPTED = [
     ("", spec()),
     (',"ErodeSize":15.0', spec()),
     (',"ErodeSize":1.5e1', spec()),
     (',"ErodeSize":-0.0', spec(erode_px=0)),
     (',"ErodeSize":40', spec(erode_px=40)),
-    (',"ForegroundThreshold":0,"BackgroundThreshold":0', spec(foreground_threshold=0, background_threshold=0)),
-    (
-        ',"ForegroundThreshold":255,"BackgroundThreshold":255',
-        spec(foreground_threshold=255, background_threshold=255),
+    *(
+        (
+            f',"ForegroundThreshold":{n},"BackgroundThreshold":{n}',
+            spec(foreground_threshold=n, background_threshold=n),
+        )
+        for n in (0, 255)
     ),
     (',"HairOptimization":"on","OnlyMask":true', spec(refinement=Refinement.ON, output=Output.MASK)),
-    (',"Box":[1,2,7,6]', spec(box={"left_px": 1, "top_px": 2, "right_px": 7, "bottom_px": 6})),
+    (',"Box":[1,2,7,6]', spec(box=BOX)),
     (',"Box":[-5,2,70,60]', spec(box={"left_px": 0, "top_px": 2, "right_px": 8, "bottom_px": 8})),
-    (
-        ',"Box.0":1,"Box.1":2,"Box.2":7,"Box.3":6',
-        spec(box={"left_px": 1, "top_px": 2, "right_px": 7, "bottom_px": 6}),
-    ),
-    (
-        ',"Box.4":6,"Box.3":7,"Box.2":2,"Box.1":1',
-        spec(box={"left_px": 1, "top_px": 2, "right_px": 7, "bottom_px": 6}),
-    ),
+    (',"Box.0":1,"Box.1":2,"Box.2":7,"Box.3":6', spec(box=BOX)),
+    (',"Box.4":6,"Box.3":7,"Box.2":2,"Box.1":1', spec(box=BOX)),
     (',"Box":[],"HairOptimization":"","request_uuid":""', spec()),
     (
         ',"Box":null,"ErodeSize":null,"ForegroundThreshold":null,"BackgroundThreshold":null'
@@ -153,15 +149,9 @@ def test_accepted_fields(gateway: Harness, members: str, expected: CutoutSpec) -
     ],
 )
 def test_form_fields_are_converted_by_type(gateway: Harness, fields: dict[str, str], code: int) -> None:
-    params = {
-        "Action": "RemoveBackground",
-        "PublicKey": PUBLIC_KEY,
-        "RawImage": pictures.data_uri(pictures.png()),
-        **fields,
-    }
-    body = urlencode({**params, "Signature": sign_params(params, PRIVATE_KEY)})
-    answer = gateway.answer(gateway.post(body, content_type="application/x-www-form-urlencoded"))
-    assert answer["RetCode"] == code, answer
+    picture = pictures.data_uri(pictures.png())
+    params = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": picture, **fields}
+    assert gateway.code(urlencode(signed(params)), content_type="application/x-www-form-urlencoded") == code
 
 
 @pytest.mark.parametrize(

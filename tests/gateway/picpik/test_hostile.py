@@ -14,7 +14,7 @@ from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.errors import ROWS
 from cutgate.jobs.ids import TaskUid
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed
 
 CODES = {row.ret_code for row in ROWS.values()} - {130, 150}
 TASK = "d5ari00q5cu0v880200g"
@@ -42,15 +42,15 @@ SOUND: list[dict[str, Any]] = [
     {"Action": "TerminateTask", "TaskUID": TASK},
     {"Action": "GetCreditBalance"},
 ]
+pieces = st.binary(max_size=3) | st.sampled_from([*b'"\\{}[],:'])
+changes_of_text = st.tuples(st.integers(0, 10_000), st.integers(0, 3), pieces)
 positions = st.integers(0, len(pictures.BASE64_8X8) - 1)
 
 
 @pytest.fixture(params=[2**20, 16], ids=["held", "in a file"])
 def hostile_gateway(gateway: Harness, request: pytest.FixtureRequest) -> Harness:
     """A gateway that holds bodies, and one that leaves all of them in files."""
-    gateway.settings = make_settings(body_memory_bytes=request.param)
-    gateway.app = gateway.make_app(gateway.settings)
-    return gateway
+    return gateway.with_settings(body_memory_bytes=request.param)
 
 
 def check(gateway: Harness, body: bytes | str, **options: Any) -> None:
@@ -83,11 +83,7 @@ def test_any_signed_fields(hostile_gateway: Harness, action: str, fields: dict[s
 
 
 @SHARED
-@given(
-    sound=st.sampled_from(SOUND),
-    changes=st.dictionaries(names, values, max_size=2),
-    form=st.booleans(),
-)
+@given(sound=st.sampled_from(SOUND), changes=st.dictionaries(names, values, max_size=2), form=st.booleans())
 def test_any_signed_change_of_a_sound_request(
     hostile_gateway: Harness, sound: dict[str, Any], changes: dict[str, Any], form: bool
 ) -> None:
@@ -100,16 +96,7 @@ def test_any_signed_change_of_a_sound_request(
 
 
 @SHARED
-@given(
-    sound=st.sampled_from(SOUND),
-    edits=st.lists(
-        st.tuples(
-            st.integers(0, 10_000), st.integers(0, 3), st.binary(max_size=3) | st.sampled_from([*b'"\\{}[],:'])
-        ),
-        min_size=1,
-        max_size=4,
-    ),
-)
+@given(sound=st.sampled_from(SOUND), edits=st.lists(changes_of_text, min_size=1, max_size=4))
 def test_any_change_of_a_signed_body(
     hostile_gateway: Harness, sound: dict[str, Any], edits: list[tuple[int, int, bytes | int]]
 ) -> None:

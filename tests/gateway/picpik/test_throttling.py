@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
@@ -15,29 +13,17 @@ from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, make_settings, signed
+from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
 from tests.jobs.build import run_at_once
 
 LIST = json.dumps(Harness.signed_list("d5ari00q5cu0v880200g"))
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
-BATCH_OF_TEN = signed(
-    {"Action": "RemoveBackgroundsInBatch", "PublicKey": PUBLIC_KEY, "RawImages": [pictures.BASE64_8X8] * 10}
-)
 RATE_HEADERS = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 
 
-def throttled(harness: Harness, **settings: Any) -> Harness:
-    """The same gateway with other limits."""
-    return replace(harness, settings=make_settings(**settings))
-
-
-def code(response: TestResponse) -> int:
-    return int(response.get_json()["RetCode"])
-
-
 def assert_throttled(response: TestResponse) -> None:
-    assert (response.status_code, code(response)) == (429, 153)
-    assert response.get_json()["Message"] == "Request throttled"
+    answer = response.get_json()
+    assert (response.status_code, answer["RetCode"], answer["Message"]) == (429, 153, "Request throttled")
 
 
 def test_the_actions_that_take_pictures_count_as_submits() -> None:
@@ -47,56 +33,46 @@ def test_the_actions_that_take_pictures_count_as_submits() -> None:
 
 class TestRates:
     def test_a_client_can_see_it_coming(self, gateway: Harness) -> None:
-        harness = throttled(gateway, submits_per_second=2)
-        first, second, third = (harness.post(PICTURE) for _ in range(3))
-        assert [code(first), code(second)] == [0, 0]
-        assert_throttled(third)
-        assert third.headers["Retry-After"] == "1"
-        assert [answer.headers["X-RateLimit-Remaining"] for answer in (first, second, third)] == ["1", "0", "0"]
-        assert {answer.headers["X-RateLimit-Limit"] for answer in (first, second, third)} == {"2"}
-        assert abs(int(third.headers["X-RateLimit-Reset"]) - time.time()) < 3
+        gateway = gateway.with_settings(submits_per_second=2)
+        answers = [gateway.post(PICTURE) for _ in range(3)]
+        assert [answer.get_json()["RetCode"] for answer in answers] == [0, 0, 153]
+        assert_throttled(answers[2])
+        assert answers[2].headers["Retry-After"] == "1"
+        assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+        assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"2"}
+        assert abs(int(answers[2].headers["X-RateLimit-Reset"]) - time.time()) < 3
 
     def test_waiting_as_told_is_enough(self, gateway: Harness) -> None:
-        harness = throttled(gateway, polls_per_second=1)
-        harness.post(LIST)
-        refused = harness.post(LIST)
+        gateway = gateway.with_settings(polls_per_second=1)
+        gateway.post(LIST)
+        refused = gateway.post(LIST)
         assert_throttled(refused)
         time.sleep(int(refused.headers["Retry-After"]) + 0.02)
-        assert code(harness.post(LIST)) == 0
+        assert gateway.code(LIST) == 0
 
     def test_polls_and_submits_do_not_share(self, gateway: Harness) -> None:
-        harness = throttled(gateway, submits_per_second=1, polls_per_second=1)
-        assert [code(harness.post(body)) for body in (PICTURE, LIST, PICTURE, LIST)] == [0, 0, 153, 153]
-
-    def test_a_refused_submit_leaves_nothing(self, gateway: Harness) -> None:
-        harness = throttled(gateway, submits_per_second=1)
-        harness.call("RemoveBackground")
-        assert_throttled(harness.post(PICTURE))
-        harness.assert_nothing_left()
+        gateway = gateway.with_settings(submits_per_second=1, polls_per_second=1)
+        assert [gateway.code(body) for body in (PICTURE, LIST, PICTURE, LIST)] == [0, 0, 153, 153]
 
     def test_faults_after_the_signature_count_and_carry_the_headers(self, gateway: Harness) -> None:
-        harness = throttled(gateway, submits_per_second=1)
-        wrong = signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "Foo": 1})
-        answer = harness.post(json.dumps(wrong))
-        assert code(answer) == 230
+        gateway = gateway.with_settings(submits_per_second=1)
+        wrong = json.dumps(signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "Foo": 1}))
+        answer = gateway.post(wrong)
+        assert answer.get_json()["RetCode"] == 230
         assert set(answer.headers.keys()) >= RATE_HEADERS
-        # Step 7 comes before the fields: the same fault is not looked at any more.
-        assert_throttled(harness.post(json.dumps(wrong)))
+        # Step 7 comes before the fields: neither the same fault nor a picture is looked at any more.
+        assert_throttled(gateway.post(wrong))
+        assert_throttled(gateway.post(PICTURE))
+        gateway.assert_nothing_left()
 
     def test_what_is_not_the_accounts_has_no_such_headers(self, gateway: Harness) -> None:
         for body in ("", json.dumps({"Action": "Nothing"}), LIST.replace('"Signature": "', '"Signature": "0')):
             assert RATE_HEADERS.isdisjoint(gateway.post(body).headers.keys())
 
-    def test_a_setting_makes_it_http_200(self, gateway: Harness) -> None:
-        harness = throttled(gateway, polls_per_second=1, throttle_status=200)
-        harness.post(LIST)
-        answer = harness.post(LIST)
-        assert (answer.status_code, code(answer)) == (200, 153)
-
     def test_terms_of_the_account_count_at_once(self, gateway: Harness) -> None:
-        harness = throttled(gateway, submits_per_second=1)
+        gateway = gateway.with_settings(submits_per_second=1)
         gateway.accounts.change(ACCOUNT, terms=Terms(submits_per_second=3))
-        assert [code(harness.post(PICTURE)) for _ in range(4)] == [0, 0, 0, 153]
+        assert [gateway.code(PICTURE) for _ in range(4)] == [0, 0, 0, 153]
 
 
 class TestFailedSignatures:
@@ -105,70 +81,74 @@ class TestFailedSignatures:
     UNKNOWN = json.dumps({**json.loads(LIST), "PublicKey": "nobody"})
 
     def test_all_three_kinds_count_and_then_nothing_passes(self, gateway: Harness) -> None:
-        harness = throttled(gateway, failed_signatures_per_minute=3)
-        failures = [harness.post(body) for body in (self.WRONG, self.MISSING, self.UNKNOWN)]
-        assert [code(answer) for answer in failures] == [171, 170, 172]
-        refused = harness.post(LIST)
+        gateway = gateway.with_settings(failed_signatures_per_minute=3)
+        assert [gateway.code(body) for body in (self.WRONG, self.MISSING, self.UNKNOWN)] == [171, 170, 172]
+        refused = gateway.post(LIST)
         assert_throttled(refused)
         assert 50 <= int(refused.headers["Retry-After"]) <= 60
         assert refused.get_json()["Action"] == "ListTasksDetails"
 
-    def test_another_address_is_not_touched(self, gateway: Harness) -> None:
-        harness = throttled(gateway, failed_signatures_per_minute=1)
-        harness.post(self.WRONG, environ_base={"REMOTE_ADDR": "192.0.2.7"})
-        assert_throttled(harness.post(LIST, environ_base={"REMOTE_ADDR": "192.0.2.7"}))
-        assert code(harness.post(LIST, environ_base={"REMOTE_ADDR": "192.0.2.8"})) == 0
-
-    def test_the_address_behind_a_trusted_proxy_counts(self, gateway: Harness) -> None:
-        harness = throttled(gateway, failed_signatures_per_minute=1, trusted_proxies="127.0.0.1")
-        harness.post(self.WRONG, headers={"X-Forwarded-For": "192.0.2.7"})
-        assert_throttled(harness.post(LIST, headers={"X-Forwarded-For": "192.0.2.7"}))
-        assert code(harness.post(LIST, headers={"X-Forwarded-For": "192.0.2.8"})) == 0
+    @pytest.mark.parametrize(
+        ("settings", "here", "elsewhere"),
+        [
+            ({}, *({"environ_base": {"REMOTE_ADDR": f"192.0.2.{host}"}} for host in (7, 8))),
+            (
+                {"trusted_proxies": "127.0.0.1"},
+                *({"headers": {"X-Forwarded-For": f"192.0.2.{host}"}} for host in (7, 8)),
+            ),
+        ],
+        ids=["direct", "behind a trusted proxy"],
+    )
+    def test_another_address_is_not_touched(
+        self, gateway: Harness, settings: dict[str, str], here: dict[str, object], elsewhere: dict[str, object]
+    ) -> None:
+        gateway = gateway.with_settings(failed_signatures_per_minute=1, **settings)
+        gateway.post(self.WRONG, **here)
+        assert_throttled(gateway.post(LIST, **here))
+        assert gateway.code(LIST, **elsewhere) == 0
 
     def test_good_signatures_and_other_faults_do_not_count(self, gateway: Harness) -> None:
-        harness = throttled(gateway, failed_signatures_per_minute=1)
+        gateway = gateway.with_settings(failed_signatures_per_minute=1)
         for body, expected in ((LIST, 0), ("{", 160), (json.dumps({"Action": "Nothing"}), 161), (LIST, 0)):
-            assert code(harness.post(body)) == expected
+            assert gateway.code(body) == expected
 
 
 class TestKeys:
     def test_every_live_private_key_signs(self, gateway: Harness) -> None:
-        new = KeyPairs(gateway.accounts).rotate(PUBLIC_KEY).private_key
-        other = json.dumps(
-            signed({"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": ["0" * 20]}, new)
-        )
-        assert [code(gateway.post(body)) for body in (LIST, other)] == [0, 0]
-        KeyPairs(gateway.accounts).finish_rotation(PUBLIC_KEY)
-        assert [code(gateway.post(body)) for body in (LIST, other)] == [171, 0]
+        pairs = KeyPairs(gateway.accounts)
+        new = pairs.rotate(PUBLIC_KEY).private_key
+        params = {"Action": "ListTasksDetails", "PublicKey": PUBLIC_KEY, "TaskUIDList": ["0" * 20]}
+        bodies = (LIST, json.dumps(signed(params, new)))
+        assert [gateway.code(body) for body in bodies] == [0, 0]
+        pairs.finish_rotation(PUBLIC_KEY)
+        assert [gateway.code(body) for body in bodies] == [171, 0]
 
     def test_a_revoked_pair_and_a_suspended_account_are_nobody(self, gateway: Harness) -> None:
         gateway.accounts.change(ACCOUNT, active=False)
-        assert code(gateway.post(LIST)) == 172
+        assert gateway.code(LIST) == 172
         gateway.accounts.change(ACCOUNT, active=True)
-        assert code(gateway.post(LIST)) == 0
+        assert gateway.code(LIST) == 0
         KeyPairs(gateway.accounts).revoke(PUBLIC_KEY)
-        assert code(gateway.post(LIST)) == 172
+        assert gateway.code(LIST) == 172
 
 
 class TestTerms:
-    def test_the_accounts_price_is_reserved(self, gateway: Harness) -> None:
-        gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=4))
+    @pytest.mark.parametrize(("price", "codes", "reserved"), [(4, [0, 0, 520], 8), (0, [0, 0, 0], 0)])
+    def test_the_accounts_price_is_reserved(
+        self, gateway: Harness, price: int, codes: list[int], reserved: int
+    ) -> None:
+        gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=price))
         gateway.store.grant(ACCOUNT, 9)
-        assert [code(gateway.post(PICTURE)) for _ in range(3)] == [0, 0, 520]
-        balance = gateway.store.balance(ACCOUNT)
-        assert balance is not None
-        assert (balance.reserved, balance.available) == (8, 1)
-
-    def test_a_price_of_nothing(self, gateway: Harness) -> None:
-        gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=0))
-        gateway.store.grant(ACCOUNT, 1)
-        assert [code(gateway.post(PICTURE)) for _ in range(3)] == [0, 0, 0]
+        assert [gateway.code(PICTURE) for _ in range(3)] == codes
+        assert there(gateway.store.balance(ACCOUNT)).reserved == reserved
 
     def test_the_accounts_queue_cap(self, gateway: Harness) -> None:
         gateway.accounts.change(ACCOUNT, terms=Terms(queue_cap=2))
-        answers = [gateway.post(PICTURE) for _ in range(3)]
-        assert [code(answer) for answer in answers] == [0, 0, 153]
-        assert answers[-1].headers["Retry-After"] == str(gateway.settings.retry_after_seconds)
+        assert [gateway.code(PICTURE) for _ in range(2)] == [0, 0]
+        refused = gateway.post(PICTURE)
+        assert_throttled(refused)
+        assert refused.headers["Retry-After"] == str(gateway.settings.retry_after_seconds)
+        assert len(gateway.stored()) == 2
 
     def test_a_full_queue_says_when_there_is_room(self, gateway: Harness) -> None:
         """Three pictures ended in some three quarters of a second, and six must end before ten more fit."""
@@ -179,7 +159,8 @@ class TestTerms:
         for _ in range(3):
             time.sleep(0.25)
             gateway.finish_one()
-        answer = gateway.post(json.dumps(BATCH_OF_TEN))
+        ten = {"PublicKey": PUBLIC_KEY, "RawImages": [pictures.BASE64_8X8] * 10}
+        answer = gateway.post(json.dumps(signed({"Action": "RemoveBackgroundsInBatch", **ten})))
         seconds_each = (time.monotonic() - started) / 3
         assert_throttled(answer)
         assert int(answer.headers["Retry-After"]) == pytest.approx(6 * seconds_each, abs=1)
@@ -187,9 +168,8 @@ class TestTerms:
 
 def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
     gateway.store.grant(ACCOUNT, 10)
-    codes = run_at_once(50, lambda _: code(gateway.post(PICTURE)))
+    codes = run_at_once(50, lambda _: gateway.code(PICTURE))
     assert (codes.count(0), codes.count(520)) == (10, 40)
-    balance = gateway.store.balance(ACCOUNT)
-    assert balance is not None
+    balance = there(gateway.store.balance(ACCOUNT))
     assert (balance.granted, balance.reserved, balance.available) == (10, 10, 0)
     assert gateway.store.waiting(gateway.lane) == len(gateway.stored()) == 10

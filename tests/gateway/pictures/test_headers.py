@@ -39,23 +39,21 @@ TURNED: dict[str, Callable[[int], bytes]] = {
 }
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    header = inspect(data, LIMITS)
+    return header.width_px, header.height_px
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_size_of_every_format(name: str) -> None:
-    header = inspect(WHOLE[name], LIMITS)
-    assert (header.width_px, header.height_px) == (8, 6)
+    assert size_of(WHOLE[name]) == (8, 6)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", [*range(10), 65_535])
 @pytest.mark.parametrize("name", TURNED)
 def test_sizes_are_oriented(name: str, orientation: int) -> None:
-    header = inspect(TURNED[name](orientation), LIMITS)
-    assert (header.width_px, header.height_px) == ((6, 8) if orientation >= 5 else (8, 6))
-
-
-@pytest.mark.parametrize("orientation", [0, 9, 65_535])
-def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
-    header = inspect(pictures.png(8, 6, exif=pictures.exif_block(orientation)), LIMITS)
-    assert (header.width_px, header.height_px) == (8, 6)
+    """An orientation that does not exist turns nothing."""
+    assert size_of(TURNED[name](orientation)) == ((6, 8) if 5 <= orientation <= 8 else (8, 6))
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -73,8 +71,7 @@ def test_heic_without_one_of_its_boxes_is_refused(hidden: bytes) -> None:
 
 
 def test_exif_in_big_endian() -> None:
-    header = inspect(pictures.png(8, 6, exif=pictures.exif_block(6, ">")), LIMITS)
-    assert (header.width_px, header.height_px) == (6, 8)
+    assert size_of(pictures.png(8, 6, exif=pictures.exif_block(6, ">"))) == (6, 8)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -92,13 +89,12 @@ def test_a_file_shorter_than_its_own_lengths_is_refused(name: str) -> None:
     inspect(data[:shortest_accepted], LIMITS)
 
 
-def test_the_oldest_bitmaps_are_refused_since_their_size_would_be_misread() -> None:
-    with pytest.raises(SourceUnreadable):
-        inspect(pictures.bmp_core(), LIMITS)
-
-
 @pytest.mark.parametrize(
-    "data", [b"", b"x", b"<svg width='1' height='1'/>", b"P6 1 1 255 abc", b"%PDF-1.7", bytes(99)]
+    "data",
+    [
+        *(b"", b"x", b"<svg width='1' height='1'/>", b"P6 1 1 255 abc", b"%PDF-1.7", b"PK\x03\x04", bytes(99)),
+        pictures.bmp_core(),  # the oldest bitmaps, whose size would be misread
+    ],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(SourceUnreadable):
@@ -148,27 +144,17 @@ def test_damaged_headers_raise_nothing_else(data: bytes, edits: list[tuple[int, 
 @pytest.mark.parametrize(
     "data",
     [
-        b"\xff\xd8\xff\xe0" + b"\x00\x10" + bytes(2**22),
-        b"\xff\xd8" + b"\xff" * 2**22,
-        b"\xff\xd8" + b"\xff\xe1\x00\x02" * 2**20,
+        b"\xff\xd8\xff\xe0" + b"\x00\x10" + bytes(2**22),  # no marker
+        b"\xff\xd8" + b"\xff" * 2**22,  # fill bytes
+        b"\xff\xd8" + b"\xff\xe1\x00\x02" * 2**20,  # empty segments
         b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + bytes(7) + b"\x01\0\0\0\x01" + bytes(2**22),
-        pictures.gif()[:-9] + b"\x01x" * 2**21,
+        pictures.gif()[:-9] + b"\x01x" * 2**21,  # blocks of one byte
         b"BM\0\0ftyp" + bytes(2**22),
-        b"II*\0\x08\0\0\0\xff\xff" + bytes(2**22),
+        b"II*\0\x08\0\0\0\xff\xff" + bytes(2**22),  # empty tags
         pictures.heif() + b"\0\0\0\x08free" * 2**20,
         pictures.heif().replace(b"ipma" + bytes(7) + b"\2", b"ipma" + bytes(4) + b"\xff" * 4) + bytes(2**22),
     ],
-    ids=[
-        "no marker",
-        "fill bytes",
-        "empty segments",
-        "empty chunks",
-        "one-byte blocks",
-        "boxes",
-        "empty tags",
-        "empty boxes",
-        "many items",
-    ],
+    ids=range(9),
 )
 def test_hostile_files_are_read_in_bounded_time(data: bytes) -> None:
     started = time.process_time()

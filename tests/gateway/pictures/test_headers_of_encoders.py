@@ -13,33 +13,27 @@ from cutgate.jobs.limits import SourceLimits
 
 LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
 
-FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "jpeg": ("JPEG", "RGB", {}),
-    "jpeg progressive": ("JPEG", "RGB", {"progressive": True, "optimize": True}),
-    "jpeg with a large profile": ("JPEG", "RGB", {"icc_profile": bytes(200_000)}),
-    "jpeg grey": ("JPEG", "L", {}),
-    "jpeg four colours": ("JPEG", "CMYK", {}),
-    "png": ("PNG", "RGBA", {}),
-    "png palette": ("PNG", "P", {}),
-    "png 16 bit": ("PNG", "I;16", {}),
-    "webp": ("WEBP", "RGB", {}),
-    "webp with alpha": ("WEBP", "RGBA", {}),
-    "webp lossless": ("WEBP", "RGBA", {"lossless": True}),
-    "bmp": ("BMP", "RGB", {}),
-    "bmp palette": ("BMP", "P", {}),
-    "bmp one bit": ("BMP", "1", {}),
-    "gif": ("GIF", "P", {}),
-    "tiff": ("TIFF", "RGB", {}),
-    "tiff lzw": ("TIFF", "RGB", {"compression": "tiff_lzw"}),
-    "tiff jpeg": ("TIFF", "RGB", {"compression": "jpeg"}),
-    "avif": ("AVIF", "RGB", {}),
-    "avif with alpha": ("AVIF", "RGBA", {}),
+MODES = {
+    "JPEG": ("RGB", "L", "CMYK"),
+    "PNG": ("RGBA", "P", "I;16"),
+    "WEBP": ("RGB", "RGBA"),
+    "BMP": ("RGB", "P", "1"),
+    "GIF": ("P",),
+    "TIFF": ("RGB",),
+    "AVIF": ("RGB", "RGBA"),
 }
+FILES: list[tuple[str, str, dict[str, Any]]] = [
+    *((form, mode, {}) for form, modes in MODES.items() for mode in modes),
+    ("JPEG", "RGB", {"progressive": True, "optimize": True}),
+    ("JPEG", "RGB", {"icc_profile": bytes(200_000)}),
+    ("WEBP", "RGBA", {"lossless": True}),
+    ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("TIFF", "RGB", {"compression": "jpeg"}),
+]
 WITHOUT_EXIF = {"BMP", "GIF"}
 
 
-def encode(name: str, orientation: int | None) -> bytes:
-    form, mode, options = FILES[name]
+def encode(form: str, mode: str, options: dict[str, Any], orientation: int | None) -> bytes:
     if orientation is not None:
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -50,20 +44,14 @@ def encode(name: str, orientation: int | None) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "orientation"),
-    [
-        (name, orientation)
-        for name, (form, _, _) in FILES.items()
-        for orientation in [None, *(() if form in WITHOUT_EXIF else range(1, 9))]
-    ],
-)
-def test_size_is_the_decoders(name: str, orientation: int | None) -> None:
-    data = encode(name, orientation)
-    with Image.open(io.BytesIO(data)) as opened:
-        expected = ImageOps.exif_transpose(opened).size
-    header = inspect(data, LIMITS)
-    assert (header.width_px, header.height_px) == expected
+@pytest.mark.parametrize(("form", "mode", "options"), FILES, ids=lambda value: str(value)[:40])
+def test_size_is_the_decoders(form: str, mode: str, options: dict[str, Any]) -> None:
+    for orientation in (None, *(() if form in WITHOUT_EXIF else range(1, 9))):
+        data = encode(form, mode, options, orientation)
+        with Image.open(io.BytesIO(data)) as opened:
+            expected = ImageOps.exif_transpose(opened).size
+        header = inspect(data, LIMITS)
+        assert (header.width_px, header.height_px) == expected, orientation
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

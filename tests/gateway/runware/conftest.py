@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
 from tests.gateway.runware.service import Service, make_service
 
@@ -19,9 +16,3 @@ def service() -> Service:
 def patient_service() -> Service:
     """One whose callers wait long enough for any result."""
     return make_service(runware_sync_seconds=20, runware_poll_seconds=10)
-
-
-@pytest.fixture(autouse=True)
-def _clean_log_context() -> Iterator[None]:
-    yield
-    structlog.contextvars.clear_contextvars()

@@ -7,8 +7,8 @@ import io
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,15 +23,14 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
-from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.record import ErrorFacts, Task
-from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.record import Task
+from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.jobs.urls import ResultPaths
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import Harness, make_settings
+from tests.gateway.harness import Harness, make_settings, there
 from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table
 
 Bytes = npt.NDArray[np.uint8]
@@ -62,7 +61,6 @@ def pixels_of(data: bytes) -> Bytes:
 
 
 def new_uuid() -> str:
-    """A fresh `taskUUID`."""
     return str(uuid.uuid4())
 
 
@@ -73,23 +71,51 @@ def removal(image: str = TINY_PICTURE, **fields: Any) -> Item:
 
 def new_removal(image: str = TINY_PICTURE, **fields: Any) -> Item:
     """A task of the new form."""
-    return {
-        "taskType": "removeBackground",
-        "taskUUID": new_uuid(),
-        "model": "runware:109@1",
-        "inputs": {"image": image},
-        **fields,
-    }
+    item = {"taskType": "removeBackground", "taskUUID": new_uuid(), "model": "runware:109@1"}
+    return {**item, "inputs": {"image": image}, **fields}
 
 
 def poll(task: Mapping[str, Any]) -> Item:
-    """A poll for a task."""
     return {"taskType": "getResponse", "taskUUID": task["taskUUID"]}
+
+
+def upload(image: str = TINY_PICTURE, **fields: Any) -> Item:
+    """A picture to be kept."""
+    return {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": image, **fields}
+
+
+def storage(operation: str, media: str, **fields: Any) -> Item:
+    """The newer form of keeping and deleting."""
+    return {"taskType": "mediaStorage", "taskUUID": new_uuid(), "operation": operation, "media": media, **fields}
+
+
+def details(task: Mapping[str, Any]) -> Item:
+    """A question for what a task was, and what came of it."""
+    return poll(task) | {"taskType": "getTaskDetails"}
 
 
 def authentication(api_key: object) -> Item:
     """What goes first, where no header has the key."""
     return {"taskType": "authentication", "apiKey": api_key}
+
+
+@contextmanager
+def repeating(work: Callable[[], bool]) -> Iterator[None]:
+    """Do something again and again in a thread, with a break whenever there was nothing to do."""
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            if not work():
+                stop.wait(0.005)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @dataclass
@@ -114,12 +140,9 @@ class Service:
             windows=MemoryStorage(),
         )
         self.app = self.harness.app
+        paths = ResultPaths(self.settings.master_key_bytes())
         self.rendering = Rendering(
-            tasks=Tasks(
-                store=self.store,
-                paths=ResultPaths(self.settings.master_key_bytes()),
-                retention_seconds=self.settings.retention_seconds,
-            ),
+            tasks=Tasks(store=self.store, paths=paths, retention_seconds=self.settings.retention_seconds),
             blobs=self.blobs,
             usd_per_credit=self.settings.usd_per_credit,
             upload_retention_seconds=self.settings.upload_retention_seconds,
@@ -166,23 +189,9 @@ class Service:
         assert isinstance(item, dict)
         return item
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """A worker that does what comes, in a thread, until the block ends."""
-        stop = threading.Event()
-
-        def work() -> None:
-            while not stop.is_set():
-                if not self.work_once():
-                    stop.wait(0.005)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    def working(self) -> AbstractContextManager[None]:
+        """A worker that does what comes until the block ends."""
+        return repeating(self.work_once)
 
     def work_once(self) -> bool:
         """Do the next item; False where none waits."""
@@ -190,25 +199,11 @@ class Service:
 
     @property
     def lane(self) -> Lane:
-        return lane_of(CutoutSpec(model=self.settings.model))
-
-    def fail_next(self, facts: ErrorFacts) -> None:
-        """Let the next item fail as a worker does."""
-        claim = self.store.claim([self.lane], "worker", new_token())
-        assert claim is not None
-        assert self.store.fail(claim, facts)
+        return self.harness.lane
 
     def task_of(self, task: Mapping[str, Any]) -> Task:
-        """The record of a task."""
-        uid = self.store.named(ACCOUNT, f"runware:{task['taskUUID']}")
-        assert uid is not None
-        return self.record(uid)
-
-    def record(self, uid: TaskUid) -> Task:
-        """A record."""
-        record = self.store.get(uid, ACCOUNT)
-        assert record is not None
-        return record
+        uid = there(self.store.named(ACCOUNT, f"runware:{task['taskUUID']}"))
+        return there(self.store.get(uid, ACCOUNT))
 
     def spec(self, **fields: Any) -> CutoutSpec:
         """What the core is told to do for a task of these fields."""
@@ -223,7 +218,6 @@ class Service:
         return body
 
     def download(self, url: str) -> TestResponse:
-        """Fetch a result without a key."""
         return self.app.test_client().get(url)
 
     def cut(self, picture: Bytes, **fields: Any) -> tuple[Bytes, Item]:
@@ -235,5 +229,4 @@ class Service:
 
 
 def make_service(**changes: Any) -> Service:
-    """A service with other settings."""
     return Service(make_settings(**QUICK | changes))

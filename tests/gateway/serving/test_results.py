@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote
 
 import pytest
@@ -19,38 +19,25 @@ from cutgate.jobs.record import Result
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import Harness
-from tests.servers.s3_server import Bucket
 
 DATA = bytes(range(256)) * 4
 NEVER = 4_102_444_800
 """The year 2100."""
 
 
-@pytest.fixture
-def memory_blobs() -> BlobStore:
-    return MemoryBlobStore()
-
-
-@pytest.fixture
-def file_blobs(tmp_path: Path) -> BlobStore:
-    return FileBlobStore(tmp_path)
-
-
-@pytest.fixture
-def s3_blobs(bucket: Bucket) -> BlobStore:
-    return open_blob_store(bucket.settings)
-
-
 @pytest.fixture(params=["memory", "file", "s3"])
-def blobs(request: pytest.FixtureRequest) -> BlobStore:
-    return cast("BlobStore", request.getfixturevalue(f"{request.param}_blobs"))
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    if request.param == "memory":
+        return MemoryBlobStore()
+    if request.param == "file":
+        return FileBlobStore(tmp_path)
+    return open_blob_store(request.getfixturevalue("bucket").settings)
 
 
 @pytest.fixture
 def client(gateway: Harness, blobs: BlobStore) -> FlaskClient:
     gateway.blobs = blobs
-    gateway.app = gateway.make_app(gateway.settings)
-    return gateway.app.test_client()
+    return gateway.make_app(gateway.settings).test_client()
 
 
 @pytest.fixture
@@ -94,6 +81,7 @@ def test_whole(client: FlaskClient, path: str) -> None:
         assert response.cache_control.private
         assert response.cache_control.max_age
         assert response.accept_ranges == "bytes"
+        assert "Content-Disposition" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -107,7 +95,7 @@ def test_every_format_is_called_what_it_is(
     assert path.endswith(f".{suffix}")
     with client.get(path, query_string={"download": "cat.png"}) as response:
         assert (response.data, response.mimetype) == (DATA, media_type)
-        saved_as = f"cat.{suffix}" if suffix == "png" else f"cat.png.{suffix}"
+        saved_as = "cat.png" if suffix == "png" else f"cat.png.{suffix}"
         assert f'filename="{saved_as}"' in response.headers["Content-Disposition"]
 
 
@@ -136,33 +124,28 @@ def test_ranges(client: FlaskClient, path: str, asked: str, start: int, stop: in
 @pytest.mark.parametrize(
     ("wanted", "plain", "whole"),
     [
-        ("cat.png", "cat.png", "cat.png"),
-        ("my cat (2).png", "my cat (2).png", "my cat (2).png"),
+        ("my cat (2).png", "my cat (2).png", None),
         ("Kätzchen 猫.png", "K_tzchen _.png", "Kätzchen 猫.png"),
-        ("cat", "cat.png", "cat.png"),
-        ("cat.exe", "cat.exe.png", "cat.exe.png"),
-        ("../../etc/passwd", "passwd.png", "passwd.png"),
-        ("C:\\temp\\cat.png", "cat.png", "cat.png"),
-        (".bashrc", "bashrc.png", "bashrc.png"),
-        ('a";x="\r\nSet-Cookie: a=b\0', "a_x_Set-Cookie_ a_b.png", "a_x_Set-Cookie_ a_b.png"),
-        ("x" * 500, "x" * 100 + ".png", "x" * 100 + ".png"),
-        ("", "cutout.png", "cutout.png"),
-        ("...", "cutout.png", "cutout.png"),
-        ("\u202egnp.exe", "gnp.exe.png", "gnp.exe.png"),
+        ("cat", "cat.png", None),
+        ("cat.exe", "cat.exe.png", None),
+        ("../../etc/passwd", "passwd.png", None),
+        ("C:\\temp\\cat.png", "cat.png", None),
+        (".bashrc", "bashrc.png", None),
+        ('a";x="\r\nSet-Cookie: a=b\0', "a_x_Set-Cookie_ a_b.png", None),
+        ("x" * 500, "x" * 100 + ".png", None),
+        ("", "cutout.png", None),
+        ("...", "cutout.png", None),
+        ("\u202egnp.exe", "gnp.exe.png", None),
     ],
 )
-def test_saved_under_a_safe_name(client: FlaskClient, path: str, wanted: str, plain: str, whole: str) -> None:
+def test_saved_under_a_safe_name(
+    client: FlaskClient, path: str, wanted: str, plain: str, whole: str | None
+) -> None:
     with client.get(path, query_string={"download": wanted}) as response:
         assert response.data == DATA
-        assert (
-            response.headers["Content-Disposition"]
-            == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(whole, safe='')}"
-        )
-
-
-def test_shown_unless_it_is_to_be_saved(client: FlaskClient, path: str) -> None:
-    with client.get(path) as response:
-        assert "Content-Disposition" not in response.headers
+        encoded = quote(whole or plain, safe="")
+        expected = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+        assert response.headers["Content-Disposition"] == expected
 
 
 def test_a_range_outside(client: FlaskClient, path: str) -> None:
@@ -200,3 +183,34 @@ def test_a_source_has_no_path(client: FlaskClient, gateway: Harness, paths: Resu
     assert claim.task == uid
     forged = f"/r/{'A' * 22}/{NEVER}/{claim.source}.png"
     assert_absent(client.get(forged))
+
+
+FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
+
+
+@pytest.mark.parametrize(
+    ("peer", "base"),
+    [
+        ("10.1.2.3", "https://cut.example"),
+        ("192.168.1.7", "https://cut.example"),
+        ("fd00::1", "https://cut.example"),
+        ("192.168.1.8", "http://localhost"),
+        ("127.0.0.1", "http://localhost"),
+        ("", "http://localhost"),
+        ("a socket", "http://localhost"),
+    ],
+)
+def test_forwarded_headers_count_from_trusted_peers_only(gateway: Harness, peer: str, base: str) -> None:
+    gateway = gateway.with_settings(trusted_proxies="10.0.0.0/8,192.168.1.7,fd00::/8")
+    assert address_of_a_result(gateway, peer).startswith(f"{base}/r/")
+
+
+def test_no_peer_is_trusted_by_default(gateway: Harness) -> None:
+    assert address_of_a_result(gateway, "127.0.0.1").startswith("http://localhost/r/")
+
+
+def address_of_a_result(gateway: Harness, peer: str) -> str:
+    body = json.dumps(gateway.signed_list(gateway.submit()))
+    gateway.finish_one()
+    response = gateway.post(body, headers=FORWARDED, environ_overrides={"REMOTE_ADDR": peer})
+    return str(response.get_json()["TaskDetailList"][0]["ImgList"][0])

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
-import subprocess
-import sys
+import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader
 
+from cutgate.gateway.serving.server import JsonErrorWorker
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.ids import new_token, result_key
+from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Result
-from cutgate.jobs.spec import Lane
+from cutgate.jobs.record import ItemState, NewItem, NewTask, Result
+from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import MASTER_KEY, signed
-from tests.gateway.installation import Installation
+from tests.gateway.harness import MASTER_KEY, signed, there
+from tests.gateway.installation import Installation, LiveGateway
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
@@ -34,71 +35,20 @@ START_SECONDS = 20
 LANE = Lane("isnet-general-use:exact")
 
 
-@dataclass
-class LiveGateway:
-    """A gateway that serves."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with redis_server() as redis_url:
-        yield Installation(redis_url, tmp_path_factory.mktemp("blobs"))
-
-
-@pytest.fixture(scope="module")
-def live(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
-    port = free_port()
-    log = tmp_path_factory.mktemp("logs") / "gateway.log"
-    command = [sys.executable, "-m", "cutgate.gateway", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, env=installation.environment, stdout=output, stderr=output) as process,
-    ):
-        gateway = LiveGateway(process, f"http://127.0.0.1:{port}", log)
-        try:
-            eventually(
-                lambda: httpx.get(f"{gateway.url}/healthz").status_code == 200,
-                START_SECONDS,
-                say=log.read_text,
-                despite=(httpx.TransportError,),
-            )
-            yield gateway
-        finally:
-            process.kill()
+def live(installation: Installation) -> Iterator[LiveGateway]:
+    with installation.serving() as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")
 def keys(installation: Installation) -> dict[str, str]:
-    pair = installation.keys("add", "--name", "anna", "--credits", "5")
-    assert isinstance(pair, dict)
+    pair: dict[str, str] = installation.keys("add", "--name", "anna", "--credits", "5")
     return pair
 
 
-def call(gateway: LiveGateway, keys: dict[str, str], action: str, **fields: Any) -> dict[str, Any]:
-    params = {"Action": action, "PublicKey": keys["public_key"], **fields}
-    answer = httpx.post(gateway.url, json=signed(params, keys["private_key"]))
-    assert answer.status_code == 200
-    body = answer.json()
-    assert isinstance(body, dict)
-    return body
-
-
-def test_keys_are_added_once_and_listed_without_secrets(installation: Installation, keys: dict[str, str]) -> None:
-    assert keys.keys() == {"account", "public_key", "private_key", "available_credits"}
-    taken = installation.keys("add", "--name", "bert", "--public-key", "abcdefg", given="123456\n")
-    assert (taken["public_key"], taken["private_key"]) == ("abcdefg", "123456")
-    refused = installation.run("keys", "add", "--public-key", "abcdefg", given="other\n")
-    assert (refused.returncode, refused.stderr) == (1, "Error: the public key is taken\n")
-    assert installation.run("keys", "add", "--public-key", "new").returncode == 1
-    listed = installation.keys("list")
-    (bert,) = (pair for pair in listed if pair["account"] == "bert")
-    assert bert.items() >= {"public_key": "abcdefg", "active": True, "private_key_count": 1}.items()
-    assert keys["private_key"] not in json.dumps(listed)
-    assert "anna" in installation.run("keys", "list").stdout
+def request(keys: dict[str, str], action: str, **fields: Any) -> dict[str, Any]:
+    return signed({"Action": action, "PublicKey": keys["public_key"], **fields}, keys["private_key"])
 
 
 def test_wrong_settings_are_named_all_at_once_without_their_values(installation: Installation) -> None:
@@ -120,13 +70,13 @@ def test_a_ledger_that_is_away_is_told_in_a_line(installation: Installation) -> 
 @pytest.fixture(scope="module")
 def finished(live: LiveGateway, installation: Installation, keys: dict[str, str]) -> str:
     """A task whose one picture a worker has cut out."""
-    answer = call(live, keys, "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="round")
+    body = request(keys, "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="round")
+    answer = httpx.post(live.url, json=body).json()
     assert answer["RetCode"] == 0, answer
     with connect(installation.redis_url) as client:
         assert client.llen(f"cutgate.{LANE}") == 1
         ledger = RedisLedger(client, LedgerLimits())
-        claim = ledger.claim([LANE], "worker", new_token())
-        assert claim is not None
+        claim = there(ledger.claim([LANE], "worker", new_token()))
         key = result_key(claim.task, claim.index, claim.token)
         FileBlobStore(installation.blob_dir).put(key, b"picture")
         result = Result(blob=key, media_type="image/png", width_px=8, height_px=8, size_bytes=7)
@@ -135,33 +85,20 @@ def finished(live: LiveGateway, installation: Installation, keys: dict[str, str]
 
 
 def test_a_picture_goes_round(live: LiveGateway, keys: dict[str, str], finished: str) -> None:
-    (entry,) = call(live, keys, "ListTasksDetails", TaskUIDList=[finished])["TaskDetailList"]
+    body = request(keys, "ListTasksDetails", TaskUIDList=[finished])
+    (entry,) = httpx.post(live.url, json=body).json()["TaskDetailList"]
     (url,) = entry["ImgList"]
     assert url.startswith(live.url)
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
+    (forwarded,) = httpx.post(live.url, json=body, headers=headers).json()["TaskDetailList"]
+    assert forwarded["ImgList"] == [url.replace(live.url, "https://cut.example")]
     fetched = httpx.get(url, headers={"Range": "bytes=0-2"})
     assert (fetched.status_code, fetched.content, fetched.headers["Content-Type"]) == (206, b"pic", "image/png")
     assert httpx.head(url).headers["Content-Length"] == "7"
 
 
-def test_the_forwarded_address_of_a_trusted_proxy_counts(
-    live: LiveGateway, keys: dict[str, str], finished: str
-) -> None:
-    request = signed(
-        {"Action": "ListTasksDetails", "PublicKey": keys["public_key"], "TaskUIDList": [finished]},
-        keys["private_key"],
-    )
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cut.example"}
-    (entry,) = httpx.post(live.url, json=request, headers=headers).json()["TaskDetailList"]
-    assert entry["ImgList"][0].startswith("https://cut.example/r/")
-
-
 def test_bodies_without_a_length_and_bodies_over_the_limit(live: LiveGateway, keys: dict[str, str]) -> None:
-    params = {
-        "Action": "ListTasksDetails",
-        "PublicKey": keys["public_key"],
-        "TaskUIDList": ["d5ari00q5cu0v880200g"],
-    }
-    body = json.dumps(signed(params, keys["private_key"])).encode()
+    body = json.dumps(request(keys, "ListTasksDetails", TaskUIDList=["d5ari00q5cu0v880200g"])).encode()
     with httpx.Client(base_url=live.url) as client:
         assert client.post("/", content=iter([body[:10], body[10:]])).json()["RetCode"] == 0
         for content in (b"{" + b" " * 500_000, iter([b"{", b" " * 500_000])):
@@ -182,7 +119,7 @@ def test_bodies_without_a_length_and_bodies_over_the_limit(live: LiveGateway, ke
     ],
 )
 def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, status: int) -> None:
-    host, _, port = live.url.removeprefix("http://").partition(":")
+    host, _, port = live.address.partition(":")
     with socket.create_connection((host, int(port)), timeout=START_SECONDS) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -193,6 +130,29 @@ def test_what_is_no_http_is_answered_in_json(live: LiveGateway, sent: bytes, sta
     answer = json.loads(body)
     assert uuid.UUID(answer.pop("request_uuid"))
     assert answer == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("inner secret"), 500, 130),
+        (InvalidResponseHeader("inner secret"), 500, 130),
+        (InvalidRequestLine("inner secret"), 400, 160),
+    ],
+)
+def test_errors_outside_of_the_application_are_answered_in_json(error: Exception, status: int, code: int) -> None:
+    worker = JsonErrorWorker.__new__(JsonErrorWorker)
+    worker.log = logging.getLogger("test")
+    ours, callers = socket.socketpair()
+    with ours, callers:
+        worker.handle_error(None, ours, None, error)
+        head, _, body = callers.recv(65_536).partition(b"\r\n\r\n")
+        assert head.split()[1] == str(status).encode()
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert json.loads(body)["RetCode"] == code
+        assert b"inner secret" not in head + body
+        callers.close()
+        worker.handle_error(None, ours, None, error)
 
 
 def test_no_worker_no_readiness(live: LiveGateway) -> None:
@@ -215,3 +175,30 @@ def test_it_stops_in_order_and_its_log_holds_no_secret(
     assert accepted["task_uid"] == finished
     for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
         assert secret not in text
+
+
+def test_an_item_of_a_lost_worker_goes_back_and_orphans_go(tmp_path: Path) -> None:
+    with redis_server() as redis_url, connect(redis_url) as client:
+        ledger = RedisLedger(client, LedgerLimits(lease_seconds=0.5))
+        blobs = FileBlobStore(tmp_path / "blobs")
+        spec, uid = CutoutSpec(model="isnet-general-use"), new_task_uid()
+        item = NewItem(source=source_key(uid, 0), spec=spec)
+        ledger.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
+        assert ledger.claim([lane_of(spec)], "lost", new_token()) is not None
+        orphan = new_task_uid(time.time() - 86_400)
+        blobs.put(source_key(orphan, 0), b"nobody's")
+
+        def in_order() -> bool:
+            task = ledger.get(uid, "ada")
+            return task is not None and task.items[0].state is ItemState.QUEUED and not list(blobs.tasks())
+
+        with Installation(redis_url, tmp_path / "blobs").serving():
+            eventually(in_order)
+        assert in_order()
+
+
+def test_a_server_that_evicts_is_refused(tmp_path: Path) -> None:
+    with redis_server("--maxmemory-policy", "volatile-lru") as redis_url:
+        done = Installation(redis_url, tmp_path).run("serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert "noeviction" in done.stderr

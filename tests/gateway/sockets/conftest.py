@@ -11,8 +11,8 @@ from tests.gateway.sockets.serving import Caller, admitted, calling, served
 
 
 @pytest.fixture
-def service() -> Service:
-    return make_service(runware_sync_seconds=30)
+def service(request: pytest.FixtureRequest) -> Service:
+    return make_service(**{"runware_sync_seconds": 30} | getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+import pytest
 from flask import Flask
 from typing_extensions import override
 from websockets.exceptions import ConnectionClosed
@@ -82,9 +83,14 @@ def sockets_of(app: Flask) -> Sockets:
     return sockets
 
 
-def wait_for_items(service: Service, count: int) -> None:
+def wait_for_items(service: Service, count: int = 1) -> None:
     """Wait until the ledger has so many items that wait."""
     eventually(lambda: service.store.waiting(service.lane) >= count)
+
+
+def with_settings(**changes: Any) -> pytest.MarkDecorator:
+    """Let the fixtures of a test have a service with these settings."""
+    return pytest.mark.parametrize("service", [changes], indirect=True, ids=[""])
 
 
 @dataclass
@@ -92,6 +98,8 @@ class Caller:
     """One end of a WebSocket."""
 
     connection: ClientConnection
+    session: str = ""
+    """The session's UUID, once it is authenticated."""
 
     def send(self, *tasks: Item) -> None:
         self.connection.send(json.dumps(tasks))
@@ -104,21 +112,29 @@ class Caller:
         assert isinstance(frame, dict)
         return frame
 
-    def data(self) -> Item:
-        """The one item of the next frame."""
+    def _item(self, kind: str) -> Item:
         frame = self.next()
-        assert list(frame) == ["data"], frame
-        (item,) = frame["data"]
+        assert list(frame) == [kind], frame
+        (item,) = frame[kind]
         assert isinstance(item, dict)
         return item
 
+    def data(self) -> Item:
+        """The one item of the next frame."""
+        return self._item("data")
+
     def error(self) -> Item:
         """The one error of the next frame."""
-        frame = self.next()
-        assert list(frame) == ["errors"], frame
-        (item,) = frame["errors"]
-        assert isinstance(item, dict)
-        return item
+        return self._item("errors")
+
+    def refused(self, *tasks: Item) -> str:
+        """Send tasks and take the code of what is told instead of an answer."""
+        self.send(*tasks)
+        return str(self.next()["errors"][0]["code"])
+
+    def ping(self) -> None:
+        """See that the connection lives."""
+        assert self.ask({"taskType": "ping", "ping": True}) == {"taskType": "ping", "pong": True}
 
     def ask(self, *tasks: Item) -> Item:
         """Send tasks and take one item."""
@@ -130,7 +146,8 @@ class Caller:
         resumed = {} if session is None else {"connectionSessionUUID": session}
         answer = self.ask(authentication(api_key) | resumed)
         assert set(answer) == {"taskType", "connectionSessionUUID"}
-        return str(answer["connectionSessionUUID"])
+        self.session = str(answer["connectionSessionUUID"])
+        return self.session
 
     def is_silent(self, seconds: float = 0.3) -> bool:
         try:
@@ -166,3 +183,13 @@ def admitted(address: str, service: Service, session: str | None = None, **optio
     with calling(address, **options) as caller:
         caller.authenticate(service.api_key, session)
         yield caller
+
+
+def lost_session(address: str, service: Service, *tasks: Item) -> str:
+    """The session of a connection that broke off once these tasks were accepted."""
+    with admitted(address, service) as caller:
+        for number, task in enumerate(tasks):
+            caller.send(task)
+            wait_for_items(service, number + 1)
+        caller.vanish()
+    return caller.session

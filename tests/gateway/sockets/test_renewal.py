@@ -11,13 +11,10 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.jobs.errors import LedgerUnavailable
-from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import Service, authentication, make_service, new_uuid, removal
+from tests.gateway.runware.service import Service, authentication, removal, upload
 from tests.gateway.sockets.serving import admitted, calling, served, wait_for_items
 from tests.ledgers import fresh_prefix, server
 from tests.waiting import eventually
-
-PING = {"taskType": "ping", "ping": True}
 
 
 def away(*_: object) -> NoReturn:
@@ -32,11 +29,6 @@ def prefix() -> str:
 @pytest.fixture
 def sessions(prefix: str) -> Sessions:
     return Sessions(server(), keep_seconds=60, renew_seconds=0.05, key_prefix=prefix)
-
-
-@pytest.fixture
-def service() -> Service:
-    return make_service(runware_sync_seconds=30)
 
 
 @pytest.fixture
@@ -70,8 +62,7 @@ def test_a_connection_whose_session_another_one_resumed_is_closed(service: Servi
         assert second.authenticate(service.api_key, session) == session
         assert first.close_code() == CloseCode.NORMAL_CLOSURE
         assert first.connection.close_reason == "resumed by another connection"
-        second.send(PING)
-        assert second.data()["pong"] is True
+        second.ping()
 
 
 def test_renewal_goes_on_once_the_server_is_back(
@@ -84,8 +75,7 @@ def test_renewal_goes_on_once_the_server_is_back(
             eventually(lambda: any(line["event"] == "sessions_not_renewed" for line in logs))
         server().pexpire(key, 10_000)
         eventually(lambda: int(server().pttl(key)) > 50_000)
-        caller.send(PING)
-        assert caller.data()["pong"] is True
+        caller.ping()
 
 
 def test_who_comes_while_the_server_is_away_is_asked_to_come_again(
@@ -93,22 +83,20 @@ def test_who_comes_while_the_server_is_away_is_asked_to_come_again(
 ) -> None:
     monkeypatch.setattr(sessions, "open", away)
     with calling(address) as caller:
-        caller.send(authentication(service.api_key))
-        assert caller.next()["errors"][0]["code"] == "serviceUnavailable"
+        assert caller.refused(authentication(service.api_key)) == "serviceUnavailable"
         assert caller.close_code() == CloseCode.TRY_AGAIN_LATER
 
 
 def test_a_result_comes_although_the_session_cannot_be_told(
     service: Service, address: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": pictures.data_uri(pictures.png())}
     with admitted(address, service) as caller, capture_logs() as logs:
         with monkeypatch.context() as patched:
             for name in ("owe", "settle", "leave"):
                 patched.setattr(sessions, name, away)
             with service.working():
                 assert caller.ask(removal())["status"] == "success"
-            assert caller.ask(upload)["status"] == "success"
+            assert caller.ask(upload())["status"] == "success"
             # One that is owed, and two that have arrived.
             eventually(lambda: [line["event"] for line in logs].count("session_not_kept") >= 3)
         assert {line["log_level"] for line in logs if line["event"] == "session_not_kept"} == {"warning"}
@@ -119,7 +107,7 @@ def test_a_result_comes_once_the_ledger_can_be_read_again(
 ) -> None:
     with admitted(address, service) as caller, capture_logs() as logs:
         caller.send(removal())
-        wait_for_items(service, 1)
+        wait_for_items(service)
         with monkeypatch.context() as patched:
             patched.setattr(service.store, "get_many", away)
             assert service.work_once()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import pytest
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
-from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import Service, make_service, new_uuid, removal
-from tests.gateway.sockets.serving import admitted, calling, served, sockets_of, wait_for_items
+from tests.gateway.runware.service import Service, authentication, removal, upload
+from tests.gateway.sockets.serving import (
+    Caller,
+    admitted,
+    calling,
+    lost_session,
+    served,
+    sockets_of,
+    wait_for_items,
+    with_settings,
+)
 from tests.ledgers import fresh_sessions
 from tests.waiting import eventually
 
@@ -19,12 +26,7 @@ UNKNOWN = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
 
 def test_results_that_ended_while_nobody_was_there_come_oldest_first(service: Service, address: str) -> None:
     tasks = [removal() for _ in range(3)]
-    with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        for number, task in enumerate(tasks):
-            first.send(task)
-            wait_for_items(service, number + 1)
-        first.vanish()
+    session = lost_session(address, service, *tasks)
     for _ in tasks:
         assert service.work_once()
         service.clock.advance(0.01)
@@ -39,19 +41,12 @@ def test_results_that_ended_while_nobody_was_there_come_oldest_first(service: Se
 
 def test_a_task_that_still_runs_is_answered_on_the_new_connection(service: Service, address: str) -> None:
     task = removal()
-    with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        first.send(task)
-        wait_for_items(service, 1)
-        first.vanish()
-    with calling(address) as again:
-        again.authenticate(service.api_key, session)
-        with service.working():
-            assert again.data()["taskUUID"] == task["taskUUID"]
+    session = lost_session(address, service, task)
+    with admitted(address, service, session) as again, service.working():
+        assert again.data()["taskUUID"] == task["taskUUID"]
 
 
-def test_another_process_takes_the_session_over() -> None:
-    service = make_service(runware_sync_seconds=30)
+def test_another_process_takes_the_session_over(service: Service) -> None:
     sessions = fresh_sessions()
     here = service.harness.make_app(service.settings, sessions=sessions)
     there = service.harness.make_app(service.settings, sessions=sessions)
@@ -62,86 +57,70 @@ def test_another_process_takes_the_session_over() -> None:
         admitted(first_address, service) as first,
         calling(second_address) as second,
     ):
-        session = first.authenticate(service.api_key)
         first.send(task)
-        wait_for_items(service, 1)
+        wait_for_items(service)
         # The first process has not noticed that its connection is dead.
-        assert second.authenticate(service.api_key, session) == session
+        assert second.authenticate(service.api_key, first.session) == first.session
         with service.working():
             assert second.data()["taskUUID"] == task["taskUUID"]
 
 
-def test_an_upload_whose_answer_was_lost_is_told_again_once() -> None:
-    service = make_service()
+def test_an_upload_whose_answer_was_lost_is_told_again_once(service: Service) -> None:
     sessions = fresh_sessions()
     app = service.harness.make_app(service.settings, sessions=sessions)
     opened = sessions.open("shop", None)
     sessions.leave(opened.session, ['{"data":[{"taskType":"imageUpload"}]}'], [])
     with served(app) as address:
-        with calling(address) as caller:
-            caller.authenticate(service.api_key, opened.session.uuid)
+        with admitted(address, service, opened.session.uuid) as caller:
             assert caller.data() == {"taskType": "imageUpload"}
             assert caller.connection.ping().wait(10)
-        with calling(address) as again:
-            again.authenticate(service.api_key, opened.session.uuid)
+        with admitted(address, service, opened.session.uuid) as again:
             assert again.is_silent()
 
 
 def test_an_upload_that_was_answered_is_not_told_again(service: Service, address: str) -> None:
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": pictures.data_uri(pictures.png())}
     with admitted(address, service) as first:
-        session = first.authenticate(service.api_key)
-        first.ask(upload)
+        first.ask(upload())
         assert first.connection.ping().wait(10)
         first.vanish()
-    with calling(address) as again:
-        again.authenticate(service.api_key, session)
+    with admitted(address, service, first.session) as again:
         assert again.is_silent()
 
 
 @pytest.mark.parametrize("session", [UNKNOWN, "", "no uuid", 7, None, {}])
-def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, address: str, session: object) -> None:
-    with calling(address) as caller:
-        task = {"taskType": "authentication", "apiKey": service.api_key, "connectionSessionUUID": session}
-        fresh = caller.ask(task)["connectionSessionUUID"]
-        assert fresh != session
+def test_a_session_that_cannot_be_resumed_is_no_error(service: Service, stranger: Caller, session: object) -> None:
+    fresh = stranger.ask(authentication(service.api_key) | {"connectionSessionUUID": session})
+    assert fresh["connectionSessionUUID"] != session
 
 
 def test_a_foreign_session_gives_a_fresh_one(service: Service, address: str) -> None:
-    stranger = dataclasses.replace(ApiKeys(service.accounts).add("stranger"))
+    stranger = ApiKeys(service.accounts).add("stranger")
     with admitted(address, service) as first, calling(address) as other:
-        session = first.authenticate(service.api_key)
         first.send(removal())
-        wait_for_items(service, 1)
-        assert other.authenticate(stranger.api_key, session) != session
+        wait_for_items(service)
+        assert other.authenticate(stranger.api_key, first.session) != first.session
         assert service.work_once()
         assert first.data()["status"] == "success"
         assert other.is_silent()
 
 
-def test_an_expired_session_gives_a_fresh_one() -> None:
-    service = make_service(session_seconds=0.1)
-    with served(service.app) as address:
-        with admitted(address, service) as first:
-            session = first.authenticate(service.api_key)
-            first.vanish()
-        eventually(lambda: not len(sockets_of(service.app)))
-        time.sleep(0.2)
-        with calling(address) as again:
-            assert again.authenticate(service.api_key, session) != session
+@with_settings(session_seconds=0.1)
+def test_an_expired_session_gives_a_fresh_one(service: Service, address: str) -> None:
+    session = lost_session(address, service)
+    eventually(lambda: not len(sockets_of(service.app)))
+    time.sleep(0.2)
+    with calling(address) as again:
+        assert again.authenticate(service.api_key, session) != session
 
 
-def test_a_second_authentication_keeps_the_session(service: Service, address: str) -> None:
-    with admitted(address, service) as caller:
-        first = caller.authenticate(service.api_key)
-        assert caller.authenticate(service.api_key) == first
+def test_a_second_authentication_keeps_the_session(service: Service, caller: Caller) -> None:
+    first = caller.session
+    assert caller.authenticate(service.api_key) == first
 
 
-def test_a_connection_stays_with_its_account(service: Service, address: str) -> None:
+def test_a_connection_stays_with_its_account(service: Service, caller: Caller) -> None:
     other = ApiKeys(service.accounts).add("other").api_key
     task = removal(deliveryMethod="async")
-    with admitted(address, service) as caller:
-        caller.send({"taskType": "authentication", "apiKey": other})
-        assert caller.next()["errors"][0]["code"] == "invalidApiKey"
-        caller.ask(task)
+    assert caller.refused(authentication(other)) == "invalidApiKey"
+    caller.ask(task)
     assert service.task_of(task).account == "shop"

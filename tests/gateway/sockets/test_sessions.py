@@ -61,11 +61,6 @@ def test_another_accounts_session_is_not_taken(sessions: Sessions, account: str)
     assert sessions.renew([session]) == (True,)
 
 
-def test_an_unknown_session_begins_afresh(sessions: Sessions) -> None:
-    unknown = "c4f57a0e-1d53-4a3c-9f3b-0c7a2a0b9f11"
-    assert sessions.open("anna", unknown).session.uuid != unknown
-
-
 def test_a_session_ends_after_its_time() -> None:
     sessions = fresh_sessions(0.05)
     session = sessions.open("anna", None).session

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
-from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.records import Terms
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.spec import Precision
 from tests.fakes import ManualClock
@@ -19,31 +18,12 @@ from tests.ledgers import FreshPresence
 BEST = PRESETS["best"]
 
 
-def announce(gateway: Harness, choice: Choice, owner: str = "w-1") -> None:
-    """Let a worker offer a model."""
-    worker = WorkerPresence(
-        owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="fp32", threads=1
-    )
-    gateway.presence.announce(worker, ttl_seconds=10)
-
-
-def post(gateway: Harness) -> TestResponse:
-    """Submit a picture."""
-    return gateway.app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
-
-
-def assert_refused(gateway: Harness) -> None:
-    answer = post(gateway)
-    body = answer.get_json()
-    assert (answer.status_code, body["RetCode"], body["Message"]) == (200, 150, "Service unavailable")
-    assert "Retry-After" not in answer.headers
-    assert "no worker serves the model birefnet-general (exact)" in answer.text
-    assert not gateway.stored()
+PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 
 
 def test_the_accounts_model_is_the_lane(gateway: Harness) -> None:
     gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
-    announce(gateway, BEST)
+    gateway.offer(BEST)
     gateway.submit()
     assert gateway.hints == [BEST.lane]
     assert gateway.store.waiting(gateway.lane) == 0
@@ -53,9 +33,9 @@ def test_the_accounts_model_is_the_lane(gateway: Harness) -> None:
 
 
 def test_a_model_of_its_own_is_computed_exactly(gateway: Harness) -> None:
-    gateway.app = gateway.make_app(make_settings(precision=Precision.FAST))
+    gateway = gateway.with_settings(precision=Precision.FAST)
     gateway.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
-    announce(gateway, Choice(model="u2netp"))
+    gateway.offer(Choice(model="u2netp"))
     gateway.submit()
     assert gateway.hints == ["u2netp:exact"]
 
@@ -63,16 +43,21 @@ def test_a_model_of_its_own_is_computed_exactly(gateway: Harness) -> None:
 def test_a_precision_of_its_own_is_of_the_installations_model(gateway: Harness) -> None:
     fast = Choice(model=gateway.settings.model, precision=Precision.FAST)
     gateway.accounts.change(ACCOUNT, terms=Terms(precision=Precision.FAST))
-    announce(gateway, fast)
+    gateway.offer(fast)
     gateway.submit()
     assert gateway.hints == [fast.lane]
 
 
 def test_what_no_worker_offers_is_refused_and_nothing_is_stored(gateway: Harness) -> None:
     gateway.accounts.change(ACCOUNT, terms=Terms(**BEST.model_dump()))
-    announce(gateway, PRESETS["exact"])
-    assert_refused(gateway)
-    announce(gateway, BEST)
+    gateway.offer(PRESETS["exact"])
+    answer = gateway.post(PICTURE)
+    body = answer.get_json()
+    assert (answer.status_code, body["RetCode"], body["Message"]) == (200, 150, "Service unavailable")
+    assert body["Detail"] == "no worker serves the model birefnet-general (exact)"
+    assert "Retry-After" not in answer.headers
+    assert not gateway.stored()
+    gateway.offer(BEST)
     gateway.submit()
 
 
@@ -92,17 +77,17 @@ def on_a_clock(gateway: Harness) -> tuple[Harness, ManualClock]:
 
 def test_a_worker_that_restarts_refuses_nobody(on_a_clock: tuple[Harness, ManualClock]) -> None:
     gateway, clock = on_a_clock
-    announce(gateway, BEST)
+    gateway.offer(BEST)
     gateway.presence.leave("w-1")
     clock.advance(seconds=59)
     gateway.submit()
     clock.advance(seconds=2)
-    assert post(gateway).get_json()["RetCode"] == 150
+    assert gateway.code(PICTURE) == 150
 
 
 def test_a_repeat_is_answered_with_its_task_whoever_is_there(on_a_clock: tuple[Harness, ManualClock]) -> None:
     gateway, clock = on_a_clock
-    announce(gateway, BEST)
+    gateway.offer(BEST)
     first = gateway.submit(request_uuid="once")
     clock.advance(seconds=61)
     assert gateway.submit(request_uuid="once") == first

@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -93,9 +93,7 @@ def store_is_missing(gateway: Harness) -> bool:
 
 
 def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> None:
-    gateway = gateway
-    gateway.blobs = fault.blobs
-    gateway.app = gateway.make_app(gateway.settings)
+    gateway = replace(gateway, blobs=fault.blobs)
     gateway.submit()
     names, hints = fault.names(), list(gateway.hints)
     assert len(hints) == 1
@@ -122,9 +120,7 @@ def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "full_disk"], indirect=True)
 def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
     """A disk with little room left takes the probe: there only a picture shows that it is full."""
-    gateway = gateway
-    gateway.blobs = fault.blobs
-    gateway.app = gateway.make_app(gateway.settings)
+    gateway = replace(gateway, blobs=fault.blobs)
     fault.begin()
     assert store_is_missing(gateway)
     fault.end()

@@ -1,15 +1,17 @@
-"""The use case without HTTP: what is written in which order, and what is deleted when."""
+"""The use cases without HTTP: what is written in which order, what goes with a task, and how it is found again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from typing_extensions import override
 
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.tasks.drafts import Draft
-from cutgate.gateway.tasks.offers import Offers
-from cutgate.gateway.tasks.submit import DraftRejected, Submissions
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.submit import MAX_DELIVERIES, DraftRejected
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS
 from cutgate.jobs.errors import (
     BlobStoreUnavailable,
     IdempotencyConflict,
@@ -18,186 +20,194 @@ from cutgate.jobs.errors import (
     QueueFull,
     SubmissionRefused,
 )
-from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.answers import Created
-from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.presets import Choice
-from cutgate.jobs.record import NewTask
-from cutgate.jobs.spec import CutoutSpec, Lane
-from tests.fakes import InlineQueue, MemoryBlobStore
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
+from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.urls import ResultPaths
+from tests.fakes import failing
 from tests.gateway import picture_files as pictures
-from tests.ledgers import FreshLedger, FreshPresence
-
-LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
-DRAFT = Draft(source=pictures.BASE64_8X8, spec=CutoutSpec(model="m"))
-
-
-class WatchedBlobs(MemoryBlobStore):
-    """Notes what happens, beside doing it."""
-
-    def __init__(self, events: list[str], *, deletes: bool = True) -> None:
-        super().__init__()
-        self._events, self._deletes = events, deletes
-
-    @override
-    def put(self, key: BlobKey, data: bytes) -> None:
-        self._events.append("blob")
-        super().put(key, data)
-
-    @override
-    def delete(self, key: BlobKey) -> None:
-        if not self._deletes:
-            raise BlobStoreUnavailable("away")
-        super().delete(key)
+from tests.gateway.harness import there
+from tests.gateway.use_cases import INLINE, LANE, SPEC, House
+from tests.jobs.build import take_errand
 
 
-class WatchedLedger(FreshLedger):
-    """Notes CREATE, and may lose the reply to it."""
-
-    def __init__(self, events: list[str], *, cap: int = 10, loses_reply: bool = False) -> None:
-        super().__init__(LedgerLimits(account_queue_cap=cap))
-        self._events, self._loses_reply = events, loses_reply
-
-    @override
-    def create(self, task: NewTask) -> Created:
-        self._events.append("create")
-        created = super().create(task)
-        if self._loses_reply:
-            raise LedgerUnavailable("no answer in time")
-        return created
+@pytest.fixture
+def house() -> House:
+    return House()
 
 
-def submissions(
-    events: list[str],
-    *,
-    store: FreshLedger | None = None,
-    blobs: WatchedBlobs | None = None,
-    hint: Callable[[Lane], None] | None = None,
-) -> Submissions:
-    return Submissions(
-        store=store or WatchedLedger(events),
-        blobs=blobs or WatchedBlobs(events),
-        queue=InlineQueue(hint or (lambda lane: events.append(f"hint {lane}"))),
-        limits=LIMITS,
-        price=1,
-        offers=Offers(presence=FreshPresence(), own=Choice(model=DRAFT.spec.model), memory_seconds=1),
-    )
+def test_blob_then_record_then_hint(house: House) -> None:
+    house.submit(INLINE)
+    assert house.events == ["blob", "create", "hint"]
+    assert house.hints == [LANE]
 
 
-def stored(part: Submissions) -> int:
-    assert isinstance(part.blobs, MemoryBlobStore)
-    return len(part.blobs.keys())
-
-
-def test_blob_then_record_then_hint() -> None:
-    events: list[str] = []
-    submissions(events).submit("a", "Cut", [DRAFT])
-    assert events == ["blob", "create", "hint m:exact"]
-
-
-def test_several_pictures_are_one_task_and_a_hint_each() -> None:
-    events: list[str] = []
-    part = submissions(events)
-    uid = part.submit("a", "Cut", [DRAFT, DRAFT])
-    task = part.store.get(uid, "a")
-    assert task is not None
+def test_several_pictures_are_one_task_and_a_hint_each(house: House) -> None:
+    task = house.submit(INLINE, INLINE)
     assert [item.source.index for item in task.items] == [0, 1]
-    assert events == ["blob", "blob", "create", "hint m:exact", "hint m:exact"]
+    assert house.events == ["blob", "blob", "create", "hint", "hint"]
 
 
-def test_one_bad_picture_among_several_leaves_nothing() -> None:
-    events: list[str] = []
+def test_one_bad_picture_among_several_leaves_nothing(house: House) -> None:
     with pytest.raises(DraftRejected) as caught:
-        submissions(events).submit("a", "Cut", [DRAFT, Draft(source="?", spec=DRAFT.spec)])
+        house.submit(INLINE, "?")
     assert caught.value.index == 1
-    assert events == []
+    assert house.events == []
 
 
 @pytest.mark.parametrize("deletes", [True, False])
 def test_a_refusal_deletes_the_blobs_if_it_can_and_stays_a_refusal(*, deletes: bool) -> None:
-    events: list[str] = []
-    part = submissions(events, store=WatchedLedger(events, cap=1), blobs=WatchedBlobs(events, deletes=deletes))
-    part.submit("a", "Cut", [DRAFT])
+    house = House(cap=1)
+    house.submit(INLINE)
+    if not deletes:
+        failing(house.blobs, delete=BlobStoreUnavailable("away"))
     with pytest.raises(QueueFull):
-        part.submit("a", "Cut", [DRAFT])
-    assert stored(part) == (1 if deletes else 2)
+        house.submit(INLINE)
+    assert len(house.blobs.keys()) == (1 if deletes else 2)
 
 
-def test_a_refusal_for_lack_of_credits_deletes_the_blobs() -> None:
-    events: list[str] = []
-    part = submissions(events)
-    part.store.grant("a", 1)
+def test_a_refusal_for_lack_of_credits_deletes_the_blobs(house: House) -> None:
+    house.store.grant("a", 1)
     with pytest.raises(InsufficientCredits) as caught:
-        part.submit("a", "Cut", [DRAFT, DRAFT])
+        house.submit(INLINE, INLINE)
     assert (caught.value.available, caught.value.price) == (1, 2)
     assert isinstance(caught.value, SubmissionRefused)
-    assert stored(part) == 0
+    assert house.blobs.keys() == ()
 
 
 def test_a_lost_reply_deletes_nothing_for_the_task_may_exist() -> None:
-    events: list[str] = []
-    part = submissions(events, store=WatchedLedger(events, loses_reply=True))
-    with pytest.raises(LedgerUnavailable):
-        part.submit("a", "Cut", [DRAFT])
-    assert stored(part) == 1
-    assert part.store.waiting(Lane("m:exact")) == 1
+    house = House(loses_reply=True)
+    kept = house.upload()
+    for source in (INLINE, kept):
+        with pytest.raises(LedgerUnavailable):
+            house.submit(source)
+    assert len(house.blobs.keys()) == 3
+    assert house.store.waiting(LANE) == 2
 
 
-def test_a_hint_that_fails_does_not_fail_the_task() -> None:
-    def away(lane: Lane) -> None:
-        raise LedgerUnavailable("the broker is away")
-
-    part = submissions([], hint=away)
-    uid = part.submit("a", "Cut", [DRAFT])
-    assert part.store.get(uid, "a") is not None
-    assert stored(part) == 1
+def test_a_hint_that_fails_does_not_fail_the_task(house: House) -> None:
+    failing(house.part.queue, hint=LedgerUnavailable("the broker is away"))
+    house.submit(INLINE)
+    assert len(house.blobs.keys()) == 1
 
 
-def test_a_repeat_keeps_the_first_blobs_only_and_hints_once() -> None:
-    events: list[str] = []
-    part = submissions(events)
-    first = part.submit("a", "Cut", [DRAFT], "key")
-    assert part.submit("a", "Cut", [DRAFT], "key") == first
-    task = part.store.get(first, "a")
-    assert task is not None
-    assert part.blobs.get(task.items[0].source)
-    assert stored(part) == 1
-    assert events.count("hint m:exact") == 1
+def test_a_repeat_is_answered_before_anything_is_written(house: House) -> None:
+    first = house.submit(INLINE, INLINE, key="key")
+    house.events.clear()
+    again = house.submit(INLINE, INLINE, key="key")
+    assert again.uid == first.uid
+    assert house.events == []
+    assert house.blobs.get(again.items[0].source)
 
 
-def test_a_repeat_is_answered_before_anything_is_written() -> None:
-    events: list[str] = []
-    part = submissions(events)
-    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
-    events.clear()
-    part.submit("a", "Cut", [DRAFT, DRAFT], "key")
-    assert events == []
-
-
-def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictures() -> None:
-    part = submissions([])
-    part.submit("a", "Cut", [DRAFT], "key")
+def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictures(house: House) -> None:
+    house.submit(INLINE, key="key")
     with pytest.raises(IdempotencyConflict):
-        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "key")
+        house.submit("?", key="key")
     with pytest.raises(DraftRejected):
-        part.submit("a", "Cut", [Draft(source="?", spec=DRAFT.spec)], "other key")
+        house.submit("?", key="other key")
 
 
-def test_a_repeat_is_known_after_the_model_was_changed() -> None:
-    part = submissions([])
-    first = part.submit("a", "Cut", [DRAFT], "key")
-    assert part.submit("a", "Cut", [Draft(source=DRAFT.source, spec=CutoutSpec(model="new"))], "key") == first
+def test_a_repeat_is_known_after_the_model_was_changed(house: House) -> None:
+    first = house.submit(INLINE, key="key")
+    assert house.submit(Draft(source=INLINE, spec=CutoutSpec(model="new")), key="key").uid == first.uid
 
 
 @pytest.mark.parametrize(("corners", "clamped"), [((2, 3, 4, 5), (2, 3, 4, 5)), ((-9, -9, 99, 99), (0, 0, 6, 8))])
 def test_boxes_are_cut_to_the_oriented_picture(
-    corners: tuple[int, int, int, int], clamped: tuple[int, int, int, int]
+    house: House, corners: tuple[int, int, int, int], clamped: tuple[int, int, int, int]
 ) -> None:
     turned = pictures.data_uri(pictures.png(8, 6, exif=pictures.exif_block(6)))
-    part = submissions([])
-    uid = part.submit("a", "Cut", [Draft(source=turned, spec=DRAFT.spec, corners=corners)])
-    task = part.store.get(uid, "a")
-    assert task is not None
-    box = task.items[0].spec.box
-    assert box is not None
+    task = house.submit(Draft(source=turned, spec=SPEC, corners=corners))
+    box = there(task.items[0].spec.box)
     assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == clamped
+
+
+CALLBACK = Delivery(kind=DeliveryKind.CALLBACK, url="https://calls.example/done")
+UPLOAD = Delivery(kind=DeliveryKind.UPLOAD, url="https://uploads.example/put")
+
+
+def due(house: House) -> list[tuple[str, str]]:
+    errands = [take_errand(house.store) for _ in range(house.store.errands_due())]
+    return sorted((errand.kind.value, errand.url) for errand in errands)
+
+
+def test_they_go_with_the_task(house: House) -> None:
+    task = house.submit(INLINE, key="key", memo='{"a": "ä"}', deliveries=(CALLBACK, UPLOAD))
+    assert task.memo == '{"a": "ä"}'
+    house.finish_one()
+    assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
+
+
+def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
+    first = house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD))
+    assert house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
+    moved = replace(UPLOAD, url=UPLOAD.url + "/2")
+    others: tuple[tuple[str, tuple[Delivery, ...]], ...] = (
+        ("n", (CALLBACK, UPLOAD)),
+        ("", (CALLBACK, UPLOAD)),
+        ("m", (CALLBACK,)),
+        ("m", (CALLBACK, moved)),
+        ("m", (CALLBACK, replace(CALLBACK, url=UPLOAD.url))),
+    )
+    for memo, deliveries in others:
+        with pytest.raises(IdempotencyConflict):
+            house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+
+
+def test_the_accounts_callback_goes_beside_them_and_not_twice(house: House) -> None:
+    own = Account(name="a", terms=Terms(price_credits=4, queue_cap=2), callback_url=CALLBACK.url)
+    house.part = house.part.for_account(own)
+    assert (house.part.price, house.part.queue_cap) == (4, 2)
+    task = house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK))
+    house.finish_one()
+    assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
+    # A callback that is set, or moved, between two tries does not make another request of the second.
+    house.part = house.part.for_account(replace(own, callback_url="https://moved.example"))
+    assert house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK)).uid == task.uid
+    assert "moved" not in repr(house.part)
+
+
+@pytest.mark.parametrize(
+    ("memo", "deliveries"),
+    [
+        ("ä" * (MAX_MEMO_BYTES // 2 + 1), ()),
+        ("", (CALLBACK,) * (MAX_DELIVERIES + 1)),
+        ("", (replace(CALLBACK, url="ftp://calls.example"),)),
+        ("", (replace(CALLBACK, url="https://" + "a" * MAX_URL_CHARACTERS),)),
+    ],
+)
+def test_what_a_facade_should_have_refused_writes_nothing(
+    house: House, memo: str, deliveries: tuple[Delivery, ...]
+) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+    assert house.blobs.keys() == ()
+    assert house.store.unfinished("a") == ()
+
+
+def tasks_of(house: House) -> Tasks:
+    return Tasks(store=house.store, paths=ResultPaths(bytes(32)), retention_seconds=1_000)
+
+
+def test_a_task_is_found_by_the_name_of_its_request_and_its_account(house: House) -> None:
+    task = house.submit(INLINE, key="key", memo="what was asked")
+    tasks = tasks_of(house)
+    named = there(tasks.named("a", "key"))
+    assert (named.uid, named.memo) == (task.uid, "what was asked")
+    assert tasks.named("stranger", "key") is None
+    assert tasks.named("a", "another") is None
+
+
+@pytest.mark.parametrize(("ttl_seconds", "good_seconds"), [(None, 1_000), (60, 60), (5_000, 1_000)])
+def test_a_path_is_good_for_the_retention_or_less(
+    house: House, ttl_seconds: float | None, good_seconds: int
+) -> None:
+    uid = house.submit(INLINE).uid
+    house.finish_one()
+    [task] = tasks_of(house).find("a", [uid])
+    ended_at_ms, result = there(there(task).ended_at_ms), there(there(task).items[0].result)
+    path = tasks_of(house).result_path(there(task), result, ttl_seconds)
+    assert path == tasks_of(house).result_path(there(task), result, ttl_seconds)
+    assert path.split("/")[3] == str(int(ended_at_ms / 1_000 + good_seconds))
+    with pytest.raises(ValueError, match="not ended"):
+        tasks_of(house).result_path(house.submit(INLINE), result)

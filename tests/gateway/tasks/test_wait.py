@@ -1,17 +1,22 @@
-"""Calls that wait for a task's end."""
+"""Calls that wait for a task's end, and the places that they take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 
-from cutgate.jobs.ids import new_task_uid
-from tests.gateway.harness import Answer, Harness, make_settings
+from cutgate.gateway.tasks.query import Tasks
+from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
+from cutgate.jobs.ids import new_task_uid, parse_task_uid
+from cutgate.jobs.record import TaskStatus
+from cutgate.jobs.urls import ResultPaths
+from tests.gateway.harness import ACCOUNT, Answer, Harness, there
 from tests.ledgers import FreshLedger
 
 SOON_SECONDS = 2.0
@@ -97,7 +102,7 @@ def test_without_news_the_record_is_read_each_second(gateway: Harness, threads: 
 
 
 def test_half_of_the_request_threads_may_wait(gateway: Harness, threads: ThreadPoolExecutor) -> None:
-    gateway.app = gateway.make_app(make_settings(request_threads=4))
+    gateway = gateway.with_settings(request_threads=4)
     uid = gateway.submit()
     waits = [held(gateway, threads, uid) for _ in range(2)]
     answer, seconds = timed(lambda: waiting(gateway, uid))
@@ -118,3 +123,17 @@ def test_the_field(gateway: Harness, seconds: Any, code: int) -> None:
     assert answer["RetCode"] == code
     if code:
         assert "[WaitSeconds]" in answer["Message"]
+
+
+def test_places_are_shared_by_both_ways_of_waiting_and_free_after_an_error(gateway: Harness) -> None:
+    tasks = Tasks(store=gateway.store, paths=ResultPaths(bytes(32)), retention_seconds=1)
+    waits, uid = Waits(tasks, gateway.events, at_once=1), parse_task_uid(gateway.submit())
+    for _ in range(2):
+        with suppress(ZeroDivisionError), waits.place():
+            with pytest.raises(NoPlaceToWait), waits.place():
+                pytest.fail("there was a place")
+            started_at = time.monotonic()
+            [task] = waits.find(ACCOUNT, [uid], 20)
+            assert there(task).status is TaskStatus.QUEUING
+            assert time.monotonic() - started_at < SOON_SECONDS
+            raise ZeroDivisionError

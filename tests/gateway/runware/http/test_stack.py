@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.clients.conftest import add_api_key, tiny_stack
 from tests.courier.outside import OutsideServer, Visit, picture, serving
-from tests.gateway.runware.service import new_removal, new_uuid
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.stack import ROOT, cutgate_up
+from tests.gateway.runware.service import new_removal, upload
+from tests.servers.stack import ROOT
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -26,31 +24,17 @@ def confirm(visit: Visit) -> None:
     visit.answer(200)
 
 
-def new_api_key(data: Path) -> str:
-    """A key made by the command."""
-    command = ["-m", "cutgate", "keys", "--data", str(data), "add", "--runware", "--name", "shop", "--json"]
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
-    return str(json.loads(done.stdout)["api_key"])
-
-
 def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    scripts = {
-        "/cat.jpg": picture(PICTURE, "image/jpeg"),
-        "/hook": confirm,
-        "/put": confirm,
-    }
+    scripts = {"/cat.jpg": picture(PICTURE, "image/jpeg"), "/hook": confirm, "/put": confirm}
     with serving(OutsideServer(HERE, scripts)) as server:
         environment = {
-            "CUTGATE_MODEL": write_tiny_model(tmp_path / "models"),
-            "CUTGATE_MODELS_DIR": str(tmp_path / "models"),
             "CUTGATE_CACHE_DIR": str(tmp_path / "graphs"),
             "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
             "CUTGATE_COURIER_PORTS": str(server.port),
             "CUTGATE_PUBLIC_URL": "",
         }
-        with cutgate_up(tmp_path / "data", **environment) as stack:
-            key = new_api_key(stack.data)
+        with tiny_stack(tmp_path, **environment) as stack:
+            key = add_api_key(stack)
             task = new_removal(
                 server.url("/cat.jpg"),
                 deliveryMethod="sync",
@@ -64,15 +48,9 @@ def test_a_url_in_and_a_webhook_and_an_upload_out(tmp_path: Path) -> None:
             assert answer.status_code == 200, answer.text
             [item] = answer.json()["data"]
             result = httpx.get(item["imageURL"])
-            ends_at = time.monotonic() + 10
-            while len(server.requests) < len(scripts) and time.monotonic() < ends_at:
-                time.sleep(0.05)
-            upload = {
-                "taskType": "imageUpload",
-                "taskUUID": new_uuid(),
-                "image": server.url("/cat.jpg?token=secret"),
-            }
-            kept = httpx.post(f"{stack.url}/v1", json=[upload], headers=headers, timeout=60)
+            eventually(lambda: len(server.requests) == len(scripts))
+            source = upload(server.url("/cat.jpg?token=secret"))
+            kept = httpx.post(f"{stack.url}/v1", json=[source], headers=headers, timeout=60)
             assert kept.status_code == 200, kept.text
             [stored] = kept.json()["data"]
             assert httpx.get(stored["imageURL"]).content == PICTURE

@@ -1,22 +1,28 @@
-"""Requests as a whole: methods, keys, sizes, limits, and what is never logged."""
+"""Requests as a whole: methods, keys, sizes, limits, what breaks off, and what is never logged."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import tempfile
 import threading
 from dataclasses import replace
+from io import RawIOBase
 from types import MethodType
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
+from typing_extensions import override
+from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.http.views import RunwareApi
+from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from tests.fakes import MemoryBlobStore, failing
-from tests.gateway import picture_files as pictures
+from tests.fakes import failing
 from tests.gateway.runware.service import (
     TINY_PICTURE,
     Service,
@@ -25,6 +31,7 @@ from tests.gateway.runware.service import (
     new_uuid,
     poll,
     removal,
+    upload,
 )
 
 
@@ -42,14 +49,8 @@ def test_other_methods_are_refused_in_the_protocols_form(service: Service, metho
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
 
-def test_a_bare_object_is_an_array_of_one(service: Service) -> None:
-    answer = service.post(removal(deliveryMethod="async"))
-    assert len(answer.get_json()["data"]) == 1
-
-
 def test_authentication_in_front_of_tasks_has_no_item_of_its_own(service: Service) -> None:
     task = removal(deliveryMethod="async")
-    assert service.result(authentication(service.api_key), api_key=None) != {}
     answer = service.answer(authentication(service.api_key), task, api_key=None)
     assert answer == {"data": [{"taskType": task["taskType"], "taskUUID": task["taskUUID"]}]}
 
@@ -62,8 +63,8 @@ def test_the_element_counts_before_the_header(service: Service) -> None:
 
 @pytest.mark.parametrize("header", ["Bearer", "Basic abc", "bearer ", "", "Token x"])
 def test_a_header_without_a_key_is_a_missing_key(service: Service, header: str) -> None:
-    answer = service.post([removal()], headers={"Authorization": header})
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (401, "missingApiKey")
+    error = service.error([removal()], status=401, headers={"Authorization": header})
+    assert error["code"] == "missingApiKey"
 
 
 def test_a_revoked_key_ends(service: Service) -> None:
@@ -78,8 +79,7 @@ def test_an_address_that_tries_keys_is_throttled() -> None:
     for _ in range(2):
         service.error(removal(), status=401, api_key="kc_wrong")
     answer = service.post([removal()])
-    assert answer.status_code == 429
-    assert answer.get_json()["errors"][0]["code"] == "rateLimitExceeded"
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
@@ -103,19 +103,9 @@ def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
         max_runware_body_bytes=300_000, max_source_bytes=100_000, max_body_bytes=400_000, body_memory_bytes=1_000
     )
     body = json.dumps([removal("A" * 300_000)]).encode()
-    options: dict[str, Any] = (
-        {} if stated else {"environ_overrides": {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}}
-    )
-    answer = service.post(body, **options)
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "maxMessageSizeExceeded")
-    assert (
-        service.post(json.dumps([removal("A" * 200_000)])).get_json()["errors"][0]["code"] == "invalidInputImage"
-    )
-
-
-def test_a_large_body_goes_by_way_of_the_disk() -> None:
-    service = make_service(body_memory_bytes=100)
-    service.result(removal(pictures.data_uri(pictures.png(100, 100)), deliveryMethod="async"))
+    overrides = {} if stated else {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    assert service.error(body, environ_overrides=overrides)["code"] == "maxMessageSizeExceeded"
+    assert service.error([removal("A" * 200_000)])["code"] == "invalidInputImage"
 
 
 def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
@@ -137,34 +127,18 @@ def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> No
 
 def test_a_compressed_body_is_refused(service: Service) -> None:
     headers = {"Authorization": f"Bearer {service.api_key}", "Content-Encoding": "gzip"}
-    answer = service.post(gzip.compress(b"[]"), headers=headers)
-    assert answer.status_code == 400
-    assert "Content-Encoding" in answer.get_json()["errors"][0]["message"]
+    assert "Content-Encoding" in service.error(gzip.compress(b"[]"), headers=headers)["message"]
 
 
-def test_parts_that_are_away_are_passing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = service.harness.make_app(
-        service.settings, blobs=failing(MemoryBlobStore(), put=BlobStoreUnavailable("the disk is full"))
-    )
-    headers = {"Authorization": f"Bearer {service.api_key}"}
-    answer = app.test_client().post("/v1", json=[removal(deliveryMethod="async")], headers=headers)
+def test_a_blob_store_that_is_away_is_passing(service: Service) -> None:
+    failing(service.blobs, put=BlobStoreUnavailable("the disk is full"))
+    answer = service.post([removal(deliveryMethod="async")])
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
     assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
 
-    def away(*_: object) -> None:
-        raise LedgerUnavailable("the server does not answer")
 
-    monkeypatch.setattr(service.store, "get_many", away)
-    task = removal()
-    item = service.error(task, status=503)
-    assert (item["code"], item["taskUUID"]) == ("serviceUnavailable", task["taskUUID"])
-
-
-def test_a_fault_of_the_server_tells_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("inner secret")
-
-    monkeypatch.setattr(service.store, "recall", broken)
+def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
+    failing(service.store, recall=RuntimeError("inner secret"))
     task = removal()
     answer = service.post([task])
     assert answer.status_code == 500
@@ -180,7 +154,7 @@ def test_keys_pictures_and_urls_are_never_logged(service: Service) -> None:
         )
         service.post([authentication("kc_almost"), removal()])
         service.post([removal(secret_url, webhookURL=7)])
-        service.post([{"taskType": "imageUpload", "taskUUID": new_uuid(), "image": TINY_PICTURE, "x": secret_url}])
+        service.post([upload(x=secret_url)])
         service.post([removal(ttl=secret_url)])
     text = str(logs)
     for secret in (service.api_key, "kc_almost", "verysecret", TINY_PICTURE[-30:]):
@@ -192,3 +166,77 @@ def test_tasks_do_not_show_pictures_or_urls_in_their_repr(service: Service) -> N
     service.result(task)
     outcome = service.rendering.progress(service.task_of(task))
     assert "verysecret" not in repr(replace(outcome, item={"a": "verysecret"}))
+
+
+class BrokenChunks(RawIOBase):
+    """What a server makes of a body whose second chunk is none."""
+
+    def __init__(self, first: bytes, error: Exception) -> None:
+        self._first, self._error = first, error
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._first:
+            raise self._error
+        count = len(self._first)
+        buffer[:count], self._first = self._first, b""
+        return count
+
+
+def code_of(answer: TestResponse) -> str:
+    [error] = answer.get_json()["errors"]
+    assert isinstance(error["code"], str)
+    return error["code"]
+
+
+def test_a_body_that_ends_too_soon_cannot_be_read(service: Service) -> None:
+    body = json.dumps([removal(deliveryMethod="async")])
+    answer = service.post(body, environ_overrides={"CONTENT_LENGTH": str(len(body) + 1)})
+    assert (answer.status_code, code_of(answer)) == (400, "invalidRequest")
+    service.harness.assert_nothing_left()
+
+
+@pytest.mark.parametrize("error", [OSError("invalid chunk header"), ValueError("invalid chunk header")])
+def test_a_body_whose_chunks_are_broken_cannot_be_read(service: Service, error: Exception) -> None:
+    stream = BrokenChunks(b'[{"taskType":', error)
+    overrides: dict[str, Any] = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    answer = service.post(b"", environ_overrides=overrides)
+    assert (answer.status_code, code_of(answer)) == (400, "invalidRequest")
+    assert "JSON" not in answer.get_json()["errors"][0]["message"], "what came is not taken for the whole"
+    service.harness.assert_nothing_left()
+
+
+def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = make_service(body_memory_bytes=1)
+    task = removal(deliveryMethod="async")
+    with monkeypatch.context() as patched:
+        full = Mock(side_effect=OSError(errno.ENOSPC, "no space left"))
+        patched.setattr(tempfile.SpooledTemporaryFile, "write", full)
+        answer = service.post([task])
+    assert (answer.status_code, code_of(answer)) == (503, "serviceUnavailable")
+    assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
+    service.harness.assert_nothing_left()
+    assert service.result(task)["taskUUID"] == task["taskUUID"]
+
+
+def test_a_fault_outside_of_tasks_is_told_in_the_protocols_form(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunwareTasks, "begin", Mock(side_effect=RuntimeError("inner secret")))
+    answer = service.post([removal()])
+    assert (answer.status_code, code_of(answer)) == (500, "internalServerError")
+    assert b"inner secret" not in answer.data
+
+
+def test_of_several_results_one_asks_a_ledger_that_is_away(service: Service) -> None:
+    failing(service.store, get_many=LedgerUnavailable("the server does not answer"))
+    tasks = [removal(), removal(), removal()]
+    answer = service.post(tasks)
+    assert answer.status_code == 503
+    told = [(error["code"], error["taskUUID"]) for error in answer.get_json()["errors"]]
+    assert told == [("serviceUnavailable", task["taskUUID"]) for task in tasks]
+    assert cast("Mock", service.store.get_many).call_count == 1

@@ -51,60 +51,44 @@ def test_what_the_table_does_not_know_is_a_fault_of_this_server_and_tells_nothin
     assert row_for(RuntimeError()) is row_for(CutoutError("x"))
 
 
-BAD_FIELDS: list[tuple[Item, str, str]] = [
-    ({"outputType": "png"}, "invalidOutputType", "outputType"),
-    ({"outputType": []}, "invalidOutputType", "outputType"),
-    ({"outputType": ["URL", 1]}, "invalidOutputType", "outputType"),
-    ({"outputFormat": "GIF"}, "invalidOutputFormat", "outputFormat"),
-    ({"outputFormat": 3}, "invalidOutputFormat", "outputFormat"),
-    ({"outputQuality": 19}, "invalidOutputQuality", "outputQuality"),
-    ({"outputQuality": 100}, "invalidOutputQuality", "outputQuality"),
-    ({"outputQuality": "95"}, "invalidOutputQuality", "outputQuality"),
-    ({"outputQuality": 50.5}, "invalidOutputQuality", "outputQuality"),
-    ({"outputQuality": True}, "invalidOutputQuality", "outputQuality"),
-    ({"deliveryMethod": "later"}, "invalidDeliveryMethod", "deliveryMethod"),
-    ({"webhookURL": "ftp://host/"}, "invalidWebhookURL", "webhookURL"),
-    ({"webhookURL": "https://host/" + "a" * 2_048}, "invalidWebhookURL", "webhookURL"),
-    ({"uploadEndpoint": "/relative"}, "invalidUploadEndpoint", "uploadEndpoint"),
-    ({"ttl": 59}, "invalidTtl", "ttl"),
-    ({"ttl": "60"}, "invalidTtl", "ttl"),
-    ({"includeCost": "true"}, "invalidIncludeCost", "includeCost"),
-    ({"model": "runware:112@4"}, "invalidModel", "model"),
-    ({"model": 109}, "invalidModel", "model"),
-    ({"rgba": [1, 2, 3]}, "invalidRgba", "rgba"),
-    ({"rgba": [1, 2, 3, 256]}, "invalidRgba", "rgba"),
-    ({"rgba": [1, 2, 3, True]}, "invalidRgba", "rgba"),
-    ({"rgba": "#fff"}, "invalidRgba", "rgba"),
-    ({"postProcessMask": 1}, "invalidPostProcessMask", "postProcessMask"),
-    ({"returnOnlyMask": "no"}, "invalidReturnOnlyMask", "returnOnlyMask"),
-    ({"alphaMatting": 0}, "invalidAlphaMatting", "alphaMatting"),
-    ({"alphaMattingErodeSize": 0}, "invalidAlphaMattingErodeSize", "alphaMattingErodeSize"),
-    ({"alphaMattingErodeSize": 256}, "invalidAlphaMattingErodeSize", "alphaMattingErodeSize"),
-    (
-        {"alphaMattingForegroundThreshold": 0},
-        "invalidAlphaMattingForegroundThreshold",
-        "alphaMattingForegroundThreshold",
-    ),
-    (
-        {"alphaMattingBackgroundThreshold": 256},
-        "invalidAlphaMattingBackgroundThreshold",
-        "alphaMattingBackgroundThreshold",
-    ),
+GET_RESPONSE = b'[{"taskType":"getResponse"%s}]'
+URL_OF_2048 = "https://host/" + "a" * 2_048
+BAD_FIELDS: list[Item] = [
+    *({"outputType": value} for value in ("png", [], ["URL", 1])),
+    *({"outputFormat": value} for value in ("GIF", 3)),
+    *({"outputQuality": value} for value in (19, 100, "95", 50.5, True)),
+    *({"webhookURL": "ftp://host/"}, {"webhookURL": URL_OF_2048}, {"uploadEndpoint": "/relative"}),
+    *({"ttl": 59}, {"ttl": "60"}, {"includeCost": "true"}, {"deliveryMethod": "later"}),
+    *({"model": "runware:112@4"}, {"model": 109}),
+    *({"rgba": value} for value in ([1, 2, 3], [1, 2, 3, 256], [1, 2, 3, True], "#fff")),
+    *({"postProcessMask": 1}, {"returnOnlyMask": "no"}, {"alphaMatting": 0}),
+    *({"alphaMattingErodeSize": 0}, {"alphaMattingErodeSize": 256}),
+    *({"alphaMattingForegroundThreshold": 0}, {"alphaMattingBackgroundThreshold": 256}),
+    *({"settings": []}, {"inputs": "picture"}, {"routing": "fast"}, {"safety": {"a": "b" * 3_000}}),
+    {"inputImage": ["a"]},
+]
+"""What is wrong in a field whose name its code has."""
+OTHER_BAD_FIELDS: list[tuple[Item, str, str]] = [
     ({"settings": {"alphaMattingErodeSize": 0}}, "invalidAlphaMattingErodeSize", "settings.alphaMattingErodeSize"),
     ({"settings": {"rgba": None, "blur": 2}}, "unsupportedParameter", "settings.blur"),
-    ({"settings": []}, "invalidSettings", "settings"),
-    ({"inputs": "picture"}, "invalidInputs", "inputs"),
     ({"inputs": {"image": 5}}, "invalidInputImage", "inputs.image"),
     ({"inputs": {"image": TINY_PICTURE, "seed": 1}}, "unsupportedParameter", "inputs.seed"),
-    ({"inputImage": ["a"]}, "invalidInputImage", "inputImage"),
-    ({"routing": "fast"}, "invalidRouting", "routing"),
-    ({"safety": {"a": "b" * 3_000}}, "invalidSafety", "safety"),
     ({"strength": 0.5}, "unsupportedParameter", "strength"),
     ({"input_image": "a"}, "unsupportedParameter", "input_image"),
+    ({"ttl": 1, "outputFormat": "GIF"}, "invalidOutputFormat", "outputFormat"),  # the first of two
 ]
 
 
-@pytest.mark.parametrize(("fields", "code", "parameter"), BAD_FIELDS, ids=lambda value: str(value)[:40])
+def named(fields: Item) -> tuple[Item, str, str]:
+    [name] = fields
+    return fields, f"invalid{name[0].upper()}{name[1:]}", name
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "parameter"),
+    [*map(named, BAD_FIELDS), *OTHER_BAD_FIELDS],
+    ids=lambda value: str(value)[:40],
+)
 def test_a_bad_field_is_named_and_nothing_is_stored(
     service: Service, fields: Item, code: str, parameter: str
 ) -> None:
@@ -116,50 +100,30 @@ def test_a_bad_field_is_named_and_nothing_is_stored(
     service.harness.assert_nothing_left()
 
 
-@pytest.mark.parametrize(
-    ("fields", "parameters"),
-    [
-        (
-            {"alphaMattingForegroundThreshold": 20, "alphaMattingBackgroundThreshold": 21},
-            ["alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"],
-        ),
-        (
-            {"settings": {"alphaMattingForegroundThreshold": 9}},
-            ["settings.alphaMattingForegroundThreshold", "alphaMattingBackgroundThreshold"],
-        ),
-    ],
-)
-def test_thresholds_that_clash_are_both_named(service: Service, fields: Item, parameters: list[str]) -> None:
-    item = service.error(new_removal(**fields))
-    assert item["parameter"] == parameters
-    assert item["code"] == "invalidAlphaMattingBackgroundThreshold"
+def test_thresholds_that_clash_are_both_named(service: Service) -> None:
+    below, above = "alphaMattingBackgroundThreshold", "alphaMattingForegroundThreshold"
+    for fields, parameters in (
+        ({above: 20, below: 21}, [above, below]),
+        ({"settings": {above: 9}}, [f"settings.{above}", below]),
+    ):
+        item = service.error(new_removal(**fields))
+        assert (item["code"], item["parameter"]) == ("invalidAlphaMattingBackgroundThreshold", parameters)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "status"),
     [
-        (b"", "invalidRequest", 400),
-        (b"nonsense", "invalidRequest", 400),
-        (b"\xff\xfe", "invalidRequest", 400),
-        (b"[]", "invalidRequest", 400),
-        (b"5", "invalidRequest", 400),
-        (b"null", "invalidRequest", 400),
-        (b"[1]", "invalidRequest", 400),
+        *((body, "invalidRequest", 400) for body in (b"", b"nonsense", b"\xff\xfe", b"[]", b"5", b"null", b"[1]")),
         (b'[{"taskType":"ping"},[]]', "invalidRequest", 400),
-        (b'[{"a":1,"a":2}]', "invalidRequest", 400),
-        (b'[{"a":NaN}]', "invalidRequest", 400),
-        (b'[{"a":"\\ud800"}]', "invalidRequest", 400),
+        *((b'[{"a":%s}]' % value, "invalidRequest", 400) for value in (b'1,"a":2', b"NaN", b'"\\ud800"')),
         (b"[" * 1_000, "invalidRequest", 400),
         (b'[{"taskType":"ping"}],"b":[{}]', "invalidRequest", 400),
         (b"[" + b",".join([b'{"taskType":"ping"}'] * 33) + b"]", "invalidRequest", 400),
-        (b'[{"taskUUID":"x"}]', "missingTaskType", 400),
-        (b'[{"taskType":7}]', "missingTaskType", 400),
+        *((b"[{%s}]" % member, "missingTaskType", 400) for member in (b'"taskUUID":"x"', b'"taskType":7')),
         (b'[{"taskType":"imageInference","taskUUID":"x"}]', "unsupportedTaskType", 400),
         (b'[{"taskType":"ping"},{"taskType":"authentication","apiKey":"late"}]', "unsupportedTaskType", 200),
-        (b'[{"taskType":"getResponse"}]', "missingTaskUUID", 400),
-        (b'[{"taskType":"getResponse","taskUUID":""}]', "missingTaskUUID", 400),
-        (b'[{"taskType":"getResponse","taskUUID":"abc"}]', "invalidTaskUUID", 400),
-        (b'[{"taskType":"getResponse","taskUUID":5}]', "invalidTaskUUID", 400),
+        *((GET_RESPONSE % member, "missingTaskUUID", 400) for member in (b"", b',"taskUUID":""')),
+        *((GET_RESPONSE % member, "invalidTaskUUID", 400) for member in (b',"taskUUID":"abc"', b',"taskUUID":5')),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -176,31 +140,31 @@ def test_an_unknown_task_is_not_found(service: Service, task_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "code", "parameter"),
+    ("task_type", "fields", "code", "parameter"),
     [
-        ({"taskType": "imageBackgroundRemoval"}, "missingInputImage", "inputImage"),
-        ({"taskType": "imageBackgroundRemoval", "inputImage": ""}, "missingInputImage", "inputImage"),
-        ({"taskType": "imageBackgroundRemoval", "inputImage": None}, "missingInputImage", "inputImage"),
-        ({"taskType": "removeBackground"}, "missingInputImage", "inputs.image"),
-        ({"taskType": "removeBackground", "inputs": {}}, "missingInputImage", "inputs.image"),
-        ({"taskType": "removeBackground", "inputImage": ""}, "missingInputImage", "inputImage"),
-        ({"taskType": "imageUpload"}, "missingInputImage", "image"),
-        ({"taskType": "imageUpload", "image": "%%"}, "invalidInputImage", "image"),
-        ({"taskType": "mediaStorage"}, "missingOperation", "operation"),
-        ({"taskType": "mediaStorage", "operation": "list"}, "invalidOperation", "operation"),
-        ({"taskType": "mediaStorage", "operation": "upload"}, "missingMedia", "media"),
-        ({"taskType": "mediaStorage", "operation": "delete", "media": "x"}, "invalidMedia", "media"),
-        ({"taskType": "mediaStorage", "operation": "delete", "media": new_uuid()}, "invalidMedia", "media"),
-        ({"taskType": "accountManagement"}, "missingOperation", "operation"),
-        ({"taskType": "accountManagement", "operation": "getDetails", "x": 1}, "unsupportedParameter", "x"),
-        ({"taskType": "getResponse", "x": 1}, "unsupportedParameter", "x"),
+        ("imageBackgroundRemoval", {}, "missingInputImage", "inputImage"),
+        ("imageBackgroundRemoval", {"inputImage": ""}, "missingInputImage", "inputImage"),
+        ("imageBackgroundRemoval", {"inputImage": None}, "missingInputImage", "inputImage"),
+        ("removeBackground", {}, "missingInputImage", "inputs.image"),
+        ("removeBackground", {"inputs": {}}, "missingInputImage", "inputs.image"),
+        ("removeBackground", {"inputImage": ""}, "missingInputImage", "inputImage"),
+        ("imageUpload", {}, "missingInputImage", "image"),
+        ("imageUpload", {"image": "%%"}, "invalidInputImage", "image"),
+        ("mediaStorage", {}, "missingOperation", "operation"),
+        ("mediaStorage", {"operation": "list"}, "invalidOperation", "operation"),
+        ("mediaStorage", {"operation": "upload"}, "missingMedia", "media"),
+        ("mediaStorage", {"operation": "delete", "media": "x"}, "invalidMedia", "media"),
+        ("mediaStorage", {"operation": "delete", "media": new_uuid()}, "invalidMedia", "media"),
+        ("accountManagement", {}, "missingOperation", "operation"),
+        ("accountManagement", {"operation": "getDetails", "x": 1}, "unsupportedParameter", "x"),
+        ("getResponse", {"x": 1}, "unsupportedParameter", "x"),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: str(value)[:30],
 )
 def test_a_missing_or_wrong_field_of_each_task_is_named(
-    service: Service, task: Item, code: str, parameter: str
+    service: Service, task_type: str, fields: Item, code: str, parameter: str
 ) -> None:
-    item = service.error(task | {"taskUUID": new_uuid()})
+    item = service.error({"taskType": task_type, "taskUUID": new_uuid()} | fields)
     assert (item["code"], item["parameter"]) == (code, parameter)
 
 
@@ -226,10 +190,6 @@ def test_a_picture_that_cannot_be_used_is_named_by_its_field(
     service.harness.assert_nothing_left()
 
 
-def test_of_several_faults_the_first_is_told(service: Service) -> None:
-    assert service.error(removal(ttl=1, outputFormat="GIF"))["code"] == "invalidOutputFormat"
-
-
 def test_keys(service: Service) -> None:
     for body, code in (([authentication("x")], "invalidApiKey"), ([authentication(None)], "missingApiKey")):
         assert service.error(body, status=401, api_key=None)["code"] == code
@@ -237,7 +197,10 @@ def test_keys(service: Service) -> None:
     assert service.error(removal(), status=401, api_key="kc_wrong")["code"] == "invalidApiKey"
 
 
-def test_insufficient_credits(service: Service) -> None:
+def test_what_an_account_may_not_do() -> None:
+    service = make_service(account_queue_cap=1)
+    service.result(removal(deliveryMethod="async"))
+    assert service.error(removal(deliveryMethod="async"), status=429)["code"] == "rateLimitExceeded"
     service.store.grant(ACCOUNT, 0)
     assert service.error(removal(), status=402)["code"] == "insufficientCredits"
 
@@ -246,15 +209,8 @@ def test_rate_limit() -> None:
     service = make_service(submits_per_second=1)
     service.result(removal(deliveryMethod="async"))
     answer = service.post([removal(deliveryMethod="async")])
-    assert answer.status_code == 429
-    assert answer.get_json()["errors"][0]["code"] == "rateLimitExceeded"
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
     assert int(answer.headers["Retry-After"]) >= 1
-
-
-def test_full_queue() -> None:
-    service = make_service(account_queue_cap=1)
-    service.result(removal(deliveryMethod="async"))
-    assert service.error(removal(deliveryMethod="async"), status=429)["code"] == "rateLimitExceeded"
 
 
 def test_every_model_of_the_protocol_is_taken(service: Service) -> None:

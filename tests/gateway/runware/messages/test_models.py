@@ -7,22 +7,15 @@ from pydantic import ValidationError
 
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.runware.messages.fields import MODELS
-from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.spec import Precision, lane_of
-from tests.gateway.runware.service import ACCOUNT, Service, make_service, new_uuid, removal
+from tests.gateway.runware.service import ACCOUNT, Service, make_service, removal, upload
 
 
 def offer(service: Service, *names: str) -> None:
     """Let a worker offer models."""
     for name in names:
-        choice = Choice.parse(name)
-        service.harness.presence.announce(
-            WorkerPresence(
-                owner="w-1", lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="n", threads=1
-            ),
-            ttl_seconds=10,
-        )
+        service.harness.offer(Choice.parse(name))
 
 
 def lanes(service: Service, *ids: str) -> list[str]:
@@ -61,14 +54,9 @@ def test_the_account_chooses_what_the_request_does_not(service: Service) -> None
 
 def test_a_model_that_no_worker_offers_is_refused_at_once() -> None:
     service = make_service(runware_models="runware:112@5=best")
-    assert (
-        service.error(removal(model="runware:112@5")).items()
-        >= {
-            "code": "unsupportedModel",
-            "parameter": "model",
-            "message": "no worker serves the model birefnet-general (exact)",
-        }.items()
-    )
+    error = service.error(removal(model="runware:112@5"))
+    assert (error["code"], error["parameter"]) == ("unsupportedModel", "model")
+    assert error["message"] == "no worker serves the model birefnet-general (exact)"
     assert not service.blobs.keys()
     service.result(removal(deliveryMethod="async"))
 
@@ -76,8 +64,7 @@ def test_a_model_that_no_worker_offers_is_refused_at_once() -> None:
 def test_keeping_a_picture_needs_no_model() -> None:
     service = make_service()
     service.accounts.change(ACCOUNT, terms=Terms(**PRESETS["best"].model_dump()))
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": "https://host.example/a.png"}
-    service.result(upload | {"deliveryMethod": "async"})
+    service.result(upload("https://host.example/a.png", deliveryMethod="async"))
 
 
 def test_every_network_of_an_id_has_a_name_that_workers_take() -> None:

@@ -35,18 +35,6 @@ def test_without_matting_alpha_is_the_map_as_it_is(service: Service, picture: By
     np.testing.assert_array_equal(cut[..., :3][cut[..., 3] > 0], picture[cut[..., 3] > 0])
 
 
-def test_numbers_of_the_matting_do_nothing_without_it(service: Service, picture: Bytes) -> None:
-    cut, _ = service.cut(
-        picture,
-        outputFormat="PNG",
-        alphaMatting=False,
-        alphaMattingForegroundThreshold=60,
-        alphaMattingBackgroundThreshold=50,
-        alphaMattingErodeSize=1,
-    )
-    np.testing.assert_array_equal(cut[..., 3], dark(picture))
-
-
 def matted(service: Service, picture: Bytes, **numbers: int) -> Bytes:
     """Alpha with matting."""
     cut, _ = service.cut(picture, outputFormat="PNG", alphaMatting=True, **numbers)
@@ -140,11 +128,3 @@ def test_quality_is_that_of_lossy_formats(service: Service) -> None:
             for quality in (20, 95)
         ]
         assert (sizes[0] < 0.7 * sizes[1]) is is_lossy, output_format
-
-
-def test_nested_settings_count_as_flat_ones_do(service: Service, picture: Bytes) -> None:
-    flat, _ = service.cut(picture, outputFormat="PNG", rgba=[1, 2, 3, 255], postProcessMask=True)
-    nested, _ = service.cut(
-        picture, outputFormat="PNG", settings={"rgba": [1, 2, 3, 255], "postProcessMask": True}
-    )
-    np.testing.assert_array_equal(flat, nested)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
-from tests.gateway.runware.service import (
-    TINY_PICTURE,
-    Item,
-    Service,
-    new_removal,
-    new_uuid,
-    removal,
-)
+from tests.gateway.runware.service import TINY_PICTURE, Item, Service, new_removal, new_uuid, removal
+from tests.jobs.build import take_errand
 
 DEFAULT = CutoutSpec(
     model="isnet-general-use",
@@ -23,6 +16,11 @@ DEFAULT = CutoutSpec(
     file_format=FileFormat.JPEG,
     quality=95,
 )
+
+
+def matting(foreground: int, background: int, erode_px: int) -> Item:
+    thresholds = {"foreground_threshold": foreground, "background_threshold": background}
+    return {"refinement": Refinement.ON, **thresholds, "erode_px": erode_px}
 
 
 def spec_of(service: Service, task: Item) -> CutoutSpec:
@@ -41,15 +39,7 @@ def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item
         ({"rgba": [1, 2, 3, 4]}, {"background": (1, 2, 3, 4)}),
         ({"postProcessMask": True}, {"tidy_mask": True}),
         ({"returnOnlyMask": True}, {"output": Output.MASK}),
-        (
-            {"alphaMatting": True},
-            {
-                "refinement": Refinement.ON,
-                "foreground_threshold": 240,
-                "background_threshold": 10,
-                "erode_px": 10,
-            },
-        ),
+        ({"alphaMatting": True}, matting(240, 10, 10)),
         (
             {
                 "alphaMatting": True,
@@ -57,12 +47,7 @@ def test_a_bare_request_is_a_jpg_without_refinement(service: Service, task: Item
                 "alphaMattingBackgroundThreshold": 200,
                 "alphaMattingErodeSize": 255,
             },
-            {
-                "refinement": Refinement.ON,
-                "foreground_threshold": 200,
-                "background_threshold": 200,
-                "erode_px": 255,
-            },
+            matting(200, 200, 255),
         ),
         ({"alphaMattingErodeSize": 3, "alphaMattingForegroundThreshold": 100}, {}),
     ],
@@ -106,8 +91,7 @@ def test_the_hybrid_form_is_taken_and_inputs_count_first(service: Service) -> No
     service.result(hybrid)
     both = new_removal("https://host.example/a.png", inputImage="%%", deliveryMethod="async")
     service.result(both)
-    errand = service.store.take_errand("courier", new_token())
-    assert errand is not None
+    errand = take_errand(service.store)
     assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/a.png")
 
 
@@ -128,16 +112,8 @@ def test_numbers_may_be_written_as_json_allows(service: Service) -> None:
 def test_a_memo_never_grows_past_its_bound(service: Service) -> None:
     url = "https://host.example/" + "ä" * 2_000
     wide = {"a": "ä" * 1_000}
-    task = removal(
-        url,
-        inputs={"image": url},
-        webhookURL=url,
-        uploadEndpoint=url,
-        routing=wide,
-        safety=wide,
-        providerSettings=wide,
-    )
-    service.result(task)
+    objects = dict.fromkeys(("routing", "safety", "providerSettings"), wide)
+    service.result(removal(url, inputs={"image": url}, webhookURL=url, uploadEndpoint=url, **objects))
     service.result(removal("https://" + "a" * 100_000, inputs={"image": TINY_PICTURE}, deliveryMethod="async"))
 
 

@@ -14,34 +14,22 @@ from tests.gateway.runware.service import (
     TINY_PICTURE,
     Item,
     Service,
+    authentication,
+    details,
     new_removal,
     new_uuid,
     removal,
+    storage,
+    upload,
 )
 
 BARE = base64.b64encode(pictures.png()).decode("ascii")
 
 
-def upload(image: str = TINY_PICTURE) -> Item:
-    return {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": image}
-
-
-def storage(operation: str, media: str) -> Item:
-    return {"taskType": "mediaStorage", "taskUUID": new_uuid(), "operation": operation, "media": media}
-
-
 @pytest.mark.parametrize(
     "image",
-    [
-        TINY_PICTURE,
-        BARE,
-        pictures.data_uri(pictures.png(), "image/gif"),
-        pictures.data_uri(pictures.bmp()),
-        pictures.data_uri(pictures.gif()),
-        pictures.data_uri(pictures.webp()),
-        pictures.data_uri(pictures.jpeg()),
-    ],
-    ids=["uri", "bare", "other type", "bmp", "gif", "webp", "jpeg"],
+    [TINY_PICTURE, BARE, pictures.data_uri(pictures.png(), "image/gif"), pictures.data_uri(pictures.bmp())],
+    ids=["uri", "bare", "other type", "bmp"],
 )
 def test_an_upload_is_judged_by_its_content(service: Service, image: str) -> None:
     item = service.result(upload(image))
@@ -105,14 +93,13 @@ def test_the_account_is_shown(service: Service) -> None:
 
 def test_details_show_the_request_without_its_picture_and_never_a_key(service: Service) -> None:
     for task in (removal(BARE, deliveryMethod="async"), new_removal(deliveryMethod="async", ttl=None)):
-        service.answer({"taskType": "authentication", "apiKey": service.api_key}, task)
-        details = service.result({"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]})
-        [request] = details["request"]
-        assert {name: request[name] for name in ("taskType", "taskUUID", "deliveryMethod")} == {
-            name: task[name] for name in ("taskType", "taskUUID", "deliveryMethod")
-        }
-        assert BARE not in str(details)
-        assert service.api_key not in str(details)
+        service.answer(authentication(service.api_key), task)
+        shown = service.result(details(task))
+        [request] = shown["request"]
+        for name in ("taskType", "taskUUID", "deliveryMethod"):
+            assert request[name] == task[name]
+        assert BARE not in str(shown)
+        assert service.api_key not in str(shown)
 
 
 def test_details_show_uuids_and_urls_as_they_were_sent(service: Service) -> None:
@@ -120,5 +107,5 @@ def test_details_show_uuids_and_urls_as_they_were_sent(service: Service) -> None
     for image in (kept, "https://host.example/cat.png?a=1"):
         task = new_removal(image, deliveryMethod="async")
         service.result(task)
-        details = service.result({"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]})
-        assert details["request"] == [task]
+        shown = service.result(details(task))
+        assert shown["request"] == [task]

@@ -10,16 +10,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from cutgate.jobs.observe import metric_names as names
-from tests.gateway.runware.service import (
-    Item,
-    Service,
-    authentication,
-    make_service,
-    new_removal,
-    new_uuid,
-    poll,
-    removal,
-)
+from tests.gateway.runware.service import Item, Service, authentication, new_removal, new_uuid, poll, removal
 from tests.gateway.sockets.serving import calling, served
 from tests.servers.scrapes import here
 
@@ -29,26 +20,16 @@ ASYNC = {"deliveryMethod": "async"}
 
 def counts() -> Counts:
     """Runware's requests so far, by action and code."""
-    found = {
-        (dict(labels)["action"], dict(labels)["code"]): value
-        for (name, labels), value in here().samples().items()
-        if name == names.REQUESTS.name and ("facade", "runware") in labels
-    }
-    assert sum(found.values()) == sum(
-        value
-        for (name, labels), value in here().samples().items()
-        if name == f"{names.REQUEST_SECONDS.name}_count" and ("facade", "runware") in labels
-    )
+    ours = [(name, dict(labels), value) for (name, labels), value in here().samples().items()]
+    ours = [row for row in ours if row[1].get("facade") == "runware"]
+    found = {(row["action"], row["code"]): value for name, row, value in ours if name == names.REQUESTS.name}
+    timed = f"{names.REQUEST_SECONDS.name}_count"
+    assert sum(found.values()) == sum(value for name, _, value in ours if name == timed)
     return found
 
 
 def since(before: Counts) -> Counts:
     return {key: value - before.get(key, 0) for key, value in counts().items() if value != before.get(key, 0)}
-
-
-@pytest.fixture
-def service() -> Service:
-    return make_service()
 
 
 @pytest.fixture
@@ -61,89 +42,92 @@ def logged() -> Iterator[list[Any]]:
     structlog.configure(processors=before)
 
 
-class TestOverHttp:
-    def test_tasks_of_one_message(self, service: Service) -> None:
-        before, first = counts(), removal(**ASYNC)
-        service.post([first, new_removal(**ASYNC), poll(first), poll(removal()), {"taskType": "ping"}])
-        assert since(before) == {
-            ("imageBackgroundRemoval", "ok"): 1,
-            ("removeBackground", "ok"): 1,
-            ("getResponse", "ok"): 1,
-            ("getResponse", "taskNotFound"): 1,
-            ("ping", "ok"): 1,
-        }
-
-    def test_what_is_waited_for_counts_when_it_is_answered(self, service: Service) -> None:
-        before, task = counts(), removal()
-        with service.working():
-            service.result(task)
-            service.result(poll(task))
-        assert since(before) == {("imageBackgroundRemoval", "ok"): 1, ("getResponse", "ok"): 1}
-
-    def test_what_callers_make_up_is_no_label(self, service: Service) -> None:
-        before = counts()
-        service.post([{"taskType": "madeUp", "taskUUID": new_uuid()}, {"taskUUID": "madeUp"}, {"taskType": 7}])
-        assert since(before) == {("other", "unsupportedTaskType"): 1, ("other", "missingTaskType"): 2}
-        assert "madeUp" not in here().text
-
-    def test_a_message_that_is_refused_as_a_whole(self, service: Service) -> None:
-        before = counts()
-        service.post("{")
-        service.post([removal()], api_key="nobody's")
-        service.post([], api_key=None)
-        service.app.test_client().get("/v1")
-        assert since(before) == {("other", "invalidRequest"): 3, ("authentication", "invalidApiKey"): 1}
-
-    def test_ids_of_one_task_are_not_the_next_ones(self, service: Service, logged: list[Any]) -> None:
-        first, second = removal(**ASYNC), removal("!")
-        service.post([first, second])
-        answered = {line["task_uuid"]: line for line in logged if line["event"] == "task_answered"}
-        assert answered[first["taskUUID"]]["task_uid"] == service.task_of(first).uid
-        assert "task_uid" not in answered[second["taskUUID"]]
-        [refused] = [line for line in logged if line["event"] == "task_refused"]
-        assert (refused["task_uuid"], refused["account"]) == (second["taskUUID"], "shop")
-        [request] = [line for line in logged if line["event"] == "request"]
-        assert {line["request_uuid"] for line in logged} == {request["request_uuid"]}
-        assert "task_uuid" not in request
-
-    def test_nothing_is_left_to_the_next_request(self, service: Service, logged: list[Any]) -> None:
-        service.post([removal(**ASYNC)])
-        assert structlog.contextvars.get_contextvars() == {}
-        service.post([removal()], api_key="nobody's")
-        *_, last = [line for line in logged if line["event"] == "request"]
-        assert "account" not in last
+def test_tasks_of_one_message(service: Service) -> None:
+    before, first = counts(), removal(**ASYNC)
+    service.post([first, new_removal(**ASYNC), poll(first), poll(removal()), {"taskType": "ping"}])
+    assert since(before) == {
+        ("imageBackgroundRemoval", "ok"): 1,
+        ("removeBackground", "ok"): 1,
+        ("getResponse", "ok"): 1,
+        ("getResponse", "taskNotFound"): 1,
+        ("ping", "ok"): 1,
+    }
 
 
-class TestOverWebSockets:
-    def test_each_task_counts_once_and_has_its_own_ids(self, service: Service, logged: list[Any]) -> None:
-        before, tasks = counts(), [removal() for _ in range(3)]
-        refused: Item = removal("!")
-        with served(service.app) as address, calling(address) as caller, service.working():
-            caller.send(poll(tasks[0]))
-            assert caller.error()["code"] == "missingApiKey"
-            caller.send(authentication("nobody's"))
-            assert "errors" in caller.next()
-            caller.authenticate(service.api_key)
-            caller.send({"taskType": "ping"})
-            caller.data()
-            caller.send(*tasks)
-            caller.send(refused)
-            for _ in (*tasks, refused):
-                caller.next()
-        assert since(before) == {
-            ("getResponse", "missingApiKey"): 1,
-            ("authentication", "invalidApiKey"): 1,
-            ("authentication", "ok"): 1,
-            ("ping", "ok"): 1,
-            ("imageBackgroundRemoval", "ok"): 3,
-            ("imageBackgroundRemoval", "invalidInputImage"): 1,
-        }
-        lines = {line["task_uuid"]: line for line in logged if line["event"] == "task_answered"}
-        assert len({lines[task["taskUUID"]]["request_uuid"] for task in tasks}) == 1
-        for task in tasks:
-            assert lines[task["taskUUID"]]["task_uid"] == service.task_of(task).uid
-            assert lines[task["taskUUID"]]["account"] == "shop"
-        assert lines[refused["taskUUID"]]["request_uuid"] != lines[tasks[0]["taskUUID"]]["request_uuid"]
-        strangers = [line for line in logged if line.get("code") in {"missingApiKey", "invalidApiKey"}]
-        assert [line for line in strangers if "account" in line] == []
-        assert all(line.get("request_uuid") for line in logged)
+def test_what_is_waited_for_counts_when_it_is_answered(service: Service) -> None:
+    before, task = counts(), removal()
+    with service.working():
+        service.result(task)
+        service.result(poll(task))
+    assert since(before) == {("imageBackgroundRemoval", "ok"): 1, ("getResponse", "ok"): 1}
+
+
+def test_what_callers_make_up_is_no_label(service: Service) -> None:
+    before = counts()
+    service.post([{"taskType": "madeUp", "taskUUID": new_uuid()}, {"taskUUID": "madeUp"}, {"taskType": 7}])
+    assert since(before) == {("other", "unsupportedTaskType"): 1, ("other", "missingTaskType"): 2}
+    assert "madeUp" not in here().text
+
+
+def test_a_message_that_is_refused_as_a_whole(service: Service) -> None:
+    before = counts()
+    service.post("{")
+    service.post([removal()], api_key="nobody's")
+    service.post([], api_key=None)
+    service.app.test_client().get("/v1")
+    assert since(before) == {("other", "invalidRequest"): 3, ("authentication", "invalidApiKey"): 1}
+
+
+def test_ids_of_one_task_are_not_the_next_ones(service: Service, logged: list[Any]) -> None:
+    first, second = removal(**ASYNC), removal("!")
+    service.post([first, second])
+    answered = {line["task_uuid"]: line for line in logged if line["event"] == "task_answered"}
+    assert answered[first["taskUUID"]]["task_uid"] == service.task_of(first).uid
+    assert "task_uid" not in answered[second["taskUUID"]]
+    [refused] = [line for line in logged if line["event"] == "task_refused"]
+    assert (refused["task_uuid"], refused["account"]) == (second["taskUUID"], "shop")
+    [request] = [line for line in logged if line["event"] == "request"]
+    assert {line["request_uuid"] for line in logged} == {request["request_uuid"]}
+    assert "task_uuid" not in request
+
+
+def test_nothing_is_left_to_the_next_request(service: Service, logged: list[Any]) -> None:
+    service.post([removal(**ASYNC)])
+    assert structlog.contextvars.get_contextvars() == {}
+    service.post([removal()], api_key="nobody's")
+    *_, last = [line for line in logged if line["event"] == "request"]
+    assert "account" not in last
+
+
+def test_over_web_sockets_each_task_counts_once_and_has_its_own_ids(service: Service, logged: list[Any]) -> None:
+    before, tasks = counts(), [removal() for _ in range(3)]
+    refused: Item = removal("!")
+    with served(service.app) as address, calling(address) as caller, service.working():
+        caller.send(poll(tasks[0]))
+        assert caller.error()["code"] == "missingApiKey"
+        caller.send(authentication("nobody's"))
+        assert "errors" in caller.next()
+        caller.authenticate(service.api_key)
+        caller.send({"taskType": "ping"})
+        caller.data()
+        caller.send(*tasks)
+        caller.send(refused)
+        for _ in (*tasks, refused):
+            caller.next()
+    assert since(before) == {
+        ("getResponse", "missingApiKey"): 1,
+        ("authentication", "invalidApiKey"): 1,
+        ("authentication", "ok"): 1,
+        ("ping", "ok"): 1,
+        ("imageBackgroundRemoval", "ok"): 3,
+        ("imageBackgroundRemoval", "invalidInputImage"): 1,
+    }
+    lines = {line["task_uuid"]: line for line in logged if line["event"] == "task_answered"}
+    assert len({lines[task["taskUUID"]]["request_uuid"] for task in tasks}) == 1
+    for task in tasks:
+        assert lines[task["taskUUID"]]["task_uid"] == service.task_of(task).uid
+        assert lines[task["taskUUID"]]["account"] == "shop"
+    assert lines[refused["taskUUID"]]["request_uuid"] != lines[tasks[0]["taskUUID"]]["request_uuid"]
+    strangers = [line for line in logged if line.get("code") in {"missingApiKey", "invalidApiKey"}]
+    assert [line for line in strangers if "account" in line] == []
+    assert all(line.get("request_uuid") for line in logged)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 import uuid
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from cutgate.jobs.errors import SourceUnreachable
-from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import ErrandKind
 from tests.gateway.runware.service import (
     ACCOUNT,
-    TINY_PICTURE,
+    Item,
     Service,
     make_service,
     new_removal,
-    new_uuid,
     pixels_of,
     poll,
     removal,
+    upload,
 )
+from tests.jobs.build import take_errand
 
 KINDS = {"JPG": ("image/jpeg", ".jpg"), "PNG": ("image/png", ".png"), "WEBP": ("image/webp", ".webp")}
 HOOK = "https://host.example/hook?token=secret"
@@ -31,10 +34,9 @@ HOOK = "https://host.example/hook?token=secret"
 @pytest.mark.parametrize("asked", ["JPG", "png", "Webp"])
 def test_each_format_comes_in_each_way(patient_service: Service, asked: str) -> None:
     media_type, suffix = KINDS[asked.upper()]
+    task = removal(outputFormat=asked, outputType=["dataURI", "URL", "base64Data", "URL"])
     with patient_service.working():
-        item = patient_service.result(
-            removal(outputFormat=asked, outputType=["dataURI", "URL", "base64Data", "URL"])
-        )
+        item = patient_service.result(task)
     assert urlsplit(item["imageURL"]).path.endswith(suffix)
     download = patient_service.download(item["imageURL"])
     assert download.mimetype == media_type
@@ -121,39 +123,35 @@ def test_a_webhook_makes_it_asynchronous_and_gets_what_a_poll_gets(service: Serv
     task = removal(webhookURL=HOOK)
     assert service.result(task) == {"taskType": task["taskType"], "taskUUID": task["taskUUID"]}
     service.work_once()
-    errand = service.store.take_errand("courier", new_token())
-    assert errand is not None
+    errand = take_errand(service.store)
     assert (errand.kind, errand.url) == (ErrandKind.CALLBACK, HOOK)
     assert service.callback(task) == {"data": [service.result(poll(task))]}
 
 
 def test_a_webhook_of_a_failed_task_gets_its_error(service: Service) -> None:
-    task = new_removal("https://host.example/cat.jpg", webhookURL=HOOK)
+    task = new_removal("HTTPS://host.example/cat.jpg", webhookURL=HOOK)
     service.result(task)
-    errand = service.store.take_errand("courier", new_token())
-    assert errand is not None
-    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "https://host.example/cat.jpg")
+    errand = take_errand(service.store)
+    assert (errand.kind, errand.url) == (ErrandKind.FETCH, "HTTPS://host.example/cat.jpg")
     assert service.store.fetch_failed(errand, SourceUnreachable("the host does not answer").facts())
     body = service.callback(task)
     assert body == {"errors": [service.error(poll(task))]}
     assert (body["errors"][0]["code"], body["errors"][0]["parameter"]) == ("invalidInputImage", "inputs.image")
 
 
-def test_a_webhook_beside_sync_in_so_many_words_gives_the_result_too(patient_service: Service) -> None:
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        # Beside `sync` in so many words, a webhook gives the result too.
+        ({"webhookURL": HOOK, "deliveryMethod": "sync"}, ErrandKind.CALLBACK),
+        ({"uploadEndpoint": HOOK}, ErrandKind.UPLOAD),
+    ],
+)
+def test_the_result_is_also_brought_elsewhere(patient_service: Service, fields: Item, kind: ErrandKind) -> None:
     with patient_service.working():
-        item = patient_service.result(removal(webhookURL=HOOK, deliveryMethod="sync"))
-    assert item["status"] == "success"
-    errand = patient_service.store.take_errand("courier", new_token())
-    assert errand is not None
-    assert errand.kind is ErrandKind.CALLBACK
-
-
-def test_the_result_is_also_put_to_the_upload_endpoint(patient_service: Service) -> None:
-    with patient_service.working():
-        patient_service.result(removal(uploadEndpoint="https://host.example/put"))
-    errand = patient_service.store.take_errand("courier", new_token())
-    assert errand is not None
-    assert (errand.kind, errand.url) == (ErrandKind.UPLOAD, "https://host.example/put")
+        assert patient_service.result(removal(**fields))["status"] == "success"
+    errand = take_errand(patient_service.store)
+    assert (errand.kind, errand.url) == (kind, HOOK)
 
 
 def test_a_callback_of_the_account_is_rendered_as_a_webhook_is(service: Service) -> None:
@@ -166,12 +164,29 @@ def test_a_callback_of_the_account_is_rendered_as_a_webhook_is(service: Service)
 
 def test_addresses_begin_with_the_public_url() -> None:
     service = make_service(public_url="https://cut.example")
-    kept = service.result({"taskType": "imageUpload", "taskUUID": new_uuid(), "image": TINY_PICTURE})
+    kept = service.result(upload())
     assert kept["imageURL"].startswith("https://cut.example/r/")
 
 
-def test_a_url_is_left_to_the_courier(service: Service) -> None:
-    task = removal("HTTPS://host.example/cat.jpg", deliveryMethod="async")
-    service.result(task)
-    assert service.blobs.keys() == ()
-    assert service.store.waiting(service.lane) == 0
+PAGE = Path(__file__).parents[4] / "docs" / "reference-runware.md"
+EVERYTHING: dict[str, Any] = {"outputType": ["URL", "base64Data", "dataURI"], "includeCost": True}
+
+
+def members(*, of_new_form: bool) -> set[str]:
+    """Names in the first column of the table of results."""
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition("### The result of a removal")
+    table, _, _ = rest.partition("\n## ")
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    return {
+        name
+        for _, names, there, *_ in rows
+        if of_new_form or "removeBackground" not in there
+        for name in re.findall(r"`(\w+)`", names)
+    }
+
+
+@pytest.mark.parametrize("of_new_form", [False, True])
+def test_a_result_has_what_the_page_lists(patient_service: Service, of_new_form: bool) -> None:
+    with patient_service.working():
+        item = patient_service.result((new_removal if of_new_form else removal)(**EVERYTHING))
+    assert set(item) == members(of_new_form=of_new_form)

@@ -7,7 +7,7 @@ import pytest
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.jobs.errors import SourceUndecodable
 from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal
+from tests.gateway.runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal, upload
 
 
 def test_the_same_content_while_it_runs_attaches(service: Service) -> None:
@@ -28,7 +28,7 @@ def test_the_same_content_once_finished_gives_the_stored_result(patient_service:
 def test_the_same_content_once_failed_gives_the_stored_error(patient_service: Service) -> None:
     task = removal()
     patient_service.result(task | {"deliveryMethod": "async"})
-    patient_service.fail_next(SourceUndecodable("the picture is damaged").facts())
+    patient_service.harness.fail_one(SourceUndecodable("the picture is damaged").facts())
     first = patient_service.error(poll(task))
     assert patient_service.error(poll(task)) == first
 
@@ -85,5 +85,5 @@ def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -
 
 
 def test_uploads_may_repeat_a_uuid(service: Service) -> None:
-    upload = {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": pictures.data_uri(pictures.png())}
-    assert service.result(upload)["imageUUID"] != service.result(upload)["imageUUID"]
+    task = upload()
+    assert service.result(task)["imageUUID"] != service.result(task)["imageUUID"]

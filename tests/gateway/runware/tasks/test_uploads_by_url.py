@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +19,18 @@ from tests.courier.outside import OutsideServer, picture, serving, watched_conne
 from tests.courier.parts import make_settings, usual_tls
 from tests.fakes import InlineQueue
 from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import ACCOUNT, Item, Service, make_service, new_uuid, poll, removal
+from tests.gateway.runware.service import (
+    ACCOUNT,
+    Item,
+    Service,
+    details,
+    make_service,
+    poll,
+    removal,
+    repeating,
+    storage,
+    upload,
+)
 
 HERE = "127.0.0.1"
 PICTURE = pictures.png()
@@ -38,15 +48,11 @@ def server() -> Iterator[OutsideServer]:
         yield server
 
 
-def image_upload(url: str, **fields: Any) -> Item:
-    return {"taskType": "imageUpload", "taskUUID": new_uuid(), "image": url, **fields}
-
-
 def media_upload(url: str, **fields: Any) -> Item:
-    return {"taskType": "mediaStorage", "taskUUID": new_uuid(), "operation": "upload", "media": url, **fields}
+    return storage("upload", url, **fields)
 
 
-FORMS = pytest.mark.parametrize(("form", "name"), [(image_upload, "image"), (media_upload, "media")])
+FORMS = pytest.mark.parametrize(("form", "name"), [(upload, "image"), (media_upload, "media")])
 
 
 def courier_of(service: Service, server: OutsideServer) -> ErrandRunner:
@@ -62,31 +68,19 @@ def courier_of(service: Service, server: OutsideServer) -> ErrandRunner:
     )
 
 
-def bring(service: Service, server: OutsideServer) -> None:
-    """Run the errand that is due."""
+def bring(service: Service, server: OutsideServer) -> bool:
+    """Run the errand that is due, if one is."""
     errand = service.store.take_errand("courier", new_token())
-    assert errand is not None
-    courier_of(service, server).run(errand)
+    if errand is not None:
+        courier_of(service, server).run(errand)
+    return errand is not None
 
 
-@contextmanager
-def couriering(service: Service, server: OutsideServer) -> Iterator[None]:
-    """A courier that does what comes, in a thread, until the block ends."""
-    stop, runner = threading.Event(), courier_of(service, server)
-
-    def work() -> None:
-        while not stop.wait(0.005):
-            errand = service.store.take_errand("courier", new_token())
-            if errand is not None:
-                runner.run(errand)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def brought(service: Service, task: Item, server: OutsideServer) -> Item:
+    """What a poll tells of an upload once it was fetched."""
+    service.result(task)
+    assert bring(service, server)
+    return service.result(poll(task))
 
 
 @FORMS
@@ -94,15 +88,12 @@ def test_it_is_an_upload_as_any_other(
     patient_service: Service, server: OutsideServer, form: Any, name: str
 ) -> None:
     task = form(server.url("/cat"))
-    with couriering(patient_service, server):
+    with repeating(partial(bring, patient_service, server)):
         item = patient_service.result(task)
     inline = patient_service.result(form(pictures.data_uri(PICTURE)))
     assert set(item) == set(inline)
-    assert item | {f"{name}UUID": "", f"{name}URL": ""} == inline | {
-        "taskUUID": task["taskUUID"],
-        f"{name}UUID": "",
-        f"{name}URL": "",
-    }
+    own = {f"{name}UUID": "", f"{name}URL": ""}
+    assert item | own == inline | own | {"taskUUID": task["taskUUID"]}
     answer = patient_service.download(item[f"{name}URL"])
     assert (answer.data, answer.content_type) == (PICTURE, "image/png")
     with patient_service.working():
@@ -117,19 +108,19 @@ def test_it_is_polled_and_shown_as_a_removal_is(
     echo = {"taskType": task["taskType"], "taskUUID": task["taskUUID"]}
     assert service.result(task) == echo
     assert service.result(poll(task)) == echo | {"status": "processing"}
-    bring(service, server)
+    assert bring(service, server)
     item = service.result(poll(task))
     assert service.download(item[f"{name}URL"]).data == PICTURE
     assert service.result(poll(task)) == item
     assert service.result(task) == echo
-    details = service.result(poll(task) | {"taskType": "getTaskDetails"})
-    assert (details["request"], details["response"]) == ([task], {"data": [item]})
+    shown = service.result(details(task))
+    assert (shown["request"], shown["response"]) == ([task], {"data": [item]})
 
 
 def test_a_repeat_has_the_same_picture(service: Service, server: OutsideServer) -> None:
-    task = image_upload(server.url("/cat"))
+    task = upload(server.url("/cat"))
     assert service.error(task, status=504)["code"] == "timeoutProvider"
-    bring(service, server)
+    assert bring(service, server)
     assert service.result(task) == service.result(task)
     assert service.error(task | {"image": server.url("/dog")})["code"] == "conflictTaskUUID"
     assert [request.path for request in server.requests] == ["/cat"]
@@ -142,7 +133,7 @@ def test_what_cannot_be_kept_is_the_fault_of_its_field(
 ) -> None:
     task = form(server.url(path), deliveryMethod="async")
     service.result(task)
-    bring(service, server)
+    assert bring(service, server)
     item = service.error(poll(task))
     assert (item["code"], item["parameter"], item["status"]) == ("invalidInputImage", name, "error")
     assert service.blobs.keys() == ()
@@ -157,7 +148,7 @@ def test_what_is_no_address_is_refused_at_once(service: Service, form: Any, name
 
 def test_no_request_calls_another_server(service: Service, server: OutsideServer) -> None:
     with watched_connections() as made:
-        service.result(image_upload(server.url("/cat"), deliveryMethod="async"))
+        service.result(upload(server.url("/cat"), deliveryMethod="async"))
     assert made == []
 
 
@@ -165,10 +156,10 @@ def test_it_is_free_and_told_to_nobody(service: Service, server: OutsideServer) 
     service.accounts.set_callback(ACCOUNT, "https://host.example/account")
     service.store.grant(ACCOUNT, 1)
     service.result(removal(deliveryMethod="async"))
-    task = image_upload(server.url("/cat"), deliveryMethod="async")
+    task = upload(server.url("/cat"), deliveryMethod="async")
     service.result(task)
     assert service.store.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
-    bring(service, server)
+    assert bring(service, server)
     assert service.result(poll(task))["status"] == "success"
     assert service.store.balance(ACCOUNT) == Balance(granted=1, used=0, reserved=1)
     assert service.store.errands_due() == 0
@@ -176,18 +167,16 @@ def test_it_is_free_and_told_to_nobody(service: Service, server: OutsideServer) 
 
 def test_it_counts_among_what_waits(server: OutsideServer) -> None:
     service = make_service(account_queue_cap=1)
-    service.result(image_upload(server.url("/cat"), deliveryMethod="async"))
-    tasks = [make(server.url("/cat"), deliveryMethod="async") for make in (image_upload, removal)]
+    service.result(upload(server.url("/cat"), deliveryMethod="async"))
+    tasks = [make(server.url("/cat"), deliveryMethod="async") for make in (upload, removal)]
     assert [service.error(task, status=429)["code"] for task in tasks] == 2 * ["rateLimitExceeded"]
-    bring(service, server)
+    assert bring(service, server)
     service.result(tasks[0])
 
 
 def test_it_outlives_the_task_that_brought_it(service: Service, server: OutsideServer) -> None:
-    task = image_upload(server.url("/cat"), deliveryMethod="async")
-    service.result(task)
-    bring(service, server)
-    item = service.result(poll(task))
+    task = upload(server.url("/cat"), deliveryMethod="async")
+    item = brought(service, task, server)
     life_seconds = int(urlsplit(item["imageURL"]).path.split("/")[3]) - time.time()
     assert life_seconds == pytest.approx(service.settings.upload_retention_seconds, abs=5)
     sweeper = Sweeper(service.store, service.blobs, orphan_grace_seconds=3_600)
@@ -199,9 +188,7 @@ def test_it_outlives_the_task_that_brought_it(service: Service, server: OutsideS
 
 def test_deleted_it_is_gone_for_good(service: Service, server: OutsideServer) -> None:
     task = media_upload(server.url("/cat"), deliveryMethod="async")
-    service.result(task)
-    bring(service, server)
-    media = service.result(poll(task))["mediaUUID"]
-    service.result({"taskType": "mediaStorage", "taskUUID": new_uuid(), "operation": "delete", "media": media})
+    media = brought(service, task, server)["mediaUUID"]
+    service.result(storage("delete", media))
     assert service.error(removal(media))["code"] == "invalidInputImage"
     assert service.blobs.keys() == ()
