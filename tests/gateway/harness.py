@@ -19,9 +19,10 @@ from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
-from cutgate.jobs.ledger.events import TaskEvents
-from cutgate.jobs.ledger.presence import Presence, WorkerPresence
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of

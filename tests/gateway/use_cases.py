@@ -13,7 +13,7 @@ from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import BlobKey, image_uuid, result_key
-from cutgate.jobs.ledger.store import Created
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask, Result, Task

@@ -15,7 +15,8 @@ from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.gateway.harness import Harness, make_settings
 
 LIST = '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}'

@@ -16,7 +16,6 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
-from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.record import ItemState
 from tests.gateway import picture_files as pictures
