@@ -38,10 +38,7 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
     service.wait_until_well()
     _wait_for_the_end(service, account, SETTLE_SECONDS)
     evidence = Evidence(
-        client=service.client,
-        redis_dir=service.redis_dir,
-        blob_dir=service.blob_dir,
-        limits=service.limits,
+        client=service.client, redis_dir=service.redis_dir, blob_dir=service.blob_dir, limits=service.limits
     )
     return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
 

@@ -54,8 +54,7 @@ def test_a_fetch_for_a_task_that_has_ended(parts: CourierParts, server: OutsideS
 
 
 @pytest.mark.parametrize(
-    ("status", "origin", "outcome"),
-    [(200, "test", "done"), (503, "test", "again"), (200, "unknown", "moot")],
+    ("status", "origin", "outcome"), [(200, "test", "done"), (503, "test", "again"), (200, "unknown", "moot")]
 )
 def test_a_delivery(parts: CourierParts, server: OutsideServer, status: int, origin: str, outcome: str) -> None:
     server.scripts = {"/": lambda visit: visit.answer(status)}

@@ -190,10 +190,7 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(
         told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
         uid = create(ledger, server.url("/never"), told, origin="RemoveBackground")
         assert ledger.terminate(uid, ACCOUNT) is not None
-        environment = {
-            "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
-            "CUTGATE_COURIER_PORTS": str(server.port),
-        }
+        environment = {"CUTGATE_COURIER_ALLOWED_NETWORKS": HERE, "CUTGATE_COURIER_PORTS": str(server.port)}
         with courier_process(lonely_redis, tmp_path, **environment) as process:
             eventually(lambda: server.requests)
             process.send_signal(signal.SIGTERM)

@@ -5,17 +5,7 @@ from __future__ import annotations
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence
 from cutgate.jobs.record import Claim, Idempotency
-from tests.jobs.build import (
-    DELIVERIES,
-    ERROR,
-    LANE,
-    URL,
-    claim_next,
-    new_task,
-    new_upload,
-    result_of,
-    take_errand,
-)
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, claim_next, new_task, new_upload, result_of, take_errand
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
 

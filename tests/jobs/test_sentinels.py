@@ -106,9 +106,6 @@ def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
 
 
 def test_sentinels_that_are_away() -> None:
-    with (
-        connect("sentinel://:p4ss@127.0.0.1:1/0?service=s") as client,
-        pytest.raises(LedgerUnavailable) as error,
-    ):
+    with connect("sentinel://:p4ss@127.0.0.1:1/0?service=s") as client, pytest.raises(LedgerUnavailable) as error:
         RedisLedger(client, LedgerLimits()).ping()
     assert "p4ss" not in str(error.value)

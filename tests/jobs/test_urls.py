@@ -17,11 +17,7 @@ from tests.jobs.build import new_upload
 
 PATHS = ResultPaths(b"k" * 32)
 RESULT = Result(
-    blob=result_key(new_task_uid(), 0, new_token()),
-    media_type="image/png",
-    width_px=1,
-    height_px=1,
-    size_bytes=70,
+    blob=result_key(new_task_uid(), 0, new_token()), media_type="image/png", width_px=1, height_px=1, size_bytes=70
 )
 EXPIRES_AT = 2_000_000_000
 PATH = PATHS.path(RESULT, EXPIRES_AT)

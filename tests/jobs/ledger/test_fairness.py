@@ -7,13 +7,7 @@ import pytest
 from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.spec import Lane
-from tests.jobs.build import (
-    LANE,
-    OTHER_LANE,
-    OTHER_SPEC,
-    claim_next,
-    new_task,
-)
+from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, claim_next, new_task
 
 
 class Submissions:

@@ -6,17 +6,7 @@ import pytest
 
 from cutgate.jobs.ledger.store import LaneFigures, LedgerFigures, LedgerStore
 from tests.fakes import ManualClock
-from tests.jobs.build import (
-    ERROR,
-    LANE,
-    OTHER_LANE,
-    OTHER_SPEC,
-    URL,
-    claim_next,
-    new_task,
-    result_of,
-    take_errand,
-)
+from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, URL, claim_next, new_task, result_of, take_errand
 
 
 def oldest_seconds(ledger: LedgerStore) -> float:

@@ -36,10 +36,7 @@ MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
     Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
     Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
     Move.GIVE_BACK: (frozenset({ItemState.RUNNING}), ItemState.QUEUED),
-    Move.TERMINATE: (
-        frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}),
-        ItemState.FAILED,
-    ),
+    Move.TERMINATE: (frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}), ItemState.FAILED),
 }
 
 

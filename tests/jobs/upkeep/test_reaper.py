@@ -99,12 +99,7 @@ def test_the_sources_of_what_it_failed_are_deleted(
 
 
 @pytest.mark.parametrize(
-    ("settings", "kept"),
-    [
-        ({}, set()),
-        ({"keep_poisoned": True}, {1}),
-        ({"delete_source": False}, {0, 1}),
-    ],
+    ("settings", "kept"), [({}, set()), ({"keep_poisoned": True}, {1}), ({"delete_source": False}, {0, 1})]
 )
 def test_a_poisoned_picture_can_be_kept(settings: dict[str, bool], kept: set[int]) -> None:
     blobs, task = MemoryBlobStore(), new_task(item_count=2)

@@ -22,9 +22,7 @@ from tests.waiting import eventually
 
 GRACE_SECONDS = 400
 LIMITS = LedgerLimits(
-    retention_seconds=1_000,
-    source_max_age_seconds=GRACE_SECONDS / 2,
-    account_queue_cap=2 * BATCH,
+    retention_seconds=1_000, source_max_age_seconds=GRACE_SECONDS / 2, account_queue_cap=2 * BATCH
 )
 
 

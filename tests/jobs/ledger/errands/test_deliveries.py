@@ -13,24 +13,10 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import ManualClock, MemoryBlobStore
-from tests.jobs.build import (
-    DELIVERIES,
-    ERROR,
-    LANE,
-    URL,
-    MakeLedger,
-    claim_next,
-    new_task,
-    result_of,
-    take_errand,
-)
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, MakeLedger, claim_next, new_task, result_of, take_errand
 
 LIMITS = LedgerLimits(
-    lease_seconds=15,
-    job_timeout_seconds=120,
-    queue_timeout_seconds=600,
-    max_attempts=1,
-    retention_seconds=1_000,
+    lease_seconds=15, job_timeout_seconds=120, queue_timeout_seconds=600, max_attempts=1, retention_seconds=1_000
 )
 
 

@@ -12,16 +12,7 @@ from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import DeliveryKind
 from tests.fakes import ManualClock
-from tests.jobs.build import (
-    DELIVERIES,
-    ERROR,
-    LANE,
-    URL,
-    MakeLedger,
-    new_task,
-    run_at_once,
-    take_errand,
-)
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, MakeLedger, new_task, run_at_once, take_errand
 
 LEASE_SECONDS = LedgerLimits().errand_lease_seconds
 

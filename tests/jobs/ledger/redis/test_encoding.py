@@ -101,12 +101,6 @@ def test_errors(kind: str, message: str, details: dict[str, str | int | float]) 
 @given(TEXT, TEXT, st.integers(1, 512))
 def test_presences(owner: str, engine: str, threads: int) -> None:
     worker = WorkerPresence(
-        owner=owner,
-        lane=Lane("m:exact"),
-        model="m",
-        engine=engine,
-        provider="CPU",
-        dtype="fp32",
-        threads=threads,
+        owner=owner, lane=Lane("m:exact"), model="m", engine=engine, provider="CPU", dtype="fp32", threads=threads
     )
     assert codec.decode_presence(codec.encode_presence(worker)) == worker

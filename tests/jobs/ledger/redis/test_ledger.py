@@ -116,10 +116,7 @@ class TestKeys:
 
     def test_all_keys_are_in_one_slot(self) -> None:
         """A server in cluster mode refuses a script that leaves its slot."""
-        with (
-            redis_server("--cluster-enabled", "yes") as url,
-            connect(url) as client,
-        ):
+        with redis_server("--cluster-enabled", "yes") as url, connect(url) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             eventually(lambda: client.get("ready") is None, despite=(ResponseError,))
             go_through_every_script(RedisLedger(client, LedgerLimits()), RedisPresence(client))
