@@ -12,18 +12,16 @@ from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
-from cutgate.jobs.ids import TaskUid, new_task_uid, result_key, source_key
+from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.ledger import RedisLedger, connect
-from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ledger.redis.ledger import connect
 from cutgate.jobs.record import Result
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
-from tests.jobs.build import claim_next, new_task
+from tests.jobs.build import LIMITS, Ledger, result_of
 from tests.servers.redis_server import redis_server
 
 RIGHT_RESULT = picture(1)
-LIMITS = LedgerLimits()
 
 
 def drawn(shown: Picture) -> bytes:
@@ -40,30 +38,23 @@ class Played:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.ledger = RedisLedger(evidence.client, LIMITS)
+        self.ledger = Ledger(evidence.client)
         self.blobs = FileBlobStore(evidence.blob_dir)
         self.accepted: dict[TaskUid, Picture] = {}
         self.ledger.grant("alice", 100)
 
     def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
         """A job that waits."""
-        uid = self.ledger.create(new_task(price=3)).uid
+        uid = self.ledger.submit(price=3).uid
         self.accepted[uid] = shown
         return uid
 
     def finish(self, shown: Picture = RIGHT_RESULT) -> Result:
         """The next job is done, with the result of a picture."""
-        claim, data = claim_next(self.ledger), drawn(shown)
-        result = Result(
-            blob=result_key(claim.task, 0, claim.token),
-            media_type="image/png",
-            width_px=96,
-            height_px=64,
-            size_bytes=len(data),
-        )
-        self.blobs.put(result.blob, data)
-        assert self.ledger.finish(claim, result)
-        return result
+        claim, data = self.ledger.next_claim(), drawn(shown)
+        self.blobs.put(result_of(claim).blob, data)
+        assert self.ledger.done(claim)
+        return result_of(claim)
 
     def verdict(self, refused: int = 0) -> Verdict:
         return judge(self.evidence, "alice", self.accepted, refused, [], grace_seconds=0)
@@ -94,7 +85,7 @@ def never_ends(played: Played) -> None:
 
 def hangs_at_a_worker(played: Played) -> None:
     played.accept()
-    claim_next(played.ledger)
+    played.ledger.next_claim()
 
 
 def is_forgotten(played: Played) -> None:
@@ -103,7 +94,7 @@ def is_forgotten(played: Played) -> None:
 
 def fails_for_nothing(played: Played) -> None:
     played.accept()
-    assert played.ledger.fail(claim_next(played.ledger), TimedOut("too slow").facts())
+    assert played.ledger.fail(played.ledger.next_claim(), TimedOut("too slow").facts())
 
 
 def does_not_fail(played: Played) -> None:
@@ -178,7 +169,7 @@ def test_blobs_without_a_task_are_swept(played: Played) -> None:
 
 def test_a_rerun_is_measured(played: Played) -> None:
     played.accept()
-    assert played.ledger.give_back(claim_next(played.ledger))
+    assert played.ledger.give_back(played.ledger.next_claim())
     played.finish()
     [rerun_seconds] = played.verdict().rerun_seconds
     assert 0 <= rerun_seconds < 1

@@ -74,7 +74,7 @@ class OutsideServer(ThreadingHTTPServer):
     def __init__(self, host: str, scripts: Mapping[str, Script], port: int = 0) -> None:
         super().__init__((host, port), Visit)
         self.host, self.port = host, self.server_address[1]
-        self.scripts = scripts
+        self.scripts = dict(scripts)
         self.requests: list[Request] = []
         self.stopping = threading.Event()
         self._tls: ssl.SSLContext | None = None

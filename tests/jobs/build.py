@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from redis import Redis
 
@@ -23,6 +23,7 @@ from cutgate.jobs.record import (
     ErrorFacts,
     Idempotency,
     Item,
+    ItemState,
     NewItem,
     NewTask,
     Request,
@@ -51,6 +52,7 @@ Answer = TypeVar("Answer")
 def new_task(
     *,
     account: str = "alice",
+    origin: str = "test",
     item_count: int = 1,
     price: int = 1,
     spec: CutoutSpec = SPEC,
@@ -70,7 +72,7 @@ def new_task(
     return NewTask(
         uid=uid,
         account=account,
-        origin="test",
+        origin=origin,
         items=items,
         idempotency=idempotency,
         deliveries=deliveries,
@@ -125,10 +127,10 @@ class Ledger(RedisLedger):
         self.clock = clock or ManualClock()
         super().__init__(client, limits, key_prefix=key_prefix, clock_offset_ms=self.clock.offset_ms)
 
-    def limited(self, **limits: Any) -> Ledger:
+    def limited(self, **limits: Any) -> Self:
         """The same records under other limits."""
-        limits_now = replace(self.limits, **limits)
-        return Ledger(self.client, limits_now, key_prefix=self.key_prefix, clock=self.clock)
+        changed = replace(self.limits, **limits)
+        return type(self)(self.client, changed, key_prefix=self.key_prefix, clock=self.clock)
 
     def submit(self, **facts: Any) -> NewTask:
         """A task, accepted."""
@@ -151,17 +153,38 @@ class Ledger(RedisLedger):
         self.submit(**facts)
         return self.next_claim()
 
+    def claims(self, **facts: Any) -> list[Claim]:
+        """Claims of all items of a task, once it was accepted."""
+        return [self.next_claim() for _ in self.submit(**facts).items]
+
     def done(self, claim: Claim) -> bool:
         """FINISH with what the claim's worker would have made."""
         return self.finish(claim, result_of(claim))
+
+    def ended(self, **facts: Any) -> NewTask:
+        """A task that was terminated at once: what it owes to others is due."""
+        task = self.submit(**facts)
+        assert self.terminate(task.uid, task.account)
+        return task
 
     def next_errand(self) -> Errand:
         """An errand where one must be due."""
         return take_errand(self)
 
+    def fetching(self, **facts: Any) -> Errand:
+        """The errand of a task whose picture is still to be fetched."""
+        self.submit(source_url=URL, **facts)
+        return self.next_errand()
+
     def no_errand(self) -> bool:
         """Whether there is nothing to be had for a courier."""
         return self.take_errand("courier-1", new_token()) is None
+
+    def upload(self, **facts: Any) -> Upload:
+        """A picture, kept."""
+        upload = new_upload(**facts)
+        self.keep_upload(upload)
+        return upload
 
     def task(self, uid: TaskUid, account: str = "alice") -> Task:
         """A task as it stands."""
@@ -172,6 +195,13 @@ class Ledger(RedisLedger):
     def item(self, of: Claim | Errand) -> Item:
         """The claim's or the errand's item as it stands."""
         return self.task(of.task, of.account).items[of.index]
+
+    def error(self, of: Claim | Errand) -> ErrorFacts:
+        """Why its item failed."""
+        item = self.item(of)
+        assert item.state is ItemState.FAILED
+        assert item.error is not None
+        return item.error
 
 
 def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -23,10 +24,9 @@ from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.store import Balance
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask, Task, Upload
-from tests.fakes import ManualClock
-from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
-from tests.ledgers import FreshLedger
+from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
+from tests.ledgers import fresh_prefix, server
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -160,13 +160,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = ManualClock()
-        self.ledger = FreshLedger(LIMITS, self.clock)
+        self.ledger = Ledger(server(), LIMITS, key_prefix=fresh_prefix())
         self.model = Model()
         self.stored: dict[str, Task] = {}
         self.tasks: list[NewTask] = []
         self.claims: list[Claim] = []
-        self.ends: dict[tuple[str, int], Claim] = {}
         self.errands: list[Errand] = []
         self.fetches: dict[tuple[str, int], Errand] = {}
         self.kept: dict[tuple[str, int], Upload] = {}
@@ -183,28 +181,11 @@ class LedgerMachine(RuleBasedStateMachine):
         account=st.sampled_from(ACCOUNTS),
         item_count=st.integers(1, 3),
         price=st.integers(0, 3),
-        source=st.sampled_from([(None, False), (None, False), (URL, False), (URL, True)]),
+        source=st.sampled_from([{}, {}, {"source_url": URL}, {"source_url": URL, "keep": True}]),
         deliveries=st.sampled_from([(), DELIVERIES]),
     )
-    def create(
-        self,
-        account: str,
-        item_count: int,
-        price: int,
-        source: tuple[str | None, bool],
-        deliveries: tuple[Delivery, ...],
-    ) -> None:
-        source_url, keep = source
-        self._accept(
-            new_task(
-                account=account,
-                item_count=item_count,
-                price=price,
-                source_url=source_url,
-                keep=keep,
-                deliveries=deliveries,
-            )
-        )
+    def create(self, source: dict[str, Any], **facts: Any) -> None:
+        self._accept(new_task(**facts, **source))
 
     def _accept(self, task: NewTask) -> None:
         self.ledger.create(task)
@@ -237,10 +218,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def end(self, data: st.DataObject, done: bool) -> None:
         """An item ends by one claim, and never again by another."""
         claim = self._any_claim(data)
-        accepted = self.ledger.finish(claim, result_of(claim)) if done else self.ledger.fail(claim, ERROR)
+        accepted = self.ledger.done(claim) if done else self.ledger.fail(claim, ERROR)
         assert accepted == self.model.end(claim, ItemState.DONE if done else ItemState.FAILED)
-        if accepted:
-            assert self.ends.setdefault((claim.task, claim.index), claim) == claim
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -268,12 +247,10 @@ class LedgerMachine(RuleBasedStateMachine):
         """A picture is fetched while its item waits for it; what a task makes due is due after its end."""
         errand = self.ledger.take_errand("courier-1", new_token())
         if errand is not None:
-            task = self.ledger.get(errand.task, errand.account)
-            assert task is not None
             if errand.kind is ErrandKind.FETCH:
-                assert task.items[errand.index].state is ItemState.FETCHING
+                assert self.ledger.item(errand).state is ItemState.FETCHING
             else:
-                assert task.ended_at_ms is not None
+                assert self.ledger.task(errand.task, errand.account).ended_at_ms is not None
                 assert errand.id not in self.delivered
             self.errands.append(errand)
 
@@ -300,7 +277,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([100, 700, 2_100, 9_000]))
     def let_time_pass(self, seconds: int) -> None:
-        self.clock.advance(seconds)
+        self.ledger.clock.advance(seconds)
         self.model.now += seconds
 
     @rule(under_way=st.integers(0, 3))
@@ -342,12 +319,9 @@ class LedgerMachine(RuleBasedStateMachine):
         items = [item for task in self.tasks for item in self._items_of(task)]
         assert self.ledger.waiting(LANE) == sum(item.state is ItemState.QUEUED for item in items)
         for account in ACCOUNTS:
-            open_tasks = [
-                task.uid
-                for task in self.tasks
-                if task.account == account and not all(item.state.final for item in self._items_of(task))
-            ]
-            assert self.ledger.unfinished(account) == tuple(open_tasks)
+            tasks = [task for task in self.tasks if task.account == account]
+            still_open = [task.uid for task in tasks if not all(item.state.final for item in self._items_of(task))]
+            assert self.ledger.unfinished(account) == tuple(still_open)
 
     def what_was_fetched_is_what_is_worked_on(self) -> None:
         for (uid, index), errand in self.fetches.items():
@@ -366,11 +340,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
-            self.clock.advance(LIMITS.lease_seconds + 1)
+            self.ledger.clock.advance(LIMITS.lease_seconds + 1)
             self.ledger.reap("reaper-1", {})
         self._run_errands()
         while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
-            assert self.ledger.finish(claim, result_of(claim))
+            assert self.ledger.done(claim)
         assert self.ledger.waiting(LANE) == 0
         self._read()
         assert all(item.state.final for task in self.tasks for item in self._items_of(task))
@@ -383,7 +357,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _run_errands(self) -> None:
         """Do all there is to do for a courier, once every lease and every pause is over."""
-        self.clock.advance(5_000)
+        self.ledger.clock.advance(5_000)
         while (errand := self.ledger.take_errand("courier-1", new_token())) is not None:
             if errand.kind is ErrandKind.FETCH:
                 assert self._bring(errand)
