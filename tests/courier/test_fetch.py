@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from cutgate.courier.errors import (
     Unreachable,
 )
 from tests.courier.outside import OutsideServer, Script, Visit, picture, serving
-from tests.courier.parts import MAX_BYTES, make_fetcher
+from tests.courier.parts import MAX_BYTES, answering, make_fetcher
 from tests.gateway.picture_files import png
 from tests.servers.ports import free_port
 from tests.servers.tls import write_certificates
@@ -55,10 +56,9 @@ def silent(visit: Visit) -> None:
     visit.stopping.wait(10)
 
 
-def fetch_from(script: Script, *, total_seconds: float = 10, read_seconds: float = 5) -> bytes:
+def fetch_from(script: Script, **limits: Any) -> bytes:
     with serving(OutsideServer(HERE, {"/": script})) as server:
-        fetcher = make_fetcher([server.port], [HERE], total_seconds=total_seconds, read_seconds=read_seconds)
-        return fetcher.fetch(server.url())
+        return make_fetcher([server.port], [HERE], **limits).fetch(server.url())
 
 
 GOOD: dict[str, Script] = {
@@ -108,14 +108,9 @@ BAD: dict[str, tuple[Script, type[ExchangeFailed]]] = {
     "another protocol": (raw(b"220 mail.example ESMTP\r\n"), Unreachable),
     "nothing": (raw(b""), Unreachable),
     "silence": (silent, TooSlow),
-    "a status without a picture": (lambda visit: visit.answer(204), StatusRefused),
     "a part": (lambda visit: visit.answer(206, PICTURE), StatusRefused),
-    "not modified": (lambda visit: visit.answer(304), StatusRefused),
-    "forbidden": (lambda visit: visit.answer(403), StatusRefused),
-    "not found": (lambda visit: visit.answer(404), StatusRefused),
-    "too many requests": (lambda visit: visit.answer(429), StatusPassing),
-    "a fault": (lambda visit: visit.answer(500), StatusPassing),
-    "unavailable": (lambda visit: visit.answer(503), StatusPassing),
+    **{f"status {status}": (answering(status), StatusRefused) for status in (204, 304, 403, 404)},
+    **{f"status {status}": (answering(status), StatusPassing) for status in (429, 500, 503)},
 }
 
 
@@ -180,34 +175,28 @@ def test_what_it_sends_says_little(monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    return write_certificates(tmp_path_factory.mktemp("tls"), "pictures.example")
-
-
-@pytest.mark.parametrize("host", ["pictures.example", HERE])
-def test_over_tls_the_name_of_the_url_is_verified(certificates: tuple[Path, Path, Path], host: str) -> None:
-    authority, certificate, key = certificates
-    with serving(OutsideServer(HERE, {"/": picture(PICTURE)}).with_tls(certificate, key)) as server:
-        fetcher = make_fetcher([server.port], [HERE], resolve=lambda *_: [HERE], authority=authority)
-        assert fetcher.fetch(server.url(scheme="https", host=host)) == PICTURE
-    assert server.requests[0].headers["host"] == f"{host}:{server.port}"
-
-
 @pytest.mark.parametrize(
-    ("known", "host"), [(True, "others.example"), (False, "pictures.example")], ids=["name", "authority"]
+    ("known", "host", "proven"),
+    [
+        (True, "pictures.example", True),
+        (True, HERE, True),
+        (True, "others.example", False),
+        (False, "pictures.example", False),
+    ],
 )
-def test_a_server_that_cannot_prove_its_name(
-    certificates: tuple[Path, Path, Path], known: bool, host: str
-) -> None:
-    authority, certificate, key = certificates
+def test_over_tls_the_name_of_the_url_is_verified(tmp_path: Path, known: bool, host: str, proven: bool) -> None:
+    authority, certificate, key = write_certificates(tmp_path, "pictures.example")
     with serving(OutsideServer(HERE, {"/": picture(PICTURE)}).with_tls(certificate, key)) as server:
         fetcher = make_fetcher(
             [server.port], [HERE], resolve=lambda *_: [HERE], authority=authority if known else None
         )
-        with pytest.raises(TlsFailed):
-            fetcher.fetch(server.url(scheme="https", host=host))
-    assert server.requests == []
+        url = server.url(scheme="https", host=host)
+        if proven:
+            assert fetcher.fetch(url) == PICTURE
+        else:
+            with pytest.raises(TlsFailed):
+                fetcher.fetch(url)
+    assert [request.headers["host"] for request in server.requests] == [f"{host}:{server.port}"] * proven
 
 
 def test_tls_where_none_is_spoken() -> None:
