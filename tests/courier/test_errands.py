@@ -6,14 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cutgate.courier.errands import longest_pause
-from cutgate.jobs.errors import (
-    BlobStoreUnavailable,
-    CutoutError,
-    SourceRejected,
-    SourceTooLarge,
-    SourceUnreachable,
-    SourceUnreadable,
-)
+from cutgate.jobs import errors
 from cutgate.jobs.record import ItemState
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
@@ -61,21 +54,21 @@ def test_a_picture_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts
     assert (parts.hints, parts.item(uid).state) == ([], ItemState.FAILED)
 
 
-FAULTS: dict[str, tuple[Script, type[SourceRejected]]] = {
-    "no picture": (picture(b"<html></html>", "image/png"), SourceUnreadable),
-    "a cut off picture": (picture(PICTURE[:-4]), SourceUnreadable),
-    "too many pixels": (picture(png_header_only(11_000, 11_000)), SourceTooLarge),
-    "too long a side": (picture(png_header_only(13_000, 1)), SourceTooLarge),
-    "a page": (picture(b"<html></html>", "text/html"), SourceUnreachable),
-    "not there": (answering(404), SourceUnreachable),
-    "a redirect inside": (redirect("http://10.0.0.1/"), SourceUnreachable),
+FAULTS: dict[str, tuple[Script, type[errors.SourceRejected]]] = {
+    "no picture": (picture(b"<html></html>", "image/png"), errors.SourceUnreadable),
+    "a cut off picture": (picture(PICTURE[:-4]), errors.SourceUnreadable),
+    "too many pixels": (picture(png_header_only(11_000, 11_000)), errors.SourceTooLarge),
+    "too long a side": (picture(png_header_only(13_000, 1)), errors.SourceTooLarge),
+    "a page": (picture(b"<html></html>", "text/html"), errors.SourceUnreachable),
+    "not there": (answering(404), errors.SourceUnreachable),
+    "a redirect inside": (redirect("http://10.0.0.1/"), errors.SourceUnreachable),
 }
 
 
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize(("script", "error"), FAULTS.values(), ids=FAULTS)
 def test_what_cannot_become_a_picture_fails_at_once(
-    parts: CourierParts, script: Script, error: type[CutoutError], keep: bool
+    parts: CourierParts, script: Script, error: type[errors.CutoutError], keep: bool
 ) -> None:
     uid = parts.source_from(script, keep=keep)
     parts.run()
@@ -88,7 +81,7 @@ def test_a_picture_over_the_limit_fails_as_one_that_is_sent(server: OutsideServe
     parts = CourierParts(server, max_source_bytes=100)
     uid = parts.source_from(picture(bytes(101)))
     parts.run()
-    assert parts.error(uid) == SourceTooLarge("bytes", 101, 100).facts()
+    assert parts.error(uid) == errors.SourceTooLarge("bytes", 101, 100).facts()
 
 
 def test_a_server_that_fails_is_asked_three_times(parts: CourierParts) -> None:
@@ -132,9 +125,9 @@ def test_an_address_that_may_not_be_called_is_refused_at_once(parts: CourierPart
 
 
 def test_a_full_disk_fails_nothing(parts: CourierParts) -> None:
-    parts.blobs = failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space left"))
+    parts.blobs = failing(MemoryBlobStore(), put=errors.BlobStoreUnavailable("no space left"))
     uid = parts.source_from(picture(PICTURE))
-    with pytest.raises(BlobStoreUnavailable):
+    with pytest.raises(errors.BlobStoreUnavailable):
         parts.run()
     assert parts.item(uid).state is ItemState.FETCHING
     assert not parts.nothing_is_due()

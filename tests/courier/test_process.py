@@ -88,11 +88,13 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
 
 
 @contextmanager
-def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def courier_process(
+    redis_url: str, folder: Path, port: int = 443, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """`python -m cutgate.courier run` until the block ends."""
     with subprocess.Popen(
         [sys.executable, "-m", "cutgate.courier", "run"],
-        env=courier_environment(redis_url, folder, **environment),
+        env=courier_environment(redis_url, folder, CUTGATE_COURIER_PORTS=str(port), **environment),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -106,6 +108,7 @@ def courier_process(redis_url: str, folder: Path, **environment: str) -> Iterato
 
 def courier_environment(redis_url: str, folder: Path, **environment: str) -> dict[str, str]:
     ours = {"CUTGATE_REDIS_URL": redis_url, "CUTGATE_MASTER_KEY": MASTER_KEY, "CUTGATE_BLOB_DIR": str(folder)}
+    ours["CUTGATE_COURIER_ALLOWED_NETWORKS"] = HERE
     return os.environ | ours | environment
 
 
@@ -132,13 +135,8 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
         connect(own_url) as client,
     ):
         ledger = Ledger(client)
-        environment = {
-            "CUTGATE_COURIER_ALLOWED_NETWORKS": f"{HERE}/32",
-            "CUTGATE_COURIER_PORTS": str(server.port),
-            "CUTGATE_COURIER_STOP_SECONDS": "0.2",
-            "CUTGATE_LOG_LEVEL": "debug",
-        }
-        with courier_process(own_url, tmp_path, **environment) as process:
+        environment = {"CUTGATE_COURIER_STOP_SECONDS": "0.2", "CUTGATE_LOG_LEVEL": "debug"}
+        with courier_process(own_url, tmp_path, server.port, **environment) as process:
             wait_for(ledger, ledger.submit(source_url=server.url("/?token=secret")), ItemState.QUEUED)
             assert is_alive(own_url, tmp_path)
             held_up = ledger.submit(source_url=server.url("/silent?token=secret"))
@@ -162,8 +160,7 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own
         assert secret is not None
         told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
         uid = Ledger(client).ended(account=ACCOUNT, deliveries=(told,), origin="RemoveBackground").uid
-        environment = {"CUTGATE_COURIER_ALLOWED_NETWORKS": HERE, "CUTGATE_COURIER_PORTS": str(server.port)}
-        with courier_process(own_url, tmp_path, **environment) as process:
+        with courier_process(own_url, tmp_path, server.port) as process:
             eventually(lambda: server.requests)
             said = end(process)
     (request,) = server.requests

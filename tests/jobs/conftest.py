@@ -14,6 +14,7 @@ from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.settings import JobSettings
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.jobs.build import LIMITS, Ledger
 from tests.ledgers import FreshPresence, server
@@ -45,6 +46,13 @@ def ledger(client: Redis, limits: LedgerLimits, key_prefix: str, clock: ManualCl
 @pytest.fixture
 def presence(clock: ManualClock, key_prefix: str) -> FreshPresence:
     return FreshPresence(clock, key_prefix)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of ours, whatever the environment has."""
+    for name in ("SECRETS_DIR", *(field.upper() for field in JobSettings.model_fields)):
+        monkeypatch.delenv(f"CUTGATE_{name}", raising=False)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     assert ledger.renew(running)
     assert ledger.done(done)
     assert ledger.fail(failed, ERROR)
+    assert not ledger.give_back(done)
+    assert ledger.give_back_owned("nobody", died=True).items == 0
     assert ledger.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
     assert ledger.named("alice", "0") == done.task

@@ -15,10 +15,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
 
 
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CUTGATE_SECRETS_DIR", *(f"CUTGATE_{field.upper()}" for field in JobSettings.model_fields)):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,8 +102,3 @@ class TestRetention:
         again = new_task(idempotency=replace(KEY, content_digest="other"))
         assert not ledger.create(again).repeated
         assert ledger.recall("alice", replace(KEY, content_digest="other")) == again.uid
-
-    def test_an_open_task_stays(self, ledger: Ledger) -> None:
-        task = ledger.submit()
-        ledger.clock.advance(seconds=10_000)
-        assert ledger.get(task.uid, "alice") is not None

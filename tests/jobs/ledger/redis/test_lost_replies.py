@@ -11,18 +11,16 @@ from redis import Redis
 
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.redis.ledger import connect
+from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
 from cutgate.jobs.ledger.store import Balance, Created
 from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.record import Claim
-from tests.fakes import ManualClock
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
+from tests.jobs.every_script import go_through_every_script
+from tests.ledgers import fresh_prefix
 from tests.servers.relay import LossyRelay, lossy_relay
 
 ReplyLost: TypeAlias = Callable[..., AbstractContextManager[None]]
-
-
-REAPER = "reaper-1"
 
 
 @pytest.fixture
@@ -32,36 +30,16 @@ def proxy(redis_url: str) -> Iterator[LossyRelay]:
 
 
 @pytest.fixture
-def ledger(proxy: LossyRelay, key_prefix: str, clock: ManualClock) -> Iterator[Ledger]:
-    """Each script ran once, so that the server knows it and the next call is one round trip."""
+def ledger(proxy: LossyRelay, key_prefix: str) -> Iterator[Ledger]:
+    """Each script ran once elsewhere, so that the server knows it and the next call is one round trip."""
     with connect(proxy.url) as through_proxy:
-        ledger = Ledger(through_proxy, key_prefix=key_prefix, clock=clock)
+        elsewhere = fresh_prefix()
+        go_through_every_script(
+            Ledger(through_proxy, key_prefix=elsewhere), RedisPresence(through_proxy, key_prefix=elsewhere)
+        )
+        ledger = Ledger(through_proxy, key_prefix=key_prefix)
         ledger.grant("alice", 10)
-        done, failed = ledger.claims(item_count=2, price=0)
-        assert ledger.renew(done)
-        assert ledger.done(done)
-        assert ledger.fail(failed, ERROR)
-        assert ledger.terminate(done.task, "alice")
-        assert not ledger.give_back(done)
-        assert ledger.give_back_owned("worker-1", died=True).items == 0
-        assert ledger.reap(REAPER, {}) == Reaped()
-        _go_through_errands_and_uploads(ledger)
         yield ledger
-
-
-def _go_through_errands_and_uploads(ledger: Ledger) -> None:
-    ledger.submit(item_count=3, price=0, source_url=URL, deliveries=DELIVERIES)
-    assert ledger.postpone(ledger.next_errand(), seconds=10_000)
-    assert ledger.fetched(ledger.next_errand())
-    fetch = ledger.next_errand()
-    assert ledger.fetch_failed(fetch, ERROR)
-    assert ledger.terminate(fetch.task, "alice")
-    for _ in DELIVERIES:
-        assert ledger.errand_done(ledger.next_errand())
-    assert ledger.kept(ledger.fetching(price=0, keep=True), new_upload())
-    upload = ledger.upload()
-    assert ledger.use_upload(upload.uid, "alice")
-    assert ledger.drop_upload(upload.uid, "alice")
 
 
 @pytest.fixture
@@ -131,7 +109,7 @@ def test_reap(ledger: Ledger, reply_lost: ReplyLost) -> None:
     ledger.claimed(price=4)
     ledger.clock.advance(seconds=16)
     with reply_lost(after=1):  # the first reply is the server's run_id
-        assert ledger.reap(REAPER, {LANE: 0}) == Reaped(requeued=1, hints={LANE: 1})
+        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped(requeued=1, hints={LANE: 1})
     assert ledger.waiting(LANE) == 1
 
 

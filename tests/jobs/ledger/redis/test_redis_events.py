@@ -54,16 +54,16 @@ def test_it_is_subscribed_before_listen_returns_until_it_is_closed_which_wakes_n
         assert listening_threads() == []
 
 
-def restart_it(url: str, client: Redis) -> None:
-    restart(url)
+LOSSES: dict[str, Callable[[str, Redis], object]] = {
+    "cut off": lambda url, client: client.client_kill_filter(_type="pubsub"),
+    "restarted": lambda url, client: restart(url),
+}
 
 
-def cut_it_off(url: str, client: Redis) -> None:
-    client.client_kill_filter(_type="pubsub")
-
-
-@pytest.mark.parametrize("lose", [cut_it_off, restart_it])
-def test_it_subscribes_again_when_the_connection_is_lost(own_url: str, lose: Callable[[str, Redis], None]) -> None:
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_it_subscribes_again_when_the_connection_is_lost(
+    own_url: str, lose: Callable[[str, Redis], object]
+) -> None:
     with RedisTaskEvents(own_url) as events, connect(own_url) as client:
         task = new_task()
         with events.listen([task.uid]) as waiter:
