@@ -46,17 +46,6 @@ class TestLapsedLeases:
         assert not ledger.give_back(other)
         assert ledger.waiting(LANE) == 2
 
-    def test_the_old_places_and_turns(self, ledger: Ledger) -> None:
-        mine, others = ledger.submit(item_count=3), ledger.submit(account="bob", item_count=3)
-        for _ in range(3):
-            ledger.next_claim()
-        ledger.clock.advance(seconds=16)
-        assert ledger.reap(REAPER, {}) == Reaped(requeued=3)
-        claims = [ledger.next_claim() for _ in range(6)]
-        for task in (mine, others):
-            assert [claim.index for claim in claims if claim.task == task.uid] == [0, 1, 2]
-        assert [claim.task for claim in claims] == [others.uid, mine.uid] * 3
-
     def test_a_picture_whose_workers_die_fails_at_last(self, ledger: Ledger) -> None:
         ledger.grant("alice", 10)
         ledger.submit(price=4)

@@ -84,17 +84,6 @@ def test_another_accounts_task_and_an_unknown_one(ledger: Ledger) -> None:
     assert ledger.waiting(LANE) == 1
 
 
-def test_others_keep_their_turns(ledger: Ledger) -> None:
-    gone, kept, other = (
-        ledger.submit(item_count=2),
-        ledger.submit(item_count=2),
-        ledger.submit(account="bob", item_count=2),
-    )
-    ledger.terminate(gone.uid, "alice")
-    claims = [ledger.next_claim() for _ in range(4)]
-    assert [claim.task for claim in claims] == [kept.uid, other.uid, kept.uid, other.uid]
-
-
 @pytest.mark.parametrize("_", range(5))
 def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
     """Either the item is done and booked, or it is terminated and released."""

@@ -100,17 +100,14 @@ class TestCap:
         assert line.no_errand()
         assert line.errands_due() == 51 - len(taken)
 
-    def test_an_end_makes_room(self, line: Line) -> None:
+    @pytest.mark.parametrize("postponed", [False, True])
+    def test_an_end_or_a_postponement_makes_room(self, line: Line, postponed: bool) -> None:
         line.fetch("a", 5)
-        taken = [line.next_errand() for _ in range(CAP)]
-        line.end(taken[0])
-        assert line.next_errand()
-        assert line.no_errand()
-
-    def test_so_does_a_postponement(self, line: Line) -> None:
-        line.fetch("a", 5)
-        taken = [line.next_errand() for _ in range(CAP)]
-        assert line.postpone(taken[0], seconds=1_000)
+        first, *_ = [line.next_errand() for _ in range(CAP)]
+        if postponed:
+            assert line.postpone(first, seconds=1_000)
+        else:
+            line.end(first)
         assert line.next_errand()
         assert line.no_errand()
 

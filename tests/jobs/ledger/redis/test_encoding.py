@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -57,51 +56,30 @@ def builds_picture(kind: type[T], **facts: st.SearchStrategy[Any]) -> st.SearchS
 
 
 UID = new_task_uid()
-CODECS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any], st.SearchStrategy[Any]]] = {
-    "spec": (codec.encode_spec, codec.decode_spec, specs()),
-    "result": (
-        codec.encode_result,
-        codec.decode_result,
-        builds_picture(
-            Result,
-            blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
-            subject_found=st.booleans(),
-        ),
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "spec": specs(),
+    "result": builds_picture(
+        Result,
+        blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
+        subject_found=st.booleans(),
     ),
-    "upload": (
-        codec.encode_upload,
-        codec.decode_upload,
-        builds_picture(Upload, uid=st.just(UID), blob=st.just(upload_key(UID)), account=TEXT),
+    "upload": builds_picture(Upload, uid=st.just(UID), blob=st.just(upload_key(UID)), account=TEXT),
+    "deliveries": st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)).map(tuple),
+    "error": st.builds(
+        ErrorFacts,
+        kind=TEXT,
+        message=TEXT,
+        details=st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)),
     ),
-    "deliveries": (
-        codec.encode_deliveries,
-        codec.decode_deliveries,
-        st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)).map(tuple),
-    ),
-    "error": (
-        codec.encode_error,
-        codec.decode_error,
-        st.builds(
-            ErrorFacts,
-            kind=TEXT,
-            message=TEXT,
-            details=st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)),
-        ),
-    ),
-    "presence": (
-        codec.encode_presence,
-        codec.decode_presence,
-        st.builds(WorkerPresence, owner=TEXT, lane=st.just(Lane("m:exact")), engine=TEXT, threads=COUNT),
-    ),
+    "presence": st.builds(WorkerPresence, owner=TEXT, lane=st.just(Lane("m:exact")), engine=TEXT, threads=COUNT),
 }
 
 
-@pytest.mark.parametrize(("encode", "decode", "values"), CODECS.values(), ids=CODECS)
+@pytest.mark.parametrize("kind", VALUES)
 @given(data=st.data())
-def test_it_is_read_back(
-    encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any], data: st.DataObject
-) -> None:
-    value = data.draw(values)
+def test_it_is_read_back(kind: str, data: st.DataObject) -> None:
+    value = data.draw(VALUES[kind])
+    encode, decode = getattr(codec, f"encode_{kind}"), getattr(codec, f"decode_{kind}")
     assert decode(encode(value)) == value
 
 

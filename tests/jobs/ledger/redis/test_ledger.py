@@ -13,13 +13,13 @@ from redis.client import PubSub
 from redis.exceptions import ResponseError
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
 from cutgate.jobs.ledger.redis.client import RETRIES
 from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
-from tests.jobs.build import ERROR, LANE, SPEC, Ledger, new_task, run_at_once
+from tests.jobs.build import ERROR, LANE, Ledger, new_task, run_at_once
 from tests.jobs.every_script import (
     WORKER,
     go_through_every_errand,
@@ -135,20 +135,6 @@ def test_another_process_sees_the_same(redis_url: str, key_prefix: str) -> None:
         assert Ledger(two, key_prefix=key_prefix).next_claim().task == task.uid
 
 
-NOBODYS_UID = new_task_uid()
-NOBODYS_CLAIM = Claim(
-    token=new_token(),
-    owner="w",
-    task=NOBODYS_UID,
-    index=0,
-    account="alice",
-    spec=SPEC,
-    source=source_key(NOBODYS_UID, 0),
-    attempt=1,
-    deadline_in_seconds=1,
-    waited_seconds=0,
-)
-
 CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
     lambda ledger, claim: ledger.create(new_task()),
     lambda ledger, claim: ledger.claim([LANE], "w", new_token()),
@@ -178,12 +164,13 @@ CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
 
 
 class TestServerAway:
-    def test_every_call_says_so(self) -> None:
+    def test_every_call_says_so(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
         with connect("redis://:p4ssw0rd@127.0.0.1:1/0", retries=0) as client:
-            ledger, presence = Ledger(client), RedisPresence(client)
+            away, presence = Ledger(client), RedisPresence(client)
             for call in CALLS:
                 with pytest.raises(LedgerUnavailable) as error:
-                    call(ledger, NOBODYS_CLAIM)
+                    call(away, claim)
                 assert "p4ssw0rd" not in str(error.value)
             for announce in (presence.alive, lambda: presence.leave("w"), lambda: presence.announce(WORKER, 1)):
                 with pytest.raises(LedgerUnavailable):

@@ -9,19 +9,12 @@ from dataclasses import asdict, replace
 import pytest
 from redis import Redis
 
-from cutgate.jobs.ledger.presence import Presence, WorkerPresence
+from cutgate.jobs.ledger.presence import Presence
 from tests.fakes import ManualClock
+from tests.jobs import every_script
 from tests.jobs.build import LANE, OTHER_LANE
 
-WORKER = WorkerPresence(
-    owner="host-1:4711",
-    lane=LANE,
-    model="isnet-general-use",
-    engine="onnxruntime 1.31.0",
-    provider="CPUExecutionProvider",
-    dtype="fp32",
-    threads=4,
-)
+WORKER = replace(every_script.WORKER, owner="host-1:4711")
 
 
 def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
