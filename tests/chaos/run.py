@@ -11,11 +11,12 @@ from typing import Final
 
 from cutgate import Client
 from cutgate.errors import CutgateError
+from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.protocol.connection import Retries
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
-from tests.chaos.service import PRICE_CREDITS, Credentials, Service, patiently
+from tests.chaos.service import PRICE_CREDITS, Service
 from tests.chaos.verdict import Evidence, Verdict, judge
 
 SUBMITTERS: Final = 3
@@ -34,14 +35,11 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
     began_ms = round(time.time() * 1000)
     with _trouble(service, scenario):
         accepted, refused = _submit(service, scenario, job_count, credentials)
-        _wait_for_the_end(service, account, TROUBLE_SECONDS)
+        service.wait_for_fewer(1, account, TROUBLE_SECONDS)
     service.wait_until_well()
-    _wait_for_the_end(service, account, SETTLE_SECONDS)
+    service.wait_for_fewer(1, account, SETTLE_SECONDS)
     evidence = Evidence(
-        client=service.client,
-        redis_dir=service.redis_dir,
-        blob_dir=service.blob_dir,
-        limits=service.limits,
+        client=service.client, redis_dir=service.redis_dir, blob_dir=service.blob_dir, limits=service.limits
     )
     return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
 
@@ -82,7 +80,7 @@ def _submit(
     ):
 
         def submit(one: Picture) -> None:
-            _wait_for_room(service, credentials.account)
+            service.wait_for_fewer(OPEN_AT_ONCE, credentials.account, SETTLE_SECONDS)
             try:
                 job = client.remove_background(
                     one.png(), erode_size=0, hair_optimization="off", only_mask=one.only_mask
@@ -94,20 +92,3 @@ def _submit(
         for done in [threads.submit(submit, one) for one in pictures]:
             done.result()
     return accepted, job_count - len(accepted)
-
-
-def _open_count(service: Service, account: str) -> int:
-    return patiently(lambda: len(service.ledger.unfinished(account)))
-
-
-def _wait_for_room(service: Service, account: str) -> None:
-    ends_at = time.monotonic() + SETTLE_SECONDS
-    while _open_count(service, account) >= OPEN_AT_ONCE and time.monotonic() < ends_at:
-        time.sleep(0.05)
-
-
-def _wait_for_the_end(service: Service, account: str, seconds: float) -> None:
-    """Wait until the account has no open job, or the time for that is over."""
-    ends_at = time.monotonic() + seconds
-    while _open_count(service, account) and time.monotonic() < ends_at:
-        time.sleep(0.05)

@@ -12,19 +12,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 from typing_extensions import override
 
+from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
@@ -95,16 +94,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     WORK_SECONDS_VARIABLE: "0.1",
 }
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A key pair of an account."""
-
-    account: str
-    public_key: str
-    private_key: str
+AWAY: Final = (LedgerUnavailable, RedisError, OSError)
+"""What calls of the server say while it restarts."""
 
 
 class Service:
@@ -179,7 +170,7 @@ class Service:
         self._supervisor = Supervisor(log, backoff=_AGAIN)
         opening.callback(self._supervisor.stop)
         self._supervisor.start(self._server())
-        patiently(self.client.ping, START_SECONDS)
+        eventually(self.client.ping, START_SECONDS, despite=AWAY)
         gateway = self._part(GATEWAY, "gateway", "serve", self.gateway_wire.url)
         workers = [self._part(name, "worker", "run", self.worker_wire.url) for name in WORKERS]
         self._supervisor.start(gateway, *workers)
@@ -229,51 +220,26 @@ class Service:
 
     def wait_until_well(self) -> None:
         """Wait until gateway and all workers are ready."""
-        eventually(self._is_well, START_SECONDS, say=self.log_tail)
+        eventually(self._is_well, START_SECONDS, say=self.log_tail, despite=(*AWAY, httpx.HTTPError))
 
     def _is_well(self) -> bool:
-        try:
-            httpx.get(f"{self.url}/healthz").raise_for_status()
-            return len(self.ready_workers()) == len(WORKERS)
-        except (httpx.HTTPError, LedgerUnavailable):
-            return False
+        httpx.get(f"{self.url}/healthz").raise_for_status()
+        return len(self.ready_workers()) == len(WORKERS)
+
+    def wait_for_fewer(self, open_count: int, account: str, seconds: float) -> None:
+        """Wait until an account has fewer open jobs than so many, or the time for that is over."""
+        with suppress(AssertionError):
+            eventually(lambda: len(self.ledger.unfinished(account)) < open_count, seconds, despite=AWAY)
 
     def add_account(self, name: str, credit_count: int) -> Credentials:
         """Add an account with credits, by the operator's command."""
-        command = [
-            sys.executable,
-            "-m",
-            "cutgate.gateway",
-            "keys",
-            "add",
-            "--name",
-            name,
-            "--credits",
-            str(credit_count),
-        ]
+        options = ["--name", name, "--credits", str(credit_count), "--json"]
         environment = {**self._settings, "CUTGATE_REDIS_URL": f"unix://{self.folder / 'redis.sock'}"}
-        done = subprocess.run(
-            [*command, "--json"], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
-        )
+        command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         added = json.loads(done.stdout)
-        return Credentials(name, added["public_key"], added["private_key"])
-
-
-def patiently(call: Callable[[], T], seconds: float = 20) -> T:
-    """Call until the server answers.
-
-    Raises:
-        LedgerUnavailable, redis.RedisError, OSError: it did not in time.
-    """
-    ends_at = time.monotonic() + seconds
-    while True:
-        try:
-            return call()
-        except (LedgerUnavailable, RedisError, OSError):
-            if time.monotonic() > ends_at:
-                raise
-            time.sleep(0.05)
+        return Credentials(account=name, public_key=added["public_key"], private_key=added["private_key"])
 
 
 def _processes() -> list[int]:

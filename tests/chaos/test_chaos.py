@@ -65,10 +65,7 @@ def test_promises_are_kept_with_several_pictures_at_once() -> None:
 @pytest.mark.long
 def test_promises_are_kept_while_the_servers_disk_is_full(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
-    with (
-        small_disk(tmp_path / "disk") as disk,
-        Service(SLOWLY, redis_dir=disk.root) as service,
-    ):
+    with small_disk(tmp_path / "disk") as disk, Service(SLOWLY, redis_dir=disk.root) as service:
 
         def fill_disk(service: Service) -> None:
             service.faults.note()

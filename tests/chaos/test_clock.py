@@ -7,18 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import pytest
-from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.ledger import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.chaos.verdict import still_open
-from tests.fakes import ManualClock
-from tests.jobs.build import LANE, new_task, result_of
+from tests.jobs.build import LANE, Ledger
 
 PRICE = 3
 TASKS = 90
@@ -27,33 +25,23 @@ LIMITS = LedgerLimits(lease_seconds=0.3, job_timeout_seconds=20, max_attempts=50
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Redis]:
+def ledger(redis_url: str, key_prefix: str) -> Iterator[Ledger]:
     with connect(redis_url) as client:
-        yield client
+        ledger = Ledger(client, LIMITS, key_prefix=key_prefix)
+        ledger.grant("alice", TASKS * PRICE)
+        yield ledger
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(client: Redis, key_prefix: str, clock: ManualClock) -> RedisLedger:
-    ledger = RedisLedger(client, LIMITS, key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
-    ledger.grant("alice", TASKS * PRICE)
-    return ledger
-
-
-def work(ledger: RedisLedger, over: threading.Event) -> None:
+def work(ledger: Ledger, over: threading.Event) -> None:
     """Take one item after the other; every fourth time die of it, which is to fall silent."""
     while not over.is_set():
         claim = ledger.claim([LANE], "worker", new_token())
         time.sleep(0.005)
         if claim is not None and random.random() > 0.25 and ledger.renew(claim):
-            ledger.finish(claim, result_of(claim))
+            ledger.done(claim)
 
 
-def ended(ledger: RedisLedger, uids: list[TaskUid]) -> list[Task]:
+def ended(ledger: Ledger, uids: list[TaskUid]) -> list[Task]:
     """The tasks, all of which must have ended, with nothing left behind and the price booked once."""
     tasks = [task for task in ledger.get_many(uids, "alice") if task is not None and task.ended_at_ms is not None]
     assert len(tasks) == len(uids)
@@ -64,35 +52,32 @@ def ended(ledger: RedisLedger, uids: list[TaskUid]) -> list[Task]:
 
 
 @pytest.mark.parametrize("step_seconds", [0.2, 2, 8])
-def test_steps_to_and_fro(
-    ledger: RedisLedger, client: Redis, key_prefix: str, clock: ManualClock, step_seconds: float
-) -> None:
+def test_steps_to_and_fro(ledger: Ledger, step_seconds: float) -> None:
     """Steps that are shorter than a job may take only cost time: every job is done, once."""
-    uids = [ledger.create(new_task(price=PRICE)).uid for _ in range(TASKS)]
+    uids = [ledger.submit(price=PRICE).uid for _ in range(TASKS)]
     over = threading.Event()
     with ThreadPoolExecutor(3) as workers:
         running = [workers.submit(work, ledger, over) for _ in range(3)]
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        forward = True
+        steps = cycle([step_seconds, -step_seconds])
         while ledger.unfinished("alice") and time.monotonic() < give_up_at:
-            clock.advance(seconds=step_seconds if forward else -step_seconds)
-            forward = not forward
+            ledger.clock.advance(seconds=next(steps))
             ledger.reap("reaper", {})
             time.sleep(0.05)
         over.set()
         for worker in running:
             worker.result()
     assert sum(task.booked for task in ended(ledger, uids)) == TASKS * PRICE
-    assert not still_open(client, key_prefix)
+    assert not still_open(ledger.client, ledger.key_prefix)
 
 
-def test_a_step_of_a_day(ledger: RedisLedger, clock: ManualClock) -> None:
+def test_a_step_of_a_day(ledger: Ledger) -> None:
     """What waited is over its time and fails unpaid; what ran starts anew."""
-    uids = [ledger.create(new_task(price=PRICE)).uid for _ in range(10)]
+    uids = [ledger.submit(price=PRICE).uid for _ in range(10)]
     claims = [ledger.claim([LANE], "worker", new_token()) for _ in range(3)]
-    clock.advance(seconds=86_400)
+    ledger.clock.advance(seconds=86_400)
     ledger.reap("reaper", {})
-    assert not [claim for claim in claims if claim is not None and ledger.finish(claim, result_of(claim))]
+    assert not [claim for claim in claims if claim is not None and ledger.done(claim)]
     while (again := ledger.claim([LANE], "worker", new_token())) is not None:
-        assert ledger.finish(again, result_of(again))
+        assert ledger.done(again)
     assert sum(task.booked for task in ended(ledger, uids)) == 3 * PRICE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,16 @@ from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
-from cutgate.jobs.ids import TaskUid, new_task_uid, result_key, source_key
+from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.ledger.redis.ledger import connect
 from cutgate.jobs.record import Result
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
-from tests.jobs.build import claim_next, new_task
+from tests.jobs.build import LIMITS, Ledger, result_of
 from tests.servers.redis_server import redis_server
 
 RIGHT_RESULT = picture(1)
-LIMITS = LedgerLimits()
 
 
 def drawn(shown: Picture) -> bytes:
@@ -41,30 +39,23 @@ class Played:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.ledger = RedisLedger(evidence.client, LIMITS)
+        self.ledger = Ledger(evidence.client)
         self.blobs = FileBlobStore(evidence.blob_dir)
         self.accepted: dict[TaskUid, Picture] = {}
         self.ledger.grant("alice", 100)
 
     def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
         """A job that waits."""
-        uid = self.ledger.create(new_task(price=3)).uid
+        uid = self.ledger.submit(price=3).uid
         self.accepted[uid] = shown
         return uid
 
     def finish(self, shown: Picture = RIGHT_RESULT) -> Result:
         """The next job is done, with the result of a picture."""
-        claim, data = claim_next(self.ledger), drawn(shown)
-        result = Result(
-            blob=result_key(claim.task, 0, claim.token),
-            media_type="image/png",
-            width_px=96,
-            height_px=64,
-            size_bytes=len(data),
-        )
-        self.blobs.put(result.blob, data)
-        assert self.ledger.finish(claim, result)
-        return result
+        claim, data = self.ledger.next_claim(), drawn(shown)
+        self.blobs.put(result_of(claim).blob, data)
+        assert self.ledger.done(claim)
+        return result_of(claim)
 
     def verdict(self, refused: int = 0) -> Verdict:
         return judge(self.evidence, "alice", self.accepted, refused, [], grace_seconds=0)
@@ -89,46 +80,15 @@ def test_nothing_is_broken(played: Played) -> None:
     assert not [path for path in played.evidence.blob_dir.rglob("*") if path.is_file()]
 
 
-def never_ends(played: Played) -> None:
-    played.accept()
-
-
-def hangs_at_a_worker(played: Played) -> None:
-    played.accept()
-    claim_next(played.ledger)
-
-
-def is_forgotten(played: Played) -> None:
-    played.accepted[new_task_uid()] = RIGHT_RESULT
-
-
 def fails_for_nothing(played: Played) -> None:
     played.accept()
-    assert played.ledger.fail(claim_next(played.ledger), TimedOut("too slow").facts())
-
-
-def does_not_fail(played: Played) -> None:
-    played.accept(picture(1, Effect.POISON))
-    played.finish()
+    assert played.ledger.fail(played.ledger.next_claim(), TimedOut("too slow").facts())
 
 
 def is_done_again(played: Played) -> None:
     uid = played.accept()
     played.finish()
     played.evidence.client.hset(f"{KEY_PREFIX}item:{uid}:0", mapping={"state": "done", "ended_at_ms": 1})
-
-
-def is_charged_twice(played: Played) -> None:
-    played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", "used", 3)
-
-
-def stays_reserved(played: Played) -> None:
-    played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", "reserved", 3)
-
-
-def gets_another_result(played: Played) -> None:
-    played.accept()
-    played.finish(picture(2))
 
 
 def loses_its_result(played: Played) -> None:
@@ -141,28 +101,30 @@ def is_taken_twice(played: Played) -> None:
     played.finish()
 
 
-def leaves_a_file(played: Played) -> None:
-    (played.evidence.blob_dir / "left").touch()
+def book(field: str, played: Played) -> None:
+    played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", field, 3)
 
 
-@pytest.mark.parametrize(
-    ("breach", "broken"),
-    [
-        (never_ends, {"lost", "still_open", "charged_wrong_credits", "orphans"}),
-        (hangs_at_a_worker, {"lost", "still_open", "charged_wrong_credits", "orphans"}),
-        (is_forgotten, {"lost"}),
-        (fails_for_nothing, {"lost"}),
-        (does_not_fail, {"lost"}),
-        (is_done_again, {"finished_twice"}),
-        (is_charged_twice, {"charged_wrong_credits"}),
-        (stays_reserved, {"charged_wrong_credits"}),
-        (gets_another_result, {"wrong_results"}),
-        (loses_its_result, {"wrong_results"}),
-        (is_taken_twice, {"unasked"}),
-        (leaves_a_file, {"orphans"}),
-    ],
-)
-def test_a_broken_promise_shows(played: Played, breach: Callable[[Played], None], broken: set[str]) -> None:
+OPEN = {"lost", "still_open", "charged_wrong_credits", "orphans"}
+BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
+    "never ends": (lambda played: played.accept(), OPEN),
+    "hangs at a worker": (lambda played: (played.accept(), played.ledger.next_claim()), OPEN),
+    "is forgotten": (lambda played: played.accepted.update({new_task_uid(): RIGHT_RESULT}), {"lost"}),
+    "fails for nothing": (fails_for_nothing, {"lost"}),
+    "does not fail": (lambda played: (played.accept(picture(1, Effect.POISON)), played.finish()), {"lost"}),
+    "is done again": (is_done_again, {"finished_twice"}),
+    "is charged twice": (partial(book, "used"), {"charged_wrong_credits"}),
+    "stays reserved": (partial(book, "reserved"), {"charged_wrong_credits"}),
+    "gets another result": (lambda played: (played.accept(), played.finish(picture(2))), {"wrong_results"}),
+    "loses its result": (loses_its_result, {"wrong_results"}),
+    "is taken twice": (is_taken_twice, {"unasked"}),
+    "leaves a file": (lambda played: (played.evidence.blob_dir / "left").touch(), {"orphans"}),
+}
+"""What happens to a task, and which promises are broken by it."""
+
+
+@pytest.mark.parametrize(("breach", "broken"), BREACHES.values(), ids=BREACHES)
+def test_a_broken_promise_shows(played: Played, breach: Callable[[Played], object], broken: set[str]) -> None:
     breach(played)
     assert set(played.verdict().broken) == broken
 
@@ -179,7 +141,7 @@ def test_blobs_without_a_task_are_swept(played: Played) -> None:
 
 def test_a_rerun_is_measured(played: Played) -> None:
     played.accept()
-    assert played.ledger.give_back(claim_next(played.ledger))
+    assert played.ledger.give_back(played.ledger.next_claim())
     played.finish()
     [rerun_seconds] = played.verdict().rerun_seconds
     assert 0 <= rerun_seconds < 1

@@ -1,4 +1,4 @@
-"""A courier's parts on memory stores, beside a server outside."""
+"""A courier's parts, beside a server outside."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def server() -> Iterator[OutsideServer]:
 
 @pytest.fixture
 def parts(server: OutsideServer) -> CourierParts:
-    return CourierParts(server.port)
+    return CourierParts(server)

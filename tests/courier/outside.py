@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -74,7 +74,7 @@ class OutsideServer(ThreadingHTTPServer):
     def __init__(self, host: str, scripts: Mapping[str, Script], port: int = 0) -> None:
         super().__init__((host, port), Visit)
         self.host, self.port = host, self.server_address[1]
-        self.scripts = scripts
+        self.scripts = dict(scripts)
         self.requests: list[Request] = []
         self.stopping = threading.Event()
         self._tls: ssl.SSLContext | None = None
@@ -122,20 +122,13 @@ def redirect(location: str, status: int = 302) -> Script:
     return lambda visit: visit.answer(status, headers={"Location": location})
 
 
-@dataclass
-class Connections:
-    """Every connection that this process began while one watched, by the address."""
-
-    made: list[object] = field(default_factory=list)
-    watching: bool = False
-
-
-_CONNECTIONS = Connections()
+_WATCHES: list[list[object]] = []
 
 
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
-    if event == "socket.connect" and _CONNECTIONS.watching:
-        _CONNECTIONS.made.append(arguments[1])
+    if event == "socket.connect":
+        for made in _WATCHES:
+            made.append(arguments[1])
 
 
 sys.addaudithook(_hook)
@@ -144,9 +137,8 @@ sys.addaudithook(_hook)
 @contextmanager
 def watched_connections() -> Iterator[list[object]]:
     """The addresses that anything in this process connects to, by whatever library, as they are added."""
-    _CONNECTIONS.made.clear()
-    _CONNECTIONS.watching = True
+    _WATCHES.append([])
     try:
-        yield _CONNECTIONS.made
+        yield _WATCHES[-1]
     finally:
-        _CONNECTIONS.watching = False
+        _WATCHES.pop()

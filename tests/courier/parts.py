@@ -19,14 +19,16 @@ from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.fetch import Fetcher
 from cutgate.courier.process import make_runner
 from cutgate.courier.settings import CourierSettings
-from cutgate.jobs.ids import TaskUid, new_token, result_key
+from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.record import Delivery, Result, Task
+from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, Task
 from cutgate.jobs.spec import Lane
-from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
+from tests.courier.outside import OutsideServer, Script, Visit
+from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway.harness import MASTER_KEY
-from tests.jobs.build import LANE, claim_next, new_task
-from tests.ledgers import FreshLedger
+from tests.jobs.build import Ledger, result_of
+from tests.ledgers import fresh_prefix
+from tests.ledgers import server as redis_server
 
 MAX_BYTES = 200_000
 
@@ -83,15 +85,16 @@ def rendered(task: Task) -> bytes:
 
 
 class CourierParts:
-    """A ledger on a clock of its own, blobs, and what runs errands."""
+    """A ledger, blobs and what runs errands, beside the one server outside that may be called."""
 
-    def __init__(self, port: int, **settings: Any) -> None:
+    def __init__(self, server: OutsideServer, **settings: Any) -> None:
+        self.server = server
         self.settings = make_settings(
-            **{"courier_ports": (port,), "courier_allowed_networks": "127.0.0.1/32", "courier_read_seconds": 2}
+            **{"courier_ports": (server.port,), "courier_allowed_networks": server.host, "courier_read_seconds": 2}
             | settings
         )
-        self.clock = ManualClock()
-        self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
+        self.store = Ledger(redis_server(), self.settings.ledger_limits(), key_prefix=fresh_prefix())
+        self.clock = self.store.clock
         self.blobs = MemoryBlobStore()
         self.hints: list[Lane] = []
         self.secrets: dict[str, str] = {}
@@ -110,39 +113,60 @@ class CourierParts:
         )
         return replace(made, draw=draw)
 
+    def run(self, errand: Errand | None = None) -> None:
+        """Run an errand: the one that is due now, where none is named."""
+        self.runner().run(errand or self.store.next_errand())
+
     def source_at(self, url: str, account: str = ACCOUNT, *, keep: bool = False) -> TaskUid:
         """A task of one item that is still to be fetched."""
-        task = new_task(account=account)
-        items = (replace(task.items[0], source_url=url, keep=keep),)
-        self.store.create(replace(task, items=items))
-        return task.uid
+        return self.store.submit(account=account, source_url=url, keep=keep).uid
+
+    def source_from(self, script: Script, account: str = ACCOUNT, *, keep: bool = False) -> TaskUid:
+        """The same, where the server answers by a script."""
+        self.server.scripts["/"] = script
+        return self.source_at(self.server.url("/?token=secret"), account, keep=keep)
+
+    def callback(self, script: Script) -> Delivery:
+        """A delivery to the server, which answers it by a script; so with `upload`."""
+        self.server.scripts["/hook"] = script
+        return Delivery(kind=DeliveryKind.CALLBACK, url=self.server.url("/hook?key=s%2Bcret"))
+
+    def upload(self, script: Script) -> Delivery:
+        self.server.scripts["/put"] = script
+        return Delivery(kind=DeliveryKind.UPLOAD, url=self.server.url("/put?key=secret"))
 
     def ended(self, *deliveries: Delivery, origin: str = "test") -> TaskUid:
         """A task that is done, and its result in place."""
-        task = new_task(account=ACCOUNT)
-        self.store.create(replace(task, deliveries=deliveries, origin=origin))
-        claim = claim_next(self.store, LANE)
-        blob = result_key(task.uid, 0, claim.token)
-        self.blobs.put(blob, RESULT)
-        result = Result(blob=blob, media_type="image/png", width_px=8, height_px=8, size_bytes=len(RESULT))
-        assert self.store.finish(claim, result)
-        return task.uid
-
-    def take(self) -> Errand:
-        """The errand that is due now."""
-        errand = self.store.take_errand("courier-1", new_token())
-        assert errand is not None
-        return errand
+        claim = self.store.claimed(account=ACCOUNT, deliveries=deliveries, origin=origin)
+        self.blobs.put(result_of(claim).blob, RESULT)
+        assert self.store.finish(claim, replace(result_of(claim), size_bytes=len(RESULT)))
+        return claim.task
 
     def nothing_is_due(self, within_seconds: float = 50_000) -> bool:
         """Whether no errand falls due by then; the default is less than a task's retention."""
         self.clock.advance(within_seconds)
-        return self.store.take_errand("courier-1", new_token()) is None
+        return self.store.no_errand()
 
-    def task(self, uid: TaskUid) -> Task:
-        task = self.store.get(uid, ACCOUNT)
-        assert task is not None
-        return task
+    def item(self, uid: TaskUid) -> Item:
+        """A task's only item as it stands."""
+        (item,) = self.store.task(uid).items
+        return item
+
+    def error(self, uid: TaskUid) -> ErrorFacts:
+        """Why it failed."""
+        error = self.item(uid).error
+        assert error is not None
+        return error
+
+
+def confirm(visit: Visit) -> None:
+    """Answers as a receiver that has understood."""
+    visit.answer(204)
+
+
+def answering(status: int) -> Script:
+    """Answers with a status and nothing else."""
+    return lambda visit: visit.answer(status)
 
 
 def reasons(events: Sequence[Mapping[str, Any]]) -> list[object]:

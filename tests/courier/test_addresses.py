@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -97,13 +96,12 @@ REFUSED = {
 def port() -> Iterator[int]:
     """A port on which every address of this machine listens, and nobody must come."""
     port = free_port()
-    with ExitStack() as open_sockets:
-        listeners = [
-            open_sockets.enter_context(socket.create_server(("0.0.0.0", port))),
-            open_sockets.enter_context(socket.create_server(("::", port), family=socket.AF_INET6)),
-        ]
+    with (
+        socket.create_server(("0.0.0.0", port)) as one,
+        socket.create_server(("::", port), family=socket.AF_INET6) as other,
+    ):
         yield port
-        for listener in listeners:
+        for listener in (one, other):
             listener.setblocking(False)
             with pytest.raises(BlockingIOError):
                 listener.accept()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,11 +17,13 @@ from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.record import Delivery, DeliveryKind, ItemState
+from cutgate.jobs.ledger.redis.events import RedisErrandEvents
+from cutgate.jobs.record import ItemState
 from tests.courier.outside import OutsideServer, Visit, picture
-from tests.courier.parts import CourierParts
+from tests.courier.parts import ACCOUNT, CourierParts, confirm
 from tests.fakes import failing
 from tests.gateway.picture_files import png
+from tests.ledgers import server_url
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
@@ -46,31 +48,44 @@ def running(
     kept_errands: int = 0,
 ) -> Iterator[tuple[Courier, list[EventDict]]]:
     """Run a courier in a thread until the block ends; what it logs is told as well."""
-    courier = Courier(
-        store=parts.store,
-        events=parts.store.errand_events,
-        runner=parts.runner(),
-        presence=presence,
-        owner="host-courier1",
-        errands=errands,
-        kept_errands=kept_errands,
-        poll_seconds=poll_seconds,
-        stop_seconds=stop_seconds,
-    )
     stop = threading.Event()
-    thread = threading.Thread(target=courier.run, args=[stop])
-    with capture_logs() as events:
-        thread.start()
+    with (
+        RedisErrandEvents(server_url(), key_prefix=parts.store.key_prefix) as news,
+        capture_logs() as events,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        courier = Courier(
+            store=parts.store,
+            events=news,
+            runner=parts.runner(),
+            presence=presence,
+            owner="host-courier1",
+            errands=errands,
+            kept_errands=kept_errands,
+            poll_seconds=poll_seconds,
+            stop_seconds=stop_seconds,
+        )
+        ended = thread.submit(courier.run, stop)
         try:
             yield courier, events
         finally:
             stop.set()
-            thread.join()
+            ended.result()
 
 
-def test_errands_run_side_by_side_and_no_more_than_allowed(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
+class HeldUp:
+    """Answers with a picture once it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def __call__(self, visit: Visit) -> None:
+        self.asked.set()
+        self.answer.wait(10)
+        visit.answer(200, PICTURE)
+
+
+def test_errands_run_side_by_side_and_no_more_than_allowed(parts: CourierParts, presence: CourierPresence) -> None:
     at_once = threading.Barrier(4, timeout=10)
     now, most = 0, 0
     lock = threading.Lock()
@@ -85,140 +100,102 @@ def test_errands_run_side_by_side_and_no_more_than_allowed(
             now -= 1
         visit.answer(200, PICTURE)
 
-    server.scripts = {"/": together}
-    uids = [parts.source_at(server.url()) for _ in range(8)]
+    uids = [parts.source_from(together) for _ in range(8)]
     with running(parts, presence):
         eventually(lambda: len(parts.hints) == 8)
         assert presence.alive()
     assert most == 4
-    assert {parts.task(uid).items[0].state for uid in uids} == {ItemState.QUEUED}
+    assert {parts.item(uid).state for uid in uids} == {ItemState.QUEUED}
     assert not presence.alive()
 
 
-def test_news_wakes_it_before_it_looks_by_itself(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
-    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
+def test_news_wakes_it_before_it_looks_by_itself(parts: CourierParts, presence: CourierPresence) -> None:
     with running(parts, presence, poll_seconds=60):
         eventually(presence.alive)
         time.sleep(0.1)
-        parts.source_at(server.url())
+        uid = parts.source_from(picture(PICTURE))
         eventually(lambda: len(parts.hints) == 1)
-        assert parts.store.terminate(parts.store.unfinished("alice")[0], "alice")  # the next one is to be done
-        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
-        eventually(lambda: len(server.requests) == 2)
+        assert parts.store.terminate(uid, ACCOUNT)  # the next one is to be done
+        parts.ended(parts.callback(confirm))
+        eventually(lambda: len(parts.server.requests) == 2)
 
 
 def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
-    parts = CourierParts(server.port, courier_account_errands=1)
-    server.scripts = {"/": picture(PICTURE)}
+    parts = CourierParts(server, courier_account_errands=1)
     for _ in range(5):
-        parts.source_at(server.url())
+        parts.source_from(picture(PICTURE))
     with running(parts, presence, poll_seconds=60):
         eventually(lambda: len(parts.hints) == 5)
 
 
-def test_slow_sources_of_many_leave_hands_to_callbacks(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
-    answer = threading.Event()
-
-    def held_up(visit: Visit) -> None:
-        answer.wait(10)
-        visit.answer(200, PICTURE)
-
-    server.scripts = {"/": held_up, "/hook": lambda visit: visit.answer(204)}
-    parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
+def test_slow_sources_of_many_leave_hands_to_callbacks(parts: CourierParts, presence: CourierPresence) -> None:
+    held_up = HeldUp()
+    parts.ended(parts.callback(confirm))
     for account in "abcdef":
-        parts.source_at(server.url(), account)
+        parts.source_from(held_up, account)
     with running(parts, presence, kept_errands=1):
-        eventually(lambda: len(server.requests) == 4)
-        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
-        eventually(lambda: len(server.requests) == 5)
+        eventually(lambda: len(parts.server.requests) == 4)
+        parts.ended(parts.callback(confirm))
+        eventually(lambda: len(parts.server.requests) == 5)
         time.sleep(0.1)
-        assert sorted(request.path for request in server.requests) == 3 * ["/"] + 2 * ["/hook"]
-        answer.set()
+        assert sorted(request.method for request in parts.server.requests) == 3 * ["GET"] + 2 * ["POST"]
+        held_up.answer.set()
         eventually(lambda: len(parts.hints) == 6)
 
 
 @pytest.mark.parametrize("errands", [1, 2, 3])
-def test_few_hands_do_all_the_same(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence, errands: int
-) -> None:
-    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
-    parts.ended(*2 * [Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))])
+def test_few_hands_do_all_the_same(parts: CourierParts, presence: CourierPresence, errands: int) -> None:
+    parts.ended(*2 * [parts.callback(confirm)])
     for _ in range(2):
-        parts.source_at(server.url())
+        parts.source_from(picture(PICTURE))
     with running(parts, presence, errands=errands, kept_errands=9):
-        eventually(lambda: len(server.requests) == 4)
+        eventually(lambda: len(parts.server.requests) == 4)
 
 
-def test_what_is_under_way_is_finished_before_the_end(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
-    asked, answer = threading.Event(), threading.Event()
-
-    def held_up(visit: Visit) -> None:
-        asked.set()
-        answer.wait(10)
-        visit.answer(200, PICTURE)
-
-    server.scripts = {"/": held_up}
-    uid = parts.source_at(server.url())
+def test_what_is_under_way_is_finished_before_the_end(parts: CourierParts, presence: CourierPresence) -> None:
+    held_up = HeldUp()
+    uid = parts.source_from(held_up)
     with running(parts, presence):
-        assert asked.wait(10)
-        threading.Timer(0.2, answer.set).start()
-    assert parts.task(uid).items[0].state is ItemState.QUEUED
+        assert held_up.asked.wait(10)
+        threading.Timer(0.2, held_up.answer.set).start()
+    assert parts.item(uid).state is ItemState.QUEUED
 
 
-def test_what_takes_too_long_is_given_back_at_once(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
-    asked, answer = threading.Event(), threading.Event()
-
-    def held_up(visit: Visit) -> None:
-        asked.set()
-        answer.wait(10)
-        visit.answer(200, PICTURE)
-
-    server.scripts = {"/": held_up}
-    uid = parts.source_at(server.url())
+def test_what_takes_too_long_is_given_back_at_once(parts: CourierParts, presence: CourierPresence) -> None:
+    held_up = HeldUp()
+    uid = parts.source_from(held_up)
     with running(parts, presence, stop_seconds=0.1) as (courier, _):
-        assert asked.wait(10)
-    errand = parts.take()
+        assert held_up.asked.wait(10)
+    errand = parts.store.next_errand()
     assert (errand.task, errand.attempt) == (uid, 2)
-    answer.set()
+    held_up.answer.set()
     # What the first courier brings after all counts no more, and is not left lying about.
     eventually(lambda: not courier._under_way)
-    assert (parts.task(uid).items[0].state, list(parts.blobs.tasks())) == (ItemState.FETCHING, [])
-    server.scripts = {"/": picture(PICTURE)}
-    parts.runner().run(errand)
-    assert parts.task(uid).items[0].state is ItemState.QUEUED
+    assert (parts.item(uid).state, list(parts.blobs.tasks())) == (ItemState.FETCHING, [])
+    parts.server.scripts["/"] = picture(PICTURE)
+    parts.run(errand)
+    assert parts.item(uid).state is ItemState.QUEUED
 
 
-def test_a_fault_of_one_errand_ends_no_loop(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
-) -> None:
-    server.scripts = {"/hook": lambda visit: visit.answer(204)}
-    hook = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
+def test_a_fault_of_one_errand_ends_no_loop(parts: CourierParts, presence: CourierPresence) -> None:
+    hook = parts.callback(confirm)
     parts.ended(replace(hook, url="http://[broken"))
     parts.ended(hook, origin="nobody's")
     parts.ended(hook)
     with running(parts, presence):
-        eventually(lambda: len(server.requests) == 1)
+        eventually(lambda: len(parts.server.requests) == 1)
     assert parts.nothing_is_due()
 
 
-def test_a_ledger_that_is_away_is_waited_for(parts: CourierParts, server: OutsideServer, tmp_path: Path) -> None:
+def test_a_ledger_that_is_away_is_waited_for(parts: CourierParts) -> None:
     """The presence stands for the ledger here: both are on the same server."""
-    server.scripts = {"/": picture(PICTURE)}
-    uid = parts.source_at(server.url())
+    uid = parts.source_from(picture(PICTURE))
     port = free_port()
     with connect(f"redis://127.0.0.1:{port}/0", retries=0) as client:
         presence = CourierPresence(client, "host", "courier1")
         with running(parts, presence):
             time.sleep(0.2)
-            assert parts.task(uid).items[0].state is ItemState.FETCHING
+            assert parts.item(uid).state is ItemState.FETCHING
             with redis_server("--port", str(port), "--bind", "127.0.0.1"):
                 eventually(lambda: parts.hints)
                 assert presence.alive()
@@ -232,10 +209,9 @@ def logged(events: list[EventDict], name: str) -> int:
 
 
 def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, presence: CourierPresence
 ) -> None:
-    server.scripts = {"/": picture(PICTURE)}
-    parts.source_at(server.url())
+    parts.source_from(picture(PICTURE))
     failing(parts.store, take_errand=AWAY)
     with running(parts, presence, errands=1) as (_, events):
         eventually(lambda: logged(events, "ledger_away"))
@@ -246,16 +222,15 @@ def test_a_ledger_that_does_not_hand_out_errands_costs_no_hand(
 
 
 def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
-    parts: CourierParts, server: OutsideServer, presence: CourierPresence
+    parts: CourierParts, presence: CourierPresence
 ) -> None:
-    server.scripts = {"/": picture(PICTURE)}
-    uid = parts.source_at(server.url())
+    uid = parts.source_from(picture(PICTURE))
     failing(parts.blobs, put=BlobStoreUnavailable("no space left"))
     with running(parts, presence) as (_, events):
         eventually(lambda: logged(events, "errand_interrupted") == 2)
         del parts.blobs.put
         eventually(lambda: parts.hints)
-    assert parts.task(uid).items[0].state is ItemState.QUEUED
+    assert parts.item(uid).state is ItemState.QUEUED
     assert logged(events, "errand_not_put_back") == 0
 
 
@@ -269,15 +244,13 @@ def test_a_picture_that_cannot_be_stored_is_fetched_again_before_its_lease_ends(
 )
 def test_what_can_neither_be_done_nor(
     parts: CourierParts,
-    server: OutsideServer,
     presence: CourierPresence,
     blobs_put: Exception,
     ledger_faults: dict[str, Exception],
     line: str,
 ) -> None:
     """It falls due again with the end of its lease, and the hand that had it is free."""
-    server.scripts = {"/": picture(PICTURE), "/hook": lambda visit: visit.answer(204)}
-    uid = parts.source_at(server.url())
+    uid = parts.source_from(picture(PICTURE))
     failing(parts.blobs, put=blobs_put)
     failing(parts.store, **ledger_faults)
     with running(parts, presence, errands=1) as (courier, events):
@@ -285,10 +258,10 @@ def test_what_can_neither_be_done_nor(
         for name in ledger_faults:
             delattr(parts.store, name)
         del parts.blobs.put
-        parts.ended(Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook")))
-        eventually(lambda: len(server.requests) == 2)
-        assert parts.task(uid).items[0].state is ItemState.FETCHING
+        parts.ended(parts.callback(confirm))
+        eventually(lambda: len(parts.server.requests) == 2)
+        assert parts.item(uid).state is ItemState.FETCHING
         parts.clock.advance(parts.settings.ledger_limits().errand_lease_seconds + 1)
         eventually(lambda: parts.hints)
-    assert parts.task(uid).items[0].state is ItemState.QUEUED
+    assert parts.item(uid).state is ItemState.QUEUED
     assert logged(events, line) == 1

@@ -5,11 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import Any, Self, TypeVar
+
+from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
 from cutgate.jobs.ledger.errands import Errand
+from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
     Claim,
@@ -18,14 +23,16 @@ from cutgate.jobs.record import (
     ErrorFacts,
     Idempotency,
     Item,
+    ItemState,
     NewItem,
     NewTask,
     Request,
     Result,
+    Task,
     Upload,
 )
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
-from tests.ledgers import FreshLedger
+from tests.fakes import ManualClock
 
 SPEC = CutoutSpec(model="isnet-general-use")
 LANE = lane_of(SPEC)
@@ -42,15 +49,10 @@ DELIVERIES = (
 Answer = TypeVar("Answer")
 
 
-class MakeLedger(Protocol):
-    """Makes a ledger on the test's clock; all of one test see the same tasks."""
-
-    def __call__(self, limits: LedgerLimits = ...) -> FreshLedger: ...
-
-
 def new_task(
     *,
     account: str = "alice",
+    origin: str = "test",
     item_count: int = 1,
     price: int = 1,
     spec: CutoutSpec = SPEC,
@@ -70,7 +72,7 @@ def new_task(
     return NewTask(
         uid=uid,
         account=account,
-        origin="test",
+        origin=origin,
         items=items,
         idempotency=idempotency,
         deliveries=deliveries,
@@ -99,13 +101,6 @@ def take_errand(ledger: RedisLedger) -> Errand:
     return errand
 
 
-def claim_next(ledger: RedisLedger, lane: Lane = LANE) -> Claim:
-    """A claim where one must be had."""
-    claim = ledger.claim([lane], "worker-1", new_token())
-    assert claim is not None
-    return claim
-
-
 def result_of(claim: Claim) -> Result:
     """What the claim's worker would have made."""
     return Result(
@@ -117,11 +112,96 @@ def result_of(claim: Claim) -> Result:
     )
 
 
-def item_of(ledger: RedisLedger, claim: Claim, account: str = "alice") -> Item:
-    """The claim's item as it stands."""
-    task = ledger.get(claim.task, account)
-    assert task is not None
-    return task.items[claim.index]
+class Ledger(RedisLedger):
+    """The ledger that is tested, with the steps that tests go through again and again."""
+
+    def __init__(
+        self,
+        client: Redis,
+        limits: LedgerLimits = LIMITS,
+        *,
+        key_prefix: str = KEY_PREFIX,
+        clock: ManualClock | None = None,
+    ) -> None:
+        self.client, self.limits, self.key_prefix = client, limits, key_prefix
+        self.clock = clock or ManualClock()
+        super().__init__(client, limits, key_prefix=key_prefix, clock_offset_ms=self.clock.offset_ms)
+
+    def limited(self, **limits: Any) -> Self:
+        """The same records under other limits."""
+        changed = replace(self.limits, **limits)
+        return type(self)(self.client, changed, key_prefix=self.key_prefix, clock=self.clock)
+
+    def submit(self, **facts: Any) -> NewTask:
+        """A task, accepted."""
+        task = new_task(**facts)
+        self.create(task)
+        return task
+
+    def next_claim(self, lane: Lane = LANE, owner: str = "worker-1") -> Claim:
+        """A claim where one must be had."""
+        claim = self.claim([lane], owner, new_token())
+        assert claim is not None
+        return claim
+
+    def no_claim(self) -> bool:
+        """Whether there is nothing to be had for a worker."""
+        return self.claim([LANE], "worker-1", new_token()) is None
+
+    def claimed(self, **facts: Any) -> Claim:
+        """A claim, once a task was accepted."""
+        self.submit(**facts)
+        return self.next_claim()
+
+    def claims(self, **facts: Any) -> list[Claim]:
+        """Claims of all items of a task, once it was accepted."""
+        return [self.next_claim() for _ in self.submit(**facts).items]
+
+    def done(self, claim: Claim) -> bool:
+        """FINISH with what the claim's worker would have made."""
+        return self.finish(claim, result_of(claim))
+
+    def ended(self, **facts: Any) -> NewTask:
+        """A task that was terminated at once: what it owes to others is due."""
+        task = self.submit(**facts)
+        assert self.terminate(task.uid, task.account)
+        return task
+
+    def next_errand(self) -> Errand:
+        """An errand where one must be due."""
+        return take_errand(self)
+
+    def fetching(self, **facts: Any) -> Errand:
+        """The errand of a task whose picture is still to be fetched."""
+        self.submit(source_url=URL, **facts)
+        return self.next_errand()
+
+    def no_errand(self) -> bool:
+        """Whether there is nothing to be had for a courier."""
+        return self.take_errand("courier-1", new_token()) is None
+
+    def upload(self, **facts: Any) -> Upload:
+        """A picture, kept."""
+        upload = new_upload(**facts)
+        self.keep_upload(upload)
+        return upload
+
+    def task(self, uid: TaskUid, account: str = "alice") -> Task:
+        """A task as it stands."""
+        task = self.get(uid, account)
+        assert task is not None
+        return task
+
+    def item(self, of: Claim | Errand) -> Item:
+        """The claim's or the errand's item as it stands."""
+        return self.task(of.task, of.account).items[of.index]
+
+    def error(self, of: Claim | Errand) -> ErrorFacts:
+        """Why its item failed."""
+        item = self.item(of)
+        assert item.state is ItemState.FAILED
+        assert item.error is not None
+        return item.error
 
 
 def run_at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:

@@ -14,9 +14,10 @@ from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.settings import JobSettings
 from tests.fakes import ManualClock, MemoryBlobStore
-from tests.jobs.build import LIMITS, MakeLedger
-from tests.ledgers import FreshLedger, FreshPresence, server
+from tests.jobs.build import LIMITS, Ledger
+from tests.ledgers import FreshPresence, server
 from tests.needs import MINIO_VARIABLE
 from tests.servers.s3_server import Bucket, new_bucket, operators_client, s3_settings
 
@@ -32,23 +33,26 @@ def client() -> Redis:
 
 
 @pytest.fixture
-def make_ledger(clock: ManualClock, key_prefix: str) -> MakeLedger:
-    """Makes ledgers on the test's clock that share their records."""
-
-    def make(limits: LedgerLimits = LIMITS) -> FreshLedger:
-        return FreshLedger(limits, clock, key_prefix)
-
-    return make
+def limits() -> LedgerLimits:
+    """The ledger's; a module that needs others has a fixture of this name."""
+    return LIMITS
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> FreshLedger:
-    return make_ledger()
+def ledger(client: Redis, limits: LedgerLimits, key_prefix: str, clock: ManualClock) -> Ledger:
+    return Ledger(client, limits, key_prefix=key_prefix, clock=clock)
 
 
 @pytest.fixture
 def presence(clock: ManualClock, key_prefix: str) -> FreshPresence:
     return FreshPresence(clock, key_prefix)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of ours, whatever the environment has."""
+    for name in ("SECRETS_DIR", *(field.upper() for field in JobSettings.model_fields)):
+        monkeypatch.delenv(f"CUTGATE_{name}", raising=False)
 
 
 @pytest.fixture

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, Idempotency
-from tests.jobs.build import (
-    DELIVERIES,
-    ERROR,
-    LANE,
-    URL,
-    claim_next,
-    new_task,
-    new_upload,
-    result_of,
-    take_errand,
-)
+from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_upload
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
 
 
-def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Claim:
+def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     """One task done, one failed, one running, one waiting; returns the running claim. With errands and uploads."""
     ledger.grant("alice", 10)
     for number in range(4):
-        ledger.create(new_task(idempotency=Idempotency(key=str(number), content_digest="d")))
-    done, failed, running = claim_next(ledger), claim_next(ledger), claim_next(ledger)
+        ledger.submit(idempotency=Idempotency(key=str(number), content_digest="d"))
+    done, failed, running = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
     assert ledger.renew(running)
-    assert ledger.finish(done, result_of(done))
+    assert ledger.done(done)
     assert ledger.fail(failed, ERROR)
+    assert not ledger.give_back(done)
+    assert ledger.give_back_owned("nobody", died=True).items == 0
     assert ledger.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
     assert ledger.named("alice", "0") == done.task
     go_through_every_errand(ledger)
     go_through_every_upload(ledger)
-    ended = new_task()
-    ledger.create(ended)
-    assert ledger.terminate(ended.uid, "alice")
+    ended = ledger.ended()
     assert ledger.reap("reaper-1", {LANE: 0}) is not None
     assert ledger.hide_expired() == ()
     ledger.forget(ended.uid)
@@ -50,25 +39,19 @@ def go_through_every_script(ledger: RedisLedger, presence: RedisPresence) -> Cla
     return running
 
 
-def go_through_every_errand(ledger: RedisLedger) -> None:
+def go_through_every_errand(ledger: Ledger) -> None:
     """Leaves one that a courier has, and one that is due."""
-    ledger.create(new_task(price=0, source_url=URL, keep=True))
-    assert ledger.kept(take_errand(ledger), new_upload())
-    brought = new_task(source_url=URL, deliveries=DELIVERIES)
-    ledger.create(brought)
-    assert ledger.fetch_failed(take_errand(ledger), ERROR)
+    assert ledger.kept(ledger.fetching(price=0, keep=True), new_upload())
+    assert ledger.fetch_failed(ledger.fetching(deliveries=DELIVERIES), ERROR)
     assert ledger.errands_due() == len(DELIVERIES)
-    assert ledger.postpone(take_errand(ledger), seconds=60)
-    assert ledger.errand_done(take_errand(ledger))
-    ledger.create(new_task(item_count=3, source_url=URL))
-    assert ledger.fetched(take_errand(ledger)) == LANE
-    take_errand(ledger)
+    assert ledger.postpone(ledger.next_errand(), seconds=60)
+    assert ledger.errand_done(ledger.next_errand())
+    assert ledger.fetched(ledger.fetching(item_count=3)) == LANE
+    ledger.next_errand()
 
 
-def go_through_every_upload(ledger: RedisLedger) -> None:
+def go_through_every_upload(ledger: Ledger) -> None:
     """Leaves one of two."""
-    kept, dropped = new_upload(), new_upload()
-    for upload in (kept, dropped):
-        ledger.keep_upload(upload)
+    kept, dropped = ledger.upload(), ledger.upload()
     assert ledger.use_upload(kept.uid, "alice") == kept
     assert ledger.drop_upload(dropped.uid, "alice") == dropped

@@ -22,10 +22,7 @@ def test_every_error_has_a_kind_of_its_own() -> None:
 
 def test_facts_cross_the_ledger() -> None:
     facts = SourceTooLarge("pixels", 60, 50).facts()
-    assert (facts.kind, facts.details) == (
-        "source_too_large",
-        {"measure": "pixels", "value": 60, "limit": 50},
-    )
+    assert (facts.kind, facts.details) == ("source_too_large", {"measure": "pixels", "value": 60, "limit": 50})
     assert facts.message == "the picture has 60 pixels, the limit is 50"
     full = QueueFull("account", 7, 8, over=1, ends_per_second=0)
     assert full.facts().details == {"scope": "account", "queued": 7, "cap": 8}

@@ -105,10 +105,7 @@ def test_a_uuid_that_differs_in_the_middle_holds_none(seconds: int, bit: int) ->
 
 @given(SECONDS, st.integers(0, 999_999))
 def test_a_key_is_parsed_as_it_is_written(seconds: int, index: int) -> None:
-    for key in (
-        source_key(new_task_uid(seconds), index),
-        result_key(new_task_uid(seconds), index, new_token()),
-    ):
+    for key in (source_key(new_task_uid(seconds), index), result_key(new_task_uid(seconds), index, new_token())):
         assert BlobKey.parse(str(key)) == key
 
 

@@ -10,10 +10,8 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.sentinels import Sentinels
-from tests.jobs.build import LANE, claim_next, new_task, result_of
+from tests.jobs.build import LANE, Ledger
 from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
 from tests.waiting import eventually
 
@@ -81,34 +79,28 @@ def test_the_url_names_what_runs(watched: Watched) -> None:
 def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
     queue = CeleryQueue(watched.url)
     with connect(watched.url) as client, RedisTaskEvents(watched.url) as events:
-        ledger = RedisLedger(client, LedgerLimits())
-        task = new_task(item_count=2)
-        ledger.create(task)
-        first = claim_next(ledger)
+        ledger = Ledger(client)
+        task = ledger.submit(item_count=2)
+        first = ledger.next_claim()
         queue.hint(LANE)
         client.wait(1, 5_000)
         old_run_id = client.info("server")["run_id"]
 
         watched.fail_over()
 
-        eventually(lambda: answers(lambda: ledger.finish(first, result_of(first))), seconds=20)
+        eventually(lambda: answers(lambda: ledger.done(first)), seconds=20)
         assert client.info("server")["run_id"] != old_run_id
         eventually(lambda: answers(lambda: queue.hint(LANE)), seconds=20)
         assert queue.pending(LANE) == 2
         assert client.get_connection_kwargs()["db"] == 3
-        second = claim_next(ledger)
+        second = ledger.next_claim()
         with events.listen([task.uid]) as waiter:
-            assert ledger.finish(second, result_of(second))
+            assert ledger.done(second)
             assert waiter.wait(5)
-        stored = ledger.get(task.uid, "alice")
-        assert stored is not None
-        assert stored.booked == 2
+        assert ledger.task(task.uid).booked == 2
 
 
 def test_sentinels_that_are_away() -> None:
-    with (
-        connect("sentinel://:p4ss@127.0.0.1:1/0?service=s") as client,
-        pytest.raises(LedgerUnavailable) as error,
-    ):
-        RedisLedger(client, LedgerLimits()).ping()
+    with connect("sentinel://:p4ss@127.0.0.1:1/0?service=s") as client, pytest.raises(LedgerUnavailable) as error:
+        Ledger(client).ping()
     assert "p4ss" not in str(error.value)

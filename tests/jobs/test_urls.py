@@ -17,11 +17,7 @@ from tests.jobs.build import new_upload
 
 PATHS = ResultPaths(b"k" * 32)
 RESULT = Result(
-    blob=result_key(new_task_uid(), 0, new_token()),
-    media_type="image/png",
-    width_px=1,
-    height_px=1,
-    size_bytes=70,
+    blob=result_key(new_task_uid(), 0, new_token()), media_type="image/png", width_px=1, height_px=1, size_bytes=70
 )
 EXPIRES_AT = 2_000_000_000
 PATH = PATHS.path(RESULT, EXPIRES_AT)
@@ -36,44 +32,27 @@ def parts_of(path: str) -> tuple[str, str, str]:
 MAC, EXPIRES, NAME = parts_of(PATH)
 
 
-def test_a_path_opens() -> None:
-    address = Address(blob=RESULT.blob, media_type="image/png", subject_found=True)
-    assert PATHS.open(MAC, EXPIRES, NAME, EXPIRES_AT - 1) == address
-
-
-def test_a_path_says_that_no_subject_was_found() -> None:
-    path = PATHS.path(replace(RESULT, subject_found=False), EXPIRES_AT)
-    address = PATHS.open(*parts_of(path), now_seconds=0)
-    assert address == Address(blob=RESULT.blob, media_type="image/png", subject_found=False)
+@pytest.mark.parametrize("found", [True, False])
+def test_a_path_opens_and_says_whether_a_subject_was_found(found: bool) -> None:
+    path = PATHS.path(replace(RESULT, subject_found=found), EXPIRES_AT)
+    assert (path == PATH) == found, "it is the same in every poll"
+    address = PATHS.open(*parts_of(path), EXPIRES_AT - 1)
+    assert address == Address(blob=RESULT.blob, media_type="image/png", subject_found=found)
 
 
 def test_what_it_says_is_signed() -> None:
     assert PATHS.open(MAC, EXPIRES, NAME.replace(".png", ".none.png"), now_seconds=0) is None
 
 
-@pytest.mark.parametrize(
-    "media_type",
-    [
-        "image/webp",
-        "image/jpeg",
-        "application/zip",
-        "image/avif",
-        "image/bmp",
-        "image/gif",
-        "image/heic",
-        "image/heif",
-        "image/tiff",
-    ],
-)
+KINDS = "webp jpeg avif bmp gif heic heif tiff"
+
+
+@pytest.mark.parametrize("media_type", ["application/zip", *(f"image/{kind}" for kind in KINDS.split())])
 def test_every_kind_of_picture_has_a_path(media_type: str) -> None:
     for picture in (replace(RESULT, media_type=media_type), replace(new_upload(), media_type=media_type)):
         parts = parts_of(PATHS.path(picture, EXPIRES_AT))
         address = Address(blob=picture.blob, media_type=media_type, subject_found=True)
         assert PATHS.open(*parts, EXPIRES_AT - 1) == address
-
-
-def test_the_same_in_every_poll() -> None:
-    assert PATHS.path(RESULT, EXPIRES_AT) == PATH
 
 
 def test_it_expires() -> None:

@@ -43,12 +43,8 @@ def test_number_keeps_its_text(text: str) -> None:
     assert str(number) == text
 
 
-def test_number_in_a_string_is_a_string() -> None:
-    assert type(parse_body('{"a": "15"}')["a"]) is str
-
-
-def test_number_text_shows_that_it_is_a_number() -> None:
-    assert repr(parse_body('{"a": [1.0]}')) == "{'a': [NumberText('1.0')]}"
+def test_number_in_a_string_is_a_string_and_looks_like_one() -> None:
+    assert repr(parse_body('{"a": [1.0, "15"]}')) == "{'a': [NumberText('1.0'), '15']}"
 
 
 @pytest.mark.parametrize("text", ["", "abc", "01", "+1", "1.", ".5", "1e", "0x1", "1_0", " 1", "1\n", "١"])
@@ -96,7 +92,7 @@ def test_escapes_are_undone() -> None:
     ],
 )
 def test_not_json(body: bytes) -> None:
-    with pytest.raises(NotJson) as caught:
+    with pytest.raises(NotJson, match=r"^the body is not JSON: .* \(position \d+\)$") as caught:
         parse_body(body)
     assert 0 <= caught.value.position <= len(body)
     assert caught.value.reason
@@ -110,13 +106,13 @@ def test_not_utf_8(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", ["[]", '"a"', "1", "true", "null", '[{"a": 1}]'])
 def test_not_an_object(body: str) -> None:
-    with pytest.raises(NotAnObject):
+    with pytest.raises(NotAnObject, match=r"^the body is not a JSON object$"):
         parse_body(body)
 
 
 @pytest.mark.parametrize("body", ['{"a":1,"a":1}', '{"b":{"c":[{"a":1,"d":2,"a":3}]}}', r'{"a":1,"\u0061":2}'])
 def test_duplicate_name_at_any_depth(body: str) -> None:
-    with pytest.raises(DuplicateName) as caught:
+    with pytest.raises(DuplicateName, match=r"^the name 'a' stands twice in one object$") as caught:
         parse_body(body)
     assert caught.value.name == "a"
 
@@ -136,13 +132,13 @@ def test_equal_names_in_different_objects_are_no_duplicates() -> None:
     ],
 )
 def test_lone_surrogate(body: str) -> None:
-    with pytest.raises(LoneSurrogate):
+    with pytest.raises(LoneSurrogate, match=r"^a text holds a lone surrogate$"):
         parse_body(body)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_non_finite_number(text: str) -> None:
-    with pytest.raises(NonFiniteNumber) as caught:
+    with pytest.raises(NonFiniteNumber, match=rf"^{text} is not a JSON number$") as caught:
         parse_body(f'{{"a": [{text}]}}')
     assert caught.value.text == text
 
@@ -151,7 +147,9 @@ def test_non_finite_number(text: str) -> None:
 def test_exponent_up_to_the_bound(exponent: int) -> None:
     assert parse_body(f'{{"a": 1e{exponent}}}') == {"a": f"1e{exponent}"}
     for over in (f"1e{exponent}0", f"1e{exponent + (1 if exponent > 0 else -1)}", f"0E{exponent}9"):
-        with pytest.raises(NumberOutOfBounds) as caught:
+        with pytest.raises(
+            NumberOutOfBounds, match=r"^a number is over the limit: exponent at most 400$"
+        ) as caught:
             parse_body(f'{{"a": {over}}}')
         assert (caught.value.measure, caught.value.limit) == ("exponent", MAX_EXPONENT)
 
@@ -168,7 +166,7 @@ def test_number_up_to_the_longest() -> None:
 def test_depth_up_to_the_deepest(opening: str, closing: str) -> None:
     levels = MAX_DEPTH // (opening.count("{") + opening.count("["))
     parse_body(opening * levels + "1" + closing * levels)
-    with pytest.raises(TooDeep) as caught:
+    with pytest.raises(TooDeep, match=r"^the body is nested deeper than 32 levels$") as caught:
         parse_body(opening * (levels + 1) + "1" + closing * (levels + 1))
     assert caught.value.limit == MAX_DEPTH
 
@@ -181,7 +179,7 @@ def test_values_up_to_the_most() -> None:
     # The object and the array count as well.
     elements = MAX_VALUES - 2
     parse_body(f'{{"a":[{"1," * (elements - 1)}1]}}')
-    with pytest.raises(TooManyValues) as caught:
+    with pytest.raises(TooManyValues, match=rf"^the body holds more than {MAX_VALUES} values$") as caught:
         parse_body(f'{{"a":[{"1," * (elements + 1)}1]}}')
     assert caught.value.limit == MAX_VALUES
 

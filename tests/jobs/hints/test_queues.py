@@ -14,7 +14,6 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.spec import Lane
-from tests.fakes import InlineQueue
 from tests.jobs.build import run_at_once
 from tests.servers.redis_server import redis_server
 
@@ -111,12 +110,3 @@ def test_each_side_gets_settings_of_its_own() -> None:
     one, other = celery_settings("redis://h"), celery_settings("redis://h")
     assert one == other
     assert one["broker_transport_options"] is not other["broker_transport_options"]
-
-
-def test_the_inline_queue_runs_once_for_each_hint() -> None:
-    lanes: list[Lane] = []
-    queue = InlineQueue(lanes.append)
-    queue.hint(LANE)
-    queue.hint(LANE)
-    assert lanes == [LANE, LANE]
-    assert queue.pending(LANE) == 0

@@ -1,71 +1,91 @@
-"""The order of claims: in turn between accounts, by acceptance within one."""
+"""The order of claims and of fetches: in turn between accounts, by acceptance within one."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from itertools import product
+from typing import cast
+
 import pytest
+from typing_extensions import override
 
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import NewTask
-from cutgate.jobs.spec import Lane
-from tests.jobs.build import (
-    LANE,
-    OTHER_LANE,
-    OTHER_SPEC,
-    claim_next,
-    new_task,
-)
+from tests.jobs.build import ERROR, OTHER_LANE, OTHER_SPEC, URL, Ledger
 
 
-class Submissions:
-    """Submits tasks and remembers whose they are."""
+class Line(ABC):
+    """What accounts wait for, and whose turn it is."""
 
-    def __init__(self, ledger: RedisLedger) -> None:
-        self._ledger = ledger
-        self._accounts: dict[str, str] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
 
+    @abstractmethod
     def submit(self, account: str, item_count: int) -> NewTask:
-        task = new_task(account=account, item_count=item_count)
-        self._ledger.create(task)
-        self._accounts[task.uid] = account
-        return task
+        """Let items of an account wait."""
 
-    def served(self, count: int, lane: Lane = LANE) -> str:
-        """Whose items the next claims take, one letter an account."""
-        return "".join(self._accounts[claim_next(self._ledger, lane).task] for _ in range(count))
+    @abstractmethod
+    def next(self) -> str:
+        """Whose item is next, which is taken and ended."""
 
-
-@pytest.fixture
-def line(ledger: RedisLedger) -> Submissions:
-    return Submissions(ledger)
+    def served(self, count: int) -> str:
+        """Whose items come next, one letter an account."""
+        return "".join(self.next() for _ in range(count))
 
 
-def test_two_batches_alternate(line: Submissions) -> None:
+class Claims(Line):
+    @override
+    def submit(self, account: str, item_count: int) -> NewTask:
+        return self.ledger.submit(account=account, item_count=item_count)
+
+    @override
+    def next(self) -> str:
+        return self.ledger.next_claim().account
+
+
+class Fetches(Line):
+    @override
+    def submit(self, account: str, item_count: int) -> NewTask:
+        return self.ledger.submit(account=account, item_count=item_count, source_url=URL)
+
+    @override
+    def next(self) -> str:
+        errand = self.ledger.next_errand()
+        assert self.ledger.fetch_failed(errand, ERROR)
+        return errand.account
+
+
+@pytest.fixture(params=[Claims, Fetches])
+def line(request: pytest.FixtureRequest, ledger: Ledger) -> Line:
+    return cast("Line", request.param(ledger))
+
+
+def test_two_batches_alternate(line: Line) -> None:
     line.submit("a", 3)
     line.submit("b", 3)
     assert line.served(6) == "ababab"
 
 
-def test_a_single_picture_does_not_wait_for_a_batch(line: Submissions) -> None:
+def test_a_single_picture_does_not_wait_for_a_batch(line: Line) -> None:
     line.submit("a", 200)
     assert line.served(3) == "aaa"
     line.submit("b", 1)
     assert line.served(4) in {"baaa", "abaa"}
 
 
-def test_the_line_is_by_arrival_and_not_by_name(line: Submissions) -> None:
+def test_the_line_is_by_arrival_and_not_by_name(line: Line) -> None:
     for account in "cab":
         line.submit(account, 2)
     assert line.served(6) == "cabcab"
 
 
-def test_many_tasks_give_no_second_place(line: Submissions) -> None:
+def test_many_tasks_give_no_second_place(line: Line) -> None:
     for _ in range(5):
         line.submit("a", 1)
     line.submit("b", 2)
     assert line.served(4) == "abab"
 
 
-def test_who_comes_back_stands_behind_who_waits(line: Submissions) -> None:
+def test_who_comes_back_stands_behind_who_waits(line: Line) -> None:
     for account in "abc":
         line.submit(account, 1 if account == "a" else 2)
     assert line.served(1) == "a"
@@ -73,7 +93,7 @@ def test_who_comes_back_stands_behind_who_waits(line: Submissions) -> None:
     assert line.served(6) == "bcabca"
 
 
-def test_a_stream_of_single_pictures_starves_nobody(line: Submissions) -> None:
+def test_a_stream_of_single_pictures_starves_nobody(line: Line) -> None:
     line.submit("b", 4)
     served = ""
     for _ in range(8):
@@ -82,22 +102,17 @@ def test_a_stream_of_single_pictures_starves_nobody(line: Submissions) -> None:
     assert served.count("b") == 4
 
 
-def test_within_an_account_by_acceptance(ledger: RedisLedger, line: Submissions) -> None:
-    tasks = [line.submit("a", 2) for _ in range(3)]
-    claims = [claim_next(ledger) for _ in range(6)]
-    assert [(claim.task, claim.index) for claim in claims] == [
-        (task.uid, index) for task in tasks for index in range(2)
-    ]
+def test_within_an_account_by_acceptance(ledger: Ledger) -> None:
+    tasks = [ledger.submit(item_count=12) for _ in range(2)]
+    claims = [ledger.next_claim() for _ in range(24)]
+    assert [(claim.task, claim.index) for claim in claims] == list(
+        product([task.uid for task in tasks], range(12))
+    )
 
 
-def test_more_than_ten_items_keep_their_order(ledger: RedisLedger, line: Submissions) -> None:
-    line.submit("a", 25)
-    assert [claim_next(ledger).index for _ in range(25)] == list(range(25))
-
-
-def test_each_lane_has_its_own_line(ledger: RedisLedger, line: Submissions) -> None:
-    line.submit("a", 2)
-    line.submit("b", 2)
-    ledger.create(new_task(account="b", spec=OTHER_SPEC))
-    claim_next(ledger, OTHER_LANE)
-    assert line.served(4) == "abab"
+def test_each_lane_has_its_own_line(ledger: Ledger) -> None:
+    for account in ("alice", "bob"):
+        ledger.submit(account=account, item_count=2)
+    ledger.submit(account="bob", spec=OTHER_SPEC)
+    ledger.next_claim(OTHER_LANE)
+    assert [ledger.next_claim().account for _ in range(4)] == ["alice", "bob"] * 2

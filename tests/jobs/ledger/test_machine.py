@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -23,10 +24,9 @@ from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Claim, Delivery, Item, ItemState, NewTask, Task, Upload
-from tests.fakes import ManualClock
-from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, new_task, new_upload, result_of
-from tests.ledgers import FreshLedger
+from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
+from tests.ledgers import fresh_prefix, server
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -160,13 +160,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = ManualClock()
-        self.ledger = FreshLedger(LIMITS, self.clock)
+        self.ledger = Ledger(server(), LIMITS, key_prefix=fresh_prefix())
         self.model = Model()
         self.stored: dict[str, Task] = {}
         self.tasks: list[NewTask] = []
         self.claims: list[Claim] = []
-        self.ends: dict[tuple[str, int], Claim] = {}
         self.errands: list[Errand] = []
         self.fetches: dict[tuple[str, int], Errand] = {}
         self.kept: dict[tuple[str, int], Upload] = {}
@@ -183,28 +181,11 @@ class LedgerMachine(RuleBasedStateMachine):
         account=st.sampled_from(ACCOUNTS),
         item_count=st.integers(1, 3),
         price=st.integers(0, 3),
-        source=st.sampled_from([(None, False), (None, False), (URL, False), (URL, True)]),
+        source=st.sampled_from([{}, {}, {"source_url": URL}, {"source_url": URL, "keep": True}]),
         deliveries=st.sampled_from([(), DELIVERIES]),
     )
-    def create(
-        self,
-        account: str,
-        item_count: int,
-        price: int,
-        source: tuple[str | None, bool],
-        deliveries: tuple[Delivery, ...],
-    ) -> None:
-        source_url, keep = source
-        self._accept(
-            new_task(
-                account=account,
-                item_count=item_count,
-                price=price,
-                source_url=source_url,
-                keep=keep,
-                deliveries=deliveries,
-            )
-        )
+    def create(self, source: dict[str, Any], **facts: Any) -> None:
+        self._accept(new_task(**facts, **source))
 
     def _accept(self, task: NewTask) -> None:
         self.ledger.create(task)
@@ -229,23 +210,21 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
-        claim = self._any_claim(data)
+        claim = data.draw(st.sampled_from(self.claims))
         assert self.ledger.renew(claim) == self.model.renew(claim)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), done=st.booleans())
     def end(self, data: st.DataObject, done: bool) -> None:
         """An item ends by one claim, and never again by another."""
-        claim = self._any_claim(data)
-        accepted = self.ledger.finish(claim, result_of(claim)) if done else self.ledger.fail(claim, ERROR)
+        claim = data.draw(st.sampled_from(self.claims))
+        accepted = self.ledger.done(claim) if done else self.ledger.fail(claim, ERROR)
         assert accepted == self.model.end(claim, ItemState.DONE if done else ItemState.FAILED)
-        if accepted:
-            assert self.ends.setdefault((claim.task, claim.index), claim) == claim
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
-        claim = self._any_claim(data)
+        claim = data.draw(st.sampled_from(self.claims))
         assert self.ledger.give_back(claim) == self.model.give_back(claim)
 
     @rule(owner=st.sampled_from(OWNERS), died=st.booleans())
@@ -260,20 +239,16 @@ class LedgerMachine(RuleBasedStateMachine):
         task = data.draw(st.sampled_from(self.tasks))
         assert self.ledger.terminate(task.uid, task.account)
         self.model.terminate(task)
-        self._read()
-        assert all(item.state.final for item in self._items_of(task))
 
     @rule()
     def take_errand(self) -> None:
         """A picture is fetched while its item waits for it; what a task makes due is due after its end."""
         errand = self.ledger.take_errand("courier-1", new_token())
         if errand is not None:
-            task = self.ledger.get(errand.task, errand.account)
-            assert task is not None
             if errand.kind is ErrandKind.FETCH:
-                assert task.items[errand.index].state is ItemState.FETCHING
+                assert self.ledger.item(errand).state is ItemState.FETCHING
             else:
-                assert task.ended_at_ms is not None
+                assert self.ledger.task(errand.task, errand.account).ended_at_ms is not None
                 assert errand.id not in self.delivered
             self.errands.append(errand)
 
@@ -281,7 +256,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), fetched=st.booleans())
     def end_errand(self, data: st.DataObject, fetched: bool) -> None:
         """A picture comes from one courier, and never again from another."""
-        errand = self._any_errand(data)
+        errand = data.draw(st.sampled_from(self.errands))
         if errand.kind is not ErrandKind.FETCH:
             if self.ledger.errand_done(errand):
                 self.delivered.add(errand.id)
@@ -296,11 +271,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.errands)
     @rule(data=st.data(), seconds=st.sampled_from([0, 500, 3_000]))
     def postpone(self, data: st.DataObject, seconds: int) -> None:
-        self.ledger.postpone(self._any_errand(data), seconds)
+        self.ledger.postpone(data.draw(st.sampled_from(self.errands)), seconds)
 
     @rule(seconds=st.sampled_from([100, 700, 2_100, 9_000]))
     def let_time_pass(self, seconds: int) -> None:
-        self.clock.advance(seconds)
+        self.ledger.clock.advance(seconds)
         self.model.now += seconds
 
     @rule(under_way=st.integers(0, 3))
@@ -314,8 +289,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def everything_holds(self) -> None:
         self._read()
         self.items_are_as_the_rules_want_them()
-        self.credits_balance()
-        self.counts_balance()
+        self.everything_balances()
         self.what_was_fetched_is_what_is_worked_on()
         self.what_was_kept_is_an_upload()
 
@@ -331,23 +305,18 @@ class LedgerMachine(RuleBasedStateMachine):
                 wanted = self.model.items[task.uid, index]
                 assert (item.state, item.attempts) == (wanted.state, wanted.attempts)
 
-    def credits_balance(self) -> None:
+    def everything_balances(self) -> None:
+        waiting = 0
         for account in ACCOUNTS:
-            items = [item for task in self.tasks if task.account == account for item in self._items_of(task)]
+            tasks = [task for task in self.tasks if task.account == account]
+            items = [item for task in tasks for item in self._items_of(task)]
             used = sum(item.price for item in items if item.state is ItemState.DONE)
             reserved = sum(item.price for item in items if not item.state.final)
             assert self.ledger.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
-
-    def counts_balance(self) -> None:
-        items = [item for task in self.tasks for item in self._items_of(task)]
-        assert self.ledger.waiting(LANE) == sum(item.state is ItemState.QUEUED for item in items)
-        for account in ACCOUNTS:
-            open_tasks = [
-                task.uid
-                for task in self.tasks
-                if task.account == account and not all(item.state.final for item in self._items_of(task))
-            ]
-            assert self.ledger.unfinished(account) == tuple(open_tasks)
+            still_open = [task.uid for task in tasks if not all(item.state.final for item in self._items_of(task))]
+            assert self.ledger.unfinished(account) == tuple(still_open)
+            waiting += sum(item.state is ItemState.QUEUED for item in items)
+        assert self.ledger.waiting(LANE) == waiting
 
     def what_was_fetched_is_what_is_worked_on(self) -> None:
         for (uid, index), errand in self.fetches.items():
@@ -366,24 +335,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
-            self.clock.advance(LIMITS.lease_seconds + 1)
+            self.ledger.clock.advance(LIMITS.lease_seconds + 1)
             self.ledger.reap("reaper-1", {})
         self._run_errands()
         while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
-            assert self.ledger.finish(claim, result_of(claim))
-        assert self.ledger.waiting(LANE) == 0
+            assert self.ledger.done(claim)
         self._read()
         assert all(item.state.final for task in self.tasks for item in self._items_of(task))
-        for account in ACCOUNTS:
-            assert self.ledger.unfinished(account) == ()
-        self.credits_balance()
+        self.everything_balances()
         self._run_errands()
         deliveries = sum(len(task.deliveries) for task in self.tasks)
         assert (len(self.delivered), self.ledger.errands_due()) == (deliveries, 0)
 
     def _run_errands(self) -> None:
         """Do all there is to do for a courier, once every lease and every pause is over."""
-        self.clock.advance(5_000)
+        self.ledger.clock.advance(5_000)
         while (errand := self.ledger.take_errand("courier-1", new_token())) is not None:
             if errand.kind is ErrandKind.FETCH:
                 assert self._bring(errand)
@@ -401,14 +367,6 @@ class LedgerMachine(RuleBasedStateMachine):
         if counts:
             self.kept.setdefault((errand.task, errand.index), upload)
         return counts
-
-    def _any_errand(self, data: st.DataObject) -> Errand:
-        """One that is held, or one of old."""
-        return data.draw(st.sampled_from(self.errands))
-
-    def _any_claim(self, data: st.DataObject) -> Claim:
-        """One that holds, or one of old."""
-        return data.draw(st.sampled_from(self.claims))
 
     def _items_of(self, task: NewTask) -> tuple[Item, ...]:
         return self.stored[task.uid].items

@@ -2,125 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
 from typing import Final
 
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.record import Claim, ItemState, TaskStatus, status_of
-from tests.jobs.build import ERROR, LANE, URL, claim_next, item_of, new_task, new_upload, result_of
+from tests.jobs.build import ERROR, URL, Ledger, new_upload
 
-
-class Move(StrEnum):
-    """What can happen to an item."""
-
-    FETCHED = "fetched"
-    KEPT = "kept"
-    FETCH_FAILED = "fetch failed"
-    CLAIM = "claim"
-    FINISH = "finish"
-    FAIL = "fail"
-    GIVE_BACK = "give back"
-    TERMINATE = "terminate"
-
-
-MOVES: Final[Mapping[Move, tuple[frozenset[ItemState], ItemState]]] = {
-    Move.FETCHED: (frozenset({ItemState.FETCHING}), ItemState.QUEUED),
-    Move.KEPT: (frozenset({ItemState.FETCHING}), ItemState.DONE),
-    Move.FETCH_FAILED: (frozenset({ItemState.FETCHING}), ItemState.FAILED),
-    Move.CLAIM: (frozenset({ItemState.QUEUED}), ItemState.RUNNING),
-    Move.FINISH: (frozenset({ItemState.RUNNING}), ItemState.DONE),
-    Move.FAIL: (frozenset({ItemState.RUNNING}), ItemState.FAILED),
-    Move.GIVE_BACK: (frozenset({ItemState.RUNNING}), ItemState.QUEUED),
-    Move.TERMINATE: (
-        frozenset({ItemState.QUEUED, ItemState.FETCHING, ItemState.RUNNING}),
-        ItemState.FAILED,
-    ),
-}
-
-
-def _queued(ledger: RedisLedger) -> Claim:
-    """An item that waits, and a claim that nobody has."""
-    model = new_task(account="model")
-    ledger.create(model)
-    held = claim_next(ledger)
-    task = new_task()
-    ledger.create(task)
-    return replace(held, task=task.uid, token=new_token())
-
-
-def _running(ledger: RedisLedger) -> Claim:
-    ledger.create(new_task())
-    return claim_next(ledger)
-
-
-def _done(ledger: RedisLedger) -> Claim:
-    claim = _running(ledger)
-    assert ledger.finish(claim, result_of(claim))
-    return replace(claim, token=new_token())
-
-
-def _failed(ledger: RedisLedger) -> Claim:
-    claim = _running(ledger)
-    assert ledger.fail(claim, ERROR)
-    return replace(claim, token=new_token())
-
-
-def _fetching(ledger: RedisLedger, *, keep: bool = False) -> Claim:
-    """An item that is still to be fetched, and a claim that nobody has."""
-    model = _done(ledger)
-    task = new_task(source_url=URL, keep=keep)
-    ledger.create(task)
-    return replace(model, task=task.uid, token=new_token())
-
-
-BRING_TO: dict[ItemState, Callable[[RedisLedger], Claim]] = {
-    ItemState.FETCHING: _fetching,
-    ItemState.QUEUED: _queued,
-    ItemState.RUNNING: _running,
-    ItemState.DONE: _done,
-    ItemState.FAILED: _failed,
-}
-
+FETCHING, QUEUED, RUNNING = ItemState.FETCHING, ItemState.QUEUED, ItemState.RUNNING
+DONE, FAILED = ItemState.DONE, ItemState.FAILED
 COURIER = new_token()
 
-MAKE: dict[Move, Callable[[RedisLedger, Claim], object]] = {
-    Move.FETCHED: lambda ledger, _: (errand := ledger.take_errand("w", COURIER)) and ledger.fetched(errand),
-    Move.KEPT: lambda ledger, _: (
-        (errand := ledger.take_errand("w", COURIER)) and ledger.kept(errand, new_upload())
+
+def fetch_of(ledger: Ledger) -> Errand | None:
+    return ledger.take_errand("courier-1", COURIER)
+
+
+Make = Callable[[Ledger, Claim], object]
+MOVES: Final[dict[str, tuple[Make, set[ItemState], ItemState]]] = {
+    "fetched": (lambda ledger, _: (errand := fetch_of(ledger)) and ledger.fetched(errand), {FETCHING}, QUEUED),
+    "kept": (
+        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.kept(errand, new_upload()),
+        {FETCHING},
+        DONE,
     ),
-    Move.FETCH_FAILED: lambda ledger, _: (
-        (errand := ledger.take_errand("w", COURIER)) and ledger.fetch_failed(errand, ERROR)
+    "fetch failed": (
+        lambda ledger, _: (errand := fetch_of(ledger)) and ledger.fetch_failed(errand, ERROR),
+        {FETCHING},
+        FAILED,
     ),
-    Move.CLAIM: lambda ledger, claim: ledger.claim([LANE], "worker-2", new_token()),
-    Move.FINISH: lambda ledger, claim: ledger.finish(claim, result_of(claim)),
-    Move.FAIL: lambda ledger, claim: ledger.fail(claim, ERROR),
-    Move.GIVE_BACK: lambda ledger, claim: ledger.give_back(claim),
-    Move.TERMINATE: lambda ledger, claim: (
-        claim.task in ledger.unfinished("alice") and ledger.terminate(claim.task, "alice")
+    "claim": (lambda ledger, _: not ledger.no_claim(), {QUEUED}, RUNNING),
+    "finish": (lambda ledger, claim: ledger.done(claim), {RUNNING}, DONE),
+    "fail": (lambda ledger, claim: ledger.fail(claim, ERROR), {RUNNING}, FAILED),
+    "give back": (lambda ledger, claim: ledger.give_back(claim), {RUNNING}, QUEUED),
+    "terminate": (
+        lambda ledger, claim: claim.task in ledger.unfinished("alice") and ledger.terminate(claim.task, "alice"),
+        {QUEUED, FETCHING, RUNNING},
+        FAILED,
     ),
 }
+"""How each is made, from which states, and where it leads."""
 
 
-@pytest.mark.parametrize("state", BRING_TO)
-@pytest.mark.parametrize("move", MAKE)
-def test_a_move_is_made_where_the_table_has_it(ledger: RedisLedger, state: ItemState, move: Move) -> None:
-    to_keep = state is ItemState.FETCHING and move is Move.KEPT
-    claim = _fetching(ledger, keep=True) if to_keep else BRING_TO[state](ledger)
-    answer = MAKE[move](ledger, claim)
-    origins, target = MOVES[move]
-    assert bool(answer) == (state in origins)
-    assert item_of(ledger, claim).state is (target if state in origins else state)
+def item_in(state: ItemState, ledger: Ledger, *, keep: bool) -> Claim:
+    """An item in a state, and a claim on it: where it does not run, one that nobody has."""
+    claim = ledger.claimed()
+    if state is RUNNING:
+        return claim
+    assert ledger.fail(claim, ERROR) if state is FAILED else ledger.done(claim)
+    if state in {FETCHING, QUEUED}:
+        task = ledger.submit(source_url=URL if state is FETCHING else None, keep=keep)
+        claim = replace(claim, task=task.uid)
+    return replace(claim, token=new_token())
 
 
-def test_the_table_covers_every_move_and_state() -> None:
-    assert set(MOVES) == set(Move)
-    origins = frozenset[ItemState]().union(*(origins for origins, _ in MOVES.values()))
-    assert origins == {state for state in ItemState if not state.final}
+@pytest.mark.parametrize("state", ItemState)
+@pytest.mark.parametrize("move", MOVES)
+def test_a_move_is_made_where_the_table_has_it(ledger: Ledger, state: ItemState, move: str) -> None:
+    make, origins, target = MOVES[move]
+    claim = item_in(state, ledger, keep=(state, move) == (FETCHING, "kept"))
+    assert bool(make(ledger, claim)) == (state in origins)
+    assert ledger.item(claim).state is (target if state in origins else state)
 
 
 @pytest.mark.parametrize(

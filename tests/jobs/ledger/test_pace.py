@@ -7,72 +7,68 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.errors import LONGEST_RETRY_SECONDS, QueueFull
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
-from tests.fakes import ManualClock
-from tests.jobs.build import ERROR, MakeLedger, claim_next, new_task, result_of
-
-LIMITS = LedgerLimits(account_queue_cap=60, total_queue_cap=100)
+from tests.jobs.build import ERROR, Ledger, new_task
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> RedisLedger:
-    return make_ledger(LIMITS)
+def limits() -> LedgerLimits:
+    return LedgerLimits(account_queue_cap=60, total_queue_cap=100)
 
 
-def refusal_of(ledger: RedisLedger, item_count: int = 1, account: str = "alice", cap: int = 0) -> QueueFull:
+def refusal_of(ledger: Ledger, item_count: int = 1, account: str = "alice", cap: int = 0) -> QueueFull:
     task = replace(new_task(account=account, item_count=item_count), account_cap=cap)
     with pytest.raises(QueueFull) as refusal:
         ledger.create(task)
     return refusal.value
 
 
-def end_one_each(ledger: RedisLedger, clock: ManualClock, seconds: float, count: int) -> None:
+def end_one_each(ledger: Ledger, seconds: float, count: int) -> None:
     """Some items, done and failed in turn, one after each stretch of time."""
     for number in range(count):
-        clock.advance(seconds)
-        claim = claim_next(ledger)
-        assert ledger.fail(claim, ERROR) if number % 2 else ledger.finish(claim, result_of(claim))
+        ledger.clock.advance(seconds)
+        claim = ledger.next_claim()
+        assert ledger.fail(claim, ERROR) if number % 2 else ledger.done(claim)
 
 
-def test_nothing_is_known_before_anything_ended(ledger: RedisLedger) -> None:
+def test_nothing_is_known_before_anything_ended(ledger: Ledger) -> None:
     assert refusal_of(ledger).retry_after_seconds is None
 
 
 @pytest.mark.parametrize(("seconds", "over", "retry"), [(2, 3, 6), (10, 5, 50), (0.5, 50, 25)])
-def test_the_pace_of_late(ledger: RedisLedger, clock: ManualClock, seconds: float, over: int, retry: int) -> None:
-    ledger.create(new_task(item_count=50))
-    end_one_each(ledger, clock, seconds, 40)
+def test_the_pace_of_late(ledger: Ledger, seconds: float, over: int, retry: int) -> None:
+    ledger.submit(item_count=50)
+    end_one_each(ledger, seconds, 40)
     refusal = refusal_of(ledger, item_count=over, cap=10)
     assert (refusal.queued, refusal.over) == (10, over)
     assert refusal.retry_after_seconds == pytest.approx(retry, rel=0.1, abs=1)
 
 
-def test_a_change_of_pace_shows(ledger: RedisLedger, clock: ManualClock) -> None:
-    ledger.create(new_task(item_count=60))
-    end_one_each(ledger, clock, 1, 30)
+def test_a_change_of_pace_shows(ledger: Ledger) -> None:
+    ledger.submit(item_count=60)
+    end_one_each(ledger, 1, 30)
     fast = refusal_of(ledger).ends_per_second
-    end_one_each(ledger, clock, 20, 20)
+    end_one_each(ledger, 20, 20)
     slow = refusal_of(ledger).ends_per_second
     assert fast == pytest.approx(1, rel=0.1)
     assert slow == pytest.approx(1 / 20, rel=0.3)
 
 
-def test_workers_that_are_gone_show(ledger: RedisLedger, clock: ManualClock) -> None:
-    ledger.create(new_task(item_count=30))
-    end_one_each(ledger, clock, 1, 20)
+def test_workers_that_are_gone_show(ledger: Ledger) -> None:
+    ledger.submit(item_count=30)
+    end_one_each(ledger, 1, 20)
     before = refusal_of(ledger).ends_per_second
-    clock.advance(60)
+    ledger.clock.advance(60)
     assert refusal_of(ledger).ends_per_second < before / 2
-    clock.advance(61)
+    ledger.clock.advance(61)
     assert refusal_of(ledger).retry_after_seconds is None
 
 
-def test_an_accounts_pace_is_its_own(ledger: RedisLedger, clock: ManualClock) -> None:
+def test_an_accounts_pace_is_its_own(ledger: Ledger) -> None:
     """Workers serve accounts in turn: with a second one that waits, each has half of the pace."""
     for account in ("alice", "bob"):
-        ledger.create(new_task(account=account, item_count=45))
-    end_one_each(ledger, clock, 1, 40)
+        ledger.submit(account=account, item_count=45)
+    end_one_each(ledger, 1, 40)
     mine = refusal_of(ledger, cap=25)
     assert mine.scope == "account"
     assert mine.ends_per_second == pytest.approx(0.5, rel=0.15)
@@ -81,27 +77,25 @@ def test_an_accounts_pace_is_its_own(ledger: RedisLedger, clock: ManualClock) ->
     assert of_all.ends_per_second == pytest.approx(1, rel=0.1)
 
 
-def test_what_is_terminated_is_no_work_done(ledger: RedisLedger, clock: ManualClock) -> None:
-    tasks = [new_task() for _ in range(20)]
+def test_what_is_terminated_is_no_work_done(ledger: Ledger) -> None:
+    tasks = [ledger.submit() for _ in range(20)]
     for task in tasks:
-        ledger.create(task)
-    for task in tasks:
-        clock.advance(1)
+        ledger.clock.advance(1)
         assert ledger.terminate(task.uid, "alice")
     assert refusal_of(ledger).retry_after_seconds is None
 
 
-def test_a_repeat_does_not_count_again(ledger: RedisLedger, clock: ManualClock) -> None:
-    ledger.create(new_task(item_count=30))
+def test_a_repeat_does_not_count_again(ledger: Ledger) -> None:
+    ledger.submit(item_count=30)
     for _ in range(20):
-        clock.advance(1)
-        claim = claim_next(ledger)
+        ledger.clock.advance(1)
+        claim = ledger.next_claim()
         for _ in range(3):
-            assert ledger.finish(claim, result_of(claim))
+            assert ledger.done(claim)
     assert refusal_of(ledger).ends_per_second == pytest.approx(1, rel=0.1)
 
 
-def test_nobody_is_told_to_wait_for_ever(ledger: RedisLedger, clock: ManualClock) -> None:
-    ledger.create(new_task(item_count=30))
-    end_one_each(ledger, clock, 100, 3)
+def test_nobody_is_told_to_wait_for_ever(ledger: Ledger) -> None:
+    ledger.submit(item_count=30)
+    end_one_each(ledger, 100, 3)
     assert refusal_of(ledger, item_count=50, cap=50).retry_after_seconds == LONGEST_RETRY_SECONDS

@@ -8,26 +8,19 @@ import pytest
 from typing_extensions import override
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
-from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.upkeep import BATCH
+from cutgate.jobs.errors import BlobStoreUnavailable
+from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.store import Balance
+from cutgate.jobs.ledger.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import NewTask
+from cutgate.jobs.record import ItemState, NewTask
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.fakes import ManualClock, MemoryBlobStore
-from tests.jobs.build import MakeLedger, claim_next, new_task, result_of, run_at_once
+from tests.fakes import MemoryBlobStore
+from tests.jobs.build import Ledger, new_task, result_of, run_at_once
 from tests.waiting import eventually
 
 GRACE_SECONDS = 400
-LIMITS = LedgerLimits(
-    retention_seconds=1_000,
-    source_max_age_seconds=GRACE_SECONDS / 2,
-    account_queue_cap=2 * BATCH,
-)
-
-
 every_store = pytest.mark.parametrize(
     "blobs", ["memory", "file", "s3", pytest.param("minio", marks=pytest.mark.needs("minio"))], indirect=True
 )
@@ -41,16 +34,16 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> RedisLedger:
-    return make_ledger(LIMITS)
+def limits() -> LedgerLimits:
+    return LedgerLimits(retention_seconds=1_000, source_max_age_seconds=GRACE_SECONDS / 2)
 
 
 @pytest.fixture
-def sweeper(ledger: RedisLedger, blobs: BlobStore) -> Sweeper:
+def sweeper(ledger: Ledger, blobs: BlobStore) -> Sweeper:
     return Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
 
 
-def submitted(ledger: RedisLedger, blobs: BlobStore, item_count: int = 2) -> NewTask:
+def submitted(ledger: Ledger, blobs: BlobStore, item_count: int = 2) -> NewTask:
     """A task with its sources in the blob store."""
     task = new_task(item_count=item_count)
     for item in task.items:
@@ -59,124 +52,86 @@ def submitted(ledger: RedisLedger, blobs: BlobStore, item_count: int = 2) -> New
     return task
 
 
-def ended(ledger: RedisLedger, blobs: BlobStore) -> NewTask:
+def ended(ledger: Ledger, blobs: BlobStore) -> NewTask:
     """A task with all of its results in the blob store."""
     task = submitted(ledger, blobs)
     for _ in task.items:
-        claim = claim_next(ledger)
+        claim = ledger.next_claim()
         blobs.put(result_of(claim).blob, b"result")
-        ledger.finish(claim, result_of(claim))
+        ledger.done(claim)
     return task
-
-
-def is_stored(blobs: BlobStore, key: BlobKey) -> bool:
-    try:
-        blobs.get(key)
-    except BlobMissing:
-        return False
-    return True
 
 
 class TestExpiredTasks:
     @every_store
-    def test_record_and_blobs_go(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    def test_record_and_blobs_go(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
+        ledger.grant("alice", 10)
         task = ended(ledger, blobs)
-        clock.advance(seconds=1_001)
+        ledger.clock.advance(seconds=1_001)
         assert sweeper.sweep() == 1
+        assert ledger.balance("alice") == Balance(granted=10, used=2, reserved=0)
         assert ledger.get(task.uid, "alice") is None
         assert list(blobs.tasks()) == []
         assert ledger.unrecorded([task.uid], 0) == (task.uid,)
         assert sweeper.sweep() == 0
 
-    def test_nothing_goes_before(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    def test_nothing_goes_before(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
         task = ended(ledger, blobs)
-        clock.advance(seconds=990)
+        ledger.clock.advance(seconds=990)
         assert sweeper.sweep() == 0
         assert sweeper.sweep_orphans() == 0
-        stored = ledger.get(task.uid, "alice")
-        assert stored is not None
-        assert all(item.result is not None and is_stored(blobs, item.result.blob) for item in stored.items)
+        stored = ledger.task(task.uid)
+        assert [item.result and blobs.get(item.result.blob) for item in stored.items] == [b"result"] * 2
 
-    def test_an_open_task_stays_however_old(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    def test_an_open_task_stays_however_old(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
         task = submitted(ledger, blobs)
-        clock.advance(seconds=100_000)
+        ledger.clock.advance(seconds=100_000)
         assert (sweeper.sweep(), sweeper.sweep_orphans()) == (0, 0)
-        assert claim_next(ledger).task == task.uid
-        assert all(is_stored(blobs, item.source) for item in task.items)
+        assert ledger.item(ledger.next_claim()).state is ItemState.RUNNING
+        assert [blobs.get(item.source) for item in task.items] == [b"source"] * 2
 
-    def test_more_than_one_batch(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    def test_more_than_one_batch(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
         for _ in range(BATCH + 5):
-            ledger.create(new_task())
-            claim = claim_next(ledger)
-            ledger.finish(claim, result_of(claim))
-        clock.advance(seconds=1_001)
+            ledger.done(ledger.claimed())
+        ledger.clock.advance(seconds=1_001)
         assert sweeper.sweep() == BATCH + 5
 
     @every_store
-    def test_several_sweepers_at_once(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    def test_several_sweepers_at_once(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper) -> None:
         for _ in range(10):
             ended(ledger, blobs)
-        clock.advance(seconds=1_001)
+        ledger.clock.advance(seconds=1_001)
         run_at_once(4, lambda _: sweeper.sweep())
         assert list(blobs.tasks()) == []
         assert ledger.hide_expired() == ()
-
-    def test_credits_stay_used(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
-        ledger.grant("alice", 10)
-        ended(ledger, blobs)
-        before = ledger.balance("alice")
-        clock.advance(seconds=1_001)
-        sweeper.sweep()
-        assert ledger.balance("alice") == before
 
 
 class TestStoppedInBetween:
     """Whoever stops after a step leaves what the next sweep finds."""
 
-    @every_store
-    def test_after_hiding(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
+    @pytest.mark.parametrize("blobs_went", [False, True])
+    def test_after_hiding(self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper, blobs_went: bool) -> None:
         task = ended(ledger, blobs)
-        clock.advance(seconds=1_001)
+        ledger.clock.advance(seconds=1_001)
         assert ledger.hide_expired() == (task.uid,)
         assert ledger.get(task.uid, "alice") is None
-        assert sweeper.sweep() == 1
-        assert list(blobs.tasks()) == []
-
-    def test_after_the_blobs(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
-    ) -> None:
-        task = ended(ledger, blobs)
-        clock.advance(seconds=1_001)
-        ledger.hide_expired()
-        blobs.delete_task(task.uid)
+        if blobs_went:
+            blobs.delete_task(task.uid)
         assert ledger.unrecorded([task.uid], 0) == ()
         assert sweeper.sweep() == 1
+        assert list(blobs.tasks()) == []
         assert ledger.unrecorded([task.uid], 0) == (task.uid,)
 
-    def test_hidden_is_hidden_for_good(self, make_ledger: MakeLedger, clock: ManualClock) -> None:
+    def test_hidden_is_hidden_for_good(self, ledger: Ledger) -> None:
         """A longer retention does not bring back a task whose blobs are going."""
-        task = ended(make_ledger(LIMITS), MemoryBlobStore())
-        clock.advance(seconds=1_001)
-        make_ledger(LIMITS).hide_expired()
-        patient = make_ledger(LedgerLimits(retention_seconds=100_000))
+        task = ended(ledger, MemoryBlobStore())
+        ledger.clock.advance(seconds=1_001)
+        ledger.hide_expired()
+        patient = ledger.limited(retention_seconds=100_000)
         assert patient.get(task.uid, "alice") is None
         assert not patient.terminate(task.uid, "alice")
 
-    def test_only_a_hidden_record_can_be_forgotten(self, ledger: RedisLedger, blobs: BlobStore) -> None:
+    def test_only_a_hidden_record_can_be_forgotten(self, ledger: Ledger, blobs: BlobStore) -> None:
         task = ended(ledger, blobs)
         ledger.forget(task.uid)
         ledger.forget(new_task_uid())
@@ -186,32 +141,30 @@ class TestStoppedInBetween:
 class TestOrphans:
     @every_store
     def test_blobs_of_no_task_go_after_the_grace_time(
-        self, ledger: RedisLedger, blobs: BlobStore, sweeper: Sweeper, clock: ManualClock
+        self, ledger: Ledger, blobs: BlobStore, sweeper: Sweeper
     ) -> None:
         kept = submitted(ledger, blobs)
         orphan = source_key(new_task_uid(), 0)
         blobs.put(orphan, b"orphan")
-        clock.advance(seconds=GRACE_SECONDS - 10)
+        ledger.clock.advance(seconds=GRACE_SECONDS - 10)
         assert sweeper.sweep_orphans() == 0
-        assert is_stored(blobs, orphan)
-        clock.advance(seconds=20)
+        assert blobs.get(orphan) == b"orphan"
+        ledger.clock.advance(seconds=20)
         assert sweeper.sweep_orphans() == 1
         assert list(blobs.tasks()) == [kept.uid]
 
-    def test_no_task_can_appear_whose_blobs_went(
-        self, ledger: RedisLedger, clock: ManualClock, sweeper: Sweeper
-    ) -> None:
+    def test_no_task_can_appear_whose_blobs_went(self, ledger: Ledger, sweeper: Sweeper) -> None:
         task = new_task()
-        clock.advance(seconds=GRACE_SECONDS + 1)
+        ledger.clock.advance(seconds=GRACE_SECONDS + 1)
         assert ledger.unrecorded([task.uid], GRACE_SECONDS) == (task.uid,)
         with pytest.raises(Exception, match="too long ago"):
             ledger.create(task)
 
     @every_store
-    def test_many(self, ledger: RedisLedger, sweeper: Sweeper, blobs: BlobStore, clock: ManualClock) -> None:
+    def test_many(self, ledger: Ledger, sweeper: Sweeper, blobs: BlobStore) -> None:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")
-        clock.advance(seconds=GRACE_SECONDS + 10)
+        ledger.clock.advance(seconds=GRACE_SECONDS + 10)
         assert sweeper.sweep_orphans() == BATCH + 5
         assert list(blobs.tasks()) == []
 
@@ -230,11 +183,11 @@ class Faulty(MemoryBlobStore):
         super().delete_task(uid)
 
 
-def test_what_cannot_be_deleted_is_found_again(ledger: RedisLedger, clock: ManualClock) -> None:
+def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
     blobs = Faulty()
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
     tasks = [ended(ledger, blobs) for _ in range(3)]
-    clock.advance(seconds=1_001)
+    ledger.clock.advance(seconds=1_001)
     away = BlobStoreUnavailable("permission denied")
     blobs.faults = [away] * 3
     assert sweeper.sweep() == 0
@@ -245,10 +198,10 @@ def test_what_cannot_be_deleted_is_found_again(ledger: RedisLedger, clock: Manua
     assert sweeper.sweep() == 3
 
 
-def test_loops_outlive_every_fault(ledger: RedisLedger, clock: ManualClock) -> None:
+def test_loops_outlive_every_fault(ledger: Ledger) -> None:
     blobs = Faulty()
     ended(ledger, blobs)
-    clock.advance(seconds=1_001)
+    ledger.clock.advance(seconds=1_001)
     blobs.put(source_key(new_task_uid(), 0), b"orphan")
     blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)

@@ -5,190 +5,153 @@ from __future__ import annotations
 import pytest
 
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
-from cutgate.jobs.ids import new_token, source_key
-from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ids import source_key
+from cutgate.jobs.ledger.store import Balance
+from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ItemState, NewItem, NewTask, Task, TaskStatus
-from tests.fakes import ManualClock
-from tests.jobs.build import (
-    ERROR,
-    LANE,
-    SPEC,
-    URL,
-    MakeLedger,
-    claim_next,
-    new_task,
-    result_of,
-    run_at_once,
-    take_errand,
-)
-
-LIMITS = LedgerLimits(queue_timeout_seconds=600, account_queue_cap=3)
+from cutgate.jobs.record import ItemState, NewItem, NewTask, TaskStatus
+from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task, run_at_once
 
 
 @pytest.fixture
-def ledger(make_ledger: MakeLedger) -> RedisLedger:
-    return make_ledger(LIMITS)
+def limits() -> LedgerLimits:
+    return LedgerLimits(queue_timeout_seconds=600, account_queue_cap=3)
 
 
-def created(ledger: RedisLedger, *, item_count: int = 1, price: int = 1) -> NewTask:
-    task = new_task(item_count=item_count, price=price, source_url=URL)
-    ledger.create(task)
-    return task
-
-
-def standing(ledger: RedisLedger, task: NewTask) -> Task:
-    stored = ledger.get(task.uid, task.account)
-    assert stored is not None
-    return stored
-
-
-def test_it_begins_as_fetching(ledger: RedisLedger) -> None:
-    stored = standing(ledger, created(ledger))
+def test_it_begins_as_fetching(ledger: Ledger) -> None:
+    stored = ledger.task(ledger.submit(source_url=URL).uid)
     assert (stored.status, stored.items[0].state) == (TaskStatus.QUEUING, ItemState.FETCHING)
     assert ledger.waiting(LANE) == 0
-    assert ledger.claim([LANE], "worker-1", new_token()) is None
+    assert ledger.no_claim()
 
 
-def test_fetched_it_waits_and_is_done(ledger: RedisLedger) -> None:
-    task = created(ledger)
-    errand = take_errand(ledger)
+def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
+    errand = ledger.fetching()
     assert ledger.fetched(errand) == LANE
-    (item,) = standing(ledger, task).items
+    item = ledger.item(errand)
     assert (item.state, item.source, item.attempts) == (ItemState.QUEUED, errand.source, 0)
     assert ledger.waiting(LANE) == 1
-    claim = claim_next(ledger)
-    assert (claim.task, claim.source, claim.attempt) == (task.uid, errand.source, 1)
-    assert ledger.finish(claim, result_of(claim))
-    assert standing(ledger, task).status is TaskStatus.FINISHED
+    claim = ledger.next_claim()
+    assert (claim.task, claim.source, claim.attempt) == (errand.task, errand.source, 1)
+    assert ledger.done(claim)
+    assert ledger.task(errand.task).status is TaskStatus.FINISHED
 
 
-def test_a_repeat_of_fetched_answers_as_the_first_time(ledger: RedisLedger) -> None:
+def test_a_repeat_of_fetched_answers_as_the_first_time(ledger: Ledger) -> None:
     """Whoever gets a refusal deletes the bytes."""
-    created(ledger)
-    errand = take_errand(ledger)
+    errand = ledger.fetching()
     assert ledger.fetched(errand) == ledger.fetched(errand) == LANE
-    claim = claim_next(ledger)
+    claim = ledger.next_claim()
     assert ledger.fetched(errand) == LANE
     assert ledger.waiting(LANE) == 0
     assert not ledger.fetch_failed(errand, ERROR)
-    assert ledger.finish(claim, result_of(claim))
+    assert ledger.done(claim)
 
 
-def test_only_one_of_two_ends_counts(ledger: RedisLedger) -> None:
-    task = created(ledger)
-    errand = take_errand(ledger)
+def test_only_one_of_two_ends_counts(ledger: Ledger) -> None:
+    errand = ledger.fetching()
     answers = run_at_once(
         4, lambda n: bool(ledger.fetched(errand)) if n % 2 else ledger.fetch_failed(errand, ERROR)
     )
-    (item,) = standing(ledger, task).items
+    item = ledger.item(errand)
     assert answers == ([False, True] if item.state is ItemState.QUEUED else [True, False]) * 2
 
 
-def test_a_failed_fetch_fails_the_item_and_releases_its_price(ledger: RedisLedger, clock: ManualClock) -> None:
+def test_a_failed_fetch_fails_the_item_and_releases_its_price(ledger: Ledger) -> None:
     ledger.grant("alice", 5)
-    task = created(ledger, price=3)
+    errand = ledger.fetching(price=3)
     assert ledger.balance("alice") == Balance(granted=5, used=0, reserved=3)
-    errand = take_errand(ledger)
     assert ledger.fetch_failed(errand, ERROR)
     assert ledger.fetch_failed(errand, ERROR)
     assert ledger.fetched(errand) is None
-    stored = standing(ledger, task)
+    stored = ledger.task(errand.task)
     assert (stored.status, stored.items[0].error) == (TaskStatus.ERROR, ERROR)
     assert ledger.balance("alice") == Balance(granted=5, used=0, reserved=0)
     assert ledger.unfinished("alice") == ()
-    clock.advance(seconds=1_000)
-    assert ledger.take_errand("courier-1", new_token()) is None
+    ledger.clock.advance(seconds=1_000)
+    assert ledger.no_errand()
 
 
-def test_it_counts_for_credits_and_caps(ledger: RedisLedger) -> None:
-    created(ledger, item_count=2)
+def test_it_counts_for_credits_and_caps(ledger: Ledger) -> None:
+    ledger.submit(item_count=2, source_url=URL)
     with pytest.raises(QueueFull):
-        created(ledger, item_count=2)
+        ledger.submit(item_count=2, source_url=URL)
     ledger.grant("alice", 1)
     with pytest.raises(InsufficientCredits):
-        created(ledger, price=2)
+        ledger.submit(price=2, source_url=URL)
     assert ledger.errands_due() == 2
 
 
-def test_its_place_is_that_of_its_acceptance(ledger: RedisLedger) -> None:
-    first, second = created(ledger), created(ledger)
-    ledger.create(third := new_task())
-    errands = {errand.task: errand for errand in (take_errand(ledger), take_errand(ledger))}
-    assert ledger.fetched(errands[second.uid])
-    assert ledger.fetched(errands[first.uid])
-    assert [claim_next(ledger).task for _ in range(3)] == [first.uid, second.uid, third.uid]
+def test_its_place_is_that_of_its_acceptance(ledger: Ledger) -> None:
+    first, second, third = ledger.fetching(), ledger.fetching(), ledger.submit()
+    assert ledger.fetched(second)
+    assert ledger.fetched(first)
+    assert [ledger.next_claim().task for _ in range(3)] == [first.task, second.task, third.uid]
 
 
-def test_some_items_are_fetched_and_others_sent(ledger: RedisLedger) -> None:
+def test_some_items_are_fetched_and_others_sent(ledger: Ledger) -> None:
     model = new_task()
     sent = model.items[0]
     fetched = NewItem(source=source_key(model.uid, 1), spec=SPEC, source_url=URL)
     task = NewTask(uid=model.uid, account="alice", origin="test", items=(sent, fetched))
     ledger.create(task)
-    assert [item.state for item in standing(ledger, task).items] == [ItemState.QUEUED, ItemState.FETCHING]
-    claim = claim_next(ledger)
-    assert (claim.index, ledger.finish(claim, result_of(claim))) == (0, True)
-    assert standing(ledger, task).status is TaskStatus.RUNNING
-    errand = take_errand(ledger)
+    assert [item.state for item in ledger.task(task.uid).items] == [ItemState.QUEUED, ItemState.FETCHING]
+    claim = ledger.next_claim()
+    assert (claim.index, ledger.done(claim)) == (0, True)
+    assert ledger.task(task.uid).status is TaskStatus.RUNNING
+    errand = ledger.next_errand()
     assert (errand.index, ledger.fetch_failed(errand, ERROR)) == (1, True)
-    assert standing(ledger, task).status is TaskStatus.FINISHED
+    assert ledger.task(task.uid).status is TaskStatus.FINISHED
 
 
 class TestTerminate:
-    def test_it_takes_the_errand_along(self, ledger: RedisLedger) -> None:
-        task = created(ledger, item_count=2)
-        errand = take_errand(ledger)
-        assert ledger.terminate(task.uid, "alice") == Leftovers()
-        stored = standing(ledger, task)
-        assert [item.error for item in stored.items] == [Terminated("the task was terminated").facts()] * 2
-        assert (ledger.errands_due(), ledger.take_errand("courier-1", new_token())) == (0, None)
+    def test_it_takes_the_errand_along(self, ledger: Ledger) -> None:
+        errand = ledger.fetching(item_count=2)
+        assert ledger.terminate(errand.task, "alice") == Leftovers()
+        errors = [item.error for item in ledger.task(errand.task).items]
+        assert errors == [Terminated("the task was terminated").facts()] * 2
+        assert (ledger.errands_due(), ledger.no_errand()) == (0, True)
         assert ledger.fetched(errand) is None
         assert not ledger.postpone(errand, 0)
 
-    def test_what_was_fetched_is_left_over(self, ledger: RedisLedger) -> None:
-        task = created(ledger)
-        errand = take_errand(ledger)
+    def test_what_was_fetched_is_left_over(self, ledger: Ledger) -> None:
+        errand = ledger.fetching()
         ledger.fetched(errand)
         assert errand.source is not None
-        assert ledger.terminate(task.uid, "alice") == Leftovers(sources=(errand.source,))
+        assert ledger.terminate(errand.task, "alice") == Leftovers(sources=(errand.source,))
         assert ledger.waiting(LANE) == 0
 
-    def test_a_line_of_others_stays_whole(self, ledger: RedisLedger) -> None:
-        ledger.create(other := new_task())
-        assert ledger.terminate(created(ledger).uid, "alice")
-        assert claim_next(ledger).task == other.uid
+    def test_a_line_of_others_stays_whole(self, ledger: Ledger) -> None:
+        other = ledger.submit()
+        ledger.ended(source_url=URL)
+        assert ledger.next_claim().task == other.uid
 
 
 class TestAge:
-    def test_what_is_fetched_for_too_long_fails(self, ledger: RedisLedger, clock: ManualClock) -> None:
-        task = created(ledger)
-        errand = take_errand(ledger)
-        clock.advance(seconds=590)
+    def test_what_is_fetched_for_too_long_fails(self, ledger: Ledger) -> None:
+        errand = ledger.fetching()
+        ledger.clock.advance(seconds=590)
         assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
-        clock.advance(seconds=11)
+        ledger.clock.advance(seconds=11)
         assert ledger.reap("reaper-1", {LANE: 0}) == Reaped(too_late=1)
-        (item,) = standing(ledger, task).items
-        assert item.error is not None
-        assert item.error.kind == TimedOut.kind
+        assert ledger.error(errand).kind == TimedOut.kind
         assert ledger.fetched(errand) is None
-        assert ledger.take_errand("courier-1", new_token()) is None
+        assert ledger.no_errand()
 
-    def test_it_goes_on_once_fetched(self, ledger: RedisLedger, clock: ManualClock) -> None:
-        created(ledger)
-        clock.advance(seconds=500)
-        errand = take_errand(ledger)
+    def test_it_goes_on_once_fetched(self, ledger: Ledger) -> None:
+        ledger.submit(source_url=URL)
+        ledger.clock.advance(seconds=500)
+        errand = ledger.next_errand()
         ledger.fetched(errand)
-        clock.advance(seconds=101)
+        ledger.clock.advance(seconds=101)
         assert errand.source is not None
         assert ledger.reap("reaper-1", {}) == Reaped(too_late=1, left=Leftovers(sources=(errand.source,)))
 
-    def test_a_hint_is_missing_only_once_fetched(self, ledger: RedisLedger, clock: ManualClock) -> None:
-        created(ledger)
-        clock.advance(seconds=300)
+    def test_a_hint_is_missing_only_once_fetched(self, ledger: Ledger) -> None:
+        ledger.submit(source_url=URL)
+        ledger.clock.advance(seconds=300)
         assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
-        ledger.fetched(take_errand(ledger))
+        ledger.fetched(ledger.next_errand())
         assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
-        clock.advance(seconds=6)
+        ledger.clock.advance(seconds=6)
         assert ledger.reap("reaper-1", {LANE: 0}) == Reaped(hints={LANE: 1})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,11 +21,13 @@ COUNT = st.integers(0, 2**53)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 
 
-@st.composite
-def boxes(draw: st.DrawFn) -> Box:
-    left, top = draw(st.integers(0, 10_000)), draw(st.integers(0, 10_000))
-    width, height = draw(st.integers(1, 10_000)), draw(st.integers(1, 10_000))
-    return Box(left_px=left, top_px=top, right_px=left + width, bottom_px=top + height)
+BOXES = st.builds(
+    Box,
+    left_px=st.integers(0, 99),
+    top_px=st.integers(0, 99),
+    right_px=st.integers(100, 10_000),
+    bottom_px=st.integers(100, 10_000),
+)
 
 
 @st.composite
@@ -32,7 +35,7 @@ def specs(draw: st.DrawFn) -> CutoutSpec:
     background, foreground = sorted(draw(st.tuples(st.integers(0, 255), st.integers(0, 255))))
     return CutoutSpec(
         model=draw(NAMES),
-        box=draw(st.none() | boxes()),
+        box=draw(st.none() | BOXES),
         erode_px=draw(st.integers(0, 255)),
         foreground_threshold=foreground,
         background_threshold=background,
@@ -46,42 +49,38 @@ def specs(draw: st.DrawFn) -> CutoutSpec:
     )
 
 
-@given(specs())
-def test_specs(spec: CutoutSpec) -> None:
-    assert codec.decode_spec(codec.encode_spec(spec)) == spec
+def builds_picture(kind: type[T], **facts: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """A result or an upload: both say what a picture is."""
+    sizes = dict.fromkeys(("width_px", "height_px", "size_bytes"), COUNT)
+    return st.builds(kind, media_type=TEXT, **sizes, **facts)
 
 
-@given(COUNT, COUNT, COUNT, TEXT, st.booleans())
-def test_results(width_px: int, height_px: int, size_bytes: int, media_type: str, subject_found: bool) -> None:
-    result = Result(
-        blob=result_key(new_task_uid(), 0, new_token()),
-        media_type=media_type,
-        width_px=width_px,
-        height_px=height_px,
-        size_bytes=size_bytes,
-        subject_found=subject_found,
-    )
-    assert codec.decode_result(codec.encode_result(result)) == result
+UID = new_task_uid()
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "spec": specs(),
+    "result": builds_picture(
+        Result,
+        blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
+        subject_found=st.booleans(),
+    ),
+    "upload": builds_picture(Upload, uid=st.just(UID), blob=st.just(upload_key(UID)), account=TEXT),
+    "deliveries": st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)).map(tuple),
+    "error": st.builds(
+        ErrorFacts,
+        kind=TEXT,
+        message=TEXT,
+        details=st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)),
+    ),
+    "presence": st.builds(WorkerPresence, owner=TEXT, lane=st.just(Lane("m:exact")), engine=TEXT, threads=COUNT),
+}
 
 
-@given(COUNT, COUNT, COUNT, TEXT, TEXT)
-def test_uploads(width_px: int, height_px: int, size_bytes: int, media_type: str, account: str) -> None:
-    uid = new_task_uid()
-    upload = Upload(
-        uid=uid,
-        account=account,
-        blob=upload_key(uid),
-        media_type=media_type,
-        width_px=width_px,
-        height_px=height_px,
-        size_bytes=size_bytes,
-    )
-    assert codec.decode_upload(codec.encode_upload(upload)) == upload
-
-
-@given(st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)))
-def test_deliveries(deliveries: list[Delivery]) -> None:
-    assert codec.decode_deliveries(codec.encode_deliveries(deliveries)) == tuple(deliveries)
+@pytest.mark.parametrize("kind", VALUES)
+@given(data=st.data())
+def test_it_is_read_back(kind: str, data: st.DataObject) -> None:
+    value = data.draw(VALUES[kind])
+    encode, decode = getattr(codec, f"encode_{kind}"), getattr(codec, f"decode_{kind}")
+    assert decode(encode(value)) == value
 
 
 def test_a_result_from_before_subjects_were_noted() -> None:
@@ -90,23 +89,3 @@ def test_a_result_from_before_subjects_were_noted() -> None:
         {"blob": str(key), "media_type": "image/png", "width_px": 4, "height_px": 3, "size_bytes": 70}
     )
     assert codec.decode_result(text).subject_found
-
-
-@given(TEXT, TEXT, st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=False)))
-def test_errors(kind: str, message: str, details: dict[str, str | int | float]) -> None:
-    error = ErrorFacts(kind=kind, message=message, details=details)
-    assert codec.decode_error(codec.encode_error(error)) == error
-
-
-@given(TEXT, TEXT, st.integers(1, 512))
-def test_presences(owner: str, engine: str, threads: int) -> None:
-    worker = WorkerPresence(
-        owner=owner,
-        lane=Lane("m:exact"),
-        model="m",
-        engine=engine,
-        provider="CPU",
-        dtype="fp32",
-        threads=threads,
-    )
-    assert codec.decode_presence(codec.encode_presence(worker)) == worker

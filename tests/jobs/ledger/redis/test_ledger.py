@@ -13,25 +13,13 @@ from redis.client import PubSub
 from redis.exceptions import ResponseError
 
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ids import new_task_uid, new_token, source_key
+from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.redis.client import RETRIES, connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.redis.client import RETRIES
+from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
-from tests.fakes import ManualClock
-from tests.jobs.build import (
-    ERROR,
-    LANE,
-    SPEC,
-    MakeLedger,
-    claim_next,
-    new_task,
-    result_of,
-    run_at_once,
-    take_errand,
-)
+from tests.jobs.build import ERROR, LANE, Ledger, new_task, run_at_once
 from tests.jobs.every_script import (
     WORKER,
     go_through_every_errand,
@@ -42,69 +30,56 @@ from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
 
 
-@pytest.fixture
-def ledger(client: Redis, key_prefix: str, clock: ManualClock) -> RedisLedger:
-    return RedisLedger(client, LedgerLimits(), key_prefix=key_prefix, clock_offset_ms=clock.offset_ms)
+def names_left(ledger: Ledger) -> set[str]:
+    """The names of all keys, without the prefix."""
+    names = ledger.client.scan_iter(match=f"{ledger.key_prefix}*", count=1000)
+    return {name.removeprefix(ledger.key_prefix) for name in names}
 
 
 class TestKeys:
     def test_every_key_is_in_the_table_and_every_row_is_used(
-        self, ledger: RedisLedger, presence: RedisPresence, client: Redis, key_prefix: str
+        self, ledger: Ledger, presence: RedisPresence, client: Redis
     ) -> None:
         go_through_every_script(ledger, presence)
         rows = re.findall(r"^\| `([a-z_]+)[^`]*` \| (\w+)", keys.__doc__ or "", re.MULTILINE)
         documented = {(kind, sort) for kind, sort in rows if sort != "channel"}
-        names = list(client.scan_iter(match=f"{key_prefix}*", count=1000))
-        used = {(name.removeprefix(key_prefix).split(":")[0], client.type(name)) for name in names}
+        used = {(name.split(":")[0], client.type(f"{ledger.key_prefix}{name}")) for name in names_left(ledger)}
         assert used == documented
 
     def test_nothing_but_the_record_is_left_of_an_ended_task(
-        self, ledger: RedisLedger, client: Redis, key_prefix: str
+        self, ledger: Ledger, client: Redis, key_prefix: str
     ) -> None:
-        task = new_task(item_count=2)
-        ledger.create(task)
-        for claim in (claim_next(ledger), claim_next(ledger)):
-            ledger.finish(claim, result_of(claim))
-        left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
-        assert left == {
-            f"task:{task.uid}",
-            f"item:{task.uid}:0",
-            f"item:{task.uid}:1",
-            "account:alice",
-            "totals",
-            "lanes",
-            "ended",
-        }
+        claims = ledger.claims(item_count=2)
+        for claim in claims:
+            ledger.done(claim)
+        records = {f"task:{claims[0].task}", f"item:{claims[0].task}:0", f"item:{claims[0].task}:1"}
+        assert names_left(ledger) == {*records, "account:alice", "totals", "lanes", "ended"}
         account = client.hgetall(f"{key_prefix}account:alice")
         assert account.keys() - {"open", "reserved", "used", "booked"} == {"pace", "pace_since_ms", "pace_at_ms"}
         assert [account[field] for field in ("open", "reserved", "used", "booked")] == ["0", "0", "0", "2"]
         assert client.hget(f"{key_prefix}totals", "open") == "0"
 
-    def test_nothing_is_left_of_errands_and_uploads(
-        self, ledger: RedisLedger, client: Redis, key_prefix: str, clock: ManualClock
-    ) -> None:
+    def test_nothing_is_left_of_errands_and_uploads(self, ledger: Ledger) -> None:
         go_through_every_errand(ledger)
         go_through_every_upload(ledger)
-        clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
-        take_errand(ledger)
+        ledger.clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
+        ledger.next_errand()
         for uid in ledger.unfinished("alice"):
             ledger.terminate(uid, "alice")
-        clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
+        ledger.clock.advance(seconds=LedgerLimits().upload_retention_seconds + 1)
         for uid in ledger.hide_expired():
             ledger.forget(uid)
-        left = {name.removeprefix(key_prefix) for name in client.scan_iter(match=f"{key_prefix}*", count=1000)}
+        left = names_left(ledger)
         assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 
-    def test_a_refusal_leaves_nothing(self, make_ledger: MakeLedger, client: Redis, key_prefix: str) -> None:
-        ledger = make_ledger(LedgerLimits(account_queue_cap=0))
+    def test_a_refusal_leaves_nothing(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(account_queue_cap=0)
         with pytest.raises(Exception, match="cap is 0"):
-            ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
-        assert list(client.scan_iter(match=f"{key_prefix}*", count=1000)) == []
+            ledger.submit(idempotency=Idempotency(key="k", content_digest="d"))
+        assert names_left(ledger) == set()
 
-    def test_what_is_remembered_for_repeats_expires(
-        self, ledger: RedisLedger, client: Redis, key_prefix: str
-    ) -> None:
-        ledger.create(new_task(idempotency=Idempotency(key="k", content_digest="d")))
+    def test_what_is_remembered_for_repeats_expires(self, ledger: Ledger, client: Redis, key_prefix: str) -> None:
+        ledger.submit(idempotency=Idempotency(key="k", content_digest="d"))
         ledger.grant("alice", 1)
         for kind in ("idempotency", "answer"):
             (name,) = client.scan_iter(match=f"{key_prefix}{kind}:*", count=1000)
@@ -116,83 +91,55 @@ class TestKeys:
 
     def test_all_keys_are_in_one_slot(self) -> None:
         """A server in cluster mode refuses a script that leaves its slot."""
-        with (
-            redis_server("--cluster-enabled", "yes") as url,
-            connect(url) as client,
-        ):
+        with redis_server("--cluster-enabled", "yes") as url, connect(url) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             eventually(lambda: client.get("ready") is None, despite=(ResponseError,))
-            go_through_every_script(RedisLedger(client, LedgerLimits()), RedisPresence(client))
+            go_through_every_script(Ledger(client), RedisPresence(client))
 
 
 class TestTimes:
-    LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=20)
-
     def test_a_renewed_lease_never_passes_the_hard_deadline(
-        self, make_ledger: MakeLedger, client: Redis, key_prefix: str, clock: ManualClock
+        self, ledger: Ledger, client: Redis, key_prefix: str
     ) -> None:
-        ledger = make_ledger(self.LIMITS)
-        ledger.create(new_task())
-        claim = claim_next(ledger)
+        ledger = ledger.limited(lease_seconds=15, job_timeout_seconds=20)
+        claim = ledger.claimed()
         item = keys.item_name(claim.task, claim.index)
         deadline = float(client.hget(f"{key_prefix}item:{item}", "hard_deadline_ms") or 0)
         first = client.zscore(f"{key_prefix}leases", item)
         assert first == deadline - 5_000
-        clock.advance(seconds=10)
+        ledger.clock.advance(seconds=10)
         assert ledger.renew(claim)
         assert client.zscore(f"{key_prefix}leases", item) == deadline
 
-    def test_the_clock_is_the_servers(self, client: Redis, key_prefix: str) -> None:
-        ledger = RedisLedger(client, LedgerLimits(), key_prefix=key_prefix)
-        task = new_task()
-        ledger.create(task)
-        stored = ledger.get(task.uid, "alice")
-        assert stored is not None
+    def test_the_clock_is_the_servers(self, ledger: Ledger, client: Redis) -> None:
+        stored = ledger.task(ledger.submit().uid)
         seconds, microseconds = client.time()
         assert stored.created_at_ms == pytest.approx(seconds * 1000 + microseconds / 1000, abs=5_000)
 
 
-def test_the_end_of_an_item_is_an_event(ledger: RedisLedger, client: Redis, key_prefix: str) -> None:
-    task = new_task(item_count=2)
-    ledger.create(task)
+def test_the_end_of_an_item_is_an_event(ledger: Ledger, client: Redis) -> None:
+    first, second = ledger.claims(item_count=2)
     with PubSub(client.connection_pool, ignore_subscribe_messages=True) as events:
-        events.subscribe(keys.event_channel(key_prefix, task.uid))
+        events.subscribe(keys.event_channel(ledger.key_prefix, first.task))
         events.get_message(timeout=1)
-        first, second = claim_next(ledger), claim_next(ledger)
         ledger.fail(second, ERROR)
-        ledger.finish(first, result_of(first))
-        ledger.finish(first, result_of(first))
+        ledger.done(first)
+        ledger.done(first)
         heard = [events.get_message(timeout=1) for _ in range(3)]
     assert [message and message["data"] for message in heard] == ["1 failed", "0 done", None]
 
 
 def test_another_process_sees_the_same(redis_url: str, key_prefix: str) -> None:
     with connect(redis_url) as one, connect(redis_url) as two:
-        task = new_task()
-        RedisLedger(one, LedgerLimits(), key_prefix=key_prefix).create(task)
-        claim = claim_next(RedisLedger(two, LedgerLimits(), key_prefix=key_prefix))
-    assert claim.task == task.uid
+        task = Ledger(one, key_prefix=key_prefix).submit()
+        assert Ledger(two, key_prefix=key_prefix).next_claim().task == task.uid
 
 
-NOBODYS_UID = new_task_uid()
-NOBODYS_CLAIM = Claim(
-    token=new_token(),
-    owner="w",
-    task=NOBODYS_UID,
-    index=0,
-    account="alice",
-    spec=SPEC,
-    source=source_key(NOBODYS_UID, 0),
-    attempt=1,
-    deadline_in_seconds=1,
-    waited_seconds=0,
-)
-
-CALLS: tuple[Callable[[RedisLedger, Claim], object], ...] = (
+CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
     lambda ledger, claim: ledger.create(new_task()),
     lambda ledger, claim: ledger.claim([LANE], "w", new_token()),
     lambda ledger, claim: ledger.renew(claim),
-    lambda ledger, claim: ledger.finish(claim, result_of(claim)),
+    lambda ledger, claim: ledger.done(claim),
     lambda ledger, claim: ledger.fail(claim, ERROR),
     lambda ledger, claim: ledger.get(claim.task, "alice"),
     lambda ledger, claim: ledger.get_many([claim.task], "alice"),
@@ -217,12 +164,13 @@ CALLS: tuple[Callable[[RedisLedger, Claim], object], ...] = (
 
 
 class TestServerAway:
-    def test_every_call_says_so(self) -> None:
+    def test_every_call_says_so(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
         with connect("redis://:p4ssw0rd@127.0.0.1:1/0", retries=0) as client:
-            ledger, presence = RedisLedger(client, LedgerLimits()), RedisPresence(client)
+            away, presence = Ledger(client), RedisPresence(client)
             for call in CALLS:
                 with pytest.raises(LedgerUnavailable) as error:
-                    call(ledger, NOBODYS_CLAIM)
+                    call(away, claim)
                 assert "p4ssw0rd" not in str(error.value)
             for announce in (presence.alive, lambda: presence.leave("w"), lambda: presence.announce(WORKER, 1)):
                 with pytest.raises(LedgerUnavailable):
@@ -234,25 +182,24 @@ class TestServerAway:
             connect(hung_url, connect_timeout_seconds=0.2, socket_timeout_seconds=0.2) as client,
             pytest.raises(LedgerUnavailable),
         ):
-            RedisLedger(client, LedgerLimits()).ping()
+            Ledger(client).ping()
         # One time-out for each attempt, and the waits between them.
         assert time.monotonic() - started < 0.2 * (1 + RETRIES) + 2
 
     def test_a_wrong_password(self) -> None:
         with redis_server(password="right") as url:
             with connect(url) as client:
-                RedisLedger(client, LedgerLimits()).ping()
+                Ledger(client).ping()
             with connect(url.replace("right", "wr0ng")) as client, pytest.raises(LedgerUnavailable) as error:
-                RedisLedger(client, LedgerLimits()).ping()
+                Ledger(client).ping()
         assert "wr0ng" not in str(error.value)
         assert "wr0ng" not in repr(error.value.__cause__)
 
-    def test_it_comes_back(self, redis_url: str, key_prefix: str) -> None:
+    def test_it_comes_back(self, redis_url: str) -> None:
         with connect(redis_url) as client:
-            ledger = RedisLedger(client, LedgerLimits(), key_prefix=key_prefix)
-            ledger.ping()
+            Ledger(client).ping()
             client.connection_pool.disconnect()
-            ledger.ping()
+            Ledger(client).ping()
 
 
 def test_every_thread_of_a_gateway_gets_a_connection(client: Redis, key_prefix: str) -> None:

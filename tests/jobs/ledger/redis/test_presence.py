@@ -9,53 +9,29 @@ from dataclasses import asdict, replace
 import pytest
 from redis import Redis
 
-from cutgate.jobs.ledger.presence import WorkerPresence
-from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.presence import Presence
 from tests.fakes import ManualClock
+from tests.jobs import every_script
 from tests.jobs.build import LANE, OTHER_LANE
 
-WORKER = WorkerPresence(
-    owner="host-1:4711",
-    lane=LANE,
-    model="isnet-general-use",
-    engine="onnxruntime 1.31.0",
-    provider="CPUExecutionProvider",
-    dtype="fp32",
-    threads=4,
-)
+WORKER = replace(every_script.WORKER, owner="host-1:4711")
 
 
-def test_nobody(presence: RedisPresence) -> None:
+def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
     assert presence.alive() == ()
-
-
-def test_who_announces_itself_is_alive_by_owner(presence: RedisPresence) -> None:
     other = replace(WORKER, owner="a-host:1")
     presence.announce(WORKER, ttl_seconds=10)
     presence.announce(other, ttl_seconds=10)
     assert presence.alive() == (other, WORKER)
 
 
-def test_the_silent_are_gone(presence: RedisPresence, clock: ManualClock) -> None:
-    presence.announce(WORKER, ttl_seconds=10)
-    clock.advance(seconds=6)
-    assert presence.alive() == (WORKER,)
-    clock.advance(seconds=5)
-    assert presence.alive() == ()
-
-
-def test_announcing_again_prolongs_and_replaces(presence: RedisPresence, clock: ManualClock) -> None:
+def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
     presence.announce(replace(WORKER, threads=8), ttl_seconds=10)
     clock.advance(seconds=6)
     assert presence.alive() == (replace(WORKER, threads=8),)
-
-
-def test_who_leaves_is_gone_at_once(presence: RedisPresence) -> None:
-    presence.announce(WORKER, ttl_seconds=10)
-    presence.leave(WORKER.owner)
-    presence.leave("nobody")
+    clock.advance(seconds=5)
     assert presence.alive() == ()
 
 
@@ -84,6 +60,7 @@ def test_who_leaves_is_gone_from_every_lane(presence: RedisPresence) -> None:
     for worker in (WORKER, replace(WORKER, lane=OTHER_LANE), neighbour):
         presence.announce(worker, ttl_seconds=10)
     presence.leave(WORKER.owner)
+    presence.leave("nobody")
     assert presence.alive() == (neighbour,)
 
 
@@ -110,15 +87,16 @@ class TestRollingUpgrade:
         client.zadd(f"{key_prefix}workers_until", {WORKER.owner: until_ms})
 
     @pytest.mark.usefixtures("announced_before")
-    def test_old_announcements_are_read(self, presence: RedisPresence, clock: ManualClock) -> None:
+    @pytest.mark.parametrize("leaves", [False, True])
+    def test_old_announcements_are_read_and_end(
+        self, presence: Presence, clock: ManualClock, leaves: bool
+    ) -> None:
         assert presence.alive() == (WORKER,)
         assert presence.offered(within_seconds=60) == {LANE}
-        clock.advance(seconds=11)
-        assert presence.alive() == ()
-
-    @pytest.mark.usefixtures("announced_before")
-    def test_and_their_workers_leave(self, presence: RedisPresence) -> None:
-        presence.leave(WORKER.owner)
+        if leaves:
+            presence.leave(WORKER.owner)
+        else:
+            clock.advance(seconds=11)
         assert presence.alive() == ()
 
     def test_the_version_before_reads_new_ones(

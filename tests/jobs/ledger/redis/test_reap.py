@@ -7,85 +7,70 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.jobs.ledger.answers import Leftovers, Reaped
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.upkeep import REAPER_HOLD_SECONDS
+from cutgate.jobs.ledger.redis.ledger import connect
+from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ItemState
-from tests.fakes import ManualClock
-from tests.jobs.build import LANE, claim_next, item_of, new_task, result_of
+from cutgate.jobs.record import Claim, ItemState
+from tests.jobs.build import LANE, Ledger
 from tests.servers.redis_server import restart
-
-LIMITS = LedgerLimits(lease_seconds=15, job_timeout_seconds=120, max_attempts=1)
 
 
 @pytest.fixture
-def ledger(own_url: str, clock: ManualClock) -> Iterator[RedisLedger]:
+def ledger(own_url: str) -> Iterator[Ledger]:
     with connect(own_url) as client:
-        yield RedisLedger(client, LIMITS, clock_offset_ms=clock.offset_ms)
+        yield Ledger(client, LedgerLimits(max_attempts=1))
 
 
 class TestRestart:
-    def test_what_lapsed_meanwhile_is_renewed(self, ledger: RedisLedger, own_url: str, clock: ManualClock) -> None:
+    @pytest.fixture
+    def claim(self, ledger: Ledger, own_url: str) -> Claim:
+        """One from before the server stopped."""
         ledger.reap("reaper", {})
-        ledger.create(new_task())
-        claim = claim_next(ledger)
+        claim = ledger.claimed()
         restart(own_url)
-        clock.advance(seconds=16)
-        assert ledger.reap("reaper", {}) == Reaped(renewed=1)
-        assert item_of(ledger, claim).attempts == 1
-        assert ledger.finish(claim, result_of(claim))
+        return claim
 
-    def test_within_one_lease_only(self, ledger: RedisLedger, own_url: str, clock: ManualClock) -> None:
-        """Who is silent for a whole lease after the server came back is dead."""
-        ledger.reap("reaper", {})
-        ledger.create(new_task())
-        claim = claim_next(ledger)
-        restart(own_url)
-        clock.advance(seconds=16)
+    def test_what_lapsed_meanwhile_is_renewed(self, ledger: Ledger, claim: Claim) -> None:
+        ledger.clock.advance(seconds=16)
         assert ledger.reap("reaper", {}) == Reaped(renewed=1)
-        clock.advance(seconds=14)
+        assert ledger.item(claim).attempts == 1
+        assert ledger.done(claim)
+
+    def test_within_one_lease_only(self, ledger: Ledger, claim: Claim) -> None:
+        """Who is silent for a whole lease after the server came back is dead."""
+        ledger.clock.advance(seconds=16)
+        assert ledger.reap("reaper", {}) == Reaped(renewed=1)
+        ledger.clock.advance(seconds=14)
         assert ledger.reap("reaper", {}) == Reaped()
-        clock.advance(seconds=2)
+        ledger.clock.advance(seconds=2)
         assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
 
-    def test_what_has_no_time_left_starts_anew(
-        self, ledger: RedisLedger, own_url: str, clock: ManualClock
-    ) -> None:
-        ledger.reap("reaper", {})
-        ledger.create(new_task())
-        claim = claim_next(ledger)
-        restart(own_url)
-        clock.advance(seconds=500)
+    def test_what_has_no_time_left_starts_anew(self, ledger: Ledger, claim: Claim) -> None:
+        ledger.clock.advance(seconds=500)
         assert ledger.reap("reaper", {}) == Reaped(requeued=1)
-        item = item_of(ledger, claim)
+        item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
 
-    def test_the_first_reaper_ever_has_seen_no_restart(self, ledger: RedisLedger, clock: ManualClock) -> None:
-        ledger.create(new_task())
-        claim = claim_next(ledger)
-        clock.advance(seconds=16)
+    def test_the_first_reaper_ever_has_seen_no_restart(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
+        ledger.clock.advance(seconds=16)
         assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
 
 
-def test_a_reapers_hold_expires(ledger: RedisLedger, own_url: str) -> None:
+def test_a_reapers_hold_expires(ledger: Ledger) -> None:
     assert ledger.reap("one", {}) is not None
     assert ledger.reap("two", {}) is None
-    with connect(own_url) as client:
-        (name,) = client.scan_iter(match="*:reaper")
-        left_ms = client.pttl(name)
-        assert 0 < left_ms <= 1000 * REAPER_HOLD_SECONDS
-        client.pexpire(name, 1)
+    (name,) = ledger.client.scan_iter(match="*:reaper")
+    assert 0 < ledger.client.pttl(name) <= 1000 * REAPER_HOLD_SECONDS
+    ledger.client.pexpire(name, 1)
     time.sleep(0.01)
     assert ledger.reap("two", {}) is not None
     assert ledger.reap("one", {}) is None
 
 
-def test_what_is_remembered_for_a_repeat_is_small(ledger: RedisLedger, own_url: str) -> None:
-    ledger.create(new_task(item_count=100))
-    with connect(own_url) as client:
-        ledger.reap("reaper", {LANE: 0})
-        (name,) = client.scan_iter(match="*:answer:*")
-        assert 0 < client.pttl(name) <= 60_000
-        assert client.strlen(name) < 100
+def test_what_is_remembered_for_a_repeat_is_small(ledger: Ledger) -> None:
+    ledger.submit(item_count=100)
+    ledger.reap("reaper", {LANE: 0})
+    (name,) = ledger.client.scan_iter(match="*:answer:*")
+    assert 0 < ledger.client.pttl(name) <= 60_000
+    assert ledger.client.strlen(name) < 100

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
+import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.ledger import connect
 from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
-from cutgate.jobs.ledger.redis.waiters import Waiter
-from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import NewTask
-from tests.jobs.build import new_task, run_at_once
+from tests.jobs.build import Ledger, new_task, run_at_once
 from tests.servers.redis_server import restart
 from tests.waiting import eventually
 
@@ -44,15 +42,11 @@ def test_one_connection_and_one_thread_for_everybody(own_url: str) -> None:
     assert listening_threads() == []
 
 
-def test_it_is_subscribed_before_listen_returns(own_url: str) -> None:
-    with RedisTaskEvents(own_url) as events, connect(own_url) as client, events.listen([new_task_uid()]):
-        assert subscriber_count(client) == 1
-
-
-def test_closing_frees_the_connection_and_wakes_nobody(own_url: str) -> None:
+def test_it_is_subscribed_before_listen_returns_until_it_is_closed_which_wakes_nobody(own_url: str) -> None:
     with connect(own_url) as client:
         events = RedisTaskEvents(own_url)
         with events.listen([new_task_uid()]) as waiter:
+            assert subscriber_count(client) == 1
             events.close()
             assert not waiter.wait(0.05)
         events.close()
@@ -60,29 +54,24 @@ def test_closing_frees_the_connection_and_wakes_nobody(own_url: str) -> None:
         assert listening_threads() == []
 
 
-def ends(ledger: RedisLedger, task: NewTask, waiter: Waiter) -> bool:
-    """Whether the end of a fresh task is heard."""
-    ledger.create(task)
-    ledger.terminate(task.uid, "alice")
-    return waiter.wait(2)
+LOSSES: dict[str, Callable[[str, Redis], object]] = {
+    "cut off": lambda url, client: client.client_kill_filter(_type="pubsub"),
+    "restarted": lambda url, client: restart(url),
+}
 
 
-def test_it_subscribes_again_when_the_connection_is_lost(own_url: str) -> None:
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_it_subscribes_again_when_the_connection_is_lost(
+    own_url: str, lose: Callable[[str, Redis], object]
+) -> None:
     with RedisTaskEvents(own_url) as events, connect(own_url) as client:
-        ledger, task = RedisLedger(client, LedgerLimits()), new_task()
+        task = new_task()
         with events.listen([task.uid]) as waiter:
-            client.client_kill_filter(_type="pubsub")
+            lose(own_url, client)
             eventually(lambda: subscriber_count(client) == 1)
-            assert ends(ledger, task, waiter)
-
-
-def test_it_survives_a_restart_of_the_server(own_url: str) -> None:
-    with RedisTaskEvents(own_url) as events, connect(own_url) as client:
-        ledger, task = RedisLedger(client, LedgerLimits()), new_task()
-        with events.listen([task.uid]) as waiter:
-            restart(own_url)
-            eventually(lambda: subscriber_count(client) == 1)
-            assert ends(ledger, task, waiter)
+            Ledger(client).create(task)
+            Ledger(client).terminate(task.uid, "alice")
+            assert waiter.wait(2)
 
 
 def test_a_server_that_is_away_holds_nobody_for_long() -> None:

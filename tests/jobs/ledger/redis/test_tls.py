@@ -11,9 +11,7 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.limits import LedgerLimits
-from tests.jobs.build import LANE, claim_next, new_task, result_of
+from tests.jobs.build import LANE, Ledger
 from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.servers.relay import served
@@ -51,12 +49,11 @@ def test_everything_goes_over_it(address: str, authority: tuple[Path, Path, Path
     queue.hint(LANE)
     assert queue.pending(LANE) == waiting + 1
     with connect(url) as client, RedisTaskEvents(url) as events:
-        ledger = RedisLedger(client, LedgerLimits())
-        task = new_task()
-        ledger.create(task)
-        claim = claim_next(ledger)
+        ledger = Ledger(client)
+        task = ledger.submit()
+        claim = ledger.next_claim()
         with events.listen([task.uid]) as waiter:
-            assert ledger.finish(claim, result_of(claim))
+            assert ledger.done(claim)
             assert waiter.wait(5)
 
 
@@ -64,7 +61,7 @@ def test_everything_goes_over_it(address: str, authority: tuple[Path, Path, Path
 def test_an_unknown_authority_is_refused_by_ledger_and_broker(address: str, option: str) -> None:
     queue = CeleryQueue(f"{address}{option}")
     with connect(f"{address}{option}") as client, pytest.raises(LedgerUnavailable):
-        RedisLedger(client, LedgerLimits()).ping()
+        Ledger(client).ping()
     with pytest.raises(LedgerUnavailable):
         queue.hint(LANE)
 
@@ -72,6 +69,6 @@ def test_an_unknown_authority_is_refused_by_ledger_and_broker(address: str, opti
 def test_another_name_is_refused_by_ledger_and_broker(address: str, authority: tuple[Path, Path, Path]) -> None:
     url = f"{address}?ssl_ca_certs={authority[0]}".replace("127.0.0.1", "localhost")
     with connect(url) as client, pytest.raises(LedgerUnavailable):
-        RedisLedger(client, LedgerLimits()).ping()
+        Ledger(client).ping()
     with pytest.raises(LedgerUnavailable):
         CeleryQueue(url).hint(LANE)
