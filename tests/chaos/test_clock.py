@@ -12,7 +12,7 @@ from itertools import cycle
 import pytest
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.redis.ledger import connect
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Task
 from tests.chaos.verdict import still_open

@@ -15,7 +15,7 @@ from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.keys import KEY_PREFIX
-from cutgate.jobs.ledger.redis.ledger import connect
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import Result
 from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge

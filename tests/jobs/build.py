@@ -14,7 +14,6 @@ from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, sourc
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
     Claim,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, Ledger, result_of, run_at_once

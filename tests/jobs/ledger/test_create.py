@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits, QueueFull, SourceExpired
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.store import Balance, Created
+from cutgate.jobs.ledger.answers import Balance, Created
 from cutgate.jobs.record import Idempotency, ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
 

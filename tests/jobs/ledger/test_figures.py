@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.store import LaneFigures, LedgerFigures
+from cutgate.jobs.ledger.answers import LaneFigures, LedgerFigures
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, URL, Ledger
 
 

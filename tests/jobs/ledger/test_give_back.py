@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import Leftovers, TakenBack
+from cutgate.jobs.ledger.answers import Balance, Leftovers, TakenBack
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, Ledger
 

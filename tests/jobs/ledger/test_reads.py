@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.store import Created
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency
 from tests.jobs.build import Ledger, new_task

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import BATCH, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
 from cutgate.jobs.spec import Lane

@@ -6,8 +6,7 @@ import pytest
 
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import Leftovers
+from cutgate.jobs.ledger.answers import Balance, Leftovers
 from cutgate.jobs.record import ItemState, Task, TaskStatus
 from tests.jobs.build import ERROR, LANE, Ledger, run_at_once
 

@@ -10,7 +10,7 @@ from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.jobs.upkeep.disposal import Disposal

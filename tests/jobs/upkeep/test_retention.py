@@ -10,8 +10,8 @@ from typing_extensions import override
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewTask
 from cutgate.jobs.upkeep.loops import Every

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
 from cutgate.jobs.ledger.errands import ErrandKind
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.retention import Sweeper

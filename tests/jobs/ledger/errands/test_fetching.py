@@ -6,8 +6,7 @@ import pytest
 
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
 from cutgate.jobs.ids import source_key
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task, run_at_once

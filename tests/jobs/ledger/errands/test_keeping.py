@@ -8,9 +8,8 @@ import pytest
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import image_uuid, new_task_uid, uid_of_image
+from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.store import Balance
-from cutgate.jobs.ledger.upkeep import Leftovers, Reaped
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, TaskStatus
 from cutgate.jobs.upkeep.retention import Sweeper

@@ -9,7 +9,7 @@ import pytest
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import SourceExpired
 from cutgate.jobs.ids import new_task_uid, upload_key
-from cutgate.jobs.ledger.upkeep import BATCH
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.jobs.build import Ledger, new_upload, run_at_once

@@ -15,8 +15,8 @@ from redis.exceptions import ResponseError
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger import keys
-from cutgate.jobs.ledger.redis.client import RETRIES
-from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
+from cutgate.jobs.ledger.redis.client import RETRIES, connect
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Idempotency
 from tests.jobs.build import ERROR, LANE, Ledger, new_task, run_at_once

@@ -10,10 +10,10 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.answers import Balance, Created, Reaped
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.ledger.redis.ledger import RedisPresence, connect
-from cutgate.jobs.ledger.store import Balance, Created
-from cutgate.jobs.ledger.upkeep import Reaped
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.jobs.every_script import go_through_every_script

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 from redis import Redis
 
-from cutgate.jobs.ledger.presence import Presence
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.fakes import ManualClock
 from tests.jobs import every_script
 from tests.jobs.build import LANE, OTHER_LANE
@@ -17,7 +17,7 @@ from tests.jobs.build import LANE, OTHER_LANE
 WORKER = replace(every_script.WORKER, owner="host-1:4711")
 
 
-def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
+def test_who_announces_itself_is_alive_by_owner(presence: RedisPresence) -> None:
     assert presence.alive() == ()
     other = replace(WORKER, owner="a-host:1")
     presence.announce(WORKER, ttl_seconds=10)
@@ -25,7 +25,7 @@ def test_who_announces_itself_is_alive_by_owner(presence: Presence) -> None:
     assert presence.alive() == (other, WORKER)
 
 
-def test_announcing_again_prolongs_and_replaces(presence: Presence, clock: ManualClock) -> None:
+def test_announcing_again_prolongs_and_replaces(presence: RedisPresence, clock: ManualClock) -> None:
     presence.announce(WORKER, ttl_seconds=10)
     clock.advance(seconds=6)
     presence.announce(replace(WORKER, threads=8), ttl_seconds=10)
@@ -89,7 +89,7 @@ class TestRollingUpgrade:
     @pytest.mark.usefixtures("announced_before")
     @pytest.mark.parametrize("leaves", [False, True])
     def test_old_announcements_are_read_and_end(
-        self, presence: Presence, clock: ManualClock, leaves: bool
+        self, presence: RedisPresence, clock: ManualClock, leaves: bool
     ) -> None:
         assert presence.alive() == (WORKER,)
         assert presence.offered(within_seconds=60) == {LANE}

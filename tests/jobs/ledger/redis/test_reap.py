@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutgate.jobs.ledger.redis.ledger import connect
-from cutgate.jobs.ledger.upkeep import REAPER_HOLD_SECONDS, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.upkeep import REAPER_HOLD_SECONDS
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState
 from tests.jobs.build import LANE, Ledger

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.ledger.redis.ledger import connect
 from cutgate.jobs.ledger.redis.listener import CONFIRM_SECONDS
 from tests.jobs.build import Ledger, new_task, run_at_once
 from tests.servers.redis_server import restart
