@@ -7,17 +7,17 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.courier.outside import OutsideServer, Visit, picture, serving
+from tests.courier.outside import OutsideServer, Script, picture, serving
 from tests.end_to_end.observed.collector import Collector, collecting
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.waiting import eventually
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
@@ -45,13 +45,14 @@ class Observed:
 
     def wait_for(self, event: str, **fields: object) -> dict[str, Any]:
         """The first line of an event with such fields, once it is there."""
-        give_up_at = time.monotonic() + 20
-        while True:
-            for _, line in self.lines():
-                if line["event"] == event and fields.items() <= line.items():
-                    return line
-            assert time.monotonic() < give_up_at, (event, fields)
-            time.sleep(0.1)
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found.extend(one for _, one in self.lines() if one["event"] == event and fields.items() <= one.items())
+            return bool(found)
+
+        eventually(look, say=lambda: (event, fields))
+        return found[0]
 
 
 def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
@@ -62,19 +63,19 @@ def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, 
     return shown
 
 
-def confirm(visit: Visit) -> None:
-    visit.answer(200)
-
-
-def refuse(visit: Visit) -> None:
-    visit.answer(404)
+def answering(status: int) -> Script:
+    return lambda visit: visit.answer(status)
 
 
 @contextmanager
 def observing(folder: Path) -> Iterator[Observed]:
     """A service with everything in the folder, until the block ends."""
     (folder / "models").mkdir()
-    scripts = {"/cat.jpg": picture(PICTURE, "image/jpeg"), "/hook": confirm, "/put": confirm, "/none.jpg": refuse}
+    scripts = {
+        "/cat.jpg": picture(PICTURE, "image/jpeg"),
+        "/none.jpg": answering(404),
+        **dict.fromkeys(("/hook", "/put"), answering(200)),
+    }
     with ExitStack() as undo:
         outside = undo.enter_context(serving(OutsideServer(HERE, scripts)))
         collector = undo.enter_context(collecting())

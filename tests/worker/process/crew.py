@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
-from cutgate.jobs.record import Item, NewItem, NewTask
+from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
 from tests.pictures.tiny_network import write_tiny_model
@@ -33,6 +34,8 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "ada"
 PATIENCE_SECONDS = 30.0
+FINE_PX = 40
+"""Width of a picture that does no harm."""
 
 
 def picture(width_px: int, height_px: int = 30) -> bytes:
@@ -152,6 +155,14 @@ class Crew:
         """The task's first item as it stands."""
         return self.items(uid)[0]
 
+    def outcomes(self, uid: TaskUid) -> set[tuple[ItemState, int]]:
+        """States and attempts of the task's items."""
+        return {(item.state, item.attempts) for item in self.items(uid)}
+
+    def all_running(self, uid: TaskUid) -> bool:
+        """Whether a worker has each item of the task."""
+        return {item.state for item in self.items(uid)} == {ItemState.RUNNING}
+
     def ended(self, uid: TaskUid) -> bool:
         """Whether every item of the task has ended."""
         return all(item.state.final for item in self.items(uid))
@@ -167,3 +178,21 @@ def crew(redis_url: str, folder: Path, **changes: str) -> Iterator[Crew]:
         for worker in made.workers:
             if worker.process.poll() is None:
                 worker.stop()
+
+
+@pytest.fixture
+def team(own_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crew]:
+    """A crew of a test's own, with the environment that the test says."""
+    with crew(own_url, tmp_path, **getattr(request, "param", {})) as made:
+        yield made
+
+
+def alone_and_together(**environment: str) -> pytest.MarkDecorator:
+    """Run a test with a worker that does one item at a time, and with one that does several at once."""
+    together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
+    return pytest.mark.parametrize(
+        ("team", "at_once"),
+        [(environment, 1), pytest.param(environment | together, 3, marks=pytest.mark.long)],
+        indirect=["team"],
+        ids=["alone", "together"],
+    )

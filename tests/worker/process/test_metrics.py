@@ -18,10 +18,8 @@ from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, scrape
 from tests.waiting import eventually
-from tests.worker.process.crew import Crew, crew
+from tests.worker.process.crew import FINE_PX, Crew, crew
 from tests.worker.process.harmful_worker import SLOW_PX
-
-FINE_PX = 40
 
 
 @pytest.fixture
