@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.relay import relay_to
+
+
+def answered(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> Client:
+    """A client of a service that is a function."""
+    return Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer), **options)
+
+
+def details(*entries: object) -> httpx.Response:
+    return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": entries})
 
 
 def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path: Path) -> None:
@@ -81,19 +91,14 @@ def test_a_saved_result_is_whole_and_has_the_usual_permissions(service: Service,
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
-def test_a_job_that_fails_says_why(service: Service) -> None:
+def test_a_job_that_fails_and_one_that_is_unknown_end_the_wait(service: Service) -> None:
     with service.client() as client:
         job = client.remove_background(png())
         service.gateway.fail_one(SourceUndecodable("the picture ends too soon").facts())
-        with pytest.raises(JobFailed) as caught:
-            job.wait()
-    assert (caught.value.uid, caught.value.code) == (job.uid, 1001)
-
-
-def test_an_unknown_task_ends_the_wait(service: Service) -> None:
-    with service.client() as client, pytest.raises(JobFailed) as caught:
-        client.job("d5ari00q5cu0v880200g").wait()
-    assert caught.value.code == 230
+        for uid, code in ((job.uid, 1001), ("d5ari00q5cu0v880200g", 230)):
+            with pytest.raises(JobFailed) as caught:
+                client.job(uid).wait()
+            assert (caught.value.uid, caught.value.code) == (uid, code)
 
 
 def test_patience_ends_and_the_job_goes_on(service: Service) -> None:
@@ -116,18 +121,15 @@ def test_wrong_keys_are_refused(service: Service, public_key: str, private_key: 
     assert "wrong" not in str(caught.value)
 
 
-def test_what_is_no_picture_is_refused(service: Service) -> None:
-    with service.client() as client, pytest.raises(ServiceError, match="RawImage") as caught:
-        client.remove_background(b"no picture")
-    assert caught.value.ret_code == 230
-
-
-def test_any_action_can_be_called(service: Service) -> None:
+def test_any_action_can_be_called_and_refusals_name_what_was_wrong(service: Service) -> None:
     with service.client() as client:
         answer = client.call("ListTasksDetails", {"TaskUIDList": ["d5ari00q5cu0v880200g"]})
+        assert answer["TaskDetailList"][0]["Status"] == "Error"
         with pytest.raises(ServiceError, match="NoSuchAction"):
             client.call("NoSuchAction")
-    assert answer["TaskDetailList"][0]["Status"] == "Error"
+        with pytest.raises(ServiceError, match="RawImage") as caught:
+            client.remove_background(b"no picture")
+    assert caught.value.ret_code == 230
 
 
 def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: Service) -> None:
@@ -143,13 +145,8 @@ def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: S
             raise httpx.ReadError("connection lost")
         return answer
 
-    retries = Retries(first_delay_seconds=0.01)
-    with (
-        network,
-        Client(
-            service.url, PUBLIC_KEY, PRIVATE_KEY, retries=retries, transport=httpx.MockTransport(lossy)
-        ) as client,
-    ):
+    options: Any = {"retries": Retries(first_delay_seconds=0.01), "transport": httpx.MockTransport(lossy)}
+    with network, Client(service.url, PUBLIC_KEY, PRIVATE_KEY, **options) as client:
         job = client.remove_background(png())
     assert [answer.json()["TaskUID"] for answer in answers] == [job.uid, job.uid]
     assert service.gateway.store.waiting(service.gateway.lane) == 1
@@ -181,12 +178,10 @@ def test_polls_become_rarer_and_an_ended_job_is_asked_for_once() -> None:
     pauses: list[float] = []
     states = iter(["Queuing", *["Running"] * 8, "Finished"])
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        detail = {"TaskUID": "t", "Status": next(states), "ImgList": ["/r/1.png"]}
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+    def answer(_: httpx.Request) -> httpx.Response:
+        return details({"TaskUID": "t", "Status": next(states), "ImgList": ["/r/1.png"]})
 
-    transport = httpx.MockTransport(answer)
-    with Client("http://a.example", "public", "private", transport=transport, sleep=pauses.append) as client:
+    with answered(answer, sleep=pauses.append) as client:
         job = client.job("t")
         assert job.wait() is job.wait() is job.status()
     assert pauses == sorted(pauses)
@@ -197,24 +192,18 @@ def test_an_address_of_a_result_is_in_no_error() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(410)
-        detail = {"TaskUID": "t", "Status": "Finished", "ImgList": ["https://results.example/r/signed-path"]}
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+        addresses = ["https://results.example/r/signed-path"]
+        return details({"TaskUID": "t", "Status": "Finished", "ImgList": addresses})
 
-    with (
-        Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client,
-        pytest.raises(TransportError, match=r"https://results\.example: HTTP 410") as caught,
-    ):
+    refused = pytest.raises(TransportError, match=r"https://results\.example: HTTP 410")
+    with answered(answer) as client, refused as caught:
         client.job("t").result()
     assert "signed-path" not in str(caught.value)
 
 
-@pytest.mark.parametrize("details", [{}, {"TaskDetailList": []}, {"TaskDetailList": [7]}])
-def test_an_answer_without_the_task_is_no_answer(details: dict[str, object]) -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"RetCode": 0, **details}))
-    with (
-        Client("http://a.example", "public", "private", transport=transport) as client,
-        pytest.raises(TransportError, match="no details"),
-    ):
+@pytest.mark.parametrize("answer", [httpx.Response(200, json={"RetCode": 0}), details(), details(7)])
+def test_an_answer_without_the_task_is_no_answer(answer: httpx.Response) -> None:
+    with answered(lambda _: answer) as client, pytest.raises(TransportError, match="no details"):
         client.job("t").status()
 
 
@@ -244,11 +233,9 @@ def test_a_service_that_cannot_wait_is_polled() -> None:
         asked.append("WaitSeconds" in json.loads(request.content))
         if asked[-1]:
             return httpx.Response(200, json={"RetCode": 230, "Message": "Params [WaitSeconds] not available"})
-        state = "Finished" if len(asked) > 4 else "Running"
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [{"Status": state}]})
+        return details({"Status": "Finished" if len(asked) > 4 else "Running"})
 
-    transport = httpx.MockTransport(answer)
-    with Client("http://a.example", "public", "private", transport=transport, sleep=lambda _: None) as client:
+    with answered(answer, sleep=lambda _: None) as client:
         client.job("t").wait()
     assert asked == [False, True, False, False, False]
 
@@ -259,11 +246,10 @@ def test_many_jobs_are_asked_for_a_hundred_at_a_time() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         uids = json.loads(request.content)["TaskUIDList"]
         asked.append(len(uids))
-        details = [{"TaskUID": uid, "Status": "Running"} for uid in uids]
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": details})
+        return details(*({"TaskUID": uid, "Status": "Running"} for uid in uids))
 
     uids = [f"task {number}" for number in range(250)]
-    with Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client:
+    with answered(answer) as client:
         assert [status.uid for status in client.statuses(iter(uids))] == uids
     assert asked == [100, 100, 50]
 
