@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cutgate import AsyncClient, Client, JobFailed, Retries
+from cutgate import AsyncClient, Retries
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import write_tiny_model
@@ -106,27 +106,3 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     assert results(out) == {f"{number}.png" for number in range(PICTURES)}
     assert set(done.stdout.split()) == {str(out / name) for name in results(out)}
     assert all((out / name).read_bytes().startswith(PNG) for name in results(out))
-
-
-def test_a_job_that_is_terminated_costs_nothing(stack: LiveStack) -> None:
-    with stack.client() as client:  # whose network takes a while, so that the last job is there to be ended
-        before = client.balance().used
-        jobs = [client.remove_background(png(64 + number, 64)) for number in range(4)]
-        jobs[-1].terminate()
-        with pytest.raises(JobFailed, match="code 1002") as caught:
-            jobs[-1].result()
-        assert caught.value.code == 1002
-        for job in jobs[:-1]:
-            job.wait()
-        assert client.balance().used - before == 3
-
-
-def test_a_handed_in_picture_under_an_id_of_its_own_is_one_job(quick_stack: LiveStack) -> None:
-    with (
-        quick_stack.client() as client,
-        Client(quick_stack.url, quick_stack.public_key, quick_stack.private_key) as other,
-    ):
-        first = client.remove_background(png(50, 50), request_uuid="an id of the caller's")
-        second = other.remove_background(png(50, 50), request_uuid="an id of the caller's")
-        assert first.uid == second.uid
-        assert first.result() == second.result()

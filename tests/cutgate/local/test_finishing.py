@@ -39,7 +39,6 @@ def cut(service: Service, *arguments: str | Path) -> Result:
     ("options", "name", "kind"),
     [
         (["--format", "webp"], "out.webp", "WEBP"),
-        (["--format", "webp", "--quality", "40"], "out.webp", "WEBP"),
         (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
     ],
 )

@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cutgate.errors import PartsMissing, PortInUse
-from cutgate.local import parts
+from cutgate.errors import PortInUse
 from cutgate.local.data_folder import DataDir
 from cutgate.local.stack import address, claim_port, own_metrics_port
 from tests.cutgate.processes import lives
@@ -122,19 +120,6 @@ def test_a_second_start_shows_the_same_account(place: Place) -> None:
     assert first["private_key"] == second["private_key"] == "private-key-text"
 
 
-def test_parts_that_die_come_back(place: Place) -> None:
-    with place.up() as (_, facts):
-        for name in ("gateway", "courier", "worker"):
-            [pid] = place.parts(name)
-            os.kill(pid, signal.SIGKILL)
-            eventually(partial(another_lives, place, name, pid))
-        eventually(lambda: is_ready(facts["url"]))
-
-
-def another_lives(place: Place, name: str, pid: int) -> bool:
-    return bool(place.parts(name) - {pid})
-
-
 def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", trust_env=False).is_success
@@ -221,13 +206,6 @@ def test_ports_and_addresses() -> None:
     assert address("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert address("::1", 80) == "http://[::1]:80"
     assert address("0.0.0.0", 80) == address("::", 80) == "http://localhost:80"
-
-
-def test_missing_libraries_are_named_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(parts.MODULES, "worker", ("numpy", "no_such_library"))
-    parts.require_parts("gateway")
-    with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'cutgate\["):
-        parts.require_parts("gateway", "worker")
 
 
 def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:

@@ -37,7 +37,7 @@ def test_every_format_is_read(kind: str) -> None:
     assert source.icc_profile is None
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     upright = gradient()
@@ -57,7 +57,7 @@ def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     data = saved(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif, **EXACT.get(kind, {}))
     source = read_image(data, LIMITS)
     assert source.rgb.shape == upright.shape
-    assert np.abs(source.rgb.astype(int) - upright).max() <= (12 if kind == "JPEG" else 0)
+    assert np.abs(source.rgb.astype(int) - upright).max() <= (12 if kind in {"JPEG", "AVIF"} else 0)
 
 
 def test_damaged_metadata_does_not_cost_the_picture() -> None:
