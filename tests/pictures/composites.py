@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
-from tests.pictures.drawing import Canvas, ball, bear, bottle, mug
+from tests.pictures.drawing import Canvas, bear, bottle, mug
 
 ROOT: Final = Path(__file__).parents[2]
 NOISE_LEVELS: Final = 1.5
@@ -88,7 +88,6 @@ def portrait() -> Composite:
 
 
 COMPOSITES: Final = (
-    drawn("ball", ball(), 1, (150, 160, 168), (120, 96, 72)),
     drawn("mug", mug(), 2, (176, 160, 140), (92, 74, 60)),
     drawn("bottle", bottle(), 3, (196, 190, 178), (150, 132, 110)),
     drawn("bear", bear(), 4, (120, 150, 130), (170, 160, 150)),
