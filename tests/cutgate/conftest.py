@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from click.testing import CliRunner, Result
@@ -32,6 +35,27 @@ class Service:
     def client(self, private_key: str = PRIVATE_KEY) -> Client:
         """A client of the account that exists."""
         return Client(self.url, PUBLIC_KEY, private_key)
+
+    def run(self, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:
+        """Run the command for that account in this process."""
+        return run(*arguments, *self._account, CUTGATE_PRIVATE_KEY=private_key)
+
+    def start(
+        self,
+        *arguments: str | Path,
+        private_key: str = PRIVATE_KEY,
+        stdout: int = PIPE,
+        stderr: int = PIPE,
+        **more: str,
+    ) -> Popen[str]:
+        """Start the command for that account in a process of its own."""
+        command = [sys.executable, "-m", "cutgate", *map(str, arguments), *self._account]
+        environment = os.environ | {"CUTGATE_PRIVATE_KEY": private_key} | more
+        return Popen(command, env=environment, stdout=stdout, stderr=stderr, text=True)
+
+    @property
+    def _account(self) -> tuple[str, ...]:
+        return "--url", self.url, "--public-key", PUBLIC_KEY
 
 
 @pytest.fixture

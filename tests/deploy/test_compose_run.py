@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from cutgate import Client
 from tests.deploy.compose_model import ROOT, project
 from tests.deploy.composed import ComposedService
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.ports import free_port
 from tests.servers.s3_server import Bucket, new_bucket, s3_settings
 from tests.servers.tls import write_certificates
@@ -48,11 +48,8 @@ def cut_out(
 
 
 def test_the_services_do_a_job_with_three_workers(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    model = project(CUTGATE_MODEL=write_tiny_model(tmp_path / "models"))
-    with ComposedService(
-        tmp_path, model, CUTGATE_MODELS_DIR=str(tmp_path / "models"), CUTGATE_ENGINE="onnxruntime"
-    ) as composed:
+    tiny = tiny_environment(tmp_path)
+    with ComposedService(tmp_path, project(), CUTGATE_ENGINE="onnxruntime", **tiny) as composed:
         composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
         composed.wait_for_workers(WORKERS)
         assert cut_out(composed.url, composed.add_account(), tmp_path / "coffee.png").startswith(PNG)
@@ -94,9 +91,7 @@ def fronted(tmp_path_factory: pytest.TempPathFactory, s3_url: str, s3_client: S3
             CUTGATE_S3_ENDPOINT_URL=str(bucket.settings.s3_endpoint_url),
             CUTGATE_DOMAIN=f"127.0.0.1:{port}",
         )
-        (folder / "models").mkdir()
-        write_tiny_model(folder / "models")
-        placed = {"CUTGATE_MODELS_DIR": str(folder / "models"), "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "2"}
+        placed = tiny_environment(folder) | {"CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "2"}
         with ComposedService(folder, model, CUTGATE_ENGINE="onnxruntime", **placed) as composed:
             composed.keep_secret("cutgate_s3_access_key", bucket.settings.s3_access_key)
             composed.keep_secret("cutgate_s3_secret_key", bucket.settings.s3_secret_key.get_secret_value())

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -26,14 +26,8 @@ JOBS = 12
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     folder = tmp_path_factory.mktemp("two-workers")
-    (folder / "models").mkdir()
-    settings = {
-        "CUTGATE_MODEL": write_tiny_model(folder / "models"),
-        "CUTGATE_MODELS_DIR": str(folder / "models"),
-        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
-        "CUTGATE_LEASE_SECONDS": "5",
-    }
-    with cutgate_up(folder / "data", 2, **settings) as stack:
+    settings = tiny_environment(folder)
+    with cutgate_up(folder / "data", 2, CUTGATE_LEASE_SECONDS="5", **settings) as stack:
         eventually(lambda: ready_count(stack) == 2)
         yield stack
 

@@ -36,6 +36,17 @@ def write_tiny_model(models_dir: Path, name: str = "tiny", *, bright: bool = Fal
     return name
 
 
+def tiny_environment(folder: Path) -> dict[str, str]:
+    """What has a service run on the tiny network, which is put into the folder."""
+    models_dir = folder / "models"
+    models_dir.mkdir(parents=True)
+    return {
+        "CUTGATE_MODEL": write_tiny_model(models_dir),
+        "CUTGATE_MODELS_DIR": str(models_dir),
+        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+    }
+
+
 def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False) -> Any:
     """Foreground probability, or log odds, of each pixel: high where its channels' mean is below one half.
 

@@ -18,7 +18,7 @@ import pytest
 from cutgate import AsyncClient, Retries
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.flaky import flaky
 from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
@@ -32,10 +32,8 @@ PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2
 
 @pytest.fixture(scope="module")
 def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    models_dir = tmp_path_factory.mktemp("models")
-    settings = {"CUTGATE_MODELS_DIR": str(models_dir), "CUTGATE_CACHE_DIR": str(tmp_path_factory.mktemp("graphs"))}
-    network = write_tiny_model(models_dir)
-    with cutgate_up(tmp_path_factory.mktemp("stack"), CUTGATE_MODEL=network, **settings) as live:
+    folder = tmp_path_factory.mktemp("stack")
+    with cutgate_up(folder / "data", **tiny_environment(folder)) as live:
         yield live
 
 
@@ -76,19 +74,8 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     quick_stack: LiveStack, album: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "cutgate",
-        "cut",
-        str(album),
-        "-o",
-        str(out),
-        "--hair",
-        "off",
-        "--at-once",
-        "3",
-    ]
+    command = [sys.executable, "-m", "cutgate", "cut", str(album), "-o", str(out)]
+    command += ["--hair", "off", "--at-once", "3"]
     environment = os.environ | {
         "CUTGATE_URL": quick_stack.url,
         "CUTGATE_PUBLIC_KEY": quick_stack.public_key,

@@ -18,7 +18,7 @@ from cutgate.local.stack import Stack
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import ROOT
 
 
@@ -43,10 +43,8 @@ def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_demo_makes_pictures_and_a_table(
     demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "models").mkdir()
-    monkeypatch.setenv("CUTGATE_MODEL", write_tiny_model(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_CACHE_DIR", str(tmp_path / "graphs"))
+    for name, value in tiny_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
     demo.main()
     made = {path.name for path in tmp_path.glob("*.png")}
     assert made == {"cup.cutout.png", "cup.mask.png", "cup.sheet.png", "overview.png"}

@@ -57,11 +57,15 @@ class Installation:
         """What makes pods, by name."""
         return {thing["metadata"]["name"]: thing for thing in self.objects if pod_spec(thing)}
 
-    def container(self, part: str) -> Object:
-        """A workload's only container."""
+    def pod(self, part: str) -> Object:
+        """The specification of a workload's pods."""
         spec = pod_spec(self.workloads()[part])
         assert spec is not None
-        (container,) = spec["containers"]
+        return spec
+
+    def container(self, part: str) -> Object:
+        """A workload's only container."""
+        (container,) = self.pod(part)["containers"]
         return dict(container)
 
     def environment(self, part: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.courier.outside import OutsideServer, Script, picture, serving
 from tests.end_to_end.observed.collector import Collector, collecting
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -70,7 +70,6 @@ def answering(status: int) -> Script:
 @contextmanager
 def observing(folder: Path) -> Iterator[Observed]:
     """A service with everything in the folder, until the block ends."""
-    (folder / "models").mkdir()
     scripts = {
         "/cat.jpg": picture(PICTURE, "image/jpeg"),
         "/none.jpg": answering(404),
@@ -80,9 +79,7 @@ def observing(folder: Path) -> Iterator[Observed]:
         outside = undo.enter_context(serving(OutsideServer(HERE, scripts)))
         collector = undo.enter_context(collecting())
         environment = {
-            "CUTGATE_MODEL": write_tiny_model(folder / "models"),
-            "CUTGATE_MODELS_DIR": str(folder / "models"),
-            "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+            **tiny_environment(folder),
             "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
             "CUTGATE_COURIER_PORTS": str(outside.port),
             "CUTGATE_LOG_FORMAT": "json",

@@ -28,7 +28,7 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -82,13 +82,9 @@ class Crew:
     workers: list[Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        models_dir = self.folder / "models"
-        models_dir.mkdir()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
-            "CUTGATE_MODEL": write_tiny_model(models_dir),
-            "CUTGATE_MODELS_DIR": str(models_dir),
-            "CUTGATE_CACHE_DIR": str(self.folder / "graphs"),
+            **tiny_environment(self.folder),
             "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
             "CUTGATE_REDIS_URL": self.redis_url,
             "CUTGATE_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
