@@ -44,14 +44,13 @@ class Service:
         self,
         *arguments: str | Path,
         private_key: str = PRIVATE_KEY,
-        stdout: int = PIPE,
         stderr: int = PIPE,
         **more: str,
     ) -> Popen[str]:
         """Start the command for that account in a process of its own."""
         command = [sys.executable, "-m", "cutgate", *map(str, arguments), *self._account]
         environment = os.environ | {"CUTGATE_PRIVATE_KEY": private_key} | more
-        return Popen(command, env=environment, stdout=stdout, stderr=stderr, text=True)
+        return Popen(command, env=environment, stdout=PIPE, stderr=stderr, text=True)
 
     @property
     def _account(self) -> tuple[str, ...]:

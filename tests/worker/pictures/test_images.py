@@ -68,22 +68,14 @@ def test_damaged_metadata_does_not_cost_the_picture() -> None:
 ALPHA = np.array([[0, 1, 128], [200, 254, 255]], np.uint8)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-def test_alpha_is_parted_from_the_colours(kind: str) -> None:
-    rgba = np.dstack([gradient(2, 3), ALPHA])
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGBA"), ("WEBP", "RGBA"), ("TIFF", "RGBA"), ("PNG", "LA")])
+def test_alpha_is_parted_from_the_colours(kind: str, mode: str) -> None:
+    colours = gradient(2, 3) if mode == "RGBA" else gradient(2, 3)[..., :1]
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    source = read_image(saved(Image.fromarray(rgba), kind, **options), LIMITS)
+    source = read_image(saved(Image.fromarray(np.dstack([colours, ALPHA]), mode), kind, **options), LIMITS)
     assert source.alpha is not None
     np.testing.assert_array_equal(source.alpha, ALPHA)
-    np.testing.assert_array_equal(source.rgb, rgba[..., :3])
-
-
-def test_grey_with_alpha() -> None:
-    levels = np.array([[0, 60, 120], [180, 240, 255]], np.uint8)
-    source = read_image(saved(Image.fromarray(np.dstack([levels, ALPHA]), "LA"), "PNG"), LIMITS)
-    assert source.alpha is not None
-    np.testing.assert_array_equal(source.alpha, ALPHA)
-    np.testing.assert_array_equal(source.rgb, np.dstack([levels] * 3))
+    np.testing.assert_array_equal(source.rgb, np.broadcast_to(colours, (2, 3, 3)))
 
 
 def test_an_alpha_that_hides_nothing_is_none() -> None:
