@@ -33,7 +33,6 @@ class Service:
     gateway: Harness
 
     def client(self, private_key: str = PRIVATE_KEY) -> Client:
-        """A client of the account that exists."""
         return Client(self.url, PUBLIC_KEY, private_key)
 
     def run(self, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:

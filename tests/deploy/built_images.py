@@ -24,8 +24,6 @@ PIP_PLACES: Final = ("cert", "client-cert", "find-links", "index-url", "extra-in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A built image."""
-
     name: str
     config: dict[str, Any]
     """What it says of its user, environment, command, health check and labels."""
@@ -68,7 +66,6 @@ class Buildah:
             self._run("rm", container)
 
     def remove_all(self) -> None:
-        """Free the disk."""
         self._try("rm", "--all")
         self._try("rmi", "--all", "--force")
         subprocess.run(["umount", "--quiet", self.folder / "root" / self._driver], check=False)

@@ -40,7 +40,6 @@ def parsed(text: str) -> Expr:
 
 
 def selectors(tree: Expr) -> list[VectorSelector]:
-    """The series that it asks for."""
     return [node for node in _nodes(tree) if isinstance(node, VectorSelector)]
 
 
@@ -77,11 +76,13 @@ def _labels_of(name: str) -> set[str]:
 
 
 def _named_labels(node: Expr) -> set[str]:
-    """The labels that a node groups or matches by."""
-    modifier = node.modifier if isinstance(node, AggregateExpr | BinaryExpr) else None
-    if isinstance(node, BinaryExpr):
-        modifier = modifier and modifier.matching
-    return set(modifier.labels) if modifier is not None else set()
+    match node:
+        case AggregateExpr():
+            return set(node.modifier.labels if node.modifier is not None else ())
+        case BinaryExpr():
+            matching = node.modifier.matching if node.modifier is not None else None
+            return set(matching.labels if matching is not None else ())
+    return set()
 
 
 def _faults_of_selector(selector: VectorSelector) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _faults_of_selector(selector: VectorSelector) -> Iterator[str]:
 
 def _faults_of_values(tree: Expr) -> Iterator[str]:
     """What only ever grows says nothing by its value."""
-    asked = Counter(selector.name or "" for selector in selectors(tree))
+    asked = Counter(selector.name for selector in selectors(tree))
     over_time = Counter(node.vector_selector.name for node in _nodes(tree) if isinstance(node, MatrixSelector))
     for name in asked - over_time:
         if name in SAMPLES and SAMPLES[name].kind is not Kind.GAUGE:

@@ -36,8 +36,6 @@ def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 @dataclass
 class Page(HTMLParser):
-    """The links and anchors of a page."""
-
     path: Path
     links: list[tuple[str, str, str]] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from cutgate import Client, ServiceError
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment, write_tiny_model
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -30,25 +30,18 @@ MIDDLE, EDGE = (15, 15), (1, 1)
 def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """A stack whose one worker offers a network that finds what is dark, and one that finds what is bright."""
     folder = tmp_path_factory.mktemp("two-models")
-    (folder / "models").mkdir()
-    dark, bright = (
-        write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright")
-    )
-    settings = {
-        "CUTGATE_MODEL": dark,
-        "CUTGATE_WORKER_MODELS": f"{dark},{bright}",
-        "CUTGATE_RUNWARE_MODELS": f"runware:112@5={bright}",
-        "CUTGATE_MODELS_DIR": str(folder / "models"),
-        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+    settings = tiny_environment(folder) | {
+        "CUTGATE_WORKER_MODELS": "tiny,bright",
+        "CUTGATE_RUNWARE_MODELS": "runware:112@5=bright",
         "CUTGATE_ENGINE": "onnxruntime",
     }
+    write_tiny_model(folder / "models", "bright", bright=True)
     with cutgate_up(folder / "data", **settings) as stack:
         eventually(lambda: len(workers(stack)) == 2)
         yield stack
 
 
 def workers(stack: LiveStack) -> list[dict[str, Any]]:
-    """What `/readyz` says of them."""
     return list(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
@@ -69,7 +62,6 @@ def subject(data: bytes) -> str:
 
 
 def keys(stack: LiveStack, *arguments: str) -> dict[str, Any]:
-    """Run an operator's command on the stack."""
     command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data), *arguments, "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
@@ -91,7 +83,7 @@ def cut(client: Client) -> str:
 
 
 def test_the_worker_announces_both(two_models: LiveStack) -> None:
-    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "dark:exact"]
+    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "tiny:exact"]
     assert len({worker["owner"] for worker in workers(two_models)}) == 1
 
 

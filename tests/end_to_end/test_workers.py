@@ -33,7 +33,6 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]
 
 
 def ready_count(stack: LiveStack) -> int:
-    """How many workers say that they are ready."""
     return len(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
@@ -51,7 +50,6 @@ def busy(stack: LiveStack) -> set[str]:
 
 
 def do_jobs(stack: LiveStack) -> None:
-    """Hand in many pictures at a time; each gets its result."""
     with stack.client() as client:
         jobs = [client.remove_background(png(32 + number, 32)) for number in range(JOBS)]
         assert all(job.result().startswith(PNG) for job in jobs)

@@ -26,8 +26,6 @@ Colours: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A photo and the truth about it."""
-
     name: str
     photo: NDArray[np.uint8]
     """(height, width, 3) uint8 RGB."""
@@ -69,7 +67,6 @@ def composited(
 def drawn(
     name: str, canvas: Canvas, seed: int, wall: tuple[int, int, int], floor: tuple[int, int, int]
 ) -> Composite:
-    """A drawn object in front of a made background."""
     height, width = canvas.alpha.shape
     return composited(name, canvas.colours, canvas.alpha, background(height, width, seed, wall, floor), seed)
 

@@ -88,7 +88,6 @@ class Bucket:
         return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
         while names := self.names():
             self.client.delete_objects(Bucket=self.name, Delete={"Objects": [{"Key": name} for name in names]})
         self.client.delete_bucket(Bucket=self.name)
@@ -118,7 +117,6 @@ def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
 
 @contextmanager
 def new_bucket(client: S3Client, settings: BlobSettings) -> Iterator[Bucket]:
-    """Make a bucket; it is removed when the block ends."""
     bucket = Bucket(settings, client)
     bucket.make()
     yield bucket

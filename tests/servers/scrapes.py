@@ -20,8 +20,6 @@ Labels = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Scrape:
-    """One answer, parsed."""
-
     text: str
 
     def samples(self) -> Mapping[tuple[str, Labels], float]:
@@ -59,7 +57,6 @@ class Scrape:
 
 
 def scrape(port: int) -> Scrape:
-    """Ask a process of this machine."""
     answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
     assert answer.status_code == 200
     return Scrape(answer.text)

@@ -24,8 +24,6 @@ METRICS_PORTS = ("CUTGATE_METRICS_PORT", "CUTGATE_WORKER_METRICS_PORT", "CUTGATE
 
 @dataclass(frozen=True)
 class LiveStack:
-    """A stack that is up."""
-
     data: Path
     url: str
     public_key: str

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cutgate import AsyncClient, AsyncJob, Client, Job, JobFailed, JobTimeout, Progress, Retries, ServiceError
+from cutgate import AsyncClient, AsyncJob, Client, Job, JobFailed, JobTimeout, Progress, ServiceError
 from cutgate.jobs.errors import SourceUndecodable
 from tests.cutgate.batches.test_folders import QUICK, album
 from tests.cutgate.conftest import Service
@@ -163,15 +163,11 @@ def test_pauses_do_not_hold_the_loop() -> None:
         pauses.append(seconds)
 
     answers = iter([httpx.Response(503, headers={"Retry-After": "7"}), httpx.Response(200, json={"RetCode": 0})])
+    transport = httpx.MockTransport(lambda _: next(answers))
 
     async def talk() -> None:
         async with AsyncClient(
-            "http://service.example",
-            "public",
-            "private",
-            retries=Retries(),
-            transport=httpx.MockTransport(lambda _: next(answers)),
-            sleep=sleep,
+            "http://a.example", "public", "private", transport=transport, sleep=sleep
         ) as client:
             await client.call("ListModels")
 

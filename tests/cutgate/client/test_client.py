@@ -133,7 +133,6 @@ def test_any_action_can_be_called_and_refusals_name_what_was_wrong(service: Serv
 
 
 def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: Service) -> None:
-    """The gateway accepts, the answer is lost on the way, the client sends again: one task, not two."""
     network = httpx.HTTPTransport()
     answers: list[httpx.Response] = []
 

@@ -47,7 +47,6 @@ class Script:
         return Client(url, *keys, retries=retries or Retries(), transport=transport, sleep=sleep)
 
     def balance(self, retries: Retries | None = None) -> int:
-        """What the client reads out of the answers."""
         with self.client(retries) as client:
             return int(client.call("GetCreditBalance")["TotalCredits"])
 

@@ -74,7 +74,7 @@ def test_a_balance_is_a_sentence(service: Service) -> None:
 
 def test_a_summary_follows_several_pictures(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_text("no picture")
-    command = ("cut", *photos, "-o", tmp_path / "out")
+    command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out"]
     assert "2 saved, 1 failed." in said_on_a_terminal(worked_service, *command)
     photos[1].write_bytes(png(9, 9))
     assert "1 saved, 2 already there." in said_on_a_terminal(worked_service, *command)

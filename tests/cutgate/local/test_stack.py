@@ -30,8 +30,6 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class Place:
-    """Where a test's stack lives."""
-
     data: Path
     state: Path
     environment: dict[str, str]
@@ -41,7 +39,6 @@ class Place:
         return {pid for file in self.state.glob(f"{name}-*") if lives(pid := int(file.name.rpartition("-")[2]))}
 
     def cutgate(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        """Start the command."""
         return subprocess.Popen(
             [sys.executable, "-m", "cutgate", *arguments],
             cwd=ROOT,

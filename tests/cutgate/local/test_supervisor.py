@@ -23,8 +23,6 @@ FAST = Backoff(first_seconds=0.1, longest_seconds=0.4)
 
 
 class Lines(logging.Handler):
-    """Keeps what is logged."""
-
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,7 +117,7 @@ def _image(_: Path, objects: list[Object], name: str, **changes: str) -> None:
         container["image"] = f"{changes.get('newName', name)}:{changes.get('newTag', tag)}"
 
 
-_ROWS: Final = {
+_ROWS: Final[Mapping[str, Callable[..., None]]] = {
     "configMapGenerator": _config_map,
     "secretGenerator": _secret,
     "patches": _patch,

@@ -120,7 +120,6 @@ def test_selectors_find_pods(installation: Installation) -> None:
 
 
 def selected(installation: Installation, selector: Object) -> list[str]:
-    """The workloads whose pods a selector finds."""
     return [name for name, workload in installation.workloads().items() if selects(selector, labels_of(workload))]
 
 

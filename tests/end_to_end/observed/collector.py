@@ -18,8 +18,6 @@ WAIT_SECONDS = 20
 
 @dataclass(frozen=True)
 class Seen:
-    """A span as it arrived."""
-
     service: str
     span: Span
     attributes: dict[str, object]
@@ -47,8 +45,6 @@ class Seen:
 
 @dataclass
 class Collector:
-    """What has arrived, and where more may be sent."""
-
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     away: bool = False
@@ -59,7 +55,6 @@ class Collector:
         return f"http://127.0.0.1:{self.port}/v1/traces"
 
     def spans(self) -> list[Seen]:
-        """Everything so far."""
         return [seen for body in list(self.requests) for seen in decoded(body)]
 
     def trace_of(self, name: str, holds: Callable[[list[Seen]], bool]) -> list[Seen]:
@@ -76,7 +71,6 @@ class Collector:
 
 
 def decoded(body: bytes) -> Iterator[Seen]:
-    """The spans of a request."""
     request = ExportTraceServiceRequest.FromString(body)
     for group in request.resource_spans:
         resource = {pair.key: value_of(pair.value) for pair in group.resource.attributes}
@@ -92,7 +86,6 @@ def value_of(value: AnyValue) -> object:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector that listens until the block ends."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):

@@ -28,8 +28,6 @@ HOOK = f"/hook?token={URL_SECRET}"
 
 @dataclass
 class Observed:
-    """The service, and what is known of its secrets."""
-
     stack: LiveStack
     outside: OutsideServer
     collector: Collector
@@ -56,7 +54,6 @@ class Observed:
 
 
 def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
-    """What an operator's command prints."""
     command = [sys.executable, "-m", "cutgate", "keys", "--data", str(data), *words, "--json"]
     done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
     shown: dict[str, Any] = json.loads(done.stdout)
@@ -69,7 +66,6 @@ def answering(status: int) -> Script:
 
 @contextmanager
 def observing(folder: Path) -> Iterator[Observed]:
-    """A service with everything in the folder, until the block ends."""
     scripts = {
         "/cat.jpg": picture(PICTURE, "image/jpeg"),
         "/none.jpg": answering(404),

@@ -49,13 +49,10 @@ def picture(width_px: int, height_px: int = 30) -> bytes:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker's main process."""
-
     process: subprocess.Popen[bytes]
     log_file: Path
 
     def log(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines of one event."""
         lines = [line for line in self.log_file.read_text("utf-8").splitlines() if line.startswith("{")]
         return [entry for entry in map(json.loads, lines) if entry["event"] == event]
 
@@ -104,7 +101,6 @@ class Crew:
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
     def start(self, *arguments: str, **changes: str) -> Worker:
-        """Start a worker without waiting for it."""
         log_file = self.folder / f"worker-{len(self.workers)}.log"
         command = [sys.executable, "-m", "tests.worker.process.harmful_worker", *arguments]
         with log_file.open("wb") as log:
@@ -115,7 +111,6 @@ class Crew:
         return self.workers[-1]
 
     def start_ready(self, **changes: str) -> Worker:
-        """Start a worker and wait until it takes work."""
         worker = self.start(**changes)
         prefix = re.compile(rf"-{worker.process.pid}\.1$")
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
@@ -142,31 +137,25 @@ class Crew:
         return uid
 
     def items(self, uid: TaskUid) -> tuple[Item, ...]:
-        """The task's items as they stand."""
         task = self.ledger.get(uid, ACCOUNT)
         assert task is not None
         return task.items
 
     def item(self, uid: TaskUid) -> Item:
-        """The task's first item as it stands."""
         return self.items(uid)[0]
 
     def outcomes(self, uid: TaskUid) -> set[tuple[ItemState, int]]:
-        """States and attempts of the task's items."""
         return {(item.state, item.attempts) for item in self.items(uid)}
 
     def all_running(self, uid: TaskUid) -> bool:
-        """Whether a worker has each item of the task."""
         return {item.state for item in self.items(uid)} == {ItemState.RUNNING}
 
     def ended(self, uid: TaskUid) -> bool:
-        """Whether every item of the task has ended."""
         return all(item.state.final for item in self.items(uid))
 
 
 @contextmanager
 def crew(redis_url: str, folder: Path, **changes: str) -> Iterator[Crew]:
-    """A crew whose workers are gone when the block ends."""
     made = Crew(redis_url, folder, changes)
     try:
         yield made

@@ -27,7 +27,6 @@ LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 
 
 def bright(image: Bytes) -> Bytes:
-    """A network that finds what is bright."""
     return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
 
 
@@ -42,8 +41,6 @@ def picture(subject: tuple[int, int, int] = (250, 200, 220)) -> bytes:
 
 @dataclass(frozen=True)
 class Bench:
-    """A runner with the parts that it works on."""
-
     runner: Runner
     store: FreshLedger
     blobs: MemoryBlobStore
@@ -62,8 +59,9 @@ class Bench:
     def with_runner(self, **changes: Any) -> Bench:
         return replace(self, runner=replace(self.runner, **changes))
 
-    def with_limits(self, **limits: float) -> Bench:
-        store = FreshLedger(LedgerLimits(**limits))
+    def with_time(self, job_timeout_seconds: float) -> Bench:
+        limits = LedgerLimits(lease_seconds=job_timeout_seconds, job_timeout_seconds=job_timeout_seconds)
+        store = FreshLedger(limits)
         return replace(self.with_runner(store=store), store=store)
 
     def item(self, uid: TaskUid) -> Item:

@@ -31,8 +31,6 @@ LANE = lane_of(SPEC)
 
 
 class Absent(FreshLedger):
-    """A ledger that does not answer while `away`."""
-
     away = False
 
     @override

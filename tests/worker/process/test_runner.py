@@ -126,14 +126,13 @@ def test_the_hard_deadline_ends_the_item(bench: Bench) -> None:
         time.sleep(0.05)
         return bright(image)
 
-    late = bench.with_limits(lease_seconds=0.01, job_timeout_seconds=0.01).with_runner(predict_for=lambda _: slow)
+    late = bench.with_time(0.01).with_runner(predict_for=lambda _: slow)
     uid = late.submit(picture())
     late.run()
     assert late.error(uid).kind == "timed_out"
 
 
 def failing_first(times: int, error: Exception, call: Callable[..., object]) -> Callable[..., object]:
-    """A call that fails a few times before it works."""
     left = [error] * times
 
     def wrapped(*arguments: object) -> object:
@@ -197,7 +196,7 @@ def test_a_claim_that_is_lost_when_its_item_fails_is_counted_as_lost(
 def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = bench.with_limits(lease_seconds=0.3, job_timeout_seconds=0.3)
+    late = bench.with_time(0.3)
     seen = outcomes(monkeypatch)
     uid = late.submit(picture())
     tries: list[BlobKey] = []

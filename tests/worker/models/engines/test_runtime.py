@@ -27,7 +27,8 @@ def changed(settings: NetworkSettings, **values: object) -> NetworkSettings:
 
 
 def assert_finds_the_square(mask: ByteMask) -> None:
-    assert (mask.shape, mask.dtype) == ((200, 300), np.uint8)
+    assert mask.shape == (200, 300)
+    assert mask.dtype == np.uint8
     assert mask[75, 110] > 252
     assert mask[150, 250] < 3
 

@@ -98,7 +98,6 @@ def test_a_file_that_rembg_has_fetched_is_taken(tmp_path: Path, monkeypatch: pyt
 
 
 def replace_digest(row: WeightsFile, path: Path) -> WeightsFile:
-    """The row with the digest of another file."""
     return dataclasses.replace(row, digest=f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
