@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -88,8 +89,8 @@ def delivered() -> bytes:
     return b"done"
 
 
-@pytest.fixture
-def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+@contextmanager
+def working(service: Service, delivered: bytes) -> Iterator[Service]:
     """A service whose worker answers each picture with the same cut-out."""
     stop = threading.Event()
 
@@ -100,9 +101,17 @@ def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield service
-    stop.set()
-    thread.join()
+    try:
+        yield service
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+    with working(service, delivered):
+        yield service
 
 
 @pytest.fixture

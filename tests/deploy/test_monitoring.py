@@ -15,7 +15,7 @@ import yaml
 
 from cutgate.jobs.observe.metric_names import METRICS
 from deploy.monitoring import dashboard
-from deploy.monitoring.panel import SOURCE, Kind, Panel, Unit
+from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Unit
 from tests.deploy.compose_model import ROOT, project
 from tests.deploy.promql import SAMPLES, faults, labels, parsed, selectors
 
@@ -101,7 +101,8 @@ def test_panels_are_whole_and_have_names_of_their_own() -> None:
     assert len({panel["id"] for panel in every}) == len(every)
     assert len({(panel["title"], panel["type"]) for panel in every}) == len(every)
     for panel in PANELS:
-        title = panel["title"]
+        title, place = panel["title"], panel["gridPos"]
+        assert place["x"] + place["w"] <= COLUMNS, title
         assert panel["description"].endswith("."), title
         assert panel["targets"], title
         assert all(target["datasource"] == panel["datasource"] == SOURCE for target in panel["targets"]), title
@@ -112,20 +113,6 @@ def test_panels_are_whole_and_have_names_of_their_own() -> None:
             assert panel["fieldConfig"]["defaults"]["unit"] == unit, (title, text)
             if panel["type"] == Kind.TABLE:
                 assert (target["format"], target["instant"]) == ("table", True), "it shows the labels of now"
-
-
-def test_a_panel_that_does_not_fit_begins_a_line() -> None:
-    def panel(width: int, height: int) -> Panel:
-        return Panel(title="a", description="b", queries={}, unit=Unit.COUNT, width=width, height=height)
-
-    placed = dashboard.lay_out([("one", [panel(16, 4), panel(8, 6), panel(12, 3)]), ("two", [])])
-    assert [tuple(member["gridPos"].values()) for member in placed] == [
-        (0, 0, 24, 1),
-        (0, 1, 16, 4),
-        (16, 1, 8, 6),
-        (0, 7, 12, 3),
-        (0, 10, 24, 1),
-    ]
 
 
 def test_grafana_finds_the_source_and_the_dashboard() -> None:

@@ -7,17 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cutgate import JobFailed
 from tests.pictures.composites import COMPOSITES, Composite
 from tests.pictures.scores import iou, sad
 from tests.servers.stack import ROOT, LiveStack
-from tests.waiting import eventually
 
 Bytes = npt.NDArray[np.uint8]
 PHOTOS = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".jpg", ".png"})
@@ -93,37 +90,3 @@ def test_every_parameter_shows_in_the_pixels(cut: Callable[..., Bytes]) -> None:
 
     on, off = (alpha(hair_optimization=mode) for mode in ("on", "off"))
     assert sad(on / 255, portrait.alpha) < sad(off / 255, portrait.alpha)
-
-
-def test_a_truncated_jpeg_ends_as_an_error_that_helps(stack: LiveStack) -> None:
-    data = (ROOT / "examples" / "grace_hopper.jpg").read_bytes()
-    with stack.client() as client:
-        job = client.remove_background(data[: len(data) // 2])
-        with pytest.raises(JobFailed) as failed:
-            job.wait(timeout_seconds=60)
-    assert failed.value.code == 1001
-    assert "truncated" in str(failed.value)
-    eventually(lambda: not (stack.data / "blobs" / job.uid).exists(), say=lambda: "the input was not deleted")
-    assert "Traceback" not in str(failed.value)
-
-
-def test_nothing_but_the_result_stays_of_a_finished_job(stack: LiveStack) -> None:
-    with stack.client() as client:
-        job = client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
-        job.wait(timeout_seconds=60)
-    folder = stack.data / "blobs" / job.uid / "0"
-    # The source goes after the record says Finished.
-    eventually(lambda: [path.name.partition("-")[0] for path in folder.iterdir()] == ["result"])
-
-
-def test_results_are_fetched_without_a_key_and_cannot_be_guessed(stack: LiveStack) -> None:
-    with stack.client() as client:
-        job = client.remove_background((ROOT / "examples" / "coffee.jpg").read_bytes())
-        job.wait(timeout_seconds=60)
-        url = job.status().result_urls[0]
-        assert job.status().result_urls == (url,), "the address is the same in every poll"
-    answer = httpx.get(url)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "image/png"
-    altered = url.replace("/r/", "/r/A", 1)
-    assert httpx.get(altered).status_code == 404

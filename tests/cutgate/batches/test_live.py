@@ -5,7 +5,6 @@ The service is one of its own, with a network that costs nothing: what counts he
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -15,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cutgate import AsyncClient, Retries
+from cutgate import Retries
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import tiny_environment
-from tests.servers.flaky import flaky
 from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -52,22 +50,6 @@ def results(folder: Path) -> set[str]:
 
 def has_results(folder: Path, count: int) -> bool:
     return len(results(folder)) >= count
-
-
-def test_twenty_jobs_at_a_time_through_a_network_that_fails(quick_stack: LiveStack) -> None:
-    async def one(client: AsyncClient, number: int) -> bytes:
-        job = await client.remove_background(png(32 + number, 32), hair_optimization="off")
-        return await job.result()
-
-    async def talk(url: str) -> list[bytes]:
-        async with AsyncClient(url, quick_stack.public_key, quick_stack.private_key, retries=PATIENT) as client:
-            return await asyncio.gather(*(one(client, number) for number in range(20)))
-
-    with quick_stack.client() as client, flaky(quick_stack.url) as proxy:
-        before = client.balance().used
-        found = asyncio.run(talk(proxy.url))
-        assert (client.balance().used - before, client.jobs()) == (20, [])
-    assert all(result.startswith(PNG) for result in found)
 
 
 def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(

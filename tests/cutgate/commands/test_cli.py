@@ -100,11 +100,6 @@ def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Pa
     assert (process.returncode, said.strip()) == (130, "Error: interrupted")
 
 
-def test_a_result_never_replaces_its_picture(service: Service, photos: list[Path]) -> None:
-    result = service.run("cut", photos[0], "-o", photos[0])
-    assert (result.exit_code, "a.png is a picture or another one's result" in result.stderr) == (1, True)
-
-
 def test_keys_need_a_running_stack(tmp_path: Path) -> None:
     result = run("keys", "list", "--data", tmp_path / "data")
     assert (result.exit_code, result.stderr) == (

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from cutgate.batches.journal import JOURNAL_NAME
 from cutgate.commands.account import show_status
-from cutgate.commands.cli import main
 from cutgate.protocol.picpik import JobStatus
 from tests.cutgate.conftest import Service, run
 from tests.gateway.picture_files import png
@@ -55,15 +54,9 @@ def test_status_has_a_line_for_each_task_and_each_result(service: Service) -> No
 
 def test_the_state_has_its_colour_on_a_terminal() -> None:
     status = JobStatus(uid="uid", state="Running", result_urls=(), credits=0, error_code=0, error_message="")
-
-    @main.command("shown")
-    def shown() -> None:
+    with CliRunner().isolation(color=True) as (shown, *_):
         show_status(status, as_json=False)
-
-    try:
-        assert CliRunner().invoke(shown, color=True).stdout == "uid  \x1b[33mRunning \x1b[0m\n"
-    finally:
-        del main.commands["shown"]
+        assert shown.getvalue() == b"uid  \x1b[33mRunning \x1b[0m\n"
 
 
 def test_a_balance_is_a_sentence(service: Service) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-WAIT_SECONDS = 20
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,14 @@ class Collector:
 
     def trace_of(self, name: str, holds: Callable[[list[Seen]], bool]) -> list[Seen]:
         """The spans of the trace in which a span of this name came last, once they hold what they should."""
-        give_up_at = time.monotonic() + WAIT_SECONDS
-        while True:
+
+        def trace() -> list[Seen]:
             spans = self.spans()
-            named = [span for span in spans if span.name == name]
-            trace = [span for span in spans if named and span.trace_id == named[-1].trace_id]
-            if named and holds(trace):
-                return trace
-            assert time.monotonic() < give_up_at, [(span.service, span.name) for span in trace]
-            time.sleep(0.1)
+            last = [span.trace_id for span in spans if span.name == name][-1:]
+            return [span for span in spans if span.trace_id in last]
+
+        eventually(lambda: trace() and holds(trace()), say=lambda: [(span.service, span.name) for span in trace()])
+        return trace()
 
 
 def decoded(body: bytes) -> Iterator[Seen]:

@@ -51,13 +51,6 @@ class TestStop:
 
 
 class TestRefusal:
-    def test_no_gpu(self, team: Crew) -> None:
-        worker = team.start(CUTGATE_DEVICE="gpu")
-        assert worker.process.wait(30) == 1
-        (entry,) = worker.log("worker_cannot_start")
-        assert "CUDA" in entry["exception"]
-        assert team.presence.alive() == ()
-
     def test_a_child_that_dies_while_it_loads(self, team: Crew) -> None:
         worker = team.start("dies-loading")
         assert worker.process.wait(30) == 1
