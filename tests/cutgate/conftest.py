@@ -41,11 +41,7 @@ class Service:
         return run(*arguments, *self._account, CUTGATE_PRIVATE_KEY=private_key)
 
     def start(
-        self,
-        *arguments: str | Path,
-        private_key: str = PRIVATE_KEY,
-        stderr: int = PIPE,
-        **more: str,
+        self, *arguments: str | Path, private_key: str = PRIVATE_KEY, stderr: int = PIPE, **more: str
     ) -> Popen[str]:
         """Start the command for that account in a process of its own."""
         command = [sys.executable, "-m", "cutgate", *map(str, arguments), *self._account]

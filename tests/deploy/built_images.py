@@ -51,9 +51,7 @@ class Buildah:
         described = json.loads(self._run("inspect", "--type", "image", name))
         layers = json.loads(described["Manifest"])["layers"]
         return Image(
-            name=name,
-            config=described["Docker"]["config"],
-            layers_bytes=sum(layer["size"] for layer in layers),
+            name=name, config=described["Docker"]["config"], layers_bytes=sum(layer["size"] for layer in layers)
         )
 
     @contextmanager

@@ -69,10 +69,7 @@ def test_expressions_speak_of_metrics_labels_and_values_that_there_are() -> None
         ("sum by (le) (cutgate_items_running)", "cutgate_items_running has no label le"),
         ("sum(cutgate_pixels_total) > 0", "cutgate_pixels_total is not asked for how it grows"),
         ("rate(cutgate_items_waiting[5m])", "cutgate_items_waiting is a gauge and has no rate"),
-        (
-            "histogram_quantile(0.5, rate(cutgate_item_seconds_sum[5m]))",
-            "cutgate_item_seconds_sum has no buckets",
-        ),
+        ("histogram_quantile(0.5, rate(cutgate_item_seconds_sum[5m]))", "cutgate_item_seconds_sum has no buckets"),
     ],
 )
 def test_a_wrong_expression_is_found(text: str, fault: str) -> None:

@@ -231,11 +231,7 @@ def test_results_never_replace_pictures_or_each_other(
 
 
 def test_two_calls_do_not_share_a_folder(service: Service, album: Path, out: Path) -> None:
-    with (
-        Journal(out),
-        service.client() as client,
-        pytest.raises(FolderInUse, match="another call writes results"),
-    ):
+    with Journal(out), service.client() as client, pytest.raises(FolderInUse, match="another call writes results"):
         client.remove_backgrounds(album, out)
 
 

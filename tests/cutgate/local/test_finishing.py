@@ -28,10 +28,7 @@ def delivered() -> bytes:
 
 @pytest.mark.parametrize(
     ("options", "name", "kind"),
-    [
-        (["--format", "webp"], "out.webp", "WEBP"),
-        (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
-    ],
+    [(["--format", "webp"], "out.webp", "WEBP"), (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG")],
 )
 def test_formats(worked_service: Service, photos: list[Path], options: list[str], name: str, kind: str) -> None:
     folder = photos[0].parent

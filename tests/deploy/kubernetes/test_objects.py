@@ -24,11 +24,7 @@ from tests.deploy.kubernetes.kustomize import Object, identity
 
 OLDEST = "1.30"
 """The first Kubernetes in which a pod may sleep before it stops."""
-SECURE = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
+SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])

@@ -210,10 +210,7 @@ def test_fast_keeps_to_exact_on_the_real_network(weights_dir: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ranges", "reason"),
-    [
-        (ISNET.files[0].ranges, r"is not the file that .* was made for"),
-        (None, "there is no table of ranges"),
-    ],
+    [(ISNET.files[0].ranges, r"is not the file that .* was made for"), (None, "there is no table of ranges")],
 )
 def test_weights_that_the_table_of_ranges_was_not_made_for_are_refused(
     tmp_path: Path, ranges: str | None, reason: str
