@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import shutil
@@ -56,9 +55,7 @@ BLOCKS = [Block(page, *match.groups()) for page, text in PAGES.items() for match
 @pytest.fixture(scope="module")
 def api_key(stack: LiveStack) -> str:
     """A key for the pages that speak of one."""
-    command = ["-m", "cutgate", "keys", "--data", str(stack.data), "add", "--runware", "--name", "docs", "--json"]
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True)
-    return str(json.loads(done.stdout)["api_key"])
+    return str(stack.keys("add", "--runware", "--name", "docs")["api_key"])
 
 
 @pytest.mark.parametrize(

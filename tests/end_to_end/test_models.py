@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +15,9 @@ from PIL import Image
 
 from cutgate import Client, ServiceError
 from tests.pictures.tiny_network import tiny_environment, write_tiny_model
-from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
+from tests.worker.process.crew import picture
 
 pytestmark = pytest.mark.long
 
@@ -45,15 +43,6 @@ def workers(stack: LiveStack) -> list[dict[str, Any]]:
     return list(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
-def picture() -> bytes:
-    """A dark square on a bright ground."""
-    pixels = np.full((30, 30, 3), 230, np.uint8)
-    pixels[8:22, 8:22] = (20, 40, 60)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def subject(data: bytes) -> str:
     """What a cut-out of that picture kept."""
     with Image.open(io.BytesIO(data)) as image:
@@ -61,23 +50,15 @@ def subject(data: bytes) -> str:
     return {(255, 0): "square", (0, 255): "ground"}[int(alpha[MIDDLE]), int(alpha[EDGE])]
 
 
-def keys(stack: LiveStack, *arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data), *arguments, "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
-
-
 def client_of(stack: LiveStack, *terms: str) -> Client:
     """A client of a new account with these terms."""
-    made = keys(stack, "add", "--name", f"a{uuid.uuid4().hex}", *terms)
+    made = stack.keys("add", "--name", f"a{uuid.uuid4().hex}", *terms)
     return Client(stack.url, made["public_key"], made["private_key"], sleep=lambda _: None)
 
 
 def cut(client: Client) -> str:
     with client:
-        job = client.remove_background(picture(), hair_optimization="off", erode_size=0)
+        job = client.remove_background(picture(30), hair_optimization="off", erode_size=0)
         job.wait(timeout_seconds=60)
         return subject(job.result())
 
@@ -94,13 +75,13 @@ def test_accounts_of_picpiks_protocol_get_the_model_of_their_terms(two_models: L
 
 def test_a_model_that_nobody_serves_is_refused_with_its_name(two_models: LiveStack) -> None:
     with client_of(two_models, "--preset", "best") as client, pytest.raises(ServiceError) as caught:
-        client.remove_background(picture())
+        client.remove_background(picture(30))
     assert "no worker serves the model birefnet-general (exact)" in str(caught.value)
 
 
 def test_a_request_of_runwares_protocol_names_its_model(two_models: LiveStack) -> None:
-    api_key = keys(two_models, "add", "--runware", "--name", "runware")["api_key"]
-    image = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    api_key = two_models.keys("add", "--runware", "--name", "runware")["api_key"]
+    image = f"data:image/png;base64,{base64.b64encode(picture(30)).decode()}"
     tasks = [
         {
             "taskType": "removeBackground",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,13 @@ class LiveStack:
     def client(self) -> Client:
         """A client of its first account."""
         return Client(self.url, self.public_key, self.private_key)
+
+    def keys(self, *words: str, text: str | None = None) -> dict[str, Any]:
+        """What an operator's command prints."""
+        command = [sys.executable, "-m", "cutgate", "keys", "--data", str(self.data), *words, "--json"]
+        done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
+        shown: dict[str, Any] = json.loads(done.stdout)
+        return shown
 
 
 @contextmanager

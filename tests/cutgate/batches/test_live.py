@@ -1,4 +1,4 @@
-"""Both clients and the command on a whole service: nothing is done twice, whatever is killed or fails.
+"""The command on a whole service: nothing is done twice, whatever is killed.
 
 The service is one of its own, with a network that costs nothing: what counts here are tasks, not pictures.
 """

@@ -17,7 +17,6 @@ import pytest
 from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.protocol.picpik import signed_body
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
@@ -206,13 +205,6 @@ def test_an_answer_without_the_task_is_no_answer(answer: httpx.Response) -> None
         client.job("t").status()
 
 
-def test_a_given_id_of_a_request_is_kept() -> None:
-    params = {"request_uuid": "mine"}
-    assert signed_body("ListModels", params, "public", "private") == signed_body(
-        "ListModels", params, "public", "private"
-    )
-
-
 def test_the_service_waits_for_the_end_of_the_job(service: Service) -> None:
     with service.client() as client, ThreadPoolExecutor() as threads:
         job = client.remove_background(png())
@@ -260,14 +252,3 @@ def test_what_is_left_out_is_as_the_service_has_it(service: Service) -> None:
         with pytest.raises(TypeError, match="no such setting: erode"):
             untyped.remove_background(png(20, 10), erode=3)
     assert service.gateway.claim().spec == CutoutSpec(model=service.gateway.settings.model)
-
-
-def test_an_account_from_end_to_end(service: Service) -> None:
-    with service.client() as client:
-        first, second = (client.remove_background(png(size, 8)) for size in (8, 9))
-        assert [job.uid for job in client.jobs()] == [first.uid, second.uid]
-        service.gateway.finish_one()
-        client.terminate(second.uid)
-        assert [status.state for status in client.statuses([first.uid, second.uid])] == ["Finished", "Error"]
-        balance = client.balance()
-    assert (balance.used, balance.total - balance.available, balance.expires_at) == (1, 1, None)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -53,13 +51,6 @@ class Observed:
         return found[0]
 
 
-def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
-    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(data), *words, "--json"]
-    done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
-    shown: dict[str, Any] = json.loads(done.stdout)
-    return shown
-
-
 def answering(status: int) -> Script:
     return lambda visit: visit.answer(status)
 
@@ -85,9 +76,9 @@ def observing(folder: Path) -> Iterator[Observed]:
             "CUTGATE_TRACES_URL": collector.url,
         }
         stack = undo.enter_context(cutgate_up(folder / "data", **environment))
-        api_key = str(keys_command(stack.data, "add", "--runware", "--name", "shop")["api_key"])
+        api_key = str(stack.keys("add", "--runware", "--name", "shop")["api_key"])
         words = ("account", "first", "--callback-url", outside.url(HOOK), "--callback-secret", "stdin")
-        keys_command(stack.data, *words, text=CALLBACK_SECRET)
+        stack.keys(*words, text=CALLBACK_SECRET)
         made = Observed(stack=stack, outside=outside, collector=collector, api_key=api_key)
         [master] = stack.data.rglob("cutgate_master_key")
         made.secrets = {

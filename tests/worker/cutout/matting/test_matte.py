@@ -96,11 +96,3 @@ def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
     assert (row[: 100 - erode_px // 2] == 0).all()
     assert (row[100 + erode_px // 2 :] == 255).all()
     assert len(soft) <= max(0, erode_px - 1)
-
-
-def test_the_blur_grows_with_the_erosion() -> None:
-    mask = np.zeros((3, 200), np.uint8)
-    mask[:, 100:] = 255
-    widths = [np.count_nonzero(remap(mask, USUAL, k)[1] % 255) for k in (0, 5, 10, 15, 20, 30, 40)]
-    assert widths == sorted(widths)
-    assert widths[0] == 0 < widths[1] < widths[-1]
