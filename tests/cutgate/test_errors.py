@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cutgate.errors import ADVICE, JobFailed, JobTimeout, ServiceError, StartFailed, facts
+from cutgate.errors import ADVICE, JobFailed, JobTimeout, ServiceError, facts
 from cutgate.gateway.picpik.errors import ROWS, TASK_ROWS
 
 
@@ -21,13 +21,3 @@ def test_errors_name_the_code_what_happened_and_what_to_do() -> None:
 def test_advice_is_on_codes_that_the_service_gives() -> None:
     known = {row.ret_code for row in ROWS.values()} | {row.error_code for row in TASK_ROWS.values()}
     assert set(ADVICE) <= known
-
-
-def test_a_start_that_failed_shows_the_last_lines() -> None:
-    error = StartFailed("worker-1", "ended while starting (exit code 3)", ["no weights", "fetch them"])
-    assert str(error).splitlines() == [
-        "worker-1 ended while starting (exit code 3); its last lines:",
-        "  worker-1 | no weights",
-        "  worker-1 | fetch them",
-    ]
-    assert str(StartFailed("redis", "was not ready in time")) == "redis was not ready in time"

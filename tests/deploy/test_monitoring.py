@@ -44,7 +44,6 @@ ALERTS = {rule["alert"]: rule for group in loaded(MONITORING / "alerts.yml")["gr
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every expression, with where it stands."""
     for panel in PANELS:
         yield from ((f"dashboard: {panel['title']}", target["expr"]) for target in panel["targets"])
     yield "dashboard: alerts", dashboard.ALERTS

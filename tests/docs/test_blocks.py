@@ -54,7 +54,6 @@ BLOCKS = [Block(page, *match.groups()) for page, text in PAGES.items() for match
 
 @pytest.fixture(scope="module")
 def api_key(stack: LiveStack) -> str:
-    """A key for the pages that speak of one."""
     return str(stack.keys("add", "--runware", "--name", "docs")["api_key"])
 
 

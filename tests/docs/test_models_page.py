@@ -18,7 +18,6 @@ MEASURED_COLUMNS = 2
 
 
 def rows_after(title: str) -> list[list[str]]:
-    """The cells of the first table under a title."""
     lines = PAGE.partition(f"\n{title}\n")[2].splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("|"))
     table = takewhile(lambda line: line.startswith("|"), lines[start:])

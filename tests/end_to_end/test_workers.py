@@ -44,7 +44,6 @@ def worker_pids(stack: LiveStack) -> set[int]:
 
 
 def busy(stack: LiveStack) -> set[str]:
-    """The workers whose log tells of an item that is done."""
     text = (stack.data / "cutgate.log").read_text(encoding="utf-8")
     return set(re.findall(r"(worker-\d) +\| .*item_done", text))
 

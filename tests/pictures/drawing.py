@@ -28,7 +28,6 @@ class Canvas:
 
 
 def _axes() -> tuple[Floats, Floats]:
-    """x and y of the drawn pixels, in the picture's width."""
     across = (np.arange(SIDE_PX * FINE) + 0.5) / (SIDE_PX * FINE)
     x, y = np.meshgrid(across, across)
     return x, y

@@ -61,7 +61,6 @@ def server_binary() -> Path:
 
 
 def restart(url: str) -> None:
-    """Restart a server and return once it answers again."""
     # Without retries: the reply is lost with the connection, and the command must not be sent again.
     with connect(url, retries=0) as client:
         run_id = client.info("server")["run_id"]

@@ -48,11 +48,9 @@ class Scrape:
         }
 
     def value(self, metric: Metric, suffix: str = "", **labels: str) -> float | None:
-        """One value; None where it is missing."""
         return self.samples().get((metric.name + suffix, frozenset(labels.items())))
 
     def total(self, metric: Metric, suffix: str = "") -> float:
-        """The sum over all labels."""
         return sum(value for (name, _), value in self.samples().items() if name == metric.name + suffix)
 
 

@@ -33,7 +33,6 @@ class LiveStack:
     """Settings that it was started with, by their variables."""
 
     def client(self) -> Client:
-        """A client of its first account."""
         return Client(self.url, self.public_key, self.private_key)
 
     def keys(self, *words: str, text: str | None = None) -> dict[str, Any]:
@@ -46,7 +45,6 @@ class LiveStack:
 
 @contextmanager
 def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[LiveStack]:
-    """Run `cutgate up --json` until the block ends."""
     options = ["--data", str(data), "--port", "0", "--workers", str(workers), "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cutgate", "up", *options],
@@ -72,7 +70,6 @@ def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[LiveStack]:
-    """The stack that all tests share."""
     settings = {name: str(free_port()) for name in METRICS_PORTS} | {"CUTGATE_MODELS_DIR": str(weights_dir)}
     with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield live

@@ -30,7 +30,6 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A demo of one photo, with a data folder of its own."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cup.png").write_bytes(png(60, 40))
     monkeypatch.setattr(demo, "EXAMPLES", tmp_path / "photos")

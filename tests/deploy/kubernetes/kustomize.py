@@ -17,7 +17,6 @@ Object = dict[str, Any]
 
 
 def build(folder: Path) -> list[Object]:
-    """All objects of a kustomization."""
     objects: list[Object] = []
     _accumulate(folder, objects, kind="Kustomization")
     names = [identity(thing) for thing in objects]
@@ -26,7 +25,6 @@ def build(folder: Path) -> list[Object]:
 
 
 def identity(thing: Object) -> tuple[str, str]:
-    """Kind and name."""
     return thing["kind"], thing["metadata"]["name"]
 
 
@@ -89,7 +87,6 @@ def _patch(folder: Path, objects: list[Object], path: str, target: Object) -> No
 
 
 def _operate(thing: Object, *, op: str, path: str, value: object) -> None:
-    """One operation of RFC 6902."""
     *way, last = path.removeprefix("/").split("/")
     place: Any = thing
     for step in way:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import warnings
 from typing import Any
 
@@ -10,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from pydantic import SecretStr
 
 from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.settings import JobSettings
 from cutgate.worker.pictures.images import FORMATS, read_image
 from tests.worker.pictures.samples import LIMITS, gradient, saved
 
@@ -142,12 +139,6 @@ LIMIT_CASES = [
     (SourceLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
     (SourceLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
 ]
-
-
-def test_the_limits_are_the_gateways() -> None:
-    settings = JobSettings(master_key=SecretStr(base64.b64encode(bytes(32)).decode()))
-    limits = settings.source_limits()
-    assert (limits.max_bytes, limits.max_pixels, limits.max_side_px) == (32 * 2**20, 50_000_000, 12_000)
 
 
 @pytest.mark.parametrize(("limits", "measure", "limit"), LIMIT_CASES, ids=[case[1] for case in LIMIT_CASES])

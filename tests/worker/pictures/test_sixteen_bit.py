@@ -34,7 +34,6 @@ def deep_png(samples: Samples, icc: bytes | None = None) -> bytes:
 
 
 def turned_png(samples: Samples, orientation: int) -> bytes:
-    """The PNG with an EXIF block behind its header."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     block = exif.tobytes().removeprefix(b"Exif\0\0")

@@ -109,6 +109,10 @@ def measured_table(float_prefixes: tuple[str, ...] = ()) -> RangeTable:
     return RangeTable.model_validate_json(json.dumps(facts))
 
 
+def quantized(table: RangeTable | None = None, weight_bits: int = 8) -> Any:
+    return quantize(prepare(network(), widen=True), table or measured_table(), weight_bits=weight_bits)
+
+
 def run(model: Any, engine: EngineName, dtype: str, fed: Floats, tmp_path: Path) -> Floats:
     path = tmp_path / f"{dtype}.onnx"
     onnx.save(model, path)
@@ -133,7 +137,7 @@ def test_integers_give_nearly_the_same_map(
 
 
 def test_what_stays_float_and_what_does_not() -> None:
-    small = quantize(prepare(network(), widen=True), measured_table(("/deep",)), weight_bits=8)
+    small = quantized(measured_table(("/deep",)))
     made = {node.output[0]: node for node in small.graph.node}
     assert "stem_weight" not in {tensor.name for tensor in small.graph.initializer}
     weights = {tensor.name: tensor.data_type for tensor in small.graph.initializer}
@@ -158,7 +162,7 @@ def test_a_relu_stays_where_its_convolutions_range_has_both_signs(tmp_path: Path
 
 
 def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
-    small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=8)
+    small = quantized()
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(small.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -169,20 +173,20 @@ def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
 
 def test_weights_keep_to_their_bits() -> None:
     for bits, limit in ((8, 127), (7, 63)):
-        small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=bits)
+        small = quantized(weight_bits=bits)
         (levels,) = (numpy_helper.to_array(t) for t in small.graph.initializer if t.name == "side_w_q")
         assert np.abs(levels).max() == limit
 
 
 def test_the_same_weights_and_table_give_the_same_graph() -> None:
-    first, second = (quantize(prepare(network(), widen=True), measured_table(), weight_bits=8) for _ in range(2))
+    first, second = (quantized() for _ in range(2))
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
 
 
 def test_a_table_that_lacks_a_node() -> None:
     table = measured_table().model_copy(update={"tops": {}})
     with pytest.raises(KeyError, match="/down"):
-        quantize(prepare(network(), widen=True), table, weight_bits=8)
+        quantized(table)
 
 
 def test_a_table_is_tied_to_its_rows_weights() -> None:
