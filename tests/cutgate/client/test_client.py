@@ -110,16 +110,6 @@ def test_patience_ends_and_the_job_goes_on(service: Service) -> None:
         assert job.wait().ended
 
 
-@pytest.mark.parametrize(
-    ("public_key", "private_key", "code"), [("nobody", PRIVATE_KEY, 172), (PUBLIC_KEY, "wrong", 171)]
-)
-def test_wrong_keys_are_refused(service: Service, public_key: str, private_key: str, code: int) -> None:
-    with Client(service.url, public_key, private_key) as client, pytest.raises(ServiceError) as caught:
-        client.remove_background(png())
-    assert (caught.value.ret_code, caught.value.action) == (code, "RemoveBackground")
-    assert "wrong" not in str(caught.value)
-
-
 def test_any_action_can_be_called_and_refusals_name_what_was_wrong(service: Service) -> None:
     with service.client() as client:
         answer = client.call("ListTasksDetails", {"TaskUIDList": ["d5ari00q5cu0v880200g"]})

@@ -61,6 +61,12 @@ class Worker:
         (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split()
         return int(pid)
 
+    def refusal(self) -> dict[str, Any]:
+        """The line in which it says why it does not start."""
+        assert self.process.wait(PATIENCE_SECONDS) == 1
+        (entry,) = self.log("worker_cannot_start")
+        return entry
+
     def stop(self) -> float:
         """Stop it in order, and say how many seconds it took."""
         started = time.monotonic()

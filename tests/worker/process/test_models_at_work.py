@@ -74,10 +74,9 @@ def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
 
 def test_networks_that_leave_no_room_for_pictures(team: Crew) -> None:
     worker = team.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}", CUTGATE_MAX_WORKER_BYTES=str(2**20))
-    assert worker.process.wait(PATIENCE_SECONDS) == 1
-    (entry,) = worker.log("worker_cannot_start")
-    assert f"tiny:exact, {BRIGHT}:exact take" in entry["exception"]
-    assert "offer fewer in CUTGATE_WORKER_MODELS" in entry["exception"]
+    said = worker.refusal()["exception"]
+    assert f"tiny:exact, {BRIGHT}:exact take" in said
+    assert "offer fewer in CUTGATE_WORKER_MODELS" in said
 
 
 def test_a_model_that_is_not_there_stops_the_worker(team: Crew) -> None:

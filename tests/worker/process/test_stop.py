@@ -52,17 +52,11 @@ class TestStop:
 
 class TestRefusal:
     def test_a_child_that_dies_while_it_loads(self, team: Crew) -> None:
-        worker = team.start("dies-loading")
-        assert worker.process.wait(30) == 1
-        (entry,) = worker.log("worker_cannot_start")
-        assert "while it was loading" in entry["reason"]
+        assert "while it was loading" in team.start("dies-loading").refusal()["reason"]
 
     def test_a_server_that_evicts(self, tmp_path: Path) -> None:
         with redis_server("--maxmemory-policy", "allkeys-lru") as url, crew(url, tmp_path) as team:
-            worker = team.start()
-            assert worker.process.wait(30) == 1
-            (entry,) = worker.log("worker_cannot_start")
-            assert "noeviction" in entry["reason"]
+            assert "noeviction" in team.start().refusal()["reason"]
 
 
 class TestServer:
