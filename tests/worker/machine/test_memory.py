@@ -26,7 +26,9 @@ def test_the_resident_size_follows_what_is_held() -> None:
             block[page] = 1
         held = resident_bytes()
     after = resident_bytes()
-    assert before and held and after
+    assert before is not None
+    assert held is not None
+    assert after is not None
     assert held - before > BLOCK_BYTES * 0.9
     assert held - after > BLOCK_BYTES * 0.9
 
