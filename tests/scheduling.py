@@ -14,7 +14,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 ON_THE_STACK: Final = (
     "tests/browser/",
-    "tests/cutgate/batches/test_live",
     "tests/cutgate/commands/test_json",
     "tests/deploy/kubernetes/",
     "tests/docs/",

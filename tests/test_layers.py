@@ -132,23 +132,10 @@ def test_folders_import_along_the_arrows_only() -> None:
     assert wrong(graph()) == []
 
 
-@pytest.mark.parametrize(
-    ("planted", "fault"),
-    [
-        (("signing", "jobs"), "signing may not import jobs"),
-        (("jobs/ledger", "gateway/tasks"), "jobs/ledger may not import gateway/tasks"),
-        (("worker/cutout", "worker/models"), "worker/cutout may not import worker/models"),
-    ],
-)
-def test_a_planted_import_is_seen(planted: tuple[str, str], fault: str) -> None:
-    node, other = planted
+def test_a_planted_import_a_circle_and_an_arrow_in_vain_are_seen() -> None:
     found = graph()
-    found[node] = found[node] | {other}
-    assert fault in wrong(found)
-
-
-def test_a_circle_and_an_arrow_in_vain_are_seen() -> None:
-    found = graph()
+    planted = found | {"signing": {"jobs"}}
+    assert "signing may not import jobs" in wrong(planted)
     node, other = next((node, other) for node, others in found.items() for other in others)
     assert any(fault.startswith("a circle: ") for fault in wrong(found | {other: found[other] | {node}}))
     assert f"{node} does not import {other}" in wrong(found | {node: found[node] - {other}})

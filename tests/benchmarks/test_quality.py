@@ -113,15 +113,8 @@ def test_a_service_needs_a_key_pair(
 ) -> None:
     monkeypatch.delenv("CUTGATE_PUBLIC_KEY", raising=False)
     (tmp_path / "evaluate.py").touch()
-    call = [
-        "--pairs",
-        str(folder),
-        "--evaluator",
-        str(tmp_path / "evaluate.py"),
-        "--service",
-        "http://localhost:1",
-    ]
-    assert main(call) == 2
+    call = ["--pairs", str(folder), "--evaluator", str(tmp_path / "evaluate.py")]
+    assert main([*call, "--service", "http://localhost:1"]) == 2
     assert "no key pair: CUTGATE_PUBLIC_KEY is not set" in capsys.readouterr().err
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from click.testing import CliRunner, Result
@@ -30,8 +34,23 @@ class Service:
     gateway: Harness
 
     def client(self, private_key: str = PRIVATE_KEY) -> Client:
-        """A client of the account that exists."""
         return Client(self.url, PUBLIC_KEY, private_key)
+
+    def run(self, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:
+        """Run the command for that account in this process."""
+        return run(*arguments, *self._account, CUTGATE_PRIVATE_KEY=private_key)
+
+    def start(
+        self, *arguments: str | Path, private_key: str = PRIVATE_KEY, stderr: int = PIPE, **more: str
+    ) -> Popen[str]:
+        """Start the command for that account in a process of its own."""
+        command = [sys.executable, "-m", "cutgate", *map(str, arguments), *self._account]
+        environment = os.environ | {"CUTGATE_PRIVATE_KEY": private_key} | more
+        return Popen(command, env=environment, stdout=PIPE, stderr=stderr, text=True)
+
+    @property
+    def _account(self) -> tuple[str, ...]:
+        return "--url", self.url, "--public-key", PUBLIC_KEY
 
 
 @pytest.fixture
@@ -66,8 +85,8 @@ def delivered() -> bytes:
     return b"done"
 
 
-@pytest.fixture
-def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+@contextmanager
+def working(service: Service, delivered: bytes) -> Iterator[Service]:
     """A service whose worker answers each picture with the same cut-out."""
     stop = threading.Event()
 
@@ -78,9 +97,17 @@ def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield service
-    stop.set()
-    thread.join()
+    try:
+        yield service
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def worked_service(service: Service, delivered: bytes) -> Iterator[Service]:
+    with working(service, delivered):
+        yield service
 
 
 @pytest.fixture

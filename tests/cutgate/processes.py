@@ -34,7 +34,6 @@ def program(name: str, code: str, folder: Path, *, grace_seconds: float = 5) -> 
 
 
 def pids(folder: Path) -> set[int]:
-    """The processes that have announced themselves."""
     return {int(file.name) for file in folder.iterdir()}
 
 

@@ -24,8 +24,6 @@ PIP_PLACES: Final = ("cert", "client-cert", "find-links", "index-url", "extra-in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A built image."""
-
     name: str
     config: dict[str, Any]
     """What it says of its user, environment, command, health check and labels."""
@@ -53,9 +51,7 @@ class Buildah:
         described = json.loads(self._run("inspect", "--type", "image", name))
         layers = json.loads(described["Manifest"])["layers"]
         return Image(
-            name=name,
-            config=described["Docker"]["config"],
-            layers_bytes=sum(layer["size"] for layer in layers),
+            name=name, config=described["Docker"]["config"], layers_bytes=sum(layer["size"] for layer in layers)
         )
 
     @contextmanager
@@ -68,7 +64,6 @@ class Buildah:
             self._run("rm", container)
 
     def remove_all(self) -> None:
-        """Free the disk."""
         self._try("rm", "--all")
         self._try("rmi", "--all", "--force")
         subprocess.run(["umount", "--quiet", self.folder / "root" / self._driver], check=False)

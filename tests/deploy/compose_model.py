@@ -22,7 +22,6 @@ Mapped = dict[str, Any]
 
 
 def compose_file(path: str, environment: Mapping[str, str]) -> Mapped:
-    """One file as data, its variables replaced."""
     loaded: Mapped = _interpolated(_parsed(path), environment)
     return loaded
 

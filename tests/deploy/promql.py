@@ -1,10 +1,9 @@
-"""What a PromQL expression asks for: its series, its labels, and the unit of what it returns."""
+"""What a PromQL expression asks for, and where it does not fit the metrics that there are."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from promql_parser import (
@@ -14,74 +13,55 @@ from promql_parser import (
     Expr,
     MatchOp,
     MatrixSelector,
-    NumberLiteral,
-    ParenExpr,
     VectorSelector,
     parse,
     walk,
 )
 
-from cutgate.jobs.observe.metric_names import METRICS, Kind, Metric
+from cutgate.jobs.observe.metric_names import METRICS, Kind
 
-HISTOGRAM_SUFFIXES: Final = ("_bucket", "_sum", "_count")
 SAMPLES: Final = {
     metric.name + suffix: metric
     for metric in METRICS
-    for suffix in (HISTOGRAM_SUFFIXES if metric.kind is Kind.HISTOGRAM else ("",))
+    for suffix in (("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",))
 }
 """Every name that can be scraped."""
-PROMETHEUS_OWN: Final = {"up": "processes", "ALERTS": "alerts"}
-"""Series that Prometheus makes itself, and what they count."""
+PROMETHEUS_OWN: Final = {"up", "ALERTS"}
+"""Series that Prometheus makes itself."""
 PROMETHEUS_LABELS: Final = {"job", "instance"}
 """Labels that Prometheus puts on what it scrapes."""
-RATIO: Final = "ratio"
-NUMBER: Final = "number"
-OBSERVATIONS: Final = "observations"
-_COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"}
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed expression; Grafana's variables stand for some time."""
+def parsed(text: str) -> Expr:
+    """Read an expression, in which Grafana's variables stand for some time."""
+    for variable in ("$__rate_interval", "$__range"):
+        text = text.replace(variable, "5m")
+    return parse(text)
 
-    tree: Expr
 
-    @classmethod
-    def parse(cls, text: str) -> Query:
-        """Read an expression.
+def selectors(tree: Expr) -> list[VectorSelector]:
+    return [node for node in _nodes(tree) if isinstance(node, VectorSelector)]
 
-        Raises:
-            ValueError: it is no PromQL.
-        """
-        for variable in ("$__rate_interval", "$__range"):
-            text = text.replace(variable, "5m")
-        return cls(parse(text))
 
-    def selectors(self) -> list[VectorSelector]:
-        """The series that it asks for."""
-        return [node for node in _nodes(self.tree) if isinstance(node, VectorSelector)]
+def labels(tree: Expr) -> set[str]:
+    """Labels of what it returns, as far as it names them; those of its series where it groups nothing."""
+    named: set[str] = set().union(*map(_named_labels, _nodes(tree)))
+    return named or set().union(*(_labels_of(selector.name or "") for selector in selectors(tree)))
 
-    def labels(self) -> set[str]:
-        """Labels of what it returns, as far as it names them; those of its series where it groups nothing."""
-        named: set[str] = set().union(*(_named_labels(node) for node in _nodes(self.tree)))
-        return named or set().union(*map(_labels_of, self.selectors()))
 
-    def faults(self) -> Iterator[str]:
-        """Where it does not fit the metrics that there are."""
-        for selector in self.selectors():
-            name = selector.name or ""
-            if name in SAMPLES:
-                yield from _faults_of_matchers(selector, SAMPLES[name])
-            elif name not in PROMETHEUS_OWN:
-                yield f"there is no series {name}"
-        yield from _faults_of_values(self.tree)
-        for node in _nodes(self.tree):
-            yield from _faults_of_grouping(node)
-            yield from _faults_of_call(node)
-
-    def unit(self) -> str:
-        """What its values are measured in."""
-        return _unit(self.tree)
+def faults(tree: Expr) -> Iterator[str]:
+    """Where it does not fit the metrics that there are."""
+    for selector in selectors(tree):
+        yield from _faults_of_selector(selector)
+    yield from _faults_of_values(tree)
+    for node in _nodes(tree):
+        for name in (selector.name or "" for selector in selectors(node)):
+            yield from (f"{name} has no label {label}" for label in sorted(_named_labels(node) - _labels_of(name)))
+            if isinstance(node, Call) and name in SAMPLES:
+                if node.func.name in {"rate", "increase"} and SAMPLES[name].kind is Kind.GAUGE:
+                    yield f"{name} is a gauge and has no {node.func.name}"
+                if node.func.name == "histogram_quantile" and not name.endswith("_bucket"):
+                    yield f"{name} has no buckets"
 
 
 def _nodes(tree: Expr) -> list[Expr]:
@@ -90,14 +70,12 @@ def _nodes(tree: Expr) -> list[Expr]:
     return nodes
 
 
-def _labels_of(selector: VectorSelector) -> set[str]:
-    name = selector.name or ""
+def _labels_of(name: str) -> set[str]:
     own = set(SAMPLES[name].labels) if name in SAMPLES else set()
     return PROMETHEUS_LABELS | own | ({"le"} if name.endswith("_bucket") else set())
 
 
 def _named_labels(node: Expr) -> set[str]:
-    """The labels that a node groups or matches by."""
     match node:
         case AggregateExpr():
             return set(node.modifier.labels if node.modifier is not None else ())
@@ -107,93 +85,26 @@ def _named_labels(node: Expr) -> set[str]:
     return set()
 
 
-def _faults_of_grouping(node: Expr) -> Iterator[str]:
-    named = _named_labels(node)
-    for selector in Query(node).selectors() if named else ():
-        yield from (f"{selector.name} has no label {label}" for label in sorted(named - _labels_of(selector)))
-
-
-def _faults_of_matchers(selector: VectorSelector, metric: Metric) -> Iterator[str]:
+def _faults_of_selector(selector: VectorSelector) -> Iterator[str]:
+    name = selector.name or ""
+    if name not in SAMPLES:
+        if name not in PROMETHEUS_OWN:
+            yield f"there is no series {name}"
+        return
     for matcher in selector.matchers.matchers:
-        if matcher.name not in {*metric.labels, *PROMETHEUS_LABELS}:
-            yield f"{metric.name} has no label {matcher.name}"
+        if matcher.name not in {*SAMPLES[name].labels, *PROMETHEUS_LABELS}:
+            yield f"{name} has no label {matcher.name}"
             continue
-        closed = metric.labels.get(matcher.name)
-        asked = matcher.value.split("|") if matcher.op in (MatchOp.Re, MatchOp.NotRe) else [matcher.value]
-        if closed and not set(asked) <= set(closed):
-            yield f"{matcher.name} of {metric.name} is never {', '.join(sorted(set(asked) - set(closed)))}"
+        closed = set(SAMPLES[name].labels.get(matcher.name, ()))
+        asked = set(matcher.value.split("|") if matcher.op in (MatchOp.Re, MatchOp.NotRe) else [matcher.value])
+        if closed and asked - closed:
+            yield f"{matcher.name} of {name} is never {', '.join(sorted(asked - closed))}"
 
 
 def _faults_of_values(tree: Expr) -> Iterator[str]:
     """What only ever grows says nothing by its value."""
-    asked = Counter(node.name for node in _nodes(tree) if isinstance(node, VectorSelector))
+    asked = Counter(selector.name for selector in selectors(tree))
     over_time = Counter(node.vector_selector.name for node in _nodes(tree) if isinstance(node, MatrixSelector))
     for name in asked - over_time:
         if name in SAMPLES and SAMPLES[name].kind is not Kind.GAUGE:
             yield f"{name} is not asked for how it grows"
-
-
-def _faults_of_call(node: Expr) -> Iterator[str]:
-    """A gauge does not only grow, and quantiles come from buckets."""
-    if not isinstance(node, Call):
-        return
-    for selector in Query(node).selectors():
-        name = selector.name or ""
-        metric = SAMPLES.get(name)
-        if metric is None:
-            continue
-        if node.func.name in {"rate", "increase"} and metric.kind is Kind.GAUGE:
-            yield f"{name} is a gauge and has no {node.func.name}"
-        if node.func.name == "histogram_quantile" and not name.endswith("_bucket"):
-            yield f"{name} has no buckets"
-
-
-def _unit(node: Expr) -> str:
-    match node:
-        case AggregateExpr() | ParenExpr():
-            return _unit(node.expr)
-        case NumberLiteral():
-            return NUMBER
-        case VectorSelector():
-            return _unit_of_series(node.name or "")
-        case MatrixSelector():
-            return _unit(node.vector_selector)
-        case Call():
-            return _unit_of_call(node)
-        case BinaryExpr():
-            return _unit_of_operation(node)
-    raise AssertionError(f"a form of PromQL that this reader does not know: {type(node).__name__}")
-
-
-def _unit_of_series(name: str) -> str:
-    if name in PROMETHEUS_OWN:
-        return PROMETHEUS_OWN[name]
-    counts = name.endswith(("_bucket", "_count")) and SAMPLES[name].kind is Kind.HISTOGRAM
-    return f"{OBSERVATIONS} of {SAMPLES[name].unit}" if counts else SAMPLES[name].unit
-
-
-def _unit_of_call(node: Call) -> str:
-    unit = _unit(node.args[-1])
-    match node.func.name:
-        case "rate":
-            return f"{unit} per second"
-        case "histogram_quantile":
-            return unit.removeprefix(f"{OBSERVATIONS} of ").removesuffix(" per second")
-        case "increase" | "absent":
-            return unit
-        case "vector":
-            return NUMBER
-    raise AssertionError(f"a function that this reader does not know: {node.func.name}")
-
-
-def _unit_of_operation(node: BinaryExpr) -> str:
-    left, right = _unit(node.lhs), _unit(node.rhs)
-    operator = str(node.op)
-    if operator in _COMPARISONS or right == NUMBER:
-        return f"{left} / {node.rhs}" if operator == "/" else left
-    assert operator == "/", f"an operation that this reader does not know: {operator}"
-    if left == right:
-        return RATIO
-    # Seconds that were spent, over how often: seconds each.
-    assert right == f"{OBSERVATIONS} of {left}", f"{left} divided by {right}"
-    return left.removesuffix(" per second")

@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from cutgate import Client
 from tests.deploy.compose_model import ROOT, project
 from tests.deploy.composed import ComposedService
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.ports import free_port
 from tests.servers.s3_server import Bucket, new_bucket, s3_settings
 from tests.servers.tls import write_certificates
@@ -39,20 +39,17 @@ COFFEE = ROOT / "examples" / "coffee.jpg"
 def cut_out(
     url: str, account: Mapping[str, Any], target: Path, transport: httpx.BaseTransport | None = None
 ) -> bytes:
-    """Send the photo and wait for its cut-out."""
     with Client(url, account["public_key"], account["private_key"], transport=transport) as client:
         job = client.remove_background(COFFEE)
-        job.wait(timeout_seconds=120)
+        status = job.wait(timeout_seconds=120)
         job.save(target)
+    assert all(address.startswith(f"{url}/r/") for address in status.result_urls)
     return target.read_bytes()
 
 
 def test_the_services_do_a_job_with_three_workers(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    model = project(CUTGATE_MODEL=write_tiny_model(tmp_path / "models"))
-    with ComposedService(
-        tmp_path, model, CUTGATE_MODELS_DIR=str(tmp_path / "models"), CUTGATE_ENGINE="onnxruntime"
-    ) as composed:
+    tiny = tiny_environment(tmp_path)
+    with ComposedService(tmp_path, project(), CUTGATE_ENGINE="onnxruntime", **tiny) as composed:
         composed.start("redis", "gateway", "courier", *["worker"] * WORKERS)
         composed.wait_for_workers(WORKERS)
         assert cut_out(composed.url, composed.add_account(), tmp_path / "coffee.png").startswith(PNG)
@@ -94,9 +91,7 @@ def fronted(tmp_path_factory: pytest.TempPathFactory, s3_url: str, s3_client: S3
             CUTGATE_S3_ENDPOINT_URL=str(bucket.settings.s3_endpoint_url),
             CUTGATE_DOMAIN=f"127.0.0.1:{port}",
         )
-        (folder / "models").mkdir()
-        write_tiny_model(folder / "models")
-        placed = {"CUTGATE_MODELS_DIR": str(folder / "models"), "CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "2"}
+        placed = tiny_environment(folder) | {"CUTGATE_FAILED_SIGNATURES_PER_MINUTE": "2"}
         with ComposedService(folder, model, CUTGATE_ENGINE="onnxruntime", **placed) as composed:
             composed.keep_secret("cutgate_s3_access_key", bucket.settings.s3_access_key)
             composed.keep_secret("cutgate_s3_secret_key", bucket.settings.s3_secret_key.get_secret_value())
@@ -115,13 +110,6 @@ def test_a_job_over_https_with_its_pictures_in_a_bucket(fronted: Fronted, tmp_pa
     assert cut_out(fronted.url, fronted.account, tmp_path / "coffee.png", transport).startswith(PNG)
     assert any("/result-" in name for name in fronted.bucket.names())
     assert not list((fronted.composed.folder / "blobs").iterdir())
-
-
-def test_result_addresses_are_the_proxys(fronted: Fronted) -> None:
-    keys = fronted.account["public_key"], fronted.account["private_key"]
-    with Client(fronted.url, *keys, transport=httpx.HTTPTransport(verify=fronted.trust)) as client:
-        (address,) = client.remove_background(COFFEE).wait(timeout_seconds=60).result_urls
-    assert address.startswith(f"{fronted.url}/r/")
 
 
 def test_wrong_signatures_are_counted_by_the_callers_own_address(fronted: Fronted) -> None:
@@ -170,7 +158,8 @@ esac
 def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> None:
     """The script, with a program in place of MinIO's client that writes down how it was called."""
     said, info, setup = tmp_path / "said", tmp_path / "info", tmp_path / "bucket.sh"
-    for name in ("minio_root_password", "cutgate_s3_access_key", "cutgate_s3_secret_key"):
+    secrets = ("minio_root_password", "cutgate_s3_access_key", "cutgate_s3_secret_key")
+    for name in secrets:
         (tmp_path / name).write_text(f"the {name}\n")
     info.write_text("")
     (tmp_path / "mc").write_text(MC)
@@ -188,7 +177,7 @@ def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> N
     subprocess.run(["sh", setup], env=environment, check=True)
     lines = said.read_text().splitlines()
     attach = "mc admin policy attach minio cutgate-reads-and-writes-pictures --user the cutgate_s3_access_key"
-    assert [line for line in lines if not line.startswith("  ")] == [
+    assert [line for line in lines if line.startswith("mc ")] == [
         "mc alias set minio http://minio:9000",
         "mc mb --ignore-existing minio/pictures",
         f"mc admin policy create minio cutgate-reads-and-writes-pictures {tmp_path}/policy.json",
@@ -196,12 +185,8 @@ def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> N
         "mc admin user info minio the cutgate_s3_access_key",
         attach,
     ]
-    assert [line for line in lines if line.startswith("  ")] == [
-        "  stdin: cutgate-root",
-        "  stdin: the minio_root_password",
-        "  stdin: the cutgate_s3_access_key",
-        "  stdin: the cutgate_s3_secret_key",
-    ]
+    told = [line.removeprefix("  stdin: ") for line in lines if not line.startswith("mc ")]
+    assert told == ["cutgate-root", *(f"the {name}" for name in secrets)]
     info.write_text("PolicyName: cutgate-reads-and-writes-pictures")
     subprocess.run(["sh", setup], env=environment, check=True)
     assert said.read_text().splitlines().count(attach) == 1

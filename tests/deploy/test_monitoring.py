@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import yaml
 
 from cutgate.jobs.observe.metric_names import METRICS
 from deploy.monitoring import dashboard
-from deploy.monitoring.panel import SOURCE, Kind, Panel, Unit
+from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Unit
 from tests.deploy.compose_model import ROOT, project
-from tests.deploy.promql import RATIO, SAMPLES, Query
+from tests.deploy.promql import SAMPLES, faults, labels, parsed, selectors
 
 MONITORING = ROOT / "deploy" / "monitoring"
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -25,17 +25,15 @@ PRODUCTION = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 BOARD: dict[str, Any] = json.loads(dashboard.PATH.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 UNITS = {
-    "seconds": Unit.SECONDS,
-    RATIO: Unit.SHARE,
-    "requests per second": Unit.REQUESTS_PER_SECOND,
-    "items per second": Unit.PER_SECOND,
-    "claims per second": Unit.PER_SECOND,
-    "errands per second": Unit.PER_SECOND,
-    "pixels per second / 1000000": Unit.MEGAPIXELS_PER_SECOND,
-    # So many workers are busy.
-    "seconds per second": Unit.COUNT,
+    r"_seconds_bucket|_seconds_sum.* / .*_seconds_count|_waiting_seconds": Unit.SECONDS,
+    r" / sum\(": Unit.SHARE,
+    r"rate\(cutgate_requests_total": Unit.REQUESTS_PER_SECOND,
+    r"rate\(cutgate_pixels_total.* / 1e6$": Unit.MEGAPIXELS_PER_SECOND,
+    # Seconds in a second: so many workers are busy.
+    r"rate\(cutgate_\w+_seconds_sum": Unit.COUNT,
+    r"rate\(": Unit.PER_SECOND,
 }
-"""Grafana's unit for a query's; what is not here is a number of things."""
+"""Grafana's unit for a query of a form, the first that fits; of no form, it is a number of things."""
 
 
 def loaded(path: Path) -> Any:
@@ -46,7 +44,6 @@ ALERTS = {rule["alert"]: rule for group in loaded(MONITORING / "alerts.yml")["gr
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every expression, with where it stands."""
     for panel in PANELS:
         yield from ((f"dashboard: {panel['title']}", target["expr"]) for target in panel["targets"])
     yield "dashboard: alerts", dashboard.ALERTS
@@ -57,7 +54,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def test_expressions_speak_of_metrics_labels_and_values_that_there_are() -> None:
-    assert not [(place, text, fault) for place, text in expressions() for fault in Query.parse(text).faults()]
+    assert not [(place, text, fault) for place, text in expressions() for fault in faults(parsed(text))]
 
 
 @pytest.mark.parametrize(
@@ -71,14 +68,11 @@ def test_expressions_speak_of_metrics_labels_and_values_that_there_are() -> None
         ("sum by (le) (cutgate_items_running)", "cutgate_items_running has no label le"),
         ("sum(cutgate_pixels_total) > 0", "cutgate_pixels_total is not asked for how it grows"),
         ("rate(cutgate_items_waiting[5m])", "cutgate_items_waiting is a gauge and has no rate"),
-        (
-            "histogram_quantile(0.5, rate(cutgate_item_seconds_sum[5m]))",
-            "cutgate_item_seconds_sum has no buckets",
-        ),
+        ("histogram_quantile(0.5, rate(cutgate_item_seconds_sum[5m]))", "cutgate_item_seconds_sum has no buckets"),
     ],
 )
 def test_a_wrong_expression_is_found(text: str, fault: str) -> None:
-    assert list(Query.parse(text).faults()) == [fault]
+    assert list(faults(parsed(text))) == [fault]
 
 
 def test_the_file_is_what_the_description_makes() -> None:
@@ -92,10 +86,21 @@ def test_every_metric_is_on_the_dashboard() -> None:
         SAMPLES[selector.name].name
         for panel in PANELS
         for target in panel["targets"]
-        for selector in Query.parse(target["expr"]).selectors()
+        for selector in selectors(parsed(target["expr"]))
         if selector.name in SAMPLES
     }
     assert {metric.name for metric in METRICS} == asked
+
+
+def test_no_panel_lies_over_another_or_beside_the_grid() -> None:
+    places = [panel["gridPos"] for panel in BOARD["panels"]]
+    covered = [
+        cell
+        for at in places
+        for cell in product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"]))
+    ]
+    assert len(set(covered)) == len(covered)
+    assert max(x for x, _ in covered) < COLUMNS
 
 
 def test_panels_are_whole_and_have_names_of_their_own() -> None:
@@ -108,24 +113,12 @@ def test_panels_are_whole_and_have_names_of_their_own() -> None:
         assert panel["targets"], title
         assert all(target["datasource"] == panel["datasource"] == SOURCE for target in panel["targets"]), title
         for target in panel["targets"]:
-            query = Query.parse(target["expr"])
-            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= query.labels(), title
-            unit = UNITS.get(query.unit(), Unit.COUNT)
-            assert panel["fieldConfig"]["defaults"]["unit"] == unit, (title, query.unit())
-
-
-def test_a_panel_that_does_not_fit_begins_a_line() -> None:
-    def panel(width: int, height: int) -> Panel:
-        return Panel(title="a", description="b", queries={}, unit=Unit.COUNT, width=width, height=height)
-
-    placed = dashboard.lay_out([("one", [panel(16, 4), panel(8, 6), panel(12, 3)]), ("two", [])])
-    assert [tuple(member["gridPos"].values()) for member in placed] == [
-        (0, 0, 24, 1),
-        (0, 1, 16, 4),
-        (16, 1, 8, 6),
-        (0, 7, 12, 3),
-        (0, 10, 24, 1),
-    ]
+            text = target["expr"]
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels(parsed(text)), title
+            unit = next((unit for form, unit in UNITS.items() if re.search(form, text)), Unit.COUNT)
+            assert panel["fieldConfig"]["defaults"]["unit"] == unit, (title, text)
+            if panel["type"] == Kind.TABLE:
+                assert (target["format"], target["instant"]) == ("table", True), "it shows the labels of now"
 
 
 def test_grafana_finds_the_source_and_the_dashboard() -> None:
@@ -160,9 +153,8 @@ def test_prometheus_asks_every_part_at_its_port() -> None:
 
 def test_jobs_are_those_that_expressions_name() -> None:
     jobs = {job["job_name"] for job in loaded(MONITORING / "prometheus.yml")["scrape_configs"]}
-    matchers = chain.from_iterable(
-        selector.matchers.matchers for _, text in expressions() for selector in Query.parse(text).selectors()
-    )
+    asked = chain.from_iterable(selectors(parsed(text)) for _, text in expressions())
+    matchers = chain.from_iterable(selector.matchers.matchers for selector in asked)
     named = {matcher.value for matcher in matchers if matcher.name == "job"}
     assert all(any(re.fullmatch(name, job) for job in jobs) for name in named)
 
@@ -172,7 +164,7 @@ def test_alerts_say_what_is_wrong_and_the_page_says_what_to_do_with_them_and_no_
         assert rule["labels"]["severity"] in {"critical", "warning"}, name
         assert set(rule["annotations"]) == {"summary", "description"}, name
         texts = " ".join(rule["annotations"].values())
-        assert set(re.findall(r"\$labels\.(\w+)", texts)) <= Query.parse(rule["expr"]).labels(), name
+        assert set(re.findall(r"\$labels\.(\w+)", texts)) <= labels(parsed(rule["expr"])), name
         assert PRODUCTION.count(f"| `{name}` |") == 1, name
     assert set(re.findall(r"`(Cutgate[A-Z]\w+)`", PRODUCTION)) == set(ALERTS)
 
@@ -194,8 +186,3 @@ def test_every_alert_has_been_seen_to_speak_and_to_be_silent() -> None:
     cases = [case for test in loaded(MONITORING / "alerts.test.yml")["tests"] for case in test["alert_rule_test"]]
     assert {case["alertname"] for case in cases if "exp_alerts" in case} == set(ALERTS)
     assert {case["alertname"] for case in cases if "exp_alerts" not in case} == set(ALERTS)
-
-
-def test_a_table_shows_the_labels_of_now() -> None:
-    (table,) = (panel for panel in PANELS if panel["type"] == Kind.TABLE)
-    assert all(target["format"] == "table" and target["instant"] for target in table["targets"])

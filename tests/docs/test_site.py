@@ -7,11 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urldefrag
 
 import pytest
 from typing_extensions import override
@@ -36,12 +34,9 @@ def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 @dataclass
 class Page(HTMLParser):
-    """The links and anchors of a page."""
-
     path: Path
     links: list[tuple[str, str, str]] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
-    anchors: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -63,8 +58,6 @@ class Page(HTMLParser):
         for name, value in attrs:
             if name in {"href", "src", "srcset"}:
                 self.links.append((tag, name, value or ""))
-            if name in {"id", "name"} and value:
-                self.anchors.add(value)
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +80,6 @@ def test_every_page_is_there(site: Path, pages: dict[Path, Page]) -> None:
     assert {path.stem for path in pages} == sources
     index = {link for _, _, link in pages[site / "index.html"].links}
     assert {f"{name}.html" for name in sources} <= index
-
-
-def test_every_link_leads_somewhere(pages: dict[Path, Page]) -> None:
-    assert not list(dead_links(pages))
-
-
-def dead_links(pages: dict[Path, Page]) -> Iterator[str]:
-    for path, page in pages.items():
-        for _, _, link in page.links:
-            address, anchor = urldefrag(link)
-            if re.match(r"[a-z]+:", address):
-                continue
-            target = (path.parent / unquote(address)).resolve() if address else path
-            if not target.exists() or (anchor and target in pages and anchor not in pages[target].anchors):
-                yield f"{path.name}: {link}"
 
 
 def test_no_markdown_is_left_unread(pages: dict[Path, Page]) -> None:

@@ -37,8 +37,6 @@ def signature(params: Answer, private_key: str) -> str:
 
 
 class IndependentClient:
-    """Posts signed actions to one host."""
-
     def __init__(self, url: str, public_key: str, private_key: str) -> None:
         self.url, self.public_key, self.private_key = url, public_key, private_key
 
@@ -72,7 +70,6 @@ class IndependentClient:
 
     @staticmethod
     def download(url: str) -> bytes:
-        """A plain GET."""
         with urllib.request.urlopen(url, timeout=60) as answer:
             assert answer.headers["Content-Type"] == "image/png"
             data: bytes = answer.read()

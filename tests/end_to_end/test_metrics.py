@@ -21,7 +21,6 @@ PORTS = {
 
 
 def table() -> str:
-    """The page's table, from the rows."""
     rows = ["| Name | Kind, unit | Labels | Of | What it says |", "|---|---|---|---|---|"]
     for metric in METRICS:
         labels = ", ".join(shown_label(name, values) for name, values in metric.labels.items()) or "–"
@@ -31,12 +30,10 @@ def table() -> str:
 
 
 def shown_label(name: str, values: tuple[str, ...]) -> str:
-    """A label, and what it can be where that is known."""
     return f"`{name}`" if values is OPEN else f"`{name}` ({', '.join(values)})"
 
 
 def scraped_names(metric: Metric) -> set[str]:
-    """Every name that its samples have."""
     if metric.kind is Kind.HISTOGRAM:
         return {metric.name + suffix for suffix in SUFFIXES}
     return {metric.name}

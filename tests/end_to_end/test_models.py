@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +14,10 @@ import pytest
 from PIL import Image
 
 from cutgate import Client, ServiceError
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.pictures.tiny_network import tiny_environment, write_tiny_model
+from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
+from tests.worker.process.crew import picture
 
 pytestmark = pytest.mark.long
 
@@ -30,35 +28,19 @@ MIDDLE, EDGE = (15, 15), (1, 1)
 def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """A stack whose one worker offers a network that finds what is dark, and one that finds what is bright."""
     folder = tmp_path_factory.mktemp("two-models")
-    (folder / "models").mkdir()
-    dark, bright = (
-        write_tiny_model(folder / "models", name, bright=name == "bright") for name in ("dark", "bright")
-    )
-    settings = {
-        "CUTGATE_MODEL": dark,
-        "CUTGATE_WORKER_MODELS": f"{dark},{bright}",
-        "CUTGATE_RUNWARE_MODELS": f"runware:112@5={bright}",
-        "CUTGATE_MODELS_DIR": str(folder / "models"),
-        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+    settings = tiny_environment(folder) | {
+        "CUTGATE_WORKER_MODELS": "tiny,bright",
+        "CUTGATE_RUNWARE_MODELS": "runware:112@5=bright",
         "CUTGATE_ENGINE": "onnxruntime",
     }
+    write_tiny_model(folder / "models", "bright", bright=True)
     with cutgate_up(folder / "data", **settings) as stack:
         eventually(lambda: len(workers(stack)) == 2)
         yield stack
 
 
 def workers(stack: LiveStack) -> list[dict[str, Any]]:
-    """What `/readyz` says of them."""
     return list(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
-
-
-def picture() -> bytes:
-    """A dark square on a bright ground."""
-    pixels = np.full((30, 30, 3), 230, np.uint8)
-    pixels[8:22, 8:22] = (20, 40, 60)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def subject(data: bytes) -> str:
@@ -68,30 +50,21 @@ def subject(data: bytes) -> str:
     return {(255, 0): "square", (0, 255): "ground"}[int(alpha[MIDDLE]), int(alpha[EDGE])]
 
 
-def keys(stack: LiveStack, *arguments: str) -> dict[str, Any]:
-    """Run an operator's command on the stack."""
-    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data), *arguments, "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
-
-
 def client_of(stack: LiveStack, *terms: str) -> Client:
     """A client of a new account with these terms."""
-    made = keys(stack, "add", "--name", f"a{uuid.uuid4().hex}", *terms)
+    made = stack.keys("add", "--name", f"a{uuid.uuid4().hex}", *terms)
     return Client(stack.url, made["public_key"], made["private_key"], sleep=lambda _: None)
 
 
 def cut(client: Client) -> str:
     with client:
-        job = client.remove_background(picture(), hair_optimization="off", erode_size=0)
+        job = client.remove_background(picture(30), hair_optimization="off", erode_size=0)
         job.wait(timeout_seconds=60)
         return subject(job.result())
 
 
 def test_the_worker_announces_both(two_models: LiveStack) -> None:
-    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "dark:exact"]
+    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "tiny:exact"]
     assert len({worker["owner"] for worker in workers(two_models)}) == 1
 
 
@@ -102,13 +75,13 @@ def test_accounts_of_picpiks_protocol_get_the_model_of_their_terms(two_models: L
 
 def test_a_model_that_nobody_serves_is_refused_with_its_name(two_models: LiveStack) -> None:
     with client_of(two_models, "--preset", "best") as client, pytest.raises(ServiceError) as caught:
-        client.remove_background(picture())
+        client.remove_background(picture(30))
     assert "no worker serves the model birefnet-general (exact)" in str(caught.value)
 
 
 def test_a_request_of_runwares_protocol_names_its_model(two_models: LiveStack) -> None:
-    api_key = keys(two_models, "add", "--runware", "--name", "runware")["api_key"]
-    image = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    api_key = two_models.keys("add", "--runware", "--name", "runware")["api_key"]
+    image = f"data:image/png;base64,{base64.b64encode(picture(30)).decode()}"
     tasks = [
         {
             "taskType": "removeBackground",

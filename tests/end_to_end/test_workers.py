@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -26,20 +26,13 @@ JOBS = 12
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     folder = tmp_path_factory.mktemp("two-workers")
-    (folder / "models").mkdir()
-    settings = {
-        "CUTGATE_MODEL": write_tiny_model(folder / "models"),
-        "CUTGATE_MODELS_DIR": str(folder / "models"),
-        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
-        "CUTGATE_LEASE_SECONDS": "5",
-    }
-    with cutgate_up(folder / "data", 2, **settings) as stack:
+    settings = tiny_environment(folder)
+    with cutgate_up(folder / "data", 2, CUTGATE_LEASE_SECONDS="5", **settings) as stack:
         eventually(lambda: ready_count(stack) == 2)
         yield stack
 
 
 def ready_count(stack: LiveStack) -> int:
-    """How many workers say that they are ready."""
     return len(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
@@ -51,13 +44,11 @@ def worker_pids(stack: LiveStack) -> set[int]:
 
 
 def busy(stack: LiveStack) -> set[str]:
-    """The workers whose log tells of an item that is done."""
     text = (stack.data / "cutgate.log").read_text(encoding="utf-8")
     return set(re.findall(r"(worker-\d) +\| .*item_done", text))
 
 
 def do_jobs(stack: LiveStack) -> None:
-    """Hand in many pictures at a time; each gets its result."""
     with stack.client() as client:
         jobs = [client.remove_background(png(32 + number, 32)) for number in range(JOBS)]
         assert all(job.result().startswith(PNG) for job in jobs)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
-from tests.pictures.drawing import Canvas, ball, bear, bottle, mug
+from tests.pictures.drawing import Canvas, bear, bottle, mug
 
 ROOT: Final = Path(__file__).parents[2]
 NOISE_LEVELS: Final = 1.5
@@ -26,8 +26,6 @@ Colours: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A photo and the truth about it."""
-
     name: str
     photo: NDArray[np.uint8]
     """(height, width, 3) uint8 RGB."""
@@ -69,7 +67,6 @@ def composited(
 def drawn(
     name: str, canvas: Canvas, seed: int, wall: tuple[int, int, int], floor: tuple[int, int, int]
 ) -> Composite:
-    """A drawn object in front of a made background."""
     height, width = canvas.alpha.shape
     return composited(name, canvas.colours, canvas.alpha, background(height, width, seed, wall, floor), seed)
 
@@ -88,7 +85,6 @@ def portrait() -> Composite:
 
 
 COMPOSITES: Final = (
-    drawn("ball", ball(), 1, (150, 160, 168), (120, 96, 72)),
     drawn("mug", mug(), 2, (176, 160, 140), (92, 74, 60)),
     drawn("bottle", bottle(), 3, (196, 190, 178), (150, 132, 110)),
     drawn("bear", bear(), 4, (120, 150, 130), (170, 160, 150)),

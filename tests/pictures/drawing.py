@@ -28,7 +28,6 @@ class Canvas:
 
 
 def _axes() -> tuple[Floats, Floats]:
-    """x and y of the drawn pixels, in the picture's width."""
     across = (np.arange(SIDE_PX * FINE) + 0.5) / (SIDE_PX * FINE)
     x, y = np.meshgrid(across, across)
     return x, y
@@ -52,21 +51,6 @@ def _reduced(colours: Floats, inside: NDArray[np.bool_] | Floats) -> Canvas:
 
 def _filled(shape: NDArray[np.bool_], colour: Rgb, over: Floats) -> Floats:
     return np.where(shape[..., None], np.array(colour, np.float64), over)
-
-
-def ball() -> Canvas:
-    """A football of felt patches."""
-    x, y = _axes()
-    u, v = (x - 0.5) / 0.3, (y - 0.53) / 0.3
-    inside = u**2 + v**2 < 1
-    w = np.sqrt(np.maximum(0, 1 - u**2 - v**2))
-    turned, tilted = u * 0.8 + w * 0.6, v * 0.9 + w * 0.3
-    patch = np.floor((np.arctan2(tilted, turned) / np.pi + 1) * 4).astype(int) % 4
-    colours = np.array([[212, 48, 44], [240, 236, 228], [36, 84, 168], [244, 190, 48]], np.float64)[patch]
-    light = 0.3 + 0.75 * np.clip(-0.45 * u - 0.6 * v + 0.66 * w, 0, 1)
-    gloss = np.clip(-0.4 * u - 0.55 * v + 0.73 * w, 0, 1) ** 40
-    shaded = colours * light[..., None] + 190 * gloss[..., None] + _texture(1, 300, 7)
-    return _reduced(shaded, inside)
 
 
 def mug() -> Canvas:

@@ -25,11 +25,6 @@ def sad(alpha: Matte, truth: Matte) -> float:
     return float(np.abs(alpha - truth).sum(dtype=np.float64)) / 1000
 
 
-def mse(alpha: Matte, truth: Matte) -> float:
-    """Mean squared difference, in thousandths."""
-    return float(np.square(alpha - truth).mean(dtype=np.float64)) * 1000
-
-
 def gradient_error(alpha: Matte, truth: Matte) -> float:
     """Sum of squared differences of the gradients' magnitudes, in thousands.
 

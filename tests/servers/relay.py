@@ -81,13 +81,10 @@ class LossyRelay(Relay):
 
 
 class Passage(socketserver.BaseRequestHandler):
-    """One connection and its bytes in both directions."""
-
     server: Relay
     request: socket.socket
 
     def handle(self) -> None:
-        """Pass on until one side hangs up."""
         left_bytes = self.server.budget()
         with socket.socket(_family(self.server.upstream)) as upstream:
             upstream.connect(self.server.upstream)
@@ -139,7 +136,6 @@ def lossy_relay(redis_url: str) -> Iterator[LossyRelay]:
 
 @contextmanager
 def served(relay: R) -> Iterator[R]:
-    """Run a relay as long as the block lasts."""
     with relay:
         thread = threading.Thread(target=relay.serve_forever, args=[_LOOK_SECONDS])
         thread.start()

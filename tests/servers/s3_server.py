@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import secrets
 import subprocess
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 URL_VARIABLE: Final = "CUTGATE_TEST_S3_URL"
-HOW_TO_GET_ONE: Final = (
-    "the tests need an S3 server: `pip install 'moto[s3]' flask-cors` brings one; or name one that runs, such as "
-    f"MinIO, in {URL_VARIABLE}: http://ACCESS_KEY:SECRET_KEY@HOST:PORT"
-)
 START_SECONDS: Final = 30.0
 
 
@@ -40,13 +35,11 @@ def s3_server() -> Iterator[str]:
         Its URL with the keys, `http://<access key>:<secret key>@<host>:<port>`.
 
     Raises:
-        RuntimeError: there is none to be had, or it does not start.
+        AssertionError: it does not start.
     """
     if named := os.environ.get(URL_VARIABLE):
         yield named
         return
-    if any(importlib.util.find_spec(name) is None for name in ("moto", "flask_cors")):
-        raise RuntimeError(HOW_TO_GET_ONE)
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with (
@@ -54,7 +47,9 @@ def s3_server() -> Iterator[str]:
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as server,
     ):
         try:
-            eventually(lambda: _answers(port), START_SECONDS, despite=(OSError,))
+            eventually(
+                lambda: _answers(port), START_SECONDS, say=lambda: log.seek(0) or log.read(), despite=(OSError,)
+            )
             yield f"http://test:test@127.0.0.1:{port}"
         finally:
             server.kill()
@@ -88,7 +83,6 @@ class Bucket:
         return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
         while names := self.names():
             self.client.delete_objects(Bucket=self.name, Delete={"Objects": [{"Key": name} for name in names]})
         self.client.delete_bucket(Bucket=self.name)
@@ -109,8 +103,7 @@ def s3_settings(url: str) -> BlobSettings:
 @contextmanager
 def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
     """A client that makes buckets and looks into them; it takes longer to make than most tests take."""
-    # Imported here, so that whoever has no S3 library is told by `s3_server` how to get it.
-    from cutgate.jobs.blobs.s3_client import connect
+    from cutgate.jobs.blobs.s3_client import connect  # only here, for it takes long to import
 
     with closing(connect(settings)) as client:
         yield client
@@ -118,7 +111,6 @@ def operators_client(settings: BlobSettings) -> Iterator[S3Client]:
 
 @contextmanager
 def new_bucket(client: S3Client, settings: BlobSettings) -> Iterator[Bucket]:
-    """Make a bucket; it is removed when the block ends."""
     bucket = Bucket(settings, client)
     bucket.make()
     yield bucket

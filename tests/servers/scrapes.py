@@ -20,8 +20,6 @@ Labels = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Scrape:
-    """One answer, parsed."""
-
     text: str
 
     def samples(self) -> Mapping[tuple[str, Labels], float]:
@@ -50,16 +48,13 @@ class Scrape:
         }
 
     def value(self, metric: Metric, suffix: str = "", **labels: str) -> float | None:
-        """One value; None where it is missing."""
         return self.samples().get((metric.name + suffix, frozenset(labels.items())))
 
     def total(self, metric: Metric, suffix: str = "") -> float:
-        """The sum over all labels."""
         return sum(value for (name, _), value in self.samples().items() if name == metric.name + suffix)
 
 
 def scrape(port: int) -> Scrape:
-    """Ask a process of this machine."""
     answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
     assert answer.status_code == 200
     return Scrape(answer.text)

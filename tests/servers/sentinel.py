@@ -52,7 +52,6 @@ class Watched:
 
 @contextmanager
 def watched_server() -> Iterator[Watched]:
-    """Run all three as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="cutgate-") as folder, ExitStack() as servers:
         master, copy, sentinel = free_port(), free_port(), free_port()
         config = Path(folder, "sentinel.conf")
@@ -61,18 +60,8 @@ def watched_server() -> Iterator[Watched]:
             f"sentinel monitor {SERVICE} {_HOST} {master} 1\n"
             f"sentinel auth-pass {SERVICE} {PASSWORD}\n"
         )
-        common = [
-            "--bind",
-            _HOST,
-            "--save",
-            "",
-            "--dir",
-            folder,
-            "--requirepass",
-            PASSWORD,
-            "--masterauth",
-            PASSWORD,
-        ]
+        common = ["--bind", _HOST, "--save", "", "--dir", folder]
+        common += ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
         # A copy that waits for others to join it would be ready seconds later.
         common += ["--repl-diskless-sync-delay", "0"]
         first = servers.enter_context(_running(["--port", str(master), *common]))

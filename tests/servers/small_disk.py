@@ -36,7 +36,6 @@ class SmallDisk:
         (self.root / _FILLER).write_bytes(bytes(DISK_BYTES - leave_bytes))
 
     def empty(self) -> None:
-        """Give the space back."""
         (self.root / _FILLER).unlink()
 
     def remount(self, options: str) -> None:

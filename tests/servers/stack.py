@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,6 @@ METRICS_PORTS = ("CUTGATE_METRICS_PORT", "CUTGATE_WORKER_METRICS_PORT", "CUTGATE
 
 @dataclass(frozen=True)
 class LiveStack:
-    """A stack that is up."""
-
     data: Path
     url: str
     public_key: str
@@ -34,13 +33,18 @@ class LiveStack:
     """Settings that it was started with, by their variables."""
 
     def client(self) -> Client:
-        """A client of its first account."""
         return Client(self.url, self.public_key, self.private_key)
+
+    def keys(self, *words: str, text: str | None = None) -> dict[str, Any]:
+        """What an operator's command prints."""
+        command = [sys.executable, "-m", "cutgate", "keys", "--data", str(self.data), *words, "--json"]
+        done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
+        shown: dict[str, Any] = json.loads(done.stdout)
+        return shown
 
 
 @contextmanager
 def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[LiveStack]:
-    """Run `cutgate up --json` until the block ends."""
     options = ["--data", str(data), "--port", "0", "--workers", str(workers), "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cutgate", "up", *options],
@@ -66,7 +70,6 @@ def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Iterator[LiveStack]:
-    """The stack that all tests share."""
     settings = {name: str(free_port()) for name in METRICS_PORTS} | {"CUTGATE_MODELS_DIR": str(weights_dir)}
     with cutgate_up(tmp_path_factory.mktemp("stack"), **settings) as live:
         yield live

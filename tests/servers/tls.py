@@ -33,8 +33,6 @@ _CERTIFICATE_SIGNING = x509.KeyUsage(
 
 
 class TlsPassage(Passage):
-    """One connection over TLS."""
-
     @override
     def handle(self) -> None:
         with suppress(ssl.SSLError):
@@ -42,8 +40,6 @@ class TlsPassage(Passage):
 
 
 class TlsRelay(Relay):
-    """Takes TLS and passes on plain bytes."""
-
     def __init__(self, upstream: tuple[str, int], certificate: Path, key: Path) -> None:
         super().__init__(upstream)
         self.RequestHandlerClass = TlsPassage

@@ -34,6 +34,18 @@ def album(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    path.write_bytes(png())
+    return path
+
+
 def done(service: Service) -> int:
     """Pictures that the account has paid for."""
     return service.gateway.store.booked(ACCOUNT)
@@ -44,10 +56,9 @@ def results(folder: Path) -> set[str]:
 
 
 def test_a_folder_is_mirrored_and_a_second_call_does_nothing(
-    worked_service: Service, album: Path, tmp_path: Path
+    worked_service: Service, album: Path, out: Path
 ) -> None:
     seen: list[Progress] = []
-    out = tmp_path / "out"
     with worked_service.client() as client:
         report = client.remove_backgrounds(album, out, on_progress=seen.append)
         assert report.ok
@@ -58,10 +69,7 @@ def test_a_folder_is_mirrored_and_a_second_call_does_nothing(
     assert (len(repeated.of("kept")), repeated.ok, done(worked_service)) == (12, True, 12)
 
 
-def test_what_has_changed_is_made_anew_and_nothing_else(
-    worked_service: Service, album: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
+def test_what_has_changed_is_made_anew_and_nothing_else(worked_service: Service, album: Path, out: Path) -> None:
     (album / "summer" / "1.png").with_suffix(".jpg").write_bytes(png())
     with worked_service.client() as client:
         client.remove_backgrounds(album, out)
@@ -76,20 +84,18 @@ def test_what_has_changed_is_made_anew_and_nothing_else(
     assert done(worked_service) == 14 + 26
 
 
-def test_no_fault_of_the_network_has_a_picture_done_twice(
-    worked_service: Service, album: Path, tmp_path: Path
-) -> None:
+def test_no_fault_of_the_network_has_a_picture_done_twice(worked_service: Service, album: Path, out: Path) -> None:
     with flaky(worked_service.url) as proxy, Client(proxy.url, PUBLIC_KEY, PRIVATE_KEY, retries=QUICK) as client:
-        report = client.remove_backgrounds(album, tmp_path / "out", at_once=5)
+        report = client.remove_backgrounds(album, out, at_once=5)
     assert report.ok, [str(outcome.error) for outcome in report.of("failed")]
     assert set(proxy.met) == set(Fault)
-    assert (len(results(tmp_path / "out")), done(worked_service)) == (12, 12)
+    assert (len(results(out)), done(worked_service)) == (12, 12)
 
 
 def test_an_answer_that_never_came_is_asked_for_again_by_the_next_call(
-    worked_service: Service, album: Path, tmp_path: Path
+    worked_service: Service, album: Path, out: Path
 ) -> None:
-    out, once = tmp_path / "out", Retries(attempts=1)
+    once = Retries(attempts=1)
     with (
         flaky(worked_service.url, [Fault.LOST]) as proxy,
         Client(proxy.url, PUBLIC_KEY, PRIVATE_KEY, retries=once) as client,
@@ -103,28 +109,26 @@ def test_an_answer_that_never_came_is_asked_for_again_by_the_next_call(
     assert done(worked_service) == 12
 
 
-def test_pictures_that_a_proxy_finds_too_large_do_not_hold_the_others_up(tmp_path: Path) -> None:
+def test_pictures_that_a_proxy_finds_too_large_do_not_hold_the_others_up(tmp_path: Path, out: Path) -> None:
     pictures = [tmp_path / f"{number}.png" for number in range(5)]
     for path in pictures:
         path.write_bytes(png())
     refuse = httpx.MockTransport(lambda _: httpx.Response(413, text="<html>"))
     with Client("http://a.example", "public", "private", transport=refuse) as client:
-        report = client.remove_backgrounds(pictures, tmp_path / "out")
+        report = client.remove_backgrounds(pictures, out)
     assert (len(report.of("failed")), report.untried) == (5, 0)
     assert not any(outcome.may_pass for outcome in report.outcomes)
 
 
-def test_a_wrong_key_is_said_once(worked_service: Service, album: Path, tmp_path: Path) -> None:
+def test_a_wrong_key_is_said_once(worked_service: Service, album: Path, out: Path) -> None:
     with worked_service.client("wrong") as client:
-        report = client.remove_backgrounds(album, tmp_path / "out", at_once=1)
+        report = client.remove_backgrounds(album, out, at_once=1)
     [failed] = report.outcomes
     assert isinstance(failed.error, ServiceError)
     assert (failed.error.code, failed.error.advice, report.untried) == (171, "check the private key", 11)
 
 
-def test_a_wrong_key_in_between_has_nothing_done_twice(service: Service, tmp_path: Path) -> None:
-    photo, out = tmp_path / "a.png", tmp_path / "out"
-    photo.write_bytes(png())
+def test_a_wrong_key_in_between_has_nothing_done_twice(service: Service, photo: Path, out: Path) -> None:
     with service.client() as client, service.client("wrong") as stranger:
         [first] = client.remove_backgrounds(photo, out, timeout_seconds=0).outcomes
         service.gateway.finish_one(b"done")
@@ -133,27 +137,23 @@ def test_a_wrong_key_in_between_has_nothing_done_twice(service: Service, tmp_pat
     assert (second.hopeless, third.uid, third.state, done(service)) == (True, first.uid, "saved", 1)
 
 
-def test_a_bad_picture_fails_alone_and_is_tried_again(worked_service: Service, tmp_path: Path) -> None:
-    good, bad, out = tmp_path / "good.png", tmp_path / "bad.png", tmp_path / "out"
+def test_a_bad_picture_fails_alone_and_is_tried_again(worked_service: Service, tmp_path: Path, out: Path) -> None:
+    good, bad, missing = (tmp_path / f"{name}.png" for name in ("good", "bad", "missing"))
     good.write_bytes(png())
     bad.write_text("no picture")
     with worked_service.client() as client:
-        report = client.remove_backgrounds([bad, good], out)
-        [failed] = report.of("failed")
+        report = client.remove_backgrounds([bad, good, missing], out)
+        [failed, absent] = sorted(report.of("failed"), key=lambda outcome: outcome.source)
+        assert isinstance(absent.error, FileNotFoundError)
         assert (failed.source, failed.uid, failed.error and "RawImage" in str(failed.error)) == (bad, None, True)
         bad.write_bytes(png(9, 9))
-        assert [outcome.state for outcome in client.remove_backgrounds([bad, good], out).outcomes].count(
-            "kept"
-        ) == 1
+        assert len(client.remove_backgrounds([bad, good], out).of("kept")) == 1
     assert results(out) == {"good.png", "bad.png"}
 
 
 def test_a_job_that_failed_is_handed_in_anew_and_one_that_goes_on_is_waited_for(
-    service: Service, tmp_path: Path
+    service: Service, photo: Path, out: Path
 ) -> None:
-    photo, out = tmp_path / "a.png", tmp_path / "out"
-    photo.write_bytes(png())
-
     def call(client: Client) -> Report:
         return client.remove_backgrounds(photo, out, timeout_seconds=0)
 
@@ -170,9 +170,9 @@ def test_a_job_that_failed_is_handed_in_anew_and_one_that_goes_on_is_waited_for(
     assert (last.uid, last.state, (out / "a.png").read_bytes()) == (third.uid, "saved", b"done")
 
 
-def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(worked_service: Service, tmp_path: Path) -> None:
-    photo, out = tmp_path / "a.png", tmp_path / "out"
-    photo.write_bytes(png())
+def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(
+    worked_service: Service, photo: Path, out: Path
+) -> None:
     with worked_service.client() as client:
         assert client.remove_backgrounds(photo, out).ok
         (out / "a.png").unlink()
@@ -184,8 +184,10 @@ def test_a_task_that_the_service_has_forgotten_is_handed_in_anew(worked_service:
     assert (outcome.state, outcome.uid != uid, done(worked_service)) == ("saved", True, 2)
 
 
-def test_names_that_differ_in_their_suffix_stay_apart_over_calls(worked_service: Service, tmp_path: Path) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
+def test_names_that_differ_in_their_suffix_stay_apart_over_calls(
+    worked_service: Service, tmp_path: Path, out: Path
+) -> None:
+    folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.png").write_bytes(png())
     with worked_service.client() as client:
@@ -196,9 +198,10 @@ def test_names_that_differ_in_their_suffix_stay_apart_over_calls(worked_service:
     assert found == {("a.jpg", "a.jpg.png", "saved"), ("a.png", "a.png", "kept")}
 
 
-def test_a_function_of_the_callers_makes_the_files(worked_service: Service, tmp_path: Path) -> None:
-    good, bad, out = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out"
-    good.write_bytes(png())
+def test_a_function_of_the_callers_makes_the_files(
+    worked_service: Service, tmp_path: Path, photo: Path, out: Path
+) -> None:
+    bad = tmp_path / "b.png"
     bad.write_bytes(png())
     turn = iter([b"converted"])
 
@@ -207,13 +210,13 @@ def test_a_function_of_the_callers_makes_the_files(worked_service: Service, tmp_
         return next(turn, None) or bytes([256])
 
     with worked_service.client() as client:
-        report = client.remove_backgrounds([good, bad], out, convert=convert, suffix=".txt", at_once=1)
+        report = client.remove_backgrounds([photo, bad], out, convert=convert, suffix=".txt", at_once=1)
     assert [type(outcome.error) for outcome in report.outcomes] == [type(None), ConversionFailed]
     assert (out / "a.txt").read_bytes() == b"converted"
 
 
 def test_results_never_replace_pictures_or_each_other(
-    worked_service: Service, album: Path, tmp_path: Path
+    worked_service: Service, album: Path, tmp_path: Path, out: Path
 ) -> None:
     with worked_service.client() as client:
         with pytest.raises(NameTaken, match=r"1\.png is a picture or another one's result"):
@@ -221,25 +224,20 @@ def test_results_never_replace_pictures_or_each_other(
         same = [album / "summer" / "1.png", tmp_path / "1.png"]
         same[1].write_bytes(png())
         with pytest.raises(NameTaken, match=r"1\.png is a picture or another one's result; choose another output"):
-            client.remove_backgrounds(same, tmp_path / "out")
+            client.remove_backgrounds(same, out)
         # The output may lie in the folder itself: it is not taken for pictures.
         for _ in range(2):
             assert len(client.remove_backgrounds(album, album / "out").outcomes) == 12
 
 
-def test_two_calls_do_not_share_a_folder(service: Service, album: Path, tmp_path: Path) -> None:
-    with (
-        Journal(tmp_path / "out"),
-        service.client() as client,
-        pytest.raises(FolderInUse, match="another call writes results"),
-    ):
-        client.remove_backgrounds(album, tmp_path / "out")
+def test_two_calls_do_not_share_a_folder(service: Service, album: Path, out: Path) -> None:
+    with Journal(out), service.client() as client, pytest.raises(FolderInUse, match="another call writes results"):
+        client.remove_backgrounds(album, out)
 
 
 def test_a_journal_that_was_cut_off_is_read_and_a_damaged_one_is_not(
-    worked_service: Service, album: Path, tmp_path: Path
+    worked_service: Service, album: Path, out: Path
 ) -> None:
-    out = tmp_path / "out"
     with worked_service.client() as client:
         client.remove_backgrounds(album, out)
         with (out / JOURNAL_NAME).open("ab") as file:
@@ -250,9 +248,7 @@ def test_a_journal_that_was_cut_off_is_read_and_a_damaged_one_is_not(
             client.remove_backgrounds(album, out)
 
 
-def test_what_a_kill_left_of_a_file_is_removed(service: Service, tmp_path: Path) -> None:
-    photo, out = tmp_path / "a.png", tmp_path / "out"
-    photo.write_bytes(png())
+def test_what_a_kill_left_of_a_file_is_removed(service: Service, photo: Path, out: Path) -> None:
     with service.client() as client:
         client.remove_backgrounds(photo, out, timeout_seconds=0)
         (out / ".a.png.0123abcd.part").write_bytes(b"do")
@@ -263,17 +259,11 @@ def test_what_a_kill_left_of_a_file_is_removed(service: Service, tmp_path: Path)
     assert results(out) == {"a.png", ".b.png.0123abcd.part"}
 
 
-def test_an_unreadable_picture_fails_alone(worked_service: Service, tmp_path: Path) -> None:
-    with worked_service.client() as client:
-        [outcome] = client.remove_backgrounds(tmp_path / "missing.png", tmp_path / "out").outcomes
-        assert isinstance(outcome.error, FileNotFoundError)
-
-
-def test_an_interruption_ends_the_threads(service: Service, album: Path, tmp_path: Path) -> None:
+def test_an_interruption_ends_the_threads(service: Service, album: Path, out: Path) -> None:
     def interrupt(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     (album / "a.png").symlink_to(os.devnull)
     with service.client() as client, pytest.raises(KeyboardInterrupt):
-        client.remove_backgrounds(album, tmp_path / "out", on_progress=interrupt)
+        client.remove_backgrounds(album, out, on_progress=interrupt)
     eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith(".png")])

@@ -1,11 +1,10 @@
-"""Both clients and the command on a whole service: nothing is done twice, whatever is killed or fails.
+"""The command on a whole service: nothing is done twice, whatever is killed.
 
 The service is one of its own, with a network that costs nothing: what counts here are tasks, not pictures.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -15,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cutgate import AsyncClient, Client, JobFailed, Retries
+from cutgate import Retries
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.flaky import flaky
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import LiveStack, cutgate_up
 from tests.waiting import eventually
 
@@ -32,10 +30,8 @@ PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2
 
 @pytest.fixture(scope="module")
 def quick_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    models_dir = tmp_path_factory.mktemp("models")
-    settings = {"CUTGATE_MODELS_DIR": str(models_dir), "CUTGATE_CACHE_DIR": str(tmp_path_factory.mktemp("graphs"))}
-    network = write_tiny_model(models_dir)
-    with cutgate_up(tmp_path_factory.mktemp("stack"), CUTGATE_MODEL=network, **settings) as live:
+    folder = tmp_path_factory.mktemp("stack")
+    with cutgate_up(folder / "data", **tiny_environment(folder)) as live:
         yield live
 
 
@@ -56,39 +52,12 @@ def has_results(folder: Path, count: int) -> bool:
     return len(results(folder)) >= count
 
 
-def test_twenty_jobs_at_a_time_through_a_network_that_fails(quick_stack: LiveStack) -> None:
-    async def one(client: AsyncClient, number: int) -> bytes:
-        job = await client.remove_background(png(32 + number, 32), hair_optimization="off")
-        return await job.result()
-
-    async def talk(url: str) -> list[bytes]:
-        async with AsyncClient(url, quick_stack.public_key, quick_stack.private_key, retries=PATIENT) as client:
-            return await asyncio.gather(*(one(client, number) for number in range(20)))
-
-    with quick_stack.client() as client, flaky(quick_stack.url) as proxy:
-        before = client.balance().used
-        found = asyncio.run(talk(proxy.url))
-        assert (client.balance().used - before, client.jobs()) == (20, [])
-    assert all(result.startswith(PNG) for result in found)
-
-
 def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     quick_stack: LiveStack, album: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "cutgate",
-        "cut",
-        str(album),
-        "-o",
-        str(out),
-        "--hair",
-        "off",
-        "--at-once",
-        "3",
-    ]
+    command = [sys.executable, "-m", "cutgate", "cut", str(album), "-o", str(out)]
+    command += ["--hair", "off", "--at-once", "3"]
     environment = os.environ | {
         "CUTGATE_URL": quick_stack.url,
         "CUTGATE_PUBLIC_KEY": quick_stack.public_key,
@@ -106,27 +75,3 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
     assert results(out) == {f"{number}.png" for number in range(PICTURES)}
     assert set(done.stdout.split()) == {str(out / name) for name in results(out)}
     assert all((out / name).read_bytes().startswith(PNG) for name in results(out))
-
-
-def test_a_job_that_is_terminated_costs_nothing(stack: LiveStack) -> None:
-    with stack.client() as client:  # whose network takes a while, so that the last job is there to be ended
-        before = client.balance().used
-        jobs = [client.remove_background(png(64 + number, 64)) for number in range(4)]
-        jobs[-1].terminate()
-        with pytest.raises(JobFailed, match="code 1002") as caught:
-            jobs[-1].result()
-        assert caught.value.code == 1002
-        for job in jobs[:-1]:
-            job.wait()
-        assert client.balance().used - before == 3
-
-
-def test_a_handed_in_picture_under_an_id_of_its_own_is_one_job(quick_stack: LiveStack) -> None:
-    with (
-        quick_stack.client() as client,
-        Client(quick_stack.url, quick_stack.public_key, quick_stack.private_key) as other,
-    ):
-        first = client.remove_background(png(50, 50), request_uuid="an id of the caller's")
-        second = other.remove_background(png(50, 50), request_uuid="an id of the caller's")
-        assert first.uid == second.uid
-        assert first.result() == second.result()

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,19 @@ import pytest
 from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.protocol.picpik import signed_body
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.relay import relay_to
+
+
+def answered(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> Client:
+    """A client of a service that is a function."""
+    return Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer), **options)
+
+
+def details(*entries: object) -> httpx.Response:
+    return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": entries})
 
 
 def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path: Path) -> None:
@@ -81,19 +90,14 @@ def test_a_saved_result_is_whole_and_has_the_usual_permissions(service: Service,
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
-def test_a_job_that_fails_says_why(service: Service) -> None:
+def test_a_job_that_fails_and_one_that_is_unknown_end_the_wait(service: Service) -> None:
     with service.client() as client:
         job = client.remove_background(png())
         service.gateway.fail_one(SourceUndecodable("the picture ends too soon").facts())
-        with pytest.raises(JobFailed) as caught:
-            job.wait()
-    assert (caught.value.uid, caught.value.code) == (job.uid, 1001)
-
-
-def test_an_unknown_task_ends_the_wait(service: Service) -> None:
-    with service.client() as client, pytest.raises(JobFailed) as caught:
-        client.job("d5ari00q5cu0v880200g").wait()
-    assert caught.value.code == 230
+        for uid, code in ((job.uid, 1001), ("d5ari00q5cu0v880200g", 230)):
+            with pytest.raises(JobFailed) as caught:
+                client.job(uid).wait()
+            assert (caught.value.uid, caught.value.code) == (uid, code)
 
 
 def test_patience_ends_and_the_job_goes_on(service: Service) -> None:
@@ -106,32 +110,18 @@ def test_patience_ends_and_the_job_goes_on(service: Service) -> None:
         assert job.wait().ended
 
 
-@pytest.mark.parametrize(
-    ("public_key", "private_key", "code"), [("nobody", PRIVATE_KEY, 172), (PUBLIC_KEY, "wrong", 171)]
-)
-def test_wrong_keys_are_refused(service: Service, public_key: str, private_key: str, code: int) -> None:
-    with Client(service.url, public_key, private_key) as client, pytest.raises(ServiceError) as caught:
-        client.remove_background(png())
-    assert (caught.value.ret_code, caught.value.action) == (code, "RemoveBackground")
-    assert "wrong" not in str(caught.value)
-
-
-def test_what_is_no_picture_is_refused(service: Service) -> None:
-    with service.client() as client, pytest.raises(ServiceError, match="RawImage") as caught:
-        client.remove_background(b"no picture")
+def test_any_action_can_be_called_and_refusals_name_what_was_wrong(service: Service) -> None:
+    with service.client() as client:
+        answer = client.call("ListTasksDetails", {"TaskUIDList": ["d5ari00q5cu0v880200g"]})
+        assert answer["TaskDetailList"][0]["Status"] == "Error"
+        with pytest.raises(ServiceError, match="NoSuchAction"):
+            client.call("NoSuchAction")
+        with pytest.raises(ServiceError, match="RawImage") as caught:
+            client.remove_background(b"no picture")
     assert caught.value.ret_code == 230
 
 
-def test_any_action_can_be_called(service: Service) -> None:
-    with service.client() as client:
-        answer = client.call("ListTasksDetails", {"TaskUIDList": ["d5ari00q5cu0v880200g"]})
-        with pytest.raises(ServiceError, match="NoSuchAction"):
-            client.call("NoSuchAction")
-    assert answer["TaskDetailList"][0]["Status"] == "Error"
-
-
 def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: Service) -> None:
-    """The gateway accepts, the answer is lost on the way, the client sends again: one task, not two."""
     network = httpx.HTTPTransport()
     answers: list[httpx.Response] = []
 
@@ -143,13 +133,8 @@ def test_a_repeat_of_a_request_whose_answer_was_lost_is_the_same_task(service: S
             raise httpx.ReadError("connection lost")
         return answer
 
-    retries = Retries(first_delay_seconds=0.01)
-    with (
-        network,
-        Client(
-            service.url, PUBLIC_KEY, PRIVATE_KEY, retries=retries, transport=httpx.MockTransport(lossy)
-        ) as client,
-    ):
+    options: Any = {"retries": Retries(first_delay_seconds=0.01), "transport": httpx.MockTransport(lossy)}
+    with network, Client(service.url, PUBLIC_KEY, PRIVATE_KEY, **options) as client:
         job = client.remove_background(png())
     assert [answer.json()["TaskUID"] for answer in answers] == [job.uid, job.uid]
     assert service.gateway.store.waiting(service.gateway.lane) == 1
@@ -181,12 +166,10 @@ def test_polls_become_rarer_and_an_ended_job_is_asked_for_once() -> None:
     pauses: list[float] = []
     states = iter(["Queuing", *["Running"] * 8, "Finished"])
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        detail = {"TaskUID": "t", "Status": next(states), "ImgList": ["/r/1.png"]}
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+    def answer(_: httpx.Request) -> httpx.Response:
+        return details({"TaskUID": "t", "Status": next(states), "ImgList": ["/r/1.png"]})
 
-    transport = httpx.MockTransport(answer)
-    with Client("http://a.example", "public", "private", transport=transport, sleep=pauses.append) as client:
+    with answered(answer, sleep=pauses.append) as client:
         job = client.job("t")
         assert job.wait() is job.wait() is job.status()
     assert pauses == sorted(pauses)
@@ -197,32 +180,19 @@ def test_an_address_of_a_result_is_in_no_error() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(410)
-        detail = {"TaskUID": "t", "Status": "Finished", "ImgList": ["https://results.example/r/signed-path"]}
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [detail]})
+        addresses = ["https://results.example/r/signed-path"]
+        return details({"TaskUID": "t", "Status": "Finished", "ImgList": addresses})
 
-    with (
-        Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client,
-        pytest.raises(TransportError, match=r"https://results\.example: HTTP 410") as caught,
-    ):
+    refused = pytest.raises(TransportError, match=r"https://results\.example: HTTP 410")
+    with answered(answer) as client, refused as caught:
         client.job("t").result()
     assert "signed-path" not in str(caught.value)
 
 
-@pytest.mark.parametrize("details", [{}, {"TaskDetailList": []}, {"TaskDetailList": [7]}])
-def test_an_answer_without_the_task_is_no_answer(details: dict[str, object]) -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"RetCode": 0, **details}))
-    with (
-        Client("http://a.example", "public", "private", transport=transport) as client,
-        pytest.raises(TransportError, match="no details"),
-    ):
+@pytest.mark.parametrize("answer", [httpx.Response(200, json={"RetCode": 0}), details(), details(7)])
+def test_an_answer_without_the_task_is_no_answer(answer: httpx.Response) -> None:
+    with answered(lambda _: answer) as client, pytest.raises(TransportError, match="no details"):
         client.job("t").status()
-
-
-def test_a_given_id_of_a_request_is_kept() -> None:
-    params = {"request_uuid": "mine"}
-    assert signed_body("ListModels", params, "public", "private") == signed_body(
-        "ListModels", params, "public", "private"
-    )
 
 
 def test_the_service_waits_for_the_end_of_the_job(service: Service) -> None:
@@ -244,11 +214,9 @@ def test_a_service_that_cannot_wait_is_polled() -> None:
         asked.append("WaitSeconds" in json.loads(request.content))
         if asked[-1]:
             return httpx.Response(200, json={"RetCode": 230, "Message": "Params [WaitSeconds] not available"})
-        state = "Finished" if len(asked) > 4 else "Running"
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": [{"Status": state}]})
+        return details({"Status": "Finished" if len(asked) > 4 else "Running"})
 
-    transport = httpx.MockTransport(answer)
-    with Client("http://a.example", "public", "private", transport=transport, sleep=lambda _: None) as client:
+    with answered(answer, sleep=lambda _: None) as client:
         client.job("t").wait()
     assert asked == [False, True, False, False, False]
 
@@ -259,11 +227,10 @@ def test_many_jobs_are_asked_for_a_hundred_at_a_time() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         uids = json.loads(request.content)["TaskUIDList"]
         asked.append(len(uids))
-        details = [{"TaskUID": uid, "Status": "Running"} for uid in uids]
-        return httpx.Response(200, json={"RetCode": 0, "TaskDetailList": details})
+        return details(*({"TaskUID": uid, "Status": "Running"} for uid in uids))
 
     uids = [f"task {number}" for number in range(250)]
-    with Client("http://a.example", "public", "private", transport=httpx.MockTransport(answer)) as client:
+    with answered(answer) as client:
         assert [status.uid for status in client.statuses(iter(uids))] == uids
     assert asked == [100, 100, 50]
 
@@ -275,14 +242,3 @@ def test_what_is_left_out_is_as_the_service_has_it(service: Service) -> None:
         with pytest.raises(TypeError, match="no such setting: erode"):
             untyped.remove_background(png(20, 10), erode=3)
     assert service.gateway.claim().spec == CutoutSpec(model=service.gateway.settings.model)
-
-
-def test_an_account_from_end_to_end(service: Service) -> None:
-    with service.client() as client:
-        first, second = (client.remove_background(png(size, 8)) for size in (8, 9))
-        assert [job.uid for job in client.jobs()] == [first.uid, second.uid]
-        service.gateway.finish_one()
-        client.terminate(second.uid)
-        assert [status.state for status in client.statuses([first.uid, second.uid])] == ["Finished", "Error"]
-        balance = client.balance()
-    assert (balance.used, balance.total - balance.available, balance.expires_at) == (1, 1, None)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import Service, run
@@ -24,20 +20,15 @@ def results(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {JOURNAL_NAME}
 
 
-def cut(service: Service, *arguments: str | Path, private_key: str = PRIVATE_KEY) -> Result:
-    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    return run("cut", *arguments, *account, CUTGATE_PRIVATE_KEY=private_key)
-
-
 def test_one_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     target = tmp_path / "new" / "out.png"
-    result = cut(worked_service, photos[0], "-o", target)
+    result = worked_service.run("cut", photos[0], "-o", target)
     assert (result.exit_code, result.stdout) == (0, f"{target}\n")
     assert target.read_bytes() == b"done"
 
 
 def test_several_pictures_into_a_folder(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = cut(worked_service, *photos, "-o", tmp_path / "out")
+    result = worked_service.run("cut", *photos, "-o", tmp_path / "out")
     assert result.exit_code == 0
     assert results(tmp_path / "out") == {"a.png", "b.png", "c.png"}
     assert sorted(result.stdout.split()) == [str(tmp_path / "out" / f"{name}.png") for name in "abc"]
@@ -45,7 +36,7 @@ def test_several_pictures_into_a_folder(worked_service: Service, photos: list[Pa
 
 def test_options_reach_the_service(service: Service, photos: list[Path], tmp_path: Path) -> None:
     options = ("--mask", "--box", "1,2,7,8", "--erode-size", "3", "--hair", "off", "--timeout", "0")
-    result = cut(service, photos[0], "-o", tmp_path / "out.png", *options)
+    result = service.run("cut", photos[0], "-o", tmp_path / "out.png", *options)
     spec = service.gateway.claim().spec
     assert spec.box is not None
     assert (spec.box.left_px, spec.box.bottom_px, spec.erode_px, spec.refinement, spec.output) == (
@@ -63,7 +54,7 @@ def test_one_bad_picture_does_not_stop_the_others(
     worked_service: Service, photos: list[Path], tmp_path: Path
 ) -> None:
     photos[1].write_bytes(b"no picture")
-    result = cut(worked_service, *photos, "-o", tmp_path / "out")
+    result = worked_service.run("cut", *photos, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert results(tmp_path / "out") == {"a.png", "c.png"}
     assert result.stderr.startswith(f"Error: {photos[1]}: RemoveBackground refused: Params [RawImage]")
@@ -71,7 +62,7 @@ def test_one_bad_picture_does_not_stop_the_others(
 
 
 def test_a_wrong_key_says_what_to_check(service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = cut(service, photos[0], "-o", tmp_path / "out.png", private_key="wrong-key")
+    result = service.run("cut", photos[0], "-o", tmp_path / "out.png", private_key="wrong-key")
     assert result.exit_code == 1
     assert result.stderr.endswith("(code 171); check the private key\n")
     assert "wrong-key" not in result.output
@@ -102,19 +93,11 @@ def test_wrong_calls_exit_with_2(
 
 
 def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Path) -> None:
-    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    command = [sys.executable, "-m", "cutgate", "cut", *map(str, photos), "-o", str(tmp_path / "out"), *account]
-    environment = os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with service.start("cut", *photos, "-o", tmp_path / "out") as process:
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=4)[1]  # less than the service may hold an answer back
     assert (process.returncode, said.strip()) == (130, "Error: interrupted")
-
-
-def test_a_result_never_replaces_its_picture(service: Service, photos: list[Path]) -> None:
-    result = cut(service, photos[0], "-o", photos[0])
-    assert (result.exit_code, "a.png is a picture or another one's result" in result.stderr) == (1, True)
 
 
 def test_keys_need_a_running_stack(tmp_path: Path) -> None:

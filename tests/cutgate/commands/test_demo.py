@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -18,12 +14,11 @@ from PIL import Image
 
 import examples.demo
 from cutgate.local.data_folder import Account
-from cutgate.local.stack import Stack, StackOptions
-from cutgate.signing import parse_body, take_signature, verify
+from cutgate.local.stack import Stack
 from tests.cutgate.conftest import Service
 from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import ROOT
 
 
@@ -35,7 +30,6 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A demo of one photo, with a data folder of its own."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cup.png").write_bytes(png(60, 40))
     monkeypatch.setattr(demo, "EXAMPLES", tmp_path / "photos")
@@ -43,53 +37,19 @@ def one_photo(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "argv", ["demo.py"])
 
 
-def delivered_png() -> bytes:
-    content = io.BytesIO()
-    Image.new("RGBA", (60, 40), (0, 200, 0, 255)).save(content, "PNG")
-    return content.getvalue()
-
-
-def shows_all(out: Path, printed: str) -> None:
-    """The demo has made its pictures, and has printed where the time went."""
-    made = {path.name for path in out.glob("*.png")}
-    assert made == {"cup.cutout.png", "cup.mask.png", "cup.sheet.png", "overview.png"}
-    assert len(re.findall(r"cup.png (?:cutout|mask) .*\d\.\d\d", printed)) == 2
-    assert re.search(r"Done in \d+ s, with the start of the service\.\n", printed)
-
-
-@pytest.mark.usefixtures("one_photo")
-@pytest.mark.parametrize("delivered", [delivered_png()], ids=["green"])
-def test_the_demo_makes_pictures_and_a_table(
-    demo: ModuleType,
-    worked_service: Service,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    started: list[StackOptions] = []
-
-    @contextmanager
-    def stack_that_runs(options: StackOptions) -> Iterator[Stack]:
-        started.append(options)
-        yield Stack(worked_service.url, Account(PUBLIC_KEY, PRIVATE_KEY))
-
-    monkeypatch.setattr(demo, "run_stack", stack_that_runs)
-    demo.main()
-    assert started == [StackOptions(data=tmp_path / "data")]
-    shows_all(tmp_path, capsys.readouterr().out)
-
-
 @pytest.mark.long
 @pytest.mark.usefixtures("one_photo")
-def test_the_demo_with_a_real_stack(
+def test_the_demo_makes_pictures_and_a_table(
     demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "models").mkdir()
-    monkeypatch.setenv("CUTGATE_MODEL", write_tiny_model(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_CACHE_DIR", str(tmp_path / "graphs"))
+    for name, value in tiny_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
     demo.main()
-    shows_all(tmp_path, capsys.readouterr().out)
+    made = {path.name for path in tmp_path.glob("*.png")}
+    assert made == {"cup.cutout.png", "cup.mask.png", "cup.sheet.png", "overview.png"}
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"cup.png (?:cutout|mask) .*\d\.\d\d", printed)) == 2
+    assert re.search(r"Done in \d+ s, with the start of the service\.\n", printed)
 
 
 def test_make_has_commands_for_every_target_that_it_names() -> None:
@@ -114,27 +74,12 @@ def test_make_has_commands_for_every_target_that_it_names() -> None:
     assert missing == []
 
 
-def test_the_calls_to_paste_are_signed(demo: ModuleType, service: Service, tmp_path: Path) -> None:
-    photo = tmp_path / "photo's name.png"
-    photo.write_bytes(png())
-    stack = Stack(service.url, Account(PUBLIC_KEY, PRIVATE_KEY))
-    hand_in, ask = demo.signed_calls(stack, photo)
-    for call in (hand_in, ask):
-        body = shlex.split(call)[-1]
-        text = Path(body[1:]).read_text() if body.startswith("@") else body
-        params, presented = take_signature(parse_body(text))
-        assert presented is not None
-        assert verify(params, presented, [PRIVATE_KEY])
-        assert PRIVATE_KEY not in call
-    assert service.gateway.store.waiting(service.gateway.lane) == 1
-
-
 @pytest.mark.needs("curl")
 def test_the_calls_to_paste_answer_with_one_task(demo: ModuleType, service: Service, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
+    photo = tmp_path / "photo's name.png"
     photo.write_bytes(png())
-    calls = demo.signed_calls(Stack(service.url, Account(PUBLIC_KEY, PRIVATE_KEY)), photo)
-    for call in calls:
+    for call in demo.signed_calls(Stack(service.url, Account(PUBLIC_KEY, PRIVATE_KEY)), photo):
+        assert PRIVATE_KEY not in call
         done = subprocess.run(call, shell=True, check=True, capture_output=True, text=True)
         assert '"RetCode":0' in done.stdout.replace(" ", "")
     assert service.gateway.store.waiting(service.gateway.lane) == 1

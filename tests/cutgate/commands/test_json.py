@@ -11,7 +11,6 @@ import pytest
 
 from cutgate.commands.cli import main
 from tests.cutgate.conftest import Service, run
-from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
 from tests.servers.stack import LiveStack
 
@@ -66,12 +65,11 @@ def test_a_command_that_does_not_exist() -> None:
 
 
 def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    account = ("--url", worked_service.url, "--public-key", PUBLIC_KEY, "--json")
     photos[1].write_text("no picture")
 
     def cut() -> tuple[int, dict[str, tuple[str, object]], dict[str, int]]:
         out = tmp_path / "out"
-        result = run("cut", *photos, "-o", out, *account, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+        result = worked_service.run("cut", *photos, "-o", out, "--json")
         *lines, summary = map(json.loads, result.stdout.splitlines())
         assert result.stderr == ""
         states = {
@@ -88,10 +86,8 @@ def test_pictures_are_one_line_each(worked_service: Service, photos: list[Path],
 
 
 def test_a_task_from_end_to_end(service: Service) -> None:
-    account = ("--url", service.url, "--public-key", PUBLIC_KEY, "--json")
-
     def ask(*arguments: str) -> tuple[int, list[dict[str, object]]]:
-        result = run(*arguments, *account, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+        result = service.run(*arguments, "--json")
         assert result.stderr == ""
         return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 

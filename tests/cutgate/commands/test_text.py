@@ -15,27 +15,19 @@ from click.testing import CliRunner
 
 from cutgate.batches.journal import JOURNAL_NAME
 from cutgate.commands.account import show_status
-from cutgate.commands.cli import main
 from cutgate.protocol.picpik import JobStatus
 from tests.cutgate.conftest import Service, run
-from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
 from tests.gateway.picture_files import png
-from tests.pictures.tiny_network import write_tiny_model
-from tests.servers.flaky import Fault, flaky
+from tests.pictures.tiny_network import tiny_environment
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
-def account(service: Service) -> tuple[str, ...]:
-    return ("--url", service.url, "--public-key", PUBLIC_KEY)
-
-
-def said_on_a_terminal(*arguments: str | Path) -> str:
+def said_on_a_terminal(service: Service, *arguments: str | Path) -> str:
     """What the command shows where standard error is a terminal."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "cutgate", *map(str, arguments)]
-    environment = os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY, "TERM": "dumb", "COLUMNS": "120"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+    terminal = {"TERM": "dumb", "COLUMNS": "120"}
+    with service.start(*arguments, stderr=theirs, **terminal) as process:
         os.close(theirs)
         shown = bytearray()
         try:
@@ -53,7 +45,7 @@ def test_status_has_a_line_for_each_task_and_each_result(service: Service) -> No
         first, second = client.remove_background(png()).uid, client.remove_background(png(9, 9)).uid
         service.gateway.finish_one()
         client.terminate(second)
-    result = run("status", first, second, *account(service), CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    result = service.run("status", first, second)
     finished, url, ended = result.stdout.splitlines()
     assert (result.exit_code, finished) == (1, f"{first}  Finished")
     assert url.startswith("  http")
@@ -62,58 +54,29 @@ def test_status_has_a_line_for_each_task_and_each_result(service: Service) -> No
 
 def test_the_state_has_its_colour_on_a_terminal() -> None:
     status = JobStatus(uid="uid", state="Running", result_urls=(), credits=0, error_code=0, error_message="")
-
-    @main.command("shown")
-    def shown() -> None:
+    with CliRunner().isolation(color=True) as (shown, *_):
         show_status(status, as_json=False)
-
-    try:
-        assert CliRunner().invoke(shown, color=True).stdout == "uid  \x1b[33mRunning \x1b[0m\n"
-    finally:
-        del main.commands["shown"]
+        assert shown.getvalue() == b"uid  \x1b[33mRunning \x1b[0m\n"
 
 
 def test_a_balance_is_a_sentence(service: Service) -> None:
-    result = run("balance", *account(service), CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    result = service.run("balance")
     left, total = result.stdout.split()[0], result.stdout.split()[2]
     assert result.stdout == f"{left} of {total} credits are left; 0 are used.\n"
 
 
 def test_a_summary_follows_several_pictures(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_text("no picture")
-    command: tuple[str | Path, ...] = ("cut", *photos, "-o", tmp_path / "out", *account(worked_service))
-    assert "2 saved, 1 failed." in said_on_a_terminal(*command)
+    command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out"]
+    assert "2 saved, 1 failed." in said_on_a_terminal(worked_service, *command)
     photos[1].write_bytes(png(9, 9))
-    assert "1 saved, 2 already there." in said_on_a_terminal(*command)
+    assert "1 saved, 2 already there." in said_on_a_terminal(worked_service, *command)
 
 
 def test_pictures_that_were_not_begun_are_counted(photos: list[Path], service: Service, tmp_path: Path) -> None:
-    result = run(
-        "cut", *photos, "-o", tmp_path / "out", "--at-once", "1", *account(service), CUTGATE_PRIVATE_KEY="no"
-    )
+    result = service.run("cut", *photos, "-o", tmp_path / "out", "--at-once", "1", private_key="no")
     assert result.exit_code == 1
     assert "2 pictures were not begun; the same command goes on with them.\n" in result.stderr
-
-
-def test_watch_says_that_pictures_wait(worked_service: Service, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "a.png").write_bytes(png())
-    with flaky(worked_service.url, [Fault.NONE]) as proxy:
-        proxy.away.set()
-        command = ["watch", str(folder), "-o", str(folder / "out"), "--once", "--url", proxy.url]
-        with subprocess.Popen(
-            [sys.executable, "-m", "cutgate", *command, "--public-key", PUBLIC_KEY],
-            env=os.environ | {"CUTGATE_PRIVATE_KEY": PRIVATE_KEY},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            assert process.stderr.readline().startswith("1 pictures wait for 2 s: no usable answer from ")
-            proxy.away.clear()
-            printed, _ = process.communicate(timeout=30)
-    assert (process.returncode, printed) == (0, f"{(folder / 'out' / 'a.png').resolve()}\n")
 
 
 def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Service, tmp_path: Path) -> None:
@@ -126,8 +89,7 @@ def test_watch_names_a_picture_whose_result_has_anothers_name(worked_service: Se
     entry |= {"target": "a.jpg.png", "name": "b"}
     with (folder / "out" / JOURNAL_NAME).open("a") as journal:
         journal.write(f"{json.dumps(entry)}\n")
-    options: tuple[str | Path, ...] = ("-o", folder / "out", "--once", *account(worked_service))
-    result = run("watch", folder, *options, CUTGATE_PRIVATE_KEY=PRIVATE_KEY)
+    result = worked_service.run("watch", folder, "-o", folder / "out", "--once")
     assert result.exit_code == 1, result.output
     assert result.stderr.startswith(f"Error: {(folder / 'a.jpg').resolve()}: ")
     assert "another one's result; choose another output" in result.stderr
@@ -149,10 +111,8 @@ def test_doctor_says_what_to_do_about_what_the_worker_finds(
 @pytest.fixture
 def tiny_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack that is started here has a network that costs nothing."""
-    (tmp_path / "models").mkdir()
-    monkeypatch.setenv("CUTGATE_MODEL", write_tiny_model(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_MODELS_DIR", str(tmp_path / "models"))
-    monkeypatch.setenv("CUTGATE_CACHE_DIR", str(tmp_path / "graphs"))
+    for name, value in tiny_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.long

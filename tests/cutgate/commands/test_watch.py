@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
 from cutgate.batches.journal import JOURNAL_NAME
 from cutgate.batches.watching import FIRST_PAUSE_SECONDS, Arrivals
 from tests.cutgate.conftest import Service, run
-from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY
 from tests.gateway.picture_files import png
 from tests.servers.flaky import Fault, flaky
 from tests.waiting import eventually
@@ -25,21 +25,22 @@ from tests.waiting import eventually
 
 @contextmanager
 def watching(
-    url: str, folder: Path, *options: str, private_key: str = PRIVATE_KEY
-) -> Iterator[subprocess.Popen[str]]:
-    command = ["watch", str(folder), "-o", str(folder / "out"), "--url", url, "--public-key", PUBLIC_KEY, "--json"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "cutgate", *command, *options],
-        env=os.environ | {"CUTGATE_PRIVATE_KEY": private_key},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    service: Service, folder: Path, *options: str, private_key: str = PRIVATE_KEY
+) -> Iterator[Popen[str]]:
+    with service.start("watch", folder, "-o", folder / "out", *options, private_key=private_key) as process:
         try:
             yield process
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def watched(service: Service, folder: Path, **options: str) -> tuple[int | None, dict[str, Any]]:
+    """What one look gives: the exit code, and the only line."""
+    with watching(service, folder, "--once", "--json", **options) as process:
+        printed, _ = process.communicate(timeout=20)
+    line: dict[str, Any] = json.loads(printed)
+    return process.returncode, line
 
 
 def results(folder: Path) -> set[str]:
@@ -59,7 +60,7 @@ def test_files_that_are_there_appear_grow_and_move_are_cut_out_once(worked_servi
     elsewhere = folder.parent / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "moved.png").write_bytes(png())
-    with watching(worked_service.url, folder) as process:
+    with watching(worked_service, folder, "--json") as process:
         eventually(lambda: results(folder) == {"there.png"})
         whole, growing = png(40, 40), folder / "growing.png"
         with growing.open("wb") as file:  # slower than a look, quicker than a file settles
@@ -81,34 +82,41 @@ def test_files_that_are_there_appear_grow_and_move_are_cut_out_once(worked_servi
     assert worked_service.gateway.store.booked(ACCOUNT) == 4
 
 
-def test_pictures_wait_while_the_service_is_away(worked_service: Service, folder: Path) -> None:
+@pytest.mark.parametrize("as_json", [True, False])
+def test_pictures_wait_while_the_service_is_away(worked_service: Service, folder: Path, as_json: bool) -> None:
     (folder / "a.png").write_bytes(png())
     with flaky(worked_service.url, [Fault.NONE]) as proxy:
         proxy.away.set()
-        with watching(proxy.url, folder, "--once") as process:
-            assert process.stdout is not None
-            waiting = json.loads(process.stdout.readline())["waiting"]
+        away = replace(worked_service, url=proxy.url)
+        with watching(away, folder, "--once", *(["--json"] if as_json else [])) as process:
+            said = process.stdout if as_json else process.stderr
+            assert said is not None
+            line = said.readline()
             proxy.away.clear()
             printed, _ = process.communicate(timeout=30)
-    assert (waiting["pictures"], waiting["error"]["code"]) == (1, "TransportError")
-    assert (process.returncode, json.loads(printed)["state"], results(folder)) == (0, "saved", {"a.png"})
+    assert (process.returncode, results(folder)) == (0, {"a.png"})
+    if as_json:
+        waiting = json.loads(line)["waiting"]
+        assert (waiting["pictures"], waiting["error"]["code"]) == (1, "TransportError")
+        assert json.loads(printed)["state"] == "saved"
+    else:
+        assert line.startswith("1 pictures wait for 2 s: no usable answer from ")
+        assert printed == f"{(folder / 'out' / 'a.png').resolve()}\n"
 
 
 def test_a_watch_that_was_killed_is_gone_on_with(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
-    with watching(service.url, folder) as process:
+    with watching(service, folder) as process:
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
         process.kill()
     service.gateway.finish_one(b"done")
-    with watching(service.url, folder, "--once") as process:
-        printed, _ = process.communicate(timeout=20)
-    assert (process.returncode, json.loads(printed)["state"]) == (0, "saved")
-    assert service.gateway.store.booked(ACCOUNT) == 1
+    code, line = watched(service, folder)
+    assert (code, line["state"], service.gateway.store.booked(ACCOUNT)) == (0, "saved", 1)
 
 
 def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
     (folder / "a.png").write_bytes(png())
-    with watching(service.url, folder) as process:
+    with watching(service, folder, "--json") as process:
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == 1)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
@@ -120,13 +128,10 @@ def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
 
 def test_a_bad_picture_and_a_wrong_key(worked_service: Service, folder: Path) -> None:
     (folder / "bad.png").write_text("no picture")
-    with watching(worked_service.url, folder, "--once") as process:
-        printed, _ = process.communicate(timeout=20)
-    line = json.loads(printed)
-    assert (process.returncode, line["state"], line["error"]["code"]) == (1, "failed", 230)
-    with watching(worked_service.url, folder, "--once", private_key="wrong") as process:
-        printed, _ = process.communicate(timeout=20)
-    assert (process.returncode, json.loads(printed)["error"]["code"]) == (1, 171)
+    code, line = watched(worked_service, folder)
+    assert (code, line["state"], line["error"]["code"]) == (1, "failed", 230)
+    code, line = watched(worked_service, folder, private_key="wrong")
+    assert (code, line["error"]["code"]) == (1, 171)
 
 
 def test_results_need_a_folder_of_their_own(folder: Path) -> None:

@@ -8,6 +8,8 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,42 +77,40 @@ def test_a_folder_has_one_holder(data: DataDir) -> None:
         pass
 
 
-HOLD = "import sys, time, pathlib; from cutgate.local.data_folder import DataDir\n"
+HOLD = """
+import os, pathlib, subprocess, sys, time
+from cutgate.local.data_folder import DataDir, StackFacts
+data = DataDir(pathlib.Path(sys.argv[1]))
+with data.locked() as lock:
+    {}
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
-def test_a_killed_holders_folder_is_free_once_its_guard_has_gone(data: DataDir) -> None:
-    code = HOLD + (
-        "import subprocess\n"
-        "with DataDir(pathlib.Path(sys.argv[1])).locked() as lock:\n"
-        "    subprocess.Popen(['sleep', '0.7'], pass_fds=[lock]); print('held', flush=True); time.sleep(600)"
-    )
-    command = [sys.executable, "-c", code, str(data.folder)]
+@contextmanager
+def held(data: DataDir, doing: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the folder."""
+    command = [sys.executable, "-c", HOLD.format(doing), str(data.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
+        yield holder
         holder.kill()
-        holder.wait()
-        assert data._holder() == holder.pid
-        with data.locked():  # waits for the `sleep`, which stands for the guard
-            assert data._holder() == os.getpid()
+
+
+def test_a_killed_holders_folder_is_free_once_its_guard_has_gone(data: DataDir) -> None:
+    with held(data, "subprocess.Popen(['sleep', '0.7'], pass_fds=[lock])") as holder:
+        pass
+    assert data._holder() == holder.pid
+    with data.locked():  # waits for the `sleep`, which stands for the guard
+        assert data._holder() == os.getpid()
 
 
 def test_a_running_stack_is_found_as_long_as_it_runs(data: DataDir) -> None:
     assert data.running() is None
-    code = HOLD + (
-        "from cutgate.local.data_folder import StackFacts; import os\n"
-        "data = DataDir(pathlib.Path(sys.argv[1]))\n"
-        "with data.locked():\n"
-        "    data.announce(StackFacts('http://127.0.0.1:1', os.getpid(), '/s'))\n"
-        "    print(flush=True); time.sleep(600)"
-    )
-    command = [sys.executable, "-c", code, str(data.folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    with held(data, "data.announce(StackFacts('http://127.0.0.1:1', os.getpid(), '/s'))") as holder:
         assert data.running() == StackFacts("http://127.0.0.1:1", holder.pid, "/s")
-        holder.kill()
-        holder.wait()
     assert json.loads((data.folder / "stack.json").read_text())["url"] == "http://127.0.0.1:1"
     eventually(lambda: data.running() is None)
 

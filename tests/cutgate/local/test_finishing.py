@@ -8,15 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from cutgate.batches.journal import JOURNAL_NAME
-from cutgate.commands.cli import main
 from cutgate.local import parts
 from cutgate.local.finishing import named_for
-from tests.cutgate.conftest import Service
-from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.cutgate.conftest import Service, run
 
 
 @pytest.fixture
@@ -29,30 +26,20 @@ def delivered() -> bytes:
     return file.getvalue()
 
 
-def cut(service: Service, *arguments: str | Path) -> Result:
-    account = ("--url", service.url, "--public-key", PUBLIC_KEY)
-    runner = CliRunner(env={"CUTGATE_PRIVATE_KEY": PRIVATE_KEY})
-    return runner.invoke(main, ["cut", *map(str, arguments), *account])
-
-
 @pytest.mark.parametrize(
     ("options", "name", "kind"),
-    [
-        (["--format", "webp"], "out.webp", "WEBP"),
-        (["--format", "webp", "--quality", "40"], "out.webp", "WEBP"),
-        (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG"),
-    ],
+    [(["--format", "webp"], "out.webp", "WEBP"), (["--format", "jpeg", "--quality", "40"], "out.jpg", "JPEG")],
 )
 def test_formats(worked_service: Service, photos: list[Path], options: list[str], name: str, kind: str) -> None:
     folder = photos[0].parent
-    result = cut(worked_service, photos[0], "-o", folder / "out.png", *options)
+    result = worked_service.run("cut", photos[0], "-o", folder / "out.png", *options)
     assert (result.exit_code, result.stdout) == (0, f"{folder / name}\n"), result.output
     with Image.open(folder / name) as picture:
         assert (picture.format, picture.size) == (kind, (20, 20))
 
 
 def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = cut(worked_service, *photos, "-o", tmp_path / "out", "--format", "zip")
+    result = worked_service.run("cut", *photos, "-o", tmp_path / "out", "--format", "zip")
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {"a.zip", "b.zip", "c.zip", JOURNAL_NAME}
     with zipfile.ZipFile(tmp_path / "out" / "a.zip") as archive:
@@ -60,24 +47,21 @@ def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], 
 
 
 def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    target = tmp_path / "out.png"
-    assert cut(worked_service, photos[0], "-o", target, "--crop-margin", "3").exit_code == 0
-    with Image.open(target) as picture:
-        assert picture.size == (10, 10)
-    assert cut(worked_service, photos[0], "-o", target, "--background", "#00ff0080").exit_code == 0
-    with Image.open(target) as picture:
-        assert picture.getpixel((0, 0)) == (0, 255, 0, 128)
-    Image.new("RGB", (2, 3), "blue").save(tmp_path / "behind.webp", lossless=True)
-    assert (
-        cut(worked_service, photos[0], "-o", target, "--background-image", tmp_path / "behind.webp").exit_code == 0
-    )
-    with Image.open(target) as picture:
-        assert picture.getpixel((0, 0)) == (0, 0, 255, 255)
+    target, behind = tmp_path / "out.png", tmp_path / "behind.webp"
+    Image.new("RGB", (2, 3), "blue").save(behind, lossless=True)
+    for options, size, corner in (
+        (("--crop-margin", "3"), (10, 10), (0, 0, 0, 0)),
+        (("--background", "#00ff0080"), (20, 20), (0, 255, 0, 128)),
+        (("--background-image", behind), (20, 20), (0, 0, 255, 255)),
+    ):
+        assert worked_service.run("cut", photos[0], "-o", target, *options).exit_code == 0
+        with Image.open(target) as picture:
+            assert (picture.size, picture.getpixel((0, 0))) == (size, corner)
 
 
 @pytest.mark.parametrize("delivered", [b"no picture"])
 def test_a_result_that_cannot_be_finished(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
-    result = cut(worked_service, photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
+    result = worked_service.run("cut", photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
     assert result.exit_code == 1
     assert result.stderr == f"Error: {photos[0]}: worker finish failed: the result is not a PNG\n"
     assert not (tmp_path / "out.webp").exists()
@@ -85,7 +69,7 @@ def test_a_result_that_cannot_be_finished(worked_service: Service, photos: list[
 
 def test_a_background_that_is_no_picture(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
-    result = cut(worked_service, *photos, "-o", tmp_path / "out", "--background-image", tmp_path / "text")
+    result = worked_service.run("cut", *photos, "-o", tmp_path / "out", "--background-image", tmp_path / "text")
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 3
     assert "worker finish failed: Error: " in result.stderr
@@ -96,7 +80,7 @@ def test_without_the_worker_it_says_what_to_install(
     service: Service, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(parts.MODULES, "worker", ("no_such_module",))
-    result = cut(service, photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
+    result = service.run("cut", photos[0], "-o", tmp_path / "out.webp", "--format", "webp")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: not installed: no_such_module; run pip install 'cutgate[")
     assert service.gateway.stored() == ()
@@ -117,7 +101,7 @@ def test_wrong_calls_exit_with_2(
     options: list[str], said: str, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(photos[0].parent)
-    result = CliRunner().invoke(main, ["cut", "a.png", "-o", "out", *options])
+    result = run("cut", "a.png", "-o", "out", *options)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
 
 

@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cutgate.errors import PartsMissing, PortInUse
-from cutgate.local import parts
+from cutgate.errors import PortInUse
 from cutgate.local.data_folder import DataDir
 from cutgate.local.stack import address, claim_port, own_metrics_port
 from tests.cutgate.processes import lives
@@ -32,8 +30,6 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class Place:
-    """Where a test's stack lives."""
-
     data: Path
     state: Path
     environment: dict[str, str]
@@ -43,7 +39,6 @@ class Place:
         return {pid for file in self.state.glob(f"{name}-*") if lives(pid := int(file.name.rpartition("-")[2]))}
 
     def cutgate(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        """Start the command."""
         return subprocess.Popen(
             [sys.executable, "-m", "cutgate", *arguments],
             cwd=ROOT,
@@ -59,6 +54,12 @@ class Place:
         with self.cutgate(*arguments, **more) as process:
             printed, said = process.communicate(timeout=60)
         return process.returncode, printed, said
+
+    def refusal(self, port: int = 0, **more: str) -> str:
+        """What `cutgate up` says when it does not come up."""
+        code, _, said = self.run("up", "--data", str(self.data), "--port", str(port), **more)
+        assert code == 1
+        return said
 
     @contextmanager
     def up(self, *arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
@@ -122,19 +123,6 @@ def test_a_second_start_shows_the_same_account(place: Place) -> None:
     assert first["private_key"] == second["private_key"] == "private-key-text"
 
 
-def test_parts_that_die_come_back(place: Place) -> None:
-    with place.up() as (_, facts):
-        for name in ("gateway", "courier", "worker"):
-            [pid] = place.parts(name)
-            os.kill(pid, signal.SIGKILL)
-            eventually(partial(another_lives, place, name, pid))
-        eventually(lambda: is_ready(facts["url"]))
-
-
-def another_lives(place: Place, name: str, pid: int) -> bool:
-    return bool(place.parts(name) - {pid})
-
-
 def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", trust_env=False).is_success
@@ -175,19 +163,17 @@ def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
 
 def test_one_folder_has_one_stack(place: Place) -> None:
     with place.up() as (process, _):
-        code, _, said = place.run("up", "--data", str(place.data), "--port", "0")
-    assert (code, said.splitlines()[-1]) == (
-        1,
-        f"Error: {place.data} is in use by process {process.pid}; stop it or choose another folder with --data",
-    )
+        said = place.refusal()
+    fault = f"{place.data} is in use by process {process.pid}"
+    assert said.splitlines()[-1] == f"Error: {fault}; stop it or choose another folder with --data"
 
 
 def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, _, said = place.run("up", "--data", str(place.data), "--port", str(port))
+        said = place.refusal(port)
     fault = f"cannot listen on 127.0.0.1:{port}: Address already in use"
-    assert (code, said) == (1, f"Error: {fault}; try another port, or --port 0 for a free one\n")
+    assert said == f"Error: {fault}; try another port, or --port 0 for a free one\n"
 
 
 def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -> None:
@@ -200,14 +186,10 @@ def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -
 def test_an_older_server_is_refused(place: Place) -> None:
     place.data.mkdir()
     (place.data / "server.json").write_text('{"family": "valkey", "major": 99, "minor": 0}')
-    code, _, said = place.run("up", "--data", str(place.data), "--port", "0")
-    assert code == 1
-    assert "written by valkey 99.0, which" in said
+    assert "written by valkey 99.0, which" in place.refusal()
 
 
 def test_keys_are_managed_in_the_running_stack(place: Place) -> None:
-    code, _, said = place.run("keys", "add", "--name", "a", "--data", str(place.data))
-    assert (code, f"no stack runs in {place.data}" in said) == (1, True)
     with place.up():
         code, printed, _ = place.run("keys", "add", "--name", "a", "--json", "--data", str(place.data))
     assert (code, json.loads(printed)["public_key"]) == (0, "public")
@@ -221,13 +203,6 @@ def test_ports_and_addresses() -> None:
     assert address("127.0.0.1", 80) == "http://127.0.0.1:80"
     assert address("::1", 80) == "http://[::1]:80"
     assert address("0.0.0.0", 80) == address("::", 80) == "http://localhost:80"
-
-
-def test_missing_libraries_are_named_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(parts.MODULES, "worker", ("numpy", "no_such_library"))
-    parts.require_parts("gateway")
-    with pytest.raises(PartsMissing, match=r"not installed: no_such_library; run pip install 'cutgate\["):
-        parts.require_parts("gateway", "worker")
 
 
 def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:

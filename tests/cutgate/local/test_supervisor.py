@@ -23,8 +23,6 @@ FAST = Backoff(first_seconds=0.1, longest_seconds=0.4)
 
 
 class Lines(logging.Handler):
-    """Keeps what is logged."""
-
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
@@ -39,10 +37,10 @@ def lines() -> Lines:
 
 
 @pytest.fixture
-def supervisor(lines: Lines) -> Iterator[Supervisor]:
+def supervisor(lines: Lines, request: pytest.FixtureRequest) -> Iterator[Supervisor]:
     logger = logging.Logger("test")
     logger.addHandler(lines)
-    supervisor = Supervisor(logger, backoff=FAST)
+    supervisor = Supervisor(logger, backoff=getattr(request, "param", FAST))
     yield supervisor
     supervisor.stop()
 
@@ -72,16 +70,13 @@ def test_one_that_dies_again_and_again_is_started_ever_more_slowly(
     assert announcements(lines)[:3] == ["0.1 s", "0.2 s", "0.4 s"]
 
 
-def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(lines: Lines, tmp_path: Path) -> None:
-    logger = logging.Logger("test")
-    logger.addHandler(lines)
-    supervisor = Supervisor(logger, backoff=Backoff(first_seconds=0.1, longest_seconds=9, stable_seconds=0.3))
-    try:
-        supervisor.start(program("mayfly", "import time; time.sleep(0.4)", tmp_path))
-        supervisor.keep_alive()
-        eventually(lambda: len(announcements(lines)) == 3)
-    finally:
-        supervisor.stop()
+@pytest.mark.parametrize("supervisor", [replace(FAST, stable_seconds=0.3)], indirect=True)
+def test_one_that_lived_for_long_comes_back_as_soon_as_the_first_time(
+    supervisor: Supervisor, lines: Lines, tmp_path: Path
+) -> None:
+    supervisor.start(program("mayfly", "import time; time.sleep(0.4)", tmp_path))
+    supervisor.keep_alive()
+    eventually(lambda: len(announcements(lines)) == 3)
     assert announcements(lines) == ["0.1 s"] * 3
 
 
@@ -105,13 +100,6 @@ def announcements(lines: Lines) -> list[str]:
     return [text.rpartition(" in ")[2] for text in lines.texts if "starts again" in text]
 
 
-def test_output_goes_to_the_log_with_the_name_before_it(
-    supervisor: Supervisor, lines: Lines, tmp_path: Path
-) -> None:
-    supervisor.start(program("sleeper", SLEEP, tmp_path))
-    eventually(lambda: "sleeper  | started" in lines.texts)
-
-
 def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_path: Path) -> None:
     code = (
         "print('x' * 70_000); print('\\xff'); print('line\\n' * 20_000, end=''); print('end', flush=True)\n"
@@ -124,18 +112,12 @@ def test_much_output_does_not_block(supervisor: Supervisor, lines: Lines, tmp_pa
 
 def test_a_death_during_the_start_shows_the_last_lines(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(program("sleeper", SLEEP, tmp_path), program("dier", DIE, tmp_path))
-
-    def check() -> bool:
-        with pytest.raises(StartFailed) as caught:
-            supervisor.check()
-        assert (caught.value.name, caught.value.log_lines) == ("dier", ("about to die",))
-        assert "exit code 3" in str(caught.value)
-        return True
-
     eventually(lambda: len(pids(tmp_path)) == 2)
     dier = supervisor.pids["dier"]
     eventually(lambda: not lives(dier))
-    assert check()
+    with pytest.raises(StartFailed, match="exit code 3") as caught:
+        supervisor.check()
+    assert (caught.value.name, caught.value.log_lines) == ("dier", ("about to die",))
 
 
 def test_a_program_that_is_not_there_is_an_error(supervisor: Supervisor) -> None:
@@ -205,21 +187,16 @@ def supervised(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Pat
     eventually(lambda: not any(lives(pid) for pid in pids(folder)))
 
 
+@pytest.mark.parametrize("guard_dies", [False, True])
 def test_when_the_supervisor_is_killed_nobody_is_left(
-    supervised: tuple[subprocess.Popen[str], int, Path],
+    supervised: tuple[subprocess.Popen[str], int, Path], guard_dies: bool
 ) -> None:
     process, guard, folder = supervised
+    if guard_dies:  # and is replaced
+        os.kill(guard, signal.SIGKILL)
+        eventually(lambda: not lives(guard))
+        time.sleep(0.5)  # some looks of the supervisor
     process.kill()
     process.wait()
     eventually(lambda: not any(lives(pid) for pid in pids(folder)))
     eventually(lambda: not lives(guard))
-
-
-def test_a_guard_that_is_killed_is_replaced(supervised: tuple[subprocess.Popen[str], int, Path]) -> None:
-    process, guard, folder = supervised
-    os.kill(guard, signal.SIGKILL)
-    eventually(lambda: not lives(guard))
-    time.sleep(0.5)  # some looks of the supervisor
-    process.kill()
-    process.wait()
-    eventually(lambda: not any(lives(pid) for pid in pids(folder)))

@@ -17,11 +17,9 @@ def kustomizations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installations(kustomizations: Path) -> dict[str, Installation]:
-    """What the overlays are made into."""
     return build_all(kustomizations)
 
 
 @pytest.fixture(params=NAMES)
 def installation(request: pytest.FixtureRequest, installations: dict[str, Installation]) -> Installation:
-    """Each of them."""
     return installations[request.param]

@@ -39,17 +39,13 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Installation:
-    """All objects of one overlay."""
-
     name: str
     objects: list[Object]
 
     def of_kind(self, *kinds: str) -> list[Object]:
-        """Those of some kinds."""
         return [thing for thing in self.objects if thing["kind"] in kinds]
 
     def one(self, kind: str, name: str) -> Object:
-        """A single one."""
         (found,) = (thing for thing in self.objects if identity(thing) == (kind, name))
         return found
 
@@ -57,11 +53,14 @@ class Installation:
         """What makes pods, by name."""
         return {thing["metadata"]["name"]: thing for thing in self.objects if pod_spec(thing)}
 
-    def container(self, part: str) -> Object:
-        """A workload's only container."""
+    def pod(self, part: str) -> Object:
+        """The specification of a workload's pods."""
         spec = pod_spec(self.workloads()[part])
         assert spec is not None
-        (container,) = spec["containers"]
+        return spec
+
+    def container(self, part: str) -> Object:
+        (container,) = self.pod(part)["containers"]
         return dict(container)
 
     def environment(self, part: str) -> dict[str, str]:
@@ -72,7 +71,6 @@ class Installation:
         return settings | {row["name"]: row["value"] for row in container.get("env", [])}
 
     def port(self, part: str, name: str) -> int:
-        """A container's port by its name."""
         (port,) = (row["containerPort"] for row in self.container(part)["ports"] if row["name"] == name)
         return int(port)
 
@@ -83,13 +81,11 @@ class Installation:
 
 
 def labels_of(workload: Object) -> dict[str, str]:
-    """The labels of its pods."""
     labels: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
     return labels
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector selects."""
     assert selector.keys() <= {"matchLabels", "matchExpressions"}
     for expression in selector.get("matchExpressions", []):
         assert expression["operator"] == "In"
@@ -111,7 +107,6 @@ def fields_of(thing: object, name: str) -> Iterator[Any]:
 
 
 def composed_services() -> dict[str, Object]:
-    """The services of docker-compose.yml."""
     services: dict[str, Object] = project()["services"]
     return services
 
@@ -131,5 +126,4 @@ def copy_with_secrets(folder: Path) -> Path:
 
 
 def build_all(copied: Path) -> dict[str, Installation]:
-    """Every overlay, built."""
     return {name: Installation(name, build(copied / "overlays" / name)) for name in NAMES}

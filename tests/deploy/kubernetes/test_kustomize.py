@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.deploy.kubernetes.installation import ELSEWHERE, NAMES, ROOT, Installation
-from tests.deploy.kubernetes.kustomize import Object, Unsupported, build, identity
+from tests.deploy.kubernetes.kustomize import Object, identity
 
 HASH = re.compile(r"\b(cutgate-(?:settings|secrets))-[a-z0-9]{10}\b")
 
@@ -40,29 +40,3 @@ def test_every_folder_is_built_here_and_on_the_page() -> None:
     overlays = [file.read_text(encoding="utf-8") for file in deploy.glob("overlays/*/kustomization.yaml")]
     used = " ".join([*overlays, yaml.safe_dump(ELSEWHERE)]).split()
     assert {f"../../{folder}" for folder in folders if folder.parts[0] == "components"} <= set(used)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"commonLabels": {"a": "b"}},
-        {"resources": ["thing.yaml", "thing.yaml"]},
-        {"configMapGenerator": [{"name": "a", "files": ["thing.yaml"]}]},
-        {"secretGenerator": [{"name": "a", "files": ["thing.yaml"], "type": "kubernetes.io/tls"}]},
-        {"patches": [{"path": "patch.yaml", "target": {"kind": "Deployment"}}]},
-        {"patches": [{"path": "patch.yaml", "target": {"kind": "ConfigMap"}}]},
-        {"images": [{"name": "nowhere", "newTag": "1"}]},
-    ],
-    ids=lambda wrong: str(next(iter(wrong))),
-)
-def test_what_is_not_understood_is_an_error(wrong: Object, tmp_path: Path) -> None:
-    files: dict[str, object] = {
-        "kustomization.yaml": {"apiVersion": "v1beta1", "kind": "Kustomization", "resources": ["thing.yaml"]}
-        | wrong,
-        "thing.yaml": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "thing"}, "data": {"a": "1"}},
-        "patch.yaml": [{"op": "replace", "path": "/data/b", "value": "2"}],
-    }
-    for name, value in files.items():
-        (tmp_path / name).write_text(yaml.safe_dump(value), encoding="utf-8")
-    with pytest.raises(Unsupported):
-        build(tmp_path)

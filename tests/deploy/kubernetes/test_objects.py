@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 
 from tests.deploy.kubernetes.installation import (
+    NAMES,
     PARTS,
     ROOT,
     Installation,
@@ -19,15 +20,11 @@ from tests.deploy.kubernetes.installation import (
     labels_of,
     selects,
 )
-from tests.deploy.kubernetes.kustomize import Object, identity, pod_spec
+from tests.deploy.kubernetes.kustomize import Object, identity
 
 OLDEST = "1.30"
 """The first Kubernetes in which a pod may sleep before it stops."""
-SECURE = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
+SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
@@ -48,9 +45,8 @@ def test_all_lies_in_one_namespace(installation: Installation) -> None:
 
 
 def test_pods_may_do_nothing_that_they_need_not(installation: Installation) -> None:
-    for name, workload in installation.workloads().items():
-        spec = pod_spec(workload)
-        assert spec is not None
+    for name in installation.workloads():
+        spec = installation.pod(name)
         assert spec["automountServiceAccountToken"] is False, name
         # A Service called `cutgate` would set CUTGATE_PORT to an address.
         assert spec["enableServiceLinks"] is False, name
@@ -62,7 +58,7 @@ def test_pods_may_do_nothing_that_they_need_not(installation: Installation) -> N
 def test_pods_run_as_the_images_user(installation: Installation) -> None:
     (uid,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
     for part in PARTS:
-        context = installation.workloads()[part]["spec"]["template"]["spec"]["securityContext"]
+        context = installation.pod(part)["securityContext"]
         assert {context["runAsUser"], context["runAsGroup"], context["fsGroup"]} == {int(uid)}
 
 
@@ -89,27 +85,17 @@ def test_redis_is_the_compose_files_and_refuses_before_its_memory_ends(
     name: str, installations: dict[str, Installation]
 ) -> None:
     composed, container = composed_services()["redis"], installations[name].container("redis")
-    here, there = options_of(container["command"]), options_of(composed["command"])
-    most = here.pop("--maxmemory")
+    here, there = (
+        dict(zip(it["command"][1::2], it["command"][2::2], strict=True)) for it in (container, composed)
+    )
+    most_mb = float(here.pop("--maxmemory").removesuffix("mb"))
     there.pop("--maxmemory", None)
-    assert here == there
-    assert image_series(container["image"]) == image_series(composed["image"])
-    assert megabytes(most) <= 0.6 * megabytes(container["resources"]["limits"]["memory"])
-
-
-def options_of(command: list[str]) -> dict[str, str]:
-    assert command[0] == "valkey-server"
-    return dict(zip(command[1::2], command[2::2], strict=True))
-
-
-def image_series(image: str) -> tuple[str, str]:
-    name, _, tag = image.partition(":")
-    return name, tag.split(".")[0].split("-")[0]
-
-
-def megabytes(amount: str) -> float:
-    number, unit = amount[:-2], amount[-2:]
-    return float(number) * {"mb": 1, "Gi": 1024}[unit]
+    assert (container["command"][0], here) == (composed["command"][0], there)
+    series, others = (re.match(r"[^:]+:\d+", it["image"]) for it in (container, composed))
+    assert series is not None
+    assert others is not None
+    assert series[0] == others[0]
+    assert most_mb <= 0.6 * 1024 * float(container["resources"]["limits"]["memory"].removesuffix("Gi"))
 
 
 def test_selectors_find_pods(installation: Installation) -> None:
@@ -130,7 +116,6 @@ def test_selectors_find_pods(installation: Installation) -> None:
 
 
 def selected(installation: Installation, selector: Object) -> list[str]:
-    """The workloads whose pods a selector finds."""
     return [name for name, workload in installation.workloads().items() if selects(selector, labels_of(workload))]
 
 
@@ -143,8 +128,7 @@ def test_a_node_can_always_be_drained(installation: Installation) -> None:
 def test_what_is_named_is_there(installation: Installation) -> None:
     claims = {thing["metadata"]["name"] for thing in installation.of_kind("PersistentVolumeClaim")}
     for name, workload in installation.workloads().items():
-        spec, container = pod_spec(workload), installation.container(name)
-        assert spec is not None
+        spec, container = installation.pod(name), installation.container(name)
         templates = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
         volumes = {volume["name"] for volume in spec.get("volumes", [])} | templates
         assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
@@ -159,15 +143,17 @@ def test_what_is_named_is_there(installation: Installation) -> None:
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
-def test_an_update_of_gateways_takes_none_away(installation: Installation) -> None:
-    update = installation.workloads()["gateway"]["spec"]["strategy"]["rollingUpdate"]
-    assert update == {"maxUnavailable": 0, "maxSurge": 1}
-
-
-@pytest.mark.parametrize("name", ["small", "production-gpu"])
-def test_an_update_needs_no_room_for_a_second_worker(name: str, installations: dict[str, Installation]) -> None:
-    update = installations[name].workloads()["worker"]["spec"]["strategy"]["rollingUpdate"]
-    assert update == {"maxUnavailable": 1, "maxSurge": 0}
+@pytest.mark.parametrize(
+    ("name", "part", "update"),
+    [
+        # None is taken away before the next is there.
+        *((name, "gateway", {"maxUnavailable": 0, "maxSurge": 1}) for name in NAMES),
+        # There may be no room for a second one.
+        *((name, "worker", {"maxUnavailable": 1, "maxSurge": 0}) for name in ("small", "production-gpu")),
+    ],
+)
+def test_an_update(name: str, part: str, update: Object, installations: dict[str, Installation]) -> None:
+    assert installations[name].workloads()[part]["spec"]["strategy"]["rollingUpdate"] == update
 
 
 def test_a_worker_with_a_gpu_asks_for_one(installations: dict[str, Installation]) -> None:

@@ -18,10 +18,8 @@ from tests.servers.stack import LiveStack
 
 pytestmark = pytest.mark.long
 
-SCALED = ("production", "production-gpu")
 
-
-@pytest.fixture(params=SCALED)
+@pytest.fixture(params=["production", "production-gpu"])
 def scaled(request: pytest.FixtureRequest, installations: dict[str, Installation]) -> Installation:
     """An overlay with as many pods as there is work."""
     return installations[request.param]
@@ -63,12 +61,16 @@ def test_a_deployment_has_one_master(installation: Installation) -> None:
 def test_gateways_and_workers_are_scaled(scaled: Installation) -> None:
     assert [thing["kind"] for thing in scaled.scaled_by("gateway")] == ["HorizontalPodAutoscaler"]
     assert [thing["kind"] for thing in scaled.scaled_by("worker")] == ["ScaledObject"]
+    assert scaler(scaled)["minReplicaCount"] >= 1, "no installation is scaled to nothing"
+    assert "fallback" not in scaler(scaled)
     # An HPA by the processors' load is a share of what is asked for.
     assert "cpu" in scaled.container("gateway")["resources"]["requests"]
 
 
-def test_the_metrics_exist_and_every_gateway_shows_the_same(scaled: Installation) -> None:
+def test_the_metrics_exist_and_every_gateway_shows_the_same(scaled: Installation, stack: LiveStack) -> None:
+    page = scrape(int(stack.settings["CUTGATE_METRICS_PORT"])).text
     for trigger in scaler(scaled)["triggers"]:
+        assert value_found(page, trigger["metadata"]["valueLocation"]) >= 0
         assert trigger["type"] == "metrics-api"
         assert trigger["metadata"]["format"] == "prometheus"
         name, labels = selector(trigger["metadata"]["valueLocation"])
@@ -92,11 +94,6 @@ def test_the_formula_adds_up_the_triggers(scaled: Installation) -> None:
     assert all(float(trigger["metadata"]["targetValue"]) > 0 for trigger in scaler(scaled)["triggers"])
 
 
-def test_no_installation_is_scaled_to_nothing(scaled: Installation) -> None:
-    assert scaler(scaled)["minReplicaCount"] >= 1
-    assert "fallback" not in scaler(scaled)
-
-
 def test_the_address_is_that_of_the_gateways_metrics(scaled: Installation) -> None:
     for trigger in scaler(scaled)["triggers"]:
         url = urlsplit(trigger["metadata"]["url"])
@@ -106,9 +103,3 @@ def test_the_address_is_that_of_the_gateways_metrics(scaled: Installation) -> No
         assert (kind, namespace) == ("svc", service["metadata"]["namespace"])
         assert [port["port"] for port in service["spec"]["ports"]] == [url.port]
         assert scaled.port("gateway", "metrics") == url.port
-
-
-def test_the_values_are_found_on_a_live_gateways_page(scaled: Installation, stack: LiveStack) -> None:
-    page = scrape(int(stack.settings["CUTGATE_METRICS_PORT"])).text
-    for trigger in scaler(scaled)["triggers"]:
-        assert value_found(page, trigger["metadata"]["valueLocation"]) >= 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ KINDS: dict[str, type[BaseSettings]] = {
 }
 KNOWN = {f"CUTGATE_{name.upper()}" for kind in KINDS.values() for name in kind.model_fields}
 MARGIN_SECONDS = 5
+SettingsOf = Callable[[Installation, str], dict[str, Any]]
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def mount_as_the_kubelet_does(names: list[str], folder: Path) -> None:
@@ -35,39 +39,38 @@ def mount_as_the_kubelet_does(names: list[str], folder: Path) -> None:
         (folder / name).symlink_to(Path("..data") / name)
 
 
-def settings_of(
-    installation: Installation, part: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
+@pytest.fixture
+def settings_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettingsOf:
     """What a part's process reads, from its environment and its secrets, which are put into a new folder."""
-    for name in [name for name in os.environ if name.startswith("CUTGATE_")]:
-        monkeypatch.delenv(name)
-    environment = installation.environment(part)
-    (mount,) = (mount for mount in installation.container(part)["volumeMounts"] if mount["name"] == "secrets")
-    assert environment[SECRETS_DIR_VARIABLE] == mount["mountPath"]
-    secrets_dir = folder / f"{part}-secrets"
-    mount_as_the_kubelet_does(list(installation.one("Secret", "cutgate-secrets")["data"]), secrets_dir)
-    for name, value in (environment | {SECRETS_DIR_VARIABLE: str(secrets_dir)}).items():
-        monkeypatch.setenv(name, value)
-    return load_settings(KINDS[part]).model_dump()
+
+    def read(installation: Installation, part: str) -> dict[str, Any]:
+        for name in [name for name in os.environ if name.startswith("CUTGATE_")]:
+            monkeypatch.delenv(name)
+        environment = installation.environment(part)
+        (mount,) = (mount for mount in installation.container(part)["volumeMounts"] if mount["name"] == "secrets")
+        assert environment[SECRETS_DIR_VARIABLE] == mount["mountPath"]
+        secrets_dir = tmp_path / f"{part}-secrets"
+        mount_as_the_kubelet_does(list(installation.one("Secret", "cutgate-secrets")["data"]), secrets_dir)
+        for name, value in (environment | {SECRETS_DIR_VARIABLE: str(secrets_dir)}).items():
+            monkeypatch.setenv(name, value)
+        return load_settings(KINDS[part]).model_dump()
+
+    return read
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_starts_with_its_environment(
-    installation: Installation, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, part: str, settings_of: SettingsOf
 ) -> None:
     assert installation.environment(part).keys() <= KNOWN | {SECRETS_DIR_VARIABLE}
     secrets = {name.upper() for name in installation.one("Secret", "cutgate-secrets")["data"]}
     assert secrets <= KNOWN
     assert not secrets & installation.environment(part).keys(), "the environment goes before the files"
-    settings = settings_of(installation, part, tmp_path, monkeypatch)
+    settings = settings_of(installation, part)
     assert settings["master_key"].get_secret_value() == SECRETS["cutgate_master_key"]
     # Without a file or a bucket in common a result would never be found.
     assert settings["blob_store"] == "s3" or has_volume(installation, part, settings["blob_dir"])
-    local = (
-        settings["redis_url"].get_secret_value()
-        == JobSettings.model_fields["redis_url"].default.get_secret_value()
-    )
-    assert not local
+    assert settings["redis_url"] != JobSettings.model_fields["redis_url"].default
 
 
 def has_volume(installation: Installation, part: str, blob_dir: Path) -> bool:
@@ -76,15 +79,13 @@ def has_volume(installation: Installation, part: str, blob_dir: Path) -> bool:
     return [mount["mountPath"] for mount in mounts if mount["name"] == "blobs"] == [str(blob_dir.parent)]
 
 
-def test_ports_are_those_of_the_settings(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ports_are_those_of_the_settings(installation: Installation, settings_of: SettingsOf) -> None:
     for part, field in (
         ("gateway", "metrics_port"),
         ("courier", "courier_metrics_port"),
         ("worker", "worker_metrics_port"),
     ):
-        settings = settings_of(installation, part, tmp_path, monkeypatch)
+        settings = settings_of(installation, part)
         assert settings["metrics_host"] == "0.0.0.0"
         assert settings[field] == installation.port(part, "metrics")
         annotations = installation.workloads()[part]["spec"]["template"]["metadata"]["annotations"]
@@ -93,22 +94,16 @@ def test_ports_are_those_of_the_settings(
             assert (settings["host"], settings["port"]) == ("0.0.0.0", installation.port(part, "http"))
 
 
-def grace_seconds(installation: Installation, part: str) -> int:
-    seconds: int = installation.workloads()[part]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    return seconds
-
-
-def test_whoever_stops_has_the_time_that_it_may_take(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_stops_has_the_time_that_it_may_take(installation: Installation, settings_of: SettingsOf) -> None:
     for part, field in (
         ("gateway", "shutdown_seconds"),
         ("courier", "courier_stop_seconds"),
         ("worker", "stop_grace_seconds"),
     ):
-        stop_seconds = settings_of(installation, part, tmp_path, monkeypatch)[field]
+        stop_seconds = settings_of(installation, part)[field]
         before = installation.container(part).get("lifecycle", {}).get("preStop", {}).get("sleep", {})
-        assert grace_seconds(installation, part) > before.get("seconds", 0) + stop_seconds + MARGIN_SECONDS, part
+        grace_seconds = installation.pod(part)["terminationGracePeriodSeconds"]
+        assert grace_seconds > before.get("seconds", 0) + stop_seconds + MARGIN_SECONDS, part
     assert installation.container("gateway")["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
 
 
@@ -117,20 +112,16 @@ def patience_seconds(installation: Installation, part: str, probe: str) -> int:
     return int(rule["periodSeconds"] * rule["failureThreshold"])
 
 
-def test_probes_are_patient_enough(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gateway = settings_of(installation, "gateway", tmp_path, monkeypatch)
+def test_probes_are_patient_enough(installation: Installation, settings_of: SettingsOf) -> None:
+    gateway = settings_of(installation, "gateway")
     # Calls that wait for results may hold every thread that could answer.
     assert patience_seconds(installation, "gateway", "livenessProbe") > gateway["runware_sync_seconds"] + 30
-    worker = settings_of(installation, "worker", tmp_path, monkeypatch)
+    worker = settings_of(installation, "worker")
     assert patience_seconds(installation, "worker", "startupProbe") > worker["start_timeout_seconds"] + 60
     for part in PARTS:
         # What would restart a part asks the part alone: Redis being away is no reason.
         assert "httpGet" in installation.container(part)["livenessProbe"]
-        probes = [
-            installation.container(part).get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness")
-        ]
+        probes = [installation.container(part).get(probe) for probe in PROBES]
         assert set(fields_of(probes, "path")) <= {"/healthz", "/metrics"}, "/readyz asks what all of them share"
         # A command starts a Python, which takes a processor for most of a second.
         assert "exec" not in installation.container(part).get("readinessProbe", {})
@@ -142,22 +133,19 @@ def test_the_paths_of_probes_answer(installation: Installation, stack: LiveStack
         part: stack.settings[f"CUTGATE_{infix}METRICS_PORT"]
         for part, infix in (("gateway", ""), ("courier", "COURIER_"), ("worker", "WORKER_"))
     }
-    for part in PARTS:
-        container = installation.container(part)
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            asked = container.get(probe, {}).get("httpGet")
-            if asked is not None:
-                base = stack.url if asked["port"] == "http" else f"http://127.0.0.1:{metrics[part]}"
-                assert httpx.get(base + asked["path"], trust_env=False).status_code == 200, (part, probe)
+    for part, probe in product(PARTS, PROBES):
+        if asked := installation.container(part).get(probe, {}).get("httpGet"):
+            base = stack.url if asked["port"] == "http" else f"http://127.0.0.1:{metrics[part]}"
+            assert httpx.get(base + asked["path"], trust_env=False).status_code == 200, (part, probe)
 
 
 @pytest.mark.parametrize("name", ["production", "production-gpu"])
 def test_the_ingress_lets_through_what_the_gateway_takes(
-    name: str, installations: dict[str, Installation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, installations: dict[str, Installation], settings_of: SettingsOf
 ) -> None:
     installation = installations[name]
     ingress = installation.one("Ingress", "gateway")
-    settings = settings_of(installation, "gateway", tmp_path, monkeypatch)
+    settings = settings_of(installation, "gateway")
     annotations = ingress["metadata"]["annotations"]
     assert annotations["nginx.org/client-max-body-size"] == f"{settings['max_batch_body_bytes'] // 2**20}m"
     waits_seconds = max(settings["runware_sync_seconds"], settings["socket_idle_seconds"])

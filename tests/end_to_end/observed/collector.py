@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-WAIT_SECONDS = 20
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A span as it arrived."""
-
     service: str
     span: Span
     attributes: dict[str, object]
@@ -47,8 +44,6 @@ class Seen:
 
 @dataclass
 class Collector:
-    """What has arrived, and where more may be sent."""
-
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     away: bool = False
@@ -59,24 +54,21 @@ class Collector:
         return f"http://127.0.0.1:{self.port}/v1/traces"
 
     def spans(self) -> list[Seen]:
-        """Everything so far."""
         return [seen for body in list(self.requests) for seen in decoded(body)]
 
     def trace_of(self, name: str, holds: Callable[[list[Seen]], bool]) -> list[Seen]:
         """The spans of the trace in which a span of this name came last, once they hold what they should."""
-        give_up_at = time.monotonic() + WAIT_SECONDS
-        while True:
+
+        def trace() -> list[Seen]:
             spans = self.spans()
-            named = [span for span in spans if span.name == name]
-            trace = [span for span in spans if named and span.trace_id == named[-1].trace_id]
-            if named and holds(trace):
-                return trace
-            assert time.monotonic() < give_up_at, [(span.service, span.name) for span in trace]
-            time.sleep(0.1)
+            last = [span.trace_id for span in spans if span.name == name][-1:]
+            return [span for span in spans if span.trace_id in last]
+
+        eventually(lambda: trace() and holds(trace()), say=lambda: [(span.service, span.name) for span in trace()])
+        return trace()
 
 
 def decoded(body: bytes) -> Iterator[Seen]:
-    """The spans of a request."""
     request = ExportTraceServiceRequest.FromString(body)
     for group in request.resource_spans:
         resource = {pair.key: value_of(pair.value) for pair in group.resource.attributes}
@@ -92,7 +84,6 @@ def value_of(value: AnyValue) -> object:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector that listens until the block ends."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):

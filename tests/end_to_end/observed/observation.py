@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.courier.outside import OutsideServer, Visit, picture, serving
+from tests.courier.outside import OutsideServer, Script, picture, serving
 from tests.end_to_end.observed.collector import Collector, collecting
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
+from tests.waiting import eventually
 
 HERE = "127.0.0.1"
 PICTURE = (ROOT / "examples" / "chelsea.jpg").read_bytes()
@@ -28,8 +26,6 @@ HOOK = f"/hook?token={URL_SECRET}"
 
 @dataclass
 class Observed:
-    """The service, and what is known of its secrets."""
-
     stack: LiveStack
     outside: OutsideServer
     collector: Collector
@@ -45,43 +41,32 @@ class Observed:
 
     def wait_for(self, event: str, **fields: object) -> dict[str, Any]:
         """The first line of an event with such fields, once it is there."""
-        give_up_at = time.monotonic() + 20
-        while True:
-            for _, line in self.lines():
-                if line["event"] == event and fields.items() <= line.items():
-                    return line
-            assert time.monotonic() < give_up_at, (event, fields)
-            time.sleep(0.1)
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found.extend(one for _, one in self.lines() if one["event"] == event and fields.items() <= one.items())
+            return bool(found)
+
+        eventually(look, say=lambda: (event, fields))
+        return found[0]
 
 
-def keys_command(data: Path, *words: str, text: str | None = None) -> dict[str, Any]:
-    """What an operator's command prints."""
-    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(data), *words, "--json"]
-    done = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True)
-    shown: dict[str, Any] = json.loads(done.stdout)
-    return shown
-
-
-def confirm(visit: Visit) -> None:
-    visit.answer(200)
-
-
-def refuse(visit: Visit) -> None:
-    visit.answer(404)
+def answering(status: int) -> Script:
+    return lambda visit: visit.answer(status)
 
 
 @contextmanager
 def observing(folder: Path) -> Iterator[Observed]:
-    """A service with everything in the folder, until the block ends."""
-    (folder / "models").mkdir()
-    scripts = {"/cat.jpg": picture(PICTURE, "image/jpeg"), "/hook": confirm, "/put": confirm, "/none.jpg": refuse}
+    scripts = {
+        "/cat.jpg": picture(PICTURE, "image/jpeg"),
+        "/none.jpg": answering(404),
+        **dict.fromkeys(("/hook", "/put"), answering(200)),
+    }
     with ExitStack() as undo:
         outside = undo.enter_context(serving(OutsideServer(HERE, scripts)))
         collector = undo.enter_context(collecting())
         environment = {
-            "CUTGATE_MODEL": write_tiny_model(folder / "models"),
-            "CUTGATE_MODELS_DIR": str(folder / "models"),
-            "CUTGATE_CACHE_DIR": str(folder / "graphs"),
+            **tiny_environment(folder),
             "CUTGATE_COURIER_ALLOWED_NETWORKS": HERE,
             "CUTGATE_COURIER_PORTS": str(outside.port),
             "CUTGATE_LOG_FORMAT": "json",
@@ -91,9 +76,9 @@ def observing(folder: Path) -> Iterator[Observed]:
             "CUTGATE_TRACES_URL": collector.url,
         }
         stack = undo.enter_context(cutgate_up(folder / "data", **environment))
-        api_key = str(keys_command(stack.data, "add", "--runware", "--name", "shop")["api_key"])
+        api_key = str(stack.keys("add", "--runware", "--name", "shop")["api_key"])
         words = ("account", "first", "--callback-url", outside.url(HOOK), "--callback-secret", "stdin")
-        keys_command(stack.data, *words, text=CALLBACK_SECRET)
+        stack.keys(*words, text=CALLBACK_SECRET)
         made = Observed(stack=stack, outside=outside, collector=collector, api_key=api_key)
         [master] = stack.data.rglob("cutgate_master_key")
         made.secrets = {

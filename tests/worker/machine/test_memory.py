@@ -51,32 +51,15 @@ def test_a_large_picture_does_not_count_against_a_child_for_ever() -> None:
 @pytest.mark.long
 def test_sixty_pictures_take_no_more_than_thirty(tiny_settings: NetworkSettings, tmp_path: Path) -> None:
     plot = tmp_path / "memory.png"
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.memory",
-        "--items",
-        "60",
-        "--model",
-        "tiny",
-        "--largest",
-        "2",
-        "--plain",
-    ]
+    options = ["--items", "60", "--model", "tiny", "--largest", "2", "--plain", "--plot", str(plot)]
+    command = [sys.executable, "-m", "benchmarks.memory", *options]
     environment = os.environ | {
         "CUTGATE_MODELS_DIR": str(tiny_settings.models_dir),
         "CUTGATE_CACHE_DIR": str(tiny_settings.cache_dir),
         "CUTGATE_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
-    done = subprocess.run(
-        [*command, "--plot", str(plot)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
     found = re.search(r"second quarter ([\d.]+) MiB, last quarter ([\d.]+) MiB", done.stdout)
     assert found is not None
     second, last = map(float, found.groups())

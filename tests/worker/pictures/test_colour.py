@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,8 @@ def test_a_profile_can_be_kept_with_the_numbers_untouched() -> None:
     np.testing.assert_array_equal(source.rgb, rgb)
     assert source.icc_profile == profile
     opaque = np.full(rgb.shape[:2], 255, np.uint8)
-    result = Image.open(
-        io.BytesIO(
-            encode(Picture(pixels=np.dstack([source.rgb, opaque]), icc_profile=source.icc_profile), FileFormat.PNG)
-        )
-    )
+    picture = Picture(pixels=np.dstack([source.rgb, opaque]), icc_profile=source.icc_profile)
+    result = Image.open(io.BytesIO(encode(picture, FileFormat.PNG)))
     assert result.info["icc_profile"] == profile
 
 
@@ -58,15 +56,9 @@ def test_a_profile_that_is_damaged_or_for_other_colours_is_ignored(profile: byte
     assert not is_rgb_profile(profile)
 
 
-def test_cmyk_without_a_profile() -> None:
-    cyan = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
-    data = saved(cyan, "JPEG", quality=100)
-    assert read_image(data, LIMITS).rgb[4, 4].tolist() == pytest.approx([0, 255, 255], abs=4)
-
-
-def test_cmyk_with_an_rgb_profile_is_plain_cmyk() -> None:
-    cyan = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
-    data = saved(cyan, "TIFF", icc_profile=SRGB)
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 100}), ("TIFF", {"icc_profile": SRGB})])
+def test_cmyk_is_plain_cmyk_even_with_an_rgb_profile(kind: str, options: dict[str, Any]) -> None:
+    data = saved(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), kind, **options)
     source = read_image(data, LIMITS, keep_rgb_profile=True)
     assert source.icc_profile is None
     assert source.rgb[4, 4].tolist() == pytest.approx([0, 255, 255], abs=4)

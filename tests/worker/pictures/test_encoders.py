@@ -39,6 +39,10 @@ def members(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def pictures_in(data: bytes, file_format: FileFormat) -> list[bytes]:
+    return [*members(data).values()] if file_format is FileFormat.ZIP else [data]
+
+
 def levels(picture: Image.Image) -> Bytes:
     return np.asarray(picture, np.uint8)
 
@@ -63,10 +67,9 @@ def test_lossy_webp_keeps_alpha_and_is_smaller() -> None:
 def test_masks_are_grey_in_every_format(file_format: FileFormat, size: tuple[int, int]) -> None:
     mask = np.ascontiguousarray(cutout(*size)[..., 3])
     data = encode(Picture(pixels=mask), file_format)
-    if file_format is FileFormat.ZIP:
-        assert list(members(data)) == ["alpha.png"]
-        data = members(data)["alpha.png"]
-    seen = levels(opened(data).convert("RGB"))
+    assert file_format is not FileFormat.ZIP or list(members(data)) == ["alpha.png"]
+    (file,) = pictures_in(data, file_format)
+    seen = levels(opened(file).convert("RGB"))
     assert np.abs(seen.astype(int) - mask[..., None]).max() <= (8 if file_format is FileFormat.JPEG else 0)
 
 
@@ -116,18 +119,17 @@ def test_colours_around_next_to_nothing(subject: int, expected: int) -> None:
 def test_density_is_kept_in_every_format(file_format: FileFormat, mask: bool) -> None:
     pixels = np.full((6, 8), 255, np.uint8) if mask else np.full((6, 8, 4), 255, np.uint8)
     data = encode(Picture(pixels=pixels, dpi=DPI), file_format)
-    for file in members(data).values() if file_format is FileFormat.ZIP else [data]:
+    for file in pictures_in(data, file_format):
         assert read_image(file, LIMITS).dpi == pytest.approx(DPI, abs=0.02)
     bare = encode(Picture(pixels=pixels), file_format)
-    for file in members(bare).values() if file_format is FileFormat.ZIP else [bare]:
+    for file in pictures_in(bare, file_format):
         assert read_image(file, LIMITS).dpi is None
 
 
 @pytest.mark.parametrize("file_format", FileFormat)
 def test_a_kept_profile_is_in_every_format(file_format: FileFormat) -> None:
     data = encode(Picture(pixels=np.full((6, 8, 4), 255, np.uint8), icc_profile=wide_profile()), file_format)
-    file = members(data)["colour.jpg"] if file_format is FileFormat.ZIP else data
-    profile = opened(file).info["icc_profile"]
+    profile = opened(pictures_in(data, file_format)[0]).info["icc_profile"]
     assert profile == wide_profile()
     ImageCms.ImageCmsProfile(io.BytesIO(profile))
 

@@ -7,7 +7,6 @@ import zlib
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,7 +34,6 @@ def deep_png(samples: Samples, icc: bytes | None = None) -> bytes:
 
 
 def turned_png(samples: Samples, orientation: int) -> bytes:
-    """The PNG with an EXIF block behind its header."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     block = exif.tobytes().removeprefix(b"Exif\0\0")
@@ -98,6 +96,7 @@ def test_deep_pictures_are_turned_as_others_are(orientation: int) -> None:
     samples = noise(6, 4, 3)
     for data in (turned_png(samples, orientation), deep_tiff(samples, orientation=orientation)):
         deep, plain = read_deep(data), read_image(data, LIMITS)
+        assert plain.samples is None, "nobody asked for 16 bits"
         assert deep.samples is not None
         assert deep.samples.shape == ((4, 6, 3) if orientation >= 5 else (6, 4, 3))
         assert np.abs(deep.rgb.astype(int) - plain.rgb).max() <= 1
@@ -136,10 +135,6 @@ def test_what_has_no_16_bits_or_cannot_keep_them_has_8() -> None:
         assert source.rgb.shape[2] == 3, name
 
 
-def test_16_bits_are_not_kept_unasked() -> None:
-    assert read_image(deep_png(noise(4, 4, 3)), LIMITS).samples is None
-
-
 def test_a_profile_stays_with_the_numbers() -> None:
     samples = noise(4, 4, 3)
     source = read_deep(deep_png(samples, wide_profile()))
@@ -149,7 +144,7 @@ def test_a_profile_stays_with_the_numbers() -> None:
 
 @pytest.mark.parametrize("mode", [Refinement.OFF, Refinement.ON])
 def test_a_deep_cut_out(mode: Refinement) -> None:
-    bear = COMPOSITES[0]
+    bear = COMPOSITES[-2]
     fine = np.random.default_rng(2).integers(0, 257, bear.photo.shape)
     samples = np.minimum(bear.photo.astype(np.uint16) * 257 + fine, 65535).astype(np.uint16)
 
@@ -172,15 +167,3 @@ def test_a_deep_cut_out(mode: Refinement) -> None:
     assert np.abs(pixels[soft] / 257 - plain[soft]).max() <= 1
     mask = cut_out(source, spec.model_copy(update={"output": Output.MASK}), predict, lambda: None)
     assert mask.pixels.dtype == np.uint8
-
-
-def test_opencv_reads_16_bits_as_they_are() -> None:
-    """What `read_samples` stands on: nothing is scaled, and a TIFF alone is turned."""
-    samples = noise(3, 5, 3)
-    for data, expected in (
-        (turned_png(samples, 6), samples),
-        (deep_tiff(samples, orientation=6), np.rot90(samples, -1)),
-    ):
-        seen = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        assert seen is not None
-        np.testing.assert_array_equal(np.asarray(seen)[..., [2, 1, 0]], expected)

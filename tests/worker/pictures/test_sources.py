@@ -87,18 +87,6 @@ def test_every_kind_of_colour_in_any_size(mode: str, size: tuple[int, int]) -> N
     assert source.rgb.min() >= 250
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_avif_is_turned(orientation: int) -> None:
-    picture = Image.new("RGB", (40, 24), "black")
-    picture.paste("white", (0, 0, 8, 8))
-    data = saved(picture, "AVIF", exif=exif(orientation=orientation), quality=100)
-    rgb = read_image(data, LIMITS).rgb
-    assert rgb.shape == ((40, 24, 3) if orientation >= 5 else (24, 40, 3))
-    corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
-    assert rgb[corner[orientation]].min() > 200
-    assert rgb.mean() < 40
-
-
 def test_heic() -> None:
     pytest.importorskip("pillow_heif").register_heif_opener(thumbnails=False)
     large = Image.fromarray(np.repeat(np.repeat(gradient(3, 5), 16, axis=0), 16, axis=1))

@@ -18,23 +18,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
-from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.record import Item, NewItem, NewTask
+from cutgate.jobs.ledger.redis.ledger import RedisLedger, RedisPresence, connect
+from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
 from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.settings import WorkerSettings
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import tiny_environment
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "ada"
 PATIENCE_SECONDS = 30.0
+FINE_PX = 40
+"""Width of a picture that does no harm."""
 
 
 def picture(width_px: int, height_px: int = 30) -> bytes:
@@ -48,13 +49,10 @@ def picture(width_px: int, height_px: int = 30) -> bytes:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker's main process."""
-
     process: subprocess.Popen[bytes]
     log_file: Path
 
     def log(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines of one event."""
         lines = [line for line in self.log_file.read_text("utf-8").splitlines() if line.startswith("{")]
         return [entry for entry in map(json.loads, lines) if entry["event"] == event]
 
@@ -62,6 +60,12 @@ class Worker:
         """The one process of the pool."""
         (pid,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split()
         return int(pid)
+
+    def refusal(self) -> dict[str, Any]:
+        """The line in which it says why it does not start."""
+        assert self.process.wait(PATIENCE_SECONDS) == 1
+        (entry,) = self.log("worker_cannot_start")
+        return entry
 
     def stop(self) -> float:
         """Stop it in order, and say how many seconds it took."""
@@ -81,13 +85,9 @@ class Crew:
     workers: list[Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        models_dir = self.folder / "models"
-        models_dir.mkdir()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CUTGATE_")},
-            "CUTGATE_MODEL": write_tiny_model(models_dir),
-            "CUTGATE_MODELS_DIR": str(models_dir),
-            "CUTGATE_CACHE_DIR": str(self.folder / "graphs"),
+            **tiny_environment(self.folder),
             "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
             "CUTGATE_REDIS_URL": self.redis_url,
             "CUTGATE_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
@@ -107,7 +107,6 @@ class Crew:
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
     def start(self, *arguments: str, **changes: str) -> Worker:
-        """Start a worker without waiting for it."""
         log_file = self.folder / f"worker-{len(self.workers)}.log"
         command = [sys.executable, "-m", "tests.worker.process.harmful_worker", *arguments]
         with log_file.open("wb") as log:
@@ -118,7 +117,6 @@ class Crew:
         return self.workers[-1]
 
     def start_ready(self, **changes: str) -> Worker:
-        """Start a worker and wait until it takes work."""
         worker = self.start(**changes)
         prefix = re.compile(rf"-{worker.process.pid}\.1$")
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
@@ -145,23 +143,25 @@ class Crew:
         return uid
 
     def items(self, uid: TaskUid) -> tuple[Item, ...]:
-        """The task's items as they stand."""
         task = self.ledger.get(uid, ACCOUNT)
         assert task is not None
         return task.items
 
     def item(self, uid: TaskUid) -> Item:
-        """The task's first item as it stands."""
         return self.items(uid)[0]
 
+    def outcomes(self, uid: TaskUid) -> set[tuple[ItemState, int]]:
+        return {(item.state, item.attempts) for item in self.items(uid)}
+
+    def all_running(self, uid: TaskUid) -> bool:
+        return {item.state for item in self.items(uid)} == {ItemState.RUNNING}
+
     def ended(self, uid: TaskUid) -> bool:
-        """Whether every item of the task has ended."""
         return all(item.state.final for item in self.items(uid))
 
 
 @contextmanager
 def crew(redis_url: str, folder: Path, **changes: str) -> Iterator[Crew]:
-    """A crew whose workers are gone when the block ends."""
     made = Crew(redis_url, folder, changes)
     try:
         yield made
@@ -169,3 +169,21 @@ def crew(redis_url: str, folder: Path, **changes: str) -> Iterator[Crew]:
         for worker in made.workers:
             if worker.process.poll() is None:
                 worker.stop()
+
+
+@pytest.fixture
+def team(own_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crew]:
+    """A crew of a test's own, with the environment that the test says."""
+    with crew(own_url, tmp_path, **getattr(request, "param", {})) as made:
+        yield made
+
+
+def alone_and_together(**environment: str) -> pytest.MarkDecorator:
+    """Run a test with a worker that does one item at a time, and with one that does several at once."""
+    together = {"CUTGATE_ITEMS_AT_ONCE": "3", "CUTGATE_PICTURES_PER_RUN": "3"}
+    return pytest.mark.parametrize(
+        ("team", "at_once"),
+        [(environment, 1), pytest.param(environment | together, 3, marks=pytest.mark.long)],
+        indirect=["team"],
+        ids=["alone", "together"],
+    )

@@ -39,7 +39,6 @@ def do_harm(width_px: int) -> None:
 
 
 def load(settings: NetworkSettings) -> Segmenter:
-    """The network of the settings, behind the harm."""
     if "dies-loading" in sys.argv:
         time.sleep(1)  # at once, Celery itself would notice
         os.kill(os.getpid(), signal.SIGKILL)

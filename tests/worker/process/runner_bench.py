@@ -13,10 +13,10 @@ from PIL import Image
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
-from cutgate.jobs.record import Item, NewItem, NewTask
+from cutgate.jobs.record import ErrorFacts, Item, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.process.runner import Runner
-from tests.fakes import ManualClock, MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.ledgers import FreshLedger
 
 Bytes = npt.NDArray[np.uint8]
@@ -27,7 +27,6 @@ LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 
 
 def bright(image: Bytes) -> Bytes:
-    """A network that finds what is bright."""
     return np.where(image.mean(axis=2) > 128, 255, 0).astype(np.uint8)
 
 
@@ -40,15 +39,8 @@ def picture(subject: tuple[int, int, int] = (250, 200, 220)) -> bytes:
     return buffer.getvalue()
 
 
-def dark_picture() -> bytes:
-    """One in which the network finds nothing."""
-    return picture(subject=(20, 20, 20))
-
-
 @dataclass(frozen=True)
 class Bench:
-    """A runner with the parts that it works on."""
-
     runner: Runner
     store: FreshLedger
     blobs: MemoryBlobStore
@@ -57,9 +49,8 @@ class Bench:
         uid = new_task_uid()
         source = source_key(uid, 0)
         self.blobs.put(source, data)
-        self.store.create(
-            NewTask(uid=uid, account="ada", origin="test", items=(NewItem(source=source, spec=spec),))
-        )
+        item = NewItem(source=source, spec=spec)
+        self.store.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
         return uid
 
     def run(self) -> bool:
@@ -68,10 +59,28 @@ class Bench:
     def with_runner(self, **changes: Any) -> Bench:
         return replace(self, runner=replace(self.runner, **changes))
 
+    def with_time(self, job_timeout_seconds: float) -> Bench:
+        limits = LedgerLimits(lease_seconds=job_timeout_seconds, job_timeout_seconds=job_timeout_seconds)
+        store = FreshLedger(limits)
+        return replace(self.with_runner(store=store), store=store)
+
     def item(self, uid: TaskUid) -> Item:
         task = self.store.get(uid, "ada")
         assert task is not None
         return task.items[0]
+
+    def result(self, uid: TaskUid) -> Result:
+        result = self.item(uid).result
+        assert result is not None
+        return result
+
+    def image(self, uid: TaskUid) -> Image.Image:
+        return Image.open(io.BytesIO(self.blobs.get(self.result(uid).blob)))
+
+    def error(self, uid: TaskUid) -> ErrorFacts:
+        error = self.item(uid).error
+        assert error is not None
+        return error
 
     def roles(self) -> list[str]:
         return sorted(key.role for key in self.blobs.keys())  # noqa: SIM118 — not a mapping
@@ -79,17 +88,14 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Bench:
-    store, blobs = FreshLedger(LedgerLimits(), ManualClock()), MemoryBlobStore()
-    return Bench(
-        Runner(
-            store=store,
-            blobs=blobs,
-            predict_for=lambda _: bright,
-            owner="w1",
-            limits=LIMITS,
-            beat_seconds=5,
-            retry_seconds=0.01,
-        ),
-        store,
-        blobs,
+    store, blobs = FreshLedger(), MemoryBlobStore()
+    runner = Runner(
+        store=store,
+        blobs=blobs,
+        predict_for=lambda _: bright,
+        owner="w1",
+        limits=LIMITS,
+        beat_seconds=5,
+        retry_seconds=0.01,
     )
+    return Bench(runner, store, blobs)

@@ -59,7 +59,6 @@ def test_a_lost_acknowledgement_does_not_keep_the_next_message_away(proxy: Lossy
 
 
 def taken(channel: Any, queue: str) -> Any:
-    """The message that waits in a queue."""
     message = channel.basic_get(queue)
     assert message is not None
     return message

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,25 +13,21 @@ from cutgate.jobs.record import ItemState
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.pipeline import step_name, steps_for
 from tests.servers.ports import free_port
-from tests.servers.redis_server import redis_server
 from tests.servers.scrapes import Scrape, counting_folder, scrape
 from tests.waiting import eventually
-from tests.worker.process.crew import Crew, crew
+from tests.worker.process.crew import FINE_PX, Crew, team
 from tests.worker.process.harmful_worker import SLOW_PX
 
-FINE_PX = 40
+__all__ = ["team"]
 
-
-@pytest.fixture
-def team(tmp_path: Path) -> Iterator[Crew]:
-    with redis_server() as url, crew(url, tmp_path, CUTGATE_LEASE_SECONDS="60") as made:
-        yield made
+patient = pytest.mark.parametrize("team", [{"CUTGATE_LEASE_SECONDS": "60"}], indirect=True)
 
 
 def ready(shown: Scrape) -> bool:
     return shown.total(names.WORKER_INFO) == 1
 
 
+@patient
 def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(team: Crew) -> None:
     port = free_port()
     worker = team.start_ready(CUTGATE_WORKER_METRICS_PORT=str(port))
@@ -74,6 +68,7 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
     assert not folder.exists()
 
 
+@patient
 def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew) -> None:
     port = free_port()
     team.start_ready(CUTGATE_WORKER_METRICS_PORT=str(port))
@@ -93,9 +88,7 @@ def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew
 def test_a_port_that_is_taken_is_an_error(team: Crew) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         worker = team.start(CUTGATE_WORKER_METRICS_PORT=str(taken.getsockname()[1]))
-        assert worker.process.wait(30) == 1
-    (line,) = worker.log("worker_cannot_start")
-    assert "metrics cannot be shown" in line["reason"]
+        assert "metrics cannot be shown" in worker.refusal()["reason"]
 
 
 def test_every_step_that_there_can_be_has_a_name() -> None:

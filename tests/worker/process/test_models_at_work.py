@@ -14,11 +14,10 @@ from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
 from tests.pictures.tiny_network import write_tiny_model
 from tests.waiting import eventually
-from tests.worker.process.crew import PATIENCE_SECONDS, Crew, crew
+from tests.worker.process.crew import FINE_PX, PATIENCE_SECONDS, Crew, crew
 
 pytestmark = pytest.mark.long
 
-WIDTH_PX = 40
 BRIGHT = "bright"
 BOTH = {"tiny:exact", f"{BRIGHT}:exact"}
 
@@ -40,7 +39,7 @@ def middle_alpha(team: Crew, uid: TaskUid) -> int:
 
 
 def assert_each_ran_its_network(team: Crew) -> None:
-    dark, bright = team.submit(WIDTH_PX, model="tiny"), team.submit(WIDTH_PX, model=BRIGHT)
+    dark, bright = team.submit(FINE_PX, model="tiny"), team.submit(FINE_PX, model=BRIGHT)
     eventually(lambda: team.ended(dark) and team.ended(bright))
     assert (middle_alpha(team, dark), middle_alpha(team, bright)) == (255, 0)
 
@@ -64,8 +63,8 @@ def test_two_workers_of_one_model_each(team: Crew) -> None:
 
 def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
     """Pictures that came first in one lane are done in turn with those of the other."""
-    busy = team.submit(*[WIDTH_PX] * 30, model="tiny")
-    short = team.submit(*[WIDTH_PX] * 3, model=BRIGHT)
+    busy = team.submit(*[FINE_PX] * 30, model="tiny")
+    short = team.submit(*[FINE_PX] * 3, model=BRIGHT)
     team.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}")
     eventually(lambda: team.ended(short))
     done = sum(item.state is ItemState.DONE for item in team.items(busy))
@@ -75,10 +74,9 @@ def test_a_busy_lane_does_not_starve_another(team: Crew) -> None:
 
 def test_networks_that_leave_no_room_for_pictures(team: Crew) -> None:
     worker = team.start(CUTGATE_WORKER_MODELS=f"tiny,{BRIGHT}", CUTGATE_MAX_WORKER_BYTES=str(2**20))
-    assert worker.process.wait(PATIENCE_SECONDS) == 1
-    (entry,) = worker.log("worker_cannot_start")
-    assert f"tiny:exact, {BRIGHT}:exact take" in entry["exception"]
-    assert "offer fewer in CUTGATE_WORKER_MODELS" in entry["exception"]
+    said = worker.refusal()["exception"]
+    assert f"tiny:exact, {BRIGHT}:exact take" in said
+    assert "offer fewer in CUTGATE_WORKER_MODELS" in said
 
 
 def test_a_model_that_is_not_there_stops_the_worker(team: Crew) -> None:

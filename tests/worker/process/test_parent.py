@@ -6,10 +6,10 @@ import base64
 import os
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 from celery.exceptions import Reject
-from typing_extensions import override
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
@@ -30,24 +30,12 @@ SPEC = CutoutSpec(model="stand-in")
 LANE = lane_of(SPEC)
 
 
-class Absent(FreshLedger):
-    """A ledger that does not answer while `away`."""
-
-    away = False
-
-    @override
-    def give_back_owned(self, owner: str, *, died: bool) -> TakenBack:
-        if self.away:
-            raise LedgerUnavailable("restarting")
-        return super().give_back_owned(owner, died=died)
-
-
 class Stage:
     """A parent with one item that its child has claimed."""
 
     def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
-        self.ledger, self.presence = Absent(LedgerLimits(), clock), FreshPresence(clock)
+        self.ledger, self.presence = FreshLedger(clock=clock), FreshPresence(clock)
         settings = WorkerSettings(
             master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
         )
@@ -108,13 +96,13 @@ def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:
     assert stage.presence.alive() == ()
 
 
-def test_a_burial_waits_for_the_ledger(stage: Stage) -> None:
-    stage.ledger.away = True
+def test_a_burial_waits_for_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.ledger, "give_back_owned", Mock(side_effect=LedgerUnavailable("restarting")))
     stage.parent.before_child()
     assert stage.item().state is ItemState.RUNNING
     with stage.parent:
         stage.parent.ready()
-        stage.ledger.away = False
+        monkeypatch.undo()
         eventually(lambda: stage.item().state is ItemState.QUEUED, seconds=5)
         assert stage.item().attempts == 1
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 from typing_extensions import override
@@ -88,13 +87,25 @@ class Stage:
         taker.start()
         return taker
 
+    def take_whole(self, count: int = 1) -> None:
+        """Take so many, one after the other, each until its hint is done with."""
+        for _ in range(count):
+            taker = self.take()
+            taker.join(PATIENCE_SECONDS)
+            assert not taker.is_alive()
+
+    def lose_one(self) -> None:
+        """Have a worker die with an item."""
+        assert self.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
+        self.ledger.give_back_owned("lost", died=True)
+
     def finish(self, *indices: int) -> None:
         for index in indices:
             self.go_on[index].set()
 
 
 @pytest.fixture
-def stages() -> Iterator[Any]:
+def stages() -> Iterator[Callable[..., Stage]]:
     made: list[Stage] = []
 
     def make(count: int, job_timeout_seconds: float = 120) -> Stage:
@@ -109,8 +120,8 @@ def stages() -> Iterator[Any]:
         stage.items.drain()
 
 
-def test_one_alone_is_worked_on_by_the_callers_thread(stages: Any) -> None:
-    stage: Stage = stages(1)
+def test_one_alone_is_worked_on_by_the_callers_thread(stages: Callable[..., Stage]) -> None:
+    stage = stages(1)
     stage.submit(1)
     taker = stage.take()
     eventually(lambda: 0 in stage.at_work)
@@ -120,20 +131,18 @@ def test_one_alone_is_worked_on_by_the_callers_thread(stages: Any) -> None:
     assert stage.ended == [0]
 
 
-def test_while_there_is_room_a_claim_is_all_that_a_hint_waits_for(stages: Any) -> None:
-    stage: Stage = stages(3)
+def test_while_there_is_room_a_claim_is_all_that_a_hint_waits_for(stages: Callable[..., Stage]) -> None:
+    stage = stages(3)
     stage.submit(4)
-    for _ in range(2):
-        stage.take().join(PATIENCE_SECONDS)
-    assert not any(taker.is_alive() for taker in stage.takers)
+    stage.take_whole(2)
     eventually(lambda: sorted(stage.at_work) == [0, 1])
     assert stage.states() == [ItemState.RUNNING, ItemState.RUNNING, ItemState.QUEUED, ItemState.QUEUED]
 
 
-def test_the_last_hint_is_held_until_there_is_room(stages: Any) -> None:
-    stage: Stage = stages(2)
+def test_the_last_hint_is_held_until_there_is_room(stages: Callable[..., Stage]) -> None:
+    stage = stages(2)
     stage.submit(3)
-    stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole()
     second = stage.take()
     eventually(lambda: sorted(stage.at_work) == [0, 1])
     assert second.is_alive()
@@ -144,20 +153,17 @@ def test_the_last_hint_is_held_until_there_is_room(stages: Any) -> None:
     assert stage.ended == [0]
 
 
-def test_without_work_a_hint_is_done(stages: Any) -> None:
-    stage: Stage = stages(2)
-    stage.take().join(PATIENCE_SECONDS)
-    assert not stage.takers[0].is_alive()
+def test_without_work_a_hint_is_done(stages: Callable[..., Stage]) -> None:
+    stage = stages(2)
+    stage.take_whole()
 
 
-def test_what_lost_its_worker_is_worked_on_alone(stages: Any) -> None:
-    stage: Stage = stages(3)
+def test_what_lost_its_worker_is_worked_on_alone(stages: Callable[..., Stage]) -> None:
+    stage = stages(3)
     stage.submit(3)
-    stage.take().join(PATIENCE_SECONDS)
-    stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole(2)
     eventually(lambda: sorted(stage.at_work) == [0, 1])
-    assert stage.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
-    stage.ledger.give_back_owned("lost", died=True)
+    stage.lose_one()
     third = stage.take()
     eventually(lambda: stage.states()[2] is ItemState.RUNNING)
     stage.finish(0)
@@ -171,38 +177,35 @@ def test_what_lost_its_worker_is_worked_on_alone(stages: Any) -> None:
     assert stage.ended == [0, 1, 2]
 
 
-def test_what_cannot_be_alone_in_half_of_its_time_is_put_back(stages: Any) -> None:
-    stage: Stage = stages(3, job_timeout_seconds=2)
+def test_what_cannot_be_alone_in_half_of_its_time_is_put_back(stages: Callable[..., Stage]) -> None:
+    stage = stages(3, job_timeout_seconds=2)
     stage.submit(2)
-    stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole()
     eventually(lambda: list(stage.at_work) == [0])
-    assert stage.ledger.claim([LANE], "lost", "token-of-the-lost") is not None
-    stage.ledger.give_back_owned("lost", died=True)
+    stage.lose_one()
     second = stage.take()
     eventually(lambda: stage.states()[1] is ItemState.RUNNING)
     second.join(PATIENCE_SECONDS)
     assert stage.states() == [ItemState.RUNNING, ItemState.QUEUED]
     stage.finish(0, 1)
     eventually(lambda: stage.ended == [0])
-    stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole()
     assert stage.ended == [0, 1]
 
 
-def test_what_raises_makes_room_as_well(stages: Any) -> None:
-    stage: Stage = stages(2)
+def test_what_raises_makes_room_as_well(stages: Callable[..., Stage]) -> None:
+    stage = stages(2)
     stage.submit(9)
     stage.finish(*range(len(stage.go_on)))
-    for _ in range(9):
-        stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole(9)
     stage.items.drain()
     assert sorted(stage.ended) == list(range(9))
 
 
-def test_draining_waits_for_all(stages: Any) -> None:
-    stage: Stage = stages(3)
+def test_draining_waits_for_all(stages: Callable[..., Stage]) -> None:
+    stage = stages(3)
     stage.submit(2)
-    for _ in range(2):
-        stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole(2)
     drain = threading.Thread(target=stage.items.drain)
     drain.start()
     stage.finish(1)
@@ -213,10 +216,10 @@ def test_draining_waits_for_all(stages: Any) -> None:
     assert not drain.is_alive()
 
 
-def test_an_item_past_its_time_shows(stages: Any) -> None:
-    stage: Stage = stages(2)
+def test_an_item_past_its_time_shows(stages: Callable[..., Stage]) -> None:
+    stage = stages(2)
     stage.submit(1)
-    stage.take().join(PATIENCE_SECONDS)
+    stage.take_whole()
     limit_seconds = LedgerLimits().job_timeout_seconds
     assert not stage.deadlines.overdue(0)
     assert stage.deadlines.overdue(-limit_seconds - 1)

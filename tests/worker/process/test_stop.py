@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import pytest
 
 from cutgate.jobs.record import ItemState
 from tests.servers.redis_server import redis_server, restart
 from tests.waiting import eventually
-from tests.worker.process.crew import Crew, crew
+from tests.worker.process.crew import FINE_PX, Crew, alone_and_together, crew, team
 from tests.worker.process.harmful_worker import SLOW_PX
 
-FINE_PX = 40
-
-
-@pytest.fixture
-def team(own_url: str, tmp_path: Path) -> Iterator[Crew]:
-    with crew(own_url, tmp_path) as made:
-        yield made
+__all__ = ["team"]
 
 
 class TestStop:
-    def test_the_running_item_is_finished(self, team: Crew) -> None:
+    @alone_and_together()
+    def test_what_runs_is_finished_and_what_waits_is_left(self, team: Crew, at_once: int) -> None:
         worker = team.start_ready()
-        uid = team.submit(SLOW_PX, FINE_PX)
-        eventually(lambda: team.item(uid).state is ItemState.RUNNING)
+        running, waiting = team.submit(*[SLOW_PX] * at_once), team.submit(FINE_PX)
+        eventually(lambda: team.all_running(running))
         worker.stop()
         assert worker.process.returncode == 0
-        first, second = team.items(uid)
-        assert (first.state, first.attempts) == (ItemState.DONE, 1)
-        assert (second.state, second.attempts) == (ItemState.QUEUED, 0)
+        assert team.outcomes(running) == {(ItemState.DONE, 1)}
+        assert team.outcomes(waiting) == {(ItemState.QUEUED, 0)}
         assert team.presence.alive() == ()
 
-    def test_past_its_grace_it_is_given_back(self, team: Crew) -> None:
-        worker = team.start_ready(CUTGATE_STOP_GRACE_SECONDS="0.3")
-        uid = team.submit(SLOW_PX)
-        eventually(lambda: team.item(uid).state is ItemState.RUNNING)
+    @alone_and_together(CUTGATE_STOP_GRACE_SECONDS="0.3")
+    def test_past_its_grace_it_is_given_back(self, team: Crew, at_once: int) -> None:
+        worker = team.start_ready()
+        uid = team.submit(*[SLOW_PX] * at_once)
+        eventually(lambda: team.all_running(uid))
         assert worker.stop() < 10
         assert worker.process.returncode == 0
-        item = team.item(uid)
-        assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
+        assert team.outcomes(uid) == {(ItemState.QUEUED, 0)}
         assert team.presence.alive() == ()
-        team.start_ready()
+        team.start_ready(CUTGATE_STOP_GRACE_SECONDS="60")
         assert eventually(lambda: team.ended(uid)) < 15
-        assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.DONE, 1)
+        assert team.outcomes(uid) == {(ItemState.DONE, 1)}
 
     def test_a_rolling_restart_loses_nothing(self, team: Crew) -> None:
         crew_now = [team.start_ready(), team.start_ready()]
@@ -56,29 +47,16 @@ class TestStop:
             assert worker.process.returncode == 0
             team.start_ready()
         eventually(lambda: team.ended(uid))
-        assert {(item.state, item.attempts) for item in team.items(uid)} == {(ItemState.DONE, 1)}
+        assert team.outcomes(uid) == {(ItemState.DONE, 1)}
 
 
 class TestRefusal:
-    def test_no_gpu(self, team: Crew) -> None:
-        worker = team.start(CUTGATE_DEVICE="gpu")
-        assert worker.process.wait(30) == 1
-        (entry,) = worker.log("worker_cannot_start")
-        assert "CUDA" in entry["exception"]
-        assert team.presence.alive() == ()
-
     def test_a_child_that_dies_while_it_loads(self, team: Crew) -> None:
-        worker = team.start("dies-loading")
-        assert worker.process.wait(30) == 1
-        (entry,) = worker.log("worker_cannot_start")
-        assert "while it was loading" in entry["reason"]
+        assert "while it was loading" in team.start("dies-loading").refusal()["reason"]
 
     def test_a_server_that_evicts(self, tmp_path: Path) -> None:
         with redis_server("--maxmemory-policy", "allkeys-lru") as url, crew(url, tmp_path) as team:
-            worker = team.start()
-            assert worker.process.wait(30) == 1
-            (entry,) = worker.log("worker_cannot_start")
-            assert "noeviction" in entry["reason"]
+            assert "noeviction" in team.start().refusal()["reason"]
 
 
 class TestServer:
@@ -98,4 +76,4 @@ class TestServer:
         eventually(lambda: team.item(uid).state is ItemState.RUNNING)
         restart(own_url)
         eventually(lambda: team.ended(uid))
-        assert {(item.state, item.attempts) for item in team.items(uid)} == {(ItemState.DONE, 1)}
+        assert team.outcomes(uid) == {(ItemState.DONE, 1)}

@@ -63,17 +63,12 @@ class TestSecondLook:
         assert network.runs == 1
 
 
-class TestRaw:
-    def test_alpha_is_the_map(self) -> None:
-        mask = subject()
-        cutout = filled(run(mask, refinement="raw", foreground_threshold=140, background_threshold=120).result)
-        assert np.array_equal(cutout[..., 3], mask)
-
-    def test_colours_are_the_pictures_and_0_where_nothing_is_seen(self) -> None:
-        mask = subject()
-        cutout = filled(run(mask, refinement="raw").result)
-        assert np.array_equal(cutout[mask > 0, :3], picture(mask)[mask > 0])
-        assert not cutout[mask == 0].any()
+def test_of_a_raw_cut_out_alpha_is_the_map_and_colours_are_the_pictures_where_anything_is_seen() -> None:
+    mask = subject()
+    cutout = filled(run(mask, refinement="raw", foreground_threshold=140, background_threshold=120).result)
+    assert np.array_equal(cutout[..., 3], mask)
+    assert np.array_equal(cutout[mask > 0, :3], picture(mask)[mask > 0])
+    assert not cutout[mask == 0].any()
 
 
 class TestTidyMask:
@@ -103,10 +98,8 @@ class TestSubjectFound:
         assert frame.subject_found is True
         assert filled(frame.result).max() == 255
 
-    def test_below_the_background_threshold_there_is_nothing(self) -> None:
-        assert run(subject(level=90), background_threshold=100).subject_found is False
-
-    def test_thresholds_say_nothing_of_the_map_as_it_is(self) -> None:
-        frame = run(subject(level=90), background_threshold=100, refinement="raw")
-        assert frame.subject_found is True
-        assert filled(frame.result)[..., 3].max() == 90
+    @pytest.mark.parametrize(("mode", "found"), [("auto", False), ("raw", True)])
+    def test_below_the_background_threshold_is_none_but_in_the_map_as_it_is(self, mode: str, found: bool) -> None:
+        frame = run(subject(level=90), background_threshold=100, refinement=mode)
+        assert frame.subject_found is found
+        assert filled(frame.result)[..., 3].max() == (90 if found else 0)

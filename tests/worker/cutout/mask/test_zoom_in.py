@@ -20,7 +20,6 @@ HEIGHT_PX, WIDTH_PX = 400, 600
 
 
 def disc(radius_px: int, level: int = 255, blur_px: float = 0, x: int = 300, y: int = 200) -> ByteMask:
-    """A map with one round subject."""
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)
     cv2.circle(mask, (x, y), radius_px, level, -1)
     if blur_px:
@@ -55,23 +54,23 @@ def test_a_small_subject_is_looked_at_once_more_and_comes_out_sharper() -> None:
     assert np.abs(result.astype(int) - truth).max() <= 1
 
 
-@pytest.mark.parametrize("radius_px", [190, 250])
-def test_a_large_subject_is_not_looked_at_again(radius_px: int) -> None:
-    mask, network = disc(radius_px, blur_px=2), Network()
-    assert zoom_in(network, picture_of(mask), mask) is mask
-    assert not network.seen
+def flat(level: int) -> ByteMask:
+    return np.full((HEIGHT_PX, WIDTH_PX), level, np.uint8)
 
 
-@pytest.mark.parametrize("level", [0, 20])
-def test_nothing_is_not_looked_at_again(level: int) -> None:
-    mask, network = np.full((HEIGHT_PX, WIDTH_PX), level, np.uint8), Network()
-    assert zoom_in(network, picture_of(mask), mask) is mask
-    assert not network.seen
-
-
-def test_neither_is_a_picture_that_is_too_small_to_show_more() -> None:
-    mask, network = np.zeros((40, 60), np.uint8), Network()
-    mask[15:25, 20:30] = 255
+@pytest.mark.parametrize(
+    "mask",
+    [
+        disc(190, blur_px=2),
+        disc(250, blur_px=2),
+        flat(0),
+        flat(20),
+        np.pad(flat(255)[:10, :10], ((15, 15), (20, 30))),
+    ],
+    ids=["large", "larger", "nothing", "hardly anything", "too small to show more"],
+)
+def test_what_a_second_look_can_not_mend_gets_none(mask: ByteMask) -> None:
+    network = Network()
     assert zoom_in(network, picture_of(mask), mask) is mask
     assert not network.seen
 
@@ -123,19 +122,11 @@ def test_it_may_not_where_the_network_stays_unsure() -> None:
     assert zoom_in(network, picture_of(disc(150)), first) is first
 
 
-class TestHardlyAnything:
-    """The first look leaves a shadow that is nowhere likely to be subject."""
-
-    shadow = disc(40, level=60)
-
-    def test_a_sure_subject_is_taken(self) -> None:
-        assert zoom_in(Network(), picture_of(disc(40)), self.shadow).max() == 255
-
-    def test_a_sure_nothing_is_taken(self) -> None:
-        assert zoom_in(Network(np.zeros_like), picture_of(self.shadow), self.shadow).max() < 15
-
-    def test_another_shadow_is_not(self) -> None:
-        assert zoom_in(Network(), picture_of(disc(40, level=100)), self.shadow) is self.shadow
+def test_where_the_first_look_left_a_shadow_a_sure_second_one_is_taken() -> None:
+    shadow = disc(40, level=60)  # nowhere likely to be subject
+    assert zoom_in(Network(), picture_of(disc(40)), shadow).max() == 255
+    assert zoom_in(Network(np.zeros_like), picture_of(shadow), shadow).max() < 15
+    assert zoom_in(Network(), picture_of(disc(40, level=100)), shadow) is shadow
 
 
 @pytest.mark.parametrize(

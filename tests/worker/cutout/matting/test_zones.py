@@ -27,11 +27,11 @@ def half_hard_half_soft() -> ByteMask:
 
 
 def test_a_hard_edge_stays_the_masks_own_and_only_its_colours_are_cleaned() -> None:
-    ball = named("ball")
-    mask = ball.coarse_mask(0.3)
-    frame = run(ball.photo, mask)
+    mug = named("mug")
+    mask = mug.coarse_mask(0.3)
+    frame = run(mug.photo, mask)
     assert np.abs(filled(frame.alpha).astype(int) - to_levels(mask)).max() <= CLIPPED_LEVELS
-    assert not np.array_equal(filled(frame.colours), ball.photo)
+    assert not np.array_equal(filled(frame.colours), mug.photo)
 
 
 @pytest.mark.parametrize("name", ["bear", "portrait"])
@@ -97,9 +97,7 @@ def test_the_largest_erosion_of_all_is_handled(mode: str) -> None:
 
 
 def test_hair_looks_different_with_and_without_refinement() -> None:
-    portrait = named("portrait")
-    off, auto = (
-        alpha_of(portrait.photo, portrait.coarse_mask(), refinement=m).astype(int) for m in ("off", "auto")
-    )
+    photo, mask = named("portrait").photo, named("portrait").coarse_mask()
+    off, auto = (alpha_of(photo, mask, refinement=mode).astype(int) for mode in ("off", "auto"))
     soft = (off > 0) & (off < 255)
     assert np.mean(np.abs(off - auto)[soft] > 16) > 0.5

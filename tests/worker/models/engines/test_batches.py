@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from typing_extensions import override
 
 from cutgate.worker.cutout.raster.arrays import Floats
@@ -23,7 +22,7 @@ from cutgate.worker.models.graphs.prepare import prepare
 from cutgate.worker.models.weights.files import find_weights
 from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.settings import NetworkSettings
-from tests.pictures.tiny_network import SIDE_PX, tiny_network
+from tests.pictures.tiny_network import SIDE_PX, network, tiny_network
 
 HALF_PX = SIDE_PX // 2
 
@@ -40,62 +39,41 @@ def session(model: Any) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def network(nodes: list[Any], **constants: list[int] | list[float]) -> Any:
+def made(constants: str, *lines: str) -> Any:
     """A network for one picture with these constants, from `input` to `mask`."""
-    stored = [
-        numpy_helper.from_array(
-            np.array(value, np.int64 if all(isinstance(one, int) for one in value) else np.float32), name
-        )
-        for name, value in constants.items()
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "made",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])],
-        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])],
-        stored,
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    picture = f"float[1, 3, {SIDE_PX}, {SIDE_PX}]"
+    return network(f"made ({picture} input) => ({picture} mask) <{constants}> {{ {' '.join(lines)} }}")
 
 
 def resizing() -> Any:
     """Down to half and up again, by sizes: one stored, one made by an operator."""
-    up = numpy_helper.from_array(np.array([1, 3, SIDE_PX, SIDE_PX], np.int64))
-    return network(
-        [
-            helper.make_node("Resize", ["input", "", "", "down"], ["small"], mode="linear"),
-            helper.make_node("Constant", [], ["up"], value=up),
-            helper.make_node("Resize", ["small", "", "", "up"], ["mask"], mode="linear"),
-        ],
-        down=[1, 3, HALF_PX, HALF_PX],
+    return made(
+        f"int64[4] down = {{1, 3, {HALF_PX}, {HALF_PX}}}",
+        'small = Resize <mode = "linear"> (input, "", "", down)',
+        f"up = Constant <value = int64[4] {{1, 3, {SIDE_PX}, {SIDE_PX}}}> ()",
+        'mask = Resize <mode = "linear"> (small, "", "", up)',
     )
 
 
 def reshaping() -> Any:
     """Into rows and back, plus a weight that is reshaped as well and must keep its first dimension."""
-    return network(
-        [
-            helper.make_node("Reshape", ["input", "rows"], ["flat"]),
-            helper.make_node("Reshape", ["flat", "picture"], ["back"]),
-            helper.make_node("Reshape", ["weight", "weight_shape"], ["factor"]),
-            helper.make_node("Mul", ["back", "factor"], ["mask"]),
-        ],
-        rows=[1, 3, -1],
-        picture=[1, 3, SIDE_PX, SIDE_PX],
-        weight=[0.5, 2.0, 3.5],
-        weight_shape=[1, 3, 1, 1],
+    return made(
+        f"int64[3] rows = {{1, 3, -1}}, int64[4] picture = {{1, 3, {SIDE_PX}, {SIDE_PX}}}, "
+        "float[3] weight = {0.5, 2.0, 3.5}, int64[4] weight_shape = {1, 3, 1, 1}",
+        "flat = Reshape (input, rows)",
+        "back = Reshape (flat, picture)",
+        "factor = Reshape (weight, weight_shape)",
+        "mask = Mul (back, factor)",
     )
 
 
 def computing() -> Any:
     """A shape that the network itself reads off its input."""
-    return network(
-        [
-            helper.make_node("Shape", ["input"], ["shape"]),
-            helper.make_node("Reshape", ["input", "rows"], ["flat"]),
-            helper.make_node("Reshape", ["flat", "shape"], ["mask"]),
-        ],
-        rows=[1, -1],
+    return made(
+        "int64[2] rows = {1, -1}",
+        "shape = Shape (input)",
+        "flat = Reshape (input, rows)",
+        "mask = Reshape (flat, shape)",
     )
 
 
@@ -155,26 +133,26 @@ def test_the_default_network_gives_the_same_maps_together_and_alone(weights_dir:
 
 def test_threads_share_a_segmenter(tiny_settings: NetworkSettings) -> None:
     alone = load_segmenter(tiny_settings)
-    shared = load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 3}))
-    assert isinstance(shared.predict, NetworkRun)
-    assert shared.predict.sizes == (1, 2, 3)
+    together = load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 3}))
+    assert isinstance(together.predict, NetworkRun)
+    assert together.predict.sizes == (1, 2, 3)
     images = [np.full((40 + index, 50, 3), 8 * index, np.uint8) for index in range(24)]
+    expected = list(map(alone, images))
     with ThreadPoolExecutor(8) as pool:
-        masks = list(pool.map(shared, images))
-    for image, mask in zip(images, masks, strict=True):
-        assert np.array_equal(mask, alone(image))
+        for segmenter in (alone, together):
+            for mask, one in zip(pool.map(segmenter, images), expected, strict=True):
+                assert np.array_equal(mask, one)
 
 
 def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSettings) -> None:
-    model = tiny_network()
-    mean = helper.make_node("ReduceMean", ["input"], ["together"], axes=[0], keepdims=1)
-    share = helper.make_node("Add", ["input", "together"], ["mixed"])
-    conv = model.graph.node[0]
-    conv.input[0] = "mixed"
-    nodes = [mean, share, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.save(model, tiny_settings.models_dir / "tiny.onnx")
+    mixing = made(
+        "",
+        "together = ReduceMean <axes = [0]> (input)",
+        "mixed = Add (input, together)",
+        "odds = ReduceMean <axes = [1]> (mixed)",
+        "mask = Sigmoid (odds)",
+    )
+    onnx.save(mixing, tiny_settings.models_dir / "tiny.onnx")
     load_segmenter(tiny_settings)
     with pytest.raises(ModelUnavailable, match="mixes the pictures of a batch; set CUTGATE_PICTURES_PER_RUN=1"):
         load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))
@@ -186,24 +164,17 @@ def test_a_network_that_mixes_its_pictures_is_refused(tiny_settings: NetworkSett
 
 
 def test_a_network_that_takes_one_picture_only_is_refused(tiny_settings: NetworkSettings) -> None:
-    model = tiny_network()
-    fixed = numpy_helper.from_array(np.zeros((1, SIDE_PX * SIDE_PX), np.float32), "fixed")
-    model.graph.initializer.append(fixed)
-    one = numpy_helper.from_array(np.array([SIDE_PX * SIDE_PX, 1], np.int64), "column")
-    model.graph.initializer.append(one)
     # A picture as a column has no batch in front.
-    model.graph.node[-1].output[0] = "map"
-    back = numpy_helper.from_array(np.array([1, 1, SIDE_PX, SIDE_PX], np.int64), "back")
-    model.graph.initializer.append(back)
-    model.graph.node.extend(
-        [
-            helper.make_node("Reshape", ["map", "column"], ["line"]),
-            helper.make_node("Transpose", ["line"], ["row"]),
-            helper.make_node("Add", ["row", "fixed"], ["sum"]),
-            helper.make_node("Reshape", ["sum", "back"], ["mask"]),
-        ]
+    column = made(
+        f"int64[2] column = {{{SIDE_PX**2}, 1}}, int64[4] back = {{1, 1, {SIDE_PX}, {SIDE_PX}}}, "
+        f"float[1, {SIDE_PX**2}] fixed = {{{', '.join(['0.0'] * SIDE_PX**2)}}}",
+        "map = ReduceMean <axes = [1]> (input)",
+        "line = Reshape (map, column)",
+        "row = Transpose (line)",
+        "sum = Add (row, fixed)",
+        "mask = Reshape (sum, back)",
     )
-    onnx.save(model, tiny_settings.models_dir / "tiny.onnx")
+    onnx.save(column, tiny_settings.models_dir / "tiny.onnx")
     load_segmenter(tiny_settings)
     with pytest.raises(ModelUnavailable, match="batches of pictures cannot be run"):
         load_segmenter(tiny_settings.model_copy(update={"pictures_per_run": 2}))

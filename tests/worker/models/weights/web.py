@@ -17,8 +17,6 @@ PACKAGE = "weights-for-tests"
 
 
 class Web:
-    """Files by path, and what was asked for."""
-
     def __init__(self, address: str) -> None:
         self.address = address
         self.files: dict[str, bytes] = {}
@@ -48,7 +46,6 @@ class Web:
 
 @contextmanager
 def serve() -> Iterator[Web]:
-    """A server on a free port, until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
