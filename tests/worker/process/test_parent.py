@@ -13,7 +13,6 @@ from celery.exceptions import Reject
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid, new_token, source_key
-from cutgate.jobs.ledger.answers import TakenBack
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Item, ItemState, NewItem, NewTask
