@@ -1,7 +1,5 @@
 """What a figure is to reach."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -7,8 +7,6 @@ Server and gateway are the real ones, on an empty data folder and without worker
 signatures, request rates, credits, caps, idempotency, blobs, hints. Requests are signed before the clock starts.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import json

@@ -8,8 +8,6 @@ end: how many processors it takes until the network is the limit, and not the wo
 it says so and exits with 2; `--device cpu` runs it all the same, to see that it works.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """A whole job in this process, as a worker does it: from an encoded photo to an encoded cut-out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from benchmarks.photos import LIMITS

@@ -1,7 +1,5 @@
 """The machine that figures were measured on, and the command that measured them."""
 
-from __future__ import annotations
-
 import platform
 import shlex
 import sys

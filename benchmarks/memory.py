@@ -7,8 +7,6 @@ peak while it was made and the size afterwards; at the end the medians of the se
 are equal where nothing leaks. The first quarter warms the heap up.
 """
 
-from __future__ import annotations
-
 import argparse
 import resource
 import tempfile

@@ -1,7 +1,5 @@
 """Tables as Markdown, which reads well in a terminal too, and the parts of a page that a program writes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """Photos of any size, made from the examples."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Final

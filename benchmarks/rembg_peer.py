@@ -1,7 +1,5 @@
 """rembg, the library and the server to compare with, on the weights that Cutgate uses."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -6,8 +6,6 @@ Redis server and gateway are the real ones. A stand-in for workers ends each tas
 that the gateway is what is measured; it and the callers share the machine with it.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import base64

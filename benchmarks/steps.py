@@ -7,8 +7,6 @@ The pipeline runs as a worker runs it. Each array that a step fills or changes b
 the usual photo that part is hair, of another one where it is softest.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys

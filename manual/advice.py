@@ -1,7 +1,5 @@
 """What a caller does about each refusal; a test holds these to the tables of errors, in both directions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The options of the command `cutgate`, as the command itself has them."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import click

@@ -1,7 +1,5 @@
 """Which errors a table speaks of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Tables and texts as Markdown."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterable, Sequence

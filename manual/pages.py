@@ -1,7 +1,5 @@
 """Which parts of which pages a program writes, and how."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

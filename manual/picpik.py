@@ -1,7 +1,5 @@
 """PICPIK's actions and errors, from the models and the table that requests and answers pass through."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

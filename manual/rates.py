@@ -1,7 +1,5 @@
 """What a call counts as, in words."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from cutgate.gateway.accounts.rates import Rate

@@ -1,7 +1,5 @@
 """Runware's tasks and errors, from the models and the table that requests and answers pass through."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Final

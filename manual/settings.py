@@ -1,7 +1,5 @@
 """Every setting, by the part of the service that declares it."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What mkdocs asks while it builds the site; see `hooks` in mkdocs.yml."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Stand-ins for parts that a test does not ask about: blobs in memory, hints followed at once, a clock."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time

@@ -1,7 +1,5 @@
 """A real ledger for every test that needs one: one server a process of the run, a prefix a ledger."""
 
-from __future__ import annotations
-
 import atexit
 import functools
 import secrets

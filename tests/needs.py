@@ -4,8 +4,6 @@ A test says `@pytest.mark.needs("buildah")`. Where that is missing it is skipped
 want of what, and fails when one was skipped for any other reason.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import platform

@@ -4,8 +4,6 @@ A file stays in one process, for the sake of its fixtures. All files on the shar
 is one such stack. What takes longest begins, since a run ends with its last file.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import pytest

@@ -3,8 +3,6 @@
 `python -m tests.test_layers` prints the table of arrows as the code has it, for `tests/arrows.txt`.
 """
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What the wheel brings: one package, a client and a command that need little and clash with nothing."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

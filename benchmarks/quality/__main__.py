@@ -6,8 +6,6 @@ Without `--service` the worker's pipeline runs in this process. The exit status 
 where something is absent.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """What is compared: how each method cuts a photo out, and the results of rembg, which are kept."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Mapping

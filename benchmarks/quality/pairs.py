@@ -1,7 +1,5 @@
 """Photos whose alpha is known, and the program that scores results against them."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import json

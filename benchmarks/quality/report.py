@@ -1,7 +1,5 @@
 """The tables: every method's means, comparisons with intervals, and the goals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final

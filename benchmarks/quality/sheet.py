@@ -1,7 +1,5 @@
 """A contact sheet: the softest part of each photo's edge, twice as large, as every method cuts it out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

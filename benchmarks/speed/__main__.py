@@ -7,8 +7,6 @@ this processor or installation cannot run says what it lacks. The exit status is
 `--write` names no page with a place for the tables.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

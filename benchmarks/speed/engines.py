@@ -1,7 +1,5 @@
 """The engines and precisions that are compared, and what each is to reach."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final

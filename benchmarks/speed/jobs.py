@@ -1,7 +1,5 @@
 """Whole jobs in one process, beside the network alone and beside rembg."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Collection
 from typing import Final

@@ -1,7 +1,5 @@
 """Whether a worker's memory stays level, and how much a very large picture takes."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What refinement and colours cost by themselves: each step's processor time on one thread."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

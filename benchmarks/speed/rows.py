@@ -1,7 +1,5 @@
 """A line of the tables of time and memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final

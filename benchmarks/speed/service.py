@@ -1,7 +1,5 @@
 """Pictures a second through the whole service, four clients at a time, beside rembg's own server."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

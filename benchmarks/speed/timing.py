@@ -1,7 +1,5 @@
 """Calls timed in turn, so that their ratios hold on a machine that is busy."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

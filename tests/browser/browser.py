@@ -1,7 +1,5 @@
 """A Chromium for the tests: Debian's where it is on the path, else npm's `@sparticuz/chromium`."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

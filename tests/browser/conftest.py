@@ -1,7 +1,5 @@
 """Fixtures: one browser for these tests, and a visitor in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

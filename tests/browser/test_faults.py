@@ -1,7 +1,5 @@
 """What a visitor is told when something is wrong, and what the page does about it."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a visitor does with a photo, in a real browser against the live service."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """The whole way without a pointer, and what a screen reader is told."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Locator, expect
 

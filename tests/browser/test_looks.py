@@ -1,7 +1,5 @@
 """How the page looks in the dark and in a narrow window."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,7 +1,5 @@
 """The picture that a visitor draws on is the one that the service cuts out: upright, whatever EXIF says."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page where a proxy puts it: behind a prefix, at a gateway that calls itself by another host's name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The page's own signatures against every vector, in the browser, stage by stage."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from typing import Any

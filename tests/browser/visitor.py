@@ -1,7 +1,5 @@
 """A visitor of the playground: a page in a real browser, and what it must not do."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator

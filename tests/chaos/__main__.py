@@ -1,7 +1,5 @@
 """`python -m tests.chaos --jobs 2000`: every scenario in turn with many jobs, and a table of what came of it."""
 
-from __future__ import annotations
-
 import os
 import random
 import secrets

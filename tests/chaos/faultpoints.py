@@ -4,8 +4,6 @@ The harness and the processes share a folder: which points are live lies in a fi
 one running service goes through all scenarios; each fault is written down before it happens.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -3,8 +3,6 @@
 The ledger itself keeps an item's last state only. An item that finished twice, or ran four times, shows here.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Small pictures whose right mask is known: a dark rectangle on light ground, elsewhere in each of them."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from enum import Enum

@@ -1,7 +1,5 @@
 """One scenario: jobs come in, faults happen, everything comes to rest, the verdict."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What is done to the running service: one row a scenario."""
 
-from __future__ import annotations
-
 import os
 import random
 import resource

@@ -1,7 +1,5 @@
 """The whole service as processes, each started again when it dies: Redis server, gateway, three workers."""
 
-from __future__ import annotations
-
 import base64
 import json
 import logging

@@ -3,8 +3,6 @@
 No code of the product knows of them: its functions are wrapped here, from outside.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

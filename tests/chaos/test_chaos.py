@@ -1,7 +1,5 @@
 """A TaskUID is a promise: every scenario with a few jobs. `make chaos` runs the same with many."""
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Callable, Iterator

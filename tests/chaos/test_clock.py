@@ -1,7 +1,5 @@
 """The server's clock is stepped while jobs wait and run: at the level of the store, where there is an offset."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

@@ -1,7 +1,5 @@
 """The verdict finds what it looks for: each promise is broken by hand, and shows under its own name."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from functools import partial

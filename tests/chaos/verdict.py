@@ -1,7 +1,5 @@
 """Whether every promise was kept, from the ledger, the blob store and the server's own history."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

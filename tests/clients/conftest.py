@@ -1,7 +1,5 @@
 """Fixtures: a running stack on the tiny network, and what each official client told after its run against it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -3,8 +3,6 @@
 `python driver_runware.py URL KEY PICTURE` prints one JSON object: what came of each scenario.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -4,8 +4,6 @@
 TRANSPORT is `websocket` or `rest`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -3,8 +3,6 @@
 Versions and hashes are pinned under `environments/`; a change of them makes a new environment.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import importlib.util

@@ -1,7 +1,5 @@
 """Runware's three official clients, as their registries have them, against the running stack."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

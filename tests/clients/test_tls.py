@@ -1,7 +1,5 @@
 """A PICPIK client and a Runware client through a proxy that ends TLS, with an authority that only they know."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A courier's parts, beside a server outside."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

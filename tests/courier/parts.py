@@ -1,7 +1,5 @@
 """What the courier's tests build: settings, a fetcher, and a courier's parts on a ledger of their own."""
 
-from __future__ import annotations
-
 import functools
 import json
 import ssl

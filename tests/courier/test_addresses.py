@@ -1,7 +1,5 @@
 """What must not be reached is not: each is refused with its own error, and no connection is made."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 from collections.abc import Iterator

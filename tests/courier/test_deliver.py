@@ -1,7 +1,5 @@
 """Callbacks and uploads: what is sent, how it is signed, and how long it is tried."""
 
-from __future__ import annotations
-
 import base64
 import json
 import socket

@@ -1,7 +1,5 @@
 """What becomes of errands that fetch: a picture that waits for a worker, another try, or a failed item."""
 
-from __future__ import annotations
-
 import pytest
 from structlog.testing import capture_logs
 

@@ -1,7 +1,5 @@
 """Servers that do not behave: whatever they send, a fetch ends in time, in bounds and with its own error."""
 
-from __future__ import annotations
-
 import gzip
 import time
 from pathlib import Path

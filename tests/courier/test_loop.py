@@ -1,7 +1,5 @@
 """The loop: errands side by side, a ledger that goes and comes back, an end that gives back what is under way."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

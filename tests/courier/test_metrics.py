@@ -1,7 +1,5 @@
 """What an errand's end counts as, and what its lines say: what it belongs to, and of its URL the host alone."""
 
-from __future__ import annotations
-
 import pytest
 import structlog
 

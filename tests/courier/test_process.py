@@ -1,7 +1,5 @@
 """The courier as a process: within a whole stack, and alone with its ledger's server."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Redirects and names: each step is checked anew, and what is checked is what is connected to."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Sequence
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """The courier's settings: from the environment, and refused where they cannot work."""
 
-from __future__ import annotations
-
 from ipaddress import ip_network
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A real gateway on memory parts, served over HTTP."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

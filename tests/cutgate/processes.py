@@ -1,7 +1,5 @@
 """Tiny real processes for the supervisor's tests, and what became of them."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

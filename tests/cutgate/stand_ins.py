@@ -1,7 +1,5 @@
 """The parts as small as can be, for what the real ones do not do on demand: die, or never get ready."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 GATEWAY = """

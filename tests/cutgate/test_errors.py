@@ -1,7 +1,5 @@
 """Errors say what happened and what to do."""
 
-from __future__ import annotations
-
 from cutgate.errors import ADVICE, JobFailed, JobTimeout, ServiceError, facts
 from cutgate.gateway.picpik.errors import ROWS, TASK_ROWS
 

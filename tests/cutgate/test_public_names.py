@@ -1,7 +1,5 @@
 """What `cutgate` offers is what its list says, and it needs nothing that a caller has not installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Images as buildah builds and mounts them: no engine, no registry, root and Debian's packages are enough."""
 
-from __future__ import annotations
-
 import ast
 import configparser
 import json

@@ -1,7 +1,5 @@
 """docker-compose.yml and the files that are put over it, as Compose reads them: variables, `extends`, merging."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Mapping

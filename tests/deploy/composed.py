@@ -1,7 +1,5 @@
 """Services of docker-compose.yml as processes on loopback: their very commands, environments and files."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

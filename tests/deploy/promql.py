@@ -1,7 +1,5 @@
 """What a PromQL expression asks for, and where it does not fit the metrics that there are."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final

@@ -1,7 +1,5 @@
 """docker-compose.yml and what is put over it, without an engine: the specification, and the house's own rules."""
 
-from __future__ import annotations
-
 import json
 import re
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """The Dockerfile: its text and lock files, and where root and buildah are here, the images that it makes."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

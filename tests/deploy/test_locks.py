@@ -1,7 +1,5 @@
 """requirements/*.txt pin what pyproject.toml asks for, as `make lock` writes them."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Prometheus, its alerts and the dashboard speak of the metrics that there are, and of all of them."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

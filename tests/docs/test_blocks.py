@@ -1,7 +1,5 @@
 """What the README and docs/ say is true: their blocks run, what they name exists, generated parts are fresh."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

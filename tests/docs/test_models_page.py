@@ -1,7 +1,5 @@
 """docs/models.md says what the registry says, and what it says of presets and ids is so."""
 
-from __future__ import annotations
-
 import re
 from itertools import takewhile
 

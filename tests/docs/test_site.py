@@ -1,7 +1,5 @@
 """The site that `make docs` builds: whole, and on its own."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What pages say in figures and names is what other pages measured, and where the code has it."""
 
-from __future__ import annotations
-
 import re
 
 from tests.test_layers import ROOT, own_modules

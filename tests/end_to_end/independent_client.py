@@ -3,8 +3,6 @@
 If this works, so does a client that somebody else wrote.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Submit → poll → download through the real gateway, queue, worker and model, judged on pixels."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A worker on a GPU: the one test that a machine without one cannot run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import httpx

@@ -1,7 +1,5 @@
 """The whole API through a client that shares no code with the service, against the running stack."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`docs/metrics.md`, the names in the code, and what a running stack shows are the same."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Two models on one worker of `cutgate up`, as accounts of both protocols and the operator meet them."""
 
-from __future__ import annotations
-
 import base64
 import io
 import uuid

@@ -1,7 +1,5 @@
 """`cutgate up --workers 2` with the real parts: both work, and one that is killed comes back and loses nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Fixtures: a gateway on real parts, with blobs in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """A whole gateway on real or memory parts, and a caller that signs."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

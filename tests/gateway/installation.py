@@ -1,7 +1,5 @@
 """What the gateway's commands run on: a Redis server and a folder for blobs."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Pictures for the tests, made byte by byte: the gateway's tests need no image library either."""
 
-from __future__ import annotations
-
 import base64
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Bodies as they arrive, and the memory that large ones share."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """The use cases on parts in memory, without HTTP."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

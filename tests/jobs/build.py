@@ -1,7 +1,5 @@
 """What the tests of this package build: tasks, results, and calls that happen at once."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

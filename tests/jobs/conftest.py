@@ -1,7 +1,5 @@
 """One fixture for each protocol, over all of its implementations."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

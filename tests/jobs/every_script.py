@@ -1,7 +1,5 @@
 """A walk through every script of the Redis ledger."""
 
-from __future__ import annotations
-
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, Idempotency

@@ -1,7 +1,5 @@
 """Errors: what tells them apart in records, and what they say."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Names: made, parsed, and nothing else accepted."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import PurePosixPath
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.presets import DEFAULT_MODEL, PRESETS, Choice, parse_choices

@@ -1,7 +1,5 @@
 """Sentinels: their address, and that everything follows the master."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Settings: read from the environment and from files, validated at once, and silent about secrets."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

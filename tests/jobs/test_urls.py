@@ -1,7 +1,5 @@
 """Signed result paths."""
 
-from __future__ import annotations
-
 import itertools
 import string
 from dataclasses import replace

@@ -4,8 +4,6 @@ Each is a subject laid over a made background by `photo = alpha * foreground + (
 objects, and a portrait with the matte that is kept in `tests/data`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias

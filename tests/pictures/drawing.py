@@ -1,7 +1,5 @@
 """Objects drawn with shading and texture, with the exact share of each pixel that they cover."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 

@@ -1,7 +1,5 @@
 """Fixtures for tests that run a network: the real one, fetched once for each machine, and a tiny one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

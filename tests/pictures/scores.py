@@ -4,8 +4,6 @@ Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", C
 (height, width) float in [0, 1] and of one size; lower is better, save for `iou`.
 """
 
-from __future__ import annotations
-
 from typing import Final, TypeAlias
 
 import numpy as np

@@ -3,8 +3,6 @@
 `python -m tests.pictures.tiny_network FOLDER` puts it into a models folder.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A proxy between a client and the service that does what networks and busy services do, in a fixed order."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import threading

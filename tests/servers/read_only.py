@@ -3,8 +3,6 @@
 Everything is read-only but a `/tmp` of its own and the volumes. Network and host name are this machine's.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

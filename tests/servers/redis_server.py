@@ -1,7 +1,5 @@
 """A real Redis-protocol server for tests, on a unix socket in a temporary folder."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from collections.abc import Iterator

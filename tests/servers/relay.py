@@ -1,7 +1,5 @@
 """A relay before a server that can fall silent, hang up half way or lose a reply: what networks do."""
 
-from __future__ import annotations
-
 import math
 import select
 import socket

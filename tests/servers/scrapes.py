@@ -1,7 +1,5 @@
 """What Prometheus would read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A server with a copy, and a sentinel that can make the copy the master."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator

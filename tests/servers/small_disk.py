@@ -1,7 +1,5 @@
 """A disk that is full or read-only when a test says so."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterator

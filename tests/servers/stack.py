@@ -1,7 +1,5 @@
 """`cutgate up` as a user starts it: one real stack, with the real model, for every test that needs one."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """TLS in front of a server that has none, with a certificate of an authority that nobody knows."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import ssl

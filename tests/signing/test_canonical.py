@@ -1,7 +1,5 @@
 """Each form writes a body in its own way; the rules of every type of value."""
 
-from __future__ import annotations
-
 import decimal
 from enum import IntEnum, StrEnum
 from itertools import count

@@ -1,7 +1,5 @@
 """`python -m cutgate.signing`, run as its users run it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What errors say."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.signing import DuplicateName

@@ -1,7 +1,5 @@
 """Flattened names are arrays again, or a clear error."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.signing import (

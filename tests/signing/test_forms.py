@@ -1,7 +1,5 @@
 """Form bodies are decoded as they were signed, and stay recognisable as forms."""
 
-from __future__ import annotations
-
 import time
 import tracemalloc
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """The package needs the standard library alone."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The parser keeps number text and refuses what could be read in two ways, quickly whatever the size."""
 
-from __future__ import annotations
-
 import copy
 import json
 import pickle

@@ -1,7 +1,5 @@
 """Taking the signature out, verifying it, and keys: several, none, unusable."""
 
-from __future__ import annotations
-
 import hashlib
 import traceback
 import tracemalloc

@@ -1,7 +1,5 @@
 """What holds for every JSON object, not only for those that somebody thought of."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from typing import Any

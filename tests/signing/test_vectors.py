@@ -1,7 +1,5 @@
 """Stages of the signature over every vector; each stage starts from the expected result of the one before."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any

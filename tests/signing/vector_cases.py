@@ -1,7 +1,5 @@
 """The signature vectors, each taken apart into what goes in and comes out of a stage."""
 
-from __future__ import annotations
-
 import base64
 import json
 from dataclasses import dataclass

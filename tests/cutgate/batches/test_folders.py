@@ -1,7 +1,5 @@
 """Many pictures into a folder: each is done once, whatever happens between the calls and during them."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

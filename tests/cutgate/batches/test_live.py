@@ -3,8 +3,6 @@
 The service is one of its own, with a network that costs nothing: what counts here are tasks, not pictures.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The client for `asyncio`: the same methods with the same results, and many at a time in one thread."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import io

@@ -1,7 +1,5 @@
 """The client against the real gateway over HTTP; the test does the worker's part."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

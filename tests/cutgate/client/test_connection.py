@@ -1,7 +1,5 @@
 """What is sent again, how soon, and what the caller learns when it does not help."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The command against a real gateway: results, one-line errors, exit codes."""
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Shell completion, in a real bash."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The demo's signed curl calls are true, and its sheets show what they say."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`--json` on every command: what it prints can be read by programs, errors too, and nothing else is printed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the commands say to people: the same as `--json`, in lines that can be read and copied."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

@@ -1,7 +1,5 @@
 """`cutgate watch` as a process: files that appear, grow and move, a service that goes away, Ctrl-C and kills."""
 
-from __future__ import annotations
-
 import json
 import signal
 import time

@@ -1,7 +1,5 @@
 """The data folder: private files, one holder at a time, what it says of a running stack."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

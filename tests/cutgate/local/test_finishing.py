@@ -1,7 +1,5 @@
 """Formats, crops and backgrounds of `cutgate cut`, made by the real worker's command."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

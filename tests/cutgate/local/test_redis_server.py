@@ -1,7 +1,5 @@
 """Which server is picked, what it may read, and that the picked one keeps every write."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`cutgate up` with the real server and stand-ins for gateway and worker: start, restart, stop, faults."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

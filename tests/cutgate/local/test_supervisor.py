@@ -1,7 +1,5 @@
 """The supervisor with real processes: the dead come back, the stubborn go, nobody is left over."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

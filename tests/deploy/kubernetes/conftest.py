@@ -1,7 +1,5 @@
 """Every overlay, built once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A built kustomization, and questions about it."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 Names of generated objects are left without the hash of their contents. `test_kustomize.py` compares with kubectl.
 """
 
-from __future__ import annotations
-
 import base64
 import copy
 from collections.abc import Callable, Iterable, Mapping

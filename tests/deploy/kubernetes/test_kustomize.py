@@ -1,7 +1,5 @@
 """What the tests build is what kustomize builds."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Who may talk to whom, worked out from the policies as Kubernetes does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from itertools import product

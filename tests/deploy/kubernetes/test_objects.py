@@ -1,7 +1,5 @@
 """Each object by itself: its schema, and the house's rules for pods."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """What sets the number of pods: metrics that exist, read as KEDA reads them."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

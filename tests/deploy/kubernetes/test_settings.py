@@ -1,7 +1,5 @@
 """The environment of each pod is one that its process starts with, and times and ports fit the settings."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from itertools import product

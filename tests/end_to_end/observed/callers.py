@@ -1,7 +1,5 @@
 """What callers do in the tests of lines and traces."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import json

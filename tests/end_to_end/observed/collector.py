@@ -1,7 +1,5 @@
 """An OpenTelemetry collector over OTLP/HTTP that keeps what it is sent."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

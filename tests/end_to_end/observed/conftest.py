@@ -1,7 +1,5 @@
 """A service that says all it can, after everything that callers do: well, wrongly, and over every transport."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

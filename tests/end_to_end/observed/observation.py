@@ -1,7 +1,5 @@
 """A service that says all that it can: at the level `debug`, and with traces."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Every line of every process, after all that callers do: JSON, with the ids, without a secret."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

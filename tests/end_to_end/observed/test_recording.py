@@ -1,7 +1,5 @@
 """What is recorded, whose word counts for that, and what a collector that is away may cost."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """One trace for one picture, from its request through the queue to each step, no secret in it, no harm done."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from itertools import pairwise

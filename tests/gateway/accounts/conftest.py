@@ -1,7 +1,5 @@
 """Fixtures: accounts on an empty table, and their keys."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts

@@ -1,7 +1,5 @@
 """Callbacks as a setting of an account: its secret is shown once, lies encrypted, and every task tells its end."""
 
-from __future__ import annotations
-
 import base64
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Accounts and their key pairs, and what lies in the table."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

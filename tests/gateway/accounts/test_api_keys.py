@@ -1,7 +1,5 @@
 """API keys: found by their hash, shown once, ended for good."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

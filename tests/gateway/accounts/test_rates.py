@@ -1,7 +1,5 @@
 """Request rates: one behaviour on every storage."""
 
-from __future__ import annotations
-
 import math
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """`python -m cutgate.gateway keys`, as an operator types it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What is logged, in both forms: one line an event, and no secret even in a traceback."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

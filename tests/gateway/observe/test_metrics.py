@@ -1,7 +1,5 @@
 """What requests are counted as, what is read from the ledger, and who sees it: only who asks at its port."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The actions about tasks, credits and models."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from cutgate.gateway.accounts.key_pairs import KeyPairs

@@ -1,7 +1,5 @@
 """Batches: one task, ordered pictures; a bad picture refuses all, one that fails later leaves its place empty."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

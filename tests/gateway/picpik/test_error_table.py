@@ -1,7 +1,5 @@
 """The protocol's table of errors: none lacks its row, and the exact answer of each. Fields: `test_fields.py`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

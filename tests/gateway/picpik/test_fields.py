@@ -1,7 +1,5 @@
 """The protocol's table of fields: a row each, and what a refusal leaves behind."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """Whatever is sent is answered in the protocol's form, and a refusal leaves nothing behind."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import urlencode

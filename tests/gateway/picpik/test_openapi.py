@@ -1,7 +1,5 @@
 """The protocol's description: a sound document, true to the protocol's examples and to this server's answers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The protocol's transport, envelope and order of checks."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

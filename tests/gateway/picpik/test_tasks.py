@@ -1,7 +1,5 @@
 """A picture's way: submitted, shown, fetched."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Rates, credits and caps as a client meets them at the gateway."""
 
-from __future__ import annotations
-
 import json
 import time
 

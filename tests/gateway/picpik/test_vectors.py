@@ -1,7 +1,5 @@
 """The signature vectors against a whole server. Their made-up action takes any fields and answers nothing."""
 
-from __future__ import annotations
-
 import json
 from operator import attrgetter
 from pathlib import Path

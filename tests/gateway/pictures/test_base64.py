@@ -1,7 +1,5 @@
 """Base64 as callers write it."""
 
-from __future__ import annotations
-
 import base64
 
 import pytest

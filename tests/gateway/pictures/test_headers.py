@@ -1,7 +1,5 @@
 """What bytes and header show of a picture, and that hostile bytes show nothing else."""
 
-from __future__ import annotations
-
 import struct
 import time
 from collections.abc import Callable

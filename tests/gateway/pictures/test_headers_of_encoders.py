@@ -1,7 +1,5 @@
 """Headers of files that a real encoder wrote, held to what its decoder says of them."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pictures that are kept and named by a UUID: whose they are, and what is left of them."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Fixtures: the service with its usual settings."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.gateway.runware.service import Service, make_service

@@ -1,7 +1,5 @@
 """A gateway of real parts in memory, and a caller with an API key; a worker on a network that is a function."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

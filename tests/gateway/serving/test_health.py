@@ -1,7 +1,5 @@
 """What supervisors are told, and what callers are told when a part is away."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Pictures that are gone take no memory."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

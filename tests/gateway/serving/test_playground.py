@@ -1,7 +1,5 @@
 """The playground over HTTP: what is served, as what, and under which policy."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Result pictures over HTTP, from every blob store."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

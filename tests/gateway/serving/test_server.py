@@ -1,7 +1,5 @@
 """The real server: commands as an operator types them, gunicorn, HTTP, Redis, files."""
 
-from __future__ import annotations
-
 import json
 import logging
 import signal

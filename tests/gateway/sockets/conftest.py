@@ -1,7 +1,5 @@
 """Fixtures: the service behind a server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """An application behind a small server in this process, and a caller over a WebSocket."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

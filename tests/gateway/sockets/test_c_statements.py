@@ -3,8 +3,6 @@
 What a task's item holds is the same over HTTP, where it is tested. Numbers in names are the statements' sections.
 """
 
-from __future__ import annotations
-
 import base64
 import time
 

@@ -1,7 +1,5 @@
 """How connections begin, last and end, and what one may hold."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Sessions of connections that live, and connections while the ledger's server is away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NoReturn
 

@@ -1,7 +1,5 @@
 """A connection that is lost, and what its caller finds when it comes back."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """WebSockets on the real server: gunicorn, Redis, files."""
 
-from __future__ import annotations
-
 import signal
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """What a lost connection is owed."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Which models an account's pictures may ask for: what nobody computes is refused before it waits."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Submits while the blob store does not work: refused soon, nothing half done, and all well again by itself."""
 
-from __future__ import annotations
-
 import base64
 import time
 from collections.abc import Callable, Iterator

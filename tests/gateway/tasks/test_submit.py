@@ -1,7 +1,5 @@
 """The use cases without HTTP: what is written in which order, what goes with a task, and how it is found again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Sources that are not in the request: URLs, and pictures that are kept."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

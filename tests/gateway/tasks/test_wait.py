@@ -1,7 +1,5 @@
 """Calls that wait for a task's end, and the places that they take."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Blobs."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

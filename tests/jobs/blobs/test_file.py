@@ -1,7 +1,5 @@
 """What only the file store has: folders, modes, and a disk that fails."""
 
-from __future__ import annotations
-
 import os
 import resource
 import stat

@@ -1,7 +1,5 @@
 """What only the S3 store has: a bucket shared with others, requests that fail, and an end to patience."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import socket

@@ -1,7 +1,5 @@
 """Which store the settings name, and what they say when it cannot be reached that way."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Hints, as Celery carries them and as a test follows them."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

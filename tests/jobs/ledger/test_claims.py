@@ -1,7 +1,5 @@
 """CLAIM, RENEW, FINISH and FAIL: who holds an item, for how long, and how it ends."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """CREATE: what is accepted, what is refused, what a repeat costs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

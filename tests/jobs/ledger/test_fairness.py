@@ -1,7 +1,5 @@
 """The order of claims and of fetches: in turn between accounts, by acceptance within one."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from itertools import product
 from typing import cast

@@ -1,7 +1,5 @@
 """What those who watch the ledger see of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.ledger.answers import LaneFigures, LedgerFigures

@@ -1,7 +1,5 @@
 """GIVE_BACK: an item goes back to its old place, by its worker or by the worker's parent."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.ledger.answers import Balance, Leftovers, TakenBack

@@ -3,8 +3,6 @@
 Every picture is fetched by one courier at most, and every delivery is made.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

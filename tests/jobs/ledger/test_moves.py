@@ -1,7 +1,5 @@
 """The table of allowed moves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final

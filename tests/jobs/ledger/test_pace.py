@@ -1,7 +1,5 @@
 """What a full queue says of its pace: how fast workers ended items of late."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """What is asked of the ledger: several tasks at once, an account's open tasks, a repeated request's task."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

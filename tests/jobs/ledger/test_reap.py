@@ -1,7 +1,5 @@
 """REAP: lost workers, times that are over, hints that are missing."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.ids import new_token

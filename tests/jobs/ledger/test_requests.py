@@ -1,7 +1,5 @@
 """What is known of the request that made a task reaches workers and couriers, and nobody depends on it."""
 
-from __future__ import annotations
-
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.record import Request

@@ -1,7 +1,5 @@
 """TERMINATE: everything that has not ended ends before the answer, and nothing that comes later counts."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.errors import Terminated

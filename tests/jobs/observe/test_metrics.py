@@ -1,7 +1,5 @@
 """Names as data, and counting by them: alone, and together with processes that are forked."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """Traces that are off cost nothing and need nothing; what they need is named where they are on."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """Threads that outlive what goes wrong."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """The reaper's loop, with real hints."""
 
-from __future__ import annotations
-
 import pytest
 from redis import Redis
 from typing_extensions import override

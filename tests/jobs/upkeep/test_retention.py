@@ -1,7 +1,5 @@
 """What is past its time goes: tasks and their blobs, and blobs of no task, with every blob store."""
 
-from __future__ import annotations
-
 from typing import cast
 
 import pytest

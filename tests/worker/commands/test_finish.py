@@ -1,7 +1,5 @@
 """`python -m cutgate.worker finish`: delivered PNGs become the files that a caller wants."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`python -m cutgate.worker models`, as an operator types it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The whole pipeline on a picture whose mask is given in the network's place."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -4,8 +4,6 @@ Scores are compared with recorded ones. Time is processor time as a share of wha
 measured in turn: a machine that is slow or busy is so for both.
 """
 
-from __future__ import annotations
-
 import io
 import time
 from collections.abc import Callable, Iterator
@@ -98,7 +96,7 @@ def fixed_work() -> Callable[[], object]:
             blocks.take(places[:5_000], axis=0).astype(np.float64)
         for _ in range(10):
             np.einsum("nij,njk->nik", blocks, blocks)
-            np.stack(planes, axis=-1)
+            np.ascontiguousarray(np.moveaxis(planes, 0, -1))
             cv2.erode(levels, np.ones((15, 15), np.uint8))
             for plane in planes:
                 cv2.blur(cv2.resize(plane, (512, 512), interpolation=cv2.INTER_LINEAR), (45, 45))

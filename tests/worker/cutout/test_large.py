@@ -1,7 +1,5 @@
 """Memory of the pipeline's steps on a picture of 50 megapixels: three seconds, in a process of its own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the parameters do to pixels, through the whole pipeline; the network is a mask that is given."""
 
-from __future__ import annotations
-
 import cv2
 import hypothesis
 import numpy as np

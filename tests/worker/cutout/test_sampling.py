@@ -1,7 +1,5 @@
 """Reading a small array at a large picture's pixels gives what enlarging it would."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Memory of the worker's process: what is measured, and that it stays level."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import re

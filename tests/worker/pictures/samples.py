@@ -1,7 +1,5 @@
 """Small pictures, files and profiles that several tests share."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

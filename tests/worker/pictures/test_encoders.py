@@ -1,7 +1,5 @@
 """Every format out, as another reader sees it."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

@@ -1,7 +1,5 @@
 """Crop and background, from a result to a file."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

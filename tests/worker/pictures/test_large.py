@@ -1,7 +1,5 @@
 """The largest picture that is accepted, in a process of its own: how much memory it takes beside the network."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

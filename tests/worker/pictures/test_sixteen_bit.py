@@ -1,7 +1,5 @@
 """Pictures of 16 bits per channel, from a file to a file."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a source brings along: density, odd colours, its own alpha; and the formats of telephones."""
 
-from __future__ import annotations
-
 import io
 import sys
 from typing import Any

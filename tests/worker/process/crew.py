@@ -1,7 +1,5 @@
 """Real workers as processes, over a real server, with what a gateway would do for them."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

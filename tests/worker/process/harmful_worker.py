@@ -3,8 +3,6 @@
 Run as `python -m tests.worker.process.harmful_worker [dies-loading]`, with a worker's environment.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """Celery's connection to the broker: it comes back soon, and a lost acknowledgement stops nothing."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """A worker is scraped while it works and while its children come and go; what each item's end counts as."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Workers as processes that offer several models, over a real server."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

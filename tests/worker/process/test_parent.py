@@ -1,7 +1,5 @@
 """The worker's parent: it names and buries its children, whenever the ledger answers."""
 
-from __future__ import annotations
-
 import base64
 import os
 import threading

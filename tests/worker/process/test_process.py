@@ -1,7 +1,5 @@
 """Workers as processes that die, hang and grow, over a real server."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One item from claim to end, with the real ledger and pipeline in memory and a network that is a function."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Several items at once, with the real ledger in memory and pictures that end when the test says so."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

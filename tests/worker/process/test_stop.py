@@ -1,7 +1,5 @@
 """Workers as processes that start and stop, over a real server that comes and goes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import urlsplit
 

@@ -3,8 +3,6 @@
 The number in a name is the statement's section.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A whole stack: the courier fetches pictures, a worker cuts one out, the courier tells of it; one is kept."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

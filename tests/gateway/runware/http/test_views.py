@@ -1,7 +1,5 @@
 """Requests as a whole: methods, keys, sizes, limits, what breaks off, and what is never logged."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import json

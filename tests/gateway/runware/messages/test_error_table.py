@@ -1,7 +1,5 @@
 """The one error table, row by row: each code is provoked through the real application."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

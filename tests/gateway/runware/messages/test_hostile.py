@@ -1,7 +1,5 @@
 """Whatever JSON comes, the answer is the protocol's, and never a fault of the server."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What computes a picture, by the id that the request names."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import ValidationError
 

@@ -1,7 +1,5 @@
 """Every setting on pixels: the real gateway and pipeline, a network that finds what is dark."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pytest

@@ -1,7 +1,5 @@
 """From task objects to specs: both generations and what mixes them."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.ledger.errands import ErrandKind

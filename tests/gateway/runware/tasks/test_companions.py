@@ -1,7 +1,5 @@
 """The tasks beside the removal."""
 
-from __future__ import annotations
-
 import base64
 import uuid
 

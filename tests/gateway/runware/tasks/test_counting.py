@@ -1,7 +1,5 @@
 """Each task of a message is counted once, by its type and code, and has its own ids in the log."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

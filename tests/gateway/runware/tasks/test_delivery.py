@@ -1,7 +1,5 @@
 """How results come back: at once, by polls, as URLs or inline, by callbacks and uploads."""
 
-from __future__ import annotations
-
 import base64
 import re
 import time

@@ -1,7 +1,5 @@
 """A `taskUUID` that comes again."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.gateway.accounts.api_keys import ApiKeys

@@ -1,7 +1,5 @@
 """Uploads of pictures that have a URL: the courier fetches them, and no thread that answers requests does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """What a task's end makes due: in the same step, however it ends, once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

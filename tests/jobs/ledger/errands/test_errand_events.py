@@ -1,7 +1,5 @@
 """News for couriers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest
@@ -14,12 +12,12 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def events(redis_url: str, key_prefix: str) -> Iterator[ErrandEvents]:
+def events(redis_url: str, key_prefix: str) -> Iterator[RedisErrandEvents]:
     with RedisErrandEvents(redis_url, key_prefix=key_prefix) as events:
         yield events
 
 
-def test_a_source_that_is_to_be_fetched_is_heard(ledger: Ledger, events: ErrandEvents) -> None:
+def test_a_source_that_is_to_be_fetched_is_heard(ledger: Ledger, events: RedisErrandEvents) -> None:
     with events.listen() as waiter:
         ledger.submit(item_count=3, source_url=URL)
         assert waiter.wait(5)
@@ -27,7 +25,7 @@ def test_a_source_that_is_to_be_fetched_is_heard(ledger: Ledger, events: ErrandE
     assert ledger.errands_due() == 3
 
 
-def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: Ledger, events: ErrandEvents) -> None:
+def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: Ledger, events: RedisErrandEvents) -> None:
     task = ledger.submit(deliveries=DELIVERIES)
     with events.listen() as waiter:
         assert ledger.terminate(task.uid, "alice")
@@ -35,14 +33,14 @@ def test_the_deliveries_of_a_task_that_ends_are_heard(ledger: Ledger, events: Er
     assert ledger.errands_due() == len(DELIVERIES)
 
 
-def test_an_errand_that_is_given_back_is_heard(ledger: Ledger, events: ErrandEvents) -> None:
+def test_an_errand_that_is_given_back_is_heard(ledger: Ledger, events: RedisErrandEvents) -> None:
     errand = ledger.fetching()
     with events.listen() as waiter:
         assert ledger.postpone(errand, 0)
         assert waiter.wait(5)
 
 
-def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: Ledger, events: ErrandEvents) -> None:
+def test_what_gives_couriers_nothing_to_do_is_no_news(ledger: Ledger, events: RedisErrandEvents) -> None:
     ledger.submit(item_count=2, source_url=URL)
     with events.listen() as waiter:
         ledger.submit(deliveries=DELIVERIES)

@@ -1,7 +1,5 @@
 """Errands: taken in turn, under a lease that nobody watches, and ended once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Items whose source is at a URL: they count from the first moment, and wait once fetched."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut

@@ -1,7 +1,5 @@
 """Items that end as uploads once they are fetched: no worker ever sees them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

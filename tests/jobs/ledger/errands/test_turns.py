@@ -1,7 +1,5 @@
 """The order of errands: in turn between accounts and kinds, and no account with more than its cap under way."""
 
-from __future__ import annotations
-
 import pytest
 from redis import Redis
 

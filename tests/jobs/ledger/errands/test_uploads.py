@@ -1,7 +1,5 @@
 """Pictures that are kept for later use: used, kept and swept."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

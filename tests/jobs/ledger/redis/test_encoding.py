@@ -1,7 +1,5 @@
 """What is written to a store is read back as it was."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """A server that throws keys away is refused."""
 
-from __future__ import annotations
-
 import pytest
 from structlog.testing import capture_logs
 

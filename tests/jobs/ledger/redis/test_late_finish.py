@@ -1,7 +1,5 @@
 """A worker that lost its claim and does not know it yet: what it writes disturbs nobody."""
 
-from __future__ import annotations
-
 import pytest
 
 from cutgate.jobs.blobs.store import BlobStore

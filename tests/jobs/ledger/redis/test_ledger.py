@@ -1,7 +1,5 @@
 """What only the Redis ledger has: its keys, its events, its connection."""
 
-from __future__ import annotations
-
 import re
 import socket
 import time

@@ -1,7 +1,5 @@
 """A reply is lost after the script took effect: the client sends it again and must get the first answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """Who is alive."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import asdict, replace

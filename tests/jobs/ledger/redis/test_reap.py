@@ -1,7 +1,5 @@
 """What only the Redis ledger's upkeep has: a server that restarts, and a reaper's hold that expires."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What only the events over Redis have: a connection that can be lost, and a thread."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

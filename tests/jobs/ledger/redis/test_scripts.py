@@ -1,7 +1,5 @@
 """The scripts' texts: each names the shared parts that it uses, no more and no fewer."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`rediss://`: all connections are encrypted, and none is made to a server that cannot prove its name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

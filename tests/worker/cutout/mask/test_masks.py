@@ -1,7 +1,5 @@
 """What happens to the network's map before the trimap, through the whole pipeline."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cv2

@@ -4,8 +4,6 @@ In the made pictures a pixel's own level says how surely it belongs to the subje
 picture can be told from a look at all of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import cv2

@@ -1,7 +1,5 @@
 """Foreground colours, and how colours and alpha are put together."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

@@ -1,7 +1,5 @@
 """The sparse rows against the paper's formula, written out."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Alpha in the unknown band, scored against the truth."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The trimap against the protocol's words, on masks small enough to read."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Automatic refinement, region by region: where the edge is the mask's, where it is estimated."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

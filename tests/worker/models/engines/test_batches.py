@@ -1,7 +1,5 @@
 """Networks on batches: graphs made free, sessions on bound buffers, a whole segmenter that many threads share."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Concurrent calls that share runs, with a real engine on a tiny network and gates in place of pauses."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """Both engines with the same graphs, what settings mean on which processor, and what cannot be had."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

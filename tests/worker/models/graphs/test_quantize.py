@@ -1,7 +1,5 @@
 """A small network of every kind of operator that IS-Net has, in floats and in 8-bit integers."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

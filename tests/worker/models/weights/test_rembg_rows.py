@@ -1,7 +1,5 @@
 """rembg's own sessions are the reference for what its models get and give."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from pathlib import Path

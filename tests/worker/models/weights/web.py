@@ -1,7 +1,5 @@
 """A web server of this machine, with made-up files and a made-up npm package."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io
