@@ -1,8 +1,6 @@
 """Fixtures: a running stack on the tiny network, and what each official client told after its run against it."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.clients.installed import HERE, js_client, node, python_client
+from tests.clients.installed import HERE, js_client, node, python_client, run
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.stack import ROOT, LiveStack, cutgate_up
 
 SIDE_PX = 96
-RUN_SECONDS = 400
 Told = dict[str, Any]
 
 
@@ -47,11 +44,9 @@ def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
 
 def add_api_key(stack: LiveStack) -> str:
     """Add an API key as an operator does."""
-    command = [sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data)]
-    command += ["add", "--runware", "--name", "shop", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return str(json.loads(done.stdout)["api_key"])
+    command = (sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data))
+    said = run(*command, "add", "--runware", "--name", "shop", "--json", cwd=ROOT)
+    return str(json.loads(said)["api_key"])
 
 
 @pytest.fixture(scope="session")
@@ -77,18 +72,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told_by(*command: str, **environment: str) -> Told:
     """What a driver prints."""
-    done = subprocess.run(
-        command,
-        env=os.environ | environment,
-        cwd=HERE,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4_000:]
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(run(*command, cwd=HERE, **environment).splitlines()[-1])
     assert isinstance(told, dict)
     return told
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PINS = HERE / "environments"
-INSTALL_SECONDS = 600
+RUN_SECONDS = 600
 
 
 def cache_dir() -> Path:
@@ -97,14 +97,17 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def run(*command: str, cwd: Path | None = None) -> None:
+def run(*command: str, cwd: Path | None = None, **environment: str) -> str:
+    """What a command says once it is done."""
     done = subprocess.run(
         command,
         cwd=cwd,
+        env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=INSTALL_SECONDS,
+        timeout=RUN_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4_000:]
+    return done.stdout

@@ -10,10 +10,9 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
-from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.installation import Installation
-from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table, fresh_prefix, server
+from tests.ledgers import FreshLedger, fresh_key_table, fresh_prefix, server
 from tests.servers.redis_server import redis_server
 
 
@@ -33,15 +32,7 @@ def gateway(key_table: KeyTable, windows: Storage) -> Harness:
     accounts = Accounts(key_table, settings.master_key_bytes())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
-    return Harness(
-        settings=settings,
-        accounts=accounts,
-        store=ledger,
-        events=ledger.events,
-        presence=FreshPresence(),
-        blobs=MemoryBlobStore(),
-        windows=windows,
-    )
+    return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events, windows=windows)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.gateway.accounts.rates import RequestLimits
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.presence import WorkerPresence
@@ -24,10 +25,11 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import fresh_sessions
+from tests.ledgers import FreshPresence, fresh_sessions
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -57,10 +59,10 @@ class Harness:
 
     settings: GatewaySettings
     accounts: Accounts
-    store: RedisLedger
-    events: RedisTaskEvents
-    presence: RedisPresence
-    blobs: BlobStore
+    store: LedgerStore
+    events: TaskEvents
+    presence: Presence = field(default_factory=FreshPresence)
+    blobs: BlobStore = field(default_factory=MemoryBlobStore)
     windows: Storage = field(default_factory=MemoryStorage)
     """Where request rates are counted."""
     hints: list[Lane] = field(default_factory=list)
@@ -180,6 +182,12 @@ class Harness:
             owner=owner, lane=choice.lane, model=choice.model, engine="e", provider="p", dtype="fp32", threads=1
         )
         self.presence.announce(worker, ttl_seconds=10)
+
+    @property
+    def tasks(self) -> Tasks:
+        """What shows tasks and knows the paths of their results."""
+        paths = ResultPaths(self.settings.master_key_bytes())
+        return Tasks(store=self.store, paths=paths, retention_seconds=self.settings.retention_seconds)
 
     def stored(self) -> tuple[BlobKey, ...]:
         """The blobs that are there; of a store in memory."""

@@ -63,21 +63,6 @@ def altered(**changes: Any) -> str:
 Prepare = Callable[[Harness], Harness]
 
 
-def with_store(make_store: Callable[[], FreshLedger]) -> Prepare:
-    return lambda gateway: replace(gateway, store=make_store())
-
-
-def with_little_left(gateway: Harness) -> Harness:
-    gateway.store.grant(ACCOUNT, 1)
-    gateway.submit()
-    return gateway
-
-
-def after_a_repeat(gateway: Harness) -> Harness:
-    gateway.post(request(Box=[1, 1, 7, 17]))
-    return gateway
-
-
 @dataclass(frozen=True)
 class Case:
     """A row: a request, and its answer."""
@@ -94,20 +79,35 @@ class Case:
     """Of the HTTP request."""
 
 
-def away(gateway: Harness) -> Harness:
+def with_store(make_store: Callable[[], FreshLedger]) -> Prepare:
+    return lambda gateway: replace(gateway, store=make_store())
+
+
+def with_little_left(gateway: Harness) -> Harness:
+    gateway.store.grant(ACCOUNT, 1)
+    gateway.submit()
+    return gateway
+
+
+def sent_before(gateway: Harness) -> Harness:
+    gateway.post(request(Box=[1, 1, 7, 17]))
+    return gateway
+
+
+def without_blobs(gateway: Harness) -> Harness:
     return replace(gateway, blobs=failing(MemoryBlobStore(), put=BlobStoreUnavailable("no space")))
 
 
-def small(gateway: Harness) -> Harness:
+def with_small_bodies(gateway: Harness) -> Harness:
     return gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000)
 
 
-def lenient(gateway: Harness) -> Harness:
+def full_without_429(gateway: Harness) -> Harness:
     return FULL(gateway.with_settings(throttle_status=200))
 
 
 LISTING = request("ListTasksDetails", TaskUIDList=[TASK])
-LONG_LISTING = request("ListTasksDetails", TaskUIDList=[TASK], RawImage="A" * 100_000)
+LONG = request("ListTasksDetails", TaskUIDList=[TASK], RawImage="A" * 100_000)
 TERMINATION = request("TerminateTask", TaskUID=TASK)
 UNNAMED = request("TerminateTask")
 IN_FAULT = with_store(lambda: failing(FreshLedger(), unfinished=ZeroDivisionError("a fault of ours")))
@@ -130,10 +130,12 @@ CASES = [
     Case("success", 200, 0, "", request()),
     Case("a fault of ours", 500, 130, BROKEN, request("ListRunningTasks"), "ListRunningTasks", prepare=IN_FAULT),
     Case("the ledger is away", 503, 130, BROKEN, LISTING, "ListTasksDetails", prepare=WITHOUT_LEDGER),
-    Case("the blob store is away", 503, 130, BROKEN, request(), prepare=away),
+    Case("the blob store is away", 503, 130, BROKEN, request(), prepare=without_blobs),
     Case("accepted too late", 503, 150, "Service unavailable", request(), detail=TOO_OLD, prepare=SLOW),
     Case("full queue", 429, 153, "Request throttled", request(), detail=QUEUED, prepare=FULL),
-    Case("full queue without 429", 200, 153, "Request throttled", request(), detail=QUEUED, prepare=lenient),
+    Case(
+        "full queue without 429", 200, 153, "Request throttled", request(), detail=QUEUED, prepare=full_without_429
+    ),
     Case("no body", 200, 160, "Missing Action", "", action=""),
     Case("Action absent", 200, 160, "Missing Action", altered(Action=None), action=""),
     Case("another method", 405, 160, "Missing Action", "", action="", options={"method": "PUT"}),
@@ -143,14 +145,14 @@ CASES = [
     Case("Signature absent", 200, 170, "Missing signature", altered(Signature=None)),
     Case("Signature wrong", 200, 171, WRONG, altered(Signature="0" * 40)),
     Case("another body", 200, 171, WRONG, altered(OnlyMask=True)),
-    Case("same signature, other content", 200, 171, WRONG, request(Box=[1, 1, 71, 7]), prepare=after_a_repeat),
+    Case("same signature, other content", 200, 171, WRONG, request(Box=[1, 1, 71, 7]), prepare=sent_before),
     Case("PublicKey unknown", 200, 172, "User Not Exists", altered(PublicKey="nobody")),
     Case("PublicKey absent", 200, 220, "Missing params [PublicKey]", altered(PublicKey=None)),
     Case("a field is missing", 200, 220, "Missing params [TaskUID]", UNNAMED, "TerminateTask", "Field required"),
     Case("too great", 200, 230, "Params [ErodeSize] not available", request(ErodeSize=41), detail=TOO_GREAT),
     Case("unknown task", 200, 230, "Params [TaskUID] not available", TERMINATION, "TerminateTask", GONE),
     Case("no array", 200, 230, "Params [Box] not available", request(**{"Box.0": 1, "Box.2": 7}), detail=GAP),
-    Case("a long body", 413, 230, "Request body too large", LONG_LISTING, "ListTasksDetails", prepare=small),
+    Case("a long body", 413, 230, "Request body too large", LONG, "ListTasksDetails", prepare=with_small_bodies),
     Case("wrong type", 200, 310, "Params [OnlyMask] type error", request(OnlyMask=1), detail=NO_FLAG),
     Case("no credits", 200, 520, "Insufficient balance", request(), detail=PRICE, prepare=with_little_left),
 ]

@@ -12,12 +12,10 @@ import pytest
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.picpik.errors import TASK_ROWS
 from cutgate.gateway.picpik.rendering import renderers
-from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ErrorFacts
-from cutgate.jobs.urls import ResultPaths
 from tests.fakes import ManualClock
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
@@ -81,11 +79,8 @@ def test_a_callback_is_the_entry_of_a_poll(
         gateway.finish_one()
     else:
         gateway.fail_one(ERROR)
-    settings = gateway.settings
-    paths = ResultPaths(settings.master_key_bytes())
-    tasks = Tasks(store=gateway.store, paths=paths, retention_seconds=settings.retention_seconds)
     task = there(gateway.store.get(parse_task_uid(uid), ACCOUNT))
-    render = renderers(tasks, "http://localhost")[task.origin]
+    render = renderers(gateway.tasks, "http://localhost")[task.origin]
     assert json.loads(render(task)) == gateway.detail(uid)
     assert render(task) == render(task)
 

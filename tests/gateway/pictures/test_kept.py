@@ -15,6 +15,7 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.ids import image_uuid, new_task_uid, parse_task_uid
+from cutgate.jobs.ledger.store import LedgerStore
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
@@ -29,7 +30,7 @@ PNG = pictures.png()
 
 
 def make_pictures(
-    store: FreshLedger | None = None, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
+    store: LedgerStore | None = None, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
 ) -> Pictures:
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
@@ -92,7 +93,6 @@ def test_uuids_that_name_nothing(part: Pictures, image: uuid.UUID) -> None:
 class TestResults:
     @staticmethod
     def found(gateway: Harness, uid: str, account: str = ACCOUNT) -> KeptPicture | None:
-        assert isinstance(gateway.store, FreshLedger)
         return make_pictures(gateway.store).find(account, image_uuid(parse_task_uid(uid)))
 
     def test_of_a_task_with_one_picture(self, gateway: Harness) -> None:
@@ -101,7 +101,6 @@ class TestResults:
         result = gateway.finish_one()
         assert self.found(gateway, uid) == KeptPicture.of(result)
         assert self.found(gateway, uid, "stranger") is None
-        assert isinstance(gateway.store, FreshLedger)
         assert not make_pictures(gateway.store).drop(ACCOUNT, image_uuid(parse_task_uid(uid)))
         assert self.found(gateway, uid) is not None
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from limits.storage import MemoryStorage
 from PIL import Image
 from werkzeug.test import TestResponse
 
@@ -20,16 +19,14 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.messages.rendering import Rendering, renderers
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.record import Task
 from cutgate.jobs.spec import CutoutSpec, Lane
-from cutgate.jobs.urls import ResultPaths
 from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, there
-from tests.ledgers import FreshLedger, FreshPresence, fresh_key_table
+from tests.ledgers import FreshLedger, fresh_key_table
 
 Bytes = npt.NDArray[np.uint8]
 Item = dict[str, Any]
@@ -133,14 +130,11 @@ class Service:
             accounts=self.accounts,
             store=self.store,
             events=self.store.events,
-            presence=FreshPresence(),
             blobs=self.blobs,
-            windows=MemoryStorage(),
         )
         self.app = self.harness.app
-        paths = ResultPaths(self.settings.master_key_bytes())
         self.rendering = Rendering(
-            tasks=Tasks(store=self.store, paths=paths, retention_seconds=self.settings.retention_seconds),
+            tasks=self.harness.tasks,
             blobs=self.blobs,
             usd_per_credit=self.settings.usd_per_credit,
             upload_retention_seconds=self.settings.upload_retention_seconds,

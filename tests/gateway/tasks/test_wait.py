@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.record import TaskStatus
-from cutgate.jobs.urls import ResultPaths
 from tests.gateway.harness import ACCOUNT, Answer, Harness, there
 from tests.ledgers import FreshLedger
 
@@ -124,8 +122,7 @@ def test_the_field(gateway: Harness, seconds: Any, code: int) -> None:
 
 
 def test_places_are_shared_by_both_ways_of_waiting_and_free_after_an_error(gateway: Harness) -> None:
-    tasks = Tasks(store=gateway.store, paths=ResultPaths(bytes(32)), retention_seconds=1)
-    waits, uid = Waits(tasks, gateway.events, at_once=1), parse_task_uid(gateway.submit())
+    waits, uid = Waits(gateway.tasks, gateway.events, at_once=1), parse_task_uid(gateway.submit())
     for _ in range(2):
         with suppress(ZeroDivisionError), waits.place():
             with pytest.raises(NoPlaceToWait), waits.place():

@@ -47,6 +47,10 @@ def test_other_methods_are_refused_in_the_protocols_form(service: Service, metho
     assert answer.get_json()["errors"][0]["code"] == "invalidRequest"
 
 
+def test_a_bare_object_is_an_array_of_one(service: Service) -> None:
+    assert len(service.post(removal(deliveryMethod="async")).get_json()["data"]) == 1
+
+
 def test_authentication_in_front_of_tasks_has_no_item_of_its_own(service: Service) -> None:
     task = removal(deliveryMethod="async")
     answer = service.answer(authentication(service.api_key), task, api_key=None)
