@@ -15,7 +15,7 @@ from cutgate.jobs.errors import (
     SourceUnreadable,
 )
 from cutgate.jobs.ids import image_uuid, new_task_uid, parse_task_uid
-from cutgate.jobs.ledger.store import LedgerStore
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
@@ -30,7 +30,7 @@ PNG = pictures.png()
 
 
 def make_pictures(
-    store: LedgerStore | None = None, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
+    store: RedisLedger | None = None, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
 ) -> Pictures:
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
