@@ -42,11 +42,8 @@ def test_pairs_stay_together() -> None:
     assert [estimate.low, estimate.high] == pytest.approx([0.5, 0.5])
 
 
-def test_equal_is_not_lower() -> None:
+def test_equal_is_not_lower_and_a_perfect_photo_has_a_finite_ratio() -> None:
     assert share_lower(np.array([1.0, 2.0, 3.0, 3.0]), np.array([2.0, 2.0, 4.0, 1.0])) == 0.5
-
-
-def test_a_perfect_photo_has_a_finite_ratio() -> None:
     assert np.isfinite(geometric_mean_ratio(np.array([0.0, 1.0]), np.array([1.0, 1.0])))
 
 

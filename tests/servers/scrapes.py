@@ -37,14 +37,6 @@ class Scrape:
             if family.samples
         }
 
-    def labels_of(self, metric: Metric) -> set[frozenset[str]]:
-        """The sets of label names that a metric's samples have, a bucket's own bound left out."""
-        return {
-            frozenset(name for name, _ in labels if name != "le")
-            for (name, labels) in self.samples()
-            if name.startswith(metric.name)
-        }
-
     def value(self, metric: Metric, suffix: str = "", **labels: str) -> float | None:
         return self.samples().get((metric.name + suffix, frozenset(labels.items())))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cutgate import Retries
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.gateway.picture_files import png
 from tests.pictures.tiny_network import tiny_environment
@@ -23,7 +22,6 @@ pytestmark = pytest.mark.long
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = 16
-PATIENT = Retries(attempts=20, first_delay_seconds=0.01, longest_delay_seconds=2)
 
 
 @pytest.fixture(scope="module")

@@ -67,26 +67,18 @@ def read_deep(data: bytes) -> SourceImage:
     return read_image(data, replace(LIMITS, max_bytes=2**23, max_pixels=10**6), keep_16_bit=True)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (12, 7)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (9, 1, 3), (12, 7, 3), (12, 7, 4)], ids=str)
 @pytest.mark.parametrize("make", [deep_png, deep_tiff])
-def test_every_sample_is_kept(make: Any, size: tuple[int, int]) -> None:
-    samples = noise(*size, 3)
+def test_every_sample_is_kept_and_alpha_is_parted_in_8_bits(make: Any, shape: tuple[int, ...]) -> None:
+    samples = noise(*shape)
     source = read_deep(make(samples))
     assert source.samples is not None
-    np.testing.assert_array_equal(source.samples, samples)
-    assert source.rgb.dtype == np.uint8
-    assert np.abs(source.rgb - samples / 257).max() <= 0.5
-    assert source.alpha is None
-
-
-@pytest.mark.parametrize("make", [deep_png, deep_tiff])
-def test_alpha_is_parted_and_has_8_bits(make: Any) -> None:
-    samples = noise(12, 7, 4)
-    source = read_deep(make(samples))
-    assert source.samples is not None
-    assert source.alpha is not None
     np.testing.assert_array_equal(source.samples, samples[..., :3])
-    assert np.abs(source.alpha - samples[..., 3] / 257).max() <= 0.5
+    assert source.rgb.dtype == np.uint8
+    assert np.abs(source.rgb - samples[..., :3] / 257).max() <= 0.5
+    assert (source.alpha is not None) is (shape[2] == 4)
+    if source.alpha is not None:
+        assert np.abs(source.alpha - samples[..., 3] / 257).max() <= 0.5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
