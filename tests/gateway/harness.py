@@ -56,9 +56,9 @@ class Harness:
 
     settings: GatewaySettings
     accounts: Accounts
-    store: LedgerStore
-    events: TaskEvents
-    presence: Presence = field(default_factory=FreshPresence)
+    store: RedisLedger
+    events: RedisTaskEvents
+    presence: RedisPresence = field(default_factory=FreshPresence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
     windows: Storage = field(default_factory=MemoryStorage)
     """Where request rates are counted."""
