@@ -19,6 +19,9 @@ from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
