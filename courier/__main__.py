@@ -18,6 +18,8 @@ from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.observe import logs
+from cutgate.jobs.upkeep.installation import require_whole
 from cutgate.jobs.urls import ResultPaths
 
 
@@ -31,8 +33,11 @@ def run() -> None:
     """Fetch sources by URL and deliver callbacks and results, until a signal says to stop."""
     settings = read_settings(CourierSettings)
     with connect_ledger(settings) as client:
+        logs.configure(settings.log_format, settings.log_level)
+        store = RedisLedger(client, settings.ledger_limits())
+        require_whole(settings, store)
         tasks = Tasks(
-            store=RedisLedger(client, settings.ledger_limits()),
+            store=store,
             paths=ResultPaths(settings.master_key_bytes()),
             retention_seconds=settings.retention_seconds,
         )

@@ -77,7 +77,7 @@ class ErrandRunner:
 
     def _fetch(self, errand: Errand) -> None:
         try:
-            data = self.fetcher.fetch(errand.url)
+            data = self.fetcher.fetch(errand.url, errand.attempt)
             header = inspect(data, self.limits)
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
@@ -148,6 +148,12 @@ class ErrandRunner:
             pause_seconds=round(pause_seconds, 3),
             **_facts(failure),
         )
+
+    def pause_seconds(self, errand: Errand) -> float:
+        """How long an errand rests before it is tried again."""
+        if errand.kind is ErrandKind.FETCH:
+            return self._fetch_pause_seconds(errand)
+        return self._delivery_pause_seconds(errand)
 
     def _fetch_pause_seconds(self, errand: Errand) -> float:
         return self.draw() * longest_pause(

@@ -14,6 +14,7 @@
     + Unreachable
     + TlsFailed
     + TooSlow
+    + Busy
     + StatusPassing
 
 What is refused stays so; what a peer failed at may go better next time. No text holds an address's path or query:
@@ -136,6 +137,12 @@ class TooSlow(PeerFailed):
     """A time limit passed, of one step or of the whole exchange."""
 
     reason = "time"
+
+
+class Busy(PeerFailed):
+    """This side has no memory left for what the other one sends."""
+
+    reason = "busy"
 
 
 class StatusPassing(PeerFailed):

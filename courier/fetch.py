@@ -1,6 +1,8 @@
 """Fetches a picture from a URL, by way of redirects that are checked one by one."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -11,6 +13,7 @@ import httpx
 from cutgate.courier.connection import Deadline, Outside
 from cutgate.courier.errors import (
     BodyTooLarge,
+    Busy,
     EncodingRefused,
     MediaTypeRefused,
     RedirectRefused,
@@ -24,6 +27,37 @@ _PASSING: Final = frozenset({408, 425, 429})
 _HEADERS: Final = {"Accept": "image/*, */*;q=0.1"}
 
 
+class MemoryBudget:
+    """Bytes that all fetches of a process may hold together."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._left_bytes = limit_bytes
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taking(self) -> Iterator[Callable[[int], None]]:
+        """Hand out what takes further bytes; they are given back at the block's end.
+
+        Raises:
+            Busy: in the block, when there are none left.
+        """
+        taken_bytes = 0
+
+        def take(size_bytes: int) -> None:
+            nonlocal taken_bytes
+            with self._lock:
+                if size_bytes > self._left_bytes:
+                    raise Busy("the courier holds as many pictures in memory as it may")
+                self._left_bytes -= size_bytes
+            taken_bytes += size_bytes
+
+        try:
+            yield take
+        finally:
+            with self._lock:
+                self._left_bytes += taken_bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
     """Brings the bytes behind a URL, within limits."""
@@ -34,14 +68,17 @@ class Fetcher:
     media_types: Sequence[str]
     """Patterns in lower case, such as `image/*`; an answer that names no type may be anything."""
     total_seconds: float
+    first_seconds: float
+    """The same for a first try: most servers that are slow then do no better for being waited for."""
+    memory: MemoryBudget
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, attempt: int = 1) -> bytes:
         """Fetch a URL whole.
 
         Raises:
             ExchangeFailed: a subclass says why, and whether another try can help.
         """
-        deadline = Deadline(self.total_seconds)
+        deadline = Deadline(self.first_seconds if attempt == 1 else self.total_seconds)
         visited = [url]
         while len(visited) <= self.max_redirects + 1:
             with self.outside.exchange("GET", visited[-1], deadline, headers=_HEADERS) as answer:
@@ -62,10 +99,12 @@ class Fetcher:
         if stated.isdecimal() and int(stated) > self.max_bytes:
             raise BodyTooLarge(int(stated), self.max_bytes)
         data = bytearray()
-        for piece in answer.iter_raw():
-            data += piece
-            if len(data) > self.max_bytes:
-                raise BodyTooLarge(len(data), self.max_bytes)
+        with self.memory.taking() as take:
+            for piece in answer.iter_raw():
+                take(len(piece))
+                data += piece
+                if len(data) > self.max_bytes:
+                    raise BodyTooLarge(len(data), self.max_bytes)
         return bytes(data)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,14 +22,33 @@ _AWAY_PAUSE_SECONDS: Final = 1.0
 """How long the loop rests, or an errand is put off, when a part does not answer."""
 _LOOK_SECONDS: Final = 0.5
 """How often a loop that waits looks whether it is to stop."""
+_SLOW_SECONDS: Final = 0.25
+"""From then on an errand takes no hand any more: whoever waits for one must not wait for a slow server."""
+_STEP_SECONDS: Final = 0.05
+"""How often is looked for errands that have become slow, while all hands are taken."""
 _DELIVERIES: Final = (ErrandKind.CALLBACK, ErrandKind.UPLOAD)
 
 log: Final = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """An errand that is being run."""
+
+    errand: Errand
+    began_at_seconds: float = field(default_factory=time.monotonic)
+    """On the monotonic clock."""
+    is_slow: bool = False
+
+
 @dataclass(kw_only=True)
 class Courier:
-    """Takes and runs errands until it is told to stop."""
+    """Takes and runs errands until it is told to stop.
+
+    Each errand has a hand, of which there are few, so that many quick ones do not take more memory and connections
+    than there are. One that waits for a slow server gives its hand back and goes on without. There may be many of
+    these; past that the one that has taken longest is put back, of the account that has most of them.
+    """
 
     store: RedisLedger
     events: RedisErrandEvents
@@ -38,14 +58,16 @@ class Courier:
     owner: str
     """The name under which it takes errands."""
     errands: int
-    """How many it runs at a time."""
+    """How many it runs at a time, besides slow ones."""
+    slow_errands: int
+    """How many slow ones may go on."""
     kept_errands: int
     """How many of these fetches leave to deliveries, and deliveries to fetches; half at most."""
     poll_seconds: float
     """How long it waits for news of errands before it looks by itself."""
     stop_seconds: float
     """How long it goes on with what is under way once it is told to stop."""
-    _under_way: dict[str, Errand] = field(default_factory=dict, init=False)
+    _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     """By token."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _hands: threading.Semaphore = field(init=False)
@@ -70,7 +92,7 @@ class Courier:
     def _turn(self, stop: threading.Event, news: Waiter) -> None:
         try:
             self.presence.announce()
-            if not self._hands.acquire(timeout=_LOOK_SECONDS):
+            if not self._take_hand():
                 return
             try:
                 errand = self.store.take_errand(self.owner, new_token(), self._kinds())
@@ -87,17 +109,47 @@ class Courier:
             self._wait(stop, news)
             return
         with self._lock:
-            self._under_way[errand.token] = errand
+            # One that is tried again was slow, or its server is in trouble: it need not show that once more.
+            carried = self._under_way[errand.token] = _UnderWay(errand, is_slow=errand.attempt > 1)
+        if carried.is_slow:
+            self._hands.release()
         # A daemon: a server that holds an errand up must not hold the process up as well.
         threading.Thread(target=self._carry, args=[errand], name=f"errand-{errand.kind}", daemon=True).start()
+
+    def _take_hand(self) -> bool:
+        until_seconds = time.monotonic() + _LOOK_SECONDS
+        while time.monotonic() < until_seconds:
+            self._free_hands()
+            if self._hands.acquire(timeout=_STEP_SECONDS):
+                return True
+        return False
+
+    def _free_hands(self) -> None:
+        """Take the hands from errands that have become slow, and put back what then is too much."""
+        slow_since_seconds = time.monotonic() - _SLOW_SECONDS
+        with self._lock:
+            for carried in self._under_way.values():
+                if not carried.is_slow and carried.began_at_seconds < slow_since_seconds:
+                    carried.is_slow = True
+                    self._hands.release()
+            slow = [carried for carried in self._under_way.values() if carried.is_slow]
+            counts = Counter(carried.errand.account for carried in slow)
+            slow.sort(key=lambda carried: (-counts[carried.errand.account], carried.began_at_seconds))
+            too_many = slow[: max(0, len(slow) - self.slow_errands)]
+            for carried in too_many:
+                del self._under_way[carried.errand.token]
+        for carried in too_many:
+            log.info("errand_put_back", task_uid=carried.errand.task, account=carried.errand.account)
+            self._put_back(carried.errand, self.runner.pause_seconds(carried.errand))
 
     def _kinds(self) -> list[ErrandKind]:
         """What it may take: neither fetches nor deliveries hold all hands, however slow their servers are."""
         most = max((self.errands + 1) // 2, self.errands - self.kept_errands)
-        under_way = self._left()
-        fetches = sum(errand.kind is ErrandKind.FETCH for errand in under_way)
+        with self._lock:
+            quick = [carried.errand.kind for carried in self._under_way.values() if not carried.is_slow]
+        fetches = quick.count(ErrandKind.FETCH)
         kinds = [ErrandKind.FETCH] if fetches < most else []
-        return [*kinds, *_DELIVERIES] if len(under_way) - fetches < most else kinds
+        return [*kinds, *_DELIVERIES] if len(quick) - fetches < most else kinds
 
     def _wait(self, stop: threading.Event, news: Waiter) -> None:
         ends_at_seconds = time.monotonic() + self.poll_seconds
@@ -121,8 +173,9 @@ class Courier:
             log.exception("errand_lost")  # it falls due again with the end of its lease
         finally:
             with self._lock:
-                self._under_way.pop(errand.token, None)
-            self._hands.release()
+                carried = self._under_way.pop(errand.token, None)
+                if carried is not None and not carried.is_slow:
+                    self._hands.release()
             # Others of its account, or of its kind, may be taken now.
             self.events.tell()
 
@@ -140,7 +193,7 @@ class Courier:
 
     def _left(self) -> list[Errand]:
         with self._lock:
-            return list(self._under_way.values())
+            return [carried.errand for carried in self._under_way.values()]
 
     def _put_back(self, errand: Errand, seconds: float) -> None:
         try:

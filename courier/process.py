@@ -1,12 +1,14 @@
 """The courier as a process: real parts, put together from the settings."""
 
 import os
+import secrets
 import signal
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import httpx
@@ -17,7 +19,7 @@ from cutgate.courier.addresses import OutsideRules
 from cutgate.courier.connection import Outside
 from cutgate.courier.deliver import Deliveries, Renderer, SecretOf
 from cutgate.courier.errands import ErrandRunner, Patience
-from cutgate.courier.fetch import Fetcher
+from cutgate.courier.fetch import Fetcher, MemoryBudget
 from cutgate.courier.loop import Courier
 from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
@@ -28,8 +30,10 @@ from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.presence import owner_name
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-from cutgate.jobs.observe import logs, metrics, traces
+from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.observe.metric_names import Part
+from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
+from cutgate.jobs.upkeep.loops import Every
 
 log: Final = structlog.get_logger(__name__)
 
@@ -43,7 +47,6 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         renderers: what the façades say of tasks, by the tasks' origin.
         secret_of: what signs an account's callbacks.
     """
-    logs.configure(settings.log_format, settings.log_level)
     traces.start(settings, Part.COURIER)
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -59,12 +62,13 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
         tls=httpx.create_ssl_context(),
     )
-    host, process = socket.gethostname(), f"courier{os.getpid()}"
+    host, process = socket.gethostname(), f"courier{os.getpid()}.{secrets.token_hex(4)}"
     metrics.begin(Part.COURIER)
     try:
         with (
             metrics.served(settings.metrics_host, settings.courier_metrics_port),
             RedisErrandEvents(redis_url) as events,
+            Every(WATCH_SECONDS, partial(watch_server, store), "server"),
         ):
             Courier(
                 store=store,
@@ -73,6 +77,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
                 presence=CourierPresence(client, host, process),
                 owner=owner_name(host, process),
                 errands=settings.courier_errands,
+                slow_errands=settings.courier_slow_errands,
                 kept_errands=settings.courier_kept_errands,
                 poll_seconds=settings.courier_poll_seconds,
                 stop_seconds=settings.courier_stop_seconds,
@@ -113,6 +118,8 @@ def make_runner(
             max_redirects=settings.courier_redirects,
             media_types=settings.courier_media_types,
             total_seconds=settings.courier_total_seconds,
+            first_seconds=settings.courier_first_seconds,
+            memory=MemoryBudget(max(settings.courier_memory_bytes, settings.max_source_bytes)),
         ),
         deliveries=Deliveries(
             outside=outside,

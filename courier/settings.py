@@ -19,8 +19,13 @@ def _split(value: object) -> object:
 class CourierSettings(GatewaySettings):
     """What one courier process reads, once, at its entry point."""
 
-    courier_errands: PositiveInt = 8
-    """Errands that one courier runs at a time; each may hold a picture of `CUTGATE_MAX_SOURCE_BYTES` in memory."""
+    courier_errands: PositiveInt = 32
+    """Errands that one courier runs at a time, besides those that wait for slow servers."""
+    courier_slow_errands: PositiveInt = 128
+    """Errands that may go on although their servers are slow; past that some wait for another try."""
+    courier_memory_bytes: PositiveInt = 512 * 2**20
+    """What the pictures that one courier is fetching may take in memory, all together; at least
+    `CUTGATE_MAX_SOURCE_BYTES`."""
     courier_kept_errands: NonNegativeInt = 2
     """How many of these fetches leave to callbacks and uploads, and those to fetches; half of them at most."""
     courier_account_errands: PositiveInt = 4
@@ -56,6 +61,8 @@ class CourierSettings(GatewaySettings):
     """How long a server outside may be silent."""
     courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
     """How long an errand's whole exchange may take, names and redirects among it; less than its lease."""
+    courier_first_seconds: Annotated[float, Field(gt=0, le=80)] = 15
+    """How long the first try of a fetch may take; later ones have `CUTGATE_COURIER_TOTAL_SECONDS`."""
     courier_fetch_attempts: PositiveInt = 3
     """How often a source is fetched whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600

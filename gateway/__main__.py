@@ -1,4 +1,4 @@
-"""Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys`."""
+"""Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys` and `storage`."""
 
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -7,14 +7,16 @@ from typing import Final
 import click
 
 from cutgate.gateway.commands.keys import keys
+from cutgate.gateway.commands.storage import storage
 from cutgate.gateway.observe.metrics import gunicorn_metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
 from cutgate.gateway.serving.server import GatewayServer, gunicorn_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
-from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import EvictingServer, require_no_eviction
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.observe import logs
+from cutgate.jobs.upkeep.installation import require_whole
 
 CHECK_SECONDS: Final = 3
 
@@ -31,12 +33,8 @@ def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
     settings = read_settings(GatewaySettings)
     with connect_ledger(settings) as client:
-        try:
-            require_no_eviction(client)
-        except EvictingServer as error:
-            raise click.ClickException(str(error)) from None
-        except LedgerUnavailable as error:  # callers are told to wait, until it is there
-            click.echo(f"not checked for eviction: {error.message}", err=True)
+        logs.configure(settings.log_format, settings.log_level)
+        require_whole(settings, RedisLedger(client, settings.ledger_limits()))
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     give_back_large_blocks()
@@ -64,6 +62,7 @@ def check() -> None:
 
 
 main.add_command(keys)
+main.add_command(storage)
 
 if __name__ == "__main__":
     main()

@@ -20,7 +20,10 @@
   x BlobMissing
   x ServiceUnavailable
     + LedgerUnavailable
+      - LedgerFull
     + BlobStoreUnavailable
+
+Beside it stands `LedgerBroken`, a fault of this program.
 """
 
 import math
@@ -206,7 +209,17 @@ class LedgerUnavailable(ServiceUnavailable):
     kind = "ledger_unavailable"
 
 
+class LedgerFull(LedgerUnavailable):
+    """The ledger's server has no memory left for something new; what it holds goes on."""
+
+    kind = "ledger_full"
+
+
 class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 
     kind = "blob_store_unavailable"
+
+
+class LedgerBroken(Exception):
+    """A script of the ledger failed: a fault of this program, which no repeat mends."""

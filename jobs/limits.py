@@ -28,6 +28,11 @@ class LedgerLimits:
     """How long a repeat of an idempotency key answers with the first task."""
     source_max_age_seconds: float = 1_800
     """How old a task id may be at CREATE: half of the time after which an orphan blob is swept."""
+    source_seconds: float | None = 60
+    """How long a source stays after its item has ended, for an end that a failover loses; None leaves it to the
+    task's retention."""
+    keep_poisoned: bool = False
+    """Whether sources whose workers died as often as is allowed are left to the retention."""
     retention_seconds: float = 86_400
     """How long a task stays after its end. From then on it looks as if it had never been."""
     max_attempts: int = 3

@@ -188,8 +188,6 @@ class Item:
 
     index: int
     state: ItemState
-    spec: CutoutSpec
-    source: BlobKey
     price: int
     attempts: int
     """How many claims count: all but those that a worker gave back in order."""

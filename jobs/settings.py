@@ -37,6 +37,8 @@ from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import ModelName, Precision
 
 MASTER_KEY_BYTES: Final = 32
+SOURCE_SECONDS: Final = 60.0
+"""How long a source outlives its item's end: longer than what a failover loses."""
 SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
 
 _EXPORTER: Final = "opentelemetry-exporter-otlp-proto-http"
@@ -86,7 +88,7 @@ class JobSettings(BlobSettings):
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be swept."""
     delete_source: bool = True
-    """Delete a source picture as soon as its result is stored, or it has failed."""
+    """Delete a source picture a minute after its result is stored, or it has failed."""
     keep_poisoned_source: bool = False
     """Keep the source of a picture whose workers died until its retention is over, to find out why."""
     retention_seconds: PositiveFloat = 86_400
@@ -185,7 +187,10 @@ class JobSettings(BlobSettings):
         """The part that the ledger's moves keep to."""
         named = {limit.name for limit in fields(LedgerLimits)} & type(self).model_fields.keys()
         return LedgerLimits(
-            **{name: getattr(self, name) for name in named}, source_max_age_seconds=self.orphan_grace_seconds / 2
+            **{name: getattr(self, name) for name in named},
+            source_max_age_seconds=self.orphan_grace_seconds / 2,
+            source_seconds=SOURCE_SECONDS if self.delete_source else None,
+            keep_poisoned=self.keep_poisoned_source,
         )
 
 

@@ -84,7 +84,7 @@ def _is_here(host: str) -> bool:
     return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def redis_url() -> str:
     """A running server that all tests share; each keeps to its own `key_prefix`."""
     return server_url()

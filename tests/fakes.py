@@ -22,6 +22,7 @@ class MemoryBlobStore(BlobStore):
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._installation: str | None = None
 
     @override
     def put(self, key: BlobKey, data: bytes) -> None:
@@ -64,6 +65,16 @@ class MemoryBlobStore(BlobStore):
         """Nothing is ever written half."""
 
     @override
+    def installation(self) -> str | None:
+        return self._installation
+
+    @override
+    def install(self, installation: str, *, replace: bool = False) -> str:
+        if replace or self._installation is None:
+            self._installation = installation
+        return self._installation
+
+    @override
     def check(self) -> None:
         """Memory can always be written."""
 
@@ -92,6 +103,10 @@ class InlineQueue(JobQueue):
     def pending(self, lane: Lane) -> int:
         """None: each hint was followed before `hint` returned."""
         return 0
+
+    @override
+    def trim(self, lane: Lane, count: int) -> None:
+        """There are none."""
 
 
 class ManualClock:

@@ -3,17 +3,24 @@
 import atexit
 import functools
 import secrets
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 from redis import Redis
 
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
+from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ledger.encoding import decode_spec
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.spec import CutoutSpec
 from tests.fakes import ManualClock
 from tests.servers.redis_server import redis_server
 
@@ -21,18 +28,40 @@ _listening = ExitStack()
 """The news that this test listens to."""
 
 
-@functools.cache
+_servers: Final[list[Path | None]] = [None]
+"""Programs of servers; the last one counts. None stands for the usual one."""
+
+
+@contextmanager
+def on_server(binary: Path) -> Iterator[None]:
+    """Have a block's ledgers on another program's server."""
+    _servers.append(binary)
+    try:
+        yield
+    finally:
+        _servers.pop()
+
+
 def server_url() -> str:
     """The address of this process's server, which runs until the process ends."""
-    running = ExitStack()
-    atexit.register(running.close)
-    return running.enter_context(redis_server())
+    return _url_of(_servers[-1])
+
+
+def server() -> Redis:
+    """Connections to it."""
+    return _client_of(_servers[-1])
 
 
 @functools.cache
-def server() -> Redis:
-    """Connections to it."""
-    return connect(server_url())
+def _url_of(binary: Path | None) -> str:
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(redis_server(binary=binary))
+
+
+@functools.cache
+def _client_of(binary: Path | None) -> Redis:
+    return connect(_url_of(binary))
 
 
 def fresh_prefix() -> str:
@@ -43,6 +72,26 @@ def fresh_prefix() -> str:
 def stop_listening() -> None:
     """End the threads of a test's ledgers."""
     _listening.close()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """What is kept of an item until it has ended, and no caller is told."""
+
+    spec: CutoutSpec
+    source: BlobKey
+
+
+def stored_item(store: RedisLedger, uid: TaskUid, index: int = 0) -> StoredItem:
+    """An item that has not ended."""
+    fields: Any = store._client.hgetall(f"{store._prefix}item:{uid}:{index}")
+    return StoredItem(decode_spec(fields["spec"]), BlobKey.parse(fields["source"]))
+
+
+def spent_sources(store: RedisLedger) -> set[BlobKey]:
+    """Sources of items that have ended, whether their time is over or not."""
+    names: Any = store._client.zrange(f"{store._prefix}spent", 0, -1)
+    return set(map(BlobKey.parse, names))
 
 
 class FreshLedger(RedisLedger):

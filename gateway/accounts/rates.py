@@ -80,8 +80,14 @@ class RequestLimits:
         self._rates = {Rate.SUBMIT: settings.submits_per_second, Rate.POLL: settings.polls_per_second}
         self._failures = RateLimitItemPerMinute(settings.failed_signatures_per_minute, namespace="failure")
 
-    def take(self, account: str, terms: Terms, rate: Rate) -> Allowance:
+    def take(self, account: str, terms: Terms, rate: Rate, weight: int = 1) -> Allowance:
         """Count a request of an account, if there is room for it.
+
+        Args:
+            account: who asks.
+            terms: the account's own rates.
+            rate: which of them.
+            weight: how many requests it counts as, all of a window at most.
 
         Raises:
             LedgerUnavailable: the storage is away.
@@ -89,7 +95,7 @@ class RequestLimits:
         own = {Rate.SUBMIT: terms.submits_per_second, Rate.POLL: terms.polls_per_second}[rate]
         item = RateLimitItemPerSecond(own or self._rates[rate], namespace=rate.value)
         with ledger_errors():
-            granted = self._windows.hit(item, account)
+            granted = self._windows.hit(item, account, cost=min(weight, item.amount))
         return self._allowance(item, account, granted=granted)
 
     @contextmanager

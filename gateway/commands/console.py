@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from cutgate.gateway.accounts.records import AccountError
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import ServiceUnavailable
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def reported_errors() -> Iterator[None]:
     """Turn errors that an operator can act on into a line and a status."""
     try:
         yield
-    except (AccountError, LedgerUnavailable) as error:
+    except (AccountError, ServiceUnavailable) as error:
         raise click.ClickException(str(error)) from None
 
 

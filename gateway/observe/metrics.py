@@ -74,7 +74,9 @@ class LedgerCollector(Collector):
             return [_gauge(names.LEDGER_UP, 0)]
 
     def _figures(self) -> Iterator[Metric]:
-        figures = self.store.figures()
+        figures, memory = self.store.figures(), self.store.memory()
+        yield _gauge(names.LEDGER_MEMORY_BYTES, memory.used_bytes)
+        yield _gauge(names.LEDGER_MEMORY_LIMIT_BYTES, memory.limit_bytes)
         alive = Counter(worker.lane for worker in self.presence.alive())
         # A lane that a worker serves is there before its first item: what scales workers would miss it.
         none: dict[Lane, float] = dict.fromkeys(alive, 0)

@@ -88,6 +88,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     # Parts that are away
     errors.ServiceUnavailable: _AWAY,
     errors.LedgerUnavailable: _AWAY,
+    errors.LedgerFull: _AWAY,
     errors.BlobStoreUnavailable: _AWAY,
     # What handlers turn into a fault of a parameter, which knows the picture's name
     errors.SourceRejected: _FAULT,
@@ -151,6 +152,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.BlobMissing.kind: TaskRow(FAILED_CODE, "Image no longer stored: submit it again"),
     errors.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.LedgerFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }
 """By the `kind` that stands in a record."""

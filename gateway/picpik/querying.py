@@ -40,10 +40,8 @@ def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
     bind_contextvars(task_uid=request.uid)
-    left = services.store.terminate(request.uid, caller.account)
-    if left is None:
+    if not services.store.terminate(request.uid, caller.account):
         raise _unknown_task()
-    services.disposal.dispose(left)
     return Answer()
 
 

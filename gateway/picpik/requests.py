@@ -3,6 +3,7 @@
 Their order is the order in which faults are reported.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
@@ -13,6 +14,7 @@ from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ValidationInfo
+from typing_extensions import override
 
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.fields import (
@@ -39,6 +41,9 @@ ENVELOPE: Final = frozenset({"Action", "PublicKey"})
 """Names that were read before an action's own fields are looked at."""
 IGNORED: Final = frozenset({"Region", "Zone", "ProjectId", "SecurityToken", "RemoveType"})
 """Names that some clients send with every call; signed, and without effect."""
+
+IDS_OF_A_REQUEST: Final = 20
+"""So many tasks may be asked about in what counts as one request."""
 
 _LOG: Final = structlog.get_logger()
 
@@ -69,6 +74,11 @@ class Request(BaseModel):
     request_uuid: Annotated[RequestId, Field(alias="request_uuid")] = ""
     """Your id of the request, repeated in the answer; the server makes one where it is absent. The same request
     under the same id is done once."""
+
+    @property
+    def weight(self) -> int:
+        """How many requests it counts as, where accounts may only ask so often."""
+        return 1
 
 
 class OnePicture(Request):
@@ -120,7 +130,21 @@ class RemoveBackgroundsInBatch(Cutting, SeveralPictures):
     """Cut several pictures out, all in the same manner, as one task."""
 
 
-class ListTasksDetails(Request):
+class Listing(Request):
+    """Show several tasks."""
+
+    @property
+    def uids(self) -> tuple[TaskUid, ...]:
+        """The ids in the order of the request."""
+        raise NotImplementedError
+
+    @property
+    @override
+    def weight(self) -> int:
+        return math.ceil(len(set(self.uids)) / IDS_OF_A_REQUEST)
+
+
+class ListTasksDetails(Listing):
     """Show tasks."""
 
     task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
@@ -129,20 +153,20 @@ class ListTasksDetails(Request):
     """Cutgate's own: hold the answer back until one of the tasks has ended, for so many seconds at most."""
 
     @property
+    @override
     def uids(self) -> tuple[TaskUid, ...]:
-        """The ids in the order of the request."""
         return tuple(map(TaskUid, self.task_uid_list))
 
 
-class ListGenerateTaskDetail(Request):
+class ListGenerateTaskDetail(Listing):
     """Show tasks, in the words of the older interface."""
 
     task_uids: Annotated[Uids, Field(alias="TaskUIDs")]
     """The tasks to show."""
 
     @property
+    @override
     def uids(self) -> tuple[TaskUid, ...]:
-        """The ids in the order of the request."""
         return tuple(map(TaskUid, self.task_uids))
 
 

@@ -9,7 +9,6 @@ from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.presets import Choice
-from cutgate.jobs.upkeep.disposal import Disposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,6 @@ class Services:
     tasks: Tasks
     waits: Waits
     store: RedisLedger
-    disposal: Disposal
     choice: Choice
     """What new pictures ask for."""
     unmetered_credits: int

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
@@ -111,10 +112,10 @@ class PicpikApi:
             raise faults.BodyTooLarge
         with self.limits.counting_failures(request.remote_addr, _FAILED_SIGNATURES):
             account, rest, signature = self._authenticate(params)
-        g.allowance = self.limits.take(account.name, account.terms, action.rate)
-        if not g.allowance.granted:
-            raise RateExceeded(g.allowance)
+        self._count(account, action.rate)
         fields = read_request(action.request, rest, self._reading_rules)
+        if fields.weight > 1:
+            self._count(account, action.rate, fields.weight - 1)
         caller = Caller(
             account=account.name,
             public_key=account.public_key,
@@ -123,6 +124,11 @@ class PicpikApi:
         )
         answer = action.handle(fields, caller, self.services.for_account(account))
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
+
+    def _count(self, account: Account, rate: Rate, weight: int = 1) -> None:
+        g.allowance = self.limits.take(account.name, account.terms, rate, weight)
+        if not g.allowance.granted:
+            raise RateExceeded(g.allowance)
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""

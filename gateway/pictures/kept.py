@@ -15,7 +15,7 @@ import structlog
 
 from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import BlobStoreUnavailable, SubmissionRefused
+from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
@@ -101,10 +101,11 @@ class Pictures:
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
         upload = new_upload(account, data, inspect(data, self.limits))
+        self.store.require_room()
         self.blobs.put(upload.blob, data)
         try:
             self.store.keep_upload(upload)
-        except SubmissionRefused:
+        except (SubmissionRefused, LedgerFull):
             self._delete(upload)
             raise
         good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)

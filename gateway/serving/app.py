@@ -46,7 +46,6 @@ from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import SigningError
 
@@ -118,7 +117,6 @@ def create_app(
             tasks=tasks,
             waits=waits,
             store=store,
-            disposal=Disposal.of(settings, blobs),
             choice=settings.choice,
             unmetered_credits=settings.unmetered_credits,
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from flask import Blueprint, Response, jsonify
 
@@ -10,6 +11,9 @@ from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
+
+CLOCK_SECONDS: Final = 300.0
+"""How much the clocks of gateway and ledger may differ; from half the orphans' grace on nothing is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class HealthPages:
             for part, check in (("ledger", self.store.ping), ("blob store", self.blobs.check))
             if not _answers(check)
         ]
+        if "ledger" not in missing and not _answers(self._check_clock):
+            missing.append("right clock")
         workers = self._workers() if "ledger" not in missing else ()
         if not workers:
             missing.append("worker")
@@ -46,6 +52,11 @@ class HealthPages:
         )
         answer.status_code = 503 if missing else 200
         return answer
+
+    def _check_clock(self) -> None:
+        """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
+        if abs(self.store.clock_offset_seconds()) > CLOCK_SECONDS:
+            raise ServiceUnavailable("the clocks of this machine and of the ledger's server differ")
 
     def _workers(self) -> tuple[WorkerPresence, ...]:
         try:

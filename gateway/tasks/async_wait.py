@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,20 +20,20 @@ _AT_ONCE: Final = 100
 """Records of one round trip."""
 _LOG: Final = structlog.get_logger()
 
-Find = Callable[[str, Sequence[TaskUid]], Awaitable[tuple[Task | None, ...]]]
+FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
 
 
 class AsyncWaits:
     """Says when tasks have ended. Used in the event loop's thread only."""
 
-    def __init__(self, find: Find, events: RedisTaskEvents) -> None:
+    def __init__(self, find_ended: FindEnded, events: RedisTaskEvents) -> None:
         """Listen from now on.
 
         Args:
-            find: reads the records of an account's tasks.
+            find_ended: reads the records of those of an account's tasks that have ended; None where there is none.
             events: says when to look.
         """
-        self._find = find
+        self._find_ended = find_ended
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[TaskUid, _Waited] = {}
         self._news: set[TaskUid] = set()
@@ -100,10 +100,8 @@ class AsyncWaits:
             by_account[self._waiting[uid].account].append(uid)
         for account, own in by_account.items():
             for some in _batched(own, _AT_ONCE):
-                found = await self._find(account, some)
-                for uid, task in zip(some, found, strict=True):
-                    if task is None or task.ended_at_ms is not None:
-                        self._settle(uid, task)
+                for uid, task in (await self._find_ended(account, some)).items():
+                    self._settle(uid, task)
 
     def _settle(self, uid: TaskUid, task: Task | None) -> None:
         waited = self._waiting.get(uid)

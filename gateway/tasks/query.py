@@ -1,7 +1,7 @@
 """Use case: how tasks stand, and where their results can be fetched. Knows no protocol and no HTTP."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cutgate.jobs.ids import TaskUid
@@ -28,6 +28,23 @@ class Tasks:
             LedgerUnavailable: the ledger does not answer.
         """
         return self.store.get_many(uids, account)
+
+    def ended(self, account: str, uids: Sequence[TaskUid]) -> tuple[TaskUid, ...]:
+        """Those of the tasks that have ended or are not there, which costs far less than to find them all.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        return self.store.ended(uids, account)
+
+    def find_ended(self, account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        """Those of the tasks that have ended, as they stand; None for one that is not there.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        ended = self.ended(account, uids)
+        return dict(zip(ended, self.find(account, ended), strict=True))
 
     def named(self, account: str, key: str) -> Task | None:
         """The task that an idempotency key names, whatever its content; None when none can be seen.

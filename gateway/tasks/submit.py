@@ -16,6 +16,7 @@ from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
     InsufficientCredits,
+    LedgerFull,
     LedgerUnavailable,
     SourceRejected,
     SubmissionRefused,
@@ -139,6 +140,7 @@ class Submissions:
                 return first
         self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
         self._refuse_faults(account, looks)
+        self.store.require_room()
         uid = new_task_uid()
         task = NewTask(
             uid=uid,
@@ -201,7 +203,7 @@ class Submissions:
     def _create(self, task: NewTask) -> TaskUid:
         try:
             created = self.store.create(task)
-        except SubmissionRefused:
+        except (SubmissionRefused, LedgerFull):
             self._delete(task.items)
             raise
         if created.uid != task.uid:

@@ -42,12 +42,12 @@ class Place:
         """
         until_seconds = time.monotonic() + wait_seconds
         with self.events.listen(uids) as waiter:
-            while True:
-                found = self.tasks.find(account, uids)
+            while not self.tasks.ended(account, uids):
                 left_seconds = until_seconds - time.monotonic()
-                if left_seconds <= 0 or any(task is None or task.ended_at_ms is not None for task in found):
-                    return found
+                if left_seconds <= 0:
+                    break
                 waiter.wait(min(left_seconds, STEP_SECONDS))
+        return self.tasks.find(account, uids)
 
 
 class Waits:

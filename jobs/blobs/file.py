@@ -16,6 +16,7 @@ from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
 
+INSTALLATION_NAME: Final = ".installation"
 TEMPORARY_PREFIX: Final = ".writing-"
 """How unfinished files are named. A crash can leave one behind; no key has such a name."""
 
@@ -111,6 +112,31 @@ class FileBlobStore(BlobStore):
         with _storage_errors():
             for path in self._root.glob(f"{TEMPORARY_PREFIX}*"):
                 _remove_if_older(path, written_before)
+
+    @override
+    def installation(self) -> str | None:
+        with _storage_errors():
+            try:
+                return (self._root / INSTALLATION_NAME).read_text().strip()
+            except FileNotFoundError:
+                return None
+
+    @override
+    def install(self, installation: str, *, replace: bool = False) -> str:
+        path, temporary = self._root / INSTALLATION_NAME, self._root / _temporary_name()
+        with _storage_errors():
+            try:
+                _create(temporary)
+                _write(temporary, [installation.encode()])
+                if replace:
+                    temporary.replace(path)
+                else:
+                    with suppress(FileExistsError):
+                        path.hardlink_to(temporary)
+                _sync_folder(self._root)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return path.read_text().strip()
 
     @override
     def check(self) -> None:

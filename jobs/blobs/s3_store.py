@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+INSTALLATION: Final = ".installation"
 PROBE: Final = ".probe"
 """Name of the empty object that `check` writes; no key has such a name."""
 
@@ -95,6 +96,25 @@ class S3BlobStore(BlobStore):
     @override
     def delete_unfinished(self, older_than_seconds: float) -> None:
         """Nothing is ever written half."""
+
+    @override
+    def installation(self) -> str | None:
+        def read() -> str | None:
+            try:
+                found = self._client.get_object(Bucket=self._bucket, Key=self._name(INSTALLATION))
+            except self._client.exceptions.NoSuchKey:
+                return None
+            with closing(found["Body"]) as body:
+                return body.read().decode()
+
+        return self._ask(read)
+
+    @override
+    def install(self, installation: str, *, replace: bool = False) -> str:
+        stored = None if replace else self.installation()
+        if stored is None:
+            self._put(INSTALLATION, installation.encode())
+        return stored or installation
 
     @override
     def check(self) -> None:

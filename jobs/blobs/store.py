@@ -55,5 +55,11 @@ class BlobStore(Protocol):
     def delete_unfinished(self, older_than_seconds: float) -> None:
         """Remove what writers that died left behind, once nobody has written to it for so long."""
 
+    def installation(self) -> str | None:
+        """The id that was installed here; None where none was."""
+
+    def install(self, installation: str, *, replace: bool = False) -> str:
+        """Store an id unless there is one, or in its place; answers the one that then stands."""
+
     def check(self) -> None:
         """Raise `BlobStoreUnavailable` unless a blob could be written now."""

@@ -134,3 +134,11 @@ class CeleryQueue(JobQueue):
         # With one priority step a queue is one list, under the queue's own name.
         with ledger_errors():
             return self._client.llen(queue_name(lane))
+
+    @override
+    def trim(self, lane: Lane, count: int) -> None:
+        with ledger_errors():
+            if count:
+                self._client.ltrim(queue_name(lane), 0, count - 1)
+            else:
+                self._client.delete(queue_name(lane))

@@ -25,6 +25,13 @@ class JobQueue(Protocol):
             LedgerUnavailable: the broker does not answer.
         """
 
+    def trim(self, lane: Lane, count: int) -> None:
+        """Leave no more than so many of the lane's hints.
+
+        Raises:
+            LedgerUnavailable: the broker does not answer.
+        """
+
 
 def queue_name(lane: Lane) -> str:
     """The broker's queue for a lane."""

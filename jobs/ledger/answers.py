@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from cutgate.jobs.ids import BlobKey, TaskUid
+from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import Lane
+
+MEMORY_FOR_NEW: Final = 0.9
+"""The share of the server's memory up to which something new is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,20 @@ class Balance:
     def available(self) -> int:
         """What new tasks may still cost."""
         return self.granted - self.used - self.reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the ledger's server holds in memory."""
+
+    used_bytes: int
+    limit_bytes: int
+    """Its `maxmemory`; 0 where there is none."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether nothing new is accepted: what is left is for what was accepted already, and its hints."""
+        return 0 < self.limit_bytes <= self.used_bytes / MEMORY_FOR_NEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +75,6 @@ class LedgerFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leftovers:
-    """Sources of items that a move of the ledger failed: no worker is there to delete them."""
-
-    sources: tuple[BlobKey, ...] = ()
-    """Of items that were terminated, or were over a limit of time."""
-    poisoned: tuple[BlobKey, ...] = ()
-    """Of items whose workers died as often as is allowed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakenBack:
-    """What was taken from a worker that has gone."""
-
-    items: int
-    """How many the worker held."""
-    left: Leftovers = Leftovers()
-    """Of those that failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
     """What one call of `reap` did, in items."""
 
@@ -92,5 +90,10 @@ class Reaped:
     """Failed: they waited longer than is allowed."""
     hints: Mapping[Lane, int] = field(default_factory=dict)
     """How many hints each lane is missing. They count as sent from now on."""
-    left: Leftovers = Leftovers()
-    """Of those that failed."""
+    needless: Mapping[Lane, int] = field(default_factory=dict)
+    """Lanes that nobody offers and that have more hints under way than items: how many items wait there."""
+
+    @property
+    def items(self) -> int:
+        """Items that were taken back or failed."""
+        return self.renewed + self.requeued + self.worker_lost + self.too_slow + self.too_late

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple, fields
+from typing import Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
@@ -39,14 +40,15 @@ def decode_spec(text: str) -> CutoutSpec:
 
 
 def encode_result(result: Result) -> str:
-    """A result as JSON."""
-    return json.dumps(asdict(result) | {"blob": str(result.blob)})
+    """A result as a list in JSON, in the order of its fields: every finished item keeps one."""
+    return json.dumps([str(result.blob), *astuple(result)[1:]], separators=(",", ":"))
 
 
 def decode_result(text: str) -> Result:
     """The inverse of `encode_result`."""
-    fields = json.loads(text)
-    return Result(**fields | {"blob": BlobKey.parse(fields["blob"])})
+    blob, *values = json.loads(text)
+    names = (field.name for field in fields(Result))
+    return Result(**dict(zip(names, [BlobKey.parse(blob), *values], strict=True)))
 
 
 def encode_error(error: ErrorFacts) -> str:
@@ -66,8 +68,8 @@ def encode_presence(worker: WorkerPresence) -> str:
 
 def decode_presence(text: str) -> WorkerPresence:
     """The inverse of `encode_presence`."""
-    fields = json.loads(text)
-    return WorkerPresence(**fields | {"lane": Lane(fields["lane"])})
+    said = json.loads(text)
+    return WorkerPresence(**said | {"lane": Lane(said["lane"])})
 
 
 def encode_upload(upload: Upload) -> str:
@@ -77,8 +79,8 @@ def encode_upload(upload: Upload) -> str:
 
 def decode_upload(text: str) -> Upload:
     """The inverse of `encode_upload`."""
-    fields = json.loads(text)
-    return Upload(**fields | {"blob": BlobKey.parse(fields["blob"])})
+    said = json.loads(text)
+    return Upload(**said | {"blob": BlobKey.parse(said["blob"])})
 
 
 def encode_deliveries(deliveries: Sequence[Delivery]) -> str:
@@ -88,7 +90,7 @@ def encode_deliveries(deliveries: Sequence[Delivery]) -> str:
 
 def decode_deliveries(text: str) -> tuple[Delivery, ...]:
     """The inverse of `encode_deliveries`."""
-    return tuple(Delivery(kind=DeliveryKind(fields["kind"]), url=fields["url"]) for fields in json.loads(text))
+    return tuple(Delivery(kind=DeliveryKind(said["kind"]), url=said["url"]) for said in json.loads(text))
 
 
 def encode_request(request: Request) -> str:
@@ -103,55 +105,68 @@ def decode_request(text: str | None) -> Request:
     return Request(uuid=known.get("uuid", ""), traceparent=known.get("traceparent", ""))
 
 
-def decode_errand(name: str, token: str, fields: Mapping[str, str]) -> Errand:
+def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
     """An errand that was taken, from its hash."""
     task, kind, number = parse_errand_name(name)
     index = number if kind is ErrandKind.FETCH else 0
-    keep = fields["keep"] == "1"
+    keep = said["keep"] == "1"
     return Errand(
         id=name,
         kind=kind,
         task=task,
         index=index,
-        account=fields["account"],
-        url=fields["url"],
+        account=said["account"],
+        url=said["url"],
         source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and not keep else None,
         keep=keep,
-        attempt=int(fields["attempt"]),
-        first_due_at_ms=int(fields["first_due_at_ms"]),
-        now_ms=int(fields["taken_at_ms"]),
+        attempt=int(said["attempt"]),
+        first_due_at_ms=int(said["first_due_at_ms"]),
+        now_ms=int(said["taken_at_ms"]),
         token=token,
-        request=decode_request(fields.get("request")),
+        request=decode_request(said.get("request")),
     )
 
 
-def decode_item(index: int, fields: Mapping[str, str]) -> Item:
-    """An item from its hash."""
-    return Item(
-        index=index,
-        state=ItemState(fields["state"]),
-        spec=decode_spec(fields["spec"]),
-        source=BlobKey.parse(fields["source"]),
-        price=int(fields["price"]),
-        attempts=int(fields["attempts"]),
-        result=decode_result(fields["result"]) if "result" in fields else None,
-        error=decode_error(fields["error"]) if "error" in fields else None,
-    )
+TASK_FIELDS: Final = (
+    "account",
+    "origin",
+    "started",
+    "open_count",
+    "done_count",
+    "created_at_ms",
+    "ended_at_ms",
+    "memo",
+)
+ITEM_FIELDS: Final = ("state", "price", "attempts", "result", "error")
+"""What READ answers of a task and of each of its items."""
 
 
-def decode_task(uid: TaskUid, fields: Mapping[str, str], items: Sequence[Mapping[str, str]]) -> Task:
-    """A task from its hash and its items' hashes in order."""
+def decode_task(uid: TaskUid, answer: Sequence[Sequence[str | None]] | None) -> Task | None:
+    """A task from the fields of its hash and of its items' in order; None where there is none."""
+    if answer is None:
+        return None
+    task, *items = answer
+    account, origin, started, open_count, done_count, created_at_ms, ended_at_ms, memo = task
     return Task(
         uid=uid,
-        account=fields["account"],
-        origin=fields["origin"],
-        status=status_of(
-            started=fields["started"] == "1",
-            open_count=int(fields["open_count"]),
-            done_count=int(fields["done_count"]),
-        ),
-        created_at_ms=int(fields["created_at_ms"]),
-        ended_at_ms=int(fields["ended_at_ms"]) if "ended_at_ms" in fields else None,
-        items=tuple(decode_item(index, item) for index, item in enumerate(items)),
-        memo=fields.get("memo", ""),
+        account=account or "",
+        origin=origin or "",
+        status=status_of(started=started == "1", open_count=int(open_count or 0), done_count=int(done_count or 0)),
+        created_at_ms=int(created_at_ms or 0),
+        ended_at_ms=None if ended_at_ms is None else int(ended_at_ms),
+        items=tuple(_item(index, *item) for index, item in enumerate(items)),
+        memo=memo or "",
+    )
+
+
+def _item(
+    index: int, state: str | None, price: str | None, attempts: str | None, result: str | None, error: str | None
+) -> Item:
+    return Item(
+        index=index,
+        state=ItemState(state or ""),
+        price=int(price or 0),
+        attempts=int(attempts or 0),
+        result=None if result is None else decode_result(result),
+        error=None if error is None else decode_error(error),
     )

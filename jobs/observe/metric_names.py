@@ -95,6 +95,20 @@ LEDGER_UP: Final = Metric(
     help="1 if the ledger answered this scrape; the others of its metrics are missing where it did not.",
     unit="yes or no",
 )
+LEDGER_MEMORY_BYTES: Final = Metric(
+    name="cutgate_ledger_memory_bytes",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="What the ledger's server holds in memory.",
+    unit="bytes",
+)
+LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
+    name="cutgate_ledger_memory_limit_bytes",
+    kind=Kind.GAUGE,
+    parts=(Part.LEDGER,),
+    help="What it may hold, its `maxmemory`; 0 where there is no limit. At nine tenths new tasks are refused.",
+    unit="bytes",
+)
 ITEMS_WAITING: Final = Metric(
     name="cutgate_items_waiting",
     kind=Kind.GAUGE,

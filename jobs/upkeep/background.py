@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
+
+import structlog
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.hints.queue import JobQueue
+from cutgate.jobs.ledger.redis.server import ServerUnfit
 from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.settings import JobSettings
-from cutgate.jobs.upkeep.disposal import Disposal
+from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
+from cutgate.jobs.upkeep.leadership import Leadership
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
 from cutgate.jobs.upkeep.retention import Sweeper
@@ -16,8 +21,12 @@ from cutgate.jobs.upkeep.retention import Sweeper
 RETENTION_SWEEP_SECONDS: Final = 10.0
 ORPHAN_SWEEPS_IN_GRACE: Final = 4
 """How often orphans are looked for in their grace time; it reads the whole storage."""
+WATCH_SECONDS: Final = 5.0
+"""How often is looked whether the ledger's server is still the same."""
 
 Call = Callable[[], object]
+
+log = structlog.get_logger(__name__)
 
 
 def unchanged(call: Call) -> Call:
@@ -33,7 +42,7 @@ def upkeep_threads(
     queue: JobQueue,
     wrap: Callable[[Call], Call] = unchanged,
 ) -> Iterator[None]:
-    """Keep ledger and storage in order as long as the block lasts.
+    """Keep ledger and storage in order as long as the block lasts. Of all processes one does each sweep.
 
     Args:
         settings: how often, and how old an orphan is.
@@ -42,12 +51,51 @@ def upkeep_threads(
         queue: carries the hints that were missing.
         wrap: put around what each thread calls.
     """
-    reaper = Reaper(store, queue, Disposal.of(settings, blobs))
     sweeper = Sweeper(store, blobs, orphan_grace_seconds=settings.orphan_grace_seconds)
+    installation = Installation(store, blobs)
+    retention = Leadership(store, "retention", 2.5 * RETENTION_SWEEP_SECONDS)
     orphans_seconds = settings.orphan_grace_seconds / ORPHAN_SWEEPS_IN_GRACE
+    orphans = Leadership(store, "orphans", orphans_seconds)
+
+    def sweep() -> None:
+        if retention.holds() and belong_together(installation):
+            sweeper.sweep_sources()
+            sweeper.sweep()
+
+    def sweep_orphans() -> None:
+        if orphans.holds() and belong_together(installation):
+            sweeper.sweep_orphans()
+
     with (
-        Every(settings.sweep_seconds, wrap(reaper.sweep), "reaper"),
-        Every(RETENTION_SWEEP_SECONDS, wrap(sweeper.sweep), "retention"),
-        Every(orphans_seconds, wrap(sweeper.sweep_orphans), "orphans", at_once=True),
+        Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),
+        Every(settings.sweep_seconds, wrap(Reaper(store, queue).sweep), "reaper"),
+        Every(RETENTION_SWEEP_SECONDS, wrap(sweep), "retention"),
+        Every(orphans_seconds, wrap(sweep_orphans), "orphans"),
     ):
         yield
+
+
+def watch_server(store: RedisUpkeep) -> None:
+    """Say in the log when another server has come that cannot hold the ledger: by a restart, or a failover.
+
+    Raises:
+        LedgerUnavailable: it does not answer.
+    """
+    try:
+        store.require_fit_server()
+    except ServerUnfit as error:
+        log.error("ledger_server_unfit", reason=str(error))  # noqa: TRY400 — the text says it all
+
+
+def belong_together(installation: Installation) -> bool:
+    """Whether sweeps may delete; where they may not, the log says why.
+
+    Raises:
+        ServiceUnavailable: ledger or storage does not answer.
+    """
+    try:
+        installation.require()
+    except WrongInstallation as error:
+        log.error("sweep_refused", reason=str(error))  # noqa: TRY400 — the text says it all
+        return False
+    return True

@@ -1,12 +1,12 @@
-"""What removes what is past its time: tasks and uploads after their retention, and blobs that belong to neither.
+"""What removes what is past its time: tasks, uploads, sources of ended items, blobs that belong to nothing.
 
-Each goes in three steps, each of which may be repeated: its record is marked and nobody sees it any more, its
-blobs are deleted, its record is deleted. Whoever stops in between leaves a marked record, which the next sweep
-finds; so it may run in several places at once.
+A record goes in three steps, each of which may be repeated: it is marked and nobody sees it any more, its blobs
+are deleted, it is deleted. Whoever stops in between leaves a marked record, which the next sweep finds.
 """
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 import structlog
 
@@ -14,6 +14,13 @@ from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
+
+DEFER_SECONDS: Final = 3_600.0
+"""How long what cannot be deleted stays out of the others' way."""
+FEW: Final = 16
+"""So many orphans go whatever else is stored: they are what submissions left that were cut off."""
+MOST_SHARE: Final = 0.5
+"""Where more of what is stored has no record, it is the records that are missing."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,28 +52,72 @@ class Sweeper:
             for uid in emptied:
                 self._store.forget(uid)
             total += len(emptied)
-            if not emptied:
-                break  # the same ids would come again
+            if not emptied and not self._storage_works():
+                break  # all of them can go once it is back
+            self._store.defer([uid for uid in uids if uid not in emptied], DEFER_SECONDS)
         if total:
             log.info("expired_removed", records=total)
         return total
 
-    def sweep_orphans(self) -> int:
+    def sweep_sources(self) -> int:
+        """Delete the sources of items that have ended for good, and say how many they were.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer; what was not forgotten is found again.
+        """
+        total = 0
+        while sources := self._store.spent():
+            deleted = []
+            try:
+                for source in sources:
+                    self._blobs.delete(source)
+                    deleted.append(source)
+            except BlobStoreUnavailable as error:
+                # The next one would wait for the same storage.
+                log.warning("sources_kept", sources=len(sources) - len(deleted), message=error.message)
+                return total
+            finally:
+                self._store.forget_spent(deleted)
+                total += len(deleted)
+        return total
+
+    def sweep_orphans(self, *, however_many: bool = False) -> int:
         """Remove blobs without a record and what dead writers left, and say of how many records there were blobs.
 
         It reads every folder of the storage, so it is for rarer use than `sweep`.
 
+        Args:
+            however_many: an operator's word that they go, even if they are most of what is stored.
+
         Raises:
             ServiceUnavailable: the ledger or the blob store does not answer; what was not removed is found again.
         """
-        total = 0
+        orphans: list[TaskUid] = []
+        stored = 0
         for uids in _batches(self._blobs.tasks()):
-            orphans = self._store.unrecorded(uids, self._orphan_grace_seconds)
-            total += sum(self._empties(uid) for uid in orphans)
+            stored += len(uids)
+            orphans += self._store.unrecorded(uids, self._orphan_grace_seconds)
+        if len(orphans) > max(FEW, MOST_SHARE * stored) and not however_many:
+            log.error(
+                "orphans_kept",
+                records=len(orphans),
+                stored=stored,
+                reason="most of what is stored has no record: is this the storage's own ledger, and whole?",
+                remedy="if it is, run `python -m cutgate.gateway storage sweep`",
+            )
+            return 0
+        total = sum(self._empties(uid) for uid in orphans)
         self._blobs.delete_unfinished(self._orphan_grace_seconds)
         if total:
             log.info("orphans_removed", records=total)
         return total
+
+    def _storage_works(self) -> bool:
+        try:
+            self._blobs.check()
+        except BlobStoreUnavailable:
+            return False
+        return True
 
     def _empties(self, uid: TaskUid) -> bool:
         """Delete a record's blobs. One that cannot be deleted must not keep all the others."""

@@ -17,6 +17,9 @@ BEFORE_HINT: Final = "before hint"
 AFTER_CLAIM: Final = "after claim"
 AFTER_RESULT: Final = "after result"
 AFTER_FINISH: Final = "after finish"
+UNMOUNTED: Final = "unmounted"
+RAISING: Final = "raising"
+"""What a whole process suffers from, for as long as it lives."""
 
 
 class FaultPoints:
@@ -37,6 +40,15 @@ class FaultPoints:
         if point in chances and (random.random() < chances[point] or self._nothing_happened_yet()):
             self.note()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def strike(self, point: str, pid: int) -> None:
+        """From now on a worker's process suffers from something."""
+        self.note()
+        (self._live.parent / f"{point}-{pid}").touch()
+
+    def is_struck(self, point: str, pid: int) -> bool:
+        """Whether the process does."""
+        return (self._live.parent / f"{point}-{pid}").exists()
 
     def _nothing_happened_yet(self) -> bool:
         return not self._journal.exists() or self._journal.stat().st_mtime_ns < self._live.stat().st_mtime_ns

@@ -12,9 +12,9 @@ from typing import Final
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.worker.settings import NetworkSettings
-from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT
+from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT, RAISING, UNMOUNTED
 from tests.chaos.pictures import Effect
-from tests.chaos.service import GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+from tests.chaos.service import AWAY, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 
@@ -114,6 +114,30 @@ def fill_disk(service: Service) -> None:
         time.sleep(PAST_LEASE_SECONDS)
 
 
+def fill_server(service: Service) -> None:
+    """Leave the Redis-protocol server no memory for a while, as when too many tasks are kept."""
+    with suppress(*AWAY):
+        used_bytes = service.client.info("memory")["used_memory"]
+        service.faults.note()
+        service.client.config_set("maxmemory", used_bytes)
+        time.sleep(PAST_LEASE_SECONDS)
+        service.client.config_set("maxmemory", 0)
+
+
+def unmount_storage(service: Service) -> None:
+    """Let a worker find none of its pictures any more, beside others that do."""
+    name = ready_worker(service)
+    if name is not None:
+        service.faults.strike(UNMOUNTED, service.leader(name))
+
+
+def break_network(service: Service) -> None:
+    """Let a worker's network raise whatever it is given, as after a fault of its GPU."""
+    name = ready_worker(service)
+    if name is not None:
+        service.faults.strike(RAISING, service.leader(name))
+
+
 @contextmanager
 def no_room(service: Service) -> Iterator[None]:
     """Set every process's limit on a file's size to nothing."""
@@ -160,6 +184,9 @@ ALL_FAULTS: Final[tuple[Fault, ...]] = (
     cut_workers_off,
     lose_replies,
     fill_disk,
+    fill_server,
+    unmount_storage,
+    break_network,
 )
 _STEPS: Final = {AFTER_CLAIM: 0.05, AFTER_RESULT: 0.05, AFTER_FINISH: 0.05}
 
@@ -174,6 +201,9 @@ SCENARIOS: Final = (
     Scenario(name="gateway killed", fault=kill_gateway, every_seconds=2),
     Scenario(name="gateway dies between record and hint", chances={BEFORE_HINT: 0.2}),
     Scenario(name="disk full", fault=fill_disk, every_seconds=1.5),
+    Scenario(name="Redis full and relieved", fault=fill_server, every_seconds=1.5),
+    Scenario(name="a node without its volume", fault=unmount_storage, every_seconds=3),
+    Scenario(name="a network that raises for ever", fault=break_network, every_seconds=3),
     Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_HINT: 0.05}),
     Scenario(
         name="pictures that kill or hang their worker",

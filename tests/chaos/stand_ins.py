@@ -12,7 +12,15 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT, FaultPoints
+from tests.chaos.faultpoints import (
+    AFTER_CLAIM,
+    AFTER_FINISH,
+    AFTER_RESULT,
+    BEFORE_HINT,
+    RAISING,
+    UNMOUNTED,
+    FaultPoints,
+)
 
 FOLDER_VARIABLE: Final = "CHAOS_FOLDER"
 WORK_SECONDS_VARIABLE: Final = "CHAOS_WORK_SECONDS"
@@ -48,6 +56,7 @@ def worker(points: FaultPoints) -> None:
     from cutgate.worker.cut_out import cut_out
     from cutgate.worker.process import runner
 
+    _lose_storage(FileBlobStore, points)
     _die_after(RedisLedger, "claim", points, AFTER_CLAIM)
     _die_after(FileBlobStore, "put", points, AFTER_RESULT)
     _die_after(RedisLedger, "finish", points, AFTER_FINISH)
@@ -69,6 +78,22 @@ def _die_after(part: type, name: str, points: FaultPoints, point: str) -> None:
     setattr(part, name, then_die)
 
 
+def _lose_storage(store: type, points: FaultPoints) -> None:
+    """Wrap reading so that a node whose volume has vanished finds none of its pictures."""
+    from cutgate.jobs.errors import BlobMissing
+
+    get = store.get  # type: ignore[attr-defined]  # of any store
+
+    @wraps(get)
+    def none_found(self: Any, key: Any) -> bytes:
+        if points.is_struck(UNMOUNTED, os.getppid()):
+            raise BlobMissing(f"no blob {key}")
+        found: bytes = get(self, key)
+        return found
+
+    store.get = none_found  # type: ignore[attr-defined]
+
+
 def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., Any]:
     """Wrap the work on a picture: it takes longer, and a marked picture does to its worker what its mark says."""
     from tests.chaos.pictures import Effect
@@ -84,6 +109,8 @@ def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., 
         if mark == Effect.HANG.value:
             points.note()
             time.sleep(_HANG_SECONDS)
+        if points.is_struck(RAISING, os.getppid()):
+            raise RuntimeError("CUDA error 700: an illegal memory access was encountered")
         time.sleep(work_seconds)
         return cut_out(image, *rest)
 

@@ -25,8 +25,8 @@ DISK_FULL_SECONDS = 4
 _accounts = (f"account-{number}" for number in count())
 
 
-SHORT = {"all of these", "pictures that kill or hang their worker"}
-"""What a short run goes through; "all of these" has a little of the others."""
+SHORT = {"all of these"}
+"""What a short run goes through: a little of all others."""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Final
 
 from redis import Redis
 
-from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.blobs.file import INSTALLATION_NAME, FileBlobStore
 from cutgate.jobs.errors import CutoutError, TimedOut, WorkerLost
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.keys import KEY_PREFIX, item_name
@@ -149,7 +149,8 @@ def judge(
 def _sweep(service: Evidence, ledger: RedisLedger, grace_seconds: float) -> None:
     sweeper = Sweeper(ledger, FileBlobStore(service.blob_dir), orphan_grace_seconds=grace_seconds)
     sweeper.sweep()
-    sweeper.sweep_orphans()
+    sweeper.sweep_sources()
+    sweeper.sweep_orphans(however_many=True)
 
 
 def _tasks_of(service: Evidence, account: str) -> list[TaskUid]:
@@ -203,7 +204,11 @@ def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str,
         RedisLedger(service.client, LedgerLimits(retention_seconds=0, upload_retention_seconds=0)),
         grace_seconds,
     )
-    files = [str(path.relative_to(service.blob_dir)) for path in service.blob_dir.rglob("*") if path.is_file()]
+    files = [
+        str(path.relative_to(service.blob_dir))
+        for path in service.blob_dir.rglob("*")
+        if path.is_file() and path.name != INSTALLATION_NAME
+    ]
     records = [
         name
         for kind in ("task", "item", "errand", "upload")

@@ -14,7 +14,7 @@ import httpx
 from cutgate.courier.addresses import OutsideRules
 from cutgate.courier.connection import Outside, Resolve, system_resolve
 from cutgate.courier.errands import ErrandRunner
-from cutgate.courier.fetch import Fetcher
+from cutgate.courier.fetch import Fetcher, MemoryBudget
 from cutgate.courier.process import make_runner
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.ids import TaskUid
@@ -70,6 +70,8 @@ def make_fetcher(
         max_redirects=settings.courier_redirects,
         media_types=settings.courier_media_types,
         total_seconds=total_seconds,
+        first_seconds=total_seconds,
+        memory=MemoryBudget(settings.courier_memory_bytes),
     )
 
 

@@ -11,6 +11,7 @@ from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway.picture_files import png, png_header_only
 from tests.jobs.build import LANE
+from tests.ledgers import stored_item
 
 PICTURE = png()
 
@@ -21,8 +22,9 @@ def test_a_fetched_picture_waits_for_a_worker(parts: CourierParts) -> None:
     with capture_logs() as events:
         parts.run()
     item = parts.item(uid)
-    assert (item.state, parts.blobs.get(item.source), parts.hints) == (ItemState.QUEUED, PICTURE, [LANE])
-    assert parts.store.next_claim().source == item.source
+    source = stored_item(parts.store, uid).source
+    assert (item.state, parts.blobs.get(source), parts.hints) == (ItemState.QUEUED, PICTURE, [LANE])
+    assert parts.store.next_claim().source == source
     assert parts.nothing_is_due()
     assert "secret" not in str(events)
 

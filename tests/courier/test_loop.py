@@ -43,6 +43,7 @@ def running(
     stop_seconds: float = 5,
     poll_seconds: float = 0.01,
     errands: int = 4,
+    slow_errands: int = 64,
     kept_errands: int = 0,
 ) -> Iterator[tuple[Courier, list[EventDict]]]:
     """Run a courier in a thread until the block ends; what it logs is told as well."""
@@ -59,6 +60,7 @@ def running(
             presence=presence,
             owner="host-courier1",
             errands=errands,
+            slow_errands=slow_errands,
             kept_errands=kept_errands,
             poll_seconds=poll_seconds,
             stop_seconds=stop_seconds,
@@ -263,3 +265,34 @@ def test_what_can_neither_be_done_nor(
         eventually(lambda: parts.hints)
     assert parts.item(uid).state is ItemState.QUEUED
     assert logged(events, line) == 1
+
+
+def test_slow_servers_of_many_accounts_delay_nobody_else(parts: CourierParts, presence: CourierPresence) -> None:
+    """More of them than there are hands; each is waited for, and holds none."""
+    held = HeldUp()
+    parts.server.scripts |= {"/slow": held, "/quick": picture(PICTURE)}
+    for number in range(12):
+        parts.source_at(parts.server.url("/slow"), f"slow-{number}")
+    with running(parts, presence, errands=8):
+        assert held.asked.wait(5)
+        time.sleep(0.1)
+        quick = [parts.source_at(parts.server.url("/quick"), "quick") for _ in range(4)]
+        began_at_seconds = time.monotonic()
+        eventually(lambda: len(parts.hints) == len(quick), seconds=10)
+        waited_seconds = time.monotonic() - began_at_seconds
+        held.answer.set()
+    assert waited_seconds < 1.5
+
+
+def test_of_too_many_slow_ones_one_of_the_account_with_most_is_put_back(
+    parts: CourierParts, presence: CourierPresence
+) -> None:
+    held = HeldUp()
+    parts.server.scripts["/slow"] = held
+    greedy = [parts.source_at(parts.server.url("/slow"), "greedy") for _ in range(2)]
+    parts.source_at(parts.server.url("/slow"), "modest")
+    with running(parts, presence, slow_errands=2) as (_, events):
+        eventually(lambda: [line for line in events if line["event"] == "errand_put_back"])
+        held.answer.set()
+    [line] = [line for line in events if line["event"] == "errand_put_back"]
+    assert line["task_uid"] in greedy

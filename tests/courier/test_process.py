@@ -157,7 +157,7 @@ def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own
         secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
         assert secret is not None
         told = Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook"))
-        uid = Ledger(client).ended(account=ACCOUNT, deliveries=(told,), origin="RemoveBackground").uid
+        uid = Ledger(client).ended_task(account=ACCOUNT, deliveries=(told,), origin="RemoveBackground").uid
         with courier_process(own_url, tmp_path, server.port) as process:
             eventually(lambda: server.requests)
             said = end(process)

@@ -24,7 +24,7 @@ BOARD: dict[str, Any] = json.loads(dashboard.PATH.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 UNITS = {
     r"_seconds_bucket|_seconds_sum.* / .*_seconds_count|_waiting_seconds": Unit.SECONDS,
-    r" / sum\(": Unit.SHARE,
+    r" / (sum|max)\(": Unit.SHARE,
     r"rate\(cutgate_requests_total": Unit.REQUESTS_PER_SECOND,
     r"rate\(cutgate_pixels_total.* / 1e6$": Unit.MEGAPIXELS_PER_SECOND,
     # Seconds in a second: so many workers are busy.

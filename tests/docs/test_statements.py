@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.test_layers import ROOT, own_modules
 
 QUESTION = re.compile(r"^\| Where .+\? \| `(.+)` \| `(\w+)` \|$", re.MULTILINE)
@@ -57,3 +59,14 @@ def test_the_tree_of_the_architecture_names_every_folder() -> None:
     assert {name for name in folders if f"{name}/" not in tree} == set()
     every = {name for path in own_modules().values() for name in path.parent.relative_to(ROOT).parts}
     assert set(re.findall(r"\b([a-z0-9_]+)/", tree)) - every == {"lua"}
+
+
+def test_the_ledgers_memory_is_what_a_finished_task_takes() -> None:
+    """`test_a_finished_task_takes_a_kilobyte` holds the ledger to the kilobyte."""
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", page("docs/production.md"), re.MULTILINE)
+    assert len(rows) == 4
+    for rate, cells in rows:
+        for hours, cell in zip((1, 24, 168), cells.split(" | "), strict=True):
+            shown, unit = cell.replace(",", "").split()
+            mebibytes = float(shown) * {"MiB": 1, "GiB": 1_024}[unit]
+            assert mebibytes == pytest.approx(int(rate) * hours * 3_600 / 1_024, rel=0.06, abs=1)

@@ -158,7 +158,7 @@ class Ledger(RedisLedger):
         """FINISH with what the claim's worker would have made."""
         return self.finish(claim, result_of(claim))
 
-    def ended(self, **facts: Any) -> NewTask:
+    def ended_task(self, **facts: Any) -> NewTask:
         """A task that was terminated at once: what it owes to others is due."""
         task = self.submit(**facts)
         assert self.terminate(task.uid, task.account)

@@ -1,5 +1,6 @@
 """A walk through every script of the Redis ledger."""
 
+from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Claim, Idempotency
@@ -18,14 +19,20 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     assert ledger.done(done)
     assert ledger.fail(failed, ERROR)
     assert not ledger.give_back(done)
-    assert ledger.give_back_owned("nobody", died=True).items == 0
+    assert ledger.give_back_owned("nobody", died=True) == 0
     assert ledger.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
     assert ledger.named("alice", "0") == done.task
     go_through_every_errand(ledger)
     go_through_every_upload(ledger)
-    ended = ledger.ended()
-    assert ledger.reap("reaper-1", {LANE: 0}) is not None
+    ended = ledger.ended_task()
+    assert ledger.reap({LANE: 0}) is not None
+    assert ledger.lead("sweep", "one", 60) == 0
+    assert ledger.lead("sweep", "another", 60) > 0
+    assert ledger.spent() == ()
+    ledger.forget_spent([done.source])
+    ledger.defer([new_task_uid()], 60)
+    assert ledger.ended([done.task], "alice") == (done.task,)
     assert ledger.hide_expired() == ()
     ledger.forget(ended.uid)
     assert ledger.unrecorded([ended.uid], 0) == ()

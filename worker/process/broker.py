@@ -48,6 +48,18 @@ class HintTransport(redis.Transport):
     Channel = HintChannel
 
 
+class HintSentinelChannel(redis.SentinelChannel):
+    """The same behind sentinels, which name the server."""
+
+    QoS = HintQoS
+
+
+class HintSentinelTransport(redis.SentinelTransport):
+    """Redis behind sentinels as kombu speaks it, with such channels."""
+
+    Channel = HintSentinelChannel
+
+
 class HintConnection(Connection):
     """Asks an absent broker again every two seconds at the latest.
 
@@ -55,9 +67,9 @@ class HintConnection(Connection):
     broker is back: after an outage of a minute that takes another sixteen seconds.
     """
 
-    def get_transport_cls(self) -> type[HintTransport]:
-        """The one transport, for each of the URLs that the settings allow."""
-        return HintTransport
+    def get_transport_cls(self) -> type[redis.Transport]:
+        """The one for a server, or the one for a server behind sentinels."""
+        return HintSentinelTransport if self.transport_cls == "sentinel" else HintTransport
 
     def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
         """As kombu's, with other pauses unless the caller names them."""

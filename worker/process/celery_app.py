@@ -8,6 +8,7 @@ Celery's pools of threads have none. A task then ends when the child has claimed
 import os
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -21,16 +22,17 @@ from celery.signals import (
     worker_ready,
     worker_shutting_down,
 )
-from redis import Redis
 
 from cutgate.jobs.blobs.choose import open_blob_store
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
-from cutgate.jobs.ledger.redis.client import EvictingServer, connect, require_no_eviction
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.ledger.redis.server import ServerUnfit
 from cutgate.jobs.observe.metrics import PortUnavailable
+from cutgate.jobs.upkeep.installation import Installation, WrongInstallation
 from cutgate.worker.process.broker import HintBroker
 from cutgate.worker.process.child import Child
 from cutgate.worker.process.metrics import shown
@@ -77,6 +79,7 @@ def make_app(settings: WorkerSettings, parent: Parent, child: Child) -> Celery:
     worker_process_init.connect(lambda **_: child.start(parent.owner), weak=False)
     worker_process_shutdown.connect(child.finish, weak=False)
     worker_ready.connect(parent.ready, weak=False)
+    worker_ready.connect(child.takes_hints, weak=False)
     worker_shutting_down.connect(parent.stopping, weak=False)
     # What it prints past the log when it is told to stop, the log says itself.
     celery_worker.safe_say = lambda *_: None
@@ -97,17 +100,19 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     """
     child = child or Child(settings)
     redis_url = settings.redis_url.get_secret_value()
-    client = connect(redis_url)
+    client, blobs = connect(redis_url), open_blob_store(settings)
+    store = RedisLedger(client, settings.ledger_limits())
     try:
-        wait_for_server(client)
-    except EvictingServer as error:
+        wait_for(store.require_fit_server)
+        wait_for(Installation(store, blobs).require)
+    except (ServerUnfit, WrongInstallation) as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — the text says it all
         return 1
     parent = Parent(
         settings,
-        RedisLedger(client, settings.ledger_limits()),
+        store,
         RedisPresence(client),
-        open_blob_store(settings),
+        blobs,
         CeleryQueue(redis_url),
         child.deadlines,
     )
@@ -131,17 +136,17 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     return 1 if child.useless else worker.exitcode or 0
 
 
-def wait_for_server(client: Redis) -> None:
-    """Return once the ledger's server is there, and is one that keeps what it was given.
+def wait_for(check: Callable[[], None]) -> None:
+    """Return once a check is passed, whatever part is away until then.
 
     Raises:
-        EvictingServer: it may throw keys away.
+        Exception: what the check finds wrong.
     """
     away = False
     while True:
         try:
-            return require_no_eviction(client)
-        except LedgerUnavailable as error:
+            return check()
+        except ServiceUnavailable as error:
             if not away:
                 log.warning("waiting_for_service", kind=error.kind, message=error.message)
             away = True

@@ -2,13 +2,16 @@
 
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.sharedctypes import RawValue
 
 import structlog
 from celery.exceptions import Reject
 
 from cutgate.jobs.blobs.choose import open_blob_store
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -22,12 +25,15 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS = 0.5
+"""How often is looked whether the worker is to be announced."""
 PRESENCE_TTL_BEATS = 4
 """A worker counts as gone after so many beats of silence."""
 
@@ -53,10 +59,13 @@ class Child:
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
         self._items: ConcurrentItems | None = None
+        self._faults = Faults()
+        self._hide: Callable[[], None] = lambda: None
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
         self._ready = RawValue("b", False)
         self._useless = RawValue("b", False)
+        self._takes_hints = RawValue("b", False)
 
     @property
     def useless(self) -> bool:
@@ -104,19 +113,14 @@ class Child:
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
-            delete_source=settings.delete_source,
         )
+        self._faults = runner.faults
         self._items = ConcurrentItems(runner, self.deadlines)
         self._ready.value = True
         presence = RedisPresence(redis)
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
 
-        def announce() -> None:
-            for worker in workers:
-                presence.announce(worker, settings.beat_seconds * PRESENCE_TTL_BEATS)
-
-        # For the life of the process.
-        Every(settings.beat_seconds, announce, "presence", at_once=True).__enter__()
+        self._hide = self._announce(owner, presence, workers)
         log.info(
             "worker_ready",
             owner=owner,
@@ -124,6 +128,35 @@ class Child:
             threads=settings.thread_count(),
             resident_bytes=resident_bytes(),
         )
+
+    def _announce(
+        self, owner: str, presence: RedisPresence, workers: Sequence[WorkerPresence]
+    ) -> Callable[[], None]:
+        """Announce the worker from the time on when it takes hints; returns what ends that."""
+        beat_seconds = self._settings.beat_seconds
+        due_at_seconds = 0.0
+
+        def announce() -> None:
+            nonlocal due_at_seconds
+            if not self._takes_hints.value or time.monotonic() < due_at_seconds:
+                return
+            for worker in workers:
+                presence.announce(worker, beat_seconds * PRESENCE_TTL_BEATS)
+            due_at_seconds = time.monotonic() + beat_seconds - LOOK_SECONDS / 2
+
+        announcing = Every(min(beat_seconds, LOOK_SECONDS), announce, "presence", at_once=True)
+        announcing.__enter__()
+
+        def hide() -> None:
+            announcing.__exit__()
+            with suppress(LedgerUnavailable):  # then it is gone after a few beats
+                presence.leave(owner)
+
+        return hide
+
+    def takes_hints(self, **_: object) -> None:
+        """Let the worker be announced: its parent listens for hints. Celery calls it, in the parent."""
+        self._takes_hints.value = True
 
     def _load_all(self) -> dict[Lane, Segmenter]:
         """Load every network that this worker offers.
@@ -162,6 +195,13 @@ class Child:
         if self._items is None:
             raise Reject("this worker could not start", requeue=True)
         self._items.take_one([Lane(lane)])
+        if self._faults.too_many:
+            self._items.drain()
+            log.error("worker_gives_up", reason="what goes wrong here is no picture's fault")
+            self._hide()
+            self._give_up(os.getppid())
+            return
+        time.sleep(self._faults.pause_seconds)
         # Celery replaces a child between two items when its *peak* is over the limit: one large picture would do.
         forget_peak()
         if not self._is_too_large():

@@ -5,6 +5,7 @@ next one exists the parent takes back what the last one held.
 """
 
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -23,7 +24,6 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import metrics
 from cutgate.jobs.observe.metric_names import CHILDREN_GONE, ITEMS_TAKEN_BACK
 from cutgate.jobs.upkeep.background import Call, upkeep_threads
-from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.process.metrics import CHILD
 from cutgate.worker.process.several import Deadlines
@@ -55,9 +55,10 @@ class Parent:
     ) -> None:
         self._settings, self._store, self._presence = settings, store, presence
         self._blobs, self._queue, self._deadlines = blobs, queue, deadlines
-        self._disposal = Disposal.of(settings, blobs)
         self._open = ExitStack()
         self._count = 0
+        # Two machines may have one name, and containers all begin with process 1.
+        self._token = secrets.token_hex(4)
         self._living: str | None = None
         self._unburied: dict[str, bool] = {}
         self._burying = threading.Lock()
@@ -74,7 +75,7 @@ class Parent:
         """Bury the last child, if there was one, and name the next. Celery calls it before each fork."""
         self._child_gone(died=True)
         self._count += 1
-        self._living = owner_name(socket.gethostname(), f"{os.getpid()}.{self._count}")
+        self._living = owner_name(socket.gethostname(), f"{os.getpid()}.{self._count}.{self._token}")
 
     def ready(self, **_: object) -> None:
         """Start the threads. Celery calls it after the first fork: a child should inherit none."""
@@ -124,11 +125,10 @@ class Parent:
         with self._burying:
             for owner, died in list(self._unburied.items()):
                 taken = self._store.give_back_owned(owner, died=died)
-                self._disposal.dispose(taken.left)
                 self._presence.leave(owner)
                 del self._unburied[owner]
-                metrics.count(ITEMS_TAKEN_BACK, taken.items)
-                log.info("child_gone", owner=owner, died=died, items=taken.items)
+                metrics.count(ITEMS_TAKEN_BACK, taken)
+                log.info("child_gone", owner=owner, died=died, items=taken)
 
     def __enter__(self) -> Self:
         return self

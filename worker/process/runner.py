@@ -6,14 +6,21 @@ explicit answer, so a crash or a lost connection leaves at worst a blob that the
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import BlobStoreUnavailable, CutoutError, ProcessingFailed, ServiceUnavailable
+from cutgate.jobs.errors import (
+    BlobMissing,
+    BlobStoreUnavailable,
+    CutoutError,
+    ProcessingFailed,
+    ServiceUnavailable,
+)
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
@@ -27,6 +34,7 @@ from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
+from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
 from cutgate.worker.process.metrics import Stopwatch
 
@@ -48,7 +56,8 @@ class Runner:
     beat_seconds: float
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False
-    delete_source: bool = True
+    faults: Faults = field(default_factory=Faults)
+    """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
     """Pause before the ledger or the blob store is asked again."""
 
@@ -71,8 +80,8 @@ class Runner:
             count(CLAIMS, attempt="first" if claim.attempt == 1 else "again")
         return claim
 
-    def work_on(self, claim: Claim) -> None:
-        """Bring a claimed item to its end; its lease is renewed meanwhile."""
+    def work_on(self, claim: Claim, beat: Heartbeat | None = None) -> None:
+        """Bring a claimed item to its end; its lease is renewed meanwhile, by `beat` if that does so already."""
         facts: dict[str, Value] = {
             "request_uuid": claim.request.uuid,
             "task_uid": claim.task,
@@ -85,9 +94,9 @@ class Runner:
         with (
             bound_contextvars(**facts),
             traces.span("item", Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
-            Heartbeat(self.store, claim, self.beat_seconds) as beat,
+            nullcontext(beat) if beat else Heartbeat(self.store, claim, self.beat_seconds) as kept,
         ):
-            self._bring_to_its_end(claim, beat)
+            self._bring_to_its_end(claim, kept)
 
     def _bring_to_its_end(self, claim: Claim, beat: Heartbeat) -> None:
         watch = Stopwatch()
@@ -97,14 +106,20 @@ class Runner:
             _ended("lost")
             log.warning("claim_lost")
             return
+        except BlobMissing as error:
+            # It may be this machine's storage that is missing.
+            log.warning("source_missing", message=error.message)
+            self._put_back(claim, beat, error)
+            return
         except CutoutError as error:
             log.warning("item_failed", kind=error.kind, message=error.message, **error.details)
             self._fail(claim, beat, error)
             return
         except Exception:
             log.exception("item_crashed")
-            self._fail(claim, beat, ProcessingFailed("the picture could not be processed"))
+            self._put_back(claim, beat, ProcessingFailed("the picture could not be processed"))
             return
+        self.faults.clear()
         if self._insist(lambda: self.store.finish(claim, result), beat):
             _ended("done")
             count(RESULTS, subject="found" if result.subject_found else "none")
@@ -114,7 +129,6 @@ class Runner:
                 size_bytes=result.size_bytes,
                 subject_found=result.subject_found,
             )
-            self._drop_source(claim)
         else:
             _ended("lost")
             log.warning("finish_refused")
@@ -161,9 +175,18 @@ class Runner:
             _ended("failed")
             traces.fail(error.kind)
             count(ITEM_ERRORS, kind=error.kind)
-            self._drop_source(claim)
         else:
             _ended("lost")
+
+    def _put_back(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
+        """Leave the item to another worker: what went wrong is not the picture's fault, or need not be.
+
+        The last one of a row does not count as an attempt: then it is this process that cannot work.
+        """
+        fault = None if self.faults.note() else error.facts()
+        self._insist(lambda: self.store.give_back(claim, fault), beat)
+        _ended("lost")
+        traces.fail(error.kind)
 
     def _insist(self, call: Callable[[], T], beat: Heartbeat) -> T:
         """Call until the ledger or the blob store answers, as long as the claim has time.
@@ -179,10 +202,6 @@ class Runner:
                     raise
                 log.warning("waiting_for_service", kind=error.kind, message=error.message)
                 time.sleep(self.retry_seconds)
-
-    def _drop_source(self, claim: Claim) -> None:
-        if self.delete_source:
-            self._drop(claim.source)
 
     def _drop(self, key: BlobKey) -> None:
         """Delete a blob that the ledger has no use for; what storage keeps now is the sweeper's."""

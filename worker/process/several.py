@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.sharedctypes import RawArray
 from typing import Final
 
@@ -79,9 +80,11 @@ class ConcurrentItems:
         if len(self._deadlines) == 1:
             self._work(place, claim, self._runner.work_on)
         elif claim.attempt > 1:
-            with Heartbeat(self._runner.store, claim, self._runner.beat_seconds):
+            with Heartbeat(self._runner.store, claim, self._runner.beat_seconds) as beat:
                 alone = self._wait_for_free(len(self._deadlines) - 1, claim.deadline_in_seconds * WAIT_SHARE)
-            self._work(place, claim, self._runner.work_on if alone else self._runner.store.give_back)
+                # The time of waiting is the item's own: one heartbeat, and one deadline, for both.
+                work = partial(self._runner.work_on, beat=beat) if alone else self._runner.store.give_back
+                self._work(place, claim, work)
         else:
             self._threads.submit(self._work, place, claim, self._runner.work_on)
             self._wait_for_free(1)

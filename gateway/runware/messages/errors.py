@@ -109,6 +109,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     # Parts that are away
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,
+    jobs.LedgerFull: _AWAY,
     jobs.BlobStoreUnavailable: _AWAY,
     # What handlers turn into a fault of a field, which knows the picture's name
     jobs.SourceRejected: _PICTURE,
@@ -147,6 +148,7 @@ TASK_ROWS: Final[Mapping[str, Row]] = {
     jobs.BlobMissing.kind: Row("processingFailed", "The image is no longer stored: send a new task"),
     jobs.ServiceUnavailable.kind: _FAILED,
     jobs.LedgerUnavailable.kind: _FAILED,
+    jobs.LedgerFull.kind: _FAILED,
     jobs.BlobStoreUnavailable.kind: _FAILED,
 }
 """By the `kind` that stands in a record. A repeat shows the same record, so each of them is final: never a 5xx."""

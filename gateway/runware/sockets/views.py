@@ -1,7 +1,7 @@
 """The protocol over WebSockets: upgrades on `/v1` and `/`, whatever their query."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -70,12 +70,12 @@ class RunwareSockets:
     def _new_services(self) -> SocketServices:
         tasks = self.tasks.services.tasks
 
-        async def find(account: str, uids: Sequence[TaskUid]) -> tuple[Task | None, ...]:
-            return await self.sockets.in_thread(tasks.find, account, uids)
+        async def find_ended(account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+            return await self.sockets.in_thread(tasks.find_ended, account, uids)
 
         return SocketServices(
             sockets=self.sockets,
-            waits=AsyncWaits(find, self.events),
+            waits=AsyncWaits(find_ended, self.events),
             authenticator=self.authenticator,
             runware=self.tasks,
             sessions=self.sessions,

@@ -13,7 +13,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 
 log = structlog.get_logger(__name__)
@@ -23,11 +23,17 @@ SOCKET_TIMEOUT_SECONDS: Final = 2.0
 RETRIES: Final = 2
 MAX_CONNECTIONS: Final = 1_024
 """Above a gateway's threads: one call holds one connection, and a call without one would be refused."""
-KEEP_ALL: Final = "noeviction"
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
+_REFUSALS: Final = (exceptions.NoPermissionError, exceptions.ReadOnlyError)
+"""Kinds of which redis-py takes the code away."""
+_FAULTS: Final = frozenset({"ERR", "WRONGTYPE"})
+"""Codes of what a server cannot do because it was asked for nonsense."""
 _NEEDS: Final = "-- needs: "
+_ADDING: Final = frozenset({"create", "keep_upload", "kept"})
+"""Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
+delete or read, and without them nothing would ever be freed."""
 _SENTINEL: Final[Callable[..., Any]] = Sentinel
 """redis-py leaves it without types."""
 
@@ -105,45 +111,28 @@ def _connect_to_master(address: Sentinels, options: dict[str, Any]) -> Redis:
 
 
 @contextmanager
-def ledger_errors() -> Iterator[None]:
-    """Turn every error of the client into `LedgerUnavailable`.
+def ledger_errors(what: str = "a command") -> Iterator[None]:
+    """Turn the client's errors into `LedgerUnavailable`, and those that are faults of ours into `LedgerBroken`.
 
-    Its message names the kind of error only: redis-py's texts can hold parts of the URL. They are in the cause.
+    Messages name the kind of error, and of a fault what the server says; never redis-py's own texts, which can
+    hold parts of the URL. Those are in the cause.
+
+    Args:
+        what: was asked for.
     """
     try:
         yield
+    except exceptions.OutOfMemoryError as error:
+        raise LedgerFull("the ledger's server is full") from error
+    except exceptions.ResponseError as error:
+        code, _, _ = str(error).partition(" ")
+        is_code = code.isupper() and code not in _FAULTS
+        if is_code or isinstance(error, _REFUSALS):
+            word = code if is_code else type(error).__name__
+            raise LedgerUnavailable(f"the ledger's server refuses to work: {word}") from error
+        raise LedgerBroken(f"{what} failed in the ledger's server: {error}") from error
     except (exceptions.RedisError, OSError) as error:
         raise LedgerUnavailable(f"the ledger's server does not answer: {type(error).__name__}") from error
-
-
-class EvictingServer(Exception):
-    """The server throws keys away when its memory is full; with them go tasks, claims and credits."""
-
-    def __init__(self, policy: str) -> None:
-        super().__init__(
-            f"the Redis server's maxmemory-policy is {policy}, so it may throw tasks away; start it with "
-            "`--maxmemory-policy noeviction`, or run `CONFIG SET maxmemory-policy noeviction`"
-        )
-        self.policy = policy
-
-
-def require_no_eviction(client: Redis) -> None:
-    """Make sure that the server keeps what it was given; where it does not say, a log line says so.
-
-    Raises:
-        EvictingServer: it may throw keys away.
-        LedgerUnavailable: it does not answer.
-    """
-    with ledger_errors():
-        try:
-            # Unlike CONFIG, INFO is allowed on most managed servers.
-            policy = client.info("memory").get("maxmemory_policy")
-        except exceptions.NoPermissionError:
-            policy = None
-    if policy is None:
-        log.warning("eviction_policy_unknown", remedy="make sure that maxmemory-policy is noeviction")
-    elif policy != KEEP_ALL:
-        raise EvictingServer(policy)
 
 
 def no_offset() -> int:
@@ -160,10 +149,15 @@ def script_texts() -> dict[str, str]:
     }
     shared = subjects.pop("shared")
     return {
-        name: "\n".join([shared["start"], *(shared[part] for part in _parts_of(text, shared)), text])
+        name: "\n".join([_flags(name), shared["start"], *(shared[part] for part in _parts_of(text, shared)), text])
         for scripts in subjects.values()
         for name, text in scripts.items()
     }
+
+
+def _flags(name: str) -> str:
+    """A script's first line, by which the server knows what it may do."""
+    return "#!lua" if name in _ADDING else "#!lua flags=allow-oom"
 
 
 def named_parts(text: str) -> list[str]:
@@ -200,7 +194,11 @@ class Scripts:
 
         Raises:
             LedgerUnavailable: the server does not answer.
+            LedgerFull: it has no memory for what the script adds.
+            LedgerBroken: the script failed, which is a fault of this program.
         """
-        sent: list[str | int] = [self._clock_offset_ms(), json.dumps(arguments)]
-        with ledger_errors():
+        # What is None is left out: Lua would have it as a value, which counts as true.
+        given = {argument: value for argument, value in arguments.items() if value is not None}
+        sent: list[str | int] = [self._clock_offset_ms(), json.dumps(given)]
+        with ledger_errors(name.upper()):
             return self._scripts[name](keys=[self._prefix], args=sent)

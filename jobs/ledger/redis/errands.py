@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.ledger.encoding import decode_errand, encode_error, encode_result, milliseconds
 from cutgate.jobs.ledger.errands import (
     EVERY_KIND,
@@ -16,6 +17,7 @@ from cutgate.jobs.ledger.redis.uploads import record_of
 from cutgate.jobs.record import ErrorFacts, Upload
 from cutgate.jobs.spec import Lane
 
+_CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()
 _FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
 """What TAKE_ERRAND answers of an errand, behind its name."""
 
@@ -50,6 +52,9 @@ class RedisErrands(RedisUpkeep):
             lease_ms=milliseconds(self._limits.errand_lease_seconds),
             account_cap=self._limits.account_errand_cap,
             batch=BATCH,
+            max_crashes=self._limits.max_attempts,
+            crashed=encode_error(_CRASHED),
+            source_ms=self._source_ms,
         )
         if answer is None:
             return None

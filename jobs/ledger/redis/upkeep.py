@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
-from cutgate.jobs.errors import TimedOut, WorkerLost
+from cutgate.jobs.errors import LedgerUnavailable, TimedOut, WorkerLost
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds, new_token
-from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Reaped
 from cutgate.jobs.ledger.encoding import encode_error, milliseconds
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import Json, Scripts, ledger_errors, no_offset
+from cutgate.jobs.ledger.redis.server import ServerFacts
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.spec import Lane
 
-REAPER_HOLD_SECONDS: Final = 3.0
-"""How long a reaper that has fallen silent keeps the others away."""
 BATCH: Final = 200
 """The most items of one kind, or tasks, that one call takes on: a call must stay short."""
 CALL_MEMORY_SECONDS: Final = 60
@@ -47,9 +47,36 @@ class RedisUpkeep:
         self._client = client
         self._limits = limits
         self._retention_ms = milliseconds(limits.retention_seconds)
+        seconds = limits.source_seconds
+        self._source_ms = None if seconds is None else milliseconds(seconds)
         self._upload_retention_ms = milliseconds(limits.upload_retention_seconds)
         self._prefix = key_prefix
+        self._known_server: str | None = None
         self._scripts = Scripts(client, key_prefix, clock_offset_ms)
+
+    def require_fit_server(self) -> None:
+        """Make sure that the server can hold a ledger, unless it is the one that was looked at last.
+
+        Raises:
+            ServerUnfit: it cannot.
+        """
+        facts = ServerFacts.of(self._client)
+        if facts.run_id is None or facts.run_id != self._known_server:
+            self._known_server = facts.run_id
+            facts.require_fit()
+            facts.warn()
+
+    def installation(self) -> str | None:
+        """The id of the installation that the ledger is of; None while it has none."""
+        with ledger_errors():
+            found = self._client.get(f"{self._prefix}installation")
+        return None if found is None else str(found)
+
+    def install(self, installation: str) -> str:
+        """Give the ledger an id unless it has one; answers the one that then stands."""
+        with ledger_errors():
+            self._client.setnx(f"{self._prefix}installation", installation)
+        return self.installation() or installation
 
     def lanes(self) -> tuple[Lane, ...]:
         """Every lane that an item ever waited in, in order."""
@@ -57,7 +84,21 @@ class RedisUpkeep:
             lanes = self._client.smembers(f"{self._prefix}lanes")
         return tuple(Lane(lane) for lane in sorted(map(str, lanes)))
 
-    def reap(self, holder: str, pending: Mapping[Lane, int]) -> Reaped | None:
+    def lead(self, sweep: str, holder: str, hold_seconds: float) -> float:
+        """Lead a sweep, which then no other process does, until `hold_seconds` after the last call.
+
+        Args:
+            sweep: its name.
+            holder: this process's own token.
+            hold_seconds: how long a leader that has fallen silent keeps the others away.
+
+        Returns:
+            0 to the leader; to the others the seconds until they may ask again.
+        """
+        wait_ms: int = self._scripts.run("lead", sweep=sweep, holder=holder, hold_ms=milliseconds(hold_seconds))
+        return wait_ms / 1_000
+
+    def reap(self, pending: Mapping[Lane, int]) -> Reaped:
         """Take back what lost workers hold, fail what is over its time, and count the hints that are missing.
 
         A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
@@ -65,20 +106,11 @@ class RedisUpkeep:
         than hints under way, and none of them was hinted at lately.
 
         Args:
-            holder: this reaper's own token. One reaper works at a time, until it is silent for
-                `REAPER_HOLD_SECONDS`.
             pending: for each lane of interest the number of hints that no worker has taken yet.
-
-        Returns:
-            What was done, or None when another reaper is at work.
         """
-        with ledger_errors():
-            run_id: str = self._client.info("server")["run_id"]
         answer = self._run_once(
             "reap",
-            holder=holder,
-            hold_ms=milliseconds(REAPER_HOLD_SECONDS),
-            run_id=run_id,
+            run_id=self._run_id(),
             pending={str(lane): under_way for lane, under_way in pending.items()},
             lease_ms=milliseconds(self._limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._limits.queue_timeout_seconds),
@@ -87,18 +119,36 @@ class RedisUpkeep:
             batch=BATCH,
             **self._endings(),
         )
-        if answer is None:
-            return None
-        renewed, requeued, lost, too_slow, too_late, hints, *left = answer
+        renewed, requeued, lost, too_slow, too_late, hints, needless = answer
         return Reaped(
             renewed=renewed,
             requeued=requeued,
             worker_lost=lost,
             too_slow=too_slow,
             too_late=too_late,
-            hints=dict(zip(map(Lane, hints[::2]), hints[1::2], strict=True)),
-            left=leftovers(*left),
+            hints=_by_lane(hints),
+            needless=_by_lane(needless),
         )
+
+    def _run_id(self) -> str:
+        """Of the server as it runs now; empty where it does not say."""
+        try:
+            with ledger_errors():
+                run_id: str = self._client.info("server")["run_id"]
+        except LedgerUnavailable as error:
+            if isinstance(error.__cause__, NoPermissionError):
+                return ""
+            raise
+        return run_id
+
+    def spent(self) -> tuple[BlobKey, ...]:
+        """Sources that may be deleted, at most `BATCH`; they are named until `forget_spent`."""
+        return tuple(map(BlobKey.parse, self._scripts.run("spent", batch=BATCH)))
+
+    def forget_spent(self, sources: Sequence[BlobKey]) -> None:
+        """Note that sources are deleted."""
+        if sources:
+            self._scripts.run("forget_spent", sources=[str(source) for source in sources])
 
     def hide_expired(self) -> tuple[TaskUid, ...]:
         """Mark tasks and uploads past their retention as gone for every reader, and name them.
@@ -113,6 +163,17 @@ class RedisUpkeep:
             batch=BATCH,
         )
         return tuple(map(TaskUid, uids))
+
+    def defer(self, uids: Sequence[TaskUid], seconds: float) -> None:
+        """Have `hide_expired` name these again only later, since their blobs cannot be deleted now."""
+        if uids:
+            self._scripts.run(
+                "defer",
+                uids=list(uids),
+                delay_ms=milliseconds(seconds),
+                retention_ms=self._retention_ms,
+                upload_retention_ms=self._upload_retention_ms,
+            )
 
     def forget(self, uid: TaskUid) -> None:
         """Delete the record of a task or an upload that `hide_expired` named; no other's."""
@@ -137,9 +198,10 @@ class RedisUpkeep:
             "max_attempts": attempts,
             "worker_lost": encode_error(lost.facts()),
             "too_slow": encode_error(_TOO_SLOW),
+            "keep_poisoned": self._limits.keep_poisoned,
+            "source_ms": self._source_ms,
         }
 
 
-def leftovers(sources: Sequence[str], poisoned: Sequence[str]) -> Leftovers:
-    """The sources that a script names."""
-    return Leftovers(sources=tuple(map(BlobKey.parse, sources)), poisoned=tuple(map(BlobKey.parse, poisoned)))
+def _by_lane(flat: Sequence[Any]) -> dict[Lane, int]:
+    return dict(zip(map(Lane, flat[::2]), flat[1::2], strict=True))

@@ -10,6 +10,7 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.jobs.ids import new_task_uid
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
 from tests.jobs.build import run_at_once
@@ -47,6 +48,14 @@ class TestRates:
         assert_throttled(refused)
         time.sleep(int(refused.headers["Retry-After"]) + 0.02)
         assert gateway.code(LIST) == 0
+
+    def test_a_poll_counts_by_its_ids_and_duplicates_once(self, gateway: Harness) -> None:
+        """Twenty tasks are one request: a thousand would hold the ledger for all others."""
+        gateway = gateway.with_settings(polls_per_second=4)
+        uids = [new_task_uid() for _ in range(41)]
+        assert gateway.code(json.dumps(Harness.signed_list(*uids))) == 0  # three requests
+        assert gateway.code(json.dumps(Harness.signed_list(*uids[:20] * 3))) == 0
+        assert gateway.code(LIST) == 153
 
     def test_polls_and_submits_do_not_share(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(submits_per_second=1, polls_per_second=1)

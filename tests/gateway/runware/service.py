@@ -26,7 +26,7 @@ from cutgate.worker.process.runner import Runner
 from tests.fakes import ManualClock, MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, there
-from tests.ledgers import FreshLedger, fresh_key_table
+from tests.ledgers import FreshLedger, fresh_key_table, stored_item
 
 Bytes = npt.NDArray[np.uint8]
 Item = dict[str, Any]
@@ -201,7 +201,7 @@ class Service:
         """What the core is told to do for a task of these fields."""
         task = removal(deliveryMethod="async", **fields)
         self.result(task)
-        return self.task_of(task).items[0].spec
+        return stored_item(self.store, self.task_of(task).uid).spec
 
     def callback(self, task: Mapping[str, Any]) -> Item:
         """The body of a task's callback, as a courier makes it."""

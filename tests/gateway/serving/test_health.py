@@ -1,5 +1,6 @@
 """What supervisors are told, and what callers are told when a part is away."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.jobs.ledger.answers import Memory
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
+from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 
+PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 LIST = '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}'
 WORKER: dict[str, Any] = {
     "owner": "w1",
@@ -83,3 +87,23 @@ def test_a_ledger_that_does_not_answer_is_given_up_soon(gateway: Harness, deaf_s
     response = harness.post(LIST)
     assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
     assert time.monotonic() - started < 2.5
+
+
+def test_a_clock_that_is_half_an_hour_off_is_told(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every submission would be refused as uploaded too long ago."""
+    gateway.presence.announce(WorkerPresence(**WORKER), 10)
+    monkeypatch.setattr(gateway.store, "clock_offset_seconds", lambda: -1_800.0)
+    status, answer = ready(gateway)
+    assert (status, answer["missing"]) == (503, ["right clock"])
+
+
+def test_a_ledger_that_is_almost_full_refuses_new_tasks(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Memory(used_bytes=95, limit_bytes=100)
+    monkeypatch.setattr(gateway.store, "memory", lambda: full)
+    response = gateway.post(PICTURE)
+    assert (response.status_code, response.get_json()["RetCode"]) == (503, 130)
+    assert int(response.headers["Retry-After"]) > 0
+    gateway.assert_nothing_left()
+    monkeypatch.undo()
+    monkeypatch.setattr("cutgate.jobs.ledger.redis.ledger.ROOM_SECONDS", 0)
+    assert gateway.code(PICTURE) == 0

@@ -26,6 +26,7 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, LANE, SPEC, House
 from tests.jobs.build import take_errand
+from tests.ledgers import stored_item
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_blob_then_record_then_hint(house: House) -> None:
 
 def test_several_pictures_are_one_task_and_a_hint_each(house: House) -> None:
     task = house.submit(INLINE, INLINE)
-    assert [item.source.index for item in task.items] == [0, 1]
+    assert [stored_item(house.store, task.uid, index).source.index for index in (0, 1)] == [0, 1]
     assert house.events == ["blob", "blob", "create", "hint", "hint"]
 
 
@@ -94,7 +95,7 @@ def test_a_repeat_is_answered_before_anything_is_written(house: House) -> None:
     again = house.submit(INLINE, INLINE, key="key")
     assert again.uid == first.uid
     assert house.events == []
-    assert house.blobs.get(again.items[0].source)
+    assert house.blobs.get(stored_item(house.store, again.uid).source)
 
 
 def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictures(house: House) -> None:
@@ -116,7 +117,7 @@ def test_boxes_are_cut_to_the_oriented_picture(
 ) -> None:
     turned = pictures.data_uri(pictures.png(8, 6, exif=pictures.exif_block(6)))
     task = house.submit(Draft(source=turned, spec=SPEC, corners=corners))
-    box = there(task.items[0].spec.box)
+    box = there(stored_item(house.store, task.uid).spec.box)
     assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == clamped
 
 

@@ -20,6 +20,7 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, PNG, SPEC, House
 from tests.jobs.build import take_errand
+from tests.ledgers import stored_item
 
 URL = "https://pictures.example/a.png?key=hidden"
 
@@ -34,7 +35,7 @@ class TestUrls:
         task = house.submit(SourceUrl(URL), INLINE)
         assert [item.state for item in task.items] == [ItemState.FETCHING, ItemState.QUEUED]
         assert house.hints == ["m:exact"]
-        assert house.blobs.keys() == (task.items[1].source,)
+        assert house.blobs.keys() == (stored_item(house.store, task.uid, 1).source,)
         errand = take_errand(house.store)
         assert (errand.kind, errand.task, errand.index, errand.url) == (ErrandKind.FETCH, task.uid, 0, URL)
 
@@ -91,7 +92,7 @@ class TestUrls:
 class TestKeptPictures:
     def test_an_upload_is_copied_so_that_neither_touches_the_other(self, house: House) -> None:
         kept = house.pictures.keep("a", PNG)
-        source = house.submit(kept.picture).items[0].source
+        source = stored_item(house.store, house.submit(kept.picture).uid).source
         assert source != kept.picture.blob
         assert house.pictures.drop("a", kept.image)
         assert house.blobs.get(source) == PNG
@@ -101,13 +102,13 @@ class TestKeptPictures:
         house.submit(INLINE)
         found = there(house.pictures.find("a", house.finish_one(b"first result")))
         again = house.submit(found)
-        assert house.blobs.get(again.items[0].source) == b"first result"
+        assert house.blobs.get(stored_item(house.store, again.uid).source) == b"first result"
         assert house.blobs.get(found.blob) == b"first result"
 
     def test_a_box_is_cut_to_its_size(self, house: House) -> None:
         kept = house.upload(pictures.png(20, 10))
         task = house.submit(Draft(source=kept, spec=SPEC, corners=(5, 5, 99, 99)))
-        box = there(task.items[0].spec.box)
+        box = there(stored_item(house.store, task.uid).spec.box)
         assert (box.left_px, box.top_px, box.right_px, box.bottom_px) == (5, 5, 20, 10)
         with pytest.raises(DraftRejected) as caught:
             house.submit(Draft(source=kept, spec=SPEC, corners=(20, 0, 30, 10)))

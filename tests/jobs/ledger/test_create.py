@@ -9,6 +9,7 @@ from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Balance, Created
 from cutgate.jobs.record import Idempotency, ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
+from tests.ledgers import stored_item
 
 
 def test_a_task_is_stored_as_it_was_given(ledger: Ledger) -> None:
@@ -18,10 +19,9 @@ def test_a_task_is_stored_as_it_was_given(ledger: Ledger) -> None:
     assert (stored.uid, stored.account, stored.origin) == (task.uid, "alice", "test")
     assert (stored.status, stored.ended_at_ms, stored.booked) == (TaskStatus.QUEUING, None, 0)
     assert stored.created_at_ms == pytest.approx(ledger.clock() * 1000, abs=60_000)
-    assert [item.source for item in stored.items] == [item.source for item in task.items]
-    assert {(item.state, item.attempts, item.price, item.spec) for item in stored.items} == {
-        (ItemState.QUEUED, 0, 2, SPEC)
-    }
+    kept = [stored_item(ledger, task.uid, index) for index in range(3)]
+    assert [(item.source, item.spec) for item in kept] == [(item.source, SPEC) for item in task.items]
+    assert {(item.state, item.attempts, item.price) for item in stored.items} == {(ItemState.QUEUED, 0, 2)}
     assert [item.index for item in stored.items] == [0, 1, 2]
     assert (ledger.waiting(LANE), ledger.waiting(OTHER_LANE)) == (3, 0)
 

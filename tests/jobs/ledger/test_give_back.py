@@ -2,9 +2,10 @@
 
 import pytest
 
-from cutgate.jobs.ledger.answers import Balance, Leftovers, TakenBack
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.record import ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, Ledger
+from tests.ledgers import spent_sources
 
 
 class TestByTheWorker:
@@ -66,7 +67,7 @@ class TestByItsOwner:
         ledger.submit(item_count=4)
         held = [ledger.next_claim(owner="gone"), ledger.next_claim(owner="gone")]
         other = ledger.next_claim(owner="alive")
-        assert ledger.give_back_owned("gone", died=died).items == 2
+        assert ledger.give_back_owned("gone", died=died) == 2
         items = [ledger.item(claim) for claim in held]
         assert [(item.state, item.attempts) for item in items] == [(ItemState.QUEUED, attempts)] * 2
         assert ledger.renew(other)
@@ -77,7 +78,7 @@ class TestByItsOwner:
         ledger.done(done)
         ledger.fail(failed, ERROR)
         ledger.give_back(back)
-        assert ledger.give_back_owned(done.owner, died=True).items == 0
+        assert ledger.give_back_owned(done.owner, died=True) == 0
         assert ledger.waiting(LANE) == 1
 
     def test_a_picture_that_kills_its_workers_fails_at_last(self, ledger: Ledger) -> None:
@@ -88,8 +89,8 @@ class TestByItsOwner:
             claim = ledger.next_claim(owner="gone")
             assert claim.attempt == attempt
             taken = ledger.give_back_owned("gone", died=True)
-            assert taken.items == 1
-            assert taken.left == Leftovers(poisoned=(claim.source,) if attempt == 3 else ())
+            assert taken == 1
+            assert spent_sources(ledger) == ({claim.source} if attempt == 3 else set())
         assert ledger.error(claim).kind == "worker_lost"
         assert "died in each of 3 attempts" in ledger.error(claim).message
         assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
@@ -110,7 +111,37 @@ class TestByItsOwner:
         ledger.clock.advance(seconds=10)
         assert ledger.renew(hung)
         ledger.clock.advance(seconds=11)
-        taken = ledger.give_back_owned(hung.owner, died=died)
-        assert taken == TakenBack(items=2, left=Leftovers(sources=(hung.source,)))
+        assert ledger.give_back_owned(hung.owner, died=died) == 2
+        assert spent_sources(ledger) == {hung.source}
         assert ledger.error(hung).kind == "timed_out"
         assert ledger.item(silent).state is ItemState.QUEUED
+
+
+class TestBecauseOfAFault:
+    """What went wrong is not the picture's: another worker may do better, and this one is not to have it again."""
+
+    def test_the_attempt_counts_and_the_item_goes_behind_all_others(self, ledger: Ledger) -> None:
+        first, _ = ledger.submit(), ledger.submit()
+        claim = ledger.next_claim()
+        assert [ledger.give_back(claim, ERROR) for _ in range(2)] == [True, True]
+        assert (ledger.item(claim).state, ledger.item(claim).attempts) == (ItemState.QUEUED, 1)
+        order = [ledger.next_claim() for _ in range(2)]
+        assert order[1].task == first.uid
+        assert order[1].attempt == 2
+
+    def test_when_the_attempts_are_used_up_it_ends_with_what_went_wrong(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(max_attempts=2)
+        ledger.grant("alice", 10)
+        ledger.submit(price=4)
+        for _ in range(2):
+            claim = ledger.next_claim()
+            assert ledger.give_back(claim, ERROR)
+        assert ledger.error(claim) == ERROR
+        assert ledger.give_back(claim, ERROR)  # the reply was lost
+        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert spent_sources(ledger) == {claim.source}
+
+    def test_a_claim_that_is_over_has_no_effect(self, ledger: Ledger) -> None:
+        claim = ledger.claimed()
+        ledger.done(claim)
+        assert not ledger.give_back(claim, ERROR)

@@ -18,13 +18,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cutgate.jobs.ids import new_token
+from cutgate.jobs.ids import TaskUid, new_token
 from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
-from tests.ledgers import fresh_prefix, server
+from tests.ledgers import fresh_prefix, server, stored_item
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -228,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS), died=st.booleans())
     def give_back_owned(self, owner: str, died: bool) -> None:
         held = [item for item in self.model.running() if item.owner == owner]
-        assert self.ledger.give_back_owned(owner, died=died).items == len(held)
+        assert self.ledger.give_back_owned(owner, died=died) == len(held)
         self.model.take_back(held, counts=died)
 
     @precondition(lambda self: self.tasks)
@@ -278,8 +278,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(under_way=st.integers(0, 3))
     def reap(self, under_way: int) -> None:
-        reaped = self.ledger.reap("reaper-1", {LANE: under_way})
-        assert reaped is not None
+        reaped = self.ledger.reap({LANE: under_way})
         self.model.reap()
         assert reaped.hints.get(LANE, 0) <= max(0, self.ledger.waiting(LANE) - under_way)
 
@@ -323,7 +322,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert item.state.final
                 assert (item.state is ItemState.DONE) == ((uid, index) in self.kept)
             else:
-                assert item.state is ItemState.FAILED or item.source == errand.source
+                assert item.state.final or stored_item(self.ledger, TaskUid(uid), index).source == errand.source
 
     def what_was_kept_is_an_upload(self) -> None:
         for (uid, index), upload in self.kept.items():
@@ -334,7 +333,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
             self.ledger.clock.advance(LIMITS.lease_seconds + 1)
-            self.ledger.reap("reaper-1", {})
+            self.ledger.reap({})
         self._run_errands()
         while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
             assert self.ledger.done(claim)

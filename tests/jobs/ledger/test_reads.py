@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from redis import Redis
 
 from cutgate.jobs.errors import IdempotencyConflict
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Created
+from cutgate.jobs.ledger.redis.ledger import READ_AT_ONCE
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency
 from tests.jobs.build import Ledger, new_task
@@ -100,3 +102,22 @@ class TestRetention:
         again = new_task(idempotency=replace(KEY, content_digest="other"))
         assert not ledger.create(again).repeated
         assert ledger.recall("alice", replace(KEY, content_digest="other")) == again.uid
+
+
+def test_many_are_read_some_at_a_time_and_duplicates_once(ledger: Ledger, client: Redis) -> None:
+    """One script must not hold the server for longer than a few milliseconds."""
+    tasks = [ledger.submit().uid for _ in range(3 * READ_AT_ONCE)]
+    before = calls_of_scripts(client)
+    found = ledger.get_many([*tasks, *tasks], "alice")
+    assert calls_of_scripts(client) - before == 3
+    assert [task.uid for task in found if task is not None] == [*tasks, *tasks]
+
+
+def test_which_have_ended_is_told_without_reading_them(ledger: Ledger) -> None:
+    waiting, done = ledger.submit().uid, ledger.ended_task().uid
+    foreign, unknown = ledger.submit(account="bob").uid, new_task_uid()
+    assert ledger.ended([waiting, done, done, foreign, unknown], "alice") == (done, foreign, unknown)
+
+
+def calls_of_scripts(client: Redis) -> int:
+    return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])

@@ -4,9 +4,10 @@ import pytest
 
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.answers import Balance, Leftovers
+from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.record import ItemState, Task, TaskStatus
 from tests.jobs.build import ERROR, LANE, Ledger, run_at_once
+from tests.ledgers import spent_sources
 
 
 def terminated(ledger: Ledger) -> Task:
@@ -14,7 +15,8 @@ def terminated(ledger: Ledger) -> Task:
     task = ledger.submit(item_count=4, price=2)
     done, _ = ledger.next_claim(), ledger.next_claim()
     assert ledger.done(done)
-    assert ledger.terminate(task.uid, "alice") == Leftovers(sources=tuple(item.source for item in task.items[1:]))
+    assert ledger.terminate(task.uid, "alice")
+    assert spent_sources(ledger) == {item.source for item in task.items}
     return ledger.task(task.uid)
 
 
@@ -40,7 +42,7 @@ def test_nothing_waits_any_more_and_the_caps_have_room_again(ledger: Ledger) -> 
 
 
 def test_error_when_nothing_was_done(ledger: Ledger) -> None:
-    assert ledger.task(ledger.ended(item_count=2).uid).status is TaskStatus.ERROR
+    assert ledger.task(ledger.ended_task(item_count=2).uid).status is TaskStatus.ERROR
 
 
 def test_a_late_worker_is_refused(ledger: Ledger) -> None:
@@ -53,7 +55,7 @@ def test_a_late_worker_is_refused(ledger: Ledger) -> None:
     assert [item.error and item.error.kind for item in task.items] == ["terminated"] * 2
 
 
-def test_a_claims_token_is_free_again(ledger: Ledger) -> None:
+def test_a_claims_token_is_not_used_again(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.terminate(claim.task, "alice")
     assert ledger.claim([LANE], "worker-1", claim.token) is None
@@ -62,7 +64,7 @@ def test_a_claims_token_is_free_again(ledger: Ledger) -> None:
 def test_a_repeat_changes_nothing(ledger: Ledger) -> None:
     ledger.grant("alice", 10)
     before = terminated(ledger)
-    assert ledger.terminate(before.uid, "alice") == Leftovers()
+    assert ledger.terminate(before.uid, "alice")
     assert ledger.get(before.uid, "alice") == before
     assert ledger.balance("alice") == Balance(granted=10, used=2, reserved=0)
 
@@ -77,7 +79,7 @@ def test_a_finished_task_stays_as_it_is(ledger: Ledger) -> None:
 
 def test_another_accounts_task_and_an_unknown_one(ledger: Ledger) -> None:
     assert not ledger.terminate(ledger.submit().uid, "bob")
-    assert ledger.terminate(new_task_uid(), "alice") is None
+    assert not ledger.terminate(new_task_uid(), "alice")
     assert ledger.waiting(LANE) == 1
 
 

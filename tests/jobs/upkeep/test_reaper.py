@@ -1,21 +1,20 @@
 """The reaper's loop, with real hints."""
 
-import pytest
 from redis import Redis
 from typing_extensions import override
 
-from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Reaped
+from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.record import TaskStatus
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
-from cutgate.jobs.upkeep.disposal import Disposal
 from cutgate.jobs.upkeep.loops import Every
 from cutgate.jobs.upkeep.reaper import Reaper
-from tests.fakes import InlineQueue, MemoryBlobStore, failing
-from tests.jobs.build import LANE, Ledger, new_task
+from tests.fakes import InlineQueue
+from tests.jobs.build import LANE, Ledger
 from tests.waiting import eventually
 
 
@@ -34,7 +33,7 @@ def test_a_lost_workers_item_is_done_by_another(ledger: Ledger) -> None:
     task = ledger.submit(item_count=3)
     ledger.next_claim()
     ledger.clock.advance(seconds=16)
-    reaped = Reaper(ledger, working_queue(ledger), Disposal(MemoryBlobStore())).sweep()
+    reaped = Reaper(ledger, working_queue(ledger)).sweep()
     assert reaped == Reaped(requeued=1, hints={LANE: 3})
     assert ledger.task(task.uid).status is TaskStatus.FINISHED
 
@@ -43,7 +42,7 @@ def test_only_one_of_two_reapers_sends_hints(ledger: Ledger) -> None:
     ledger.submit()
     ledger.clock.advance(seconds=6)
     lanes: list[Lane] = []
-    one, two = (Reaper(ledger, InlineQueue(lanes.append), Disposal(MemoryBlobStore())) for _ in range(2))
+    one, two = (Reaper(ledger, InlineQueue(lanes.append)) for _ in range(2))
     assert one.sweep() == Reaped(hints={LANE: 1})
     assert two.sweep() is None
     assert lanes == [LANE]
@@ -58,7 +57,7 @@ def test_the_deficit_is_counted_in_the_broker(ledger: Ledger, redis_url: str) ->
         client.delete(queue_name(lane))
         queue.hint(lane)
         queue.hint(lane)
-        reaper = Reaper(ledger, queue, Disposal(MemoryBlobStore()))
+        reaper = Reaper(ledger, queue)
         ledger.clock.advance(seconds=6)
         assert reaper.sweep() == Reaped(hints={lane: 3})
         assert client.llen(queue_name(lane)) == 5
@@ -67,37 +66,6 @@ def test_the_deficit_is_counted_in_the_broker(ledger: Ledger, redis_url: str) ->
         client.delete(queue_name(lane))
         assert reaper.sweep() == Reaped(hints={lane: 5})
         client.delete(queue_name(lane))
-
-
-@pytest.mark.parametrize("reached", [True, False])
-def test_the_sources_of_what_it_failed_are_deleted(ledger: Ledger, reached: bool) -> None:
-    """One picture's worker is lost, one waits too long, one is waited for."""
-    ledger = ledger.limited(max_attempts=1, queue_timeout_seconds=60)
-    blobs = MemoryBlobStore() if reached else failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
-    task = ledger.submit(item_count=2)
-    ledger.next_claim()
-    ledger.clock.advance(seconds=61)
-    young = ledger.submit()
-    for item in task.items + young.items:
-        blobs.put(item.source, b"picture")
-    reaped = Reaper(ledger, InlineQueue(lambda lane: None), Disposal(blobs)).sweep()
-    assert reaped is not None
-    assert (reaped.worker_lost, reaped.too_late) == (1, 1)
-    left = young.items if reached else task.items + young.items
-    assert set(blobs.keys()) == {item.source for item in left}
-
-
-@pytest.mark.parametrize(
-    ("settings", "kept"), [({}, set()), ({"keep_poisoned": True}, {1}), ({"delete_source": False}, {0, 1})]
-)
-def test_a_poisoned_picture_can_be_kept(settings: dict[str, bool], kept: set[int]) -> None:
-    blobs, task = MemoryBlobStore(), new_task(item_count=2)
-    plain, poisoned = (item.source for item in task.items)
-    for key in (plain, poisoned):
-        blobs.put(key, b"picture")
-    Disposal(blobs, **settings).dispose(Leftovers(sources=(plain,), poisoned=(poisoned,)))
-    left = blobs.keys()
-    assert {key.index for key in left} == kept
 
 
 class Faulty(InlineQueue):
@@ -118,15 +86,29 @@ def test_the_loop_outlives_every_fault(ledger: Ledger) -> None:
     ledger = ledger.limited(hint_grace_seconds=0)
     ledger.submit()
     sent: list[Lane] = []
-    with Every(0.01, Reaper(ledger, Faulty(sent), Disposal(MemoryBlobStore())).sweep, "reaper"):
+    with Every(0.01, Reaper(ledger, Faulty(sent)).sweep, "reaper"):
         eventually(lambda: LANE in sent)
 
 
-def test_a_broker_that_is_away_is_an_error_and_sources_go_all_the_same(ledger: Ledger) -> None:
-    ledger, blobs = ledger.limited(max_attempts=1), MemoryBlobStore()
-    ledger.submit(item_count=2)
-    blobs.put(ledger.next_claim().source, b"picture")
+def test_a_backlog_comes_back_within_one_sweep(ledger: Ledger) -> None:
+    """A zone is lost with a thousand leases: batches follow one another while they are full."""
+    ledger = ledger.limited(account_queue_cap=5 * BATCH)
+    for _ in range(5):
+        ledger.claims(item_count=BATCH)
     ledger.clock.advance(seconds=16)
-    with pytest.raises(LedgerUnavailable):
-        Reaper(ledger, Faulty([]), Disposal(blobs)).sweep()
-    assert blobs.keys() == ()
+    Reaper(ledger, InlineQueue(lambda _: None)).sweep()
+    assert ledger.waiting(LANE) == 5 * BATCH
+
+
+def test_hints_do_not_outlive_their_items(ledger: Ledger, redis_url: str) -> None:
+    spec = CutoutSpec(model="gone")
+    lane = lane_of(spec)
+    task, queue = ledger.submit(item_count=3, spec=spec), CeleryQueue(redis_url)
+    for _ in range(5):
+        queue.hint(lane)
+    reaper = Reaper(ledger, queue)
+    reaper.sweep()
+    assert queue.pending(lane) == 3
+    ledger.terminate(task.uid, "alice")
+    reaper.sweep()
+    assert queue.pending(lane) == 0

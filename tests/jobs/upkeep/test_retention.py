@@ -1,6 +1,6 @@
 """What is past its time goes: tasks and their blobs, and blobs of no task, with every blob store."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from typing_extensions import override
@@ -13,8 +13,8 @@ from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewTask
 from cutgate.jobs.upkeep.loops import Every
-from cutgate.jobs.upkeep.retention import Sweeper
-from tests.fakes import MemoryBlobStore
+from cutgate.jobs.upkeep.retention import DEFER_SECONDS, Sweeper
+from tests.fakes import MemoryBlobStore, failing
 from tests.jobs.build import Ledger, new_task, result_of, run_at_once
 from tests.waiting import eventually
 
@@ -163,7 +163,7 @@ class TestOrphans:
         for _ in range(BATCH + 5):
             blobs.put(source_key(new_task_uid(), 0), b"")
         ledger.clock.advance(seconds=GRACE_SECONDS + 10)
-        assert sweeper.sweep_orphans() == BATCH + 5
+        assert sweeper.sweep_orphans(however_many=True) == BATCH + 5
         assert list(blobs.tasks()) == []
 
 
@@ -186,14 +186,64 @@ def test_what_cannot_be_deleted_is_found_again(ledger: Ledger) -> None:
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
     tasks = [ended(ledger, blobs) for _ in range(3)]
     ledger.clock.advance(seconds=1_001)
-    away = BlobStoreUnavailable("permission denied")
-    blobs.faults = [away] * 3
+    denied = BlobStoreUnavailable("permission denied")
+    blobs.faults = [denied] * 3
     assert sweeper.sweep() == 0
     assert set(blobs.tasks()) == {task.uid for task in tasks}
     assert ledger.get_many([task.uid for task in tasks], "alice") == (None,) * 3
-    # The one that stays comes again with the next batch, which is asked for because the others could go.
-    blobs.faults = [away]
+    assert sweeper.sweep() == 0  # it is out of the others' way
+    ledger.clock.advance(seconds=DEFER_SECONDS + 1)
     assert sweeper.sweep() == 3
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_back(ledger: Ledger) -> None:
+    """As many as a batch holds, and older than the rest."""
+    blobs = Faulty()
+    for _ in range(BATCH + 3):
+        ended(ledger, blobs)
+    ledger.clock.advance(seconds=1_001)
+    blobs.faults = [BlobStoreUnavailable("permission denied")] * BATCH
+    assert Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS).sweep() == 3
+
+
+def test_a_storage_that_is_away_puts_nothing_off(ledger: Ledger) -> None:
+    blobs = MemoryBlobStore()
+    away = BlobStoreUnavailable("away")
+    task, broken = ended(ledger, blobs), failing(MemoryBlobStore(), delete_task=away, check=away)
+    ledger.clock.advance(seconds=1_001)
+    assert Sweeper(ledger, broken, orphan_grace_seconds=GRACE_SECONDS).sweep() == 0
+    assert list(blobs.tasks()) == [task.uid]
+    assert Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS).sweep() == 1
+
+
+def test_sources_go_a_minute_after_their_items(ledger: Ledger) -> None:
+    """A FINISH that a failover loses is made again: until then its picture is there."""
+    blobs = MemoryBlobStore()
+    claim = ledger.claimed()
+    blobs.put(claim.source, b"picture")
+    assert ledger.done(claim)
+    sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=GRACE_SECONDS)
+    ledger.clock.advance(seconds=59)
+    assert sweeper.sweep_sources() == 0
+    assert blobs.get(claim.source) == b"picture"
+    ledger.clock.advance(seconds=2)
+    away = failing(MemoryBlobStore(), delete=BlobStoreUnavailable("away"))
+    assert Sweeper(ledger, away, orphan_grace_seconds=GRACE_SECONDS).sweep_sources() == 0
+    assert sweeper.sweep_sources() == 1
+    assert blobs.keys() == ()
+    assert sweeper.sweep_sources() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "stays"), [({}, False), ({"keep_poisoned": True}, True), ({"source_seconds": None}, True)]
+)
+def test_a_poisoned_picture_can_be_kept(ledger: Ledger, changes: dict[str, Any], stays: bool) -> None:
+    ledger = ledger.limited(max_attempts=1, **changes)
+    claim = ledger.claimed()
+    ledger.clock.advance(seconds=16)
+    ledger.reap({})
+    ledger.clock.advance(seconds=61)
+    assert ledger.spent() == (() if stays else (claim.source,))
 
 
 def test_loops_outlive_every_fault(ledger: Ledger) -> None:
@@ -204,4 +254,6 @@ def test_loops_outlive_every_fault(ledger: Ledger) -> None:
     blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)
     with Every(0.01, sweeper.sweep, "retention"), Every(0.01, sweeper.sweep_orphans, "orphans"):
+        eventually(lambda: len(list(blobs.tasks())) == 1)  # an orphan, or what is put off for an hour
+        ledger.clock.advance(seconds=DEFER_SECONDS + 1)
         eventually(lambda: not list(blobs.tasks()))

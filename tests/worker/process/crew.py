@@ -92,7 +92,6 @@ class Crew:
             "CUTGATE_REDIS_URL": self.redis_url,
             "CUTGATE_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
             "CUTGATE_THREADS": "1",
-            "CUTGATE_BEAT_SECONDS": "0.5",
             "PYTHONPATH": str(ROOT),
             **self.changes,
         }
@@ -118,7 +117,7 @@ class Crew:
 
     def start_ready(self, **changes: str) -> Worker:
         worker = self.start(**changes)
-        prefix = re.compile(rf"-{worker.process.pid}\.1$")
+        prefix = re.compile(rf"-{worker.process.pid}\.1\.")
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
         return worker
 
@@ -134,12 +133,6 @@ class Crew:
         self.ledger.create(NewTask(uid=uid, account=ACCOUNT, origin="test", items=tuple(items)))
         for item in items:
             self.queue.hint(item.lane)
-        return uid
-
-    def leave_orphan(self, made_days_ago: float) -> TaskUid:
-        """Write a blob of a task that has no record."""
-        uid = new_task_uid(time.time() - made_days_ago * 86_400)
-        self.blobs.put(source_key(uid, 0), b"nobody's")
         return uid
 
     def items(self, uid: TaskUid) -> tuple[Item, ...]:

@@ -16,7 +16,7 @@ from cutgate.worker.process import celery_app as app
 from cutgate.worker.process.child import Child
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
 
-HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX = 41, 42, 43, 44
+HANGS_PX, DIES_PX, SLOW_PX, LEAKS_PX, RAISES_PX = 41, 42, 43, 44, 45
 SLOW_SECONDS = 0.8
 LEAK_BYTES = 96 * 2**20
 
@@ -34,6 +34,8 @@ def do_harm(width_px: int) -> None:
             time.sleep(SLOW_SECONDS)
         case 44:
             leaked.append(bytearray(os.urandom(2**20)) * (LEAK_BYTES // 2**20))
+        case 45:
+            raise RuntimeError("CUDA error 700")
 
 
 def load(settings: NetworkSettings) -> Segmenter:

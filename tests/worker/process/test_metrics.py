@@ -10,6 +10,7 @@ from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import ItemState
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 from cutgate.worker.cutout.pipeline import step_name, steps_for
+from tests.ledgers import stored_item
 from tests.servers.ports import free_port
 from tests.servers.scrapes import Scrape, counting_folder, scrape
 from tests.waiting import eventually
@@ -73,8 +74,8 @@ def test_what_fails_counts_by_its_kind_and_what_is_taken_away_as_lost(team: Crew
     ended = team.submit(SLOW_PX)
     eventually(lambda: team.item(ended).state is ItemState.RUNNING)
     broken = team.submit(FINE_PX)
-    team.blobs.put(team.item(broken).source, b"no picture")
-    assert team.ledger.terminate(ended, "ada") is not None
+    team.blobs.put(stored_item(team.ledger, broken).source, b"no picture")
+    assert team.ledger.terminate(ended, "ada")
     eventually(lambda: scrape(port).value(names.ITEMS, outcome="lost") == 1)
     eventually(lambda: team.ended(broken))
     eventually(lambda: scrape(port).value(names.ITEMS, outcome="failed") == 1)

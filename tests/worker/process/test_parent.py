@@ -20,7 +20,7 @@ from cutgate.worker.process.parent import Parent, QuietAtFork
 from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
 from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
-from tests.ledgers import FreshLedger, FreshPresence
+from tests.ledgers import FreshLedger, FreshPresence, spent_sources
 from tests.waiting import eventually
 
 SPEC = CutoutSpec(model="stand-in")
@@ -32,13 +32,18 @@ class Stage:
 
     def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
-        self.ledger, self.presence = FreshLedger(clock=clock), FreshPresence(clock)
         settings = WorkerSettings(
             master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
         )
+        self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), FreshPresence(clock)
         self.blobs = MemoryBlobStore()
         self.parent = Parent(
-            settings, self.ledger, self.presence, self.blobs, InlineQueue(lambda lane: None), Deadlines(1)
+            settings,
+            self.ledger,
+            self.presence,
+            self.blobs,
+            InlineQueue(lambda lane: None),
+            Deadlines(1),
         )
         self.parent.before_child()
         self.first = self.parent.owner
@@ -79,11 +84,11 @@ def test_the_source_of_a_picture_that_kills_its_workers(keep: bool) -> None:
     stage = Stage(keep_poisoned_source=keep)
     stage.parent.before_child()
     for _ in range(LedgerLimits().max_attempts - 1):
-        assert stage.blobs.keys() == (stage.item().source,)
+        assert spent_sources(stage.ledger) == set()
         assert stage.ledger.claim([LANE], stage.parent.owner, new_token()) is not None
         stage.parent.before_child()
     assert stage.item().state is ItemState.FAILED
-    assert bool(stage.blobs.keys()) is keep
+    assert spent_sources(stage.ledger) == (set() if keep else set(stage.blobs.keys()))
 
 
 def test_an_orderly_end_is_no_attempt(stage: Stage) -> None:

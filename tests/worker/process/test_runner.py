@@ -11,12 +11,15 @@ from structlog.testing import capture_logs
 
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.observe.metric_names import ITEMS
 from cutgate.jobs.record import Claim, ItemState, TaskStatus
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, Refinement
 from cutgate.worker.pictures.png import write_png
 from cutgate.worker.process import runner
-from tests.fakes import failing
+from cutgate.worker.process.faults import Faults
+from tests.fakes import MemoryBlobStore, failing
+from tests.ledgers import FreshLedger, spent_sources
 from tests.worker.pictures.samples import by_cv2
 from tests.worker.process.runner_bench import LIMITS, SPEC, Bench, Bytes, bench, bright, picture
 
@@ -25,11 +28,12 @@ __all__ = ["bench"]
 DISK_AWAY = BlobStoreUnavailable("the disk is away")
 
 
-def test_an_item_becomes_a_cut_out_and_its_source_goes(bench: Bench) -> None:
+def test_an_item_becomes_a_cut_out_and_its_source_is_left_to_the_upkeep(bench: Bench) -> None:
     uid = bench.submit(picture())
     assert bench.run()
     assert bench.item(uid).state is ItemState.DONE
-    assert bench.roles() == ["result"]
+    assert bench.roles() == ["result", "source"]
+    assert {key.role for key in spent_sources(bench.store)} == {"source"}
     pixels = np.asarray(bench.image(uid))
     assert pixels[15, 20].tolist() == [250, 200, 220, 255]
     assert not pixels[0, 0].any()
@@ -46,12 +50,6 @@ def test_a_picture_without_a_subject_is_said_to_have_none(bench: Bench, spec: Cu
     assert not np.asarray(bench.image(dark_uid)).any()
 
 
-def test_the_source_can_be_kept(bench: Bench) -> None:
-    bench.submit(picture())
-    bench.with_runner(delete_source=False).run()
-    assert bench.roles() == ["result", "source"]
-
-
 def test_nothing_and_what_is_of_another_lane_is_left_alone(bench: Bench) -> None:
     assert not bench.run()
     uid = bench.submit(picture())
@@ -64,7 +62,7 @@ def test_a_damaged_picture_fails_with_a_text_that_helps(bench: Bench) -> None:
     bench.run()
     assert bench.error(uid).kind == "source_undecodable"
     assert "truncated" in bench.error(uid).message
-    assert bench.roles() == []
+    assert bench.roles() == ["source"]
 
 
 def test_a_picture_over_the_limits_fails_before_it_is_decoded(bench: Bench) -> None:
@@ -77,9 +75,11 @@ def test_a_crash_leaves_its_trace_in_the_log_alone(bench: Bench) -> None:
     def crash(_: Bytes) -> Bytes:
         raise ZeroDivisionError("secret detail")
 
+    store = FreshLedger(LedgerLimits(max_attempts=1))
+    bench = replace(bench.with_runner(store=store, predict_for=lambda _: crash), store=store)
     uid = bench.submit(picture())
     with capture_logs() as logs:
-        bench.with_runner(predict_for=lambda _: crash).run()
+        bench.run()
     error = bench.error(uid)
     assert (error.kind, error.message) == ("processing_failed", "the picture could not be processed")
     assert any(entry["event"] == "item_crashed" and entry["exc_info"] for entry in logs)
@@ -157,13 +157,14 @@ def test_an_absent_service_is_waited_for(
     monkeypatch.setattr(target, method, failing_first(2, error, getattr(target, method)))
     bench.run()
     assert bench.item(uid).state is ItemState.DONE
-    assert bench.roles() == ["result"]
+    assert bench.roles() == ["result", "source"]
 
 
-def test_a_vanished_source_fails_the_item(bench: Bench) -> None:
+def test_a_source_that_no_worker_finds_fails_the_item(bench: Bench) -> None:
     uid = bench.submit(picture())
     bench.blobs.delete_task(uid)
-    bench.run()
+    for _ in range(LedgerLimits().max_attempts):
+        assert bench.with_runner(faults=Faults()).run()
     assert bench.error(uid).kind == "blob_missing"
 
 
@@ -208,7 +209,7 @@ def test_a_store_that_stays_away_past_the_deadline_fails_the_item(
     assert late.error(uid).kind == BlobStoreUnavailable.kind
     assert len(tries) > 2
     assert seen == ["failed"]
-    assert late.roles() == []
+    assert late.roles() == ["source"]
 
 
 def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
@@ -246,3 +247,39 @@ def test_16_bits_are_kept_where_it_is_set(bench: Bench) -> None:
         seen.append(by_cv2(bench.blobs.get(bench.result(uid).blob)))
     assert [levels.dtype for levels in seen] == [np.uint8, np.uint16, np.uint8]
     np.testing.assert_array_equal(seen[1], pixels)
+
+
+class TestFaultsThatAreNoPictures:
+    """A node that cannot work does not burn the queue."""
+
+    def broken(self, bench: Bench) -> Bench:
+        def crash(_: Bytes) -> Bytes:
+            raise MemoryError("CUDA error 700")
+
+        return bench.with_runner(predict_for=lambda _: crash, faults=Faults())
+
+    def test_three_in_a_row_use_up_no_item(self, bench: Bench) -> None:
+        uids = [bench.submit(picture()) for _ in range(3)]
+        broken = self.broken(bench)
+        assert [broken.run() for _ in range(3)] == [True] * 3
+        assert broken.runner.faults.too_many
+        items = [bench.item(uid) for uid in uids]
+        assert {item.state for item in items} == {ItemState.QUEUED}
+        assert sorted(item.attempts for item in items) == [0, 1, 1]  # the last shows that it is this process
+        assert [bench.run() for _ in range(3)] == [True] * 3
+        assert {bench.item(uid).state for uid in uids} == {ItemState.DONE}
+
+    def test_a_storage_that_is_not_mounted_is_no_fault_of_the_pictures(self, bench: Bench) -> None:
+        uid = bench.submit(picture())
+        assert bench.with_runner(blobs=MemoryBlobStore(), faults=Faults()).run()
+        assert (bench.item(uid).state, bench.item(uid).attempts) == (ItemState.QUEUED, 1)
+        assert bench.run()
+        assert bench.item(uid).state is ItemState.DONE
+
+    def test_a_picture_that_goes_well_ends_the_row(self, bench: Bench) -> None:
+        faults = Faults()
+        assert [faults.note(), faults.note()] == [False, False]
+        assert faults.pause_seconds == 2
+        bench.submit(picture())
+        assert bench.with_runner(faults=faults).run()
+        assert (faults.note(), faults.pause_seconds) == (False, 1)

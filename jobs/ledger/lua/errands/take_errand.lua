@@ -1,4 +1,4 @@
--- needs: errands, tasks, turns
+-- needs: errands, failing, tasks, turns
 --
 -- TAKE_ERRAND: takes an errand that is due, under a lease, in turn between the accounts and kinds that wait; within one
 -- the errand that has been due for longest. Nobody watches the lease: at its end the errand is due again.
@@ -8,6 +8,8 @@
 --   lease_ms
 --   account_cap     errands of one account that may be under way
 --   batch           the most errands that enter their line in one call
+--   max_crashes     after so many couriers that died with it an errand ends
+--   crashed         JSON of the error of the item that is then not fetched
 --
 -- Answers {errand, request, account, url, keep, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
 local function answer(errand)
@@ -15,13 +17,28 @@ local function answer(errand)
     'first_due_at_ms', 'taken_at_ms'))}
 end
 
+-- Whether an errand's courier died with it, as often as is allowed: it ends then, and would kill all others.
+local function kills_couriers(errand)
+  if not redis.call('HGET', key('errand', errand), 'token') then return false end  -- it was postponed
+  return redis.call('HINCRBY', key('errand', errand), 'crashes', 1) >= args.max_crashes
+end
+
 -- Puts what has fallen due by itself, postponed or left by its courier, in line.
 local function enter_lines()
   local due = redis.call('ZRANGEBYSCORE', key('errands'), '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, args.batch)
   for position = 1, #due, 2 do
     local errand = due[position]
+    local account = redis.call('HGET', key('errand', errand), 'account')
     redis.call('ZREM', key('errands'), errand)
-    enter_line(errand, redis.call('HGET', key('errand', errand), 'account'), due[position + 1])
+    if not account then
+      -- It is not there any more.
+    elseif not kills_couriers(errand) then
+      enter_line(errand, account, due[position + 1])
+    elseif errand_kind(errand) == 'fetch' then
+      fail_item(string.gsub(errand, ':fetch:', ':'), args.crashed)
+    else
+      remove_errand(errand)
+    end
   end
 end
 
@@ -55,6 +72,15 @@ end
 if not kind then return nil end
 
 local errand = redis.call('ZRANGE', key('due', kind .. '/' .. account), 0, 0)[1]
+if not errand or redis.call('EXISTS', key('errand', errand)) == 0 then
+  -- The index names what is not there: mended, the next call finds what is behind it.
+  redis.call('ZREM', key('errand_turns', kind), account)
+  if errand then redis.call('ZREM', key('due', kind .. '/' .. account), errand) end
+  if redis.call('EXISTS', key('due', kind .. '/' .. account)) == 1 then
+    redis.call('ZADD', key('errand_turns', kind), 'NX', next_turn(), account)
+  end
+  return nil
+end
 leave_line(errand, account)
 -- Served: to the end of the line, if more of its errands wait (XX).
 redis.call('ZADD', key('errand_turns', kind), 'XX', next_turn(), account)

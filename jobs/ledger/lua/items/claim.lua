@@ -1,4 +1,4 @@
--- needs: queue, tasks, turns
+-- needs: claims, queue, tasks, turns
 --
 -- CLAIM: takes the next item for a worker, in turn between the accounts that wait.
 --
@@ -17,14 +17,32 @@ local function answer(item)
     tonumber(fields[6]) - tonumber(fields[7]), request_of(item)}
 end
 
+-- The account whose turn it is in a lane, and its next item. Indexes that name what is not there are mended: one such
+-- entry would else keep every item of the lane from every worker.
+local function next_waiting(lane)
+  while true do
+    local account = redis.call('ZRANGE', key('turns', lane), 0, 0)[1]
+    if not account then return nil end
+    local item = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0)[1]
+    if not item then
+      redis.call('ZREM', key('turns', lane), account)
+    elseif redis.call('HGET', key('item', item), 'state') ~= 'queued' then
+      leave_queue(item, lane, account)
+    else
+      return account, item
+    end
+  end
+end
+
 -- The reply was lost and the call comes again: the token holds an item already.
 local held = redis.call('HGET', key('claims'), args.token)
 if held then return answer(held) end
+-- The call comes again late, when its claim is over: nobody waits for the answer.
+if is_past_claim(args.token) then return nil end
 
 for _, lane in ipairs(args.lanes) do
-  local account = redis.call('ZRANGE', key('turns', lane), 0, 0)[1]
+  local account, item = next_waiting(lane)
   if account then
-    local item = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0)[1]
     local item_key = key('item', item)
     local hard_deadline_ms = now_ms + args.job_timeout_ms
 
@@ -36,6 +54,7 @@ for _, lane in ipairs(args.lanes) do
       'claimed_at_ms', now_ms, 'hard_deadline_ms', hard_deadline_ms)
     redis.call('HINCRBY', item_key, 'attempts', 1)
     redis.call('HSET', key('claims'), args.token, item)
+    redis.call('SADD', key('held', args.owner), item)
     redis.call('ZADD', key('leases'), math.min(now_ms + args.lease_ms, hard_deadline_ms), item)
     redis.call('HSET', key('task', string.match(item, '^(.*):')), 'started', 1)
     return answer(item)

@@ -71,10 +71,9 @@ if args.request then redis.call('HSET', task_key, 'request', args.request) end
 if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
 
 if args.idempotency then
-  local idempotency_key = key('idempotency', args.idempotency.name)
   -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
-  redis.call('HSET', idempotency_key, 'uid', args.uid, 'content_digest', args.idempotency.content_digest,
-    'until_ms', now_ms + args.idempotency.lifetime_ms)
-  redis.call('PEXPIRE', idempotency_key, args.idempotency.lifetime_ms)
+  local until_ms = string.format('%.0f', now_ms + args.idempotency.lifetime_ms)
+  redis.call('SET', key('idempotency', args.idempotency.name),
+    args.uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.lifetime_ms)
 end
 return {'created', args.uid}

@@ -6,6 +6,7 @@
 --   state       'done' or 'failed'
 --   outcome     the item's field for the text: 'result' or 'error'
 --   text        JSON, as jobs/ledger/encoding.py writes it
+--   source_ms   after how long its source may go; nil for never
 --   pace_ms     how far back the ends of items count for their pace
 --
 -- Answers 1, or 0 when the claim no longer holds; a repeat answers as the first time. Past its lease or its hard

@@ -4,16 +4,18 @@
 --
 --   uids, account
 --   retention_ms
+--   task_fields, item_fields     what is asked of their hashes
 --
--- Answers for each id the hashes of the task and of each item in order, or nil when the account has no such task.
+-- Answers for each id the fields of the task and of each item in order, or nil when the account has no such task.
 local answers = {}
 for position, uid in ipairs(args.uids) do
   local task_key = key('task', uid)
+  local owner, item_count = unpack(redis.call('HMGET', task_key, 'account', 'item_count'))
   answers[position] = false
-  if visible(uid) and redis.call('HGET', task_key, 'account') == args.account then
-    local hashes = {redis.call('HGETALL', task_key)}
-    for index = 0, number_of(task_key, 'item_count') - 1 do
-      hashes[index + 2] = redis.call('HGETALL', key('item', uid .. ':' .. index))
+  if owner == args.account and visible(uid) then
+    local hashes = {redis.call('HMGET', task_key, unpack(args.task_fields))}
+    for index = 0, tonumber(item_count) - 1 do
+      hashes[index + 2] = redis.call('HMGET', key('item', uid .. ':' .. index), unpack(args.item_fields))
     end
     answers[position] = hashes
   end

@@ -1,20 +1,37 @@
 -- needs: queue
 
+-- How long a claim that has ended is known by its token, for a CLAIM that arrives late once more.
+local PAST_CLAIMS_MS = 60000
+
 -- Ends the hold of a running item's claim. The item's own field keeps the token.
 local function drop_claim(item, token)
   redis.call('HDEL', key('claims'), token)
+  redis.call('ZADD', key('past_claims'), now_ms, token)
   redis.call('ZREM', key('leases'), item)
+  local owner = redis.call('HGET', key('item', item), 'owner')
+  if owner then redis.call('SREM', key('held', owner), item) end
 end
 
--- Puts a running item back to its old place. The attempt is taken off again unless it counts.
-local function requeue(item, counts)
+-- Whether a token was a claim's that is over by now.
+local function is_past_claim(token)
+  redis.call('ZREMRANGEBYSCORE', key('past_claims'), '-inf', now_ms - PAST_CLAIMS_MS)
+  return redis.call('ZSCORE', key('past_claims'), token)
+end
+
+-- Puts a running item back to its old place, or behind all others. The attempt is taken off again unless it counts.
+local function requeue(item, counts, behind)
   local item_key = key('item', item)
   local fields = redis.call('HMGET', item_key, 'token', 'lane', 'account', 'number', 'hinted_at_ms')
   drop_claim(item, fields[1])
   redis.call('HDEL', item_key, 'token')
   redis.call('HSET', item_key, 'state', 'queued', 'queued_at_ms', now_ms)
   if not counts then redis.call('HINCRBY', item_key, 'attempts', -1) end
-  enter_queue(item, fields[2], fields[3], fields[4], now_ms, fields[5])
+  local number = fields[4]
+  if behind then
+    number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
+    redis.call('HSET', item_key, 'number', number)
+  end
+  enter_queue(item, fields[2], fields[3], number, now_ms, fields[5])
 end
 
 -- Whether a running item's worker held on until the hard deadline: leases end there at the latest, so it was alive,

@@ -1,19 +1,27 @@
 -- needs: claims, errands, tasks
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
-local function end_item(item, state, outcome, text)
+-- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it; keep:
+-- the source stays with the task, as all do where args.source_ms is nil.
+local function end_item(item, state, outcome, text, keep)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
   local task_key = key('task', uid)
-  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price')
+  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price', 'state', 'source')
   local account, token, reserved = fields[1], fields[2], tonumber(fields[3])
   local account_key = key('account', account)
 
-  -- The token stays in the item, so that a repeat of END is known as such.
-  redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   if token then drop_claim(item, token) end
+  -- The token stays in the item, so that a repeat of END is known as such. What nobody asks for any more goes.
+  redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
+  redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
+    'hinted_at_ms', 'claimed_at_ms', 'hard_deadline_ms', 'fetched')
+  if args.source_ms and not keep and fields[5] ~= 'fetching' then
+    redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6])
+  end
 
-  redis.call('HINCRBY', account_key, 'reserved', -reserved)
+  -- Not `-reserved`: of 0 Lua would send "-0", which is no number to Redis 7.0.
+  redis.call('HINCRBY', account_key, 'reserved', 0 - reserved)
   if state == 'done' then
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
@@ -27,7 +35,9 @@ local function end_item(item, state, outcome, text)
     redis.call('HSET', task_key, 'ended_at_ms', now_ms)
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
-    for _, delivery in ipairs(deliveries(uid)) do add_errand(delivery[1], account, delivery[2]) end
+    local due = deliveries(uid)
+    for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
+    if #due == 0 then redis.call('HDEL', task_key, 'request') end
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end

@@ -2,25 +2,22 @@
 --
 -- REAP: takes back what lost workers hold, fails what is over its time, counts the hints that are missing.
 --
---   holder, hold_ms       this reaper's token, and how long it keeps others away
---   run_id                of the server as it runs now
+--   run_id                of the server as it runs now; '' where it does not say
 --   pending               lane -> hints under way
---   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms
+--   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms, keep_poisoned
 --   worker_lost, too_slow, too_late    JSON of the errors
 --   batch                 the most items of a kind
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
--- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}, left, poisoned}, the
--- last two as in shared/failing.lua, or nil when another reaper is at work.
-if not redis.call('SET', key('reaper'), args.holder, 'NX', 'PX', args.hold_ms) then
-  if redis.call('GET', key('reaper')) ~= args.holder then return nil end
-  redis.call('PEXPIRE', key('reaper'), args.hold_ms)
-end
+-- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}, {lane, waiting, ...}},
+-- the last of lanes that nobody offers and that have more hints than items.
+local LONG_GONE_MS = 60000
 
 local renewed, requeued, worker_lost, too_slow, too_late = 0, 0, 0, 0, 0
 
 -- Whether the server came back within one lease. The first reaper ever has seen no other server.
 local function server_was_away()
+  if args.run_id == '' then return false end
   local known = redis.call('HMGET', key('server'), 'run_id', 'since_ms')
   if known[1] == args.run_id then return now_ms - tonumber(known[2]) < args.lease_ms end
   redis.call('HSET', key('server'), 'run_id', args.run_id, 'since_ms', known[1] and now_ms or 0)
@@ -65,6 +62,20 @@ local function missing_hints()
   return hints
 end
 
+-- Hints that would lie there for ever: their items have ended, and no worker takes them.
+local function needless_hints()
+  local lanes = {}
+  for lane, under_way in pairs(args.pending) do
+    local offered_at_ms = tonumber(redis.call('ZSCORE', key('offered'), lane) or 0)
+    local waiting = redis.call('ZCARD', key('lane', lane))
+    if under_way > waiting and offered_at_ms < now_ms - LONG_GONE_MS then
+      lanes[#lanes + 1] = lane
+      lanes[#lanes + 1] = waiting
+    end
+  end
+  return lanes
+end
+
 return once(function()
   local was_away = server_was_away()
   local lapsed = redis.call('ZRANGEBYSCORE', key('leases'), '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, args.batch)
@@ -75,5 +86,5 @@ return once(function()
     fail_item(item, args.too_late)
     too_late = too_late + 1
   end
-  return {renewed, requeued, worker_lost, too_slow, too_late, missing_hints(), left, poisoned}
+  return {renewed, requeued, worker_lost, too_slow, too_late, missing_hints(), needless_hints()}
 end)

@@ -1,9 +1,9 @@
 -- LEAVE: a worker is gone from every lane.
 --
 --   owner
-for _, name in ipairs(redis.call('HKEYS', key('workers'))) do
-  if string.match(name, '^%S+') == args.owner then
-    redis.call('HDEL', key('workers'), name)
-    redis.call('ZREM', key('workers_until'), name)
-  end
+for _, lane in ipairs(redis.call('SMEMBERS', key('lanes_of', args.owner))) do
+  local name = args.owner .. ' ' .. lane
+  redis.call('HDEL', key('workers'), name)
+  redis.call('ZREM', key('workers_until'), name)
 end
+redis.call('DEL', key('lanes_of', args.owner))

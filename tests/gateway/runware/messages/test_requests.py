@@ -6,6 +6,7 @@ from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from tests.gateway.runware.service import TINY_PICTURE, Item, Service, new_removal, new_uuid, removal
 from tests.jobs.build import take_errand
+from tests.ledgers import stored_item
 
 DEFAULT = CutoutSpec(
     model="isnet-general-use",
@@ -23,7 +24,7 @@ def matting(foreground: int, background: int, erode_px: int) -> Item:
 
 def spec_of(service: Service, task: Item) -> CutoutSpec:
     service.result(task | {"deliveryMethod": "async"})
-    return service.task_of(task).items[0].spec
+    return stored_item(service.store, service.task_of(task).uid).spec
 
 
 @pytest.mark.parametrize("task", [removal(), new_removal()], ids=["old", "new"])
@@ -104,7 +105,7 @@ def test_numbers_may_be_written_as_json_allows(service: Service) -> None:
     text = f"""[{{"taskType":"{task["taskType"]}","taskUUID":"{task["taskUUID"]}","deliveryMethod":"async",
         "inputImage":"{TINY_PICTURE}","outputQuality":9.0e1,"rgba":[1.0,2,3,255]}}]"""
     assert service.post(text).status_code == 200
-    assert service.task_of(task).items[0].spec.quality == 90
+    assert stored_item(service.store, service.task_of(task).uid).spec.quality == 90
 
 
 def test_a_memo_never_grows_past_its_bound(service: Service) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Reaped
 from cutgate.jobs.ledger.errands import ErrandKind
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import NewTask
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.fakes import MemoryBlobStore
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger
+from tests.ledgers import spent_sources
 
 
 @pytest.fixture
@@ -51,18 +52,18 @@ def terminate_running(ledger: Ledger, task: NewTask) -> None:
 
 def wait_too_long(ledger: Ledger, task: NewTask) -> None:
     ledger.clock.advance(seconds=601)
-    sources = tuple(item.source for item in task.items if item.source_url is None)
-    assert ledger.reap("reaper-1", {}) == Reaped(too_late=1, left=Leftovers(sources=sources))
+    assert ledger.reap({}) == Reaped(too_late=1)
+    assert spent_sources(ledger) == {item.source for item in task.items if item.source_url is None}
 
 
 def lose_every_worker(ledger: Ledger, task: NewTask) -> None:
-    poisoned = Leftovers(poisoned=(ledger.next_claim().source,))
+    ledger.next_claim()
     ledger.clock.advance(seconds=16)
-    assert ledger.reap("reaper-1", {}) == Reaped(worker_lost=1, left=poisoned)
+    assert ledger.reap({}) == Reaped(worker_lost=1)
 
 
 def lose_the_owner(ledger: Ledger, task: NewTask) -> None:
-    assert ledger.give_back_owned(ledger.next_claim().owner, died=True).items == 1
+    assert ledger.give_back_owned(ledger.next_claim().owner, died=True) == 1
 
 
 End = Callable[[Ledger, NewTask], None]
@@ -103,12 +104,12 @@ def test_they_fall_due_with_the_last_item(ledger: Ledger) -> None:
 
 
 def test_two_of_a_kind_are_two_errands(ledger: Ledger) -> None:
-    ledger.ended(deliveries=DELIVERIES + DELIVERIES)
+    ledger.ended_task(deliveries=DELIVERIES + DELIVERIES)
     assert len({ledger.next_errand().id for _ in range(4)}) == 4
 
 
 def test_a_task_without_any_makes_nothing_due(ledger: Ledger) -> None:
-    ledger.ended()
+    ledger.ended_task()
     assert ledger.errands_due() == 0
 
 
@@ -120,7 +121,7 @@ def test_a_repeat_of_create_adds_none(ledger: Ledger) -> None:
 
 
 def test_retention_removes_what_is_left_of_them(ledger: Ledger) -> None:
-    ledger.ended(deliveries=DELIVERIES)
+    ledger.ended_task(deliveries=DELIVERIES)
     held = ledger.next_errand()
     ledger.clock.advance(seconds=1_001)
     assert Sweeper(ledger, MemoryBlobStore(), orphan_grace_seconds=3_600).sweep() == 1

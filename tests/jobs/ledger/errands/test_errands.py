@@ -29,7 +29,7 @@ class TestTaking:
         assert (errand.source.task, errand.source.index) == (uid, 1)
 
     def test_deliveries(self, ledger: Ledger) -> None:
-        uid = ledger.ended(deliveries=DELIVERIES).uid
+        uid = ledger.ended_task(deliveries=DELIVERIES).uid
         taken = [ledger.next_errand() for _ in DELIVERIES]
         assert {(errand.kind.value, errand.url) for errand in taken} == {
             (delivery.kind.value, delivery.url) for delivery in DELIVERIES
@@ -81,7 +81,7 @@ class TestLease:
 
     def test_then_the_old_token_has_no_effect(self, ledger: Ledger) -> None:
         ledger.submit(source_url=URL)
-        ledger.ended(deliveries=DELIVERIES)
+        ledger.ended_task(deliveries=DELIVERIES)
         late = [ledger.next_errand() for _ in range(3)]
         ledger.clock.advance(seconds=LEASE_SECONDS + 1)
         again = {errand.id: errand for errand in (ledger.next_errand() for _ in late)}
@@ -99,7 +99,7 @@ class TestLease:
 
 class TestPostponing:
     def test_the_errand_falls_due_after_the_time(self, ledger: Ledger) -> None:
-        ledger.ended(deliveries=DELIVERIES)
+        ledger.ended_task(deliveries=DELIVERIES)
         first, other = ledger.next_errand(), ledger.next_errand()
         assert ledger.errand_done(other)
         assert ledger.postpone(first, seconds=300)
@@ -130,7 +130,7 @@ class TestPostponing:
 
 class TestEnding:
     def test_a_delivery_ends_once(self, ledger: Ledger) -> None:
-        ledger.ended(deliveries=DELIVERIES)
+        ledger.ended_task(deliveries=DELIVERIES)
         for _ in DELIVERIES:
             errand = ledger.next_errand()
             assert ledger.errand_done(errand)
@@ -144,7 +144,7 @@ class TestEnding:
             ledger.errand_done(ledger.fetching())
 
     def test_a_delivery_ends_no_item(self, ledger: Ledger) -> None:
-        ledger.ended(deliveries=DELIVERIES)
+        ledger.ended_task(deliveries=DELIVERIES)
         errand = ledger.next_errand()
         with pytest.raises(ValueError, match="its task has ended"):
             ledger.fetched(errand)
@@ -157,3 +157,35 @@ class TestEnding:
         assert ledger.fetched(errand) is None
         assert not ledger.fetch_failed(errand, ERROR)
         assert not ledger.postpone(errand, 0)
+
+
+class TestThatKillCouriers:
+    """One whose couriers die with it ends, instead of killing the next one every lease."""
+
+    @pytest.mark.parametrize("fetch", [True, False])
+    def test_it_ends_at_last(self, ledger: Ledger, fetch: bool) -> None:
+        task = ledger.submit(source_url=URL) if fetch else ledger.ended_task(deliveries=DELIVERIES[:1])
+        for _ in range(ledger.limits.max_attempts):
+            ledger.next_errand()
+            ledger.clock.advance(seconds=ledger.limits.errand_lease_seconds + 1)
+        assert ledger.no_errand()
+        if fetch:
+            error = ledger.task(task.uid).items[0].error
+            assert error is not None
+            assert error.kind == "processing_failed"
+            assert ledger.balance("alice") is None
+
+    def test_one_that_is_put_off_does_not_count(self, ledger: Ledger) -> None:
+        ledger.ended_task(deliveries=DELIVERIES[:1])
+        for _ in range(2 * ledger.limits.max_attempts):
+            assert ledger.postpone(ledger.next_errand(), seconds=60)
+            ledger.clock.advance(seconds=61)
+        ledger.next_errand()
+
+
+def test_an_index_that_names_what_is_not_there_is_mended(ledger: Ledger) -> None:
+    ledger.ended_task(deliveries=DELIVERIES[:1])
+    ledger.client.zadd(f"{ledger.key_prefix}errand_turns:upload", {"nobody": -2})
+    ledger.client.zadd(f"{ledger.key_prefix}errands", {"gone:upload:0": 1})
+    assert ledger.no_errand()  # this call mends, and the next finds what is behind
+    assert ledger.next_errand().account == "alice"

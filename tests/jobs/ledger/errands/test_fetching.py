@@ -4,10 +4,11 @@ import pytest
 
 from cutgate.jobs.errors import InsufficientCredits, QueueFull, Terminated, TimedOut
 from cutgate.jobs.ids import source_key
-from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Reaped
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task, run_at_once
+from tests.ledgers import spent_sources, stored_item
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
     errand = ledger.fetching()
     assert ledger.fetched(errand) == LANE
     item = ledger.item(errand)
-    assert (item.state, item.source, item.attempts) == (ItemState.QUEUED, errand.source, 0)
+    assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
+    assert stored_item(ledger, errand.task).source == errand.source
     assert ledger.waiting(LANE) == 1
     claim = ledger.next_claim()
     assert (claim.task, claim.source, claim.attempt) == (errand.task, errand.source, 1)
@@ -104,7 +106,7 @@ def test_some_items_are_fetched_and_others_sent(ledger: Ledger) -> None:
 class TestTerminate:
     def test_it_takes_the_errand_along(self, ledger: Ledger) -> None:
         errand = ledger.fetching(item_count=2)
-        assert ledger.terminate(errand.task, "alice") == Leftovers()
+        assert ledger.terminate(errand.task, "alice")
         errors = [item.error for item in ledger.task(errand.task).items]
         assert errors == [Terminated("the task was terminated").facts()] * 2
         assert (ledger.errands_due(), ledger.no_errand()) == (0, True)
@@ -115,12 +117,13 @@ class TestTerminate:
         errand = ledger.fetching()
         ledger.fetched(errand)
         assert errand.source is not None
-        assert ledger.terminate(errand.task, "alice") == Leftovers(sources=(errand.source,))
+        assert ledger.terminate(errand.task, "alice")
+        assert spent_sources(ledger) == {errand.source}
         assert ledger.waiting(LANE) == 0
 
     def test_a_line_of_others_stays_whole(self, ledger: Ledger) -> None:
         other = ledger.submit()
-        ledger.ended(source_url=URL)
+        ledger.ended_task(source_url=URL)
         assert ledger.next_claim().task == other.uid
 
 
@@ -128,9 +131,9 @@ class TestAge:
     def test_what_is_fetched_for_too_long_fails(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
         ledger.clock.advance(seconds=590)
-        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
+        assert ledger.reap({LANE: 0}) == Reaped()
         ledger.clock.advance(seconds=11)
-        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped(too_late=1)
+        assert ledger.reap({LANE: 0}) == Reaped(too_late=1)
         assert ledger.error(errand).kind == TimedOut.kind
         assert ledger.fetched(errand) is None
         assert ledger.no_errand()
@@ -142,13 +145,14 @@ class TestAge:
         ledger.fetched(errand)
         ledger.clock.advance(seconds=101)
         assert errand.source is not None
-        assert ledger.reap("reaper-1", {}) == Reaped(too_late=1, left=Leftovers(sources=(errand.source,)))
+        assert ledger.reap({}) == Reaped(too_late=1)
+        assert spent_sources(ledger) == {errand.source}
 
     def test_a_hint_is_missing_only_once_fetched(self, ledger: Ledger) -> None:
         ledger.submit(source_url=URL)
         ledger.clock.advance(seconds=300)
-        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
+        assert ledger.reap({LANE: 0}) == Reaped()
         ledger.fetched(ledger.next_errand())
-        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
+        assert ledger.reap({LANE: 0}) == Reaped()
         ledger.clock.advance(seconds=6)
-        assert ledger.reap("reaper-1", {LANE: 0}) == Reaped(hints={LANE: 1})
+        assert ledger.reap({LANE: 0}) == Reaped(hints={LANE: 1})

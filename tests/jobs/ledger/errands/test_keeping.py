@@ -6,7 +6,7 @@ import pytest
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import image_uuid, new_task_uid, uid_of_image
-from cutgate.jobs.ledger.answers import Balance, Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Balance, Reaped
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, TaskStatus
@@ -99,7 +99,7 @@ def test_its_end_makes_deliveries_due(ledger: Ledger) -> None:
 
 def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
     upload = new_upload()
-    assert ledger.terminate(errand.task, "alice") == Leftovers()
+    assert ledger.terminate(errand.task, "alice")
     assert not ledger.kept(errand, upload)
     assert ledger.use_upload(upload.uid, "alice") is None
 
@@ -107,7 +107,7 @@ def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
 def test_kept_it_is_never_too_late(ledger: Ledger, errand: Errand) -> None:
     assert ledger.kept(errand, new_upload())
     ledger.clock.advance(seconds=700)
-    assert ledger.reap("reaper-1", {LANE: 0}) == Reaped()
+    assert ledger.reap({LANE: 0}) == Reaped()
 
 
 def test_bytes_that_may_be_swept_are_not_kept(ledger: Ledger, errand: Errand) -> None:
@@ -141,7 +141,7 @@ def test_each_fetch_ends_in_its_own_way(ledger: Ledger, errand: Errand) -> None:
         ledger.kept(errand, new_upload(account="bob"))
     with pytest.raises(ValueError, match="fetched"):
         ledger.kept(ledger.fetching(), new_upload())
-    ledger.ended(account="bob", deliveries=DELIVERIES)
+    ledger.ended_task(account="bob", deliveries=DELIVERIES)
     with pytest.raises(ValueError, match="delivery"):
         ledger.kept(ledger.next_errand(), new_upload(account="bob"))
 

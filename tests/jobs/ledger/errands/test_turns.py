@@ -68,18 +68,18 @@ class TestAccounts:
 class TestKinds:
     def test_callbacks_do_not_wait_for_the_accounts_own_fetches(self, line: Line) -> None:
         line.fetch("a", 50)
-        line.ended(account="a", deliveries=(CALLBACK, UPLOAD))
+        line.ended_task(account="a", deliveries=(CALLBACK, UPLOAD))
         assert [LETTERS[errand.kind] for errand in line.served(5)] == ["f", "c", "u", "f", "f"]
 
     def test_nor_for_those_of_others(self, line: Line) -> None:
         for account in "abc":
             line.fetch(account, 50)
-        line.ended(account="d", deliveries=(CALLBACK,))
+        line.ended_task(account="d", deliveries=(CALLBACK,))
         assert line.accounts(4) == "abcd"
 
     def test_a_courier_takes_the_kinds_that_it_names(self, line: Line) -> None:
         line.fetch("a", 2)
-        line.ended(account="b", deliveries=(CALLBACK,))
+        line.ended_task(account="b", deliveries=(CALLBACK,))
         taken = line.take_errand("courier-1", new_token(), [ErrandKind.CALLBACK, ErrandKind.UPLOAD])
         assert taken is not None
         assert (taken.kind, taken.account) == (ErrandKind.CALLBACK, "b")
@@ -90,7 +90,7 @@ class TestKinds:
 class TestCap:
     def test_an_account_at_its_cap_is_passed_over(self, line: Line) -> None:
         line.fetch("a", 50)
-        line.ended(account="a", deliveries=(CALLBACK,))
+        line.ended_task(account="a", deliveries=(CALLBACK,))
         taken = [line.next_errand() for _ in range(CAP)]
         assert line.no_errand()
         line.fetch("b")

@@ -1,6 +1,5 @@
 """What is written to a store is read back as it was."""
 
-import json
 from typing import Any, TypeVar
 
 import pytest
@@ -79,11 +78,3 @@ def test_it_is_read_back(kind: str, data: st.DataObject) -> None:
     value = data.draw(VALUES[kind])
     encode, decode = getattr(codec, f"encode_{kind}"), getattr(codec, f"decode_{kind}")
     assert decode(encode(value)) == value
-
-
-def test_a_result_from_before_subjects_were_noted() -> None:
-    key = result_key(new_task_uid(), 0, new_token())
-    text = json.dumps(
-        {"blob": str(key), "media_type": "image/png", "width_px": 4, "height_px": 3, "size_bytes": 70}
-    )
-    assert codec.decode_result(text).subject_found

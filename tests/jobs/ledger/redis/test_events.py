@@ -57,7 +57,7 @@ def test_a_follower_hears_of_every_task(ledger: Ledger, events: RedisTaskEvents)
     heard: set[str] = set()
     events.follow(heard.add)
     with events.listen([new_task_uid()]):
-        ended = {ledger.ended().uid for _ in range(3)}
+        ended = {ledger.ended_task().uid for _ in range(3)}
         eventually(lambda: heard == ended)
 
 
@@ -77,7 +77,7 @@ def test_all_waiters_of_a_task_hear(ledger: Ledger, events: RedisTaskEvents) -> 
 
 def test_what_ended_before_is_not_heard(ledger: Ledger, events: RedisTaskEvents) -> None:
     """A waiter reads the record after it has begun to listen: there it finds what it did not hear."""
-    with events.listen([ledger.ended().uid]) as waiter:
+    with events.listen([ledger.ended_task().uid]) as waiter:
         assert not waiter.wait(0.05)
 
 

@@ -1,13 +1,11 @@
-"""What only the Redis ledger's upkeep has: a server that restarts, and a reaper's hold that expires."""
+"""What only the Redis ledger's upkeep has: a server that restarts."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from cutgate.jobs.ledger.answers import Leftovers, Reaped
+from cutgate.jobs.ledger.answers import Reaped
 from cutgate.jobs.ledger.redis.client import connect
-from cutgate.jobs.ledger.redis.upkeep import REAPER_HOLD_SECONDS
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, ItemState
 from tests.jobs.build import LANE, Ledger
@@ -24,52 +22,41 @@ class TestRestart:
     @pytest.fixture
     def claim(self, ledger: Ledger, own_url: str) -> Claim:
         """One from before the server stopped."""
-        ledger.reap("reaper", {})
+        ledger.reap({})
         claim = ledger.claimed()
         restart(own_url)
         return claim
 
     def test_what_lapsed_meanwhile_is_renewed(self, ledger: Ledger, claim: Claim) -> None:
         ledger.clock.advance(seconds=16)
-        assert ledger.reap("reaper", {}) == Reaped(renewed=1)
+        assert ledger.reap({}) == Reaped(renewed=1)
         assert ledger.item(claim).attempts == 1
         assert ledger.done(claim)
 
     def test_within_one_lease_only(self, ledger: Ledger, claim: Claim) -> None:
         """Who is silent for a whole lease after the server came back is dead."""
         ledger.clock.advance(seconds=16)
-        assert ledger.reap("reaper", {}) == Reaped(renewed=1)
+        assert ledger.reap({}) == Reaped(renewed=1)
         ledger.clock.advance(seconds=14)
-        assert ledger.reap("reaper", {}) == Reaped()
+        assert ledger.reap({}) == Reaped()
         ledger.clock.advance(seconds=2)
-        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
+        assert ledger.reap({}) == Reaped(worker_lost=1)
 
     def test_what_has_no_time_left_starts_anew(self, ledger: Ledger, claim: Claim) -> None:
         ledger.clock.advance(seconds=500)
-        assert ledger.reap("reaper", {}) == Reaped(requeued=1)
+        assert ledger.reap({}) == Reaped(requeued=1)
         item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
 
     def test_the_first_reaper_ever_has_seen_no_restart(self, ledger: Ledger) -> None:
-        claim = ledger.claimed()
+        ledger.claimed()
         ledger.clock.advance(seconds=16)
-        assert ledger.reap("reaper", {}) == Reaped(worker_lost=1, left=Leftovers(poisoned=(claim.source,)))
-
-
-def test_a_reapers_hold_expires(ledger: Ledger) -> None:
-    assert ledger.reap("one", {}) is not None
-    assert ledger.reap("two", {}) is None
-    (name,) = ledger.client.scan_iter(match="*:reaper")
-    assert 0 < ledger.client.pttl(name) <= 1000 * REAPER_HOLD_SECONDS
-    ledger.client.pexpire(name, 1)
-    time.sleep(0.01)
-    assert ledger.reap("two", {}) is not None
-    assert ledger.reap("one", {}) is None
+        assert ledger.reap({}) == Reaped(worker_lost=1)
 
 
 def test_what_is_remembered_for_a_repeat_is_small(ledger: Ledger) -> None:
     ledger.submit(item_count=100)
-    ledger.reap("reaper", {LANE: 0})
+    ledger.reap({LANE: 0})
     (name,) = ledger.client.scan_iter(match="*:answer:*")
     assert 0 < ledger.client.pttl(name) <= 60_000
     assert ledger.client.strlen(name) < 100

@@ -38,7 +38,7 @@ def test_each_names_exactly_the_parts_that_it_uses() -> None:
     assert len(scripts) == len(script_texts()) + len(PARTS) + 1, "two scripts of one name"
     assert wrongly_named(scripts) == {}
     claim = scripts["items/claim.lua"]
-    assert wrongly_named({"claim": claim.replace("-- needs: queue, ", "-- needs: pace, ")}) == {
+    assert wrongly_named({"claim": claim.replace("-- needs: claims, queue, ", "-- needs: claims, pace, ")}) == {
         "claim": {"pace", "queue"}
     }
 

@@ -1,0 +1,178 @@
+"""What the ledger's moves cost its server, by how much is queued, and what all upkeep of many workers takes.
+
+    python -m benchmarks.ledger [--queued 1000 100000] [--accounts 1 100] [--stored 300000] [--workers 1000]
+
+It starts a server of its own. Times are the server's own, from INFO commandstats: what other work on the machine
+does to this process is not in them.
+"""
+
+import argparse
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis import Redis
+from rich.console import Console
+from rich.table import Table
+
+from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
+from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import Claim, NewItem, NewTask, Result
+from cutgate.jobs.spec import CutoutSpec, lane_of
+from cutgate.jobs.upkeep.leadership import Leadership
+from cutgate.jobs.upkeep.reaper import HOLD_SECONDS
+from tests.servers.redis_server import redis_server
+
+SPEC: Final = CutoutSpec(model="isnet-general-use")
+LANE: Final = lane_of(SPEC)
+LIMITS: Final = LedgerLimits(total_queue_cap=10**7, account_queue_cap=10**7)
+CALLS: Final = 500
+MICROSECONDS: Final = 1_000_000
+
+
+def submit(ledger: RedisLedger, account: str) -> None:
+    """Accept a task with one picture."""
+    uid = new_task_uid()
+    item = NewItem(source=source_key(uid, 0), spec=SPEC)
+    ledger.create(NewTask(uid=uid, account=account, origin="bench", items=(item,)))
+
+
+def claimed(ledger: RedisLedger) -> Claim:
+    """Take the next item."""
+    claim = ledger.claim([LANE], "bench", new_token())
+    assert claim is not None
+    return claim
+
+
+def finish(ledger: RedisLedger, claim: Claim) -> None:
+    """End an item as done."""
+    blob = result_key(claim.task, claim.index, claim.token)
+    ledger.finish(claim, Result(blob=blob, media_type="image/png", width_px=640, height_px=480, size_bytes=9))
+
+
+def server_seconds(client: Redis) -> float:
+    """Time that the server has spent on commands so far."""
+    return float(sum(stat["usec"] for stat in client.info("commandstats").values()) / MICROSECONDS)
+
+
+def cost(client: Redis, call: Callable[[], object], count: int = CALLS) -> float:
+    """Microseconds of the server's time for one call."""
+    before = server_seconds(client)
+    for _ in range(count):
+        call()
+    return (server_seconds(client) - before) / count * MICROSECONDS
+
+
+@dataclass
+class Queue:
+    """A ledger whose queue grows to each size in turn."""
+
+    ledger: RedisLedger
+    client: Redis
+    queued: int = 0
+    claims: list[Claim] = field(default_factory=list)
+
+    def grow(self, queued: int, accounts: int) -> None:
+        """Have so many items wait."""
+        for number in range(queued - self.queued):
+            submit(self.ledger, f"account-{number % accounts}")
+        self.queued = max(queued, self.queued)
+
+    def measure(self) -> list[float]:
+        """What create, claim, renew, finish and reap cost."""
+        claims: list[Claim] = []
+        create = cost(self.client, lambda: submit(self.ledger, "account-0"))
+        claim = cost(self.client, lambda: claims.append(claimed(self.ledger)))
+        renewing, finishing = iter(claims), iter(claims)
+        renew = cost(self.client, lambda: self.ledger.renew(next(renewing)))
+        end = cost(self.client, lambda: finish(self.ledger, next(finishing)))
+        reap = cost(self.client, lambda: self.ledger.reap({LANE: 10**9}), 50)
+        return [create, claim, renew, end, reap]
+
+
+@contextmanager
+def server() -> Iterator[tuple[RedisLedger, Redis]]:
+    """An empty ledger on a server of its own."""
+    with redis_server("--hash-max-listpack-value", "1024") as url, connect(url) as client:
+        yield RedisLedger(client, LIMITS), client
+
+
+def moves(console: Console, queued: list[int], accounts: list[int]) -> None:
+    """Print what the moves cost."""
+    table = Table(title="Server time of one call, in microseconds")
+    for heading in ("queued", "accounts", "create", "claim", "renew", "finish", "reap"):
+        table.add_column(heading, justify="right")
+    for count in accounts:
+        with server() as (ledger, client):
+            queue = Queue(ledger, client)
+            for size in sorted(queued):
+                queue.grow(size, count)
+                table.add_row(f"{size:,}", f"{count:,}", *(f"{value:.0f}" for value in queue.measure()))
+    console.print(table)
+
+
+def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
+    """Print what all processes' upkeep together takes of the server's thread.
+
+    The workers are registered, and their calls made, without starting one: what a worker's parent asks for.
+    """
+    with server() as (ledger, client):
+        queue = Queue(ledger, client)
+        for _ in range(stored):
+            submit(ledger, "account-0")
+            finish(ledger, claimed(ledger))
+        presence = RedisPresence(client)
+        facts = {"lane": LANE, "model": "m", "engine": "e", "provider": "p", "dtype": "fp32", "threads": 2}
+        owners = [WorkerPresence(owner=f"host-{number}", **facts) for number in range(workers)]  # type: ignore[arg-type]
+        leads = [(Leadership(ledger, "reaper", HOLD_SECONDS), owner) for owner in owners]
+        before, began_at = server_seconds(client), time.monotonic()
+        beats = 0
+        while time.monotonic() - began_at < seconds:
+            tick_at = time.monotonic()
+            for lead, owner in leads:
+                if lead.holds():
+                    ledger.reap({LANE: 0})
+                if beats % 5 == 0:
+                    presence.announce(owner, 20)
+            beats += 1
+            threading.Event().wait(max(0.0, 1 - (time.monotonic() - tick_at)))
+        share = (server_seconds(client) - before) / (time.monotonic() - began_at)
+        console.print(
+            f"{workers:,} workers, {stored:,} stored tasks: presence, leases of sweeps and reaping take "
+            f"{share:.1%} of the server's thread"
+        )
+        sweep = 0.0
+        before = server_seconds(client)
+        uids = [new_task_uid() for _ in range(200)]
+        for _ in range(stored // 200):
+            ledger.unrecorded(uids, 3_600)
+        sweep = server_seconds(client) - before
+        console.print(
+            f"one orphan sweep over them, every 15 minutes by one process: {sweep:.2f} s ({sweep / 900:.2%})"
+        )
+        assert queue.queued == 0
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--queued", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--accounts", type=int, nargs="+", default=[1, 1_000])
+    parser.add_argument("--stored", type=int, default=300_000)
+    parser.add_argument("--workers", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args()
+    console = Console()
+    moves(console, options.queued, options.accounts)
+    upkeep(console, options.stored, options.workers, options.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""One process at a time does a sweep: of all that could, those that do not lead ask again only now and then."""
+
+import random
+import time
+from typing import Final
+
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
+
+_JITTER: Final = 0.1
+"""Of the time until a follower asks again: a thousand of them must not ask together."""
+
+
+class Leadership:
+    """This process's part in who does a sweep."""
+
+    def __init__(self, store: RedisUpkeep, sweep: str, hold_seconds: float) -> None:
+        """Prepare to ask.
+
+        Args:
+            store: the ledger, which says who leads.
+            sweep: its name.
+            hold_seconds: how long a leader that has fallen silent keeps the others away.
+        """
+        self._store, self._sweep, self._hold_seconds = store, sweep, hold_seconds
+        self._holder = new_token()
+        self._ask_at_seconds = -1.0
+
+    def holds(self) -> bool:
+        """Whether this process leads now.
+
+        Raises:
+            LedgerUnavailable: nobody can say.
+        """
+        if time.monotonic() < self._ask_at_seconds:
+            return False
+        wait_seconds = self._store.lead(self._sweep, self._holder, self._hold_seconds)
+        self._ask_at_seconds = time.monotonic() + wait_seconds * (1 + _JITTER * random.random())  # noqa: S311 — no secret
+        return wait_seconds == 0

@@ -1,0 +1,125 @@
+"""A server that is full refuses what is new, and goes on with everything that it holds."""
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import OutOfMemoryError
+
+from cutgate.jobs.errors import LedgerFull
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.presence import RedisPresence
+from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
+from tests.jobs.build import ERROR, LANE, Ledger, new_task, new_upload, result_of
+from tests.jobs.every_script import WORKER
+from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
+
+MEMORY_BYTES = 8 * 2**20
+
+
+@pytest.fixture
+def small(binary: Path) -> Iterator[Redis]:
+    """A server with little memory."""
+    arguments = ("--maxmemory", str(MEMORY_BYTES), "--maxmemory-policy", "noeviction")
+    with redis_server(*arguments, binary=binary) as url, connect(url) as client:
+        yield client
+
+
+def fill(client: Redis, share: float = 1) -> None:
+    """Fill the server with what is none of ours, to a share of its memory."""
+    for size_bytes in (2**15, 2**10, 2**6):
+        with suppress(OutOfMemoryError):
+            while client.info("memory")["used_memory"] < share * MEMORY_BYTES:
+                client.rpush("filling", "x" * size_bytes)
+            if share < 1:
+                return
+
+
+def test_only_what_adds_is_refused(small: Redis) -> None:
+    ledger, presence = Ledger(small), RedisPresence(small)
+    for _ in range(5):
+        ledger.create(new_task())
+    kept = new_upload()
+    ledger.keep_upload(kept)
+    running, failing, stopping = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
+    fill(small)
+
+    for add in (lambda: ledger.create(new_task()), lambda: ledger.keep_upload(new_upload())):
+        with pytest.raises(LedgerFull):
+            add()
+    assert ledger.renew(running)
+    assert ledger.finish(running, result_of(running))
+    assert ledger.fail(failing, ERROR)
+    assert ledger.give_back(stopping)
+    last = ledger.next_claim()
+    assert ledger.give_back_owned(last.owner, died=True) == 1
+    assert ledger.terminate(last.task, "alice")
+    assert ledger.reap({LANE: 0}).items == 0
+    assert ledger.hide_expired() == ()
+    assert ledger.use_upload(kept.uid, "alice") == kept
+    presence.announce(WORKER, ttl_seconds=60)
+    assert presence.alive() == (WORKER,)
+    ended = ledger.get(running.task, "alice")
+    assert ended is not None
+    assert ended.status is TaskStatus.FINISHED
+
+
+def test_new_tasks_are_refused_before_it_is_full(small: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutgate.jobs.ledger.redis.ledger.ROOM_SECONDS", 0)
+    ledger = Ledger(small)
+    fill(small, 0.7)
+    ledger.require_room()
+    fill(small, 0.91)
+    with pytest.raises(LedgerFull):
+        ledger.require_room()
+    memory = ledger.memory()
+    assert memory.limit_bytes == MEMORY_BYTES
+    assert 0.9 * MEMORY_BYTES < memory.used_bytes < MEMORY_BYTES
+    small.flushall()
+    eventually(lambda: not ledger.memory().is_short)  # the server may free it beside its work
+    ledger.require_room()
+
+
+def test_a_server_without_a_limit_always_has_room(client: Redis) -> None:
+    ledger = Ledger(client)
+    assert not ledger.memory().is_short
+    ledger.require_room()
+
+
+def a_picpik_task() -> NewTask:
+    """As `RemoveBackground` makes it."""
+    digest = secrets.token_hex(32)
+    return replace(
+        new_task(idempotency=Idempotency(key=f"picpik:{digest[:40]}", content_digest=digest)),
+        origin="RemoveBackground",
+        request=Request(uuid=str(uuid.uuid4())),
+    )
+
+
+def test_a_finished_task_takes_a_kilobyte(binary: Path) -> None:
+    count = 1_000
+    with (
+        redis_server("--hash-max-listpack-value", "1024", binary=binary) as url,
+        connect(url) as client,
+    ):
+        ledger = Ledger(client)
+
+        def used_bytes() -> int:
+            # What is kept for a minute alone is no part of it.
+            client.delete("{cutgate}:spent", "{cutgate}:past_claims")
+            return int(client.info("memory")["used_memory"])
+
+        finished = [0, 0]
+        for half in range(2):
+            for _ in range(count):
+                ledger.create(a_picpik_task())
+                claim = ledger.next_claim()
+                assert ledger.finish(claim, result_of(claim))
+            finished[half] = used_bytes()
+        assert (finished[1] - finished[0]) / count <= 1_024

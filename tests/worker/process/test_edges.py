@@ -1,0 +1,65 @@
+"""Real workers behind sentinels, without their storage, with a network that is broken."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import ItemState
+from cutgate.worker.settings import WorkerSettings
+from tests.servers.sentinel import watched_server
+from tests.waiting import eventually
+from tests.worker.process.crew import FINE_PX, Crew, crew, team
+from tests.worker.process.harmful_worker import RAISES_PX
+
+__all__ = ["team"]
+
+PATIENCE_SECONDS = 40
+
+
+@pytest.mark.long
+def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_path: Path) -> None:
+    with watched_server() as watched, crew(watched.url, tmp_path) as team:
+        team.start_ready()
+        first = team.submit(FINE_PX)
+        eventually(lambda: team.ended(first), seconds=PATIENCE_SECONDS)
+        watched.fail_over()
+        uids: list[TaskUid] = []
+        while len(uids) < 200:
+            with suppress(ServiceUnavailable):  # the failover takes a moment
+                uids.append(team.submit(FINE_PX))
+        for uid in uids:
+            eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(Exception,))  # noqa: B023 — awaited here
+        assert {team.item(uid).state for uid in uids} == {ItemState.DONE}
+
+
+def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
+    team.start_ready()
+    unmounted = team.start(CUTGATE_BLOB_DIR=str(tmp_path / "unmounted"))
+    assert "is the volume mounted" in unmounted.refusal()["reason"].lower()
+    assert len(team.presence.alive()) == 1
+
+
+def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Crew) -> None:
+    worker = team.start_ready()
+    uid = team.submit(RAISES_PX)
+    assert worker.process.wait(PATIENCE_SECONDS) == 1
+    assert worker.log("worker_gives_up")
+    assert team.presence.alive() == ()
+    assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.QUEUED, 2)
+
+
+def test_a_lease_outlives_two_lost_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short it is set: a beat of its own could be longer than the lease."""
+    monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "1")
+    settings = WorkerSettings(master_key="A" * 43 + "=")
+    assert 3 * settings.beat_seconds <= settings.lease_seconds == 1
+
+
+def test_two_machines_of_one_name_are_told_apart(team: Crew) -> None:
+    for _ in range(2):
+        team.start_ready()
+    owners = [worker.owner for worker in team.presence.alive()]
+    assert len({owner.rpartition(".")[2] for owner in owners}) == 2
