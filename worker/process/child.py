@@ -14,6 +14,7 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
 from cutgate.jobs.presets import Choice
@@ -52,6 +53,7 @@ class Child:
         """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
+        self._alive = AliveFile(settings.alive_file)
         self._items: ConcurrentItems | None = None
         self._forked = False
         # Shared between the processes, and without locks: a child that is killed would keep them.
@@ -73,6 +75,7 @@ class Child:
             self._give_up(os.getpid())
         self._forked = True
         self._ready.value = False
+        self._alive.drop()
         self.deadlines.clear_all()
 
     def start(self, owner: str) -> None:
@@ -109,11 +112,13 @@ class Child:
         self._items = ConcurrentItems(runner, self.deadlines)
         self._ready.value = True
         presence = RedisPresence(redis)
+        ttl_seconds = settings.beat_seconds * PRESENCE_TTL_BEATS
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]
 
         def announce() -> None:
             for worker in workers:
-                presence.announce(worker, settings.beat_seconds * PRESENCE_TTL_BEATS)
+                presence.announce(worker, ttl_seconds)
+            self._alive.keep(ttl_seconds)
 
         # For the life of the process.
         Every(settings.beat_seconds, announce, "presence", at_once=True).__enter__()
