@@ -27,10 +27,9 @@ class AliveFile:
             return
         until_seconds = time.time() + seconds
         # A process that cannot write the file goes on; its check says what is missing.
-        with suppress(OSError):
-            # Opened to append, it is made where it is missing and keeps its time until it gets the new one.
-            with self._path.open("ab") as file:
-                os.utime(file.fileno(), (until_seconds, until_seconds))
+        # Opened to append, one that is there keeps its time until it gets the new one.
+        with suppress(OSError), self._path.open("ab") as file:
+            os.utime(file.fileno(), (until_seconds, until_seconds))
 
     def drop(self) -> None:
         """Count as gone."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -18,10 +19,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield engine
 
 
+PROJECT: Final = "cutgate-check"
+"""Of the build as well: Compose writes the project's name into an image, and one with another is another image."""
+
+
 @pytest.fixture(scope="session")
 def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The same, with the images of this checkout."""
-    with Service(engine, tmp_path_factory.mktemp("build"), "cutgate-check-build") as service:
+    with Service(engine, tmp_path_factory.mktemp("build"), PROJECT) as service:
         service.compose("build")
     return engine
 
@@ -30,6 +35,6 @@ def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def service(built: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with three workers."""
     folder: Path = tmp_path_factory.mktemp("service")
-    with Service(built, folder, "cutgate-check") as service:
+    with Service(built, folder, PROJECT) as service:
         service.up()
         yield service

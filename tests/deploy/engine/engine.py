@@ -74,16 +74,22 @@ def some_engine() -> Iterator[Engine]:
     Raises:
         AssertionError: there is none and none can be started; it says what is missing.
     """
-    answering = Engine(environment=os.environ)
-    versions = answering.versions()
-    if versions is not None and versions[0] >= LEAST_ENGINE and versions[1] >= LEAST_COMPOSE:
+    if (answering := answering_engine()) is not None:
         yield answering
         return
-    assert _can_start_one(), f"{WANTED}; what answers here: {versions}"
+    assert _can_start_one(), WANTED
     folder = check_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with _started(fetched(folder), folder) as engine:
         yield engine
+
+
+def answering_engine() -> Engine | None:
+    """The engine that answers here, if it and its Compose are new enough."""
+    engine = Engine(environment=os.environ)
+    versions = engine.versions()
+    is_enough = versions is not None and versions[0] >= LEAST_ENGINE and versions[1] >= LEAST_COMPOSE
+    return engine if is_enough else None
 
 
 def check_dir() -> Path:
