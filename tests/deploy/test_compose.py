@@ -227,10 +227,15 @@ def test_who_can_be_reached_by_whom() -> None:
     }
     internal = {name for name, network in model["networks"].items() if network.get("internal")}
     assert internal == {"inside", "watched", "proxied"}
-    inhibit = "com.docker.network.bridge.inhibit_ipv4"
-    assert all(model["networks"][name]["driver_opts"] == {inhibit: "true"} for name in internal)
     masquerade = "com.docker.network.bridge.enable_ip_masquerade"
     assert model["networks"]["published"]["driver_opts"] == {masquerade: "false"}
+
+
+def test_who_cannot_go_out_cannot_call_the_machine_either() -> None:
+    internal = [network for network in EVERYTHING["networks"].values() if network.get("internal")]
+    # The bridge of a network that is only `internal` has an address, at which the machine's services answer.
+    inhibit = "com.docker.network.bridge.inhibit_ipv4"
+    assert [network.get("driver_opts") for network in internal] == [{inhibit: "true"}] * 3
 
 
 def test_the_subnet_is_one_that_engines_give_to_no_network_by_themselves() -> None:

@@ -1,5 +1,6 @@
 """Which engine is taken, and what is said where there is none."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.deploy.engine.engine import answering_engine, some_engine
 DOCKER = """#!/bin/sh
 case "$1" in
     version) echo {engine} ;;
-    compose) [ -n "{compose}" ] || {{ echo "docker: 'compose' is not a docker command" >&2; exit 1; }}; echo {compose} ;;
+    compose) [ -n "{compose}" ] && echo {compose} ;;
 esac
 """
 
@@ -35,8 +36,6 @@ def test_an_engine_is_taken_if_it_and_its_compose_are_new_enough(
 
 def test_without_an_engine_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with (
-        pytest.raises(AssertionError, match="apt-get install docker.io docker-compose docker-buildx"),
-        some_engine(),
-    ):
+    packages = re.escape("apt-get install docker.io docker-compose docker-buildx")
+    with pytest.raises(AssertionError, match=packages), some_engine():
         pass
