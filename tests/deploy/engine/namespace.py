@@ -1,5 +1,6 @@
 """A network namespace with a way out, so that an engine's ports, bridges and rules meet nobody else's."""
 
+import fcntl
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ THERE: Final = "10.213.7.2"
 ENTER: Final = ("nsenter", f"--net=/run/netns/{NAME}")
 """Not `ip netns exec`, which mounts /sys anew, and the control groups are gone."""
 _WIRE: Final = ("cg-check", "cg-check-in")
+_LOCK: Final = Path("/run/cutgate-check.lock")
+"""Held by the one run at a time that has the namespace."""
 _FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 _RULES: Final = (
     ("-t", "nat", "{}", "POSTROUTING", "-s", f"{THERE}/32", "!", "-o", _WIRE[0], "-j", "MASQUERADE"),
@@ -25,36 +28,46 @@ _RULES: Final = (
 def namespace(environment: Mapping[str, str]) -> Iterator[None]:
     """Make the namespace and the wire, and take them away again with the rules that they need.
 
+    Where another run has them, it waits for its end.
+
     Args:
         environment: finds iptables.
     """
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove(environment)  # what a run that was killed has left
+        forwarded = _FORWARDING.read_text(encoding="ascii")
+        try:
+            _make(environment)
+            _FORWARDING.write_text("1", encoding="ascii")
+            yield
+        finally:
+            _FORWARDING.write_text(forwarded, encoding="ascii")
+            _remove(environment)
 
-    def run(*command: str, check: bool = True) -> None:
-        subprocess.run(command, env=environment, check=check, capture_output=not check)
 
-    def change_rules(action: str, *, check: bool) -> None:
-        for rule in _RULES:
-            run("iptables", *(action if word == "{}" else word for word in rule), check=check)
+def _make(environment: Mapping[str, str]) -> None:
+    outer, inner = _WIRE
+    for command in (
+        ("ip", "netns", "add", NAME),
+        ("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", NAME),
+        ("ip", "addr", "add", f"{HERE}/30", "dev", outer),
+        ("ip", "link", "set", outer, "up"),
+        ("ip", "-n", NAME, "addr", "add", f"{THERE}/30", "dev", inner),
+        ("ip", "-n", NAME, "link", "set", inner, "up"),
+        ("ip", "-n", NAME, "link", "set", "lo", "up"),
+        ("ip", "-n", NAME, "route", "add", "default", "via", HERE),
+        *_rules("-I"),
+    ):
+        subprocess.run(command, env=environment, check=True)
 
-    def remove() -> None:
-        change_rules("-D", check=False)
-        run("ip", "netns", "delete", NAME, check=False)
-        run("ip", "link", "delete", _WIRE[0], check=False)
 
-    remove()  # what a run that was killed has left
-    forwarded = _FORWARDING.read_text(encoding="ascii")
-    try:
-        run("ip", "netns", "add", NAME)
-        run("ip", "link", "add", _WIRE[0], "type", "veth", "peer", "name", _WIRE[1], "netns", NAME)
-        run("ip", "addr", "add", f"{HERE}/30", "dev", _WIRE[0])
-        run("ip", "link", "set", _WIRE[0], "up")
-        run("ip", "-n", NAME, "addr", "add", f"{THERE}/30", "dev", _WIRE[1])
-        run("ip", "-n", NAME, "link", "set", _WIRE[1], "up")
-        run("ip", "-n", NAME, "link", "set", "lo", "up")
-        run("ip", "-n", NAME, "route", "add", "default", "via", HERE)
-        change_rules("-I", check=True)
-        _FORWARDING.write_text("1", encoding="ascii")
-        yield
-    finally:
-        _FORWARDING.write_text(forwarded, encoding="ascii")
-        remove()
+def _remove(environment: Mapping[str, str]) -> None:
+    """Take away whatever is there."""
+    for command in (*_rules("-D"), ("ip", "netns", "delete", NAME), ("ip", "link", "delete", _WIRE[0])):
+        subprocess.run(command, env=environment, check=False, capture_output=True)
+
+
+def _rules(action: str) -> list[tuple[str, ...]]:
+    """What adds or deletes the rules that let the namespace out."""
+    return [("iptables", *(action if word == "{}" else word for word in rule)) for rule in _RULES]

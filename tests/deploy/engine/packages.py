@@ -68,11 +68,20 @@ def fetched(folder: Path) -> Programs:
     _run("apt-get", *options, "--quiet", "update", cwd=debs)
     named = [f"{name}/{SUITE}" for name in NEW] + [f"{name}/{own}" for name in OWN]
     _run("apt-get", *options, "--quiet", "download", *named, cwd=debs)
-    for package in sorted(debs.glob("*.deb")):
-        _run("dpkg-deb", "--extract", str(package), str(programs.root), cwd=debs)
-    for tool in TOOLS:  # what installing the package would link
-        (programs.root / "usr/sbin" / tool).symlink_to("xtables-nft-multi")
+    _unpack(debs, programs.root)
     return programs
+
+
+def _unpack(debs: Path, root: Path) -> None:
+    """Unpack all packages of a folder; `root` is there with all of them or not at all."""
+    unpacking = root.with_name("unpacking")
+    for package in sorted(debs.glob("*.deb")):
+        _run("dpkg-deb", "--extract", str(package), str(unpacking), cwd=debs)
+    for tool in TOOLS:  # what installing iptables would link
+        link = unpacking / "usr/sbin" / tool
+        link.unlink(missing_ok=True)
+        link.symlink_to("xtables-nft-multi")
+    unpacking.rename(root)
 
 
 def _sources(own: str) -> str:
