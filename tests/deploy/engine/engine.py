@@ -42,6 +42,11 @@ class Engine:
     enter: tuple[str, ...] = ()
     """What runs a command in the network of the engine's machine."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was started for the tests."""
+        return bool(self.enter)
+
     def try_(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `docker WORDS`, which may fail."""
         command = ["docker", *words]
@@ -155,6 +160,6 @@ def _dockerd(engine: Engine, folder: Path, socket: Path) -> Iterator[None]:
 
 
 def _mtu() -> int:
-    """The largest packet that every wire of this machine takes."""
-    links = Path("/sys/class/net").iterdir()
-    return min(int((link / "mtu").read_text()) for link in links if (link / "device").exists()) or 1500
+    """The largest packet, in bytes, that every wire of this machine takes."""
+    links = [link for link in Path("/sys/class/net").iterdir() if (link / "device").exists()]
+    return min((int((link / "mtu").read_text(encoding="ascii")) for link in links), default=1500)

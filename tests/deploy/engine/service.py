@@ -4,7 +4,7 @@ import base64
 import json
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +51,7 @@ class Service(ExitStack):
             "CUTGATE_BIND": f"{engine.address}:{self.ports['gateway']}",
             "CUTGATE_HTTP_BIND": f"{engine.address}:{self.ports['http']}",
             "CUTGATE_HTTPS_BIND": f"{engine.address}:{self.ports['https']}",
-            **dict(_build_secrets(folder)),
+            **_build_secrets(folder),
             **environment,
         }
         kept = {key: value for key, value in engine.environment.items() if not key.startswith("COMPOSE_")}
@@ -158,7 +158,7 @@ class AsLocalhost(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def _build_secrets(folder: Path) -> Iterator[tuple[str, str]]:
+def _build_secrets(folder: Path) -> dict[str, str]:
     """Files that tell pip and npm of a build what they are told here, less what lies on this machine alone."""
     settings, npm = pip_settings(), Path.home() / ".npmrc"
     for section in settings.values():
@@ -169,5 +169,4 @@ def _build_secrets(folder: Path) -> Iterator[tuple[str, str]]:
         settings.write(file)
     npmrc = folder / "npmrc"
     npmrc.write_text(npm.read_text(encoding="utf-8") if npm.exists() else "", encoding="utf-8")
-    yield "CUTGATE_PIP_CONF", str(pip)
-    yield "CUTGATE_NPMRC", str(npmrc)
+    return {"CUTGATE_PIP_CONF": str(pip), "CUTGATE_NPMRC": str(npmrc)}

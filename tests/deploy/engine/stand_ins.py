@@ -45,9 +45,12 @@ def provide_images(engine: Engine, folder: Path) -> None:
     """Make sure that the engine has what the Dockerfile begins with, and what runs beside Cutgate's own images.
 
     Args:
-        engine: that gets them; what it has or can fetch is taken.
+        engine: that gets them; what it has or can fetch is taken. One that was here before gets none: they would
+            stay in it under the names of others.
         folder: for what is being made; empty.
     """
+    if not engine.is_ours:
+        return
     services = project()["services"]
     makers: dict[str, Callable[[Engine, str, Path], None]] = {
         BASE: _make_base,
