@@ -85,9 +85,10 @@ def _unpack(debs: Path, root: Path) -> None:
 
 
 def _sources(own: str) -> str:
-    (mirror,) = debian_mirror(own) or ["http://deb.debian.org/debian"]
+    mirrors = debian_mirror(own)
+    assert mirrors, f"apt of this machine names no mirror of {own}"
     suites = sorted({SUITE, own})
-    return "".join(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n" for suite in suites)
+    return "".join(f"deb [signed-by={KEYRING}] {mirrors[0]} {suite} main\n" for suite in suites)
 
 
 def _options(apt: Path) -> list[str]:
