@@ -41,7 +41,8 @@ COPY LICENSE NOTICE /usr/share/doc/cutgate/
 ENV PATH=/opt/cutgate/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    CUTGATE_BLOB_DIR=/var/lib/cutgate/blobs
+    CUTGATE_BLOB_DIR=/var/lib/cutgate/blobs \
+    CUTGATE_ALIVE_FILE=/tmp/alive
 ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -62,7 +63,7 @@ USER 10001:10001
 ENV CUTGATE_HOST=0.0.0.0 \
     CUTGATE_PORT=8080
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-m", "cutgate.gateway", "check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-m", "cutgate.gateway.alive"]
 CMD ["python", "-m", "cutgate.gateway", "serve"]
 
 FROM build AS worker-cpu-packages
@@ -118,7 +119,7 @@ LABEL org.opencontainers.image.title="Cutgate worker" \
     org.opencontainers.image.description="Background removal behind PICPIK's and Runware's protocols: the networks, on CPUs" \
     org.opencontainers.image.licenses="Apache-2.0 AND MIT"
 USER 10001:10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "cutgate.worker", "check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "cutgate.jobs.observe.alive"]
 CMD ["python", "-m", "cutgate.worker", "run"]
 
 FROM build AS worker-gpu-packages
@@ -138,5 +139,5 @@ LABEL org.opencontainers.image.title="Cutgate GPU worker" \
     org.opencontainers.image.licenses="Apache-2.0 AND MIT"
 ENV CUTGATE_DEVICE=gpu
 USER 10001:10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "cutgate.worker", "check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "cutgate.jobs.observe.alive"]
 CMD ["python", "-m", "cutgate.worker", "run"]

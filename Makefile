@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos images-check lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos compose-check images-check lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,6 +32,9 @@ test-all: test test-long ## Both
 
 chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
+
+compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, the one that answers or, as root, one of Debian's
+	@CUTGATE_TEST_ENGINE=1 $(BIN)/python -m pytest -s tests/deploy/engine
 
 images-check: $(VENV)/.dev weights ## Build the images without Docker, weigh them, do a job inside (needs root, buildah)
 	@$(BIN)/python -m pytest -s tests/deploy/test_images.py

@@ -58,7 +58,7 @@ def run() -> None:
 
 @main.command()
 def check() -> None:
-    """Exit with 1 unless a courier of this machine is alive. For health checks."""
+    """Exit with 1 unless a courier of this machine is alive."""
     settings = read_settings(CourierSettings)
     with connect_ledger(settings) as client, reported_errors():
         alive = CourierPresence(client, socket.gethostname()).alive()

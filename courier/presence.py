@@ -7,6 +7,7 @@ from redis import Redis
 
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import ledger_errors
+from cutgate.jobs.observe.alive import AliveFile
 
 _BEAT_SECONDS: Final = 5.0
 _TTL_SECONDS: Final = 20
@@ -20,7 +21,15 @@ class CourierPresence:
     | `courier:<machine>` | string, expires | the process that said last that it is alive |
     """
 
-    def __init__(self, client: Redis, host: str, process: str = "", *, key_prefix: str = KEY_PREFIX) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        host: str,
+        process: str = "",
+        *,
+        key_prefix: str = KEY_PREFIX,
+        alive_file: AliveFile | None = None,
+    ) -> None:
         """Use a server.
 
         Args:
@@ -28,8 +37,12 @@ class CourierPresence:
             host: the machine or container.
             process: the courier's process; a health check needs none.
             key_prefix: as the ledger's.
+            alive_file: for health checks that cannot ask the server; it says what the key says.
         """
         self._client, self._key, self._process = client, f"{key_prefix}courier:{host}", process
+        self._alive_file = alive_file or AliveFile(None)
+        # Of a process before this one, in a container that has started again.
+        self._alive_file.drop()
         self._announced_at_seconds: float | None = None
 
     def announce(self) -> None:
@@ -44,6 +57,7 @@ class CourierPresence:
         with ledger_errors():
             self._client.set(self._key, self._process, ex=_TTL_SECONDS)
         self._announced_at_seconds = now_seconds
+        self._alive_file.keep(_TTL_SECONDS)
 
     def leave(self) -> None:
         """Count as gone; where several run on a machine, the next one's beat corrects it.
@@ -51,6 +65,7 @@ class CourierPresence:
         Raises:
             LedgerUnavailable: the server is away.
         """
+        self._alive_file.drop()
         with ledger_errors():
             self._client.delete(self._key)
 

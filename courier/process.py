@@ -31,6 +31,7 @@ from cutgate.jobs.ledger.presence import owner_name
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import metrics, traces
+from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import Part
 from cutgate.jobs.upkeep.background import WATCH_SECONDS, watch_server
 from cutgate.jobs.upkeep.loops import Every
@@ -74,7 +75,7 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
                 store=store,
                 events=events,
                 runner=runner,
-                presence=CourierPresence(client, host, process),
+                presence=CourierPresence(client, host, process, alive_file=AliveFile(settings.alive_file)),
                 owner=owner_name(host, process),
                 errands=settings.courier_errands,
                 slow_errands=settings.courier_slow_errands,

@@ -1,11 +1,8 @@
 """Operators' commands: `python -m cutgate.gateway serve`, `check`, and those under `keys` and `storage`."""
 
-from http import HTTPStatus
-from http.client import HTTPConnection
-from typing import Final
-
 import click
 
+from cutgate.gateway import alive
 from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.storage import storage
 from cutgate.gateway.observe.metrics import gunicorn_metrics
@@ -17,8 +14,6 @@ from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import logs
 from cutgate.jobs.upkeep.installation import require_whole
-
-CHECK_SECONDS: Final = 3
 
 
 @click.group()
@@ -46,19 +41,10 @@ def serve(host: str | None, port: int | None) -> None:
 
 @main.command()
 def check() -> None:
-    """Ask the gateway of this machine whether it is alive; exit with 1 if not. For health checks."""
+    """Ask the gateway of this machine whether it is alive; exit with 1 if not."""
     settings = read_settings(GatewaySettings)
-    # The address that means every interface leads, as one to connect to, to this machine.
-    connection = HTTPConnection(settings.host, settings.port, timeout=CHECK_SECONDS)
-    try:
-        connection.request("GET", "/healthz")
-        status = connection.getresponse().status
-    except OSError as error:
-        raise click.ClickException(f"the gateway does not answer: {error}") from None
-    finally:
-        connection.close()
-    if status != HTTPStatus.OK:
-        raise click.ClickException(f"the gateway answers HTTP {status}")
+    if (fault := alive.fault(settings.host, settings.port)) is not None:
+        raise click.ClickException(fault)
 
 
 main.add_command(keys)

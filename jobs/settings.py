@@ -98,6 +98,9 @@ class JobSettings(BlobSettings):
 
     metrics_host: str = "127.0.0.1"
     """Address that metrics are shown at, by processes that have a port for it. Whoever reaches it reads them."""
+    alive_file: Path | None = None
+    """File that a worker or courier keeps while it announces itself, for `python -m cutgate.jobs.observe.alive`;
+    unset, none."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -214,4 +217,12 @@ def load_settings(kind: type[S]) -> S:
         lines = [f"CUTGATE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in problems]
         raise WrongSettings("\n".join(lines)) from None
     except SettingsError as error:
-        raise WrongSettings(str(error)) from None
+        raise WrongSettings(_reason(error)) from None
+
+
+def _reason(error: SettingsError) -> str:
+    """What a source says, and of a file that cannot be read which one it is, and why."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return f"{cause.filename}: {cause.strerror}; user {os.geteuid()} must be able to read it"
+    return str(error)

@@ -24,6 +24,9 @@ MINIO_VARIABLE: Final = "CUTGATE_TEST_MINIO_URL"
 """Address of a MinIO, `http://user:password@host:port`, that the S3 tests may make buckets in."""
 
 
+ENGINE_VARIABLE: Final = "CUTGATE_TEST_ENGINE"
+"""Set by `make compose-check`, which fails where no engine can be had: what was asked for is not skipped."""
+
 NO_MOUNT: Final = "no file system can be mounted here"
 """The one skip that a fixture decides."""
 
@@ -63,7 +66,9 @@ THINGS: Final = {
         reason="no NVIDIA GPU answers, or this onnxruntime has no CUDA",
         is_here=lambda: _answers("nvidia-smi", "-L") and _has_cuda(),
     ),
-    "docker": Thing(reason="no Docker engine answers", is_here=lambda: _answers("docker", "info")),
+    "engine": Thing(
+        reason="only `make compose-check` runs a Docker Engine", is_here=lambda: ENGINE_VARIABLE in os.environ
+    ),
     "buildah": Thing(reason="buildah and debootstrap are not here, or not as root", is_here=_has_buildah),
     "minio": Thing(reason=f"{MINIO_VARIABLE} names no MinIO", is_here=lambda: MINIO_VARIABLE in os.environ),
     "no gpu": Thing(reason="this onnxruntime has CUDA", is_here=lambda: not _has_cuda()),

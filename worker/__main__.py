@@ -60,7 +60,7 @@ def _fetched() -> int:
 
 @main.command()
 def check() -> None:
-    """Say whether a worker of this machine is ready; exit with 1 if not. For health checks."""
+    """Say whether a worker of this machine is ready; exit with 1 if not."""
     settings = read_settings(WorkerSettings)
     try:
         alive = RedisPresence(connect(settings.redis_url.get_secret_value())).alive()

@@ -16,6 +16,7 @@ from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.local.data_folder import DataDir
@@ -133,16 +134,23 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
         connect(own_url) as client,
     ):
         ledger = Ledger(client)
-        environment = {"CUTGATE_COURIER_STOP_SECONDS": "0.2", "CUTGATE_LOG_LEVEL": "debug"}
+        alive_file = AliveFile(tmp_path / "alive")
+        environment = {
+            "CUTGATE_COURIER_STOP_SECONDS": "0.2",
+            "CUTGATE_LOG_LEVEL": "debug",
+            "CUTGATE_ALIVE_FILE": str(tmp_path / "alive"),
+        }
         with courier_process(own_url, tmp_path, server.port, **environment) as process:
             wait_for(ledger, ledger.submit(source_url=server.url("/?token=secret")), ItemState.QUEUED)
             assert is_alive(own_url, tmp_path)
+            assert alive_file.fault() is None
             held_up = ledger.submit(source_url=server.url("/silent?token=secret"))
             eventually(lambda: len(server.requests) == 2)
             started = time.monotonic()
             said = end(process)
             assert (process.returncode, time.monotonic() - started < 5) == (0, True), said
         assert not is_alive(own_url, tmp_path)
+        assert alive_file.fault() is not None
         assert ledger.errands_due() == 1
         errand = ledger.next_errand()
         assert (errand.task, errand.attempt) == (held_up.uid, 2)

@@ -3,10 +3,11 @@
 import ast
 import configparser
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,7 @@ class Buildah:
 
 def build_base(buildah: Buildah, folder: Path) -> Image:
     """A stand-in for the official Python image, under its name: Debian's smallest system and Debian's Python."""
-    system = folder / "system"
-    packages = "python3,python3-venv,ca-certificates"
-    command = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(system), *debian_mirror()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    (system / "usr/local/bin/python").symlink_to("/usr/bin/python3")
-    shutil.rmtree(system / "var/cache/apt")
+    system = debian_system(folder, os.environ)
     context = folder / "base"
     context.mkdir()
     subprocess.run(["tar", "--directory", system, "--create", "--file", context / "system.tar", "."], check=True)
@@ -95,9 +90,26 @@ def build_base(buildah: Buildah, folder: Path) -> Image:
     return buildah.build(context, BASE)
 
 
-def debian_mirror() -> list[str]:
-    """Where this machine's apt has Debian from; nothing where it has another system."""
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Release: {SUITE}"]
+def debian_system(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Debian's smallest system with its Python, as a tree of files in `folder`.
+
+    Args:
+        folder: gets it, as `system`.
+        environment: finds debootstrap.
+    """
+    system = folder / "system"
+    packages = "python3,python3-venv,ca-certificates"
+    command = ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(system), *debian_mirror()]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    (system / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+    shutil.rmtree(system / "var/cache/apt")
+    return system
+
+
+def debian_mirror(suite: str = SUITE) -> list[str]:
+    """Where this machine's apt has a Debian from; nothing where it has another system."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Release: {suite}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.split()[:1]
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ ROOT: Final = Path(__file__).parents[2]
 MAIN: Final = "docker-compose.yml"
 OVERRIDES: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("deploy/compose/*.yml")))
 PROFILES: Final = ("gpu", "tls", "s3", "monitoring", "models")
-VARIABLE: Final = re.compile(r"\$\{(\w+):-([^}]*)\}")
+VARIABLE: Final = re.compile(r"\$\{(\w+):-([^${}]*)\}")
+"""One that has no other within its default; those within others come first."""
 _TAKEN_WHOLE: Final = {"command", "entrypoint", "test"}
 """Lists that a later file replaces; others are joined."""
 
@@ -54,7 +55,15 @@ def services_of(model: Mapped, *profiles: str) -> dict[str, Mapped]:
 def variables() -> dict[str, str]:
     """Every variable that the files read, with what holds without it."""
     texts = [(ROOT / path).read_text(encoding="utf-8") for path in (MAIN, *OVERRIDES)]
-    return {name: default for text in texts for name, default in VARIABLE.findall(text)}
+    found: dict[str, str] = {}
+
+    def default(variable: re.Match[str]) -> str:
+        found[variable[1]] = variable[2]
+        return variable[2]
+
+    for text in texts:
+        _replaced(text, default)
+    return found
 
 
 def _interpolated(value: Any, environment: Mapping[str, str]) -> Any:
@@ -64,9 +73,16 @@ def _interpolated(value: Any, environment: Mapping[str, str]) -> Any:
         return [_interpolated(member, environment) for member in value]
     if not isinstance(value, str):
         return value
-    value = VARIABLE.sub(lambda found: environment.get(found[1]) or found[2], value)
+    value = _replaced(value, lambda found: environment.get(found[1]) or found[2])
     assert "$" not in value, f"a form that this reader does not know: {value}"
     return value
+
+
+def _replaced(text: str, value: Callable[[re.Match[str]], str]) -> str:
+    """The text with every variable replaced, from the inside out."""
+    while VARIABLE.search(text):
+        text = VARIABLE.sub(value, text)
+    return text
 
 
 def _extended(service: Mapped, file: Mapped, environment: Mapping[str, str]) -> Mapped:

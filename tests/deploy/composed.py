@@ -51,7 +51,7 @@ class ComposedService(ExitStack):
             "redis:6379": f"127.0.0.1:{self.ports['redis']}",
             "gateway:8080": gateway,
             "127.0.0.1:2020": f"127.0.0.1:{self.ports['health']}",
-            "172.30.247.4": "127.0.0.1",
+            "172.16.247.4": "127.0.0.1",
             "/var/lib/cutgate/blobs": str(folder / "blobs"),
             "/var/tmp": str(folder / "bodies"),
             "/run/secrets": str(folder / "secrets"),
@@ -149,7 +149,8 @@ class ComposedService(ExitStack):
         """A service's environment as it is here: nothing of ours but the path to programs and packages."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         named = self.services[service].get("environment", {})
-        return kept | {name: self.place(value) for name, value in named.items()} | self._environment
+        images = {"CUTGATE_ALIVE_FILE": str(self.folder / f"{service}.alive")}
+        return kept | images | {name: self.place(value) for name, value in named.items()} | self._environment
 
     def place(self, text: str) -> str:
         """A text of the file with hosts, folders and ports of this machine."""

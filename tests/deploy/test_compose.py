@@ -30,6 +30,11 @@ SERVICES: dict[str, Mapped] = EVERYTHING["services"]
 OWN = {"gateway", "courier", "worker", "worker-gpu", "worker-gpu-1"}
 ONE_SHOT = {"bucket", "models"}
 GIB = 2**30
+DEFAULT_POOLS = [
+    *(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)),
+    IPv4Network("192.168.0.0/16"),
+]
+"""What engines give networks by themselves that name no subnet."""
 PUBLISHED = {
     "gateway": ["127.0.0.1:8080:8080"],
     "tls": ["80:80", "443:443", "443:443/udp"],
@@ -126,10 +131,31 @@ def test_images_are_built_here_or_pinned_to_a_version() -> None:
     for name, service in SERVICES.items():
         image, _, tag = service["image"].partition(":")
         if "build" in service:
-            assert service["build"]["target"] in targets
-            assert (image, tag) == (f"cutgate-{service['build']['target']}", "local")
+            target = service["build"]["target"]
+            assert target in targets
+            assert re.fullmatch(rf"cutgate-{target}(-\d)?", image)
+            assert tag == "local"
+        elif name == "courier":
+            assert service["image"] == SERVICES["gateway"]["image"]
+            assert service["pull_policy"] == "never"
         else:
             assert re.search(r"\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", tag), name
+
+
+def test_a_tag_is_built_by_one_service() -> None:
+    tags = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(set(tags)) == len(tags)
+
+
+def test_every_image_that_is_built_may_be_given_the_settings_of_pip_and_npm() -> None:
+    model = project("deploy/compose/build-secrets.yml")
+    built = {name: service["build"] for name, service in model["services"].items() if "build" in service}
+    assert set(built) == {"gateway", "worker", "worker-gpu", "models"}
+    assert all(build["secrets"] == ["pip", "npmrc"] for build in built.values())
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"--mount=type=secret,id=(\w+)", dockerfile)) == {"pip", "npmrc"}
+    assert {"pip", "npmrc"} <= set(model["secrets"])
+    assert not [name for name, service in model["services"].items() if "pip" in service.get("secrets", [])]
 
 
 def test_images_have_the_versions_that_the_tests_run() -> None:
@@ -148,7 +174,7 @@ def test_volumes_networks_and_secrets_are_declared_and_used() -> None:
         assert all((ROOT / path).exists() for path in paths)
         volumes |= sources - paths
         networks |= set(service["networks"])
-        secrets |= set(service.get("secrets", []))
+        secrets |= {*service.get("secrets", []), *service.get("build", {}).get("secrets", [])}
     assert volumes == set(EVERYTHING["volumes"])
     assert networks == set(EVERYTHING["networks"])
     assert secrets == set(EVERYTHING["secrets"])
@@ -205,6 +231,33 @@ def test_who_can_be_reached_by_whom() -> None:
     assert model["networks"]["published"]["driver_opts"] == {masquerade: "false"}
 
 
+def test_who_cannot_go_out_cannot_call_the_machine_either() -> None:
+    internal = [network for network in EVERYTHING["networks"].values() if network.get("internal")]
+    # The bridge of a network that is only `internal` has an address, at which the machine's services answer.
+    inhibit = "com.docker.network.bridge.inhibit_ipv4"
+    assert [network.get("driver_opts") for network in internal] == [{inhibit: "true"}] * 3
+
+
+def test_the_subnet_is_one_that_engines_give_to_no_network_by_themselves() -> None:
+    (pool,) = EVERYTHING["networks"]["proxied"]["ipam"]["config"]
+    subnet = IPv4Network(pool["subnet"])
+    assert subnet.is_private
+    assert not [given for given in DEFAULT_POOLS if subnet.overlaps(given)]
+
+
+def test_two_services_on_a_machine_may_have_two_subnets() -> None:
+    model = project(CUTGATE_PROXIED="10.99.1")
+    (pool,) = model["networks"]["proxied"]["ipam"]["config"]
+    assert pool == {"subnet": "10.99.1.0/28", "ip_range": "10.99.1.8/29"}
+    assert model["services"]["tls"]["networks"]["proxied"] == {"ipv4_address": "10.99.1.4"}
+    assert model["services"]["gateway"]["environment"]["CUTGATE_TRUSTED_PROXIES"] == "10.99.1.4"
+
+
+def test_the_checkouts_own_env_file_is_nobody_elses() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/.env", "/secrets/"} <= set(ignored)
+
+
 def test_a_bucket_elsewhere_is_reached_by_those_who_read_and_write_it() -> None:
     model = project("deploy/compose/s3.yml", "deploy/compose/s3-elsewhere.yml")
     outside = {name for name, service in model["services"].items() if "outside" in service["networks"]}
@@ -239,7 +292,10 @@ def test_the_gpu_is_for_those_who_ask_for_it() -> None:
         for suffix, card in (("", "0"), ("-1", "1"))
     }
     first, second = (project(OVERRIDES[-1])["services"][name] for name in cards)
-    without_card = [service | {"deploy": service["deploy"]["resources"]["limits"]} for service in (first, second)]
+    without_card = [
+        service | {"deploy": service["deploy"]["resources"]["limits"], "image": service["build"]["target"]}
+        for service in (first, second)
+    ]
     assert without_card[0] == without_card[1]
     assert {name for name, service in SERVICES.items() if "gpu" in service.get("profiles", [])} == set(cards)
 

@@ -1,15 +1,13 @@
-"""docker-compose.yml at work: as processes on this machine, and in containers where an engine is."""
+"""docker-compose.yml at work, as processes on this machine; `engine/` has it in containers."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,34 +188,3 @@ def test_the_bucket_is_made_without_secrets_among_arguments(tmp_path: Path) -> N
     info.write_text("PolicyName: cutgate-reads-and-writes-pictures")
     subprocess.run(["sh", setup], env=environment, check=True)
     assert said.read_text().splitlines().count(attach) == 1
-
-
-@contextmanager
-def containers(secrets_dir: Path, url: str, *arguments: str) -> Iterator[Callable[..., str]]:
-    """`docker compose up` of a project of its own, and its end with all that it made."""
-    secrets_dir.mkdir(mode=0o755)
-    (secrets_dir / "cutgate_master_key").write_text(base64.b64encode(os.urandom(32)).decode())
-    environment = os.environ | {"CUTGATE_SECRETS": str(secrets_dir), "CUTGATE_BIND": url.removeprefix("http://")}
-    name = f"cutgate-test-{os.getpid()}"
-
-    def compose(*words: str) -> str:
-        command = ["docker", "compose", "--project-name", name, *words]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-
-    try:
-        compose("up", "--build", "--detach", "--wait", *arguments)
-        yield compose
-    finally:
-        compose("down", "--volumes", "--remove-orphans")
-
-
-@pytest.mark.needs("docker")
-def test_containers_do_a_job_with_three_workers(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    with containers(tmp_path / "secrets", url, "--scale", f"worker={WORKERS}") as compose:
-        assert len(compose("ps", "--quiet", "worker").split()) == WORKERS
-        keys = "python", "-m", "cutgate.gateway", "keys", "add", "--name", "first", "--json"
-        account = json.loads(compose("exec", "--no-TTY", "gateway", *keys))
-        assert cut_out(url, account, tmp_path / "coffee.png").startswith(PNG)

@@ -14,7 +14,7 @@ import yaml
 from cutgate.jobs.observe.metric_names import METRICS
 from deploy.monitoring import dashboard
 from deploy.monitoring.panel import COLUMNS, SOURCE, Kind, Unit
-from tests.deploy.compose_model import ROOT, project
+from tests.deploy.compose_model import ROOT, Mapped, project, services_of
 from tests.deploy.promql import SAMPLES, faults, labels, parsed, selectors
 
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -136,8 +136,9 @@ def test_grafana_finds_the_source_and_the_dashboard() -> None:
 
 def test_prometheus_asks_every_part_at_its_port() -> None:
     services = project("deploy/compose/two-gpus.example.yml")["services"]
+    names = {name: name_in(service, "watched", name) for name, service in services.items()}
     ports = {
-        name: int(port)
+        names[name]: int(port)
         for name, service in services.items()
         for variable, port in service.get("environment", {}).items()
         if re.fullmatch(r"CUTGATE_(\w+_)?METRICS_PORT", variable)
@@ -146,7 +147,15 @@ def test_prometheus_asks_every_part_at_its_port() -> None:
     found = list(chain.from_iterable(job.get("dns_sd_configs", []) for job in jobs))
     assert {name: place["port"] for place in found for name in place["names"]} == ports
     assert all(place["type"] == "A" for place in found)
-    assert all("watched" in services[name]["networks"] for name in ports)
+    # A name that nobody has would be asked for in vain every few seconds: with GPUs or without, it is there.
+    always = services_of(project())
+    assert {names[name] for name in always if name != "redis"} == set(ports)
+
+
+def name_in(service: Mapped, network: str, name: str) -> str:
+    """What a service is asked for by in a network: its alias there, else its own name."""
+    aliases: list[str] = (service["networks"].get(network) or {}).get("aliases", [name])
+    return aliases[0]
 
 
 def test_jobs_are_those_that_expressions_name() -> None:

@@ -1,6 +1,10 @@
 """Settings: read from the environment and from files, validated at once, and silent about secrets."""
 
 import base64
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,31 @@ def test_a_missing_folder_of_secrets_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path / "absent"))
     with pytest.raises(SettingsError, match="CUTGATE_SECRETS_DIR does not name a folder"):
         JobSettings()
+
+
+@contextmanager
+def as_nobody_special() -> Iterator[int]:
+    """As a user to whom modes of files apply; its number."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(10_001)
+    try:
+        yield os.geteuid()
+    finally:
+        os.seteuid(own)
+
+
+def test_a_secret_that_cannot_be_read_says_which_file_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The folders above `tmp_path` are closed to other users.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "cutgate_master_key"
+        file.write_text(KEY)
+        file.chmod(0)
+        monkeypatch.setenv("CUTGATE_SECRETS_DIR", folder)
+        with as_nobody_special() as user, pytest.raises(WrongSettings) as caught:
+            load_settings(JobSettings)
+    assert str(caught.value) == f"{file}: Permission denied; user {user} must be able to read it"
 
 
 def test_secrets_are_not_shown() -> None:

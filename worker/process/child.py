@@ -17,6 +17,7 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.observe import traces
+from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.observe.metric_names import WORKER_INFO, Part
 from cutgate.jobs.observe.metrics import change
 from cutgate.jobs.presets import Choice
@@ -58,6 +59,7 @@ class Child:
         """
         self._settings, self._load = settings, load
         self.deadlines = Deadlines(settings.item_count())
+        self._alive = AliveFile(settings.alive_file)
         self._items: ConcurrentItems | None = None
         self._faults = Faults()
         self._hide: Callable[[], None] = lambda: None
@@ -82,6 +84,7 @@ class Child:
             self._give_up(os.getpid())
         self._forked = True
         self._ready.value = False
+        self._alive.drop()
         self.deadlines.clear_all()
 
     def start(self, owner: str) -> None:
@@ -142,6 +145,7 @@ class Child:
                 return
             for worker in workers:
                 presence.announce(worker, beat_seconds * PRESENCE_TTL_BEATS)
+            self._alive.keep(beat_seconds * PRESENCE_TTL_BEATS)
             due_at_seconds = time.monotonic() + beat_seconds - LOOK_SECONDS / 2
 
         announcing = Every(min(beat_seconds, LOOK_SECONDS), announce, "presence", at_once=True)
@@ -149,6 +153,7 @@ class Child:
 
         def hide() -> None:
             announcing.__exit__()
+            self._alive.drop()
             with suppress(LedgerUnavailable):  # then it is gone after a few beats
                 presence.leave(owner)
 

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 from cutgate.jobs.ids import new_token
+from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import ItemState
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, alone_and_together, crew, team
@@ -82,6 +83,17 @@ def test_an_idle_child_is_missed_at_once(own_url: str, tmp_path: Path) -> None:
         os.kill(worker.child_pid(), signal.SIGKILL)
         assert eventually(lambda: first not in team.presence.alive()) < 5
         eventually(lambda: len(team.presence.alive()) == 1)
+
+
+def test_a_health_check_misses_an_idle_child_at_once(own_url: str, tmp_path: Path) -> None:
+    file = AliveFile(tmp_path / "alive")
+    changes = {"CUTGATE_LEASE_SECONDS": NOT_YET_SECONDS, "CUTGATE_ALIVE_FILE": str(tmp_path / "alive")}
+    with crew(own_url, tmp_path, **changes) as team:
+        worker = team.start_ready()
+        eventually(lambda: file.fault() is None)
+        os.kill(worker.child_pid(), signal.SIGKILL)
+        assert eventually(lambda: file.fault() is not None) < 5
+        eventually(lambda: file.fault() is None)
 
 
 def test_a_lost_workers_item_is_taken_over(own_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""docker-compose.yml on a real engine: a project of its own, and what a test asks of its containers."""
+
+import base64
+import json
+import secrets
+import subprocess
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from typing_extensions import override
+
+from cutgate import Client
+from cutgate.client.client import Job
+from tests.deploy.built_images import pip_settings
+from tests.deploy.compose_model import ROOT
+from tests.deploy.engine.engine import Engine
+from tests.servers.ports import free_port
+from tests.waiting import eventually
+
+WORKERS: Final = 3
+PHOTOS: Final = tuple(sorted((ROOT / "examples").glob("*.jpg")))
+READY_SECONDS: Final = 180
+JOB_SECONDS: Final = 300
+_FILES: Final = ("docker-compose.yml", "deploy/compose/build-secrets.yml")
+_UP: Final = ("up", "--detach", "--wait", "--scale", f"worker={WORKERS}")
+
+
+class Service(ExitStack):
+    """The service in containers, built from this checkout; its end removes all but images."""
+
+    def __init__(self, engine: Engine, folder: Path, name: str, *profiles: str, **environment: str) -> None:
+        """Prepare secrets and settings, but start nothing.
+
+        Args:
+            engine: to run on.
+            folder: for what containers and builds are told by files; empty.
+            name: of the project.
+            profiles: of the file.
+            environment: variables of the file.
+        """
+        super().__init__()
+        self.engine, self.name, self._profiles = engine, name, profiles
+        self.ports = {part: free_port() for part in ("gateway", "http", "https")}
+        given = {
+            "CUTGATE_VERSION": "check",
+            "CUTGATE_SECRETS": str(folder / "secrets"),
+            "CUTGATE_BIND": f"{engine.address}:{self.ports['gateway']}",
+            "CUTGATE_HTTP_BIND": f"{engine.address}:{self.ports['http']}",
+            "CUTGATE_HTTPS_BIND": f"{engine.address}:{self.ports['https']}",
+            **_build_secrets(folder),
+            **environment,
+        }
+        kept = {key: value for key, value in engine.environment.items() if not key.startswith("COMPOSE_")}
+        self._environment = kept | given
+        (folder / "secrets").mkdir(mode=0o700)
+        key = folder / "secrets" / "cutgate_master_key"
+        key.write_text(base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
+        key.chmod(0o644)
+        self.callback(self.compose, "down", "--volumes", "--remove-orphans", check=False)
+
+    def compose(self, *words: str, check: bool = True) -> str:
+        """Run `docker compose WORDS`; its output."""
+        files = [word for file in _FILES for word in ("--file", file)]
+        profiles = [word for profile in self._profiles for word in ("--profile", profile)]
+        # The checkout's own .env is somebody's service.
+        own = ["--env-file", "/dev/null", "--project-name", self.name]
+        done = subprocess.run(
+            ["docker", "compose", *own, *files, *profiles, *words],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def up(self, *options: str) -> None:
+        """Start what is not running and wait until all of it is healthy."""
+        self.compose(*_UP, *options)
+
+    def execute(self, container: str, *command: str, user: str | None = None) -> str:
+        """Run a command in a container; its output."""
+        options = [] if user is None else ["--user", user]
+        return self.engine.run("exec", *options, container, *command)
+
+    def containers(self, service: str = "") -> dict[str, str]:
+        """Ids of the running containers by their names."""
+        filters = [f"--filter=label=com.docker.compose.project={self.name}"]
+        if service:
+            filters.append(f"--filter=label=com.docker.compose.service={service}")
+        rows = self.engine.run("ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}", *filters).splitlines()
+        return dict(row.split() for row in sorted(rows))
+
+    def container(self, service: str) -> str:
+        """The id of a service's first container."""
+        return next(iter(self.containers(service).values()))
+
+    def inspect(self, container: str, path: str) -> str:
+        """A property of a container, such as `.State.Pid`."""
+        return self.engine.run("inspect", "--format", f"{{{{{path}}}}}", container).strip()
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return f"http://{self.engine.address}:{self.ports['gateway']}"
+
+    @cached_property
+    def account(self) -> Mapping[str, Any]:
+        """An account as an operator makes it; its key pair."""
+        command = ("python", "-m", "cutgate.gateway", "keys", "add", "--name", "first", "--json")
+        account: Mapping[str, Any] = json.loads(self.execute(self.container("gateway"), *command))
+        return account
+
+    def client(self, url: str = "", transport: httpx.BaseTransport | None = None) -> Client:
+        """A caller with that account."""
+        return Client(
+            url or self.url, self.account["public_key"], self.account["private_key"], transport=transport
+        )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the gateway says that jobs can be done."""
+        eventually(
+            lambda: httpx.get(f"{self.url}/readyz").status_code == 200,
+            READY_SECONDS,
+            despite=(httpx.TransportError,),
+        )
+
+
+def submitted(client: Client, count: int) -> list[Job]:
+    """So many jobs, one photo after the other."""
+    return [client.remove_background(PHOTOS[number % len(PHOTOS)]) for number in range(count)]
+
+
+def finished(client: Client, uids: list[str]) -> int:
+    """Wait for jobs; how many of them have a PNG."""
+    jobs = [client.job(uid) for uid in uids]
+    for job in jobs:
+        job.wait(timeout_seconds=JOB_SECONDS)
+    return sum(job.result().startswith(b"\x89PNG") for job in jobs)
+
+
+class AsLocalhost(httpx.HTTPTransport):
+    """Speaks to an address as if `localhost` were there, to TLS and to HTTP."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._address = address
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(host=self._address)
+        request.extensions = {**request.extensions, "sni_hostname": "localhost"}
+        return super().handle_request(request)
+
+
+def _build_secrets(folder: Path) -> dict[str, str]:
+    """Files that tell pip and npm of a build what they are told here, less what lies on this machine alone."""
+    settings, npm = pip_settings(), Path.home() / ".npmrc"
+    for section in settings.values():
+        for option in ("find-links", "extra-index-url"):
+            section.pop(option, None)
+    pip = folder / "pip.conf"
+    with pip.open("w", encoding="utf-8") as file:
+        settings.write(file)
+    npmrc = folder / "npmrc"
+    npmrc.write_text(npm.read_text(encoding="utf-8") if npm.exists() else "", encoding="utf-8")
+    return {"CUTGATE_PIP_CONF": str(pip), "CUTGATE_NPMRC": str(npmrc)}

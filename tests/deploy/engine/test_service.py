@@ -1,0 +1,194 @@
+"""The service as docker-compose.yml runs it, on a real engine: its work, its walls, and what it outlives."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.deploy.engine.service import PHOTOS, WORKERS, Service, finished, submitted
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout(1200)]
+
+USERS = {"redis": 999, "gateway": 10_001, "courier": 10_001, "worker": 10_001}
+VOLUMES = {
+    "redis": {"/data": "999:1000"},
+    "gateway": {"/var/lib/cutgate/blobs": "10001:10001 700", "/var/tmp": "0:0 1777"},
+    "courier": {"/var/lib/cutgate/blobs": "10001:10001 700"},
+    "worker": {
+        "/var/lib/cutgate/blobs": "10001:10001 700",
+        "/var/lib/cutgate/models": "10001:10001 755",
+        "/var/tmp": "0:0 1777",
+    },
+}
+CHECK_CPU_SECONDS = 0.15
+PROBE = """
+import socket, sys
+for host, port in (place.rsplit(":", 1) for place in sys.argv[1:]):
+    try:
+        socket.create_connection((host, int(port)), 3).close()
+        print("open")
+    except OSError as error:
+        print("closed")
+"""
+COST = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime)
+"""
+
+
+def test_three_workers_cut_out_real_photos(service: Service, tmp_path: Path) -> None:
+    assert len(service.containers("worker")) == WORKERS
+    with service.client() as client:
+        jobs = [client.remove_background(photo) for photo in PHOTOS]
+        for photo, job in zip(PHOTOS, jobs, strict=True):
+            job.wait(timeout_seconds=120)
+            job.save(tmp_path / "result.png")
+            with Image.open(tmp_path / "result.png") as result, Image.open(photo) as source:
+                assert (result.mode, result.size) == ("RGBA", source.size)
+                alpha = np.asarray(result.getchannel("A"))
+            assert 0.1 < np.mean(alpha == 0) < 0.9, photo.name
+            assert np.mean(alpha == 255) > 0.05, photo.name
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_container_is_confined(service: Service, name: str) -> None:
+    container = service.container(name)
+    status = dict(
+        line.split(":", 1) for line in service.execute(container, "cat", "/proc/self/status").splitlines()
+    )
+    assert status["Uid"].split() == [str(USERS[name])] * 4
+    assert {key: int(status[key], 16) for key in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == dict.fromkeys(
+        ("CapEff", "CapPrm", "CapBnd", "CapAmb"), 0
+    )
+    assert (int(status["NoNewPrivs"]), int(status["Seccomp"])) == (1, 2)
+    for place in ("/x", "/opt/x", "/usr/x", "/var/lib/x"):
+        done = service.engine.try_("exec", "--user", "0", container, "touch", place)
+        assert "Read-only file system" in done.stderr, place
+    for path, owner in VOLUMES[name].items():
+        found = service.execute(container, "stat", "--format", "%u:%g %a", path)
+        assert found.startswith(owner), path
+    limits = service.inspect(container, ".HostConfig.Memory"), service.inspect(container, ".HostConfig.PidsLimit")
+    assert all(int(limit) > 0 for limit in limits)
+
+
+def test_weights_cannot_be_changed_by_a_worker(service: Service) -> None:
+    done = service.engine.try_("exec", service.container("worker"), "touch", "/var/lib/cutgate/models/x")
+    assert "Read-only file system" in done.stderr
+
+
+@contextmanager
+def server_of_the_machine(service: Service) -> Iterator[int]:
+    """A server that listens on every address of the engine's machine; its port."""
+    command = [*service.engine.enter, sys.executable, "-u", "-c", LISTEN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+LISTEN = """
+import socket, time
+with socket.create_server(("0.0.0.0", 0), backlog=100) as server:
+    print(server.getsockname()[1])
+    while True:
+        server.accept()[0].close()
+"""
+
+
+def reached(service: Service, name: str, *places: str) -> list[str]:
+    """Of places, as `host:port`, those that take a connection from a service's container."""
+    answers = service.execute(service.container(name), "python", "-c", PROBE, *places).split()
+    return [place for place, answer in zip(places, answers, strict=True) if answer == "open"]
+
+
+def gateway_of(service: Service, network: str) -> str:
+    """The address that the machine has, or would have, in a network."""
+    path = "{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}}{{end}}"
+    words = service.engine.run("network", "inspect", "--format", path, f"{service.name}_{network}").split()
+    # An engine that keeps the bridge without an address may name none.
+    return words[0] if len(words) == 2 else re.sub(r"\d+/\d+$", "1", words[-1])
+
+
+def test_who_reaches_whom(service: Service) -> None:
+    with server_of_the_machine(service) as port:
+        machine = {
+            name: f"{gateway_of(service, name)}:{port}" for name in ("inside", "watched", "proxied", "outside")
+        }
+        parts = ("redis:6379", "gateway:8080", "gateway:9101", "courier:9103", "workers:9102")
+        assert reached(service, "worker", *parts, *machine.values()) == list(parts)
+        closed = [machine[name] for name in ("inside", "watched", "proxied")]
+        assert reached(service, "gateway", *parts, *closed) == list(parts)
+        # That the machine's server listens at all, the one that leaves the house shows.
+        assert reached(service, "courier", *parts, *closed, machine["outside"]) == [*parts, machine["outside"]]
+
+
+def test_every_worker_has_the_name_that_prometheus_asks_for(service: Service) -> None:
+    resolve = "import socket; print(len({row[4][0] for row in socket.getaddrinfo('workers', 9102)}))"
+    assert int(service.execute(service.container("gateway"), "python", "-c", resolve)) == WORKERS
+
+
+@pytest.mark.parametrize("name", ["gateway", "courier", "worker"])
+def test_a_health_check_costs_little(service: Service, name: str) -> None:
+    container = service.container(name)
+    check = service.inspect(container, "json .Config.Healthcheck.Test")
+    words = re.findall(r'"([^"]+)"', check)[1:]
+    seconds = min(float(service.execute(container, "python", "-c", COST, *words)) for _ in range(3))
+    sys.stdout.write(f"{seconds:6.3f} s of processor  {name}'s health check\n")
+    assert seconds <= CHECK_CPU_SECONDS
+
+
+def test_a_second_build_and_start_change_nothing(service: Service) -> None:
+    before = service.containers()
+    service.up("--build")
+    service.up()
+    assert service.containers() == before
+
+
+def test_killing_a_worker_at_work_loses_nothing(service: Service) -> None:
+    container = list(service.containers("worker").values())[1]
+    with service.client() as client:
+        jobs = submitted(client, 12)
+        jobs[0].wait(timeout_seconds=120)
+        os.kill(int(service.inspect(container, ".State.Pid")), signal.SIGKILL)
+        assert finished(client, [job.uid for job in jobs]) == 12
+    eventually(lambda: service.inspect(container, ".State.Health.Status") == "healthy", 120)
+    assert service.inspect(container, ".RestartCount") == "1"
+
+
+def test_a_restart_amid_work_loses_nothing(service: Service) -> None:
+    with service.client() as client:
+        jobs = submitted(client, 6)
+        service.compose("restart")
+        service.wait_until_ready()
+        assert finished(client, [job.uid for job in jobs]) == 6
+
+
+def test_down_and_up_amid_work_lose_nothing(service: Service) -> None:
+    with service.client() as client:
+        jobs = submitted(client, 6)
+        service.compose("down")
+        service.up()
+        assert finished(client, [job.uid for job in jobs]) == 6
+
+
+def test_without_redis_worker_and_courier_are_unhealthy_and_the_gateway_lives(service: Service) -> None:
+    service.compose("stop", "redis")
+    check = ("python", "-m", "cutgate.jobs.observe.alive")
+    silent = [service.container(name) for name in ("worker", "courier")]
+    eventually(lambda: all(service.engine.try_("exec", name, *check).returncode == 1 for name in silent), 40)
+    service.execute(service.container("gateway"), "python", "-m", "cutgate.gateway.alive")
+    service.compose("start", "redis")
+    service.wait_until_ready()
