@@ -30,6 +30,8 @@ class CourierSettings(GatewaySettings):
     """How many of these fetches leave to callbacks and uploads, and those to fetches; half of them at most."""
     courier_account_errands: PositiveInt = 4
     """Errands of one account that may be under way at a time, over all couriers."""
+    courier_max_attempts: PositiveInt = 3
+    """After so many attempts in which its courier died, an errand ends."""
     courier_poll_seconds: PositiveFloat = 1
     """How often a courier with nothing to do looks for errands; of most it is told at once."""
     courier_stop_seconds: NonNegativeFloat = 4
@@ -74,4 +76,8 @@ class CourierSettings(GatewaySettings):
 
     @override
     def ledger_limits(self) -> LedgerLimits:
-        return replace(super().ledger_limits(), account_errand_cap=self.courier_account_errands)
+        return replace(
+            super().ledger_limits(),
+            account_errand_cap=self.courier_account_errands,
+            errand_max_crashes=self.courier_max_attempts,
+        )

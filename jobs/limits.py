@@ -43,6 +43,8 @@ class LedgerLimits:
     """Time that a hint has to reach a worker before it counts as missing."""
     errand_lease_seconds: float = 90
     """An errand whose courier is silent for so long falls due again."""
+    errand_max_crashes: int = 3
+    """After so many couriers that died with it, an errand ends instead of being tried again."""
     account_errand_cap: int = 4
     """Errands of one account that couriers may have at a time, all couriers together."""
     upload_retention_seconds: float = 30 * 86_400

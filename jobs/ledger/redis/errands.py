@@ -52,7 +52,7 @@ class RedisErrands(RedisUpkeep):
             lease_ms=milliseconds(self._limits.errand_lease_seconds),
             account_cap=self._limits.account_errand_cap,
             batch=BATCH,
-            max_crashes=self._limits.max_attempts,
+            max_crashes=self._limits.errand_max_crashes,
             crashed=encode_error(_CRASHED),
             source_ms=self._source_ms,
         )

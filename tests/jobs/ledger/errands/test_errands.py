@@ -165,7 +165,7 @@ class TestThatKillCouriers:
     @pytest.mark.parametrize("fetch", [True, False])
     def test_it_ends_at_last(self, ledger: Ledger, fetch: bool) -> None:
         task = ledger.submit(source_url=URL) if fetch else ledger.ended_task(deliveries=DELIVERIES[:1])
-        for _ in range(ledger.limits.max_attempts):
+        for _ in range(ledger.limits.errand_max_crashes):
             ledger.next_errand()
             ledger.clock.advance(seconds=ledger.limits.errand_lease_seconds + 1)
         assert ledger.no_errand()
@@ -177,7 +177,7 @@ class TestThatKillCouriers:
 
     def test_one_that_is_put_off_does_not_count(self, ledger: Ledger) -> None:
         ledger.ended_task(deliveries=DELIVERIES[:1])
-        for _ in range(2 * ledger.limits.max_attempts):
+        for _ in range(2 * ledger.limits.errand_max_crashes):
             assert ledger.postpone(ledger.next_errand(), seconds=60)
             ledger.clock.advance(seconds=61)
         ledger.next_errand()

@@ -17,6 +17,7 @@ from cutgate.jobs.ledger.redis.server import (
 )
 from cutgate.jobs.upkeep.background import watch_server
 from tests.jobs.build import Ledger
+from tests.servers.ports import free_port
 from tests.servers.redis_server import redis_server, restart
 
 
@@ -71,7 +72,7 @@ def test_newer_ones_are_taken(said: dict[str, object]) -> None:
 
 def test_a_node_of_a_cluster_is_refused(binary: Path) -> None:
     with (
-        redis_server("--port", "0", "--cluster-enabled", "yes", binary=binary) as url,
+        redis_server("--cluster-enabled", "yes", "--cluster-port", str(free_port()), binary=binary) as url,
         connect(url) as client,
         pytest.raises(ClusteredServer, match="cluster"),
     ):
