@@ -20,6 +20,8 @@ from tests.chaos.verdict import Evidence, Verdict, judge
 SUBMITTERS: Final = 3
 OPEN_AT_ONCE: Final = 8
 """Jobs under way: enough that every worker has one and some wait, so that no fault meets an idle service."""
+FIRST_FAULT_SECONDS: Final = 0.5
+"""When the first fault comes at the latest: a few jobs are over before a longer pause is."""
 TROUBLE_SECONDS: Final = 10
 """How long faults go on once the last job has come in, if any is left that they can meet."""
 SETTLE_SECONDS: Final = 90
@@ -48,8 +50,10 @@ def _trouble(service: Service, scenario: Scenario) -> Iterator[None]:
     over = threading.Event()
 
     def keep_at_it() -> None:
-        while scenario.fault is not None and not over.wait(scenario.every_seconds):
+        pause_seconds = min(scenario.every_seconds, FIRST_FAULT_SECONDS)
+        while scenario.fault is not None and not over.wait(pause_seconds):
             scenario.fault(service)
+            pause_seconds = scenario.every_seconds
 
     with ThreadPoolExecutor(1) as thread:
         service.faults.switch(scenario.chances)
