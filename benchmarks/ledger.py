@@ -1,17 +1,16 @@
 """What the ledger's moves cost its server, by how much is queued, and what all upkeep of many workers takes.
 
-    python -m benchmarks.ledger [--queued 1000 100000] [--accounts 1 100] [--stored 300000] [--workers 1000]
+    python -m benchmarks.ledger [--queued 1000 100000] [--accounts 1 1000] [--stored 300000] [--workers 1000]
 
 It starts a server of its own. Times are the server's own, from INFO commandstats: what other work on the machine
 does to this process is not in them.
 """
 
 import argparse
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
@@ -77,7 +76,6 @@ class Queue:
     ledger: RedisLedger
     client: Redis
     queued: int = 0
-    claims: list[Claim] = field(default_factory=list)
 
     def grow(self, queued: int, accounts: int) -> None:
         """Have so many items wait."""
@@ -124,7 +122,6 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
     The workers are registered, and their calls made, without starting one: what a worker's parent asks for.
     """
     with server() as (ledger, client):
-        queue = Queue(ledger, client)
         for _ in range(stored):
             submit(ledger, "account-0")
             finish(ledger, claimed(ledger))
@@ -142,13 +139,12 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
                 if beats % 5 == 0:
                     presence.announce(owner, 20)
             beats += 1
-            threading.Event().wait(max(0.0, 1 - (time.monotonic() - tick_at)))
+            time.sleep(max(0.0, 1 - (time.monotonic() - tick_at)))
         share = (server_seconds(client) - before) / (time.monotonic() - began_at)
         console.print(
             f"{workers:,} workers, {stored:,} stored tasks: presence, leases of sweeps and reaping take "
             f"{share:.1%} of the server's thread"
         )
-        sweep = 0.0
         before = server_seconds(client)
         uids = [new_task_uid() for _ in range(200)]
         for _ in range(stored // 200):
@@ -157,7 +153,6 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
         console.print(
             f"one orphan sweep over them, every 15 minutes by one process: {sweep:.2f} s ({sweep / 900:.2%})"
         )
-        assert queue.queued == 0
 
 
 def main() -> None:
