@@ -138,12 +138,13 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
                     ledger.reap({LANE: 0})
                 if beats % 5 == 0:
                     presence.announce(owner, 20)
+                    ledger.require_fit_server()
             beats += 1
             time.sleep(max(0.0, 1 - (time.monotonic() - tick_at)))
         share = (server_seconds(client) - before) / (time.monotonic() - began_at)
         console.print(
-            f"{workers:,} workers, {stored:,} stored tasks: presence, leases of sweeps and reaping take "
-            f"{share:.1%} of the server's thread"
+            f"{workers:,} workers, {stored:,} stored tasks: presence, looks at the server, leases of sweeps and "
+            f"reaping take {share:.1%} of the server's thread"
         )
         before = server_seconds(client)
         uids = [new_task_uid() for _ in range(200)]

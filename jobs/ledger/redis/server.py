@@ -53,8 +53,6 @@ class ClusteredServer(ServerUnfit):
 class ServerFacts:
     """What a server says of itself; None where it may not be asked."""
 
-    run_id: str | None
-    """Changes with each start, and so with a failover."""
     name: str | None
     """Such as `Valkey 9.1.2`."""
     is_old: bool
@@ -79,7 +77,6 @@ class ServerFacts:
         name, version = _name_and_version(said)
         least = LEAST_VALKEY if name == "Valkey" else LEAST_REDIS
         return cls(
-            run_id=said.get("run_id"),
             name=f"{name} {'.'.join(map(str, version))}" if version else None,
             is_old=bool(version) and version < least,
             is_cluster=bool(said.get("cluster_enabled")),

@@ -60,9 +60,10 @@ class RedisUpkeep:
         Raises:
             ServerUnfit: it cannot.
         """
-        facts = ServerFacts.of(self._client)
-        if facts.run_id is None or facts.run_id != self._known_server:
-            self._known_server = facts.run_id
+        run_id = self._run_id()
+        if run_id != self._known_server:
+            facts = ServerFacts.of(self._client)
+            self._known_server = run_id
             facts.require_fit()
             facts.warn()
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -168,19 +168,21 @@ def test_killing_a_worker_at_work_loses_nothing(service: Service) -> None:
     assert service.inspect(container, ".RestartCount") == "1"
 
 
-def test_a_restart_amid_work_loses_nothing(service: Service) -> None:
-    with service.client() as client:
-        jobs = submitted(client, 6)
-        service.compose("restart")
-        service.wait_until_ready()
-        assert finished(client, [job.uid for job in jobs]) == 6
+def restart(service: Service) -> None:
+    service.compose("restart")
+    service.wait_until_ready()
 
 
-def test_down_and_up_amid_work_lose_nothing(service: Service) -> None:
+def down_and_up(service: Service) -> None:
+    service.compose("down")
+    service.up()
+
+
+@pytest.mark.parametrize("pause", [restart, down_and_up])
+def test_a_pause_amid_work_loses_nothing(service: Service, pause: Callable[[Service], None]) -> None:
     with service.client() as client:
         jobs = submitted(client, 6)
-        service.compose("down")
-        service.up()
+        pause(service)
         assert finished(client, [job.uid for job in jobs]) == 6
 
 

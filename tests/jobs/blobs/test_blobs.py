@@ -101,10 +101,6 @@ def test_delete(blobs: BlobStore, key: BlobKey) -> None:
     assert blobs.get(key) == b"back"
 
 
-def test_check(blobs: BlobStore) -> None:
-    blobs.check()
-
-
 def test_puts_and_deletes_of_one_task_at_once(blobs: BlobStore) -> None:
     """A delete that empties a folder must not take a blob along that is being put there."""
     task = new_task_uid()

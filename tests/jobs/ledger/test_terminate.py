@@ -57,8 +57,10 @@ def test_a_late_worker_is_refused(ledger: Ledger) -> None:
 
 def test_a_claims_token_is_not_used_again(ledger: Ledger) -> None:
     claim = ledger.claimed()
+    ledger.submit()
     ledger.terminate(claim.task, "alice")
     assert ledger.claim([LANE], "worker-1", claim.token) is None
+    assert ledger.next_claim()
 
 
 def test_a_repeat_changes_nothing(ledger: Ledger) -> None:

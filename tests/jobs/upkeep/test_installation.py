@@ -84,10 +84,10 @@ def test_most_of_what_is_stored_is_not_swept_without_an_operators_word(
 
 def test_orphans_go_where_most_of_what_is_stored_has_its_record(ledger: Ledger, memory_blobs: BlobStore) -> None:
     sweeper = Sweeper(ledger, memory_blobs, orphan_grace_seconds=3_600)
-    for number in range(3 * FEW):
+    for number in range(6 * FEW):
         task = new_task()
         if number % 3:
             ledger.create(task)
         memory_blobs.put(task.items[0].source, b"picture")
     ledger.clock.advance(3_601)
-    assert sweeper.sweep_orphans() == FEW
+    assert sweeper.sweep_orphans() == 2 * FEW  # more than go in any case

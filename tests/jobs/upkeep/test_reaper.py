@@ -1,5 +1,6 @@
 """The reaper's loop, with real hints."""
 
+import pytest
 from redis import Redis
 from typing_extensions import override
 
@@ -90,14 +91,16 @@ def test_the_loop_outlives_every_fault(ledger: Ledger) -> None:
         eventually(lambda: LANE in sent)
 
 
-def test_a_backlog_comes_back_within_one_sweep(ledger: Ledger) -> None:
-    """A zone is lost with a thousand leases: batches follow one another while they are full."""
+def test_a_backlog_comes_back_within_one_sweep(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zone is lost with a thousand leases: full batches follow one another, and only then go their hints."""
+    monkeypatch.setattr("cutgate.jobs.upkeep.reaper.BACKLOG_SECONDS", 60)
     ledger = ledger.limited(account_queue_cap=5 * BATCH)
     for _ in range(5):
         ledger.claims(item_count=BATCH)
     ledger.clock.advance(seconds=16)
-    Reaper(ledger, InlineQueue(lambda _: None)).sweep()
-    assert ledger.waiting(LANE) == 5 * BATCH
+    waiting: list[int] = []
+    Reaper(ledger, InlineQueue(lambda _: waiting.append(ledger.waiting(LANE)))).sweep()
+    assert waiting == [BATCH] * BATCH + [5 * BATCH] * 4 * BATCH  # at each hint
 
 
 def test_hints_do_not_outlive_their_items(ledger: Ledger, redis_url: str) -> None:

@@ -254,6 +254,6 @@ def test_loops_outlive_every_fault(ledger: Ledger) -> None:
     blobs.faults = [ZeroDivisionError("a bug"), BlobStoreUnavailable("away")]
     sweeper = Sweeper(ledger, blobs, orphan_grace_seconds=0.04)
     with Every(0.01, sweeper.sweep, "retention"), Every(0.01, sweeper.sweep_orphans, "orphans"):
-        eventually(lambda: len(list(blobs.tasks())) == 1)  # an orphan, or what is put off for an hour
+        eventually(lambda: len(list(blobs.tasks())) <= 1)  # left may be what is put off for an hour
         ledger.clock.advance(seconds=DEFER_SECONDS + 1)
         eventually(lambda: not list(blobs.tasks()))

@@ -198,12 +198,6 @@ class TestServerAway:
         assert "wr0ng" not in str(error.value)
         assert "wr0ng" not in repr(error.value.__cause__)
 
-    def test_it_comes_back(self, redis_url: str) -> None:
-        with connect(redis_url) as client:
-            Ledger(client).ping()
-            client.connection_pool.disconnect()
-            Ledger(client).ping()
-
 
 def test_every_thread_of_a_gateway_gets_a_connection(client: Redis, key_prefix: str) -> None:
     waits = run_at_once(150, lambda _: client.blpop([f"{key_prefix}never"], timeout=0.3))

@@ -1,5 +1,6 @@
 """Which servers may hold the ledger, and what is said of those that may not."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Saying(Redis):
         self.said = said
 
     def info(self, *_: Any, **__: Any) -> Any:
-        return {"maxmemory_policy": "noeviction", "aof_enabled": 1, "run_id": "a"} | self.said
+        return {"maxmemory_policy": "noeviction", "aof_enabled": 1} | self.said
 
     def __del__(self) -> None:
         """There is nothing to close."""
@@ -87,10 +88,12 @@ def test_a_missing_append_only_file_is_said_loudly(redis_url: str) -> None:
     assert "appendonly yes" in said["remedy"]
 
 
-def test_a_server_that_does_not_say_is_accepted_with_a_log_line(binary: Path) -> None:
+def test_a_server_that_does_not_say_is_accepted_with_one_log_line(binary: Path) -> None:
     with redis_server(binary=binary) as url, connect(url) as client, capture_logs() as logs:
         client.acl_setuser("default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
-        Ledger(client).require_fit_server()
+        ledger = Ledger(client)
+        watch_server(ledger)
+        watch_server(ledger)
     assert [entry["event"] for entry in logs] == ["eviction_policy_unknown"]
 
 
@@ -116,6 +119,18 @@ def test_a_server_is_checked_again_once_it_is_another_one(own_url: str) -> None:
         "error",
         True,
     )
+
+
+def test_looking_again_at_the_same_server_asks_for_no_more_than_which_it_is(binary: Path) -> None:
+    with redis_server(binary=binary) as url, connect(url) as client:
+        ledger = Ledger(client)
+        ledger.require_fit_server()
+        with client.monitor() as monitor:
+            ledger.require_fit_server()
+            client.ping()
+            said = takewhile(lambda command: command != "PING", (line["command"] for line in monitor.listen()))
+            asked = [command for command in said if command.startswith("INFO")]
+    assert asked == ["INFO server"]
 
 
 def test_a_script_that_fails_is_a_fault_and_not_a_server_that_is_away(client: Redis, key_prefix: str) -> None:
