@@ -38,8 +38,12 @@ def celery_settings(
         socket_timeout_seconds: for one reply.
     """
     to_sentinels: dict[str, Any] = {}
+    # Of rediss:// the URL says it itself.
+    tls: dict[str, Any] = {}
     if is_sentinel_url(redis_url):
         sentinels = Sentinels.parse(redis_url)
+        if sentinels.tls is not None:
+            tls["broker_use_ssl"] = dict(sentinels.tls)
         to_sentinels["master_name"] = sentinels.service
         to_sentinels["sentinel_kwargs"] = sentinel_options(
             sentinels,
@@ -48,6 +52,7 @@ def celery_settings(
         )
     return {
         "broker_url": broker_url(redis_url),
+        **tls,
         # States live in the ledger: no result backend, no second truth.
         "task_ignore_result": True,
         # A message that is lost with its worker is handed out again; what is done twice is claimed once.

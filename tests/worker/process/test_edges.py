@@ -1,6 +1,6 @@
 """Real workers behind sentinels, without their storage, with a network that is broken."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,8 @@ from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
 from cutgate.worker.settings import WorkerSettings
-from tests.servers.sentinel import watched_server
+from tests.servers.sentinel import Certificates, watched_server
+from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, crew, team
 from tests.worker.process.harmful_worker import RAISES_PX
@@ -20,8 +21,13 @@ PATIENCE_SECONDS = 40
 
 
 @pytest.mark.long
-def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_path: Path) -> None:
-    with watched_server() as watched, crew(watched.url, tmp_path) as team:
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_path: Path, tls: bool) -> None:
+    authority, certificate, key = write_certificates(tmp_path)
+    with ExitStack() as running:
+        watched = running.enter_context(watched_server(Certificates.of(certificate, key) if tls else None))
+        url = watched.url_with_tls(authority) if tls else watched.url
+        team = running.enter_context(crew(url, tmp_path))
         team.start_ready()
         first = team.submit(FINE_PX)
         eventually(lambda: team.ended(first), seconds=PATIENCE_SECONDS)
