@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,8 +79,7 @@ class Watched:
 
     def fail_over(self) -> None:
         """End the master, have the copy made the next one, and return when it is."""
-        with Redis(host=HOST, port=self.sentinel_port, password=SENTINEL_PASSWORD) as sentinel:
-            _wait(lambda: _is_in_step(sentinel))
+        with self._sentinel() as sentinel:
             before = self._master()
             self.servers[before].kill()
             self.servers[before].wait()
@@ -94,6 +93,21 @@ class Watched:
         shutil.copytree(self.folder / str(ended), left)
         self.left_behind.append(left)
         self.start_copy(ended, self._master())
+        self._wait_until_it_can_fail_over()
+
+    def start_sentinel(self, master: int) -> None:
+        """Start the sentinel, and return when it knows of the copy."""
+        config = self.folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.sentinel_port}\nbind {HOST}\nbind-source-addr {_AMONG_THEMSELVES}\n"
+            f"requirepass {SENTINEL_PASSWORD}\n"
+            f"sentinel monitor {SERVICE} {HOST} {master} 1\n"
+            f"sentinel auth-pass {SERVICE} {PASSWORD}\n"
+        )
+        self.running.enter_context(_process([str(server_binary()), str(config), "--sentinel"]))
+        with self._sentinel() as sentinel:
+            _wait(lambda: bool(sentinel.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", _LOOK_MS)))
+        self._wait_until_it_can_fail_over()
 
     def start(self, public_port: int, *more: str) -> None:
         """Start a server on the data that it has."""
@@ -113,9 +127,17 @@ class Watched:
 
     def _master(self) -> int:
         """The public port of the master, as the sentinel says."""
-        with Redis(host=HOST, port=self.sentinel_port, password=SENTINEL_PASSWORD) as sentinel:
+        with self._sentinel() as sentinel:
             _, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(port)
+
+    def _sentinel(self) -> Redis:
+        return Redis(host=HOST, port=self.sentinel_port, password=SENTINEL_PASSWORD)
+
+    def _wait_until_it_can_fail_over(self) -> None:
+        """Wait until the sentinel knows of a copy that it can promote."""
+        with self._sentinel() as sentinel:
+            _wait(lambda: any(map(_is_in_step, sentinel.sentinel_slaves(SERVICE))))
 
 
 @contextmanager
@@ -156,28 +178,12 @@ def watched_server(certificates: Certificates | None = None, *options: str) -> I
         master, copy = server_ports
         watched.start(master)
         watched.start_copy(copy, master)
-        _start_sentinel(watched, master)
+        watched.start_sentinel(master)
         yield watched
 
 
-def _start_sentinel(watched: Watched, master: int) -> None:
-    config = watched.folder / "sentinel.conf"
-    config.write_text(
-        f"port {watched.sentinel_port}\nbind {HOST}\nbind-source-addr {_AMONG_THEMSELVES}\n"
-        f"requirepass {SENTINEL_PASSWORD}\n"
-        f"sentinel monitor {SERVICE} {HOST} {master} 1\n"
-        f"sentinel auth-pass {SERVICE} {PASSWORD}\n"
-    )
-    watched.running.enter_context(_process([str(server_binary()), str(config), "--sentinel"]))
-    with Redis(host=HOST, port=watched.sentinel_port, password=SENTINEL_PASSWORD) as sentinel:
-        _wait(lambda: bool(sentinel.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", _LOOK_MS)))
-        _wait(lambda: _is_in_step(sentinel))
-
-
-def _is_in_step(sentinel: Redis) -> bool:
-    """Whether the sentinel knows of a copy that it can promote."""
-    copies = sentinel.sentinel_slaves(SERVICE)
-    return any(copy["flags"] == "slave" and copy["master-link-status"] == "ok" for copy in copies)
+def _is_in_step(copy: Mapping[str, object]) -> bool:
+    return copy["flags"] == "slave" and copy["master-link-status"] == "ok"
 
 
 @contextmanager
