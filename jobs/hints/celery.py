@@ -64,6 +64,8 @@ def celery_settings(
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # What a server refuses for the moment, too: a master without its copies, one whose disk is full.
+        "broker_channel_error_retry": True,
         # True would leave the message unacknowledged until the visibility timeout.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_send_task_events": False,

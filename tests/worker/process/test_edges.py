@@ -7,6 +7,7 @@ import pytest
 
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import ItemState
 from cutgate.worker.settings import WorkerSettings
 from tests.servers.sentinel import Certificates, watched_server
@@ -39,6 +40,19 @@ def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_pat
         for uid in uids:
             eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(Exception,))  # noqa: B023 — awaited here
         assert {team.item(uid).state for uid in uids} == {ItemState.DONE}
+
+
+def test_a_worker_outlives_a_server_that_takes_no_writes(team: Crew) -> None:
+    """As a master takes none that is without its copies, where it is told so."""
+    worker = team.start_ready()
+    with connect(team.redis_url) as server:
+        server.config_set("min-replicas-to-write", 1)
+        eventually(lambda: server.info("commandstats")["cmdstat_brpop"]["rejected_calls"], despite=(KeyError,))
+        server.config_set("min-replicas-to-write", 0)
+    uid = team.submit(FINE_PX)
+    eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(ServiceUnavailable,))
+    assert team.item(uid).state is ItemState.DONE
+    assert worker.process.poll() is None
 
 
 def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
