@@ -52,7 +52,9 @@ class JobSettings(BlobSettings):
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey: `redis://`, `rediss://`, `unix://`, or `sentinel://host:26379,host2:26379/0?service=NAME`
-    with `&sentinel_password=…` where the sentinels have one; may hold passwords, so it is a secret."""
+    with `&sentinel_password=…` where the sentinels have one; may hold passwords, so it is a secret.
+    `rediss+sentinel://` is the same with TLS. With it and with `rediss://`, `ssl_ca_certs=/path/ca.pem` in the
+    query names the file of a private authority's certificates, for sentinels and servers alike."""
     master_key: SecretStr
     """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 
@@ -141,7 +143,7 @@ class JobSettings(BlobSettings):
         if is_sentinel_url(url):
             Sentinels.parse(url)
         elif not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss://, unix:// or sentinel://")
+            raise ValueError("must begin with redis://, rediss://, unix://, sentinel:// or rediss+sentinel://")
         return value
 
     @field_validator("master_key")

@@ -38,8 +38,12 @@ def celery_settings(
         socket_timeout_seconds: for one reply.
     """
     to_sentinels: dict[str, Any] = {}
+    # Of rediss:// the URL says it itself.
+    tls: dict[str, Any] = {}
     if is_sentinel_url(redis_url):
         sentinels = Sentinels.parse(redis_url)
+        if sentinels.tls is not None:
+            tls["broker_use_ssl"] = dict(sentinels.tls)
         to_sentinels["master_name"] = sentinels.service
         to_sentinels["sentinel_kwargs"] = sentinel_options(
             sentinels,
@@ -48,6 +52,7 @@ def celery_settings(
         )
     return {
         "broker_url": broker_url(redis_url),
+        **tls,
         # States live in the ledger: no result backend, no second truth.
         "task_ignore_result": True,
         # A message that is lost with its worker is handed out again; what is done twice is claimed once.
@@ -59,6 +64,8 @@ def celery_settings(
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # What a server refuses for the moment, too: a master without its copies, one whose disk is full.
+        "broker_channel_error_retry": True,
         # True would leave the message unacknowledged until the visibility timeout.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_send_task_events": False,

@@ -21,6 +21,7 @@ from tests.chaos.verdict import HEADINGS, Verdict
 
 @click.command()
 @click.option("--jobs", default=2_000, show_default=True, help="How many, over all scenarios.")
+@click.option("--only", multiple=True, help="Only scenarios whose names hold this; may be given again.")
 @click.option("--network-jobs", default=0, show_default=True, help="As many more with the default network.")
 @click.option("--work-seconds", default=0.1, show_default=True, help="How much longer each picture takes.")
 @click.option("--at-once", default=1, show_default=True, help="Pictures that each worker works on at once.")
@@ -31,13 +32,20 @@ from tests.chaos.verdict import HEADINGS, Verdict
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the table as well."
 )
 def main(
-    jobs: int, network_jobs: int, work_seconds: float, at_once: int, seed: int | None, report: Path | None
+    jobs: int,
+    only: tuple[str, ...],
+    network_jobs: int,
+    work_seconds: float,
+    at_once: int,
+    seed: int | None,
+    report: Path | None,
 ) -> None:
     """Go through all scenarios; exit with 1 if a promise was broken."""
     logs.configure("console", "warning")
     seed = secrets.randbelow(10**9) if seed is None else seed
     random.seed(seed)
-    plan = [(scenario, jobs // len(SCENARIOS)) for scenario in SCENARIOS]
+    chosen = [one for one in SCENARIOS if not only or any(part in one.name for part in only)]
+    plan = [(scenario, jobs // len(chosen)) for scenario in chosen]
     if network_jobs:
         plan.append((with_the_default_network(), network_jobs))
     lines = [*_heading(seed), _row(HEADINGS), _row(["---"] * len(HEADINGS))]
@@ -66,12 +74,13 @@ def _verdicts(
 ) -> Iterator[tuple[Scenario, Verdict]]:
     """Run the scenarios with these settings and their own; neighbours with the same ones share a service."""
     with ExitStack() as opened:
-        service, settings = None, None
+        service, needs = None, None
         for number, (scenario, job_count) in enumerate(plan):
-            if service is None or scenario.settings != settings:
+            if service is None or (scenario.settings, scenario.with_copy) != needs:
                 opened.close()
                 own = {**every, **dict(scenario.settings)}
-                service, settings = opened.enter_context(Service(own)), scenario.settings
+                service = opened.enter_context(Service(own, with_copy=scenario.with_copy))
+                needs = (scenario.settings, scenario.with_copy)
             yield scenario, run_scenario(service, scenario, job_count, f"account-{number}")
 
 

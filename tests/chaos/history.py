@@ -3,7 +3,7 @@
 The ledger itself keeps an item's last state only. An item that finished twice, or ran four times, shows here.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +24,10 @@ class ItemHistory:
     claimed_ms: list[int] = field(default_factory=list)
     done_ms: list[int] = field(default_factory=list)
     failed_ms: list[int] = field(default_factory=list)
+    lost_with_master: int = 0
+    """Changes that a master took to its end without passing them on, its creation among them."""
+    is_forgotten: bool = False
+    """Its creation was such a change."""
 
     @property
     def end_count(self) -> int:
@@ -36,12 +40,38 @@ class ItemHistory:
         return [later - earlier for earlier, later in pairwise(self.claimed_ms)]
 
 
-def read_history(redis_dir: Path) -> Mapping[str, ItemHistory]:
+def read_history(*redis_dirs: Path) -> Mapping[str, ItemHistory]:
     """The history of every item, by its name `<task uid>:<index>`.
 
     Args:
-        redis_dir: the server's data folder. Its file must never have been rewritten.
+        redis_dirs: the data folder of the master, behind those that earlier masters left, in order. Each had the
+            next one as its copy before anything changed, and no file was ever rewritten but when a copy joined.
     """
+    of_each = [_read(folder) for folder in redis_dirs]
+    names = {name for histories in of_each for name in histories}
+    return defaultdict(ItemHistory, {name: _joined([each.get(name) for each in of_each]) for name in names})
+
+
+def _joined(parts: Sequence[ItemHistory | None]) -> ItemHistory:
+    """One history of those that several masters have.
+
+    What one passed on stands in its own file and in its successor's; what stands in its own alone is lost with it.
+    """
+    *_, last = parts
+    known = [part for part in parts if part is not None]
+    if len(parts) == 1:
+        return known[0]
+    joined = ItemHistory(is_forgotten=last is None and len(known) == 1)
+    joined.lost_with_master += joined.is_forgotten
+    for kind in ("claimed_ms", "done_ms", "failed_ms"):
+        files = Counter(time_ms for part in known for time_ms in set(getattr(part, kind)))
+        lasting = set(getattr(last, kind, ())) | {time_ms for time_ms, count in files.items() if count > 1}
+        setattr(joined, kind, sorted(lasting))
+        joined.lost_with_master += len(files.keys() - lasting)
+    return joined
+
+
+def _read(redis_dir: Path) -> Mapping[str, ItemHistory]:
     files = sorted(redis_dir.glob("appendonlydir/*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))
     items: defaultdict[str, ItemHistory] = defaultdict(ItemHistory)
     prefix = f"{KEY_PREFIX}item:".encode()

@@ -39,7 +39,7 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
     service.wait_until_well()
     service.wait_for_fewer(1, account, SETTLE_SECONDS)
     evidence = Evidence(
-        client=service.client, redis_dir=service.redis_dir, blob_dir=service.blob_dir, limits=service.limits
+        client=service.client, redis_dirs=service.redis_dirs(), blob_dir=service.blob_dir, limits=service.limits
     )
     return judge(evidence, account, accepted, refused, service.faults.times_ms(began_ms))
 

@@ -17,6 +17,8 @@ from tests.chaos.pictures import Effect
 from tests.chaos.service import AWAY, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
+AWAY_SECONDS: Final = 1.0
+"""How long the new master is alone, and takes no writes."""
 
 Fault = Callable[[Service], None]
 
@@ -36,6 +38,8 @@ class Scenario:
     """What the jobs' pictures do, in turn."""
     settings: tuple[tuple[str, str], ...] = ()
     """Environment variables of the service, where they differ."""
+    with_copy: bool = False
+    """Whether the server has a copy, and a sentinel that can make it the master."""
 
 
 def kill_worker(service: Service) -> None:
@@ -80,6 +84,15 @@ def kill_server(service: Service) -> None:
     """Kill -9 the Redis-protocol server; it comes back on the same append-only file."""
     service.faults.note()
     _signal(os.kill, service.leader(SERVER), signal.SIGKILL)
+
+
+def fail_over(service: Service) -> None:
+    """Kill -9 the master; the sentinel makes its copy the next one, and it comes back as the copy of that."""
+    assert service.watched is not None
+    service.faults.note()
+    service.watched.fail_over()
+    time.sleep(AWAY_SECONDS)
+    service.watched.bring_back()
 
 
 def kill_gateway(service: Service) -> None:
@@ -205,6 +218,7 @@ SCENARIOS: Final = (
     Scenario(name="a node without its volume", fault=unmount_storage, every_seconds=3),
     Scenario(name="a network that raises for ever", fault=break_network, every_seconds=3),
     Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_HINT: 0.05}),
+    Scenario(name="Redis's master killed, failover", fault=fail_over, every_seconds=2, with_copy=True),
     Scenario(
         name="pictures that kill or hang their worker",
         effects=(Effect.NONE,) * 4 + (Effect.POISON,) + (Effect.NONE,) * 4 + (Effect.HANG,),

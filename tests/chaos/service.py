@@ -34,6 +34,7 @@ from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
 from tests.servers.redis_server import server_binary
 from tests.servers.relay import Relay, served
+from tests.servers.sentinel import Watched, watched_server
 from tests.waiting import eventually
 
 
@@ -76,6 +77,13 @@ LEASE_SECONDS: Final = 2.0
 
 START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 3
+_KEPT_WHOLE: Final = (
+    *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+    *("--auto-aof-rewrite-percentage", "0"),  # the history stays whole
+)
+"""How the server keeps its data."""
+_NEVER_ALONE: Final = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "10")
+"""A master without its copy takes no writes, as `docs/reliability.md` advises."""
 _AGAIN: Final = Backoff(first_seconds=0.05, longest_seconds=0.05)
 
 _SETTINGS: Final[Mapping[str, str]] = {
@@ -98,13 +106,19 @@ AWAY: Final = (LedgerUnavailable, RedisError, OSError)
 class Service:
     """Runs as long as the block lasts. Whatever ends the harness ends the processes too."""
 
-    def __init__(self, settings: Mapping[str, str], *, redis_dir: Path | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], *, redis_dir: Path | None = None, with_copy: bool = False
+    ) -> None:
         """Prepare a service with a folder, a server and a port of its own.
 
         Args:
             settings: environment variables of gateway and workers, on top of settings that make faults show fast.
             redis_dir: an empty folder for the server's data; one is made when absent.
+            with_copy: whether the server has a copy, and a sentinel that can make it the master; gateway and
+                workers have no wires to them then.
         """
+        self.watched: Watched | None = None
+        self._with_copy = with_copy
         self._redis_dir, self._own_settings = redis_dir, settings
         self._open = ExitStack()
 
@@ -134,7 +148,11 @@ class Service:
             opening.enter_context(served(Wire(self.folder / name, server, self.faults.note)))
             for name in ("gateway.sock", "worker.sock")
         )
-        self.client: Redis = opening.enter_context(connect(f"unix://{server}"))
+        self.redis_url = f"unix://{server}"
+        if self._with_copy:
+            self.watched = opening.enter_context(watched_server(None, *_KEPT_WHOLE, *_NEVER_ALONE))
+            self.redis_url = self.watched.url
+        self.client: Redis = opening.enter_context(connect(self.redis_url))
         self.port = free_port()
         self._settings = self._settings_here()
         settings = {name: value for name, value in self._settings.items() if name.startswith("CUTGATE_")}
@@ -166,19 +184,20 @@ class Service:
         opening.callback(handler.close)
         self._supervisor = Supervisor(log, backoff=_AGAIN)
         opening.callback(self._supervisor.stop)
-        self._supervisor.start(self._server())
+        to_gateway, to_workers = self.redis_url, self.redis_url
+        if self.watched is None:
+            self._supervisor.start(self._server())
+            to_gateway, to_workers = self.gateway_wire.url, self.worker_wire.url
         eventually(self.client.ping, START_SECONDS, despite=AWAY)
-        gateway = self._part(GATEWAY, "gateway", "serve", self.gateway_wire.url)
-        workers = [self._part(name, "worker", "run", self.worker_wire.url) for name in WORKERS]
+        gateway = self._part(GATEWAY, "gateway", "serve", to_gateway)
+        workers = [self._part(name, "worker", "run", to_workers) for name in WORKERS]
         self._supervisor.start(gateway, *workers)
         self._supervisor.keep_alive()
         self.wait_until_well()
 
     def _server(self) -> Program:
         options = ["--port", "0", "--unixsocket", str(self.folder / "redis.sock"), "--dir", str(self.redis_dir)]
-        options += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
-        options += ["--auto-aof-rewrite-percentage", "0"]  # the history stays whole
-        command = (str(server_binary()), *options)
+        command = (str(server_binary()), *options, *_KEPT_WHOLE)
         return Program(name=SERVER, arguments=command, environment={}, grace_seconds=_STOP_SECONDS)
 
     def _part(self, name: str, package: str, command: str, redis_url: str) -> Program:
@@ -193,6 +212,12 @@ class Service:
     def url(self) -> str:
         """Where the gateway listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    def redis_dirs(self) -> tuple[Path, ...]:
+        """Where the server's data lies, behind what earlier masters left."""
+        if self.watched is None:
+            return (self.redis_dir,)
+        return (*self.watched.left_behind, self.watched.data_dir())
 
     def log_tail(self) -> str:
         """What the processes printed last."""
@@ -231,7 +256,7 @@ class Service:
     def add_account(self, name: str, credit_count: int) -> Credentials:
         """Add an account with credits, by the operator's command."""
         options = ["--name", name, "--credits", str(credit_count), "--json"]
-        environment = {**self._settings, "CUTGATE_REDIS_URL": f"unix://{self.folder / 'redis.sock'}"}
+        environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}
         command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr

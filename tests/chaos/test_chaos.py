@@ -35,10 +35,10 @@ def service_for() -> Iterator[Callable[[Scenario], Service]]:
     with ExitStack() as running:
 
         @functools.cache
-        def started(settings: tuple[tuple[str, str], ...]) -> Service:
-            return running.enter_context(Service(SLOWLY | dict(settings)))
+        def started(settings: tuple[tuple[str, str], ...], with_copy: bool) -> Service:
+            return running.enter_context(Service(SLOWLY | dict(settings), with_copy=with_copy))
 
-        yield lambda scenario: started(scenario.settings)
+        yield lambda scenario: started(scenario.settings, scenario.with_copy)
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def check(service: Service, scenario: Scenario) -> None:
     """Go through a scenario; every request is accepted in the end, and every promise kept."""
     verdict = run_scenario(service, scenario, JOBS, next(_accounts))
     assert not verdict.broken, f"{verdict.broken}\n{service.log_tail()}"
-    assert verdict.jobs == JOBS, service.log_tail()
+    assert JOBS - verdict.lost_with_master <= verdict.jobs <= JOBS, service.log_tail()
     assert verdict.faults

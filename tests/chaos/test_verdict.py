@@ -2,12 +2,14 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from redis import Redis
 
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import TimedOut
@@ -19,6 +21,7 @@ from tests.chaos.pictures import Effect, Picture, picture
 from tests.chaos.verdict import Evidence, Verdict, judge
 from tests.jobs.build import LIMITS, Ledger, result_of
 from tests.servers.redis_server import redis_server
+from tests.servers.sentinel import HOST, PASSWORD, watched_server
 
 RIGHT_RESULT = picture(1)
 
@@ -35,12 +38,13 @@ def drawn(shown: Picture) -> bytes:
 class Played:
     """A service's stores after a few jobs, without the service."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, accepted: dict[TaskUid, Picture] | None = None) -> None:
         self.evidence = evidence
         self.ledger = Ledger(evidence.client)
         self.blobs = FileBlobStore(evidence.blob_dir)
-        self.accepted: dict[TaskUid, Picture] = {}
-        self.ledger.grant("alice", 100)
+        self.accepted = {} if accepted is None else accepted
+        if accepted is None:
+            self.ledger.grant("alice", 100)
 
     def accept(self, shown: Picture = RIGHT_RESULT) -> TaskUid:
         """A job that waits."""
@@ -65,7 +69,7 @@ def played(tmp_path: Path) -> Iterator[Played]:
     arguments = ("--dir", str(tmp_path / "redis"), "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
     with redis_server(*arguments) as url, connect(url) as client:
         evidence = Evidence(
-            client=client, redis_dir=tmp_path / "redis", blob_dir=tmp_path / "blobs", limits=LIMITS
+            client=client, redis_dirs=(tmp_path / "redis",), blob_dir=tmp_path / "blobs", limits=LIMITS
         )
         played = Played(evidence)
         played.accept()
@@ -125,6 +129,80 @@ BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
 def test_a_broken_promise_shows(played: Played, breach: Callable[[Played], object], broken: set[str]) -> None:
     breach(played)
     assert set(played.verdict().broken) == broken
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A master's stores, and its copy's."""
+
+    master: Played
+    copy: Played
+    take_over: Callable[[], object]
+    """Cuts the copy off and makes it a master; what the other changes from then on is lost."""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with watched_server(None, "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0") as watched:
+        clients = [
+            Redis(host=HOST, port=port, password=PASSWORD, decode_responses=True)
+            for port in watched.server_ports.values()
+        ]
+        folders = tuple(watched.folder / str(port) for port in watched.server_ports)
+        evidences = [
+            Evidence(client=client, redis_dirs=folders, blob_dir=tmp_path / "blobs", limits=LIMITS)
+            for client in clients
+        ]
+        master = Played(evidences[0])
+        master.accept()
+        master.finish()
+        clients[0].wait(1, 5_000)
+        copy = Played(evidences[1], master.accepted)
+        yield Pair(master, copy, lambda: (clients[0].wait(1, 5_000), clients[1].replicaof("NO", "ONE")))
+        for client in clients:
+            client.close()
+
+
+def test_what_a_master_passed_on_is_not_lost_with_it(pair: Pair) -> None:
+    pair.take_over()
+    verdict = pair.copy.verdict()
+    assert not verdict.broken
+    assert verdict.lost_with_master == 0
+
+
+def test_a_task_that_a_master_did_not_pass_on_is_counted_apart(pair: Pair) -> None:
+    pair.take_over()
+    pair.master.accept()
+    verdict = pair.copy.verdict()
+    assert not verdict.broken
+    assert verdict.lost_with_master == 1
+
+
+def test_an_end_that_a_master_did_not_pass_on_is_counted_apart(pair: Pair) -> None:
+    pair.master.accept()
+    pair.take_over()
+    pair.master.finish()
+    pair.copy.finish()
+    verdict = pair.copy.verdict()
+    assert not verdict.broken
+    assert verdict.lost_with_master == 2, "a claim and an end"
+
+
+def test_a_second_end_at_the_next_master_shows(pair: Pair) -> None:
+    uid = pair.master.accept()
+    pair.master.finish()
+    pair.take_over()
+    client = pair.copy.evidence.client
+    client.hset(f"{KEY_PREFIX}item:{uid}:0", mapping={"state": "done", "ended_at_ms": 1})
+    assert set(pair.copy.verdict().broken) == {"finished_twice"}
+
+
+def test_a_task_that_the_next_master_forgets_is_lost(pair: Pair) -> None:
+    uid = pair.master.accept()
+    pair.master.finish()
+    pair.take_over()
+    pair.copy.evidence.client.delete(f"{KEY_PREFIX}task:{uid}")
+    assert "lost" in pair.copy.verdict().broken
 
 
 def test_a_request_without_an_answer_may_have_been_taken(played: Played) -> None:

@@ -47,6 +47,8 @@ class Verdict:
     """Not readable, or another picture's."""
     still_open: tuple[str, ...]
     """Keys of the ledger that speak of open items."""
+    lost_with_master: int
+    """Changes that a master had not passed on when it was killed; no promise is made of those."""
     orphans: tuple[str, ...]
     """Files and records that outlive their retention."""
     rerun_seconds: tuple[float, ...]
@@ -71,6 +73,7 @@ class Verdict:
             str(self.charged_wrong_credits),
             str(len(self.wrong_results)),
             str(len(self.orphans) + len(self.still_open)),
+            str(self.lost_with_master),
             str(len(reruns)),
             f"{median(reruns):.1f} / {max(reruns):.1f} s" if reruns else "",
             f"{median(waits):.1f} / {max(waits):.1f} s" if waits else "",
@@ -86,6 +89,7 @@ HEADINGS: Final = (
     "Credits charged wrong",
     "Wrong results",
     "Orphans",
+    "Changes not passed on",
     "Reruns",
     "Claim to rerun, median / max",
     "Fault to next result, median / max",
@@ -97,7 +101,8 @@ class Evidence:
     """Where a service keeps what it knows."""
 
     client: Redis
-    redis_dir: Path
+    redis_dirs: tuple[Path, ...]
+    """As `read_history` takes them."""
     blob_dir: Path
     limits: LedgerLimits
 
@@ -124,7 +129,8 @@ def judge(
     ledger = RedisLedger(service.client, service.limits)
     uids = _tasks_of(service, account)
     tasks = dict(zip(uids, ledger.get_many(uids, account), strict=True))
-    histories = read_history(service.redis_dir)
+    histories = read_history(*service.redis_dirs)
+    asked = {uid: histories[item_name(uid, 0)] for uid in (*uids, *accepted)}
     mine = {name: histories[name] for uid in uids for name in [item_name(uid, 0)]}
     # What is swept once nothing is open is what was left lying about; no result may go with it.
     time.sleep(grace_seconds)
@@ -132,7 +138,12 @@ def judge(
     return Verdict(
         jobs=len(uids),
         faults=len(faults_ms),
-        lost=tuple(uid for uid, picture in accepted.items() if not _ended_right(tasks.get(uid), picture)),
+        lost=tuple(
+            uid
+            for uid, picture in accepted.items()
+            if not (asked[uid].is_forgotten or _ended_right(tasks.get(uid), picture))
+        ),
+        lost_with_master=sum(item.lost_with_master for item in asked.values()),
         unasked=max(0, len(set(tasks) - set(accepted)) - refused),
         finished_twice=tuple(name for name, item in mine.items() if item.end_count > 1),
         charged_wrong_credits=_charged_wrong(ledger, account, tasks),

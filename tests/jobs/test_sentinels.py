@@ -1,6 +1,8 @@
 """Sentinels: their address, and that everything follows the master."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,8 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.sentinels import Sentinels
 from tests.jobs.build import LANE, Ledger
-from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, SERVICE, Watched, watched_server
+from tests.servers.sentinel import PASSWORD, SENTINEL_PASSWORD, Certificates, Watched, watched_server
+from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 
 
@@ -43,6 +46,9 @@ class TestAddress:
             "sentinel://:p4ss@a/-1?service=s",
             "sentinel://:p4ss@a/0?service=s&p4ss=1",
             "redis://:p4ss@a/0?service=s",
+            "sentinel://:p4ss@a/0?service=s&ssl_ca_certs=/ca.pem",
+            "rediss+sentinel://:p4ss@a/0?ssl_ca_certs=/ca.pem",
+            "rediss+sentinel://:p4ss@a/0?service=s&ssl_p4ss=1",
         ],
     )
     def test_what_is_none_is_not_repeated(self, url: str) -> None:
@@ -51,14 +57,43 @@ class TestAddress:
         assert "p4ss" not in str(error.value)
         assert error.value.__suppress_context__ or error.value.__context__ is None
 
+    def test_with_tls_certificates_are_checked_unless_it_says_otherwise(self) -> None:
+        address = Sentinels.parse("rediss+sentinel://a,b/0?service=s&ssl_ca_certs=%2Fca.pem")
+        assert address.tls == {"ssl_ca_certs": "/ca.pem", "ssl_cert_reqs": "required"}
+        unnamed = Sentinels.parse("rediss+sentinel://a?service=s&ssl_cert_reqs=none&ssl_check_hostname=false")
+        assert unnamed.tls == {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+
+    @pytest.mark.parametrize("option", ["ssl_cert_reqs=p4ss", "ssl_check_hostname=p4ss"])
+    def test_an_option_of_tls_that_means_nothing_is_refused(self, option: str) -> None:
+        with pytest.raises(ValueError, match="must be") as error:
+            Sentinels.parse(f"rediss+sentinel://:p4ss@a?service=s&{option}")
+        assert "p4ss" not in str(error.value)
+
     def test_passwords_stay_out_of_its_repr(self) -> None:
         assert "pw" not in repr(Sentinels.parse("sentinel://:pw1@a?service=s&sentinel_password=pw2"))
 
 
 @pytest.fixture(scope="module")
-def watched() -> Iterator[Watched]:
-    with watched_server() as watched:
-        yield watched
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path, Path]]:
+    """Of the authority and the server, with its key: good ones, not trusted ones, those of another address."""
+    made = {
+        "good": write_certificates(tmp_path_factory.mktemp("good")),
+        "of an unknown authority": write_certificates(tmp_path_factory.mktemp("unknown")),
+        "for another address": write_certificates(tmp_path_factory.mktemp("other"), address="127.0.0.2"),
+    }
+    trusted = made["good"][0]
+    trusted.write_bytes(trusted.read_bytes() + made["for another address"][0].read_bytes())
+    return made
+
+
+@pytest.fixture(params=["clear", "tls"])
+def watched(
+    request: pytest.FixtureRequest, certificates: dict[str, tuple[Path, Path, Path]]
+) -> Iterator[tuple[Watched, str]]:
+    """The servers, and the URL under which they are spoken to."""
+    trusted, *own = certificates["good"]
+    with watched_server(Certificates.of(*own) if request.param == "tls" else None) as watched:
+        yield watched, watched.url_with_tls(trusted) if request.param == "tls" else watched.url
 
 
 def answers(call: Callable[[], object]) -> bool:
@@ -69,14 +104,10 @@ def answers(call: Callable[[], object]) -> bool:
     return True
 
 
-def test_the_url_names_what_runs(watched: Watched) -> None:
-    address = Sentinels.parse(watched.url)
-    assert (address.service, address.password, address.sentinel_password) == (SERVICE, PASSWORD, SENTINEL_PASSWORD)
-
-
-def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
-    queue = CeleryQueue(watched.url)
-    with connect(watched.url) as client, RedisTaskEvents(watched.url) as events:
+def test_everything_goes_on_at_the_new_master(watched: tuple[Watched, str]) -> None:
+    servers, url = watched
+    queue = CeleryQueue(url)
+    with connect(url) as client, RedisTaskEvents(url) as events:
         ledger = Ledger(client)
         task = ledger.submit(item_count=2)
         first = ledger.next_claim()
@@ -84,7 +115,7 @@ def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
         client.wait(1, 5_000)
         old_run_id = client.info("server")["run_id"]
 
-        watched.fail_over()
+        servers.fail_over()
 
         eventually(lambda: answers(lambda: ledger.done(first)), seconds=20)
         assert client.info("server")["run_id"] != old_run_id
@@ -96,6 +127,23 @@ def test_everything_goes_on_at_the_new_master(watched: Watched) -> None:
             assert ledger.done(second)
             assert waiter.wait(5)
         assert ledger.task(task.uid).booked == 2
+
+
+@pytest.mark.parametrize("bad", ["of an unknown authority", "for another address"])
+@pytest.mark.parametrize("who", ["servers", "sentinel"])
+def test_a_certificate_that_proves_nothing_is_refused_of_servers_and_of_sentinels(
+    certificates: dict[str, tuple[Path, Path, Path]], who: str, bad: str
+) -> None:
+    trusted, *own = certificates["good"]
+    _, certificate, key = certificates[bad]
+    with watched_server(replace(Certificates.of(*own), **{who: (certificate, key)})) as watched:
+        url = watched.url_with_tls(trusted)
+        with connect(url) as client, pytest.raises(LedgerUnavailable) as refused:
+            Ledger(client).ping()
+        with pytest.raises(LedgerUnavailable) as unsent:
+            CeleryQueue(url).hint(LANE)
+        for error in (refused, unsent):
+            assert not [secret for secret in (PASSWORD, SENTINEL_PASSWORD) if secret in str(error.value)]
 
 
 def test_sentinels_that_are_away() -> None:

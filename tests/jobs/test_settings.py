@@ -83,7 +83,16 @@ def test_a_master_key_is_32_bytes(key: str) -> None:
         JobSettings.model_validate({"master_key": key})
 
 
-@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///tmp/r.sock", "sentinel://h,i:1/0?service=s"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "rediss://h",
+        "unix:///tmp/r.sock",
+        "sentinel://h,i:1/0?service=s",
+        "rediss+sentinel://h?service=s",
+    ],
+)
 def test_redis_urls(url: str) -> None:
     settings = JobSettings.model_validate({"master_key": KEY, "redis_url": url})
     assert settings.redis_url.get_secret_value() == url

@@ -47,8 +47,24 @@ class TlsRelay(Relay):
     @override
     def get_request(self) -> tuple[socket.socket, Any]:
         plain, address = super().get_request()
+        return self.secured(plain, address[0]), address
+
+    def secured(self, plain: socket.socket, host: str) -> socket.socket:
+        """A connection from a host, with TLS."""
         # The handshake is left to the connection's own thread: a client that refuses must not end the others.
-        return self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False), address
+        return self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+
+
+class OptionalTlsRelay(TlsRelay):
+    """Speaks TLS with all but those at one address, whom it passes on as they are."""
+
+    def __init__(self, upstream: tuple[str, int], certificate: Path, key: Path, *, in_the_clear: str) -> None:
+        super().__init__(upstream, certificate, key)
+        self.in_the_clear = in_the_clear
+
+    @override
+    def secured(self, plain: socket.socket, host: str) -> socket.socket:
+        return plain if host == self.in_the_clear else super().secured(plain, host)
 
 
 class HttpsProxy(TlsRelay):
@@ -78,8 +94,8 @@ class _HttpsPassage(TlsPassage):
         return b"\r\n".join(lines) + b"\r\n\r\n" + rest
 
 
-def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
-    """Make an authority, and a certificate of it for 127.0.0.1, and for names where some are given.
+def write_certificates(folder: Path, *names: str, address: str = "127.0.0.1") -> tuple[Path, Path, Path]:
+    """Make an authority, and a certificate of it for an address, and for names where some are given.
 
     Returns:
         Where the authority's certificate, the server's, and the server's key lie.
@@ -97,7 +113,7 @@ def write_certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
         _builder(_name("Server of a test"), authority_name, server_key)
         .add_extension(
             x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+                [x509.IPAddress(ipaddress.ip_address(address)), *map(x509.DNSName, names)]
             ),
             critical=False,
         )

@@ -43,9 +43,25 @@ class HintChannel(redis.Channel):
 
 
 class HintTransport(redis.Transport):
-    """Redis as kombu speaks it, with such channels."""
+    """Redis as kombu speaks it, with such channels; connected once the server takes writes."""
 
-    Channel = HintChannel
+    Channel: type[redis.Channel] = HintChannel
+
+    def establish_connection(self) -> Any:
+        """As kombu's, and with what it does first on a connection, which is a write.
+
+        Left alone, kombu connects to a server that refuses all writes for a while, such as a master without its
+        copies, is refused, and connects again at once, many times a second.
+        """
+        establish: Callable[[], Any] = super().establish_connection
+        close: Callable[[Any], None] = self.close_connection
+        connection = establish()
+        try:
+            self._avail_channels[-1].qos.restore_visible(interval=1)
+        except Exception:
+            close(connection)
+            raise
+        return connection
 
 
 class HintSentinelChannel(redis.SentinelChannel):
@@ -54,8 +70,8 @@ class HintSentinelChannel(redis.SentinelChannel):
     QoS = HintQoS
 
 
-class HintSentinelTransport(redis.SentinelTransport):
-    """Redis behind sentinels as kombu speaks it, with such channels."""
+class HintSentinelTransport(HintTransport, redis.SentinelTransport):
+    """The same behind sentinels."""
 
     Channel = HintSentinelChannel
 

@@ -57,7 +57,7 @@ def connect(
     not passed on by then is lost.
 
     Args:
-        url: `redis://`, `rediss://`, `unix://` or `sentinel://`, the last as `sentinels` says.
+        url: `redis://`, `rediss://`, `unix://`, or `sentinel://` or `rediss+sentinel://` as `sentinels` says.
         connect_timeout_seconds: for one attempt to connect.
         socket_timeout_seconds: for one reply.
         retries: how often a call is sent again.
@@ -78,7 +78,8 @@ def connect(
     try:
         return Redis.from_url(url, **options)
     except ValueError:
-        raise ValueError("not a URL of a Redis server: redis://, rediss://, unix:// or sentinel://") from None
+        schemes = "redis://, rediss://, unix://, sentinel:// or rediss+sentinel://"
+        raise ValueError(f"not a URL of a Redis server: {schemes}") from None
 
 
 def sentinel_options(
@@ -90,6 +91,7 @@ def sentinel_options(
         "socket_connect_timeout": connect_timeout_seconds,
         "socket_timeout": socket_timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
+        **address.tls_options(),
     }
 
 
@@ -104,6 +106,7 @@ def _connect_to_master(address: Sentinels, options: dict[str, Any]) -> Redis:
         db=address.database,
         username=address.username,
         password=address.password,
+        **address.tls_options(),
         **options,
     )
     master: Redis = sentinel.master_for(address.service)

@@ -61,6 +61,7 @@ def test_a_password_and_a_database_reach_the_broker() -> None:
         ("rediss://h/0?ssl_ca_certs=/ca", "rediss://h/0?ssl_ca_certs=/ca&ssl_cert_reqs=required"),
         ("rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_cert_reqs=none"),
         ("sentinel://:p%2Fw@h:1,[::1]/2?service=s", "sentinel://:p%2Fw@h:1/2;sentinel://:p%2Fw@[::1]:26379/2"),
+        ("rediss+sentinel://h:1,i/2?service=s", "sentinel://h:1/2;sentinel://i:26379/2"),
         ("unix:///tmp/r.sock", "redis+socket:///tmp/r.sock?virtual_host=0"),
         ("unix://u:pw@/tmp/r.sock?db=4", "redis+socket://u:pw@/tmp/r.sock?virtual_host=4"),
     ],

@@ -9,7 +9,9 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from cutgate.jobs.hints.celery import broker_url, celery_settings
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.worker.process.broker import HintBroker
+from tests.servers.redis_server import redis_server
 from tests.servers.relay import LossyRelay, lossy_relay
 
 
@@ -24,6 +26,17 @@ def test_an_absent_broker_is_asked_again_soon() -> None:
     with app_at("unix:///nowhere/redis.sock").connection_for_read() as connection, pytest.raises(OperationalError):
         connection.ensure_connection(lambda error, pause: pauses_seconds.append(pause), max_retries=2)
     assert pauses_seconds == [0.5, 1.0]
+
+
+def test_a_server_that_takes_no_writes_is_asked_again_after_the_same_pauses() -> None:
+    pauses_seconds: list[float] = []
+    with redis_server("--min-replicas-to-write", "1") as url, app_at(url).connection_for_read() as connection:
+        with pytest.raises(OperationalError, match="NOREPLICAS"):
+            connection.ensure_connection(lambda error, pause: pauses_seconds.append(pause), max_retries=2)
+        assert pauses_seconds == [0.5, 1.0]
+        with connect(url) as client:
+            client.config_set("min-replicas-to-write", 0)
+        connection.ensure_connection(max_retries=1)
 
 
 @pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///nowhere/redis.sock"])

@@ -1,15 +1,17 @@
 """Real workers behind sentinels, without their storage, with a network that is broken."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from cutgate.jobs.errors import ServiceUnavailable
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import ItemState
 from cutgate.worker.settings import WorkerSettings
-from tests.servers.sentinel import watched_server
+from tests.servers.sentinel import Certificates, watched_server
+from tests.servers.tls import write_certificates
 from tests.waiting import eventually
 from tests.worker.process.crew import FINE_PX, Crew, crew, team
 from tests.worker.process.harmful_worker import RAISES_PX
@@ -20,8 +22,13 @@ PATIENCE_SECONDS = 40
 
 
 @pytest.mark.long
-def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_path: Path) -> None:
-    with watched_server() as watched, crew(watched.url, tmp_path) as team:
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_path: Path, tls: bool) -> None:
+    authority, certificate, key = write_certificates(tmp_path)
+    with ExitStack() as running:
+        watched = running.enter_context(watched_server(Certificates.of(certificate, key) if tls else None))
+        url = watched.url_with_tls(authority) if tls else watched.url
+        team = running.enter_context(crew(url, tmp_path))
         team.start_ready()
         first = team.submit(FINE_PX)
         eventually(lambda: team.ended(first), seconds=PATIENCE_SECONDS)
@@ -33,6 +40,19 @@ def test_behind_sentinels_workers_take_hints_before_and_after_a_failover(tmp_pat
         for uid in uids:
             eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(Exception,))  # noqa: B023 — awaited here
         assert {team.item(uid).state for uid in uids} == {ItemState.DONE}
+
+
+def test_a_worker_outlives_a_server_that_takes_no_writes(team: Crew) -> None:
+    """As a master takes none that is without its copies, where it is told so."""
+    worker = team.start_ready()
+    with connect(team.redis_url) as server:
+        server.config_set("min-replicas-to-write", 1)
+        eventually(lambda: server.info("commandstats")["cmdstat_brpop"]["rejected_calls"], despite=(KeyError,))
+        server.config_set("min-replicas-to-write", 0)
+    uid = team.submit(FINE_PX)
+    eventually(lambda: team.ended(uid), PATIENCE_SECONDS, despite=(ServiceUnavailable,))
+    assert team.item(uid).state is ItemState.DONE
+    assert worker.process.poll() is None
 
 
 def test_a_worker_whose_storage_is_not_mounted_does_not_start(team: Crew, tmp_path: Path) -> None:
