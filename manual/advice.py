@@ -48,6 +48,8 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "invalidApiKey": "Check the key; the operator lists keys with `keys list`.",
     "missingApiKey": "Send `Authorization: Bearer`, or an element of type `authentication` first.",
     "insufficientCredits": "Have credits granted: `keys credits NAME --grant N`.",
+    "uploadQuotaExceeded": "Delete uploads with `mediaStorage`, or have the account's caps raised: "
+    "`keys account NAME --upload-cap N --upload-bytes N`.",
     "taskNotFound": "Send the task anew, under a new `taskUUID`.",
     "rateLimitExceeded": "Repeat the same task after `Retry-After`.",
     "internalServerError": "Repeat it once; then tell the operator the `taskUUID`.",

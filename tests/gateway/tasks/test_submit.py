@@ -156,7 +156,7 @@ def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
 def test_the_accounts_callback_goes_beside_them_and_not_twice(house: House) -> None:
     own = Account(name="a", terms=Terms(price_credits=4, queue_cap=2), callback_url=CALLBACK.url)
     house.part = house.part.for_account(own)
-    assert (house.part.price, house.part.queue_cap) == (4, 2)
+    assert (house.part.price, house.part.caps.queue) == (4, 2)
     task = house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK))
     house.finish_one()
     assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]
