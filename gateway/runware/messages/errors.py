@@ -102,7 +102,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.SubmissionRefused: _REFUSED,
     jobs.InsufficientCredits: Row("insufficientCredits", "{error.message}", HTTPStatus.PAYMENT_REQUIRED),
     jobs.QueueFull: Row("rateLimitExceeded", "{error.message}: try again", HTTPStatus.TOO_MANY_REQUESTS),
-    jobs.TaskTooLarge: Row("invalidRequest", "{error.message}"),
+    jobs.TaskTooLarge: _FAULT,  # a task has one picture
     jobs.UploadsFull: _UPLOADS_FULL,
     jobs.IdempotencyConflict: Row(
         "conflictTaskUUID", "taskUUID was used before for another task", parameter="taskUUID"

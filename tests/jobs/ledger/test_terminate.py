@@ -5,7 +5,7 @@ import pytest
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.record import ItemState, Task, TaskStatus
+from cutgate.jobs.record import Idempotency, ItemState, Task, TaskStatus
 from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, run_at_once
 from tests.ledgers import spent_sources
 
@@ -119,6 +119,17 @@ class TestWhatNeverRan:
         assert ledger.hide_expired() == (uid,)
         ledger.forget(uid)
         assert ledger.hide_expired() == ()
+
+    def test_the_name_of_its_request_goes_with_it(self, ledger: Ledger) -> None:
+        named = Idempotency(key="k", content_digest="d")
+        uid = ledger.ended_task(idempotency=named).uid
+        (name,) = ledger.client.scan_iter(match=f"{ledger.key_prefix}idempotency:*", count=1_000)
+        assert 3_500_000 < ledger.client.pttl(name) <= 3_600_000
+        assert ledger.named("alice", "k") == uid
+        begun = ledger.claimed(idempotency=Idempotency(key="begun", content_digest="d"))
+        ledger.terminate(begun.task, "alice")
+        ledger.clock.advance(3_601)
+        assert (ledger.named("alice", "k"), ledger.named("alice", "begun")) == (None, begun.task)
 
     def test_never_after_the_usual_retention(self, ledger: Ledger) -> None:
         ledger = ledger.limited(retention_seconds=100)

@@ -61,6 +61,7 @@ redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'me
   'created_at_ms', now_ms, 'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
 if args.request then redis.call('HSET', task_key, 'request', args.request) end
 if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
+if args.idempotency then redis.call('HSET', task_key, 'named', args.idempotency.name) end
 
 remember(args.uid)
 return {'created', args.uid}
