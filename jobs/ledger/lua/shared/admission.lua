@@ -8,14 +8,15 @@
 --   keeps                whether what it fetches becomes an upload
 local function task_refused(price, item_count, keeps)
   local account_key = key('account', args.account)
+  local granted, used, reserved, open = unpack(redis.call('HMGET', account_key, 'granted', 'used', 'reserved', 'open'))
   -- An account that was never granted credits is not metered.
-  if redis.call('HEXISTS', account_key, 'granted') == 1 then
-    local available = number_of(account_key, 'granted') - number_of(account_key, 'used')
-      - number_of(account_key, 'reserved')
-    if price > available then return {'credits', available, price} end
-  end
+  local available = granted and granted - (used or 0) - (reserved or 0)
+  if granted and price > available then return {'credits', available, price} end
 
-  local places = {{'account', account_key, args.account_cap}, {'service', key('totals'), args.total_cap}}
+  local places = {
+    {'account', tonumber(open or 0), args.account_cap, account_key},
+    {'service', number_of(key('totals'), 'open'), args.total_cap, key('totals')},
+  }
   -- What can never fit is told before what has to wait.
   for _, place in ipairs(places) do
     local scope, _, cap = unpack(place)
@@ -25,8 +26,7 @@ local function task_refused(price, item_count, keeps)
   local uploads = keeps and uploads_full(args.account, 1, args.upload_cap, args.upload_cap_bytes)
   if uploads then return uploads end
   for _, place in ipairs(places) do
-    local scope, hash, cap = unpack(place)
-    local open = number_of(hash, 'open')
+    local scope, open, cap, hash = unpack(place)
     local over = open + item_count - cap
     if over > 0 then return {'full', scope, open, cap, over, ends_per_second(hash)} end
   end
