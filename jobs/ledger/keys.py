@@ -22,7 +22,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `errand_turns:<kind>` | zset | accounts with such errands by their place in the line; of all kinds the lowest place is served next |
 | `under_way:<account>` | zset | the account's errands that couriers have, by the end of the lease |
 | `takings` | hash | token → errand that a courier has |
-| `upload:<uid>` | hash | account, picture, used_at_ms; hidden (1 once its blob is being deleted) |
+| `upload:<uid>` | hash | account, picture, used_at_ms; named (its idempotency key, where there is one); hidden (1 once its blob is being deleted) |
 | `uploads` | zset | uploads by used_at_ms, for retention |
 | `uploads_of:<account>` | hash | upload → its bytes, of the account's uploads |
 | `uploaders` | set | accounts that have uploads |

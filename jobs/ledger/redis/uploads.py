@@ -1,5 +1,7 @@
 """The ledger's uploads in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
+from typing import Final
+
 from cutgate.jobs.ids import TaskUid, made_at_seconds, new_token
 from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
@@ -9,6 +11,10 @@ from cutgate.jobs.ledger.redis.refusals import refusal_of
 from cutgate.jobs.ledger.redis.upkeep import CALL_MEMORY_SECONDS, RedisUpkeep
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import AccountCaps, Idempotency, Upload
+
+DELETION_SECONDS: Final = 3_600
+"""How long a deletion is known by its request's name: longer than clients repeat it. It costs the caller nothing,
+and the ledger memory."""
 
 
 class RedisUploads(RedisUpkeep):
@@ -54,9 +60,9 @@ class RedisUploads(RedisUpkeep):
         Args:
             uid: the upload.
             account: whose it is.
-            key: names the request: a repeat answers as the first for `LedgerLimits.idempotency_seconds`.
+            key: names the request: a repeat answers as the first for `DELETION_SECONDS`.
         """
-        seconds = CALL_MEMORY_SECONDS if key is None else self._limits.idempotency_seconds
+        seconds = CALL_MEMORY_SECONDS if key is None else DELETION_SECONDS
         picture = self._scripts.run(
             "drop_upload",
             uid=uid,

@@ -38,9 +38,12 @@ local function record_upload(cap, cap_bytes)
   return nil
 end
 
--- Deletes the record of an upload, which its account has room for again.
+-- Deletes the record of an upload, which its account has room for again, and the name of its request.
 local function forget_upload(uid)
-  local account = redis.call('HGET', key('upload', uid), 'account')
+  local account, named = unpack(redis.call('HMGET', key('upload', uid), 'account', 'named'))
+  local name = named and key('idempotency', named)
+  -- Once an upload is past its retention, another one may have the name.
+  if name and string.match(redis.call('GET', name) or '', '^%S+') == uid then redis.call('DEL', name) end
   local uploads = key('uploads_of', account)
   local bytes = redis.call('HGET', uploads, uid)
   if bytes then

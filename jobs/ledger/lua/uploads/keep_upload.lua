@@ -18,4 +18,5 @@ end
 local refused = record_upload(args.upload_cap, args.upload_cap_bytes)
 if refused then return refused end
 remember(args.uid)
+if args.idempotency then redis.call('HSET', key('upload', args.uid), 'named', args.idempotency.name) end
 return {'kept', args.uid}

@@ -181,6 +181,26 @@ class TestRepeats:
         assert ledger.drop_upload(upload.uid, "alice", "other") is None
         assert ledger.drop_upload(upload.uid, "bob", "k") is None
 
+    def test_uploads_that_are_deleted_leave_little_and_not_for_long(self, ledger: Ledger) -> None:
+        """They cost nothing: what each leaves must not fill the ledger."""
+        upload = new_upload()
+        ledger.keep_upload(upload, idempotency=self.ONE)
+        ledger.drop_upload(upload.uid, "alice", "k")
+        names = list(ledger.client.scan_iter(match=f"{ledger.key_prefix}*", count=1_000))
+        lasting = {name.removeprefix(ledger.key_prefix) for name in names if ledger.client.pttl(name) == -1}
+        assert (len(names) - len(lasting), lasting) == (1, {"account:alice"})
+        assert max(map(ledger.client.pttl, names)) <= 3_600_000
+
+    def test_a_name_that_another_upload_has_by_now_stays(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(upload_retention_seconds=100)
+        first, second = new_upload(), new_upload()
+        ledger.keep_upload(first, idempotency=self.ONE)
+        ledger.clock.advance(101)
+        assert not ledger.keep_upload(second, idempotency=self.ONE).repeated
+        assert ledger.hide_expired() == (first.uid,)
+        ledger.forget(first.uid)
+        assert ledger.named("alice", "k") == second.uid
+
     def test_a_deletion_that_is_refused_leaves_nothing(self, ledger: Ledger) -> None:
         assert ledger.drop_upload(new_task_uid(), "alice", "k") is None
         assert list(ledger.client.scan_iter(match=f"{ledger.key_prefix}*")) == []
