@@ -98,13 +98,14 @@ class OutsideRules:
             raise UrlRefused(f"the URL has more than {MAX_URL_CHARACTERS} characters")
         try:
             url = httpx.URL(text).copy_with(fragment=None)
-        except (httpx.InvalidURL, ValueError):  # a port that is none is a ValueError
+            host = url.raw_host.decode("ascii")
+        except (httpx.InvalidURL, ValueError):  # a port that is none is a ValueError, a zone beyond ASCII another
             raise UrlRefused("the URL is malformed") from None
         if url.scheme not in {"http", "https"}:
             raise UrlRefused("the URL is neither http nor https")
         if url.userinfo:
             raise UrlRefused("the URL holds a user's name or a password")
-        if not _is_host(url.raw_host.decode("ascii")):
+        if not _is_host(host):
             raise UrlRefused("the URL's host is malformed")
         if port_of(url) not in self.ports:
             raise UrlRefused(f"the URL's port {port_of(url)} is not one of those that may be called")

@@ -171,7 +171,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
                 last = error
             else:
                 return _TimedStream(stream, self._deadline)
-        raise last or HostUnknown(f"the host {host} has no address")
+        raise last or HostUnknown(host)
 
 
 def _in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> Sequence[str]:
@@ -198,7 +198,7 @@ def _in_time(resolve: Resolve, host: str, port: int, deadline: Deadline) -> Sequ
     if isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN:
         raise Unreachable(f"the name {host} cannot be resolved now")
     if isinstance(answer, OSError):
-        raise HostUnknown(f"the host {host} has no address")
+        raise HostUnknown(host)
     return answer
 
 

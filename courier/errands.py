@@ -14,7 +14,7 @@ from cutgate.courier.observe import ended
 from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.gateway.pictures.kept import new_upload
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
+from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected, UploadsFull
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
@@ -97,7 +97,13 @@ class ErrandRunner:
         """Keep a picture as an upload, which ends its item."""
         upload = new_upload(errand.account, data, header)
         self.blobs.put(upload.blob, data)
-        self._brought(errand, upload.blob, len(data), counts=self.store.kept(errand, upload))
+        try:
+            kept = self.store.kept(errand, upload)
+        except UploadsFull as refusal:
+            self.blobs.delete(upload.blob)
+            self._fail(errand, refusal)
+        else:
+            self._brought(errand, upload.blob, len(data), counts=kept)
 
     def _hand_on(self, errand: Errand, data: bytes) -> None:
         """Let a picture wait for a worker."""

@@ -43,6 +43,11 @@ class ExchangeFailed(Exception):
         return SourceUnreachable(self.message, reason=self.reason)
 
 
+def _not_public(host: str) -> str:
+    """One text for names inside and names that there are none of: callers are not to learn which is which."""
+    return f"the host {host} has no address, or not public ones only"
+
+
 class ExchangeRefused(ExchangeFailed):
     """Trying again cannot help."""
 
@@ -61,7 +66,7 @@ class AddressRefused(ExchangeRefused):
     reason = "address"
 
     def __init__(self, host: str, kind: str) -> None:
-        super().__init__(f"the host {host} does not have public addresses only")
+        super().__init__(_not_public(host))
         #: What `kind` of address was found: for the log, not for callers.
         self.host, self.kind = host, kind
 
@@ -70,6 +75,9 @@ class HostUnknown(ExchangeRefused):
     """The host's name has no address."""
 
     reason = "host"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(_not_public(host))
 
 
 class RedirectRefused(ExchangeRefused):

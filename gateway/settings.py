@@ -77,7 +77,10 @@ class GatewaySettings(JobSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     """Port to listen on."""
     metrics_port: MetricsPort = None
-    """Port that the gateway shows its metrics on, at `/metrics`; unset, it shows none."""
+    """Port that the gateway shows its metrics on, at `/metrics`, and at `/readyz` which parts are away and which
+    workers are there; unset, it shows neither."""
+    readiness_seconds: NonNegativeFloat = 1
+    """How long what `/readyz` found counts, however many ask."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: PositiveInt = 16

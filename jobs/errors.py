@@ -13,6 +13,8 @@
   x SubmissionRefused
     + InsufficientCredits
     + QueueFull
+    + TaskTooLarge
+    + UploadsFull
     + IdempotencyConflict
     + SourceExpired
     + ModelNotOffered
@@ -162,6 +164,50 @@ class QueueFull(SubmissionRefused):
         if self.over >= self.ends_per_second * LONGEST_RETRY_SECONDS:
             return LONGEST_RETRY_SECONDS if self.ends_per_second else None
         return max(1, math.ceil(self.over / self.ends_per_second))
+
+
+class TaskTooLarge(SubmissionRefused):
+    """The task has more pictures than may ever wait or run at a time."""
+
+    kind = "task_too_large"
+
+    def __init__(self, scope: str, item_count: int, cap: int) -> None:
+        """Hold the facts.
+
+        Args:
+            scope: "account" or "service".
+            item_count: pictures of the task.
+            cap: how many of the scope may wait or run.
+        """
+        super().__init__(
+            f"the task has {item_count} pictures, of the {scope} {cap} may wait or run: send fewer at a time",
+            scope=scope,
+            item_count=item_count,
+            cap=cap,
+        )
+        self.scope, self.item_count, self.cap = scope, item_count, cap
+
+
+class UploadsFull(SubmissionRefused):
+    """The account has as many uploads, or bytes of them, as it may."""
+
+    kind = "uploads_full"
+
+    def __init__(self, measure: str, kept: int, cap: int) -> None:
+        """Hold the facts.
+
+        Args:
+            measure: "pictures" or "bytes".
+            kept: how many of them the account has.
+            cap: how many it may.
+        """
+        super().__init__(
+            f"{kept} {measure} of uploads are kept, the account's cap is {cap}: delete some that are not needed",
+            measure=measure,
+            kept=kept,
+            cap=cap,
+        )
+        self.measure, self.kept, self.cap = measure, kept, cap
 
 
 class IdempotencyConflict(SubmissionRefused):

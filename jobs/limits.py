@@ -47,5 +47,11 @@ class LedgerLimits:
     """After so many couriers that died with it, an errand ends instead of being tried again."""
     account_errand_cap: int = 4
     """Errands of one account that couriers may have at a time, all couriers together."""
+    terminated_retention_seconds: float = 3_600
+    """The same of a task that was terminated before anything was begun, and told nobody of it."""
+    account_upload_cap: int = 1_000
+    """Uploads that an account may have."""
+    account_upload_bytes: int = 2 * 2**30
+    """How long they may be together."""
     upload_retention_seconds: float = 30 * 86_400
     """How long an upload stays after its last use. From then on it looks as if it had never been."""

@@ -151,6 +151,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountCaps:
+    """How much of the service one account may hold; None stands for the ledger's limit."""
+
+    queue: int | None = None
+    """Items that may wait or run."""
+    uploads: int | None = None
+    """Uploads that it may have."""
+    upload_bytes: int | None = None
+    """How long these may be together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task that is about to be created; the sources that need no fetching are written already."""
 
@@ -160,8 +172,8 @@ class NewTask:
     """What the façade calls this kind of task; opaque to everybody else."""
     items: tuple[NewItem, ...]
     idempotency: Idempotency | None = None
-    account_cap: int | None = None
-    """Items of the account that may wait or run, this task's among them; None stands for the ledger's limit."""
+    caps: AccountCaps = field(default_factory=AccountCaps)
+    """Of the account, this task's items among what counts."""
     memo: str = ""
     """What the façade wants to find again with the task; opaque to everybody else."""
     request: Request = field(default_factory=Request)

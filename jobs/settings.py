@@ -95,6 +95,13 @@ class JobSettings(BlobSettings):
     """Keep the source of a picture whose workers died until its retention is over, to find out why."""
     retention_seconds: PositiveFloat = 86_400
     """How long results stay after a task has ended."""
+    terminated_retention_seconds: PositiveFloat = 3_600
+    """How long a task stays that was terminated before any of its pictures was begun, unless a callback is to tell
+    of it."""
+    account_upload_cap: PositiveInt = 1_000
+    """Uploaded pictures that one account may have at a time, unless its own terms say otherwise."""
+    account_upload_bytes: PositiveInt = 2 * 2**30
+    """Bytes that the uploaded pictures of one account may have together, unless its own terms say otherwise."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an uploaded picture stays after its last use."""
 

@@ -7,7 +7,7 @@ _LATER: Final = "Send the same request again after `Retry-After`."
 
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Send it again once; then tell the operator the `request_uuid`.",
-    (130, 503): f"{_LATER} The operator sees in `/readyz` what is away.",
+    (130, 503): f"{_LATER} The operator sees in `/readyz` at the port of metrics what is away.",
     (150, 200): "Tell the operator: no worker offers the model that `Detail` names.",
     (150, 503): _LATER,
     (153, 429): f"{_LATER} For more at a time ask the operator for a higher rate or cap, or for more workers.",
@@ -42,12 +42,15 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "missing<Field>": "Send the field that `parameter` names.",
     "missingTaskType": "Send `taskType`.",
     "missingTaskUUID": "Send a `taskUUID`, a new one for each task.",
-    "unsupportedModel": "Take another `model`, or none; the operator sees those that workers offer in `/readyz`.",
+    "unsupportedModel": "Take another `model`, or none; those that workers offer stand in `/readyz` at the port "
+    "of metrics.",
     "unsupportedParameter": "Leave the field out that `parameter` names.",
     "unsupportedTaskType": "See the tasks above.",
     "invalidApiKey": "Check the key; the operator lists keys with `keys list`.",
     "missingApiKey": "Send `Authorization: Bearer`, or an element of type `authentication` first.",
     "insufficientCredits": "Have credits granted: `keys credits NAME --grant N`.",
+    "uploadQuotaExceeded": "Delete uploads with `mediaStorage`, or have the account's caps raised: "
+    "`keys account NAME --upload-cap N --upload-bytes N`.",
     "taskNotFound": "Send the task anew, under a new `taskUUID`.",
     "rateLimitExceeded": "Repeat the same task after `Retry-After`.",
     "internalServerError": "Repeat it once; then tell the operator the `taskUUID`.",

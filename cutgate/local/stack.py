@@ -208,7 +208,7 @@ def why_not_ready(url: str) -> str | None:
         answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
     except httpx.TransportError as error:
         return str(error) or type(error).__name__
-    return None if answer.is_success else answer.text.strip()
+    return None if answer.is_success else f"{answer.text.strip()}; `cutgate doctor` says what is missing"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.presets import Choice
+from cutgate.jobs.record import AccountCaps
 from cutgate.jobs.spec import ModelName, Precision
 
 _NONCE_BYTES: Final = 12
@@ -81,10 +82,19 @@ class Terms(Record):
     polls_per_second: PositiveInt | None = None
     queue_cap: PositiveInt | None = None
     """Pictures that may wait or run."""
+    upload_cap: PositiveInt | None = None
+    """Uploaded pictures that it may have at a time."""
+    upload_bytes: PositiveInt | None = None
+    """How long these may be together."""
     model: ModelName | None = None
     """What computes its pictures."""
     precision: Precision | None = None
     """How exactly they are computed."""
+
+    @property
+    def caps(self) -> AccountCaps:
+        """How much it may hold."""
+        return AccountCaps(queue=self.queue_cap, uploads=self.upload_cap, upload_bytes=self.upload_bytes)
 
     def choice(self, installation: Choice) -> Choice:
         """What computes its pictures. A model of its own is computed exactly unless its precision is set, too."""

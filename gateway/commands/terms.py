@@ -37,6 +37,12 @@ def terms_options(command: Command) -> Command:
         click.option(
             "--model", help="What computes its pictures, in full precision unless told; workers must offer it."
         ),
+        click.option(
+            "--upload-bytes",
+            type=click.IntRange(min=1),
+            help="Bytes that its uploaded pictures may have together.",
+        ),
+        click.option("--upload-cap", type=click.IntRange(min=1), help="Uploaded pictures that it may have."),
         click.option("--queue-cap", type=click.IntRange(min=1), help="Pictures of it that may wait or run."),
         click.option("--polls-per-second", type=click.IntRange(min=1), help="Other requests in a second."),
         click.option(

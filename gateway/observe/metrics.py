@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -102,27 +102,38 @@ def _by_lane(row: names.Metric, values: dict[Any, float]) -> Metric:
 
 
 class MetricsPort:
-    """WSGI middleware: requests to one port are scrapes, and those to the others see nothing of it.
+    """WSGI middleware: requests to one port are the operator's, and those to the others see nothing of it.
 
+    They are scrapes, but for the paths of a few other pages.
     The port is the one that the connection came in at: no header can say another.
     """
 
-    def __init__(self, app: WSGIApplication, port: int, collector: Collector) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        port: int,
+        collector: Collector,
+        pages: Mapping[str, Callable[[], WSGIApplication]],
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: answers on the other ports.
-            port: of the scrapes.
+            port: the operator's.
             collector: what is shown beside the processes' counts.
+            pages: what is shown at other paths, made for each request.
         """
         self._app = app
         self._port = str(port)
+        self._pages = pages
         self._scrapes: WSGIApplication = make_wsgi_app(metrics.registry([collector]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        app = self._scrapes if environ["SERVER_PORT"] == self._port else self._app
-        return app(environ, start_response)
+        if environ["SERVER_PORT"] != self._port:
+            return self._app(environ, start_response)
+        page = self._pages.get(environ["PATH_INFO"])
+        return (self._scrapes if page is None else page())(environ, start_response)
 
 
 def gunicorn_metrics() -> dict[str, Any]:

@@ -81,6 +81,8 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     errors.SubmissionRefused: _LATER,
     errors.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),
     errors.QueueFull: _THROTTLED,
+    errors.TaskTooLarge: Row(230, "Params [RawImages] not available", detail="{error.message}"),
+    errors.UploadsFull: _FAULT,  # no action keeps a picture
     errors.IdempotencyConflict: _WRONG_SIGNATURE,
     errors.SourceExpired: _LATER,
     # Nothing that passes by itself: callers who repeat what HTTP 503 says would do so for nothing.
@@ -146,6 +148,8 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.SubmissionRefused.kind: _FAILED,
     errors.InsufficientCredits.kind: _FAILED,
     errors.QueueFull.kind: _FAILED,
+    errors.TaskTooLarge.kind: _FAILED,
+    errors.UploadsFull.kind: _FAILED,
     errors.IdempotencyConflict.kind: _FAILED,
     errors.SourceExpired.kind: _FAILED,
     errors.ModelNotOffered.kind: _FAILED,

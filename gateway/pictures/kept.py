@@ -5,9 +5,7 @@ same way, for as long as the task is shown.
 """
 
 import math
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -16,10 +14,18 @@ import structlog
 from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
-from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
+from cutgate.jobs.ids import (
+    BlobKey,
+    TaskUid,
+    image_uuid,
+    made_at_seconds,
+    new_task_uid,
+    uid_of_image,
+    upload_key,
+)
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.record import Result, Upload
+from cutgate.jobs.record import AccountCaps, Idempotency, Result, Upload
 from cutgate.jobs.urls import ResultPaths
 
 _LOG: Final = structlog.get_logger()
@@ -84,33 +90,64 @@ class Pictures:
     limits: SourceLimits
     retention_seconds: float
     """How long an upload stays after its last use."""
-    clock: Callable[[], float] = time.time
-    """Unix time in seconds."""
 
-    def keep(self, account: str, data: bytes, ttl_seconds: float | None = None) -> Kept:
-        """Keep a picture.
+    def keep(
+        self,
+        account: str,
+        data: bytes,
+        ttl_seconds: float | None = None,
+        *,
+        caps: AccountCaps | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Kept:
+        """Keep a picture, or answer with the one that the same request kept before.
 
         Args:
             account: whose it is.
             data: the whole file.
             ttl_seconds: how long its path is to be good, where that is less than its retention.
+            caps: how much the account may hold.
+            idempotency: names this very request; None where the caller gave it no name.
 
         Raises:
             SourceRejected: what bytes and header of the picture show is not acceptable.
-            SubmissionRefused: the ledger did not take it; its blob is deleted.
+            SubmissionRefused: the ledger does not take it: nothing is written where that was seen before, else its
+                blob is deleted.
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
+        caps = caps or AccountCaps()
         upload = new_upload(account, data, inspect(data, self.limits))
+        outlook = self.store.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
+        if outlook.refusal is not None:
+            raise outlook.refusal
+        if outlook.first is not None:
+            upload = self._known(outlook.first, account)
+        else:
+            upload = self._store(upload, data, caps, idempotency)
+        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
+        # From when it was made, so that a repeat reads the same.
+        path = self.paths.path(upload, math.floor(made_at_seconds(upload.uid) + good_seconds))
+        return Kept(image=image_uuid(upload.uid), path=path, picture=KeptPicture.of(upload))
+
+    def _store(self, upload: Upload, data: bytes, caps: AccountCaps, idempotency: Idempotency | None) -> Upload:
+        """Write blob and record; the upload that then stands for the request."""
         self.store.require_room()
         self.blobs.put(upload.blob, data)
         try:
-            self.store.keep_upload(upload)
+            created = self.store.keep_upload(upload, caps=caps, idempotency=idempotency)
         except (SubmissionRefused, LedgerFull):
             self._delete(upload)
             raise
-        good_seconds = min(self.retention_seconds, math.inf if ttl_seconds is None else ttl_seconds)
-        path = self.paths.path(upload, math.floor(self.clock() + good_seconds))
-        return Kept(image=image_uuid(upload.uid), path=path, picture=KeptPicture.of(upload))
+        if not created.repeated:
+            return upload
+        self._delete(upload)
+        return self._known(created.uid, upload.account)
+
+    def _known(self, uid: TaskUid, account: str) -> Upload:
+        upload = self.store.use_upload(uid, account)
+        if upload is None:
+            raise SubmissionRefused("the picture was deleted meanwhile")
+        return upload
 
     def find(self, account: str, image: uuid.UUID) -> KeptPicture | None:
         """The picture that a UUID names: an upload, whose retention begins anew, or else a result.
@@ -127,14 +164,19 @@ class Pictures:
         found = self.store.use_upload(uid, account) or self._result(uid, account)
         return None if found is None or found.media_type == _ARCHIVE else KeptPicture.of(found)
 
-    def drop(self, account: str, image: uuid.UUID) -> bool:
+    def drop(self, account: str, image: uuid.UUID, key: str | None = None) -> bool:
         """Delete an upload at once; False where there is none. A result goes with its task.
+
+        Args:
+            account: whose it is.
+            image: which upload.
+            key: names this very request, whose repeat answers as the first; None where the caller gave it no name.
 
         Raises:
             LedgerUnavailable: the ledger does not answer.
         """
         uid = uid_of_image(image)
-        upload = None if uid is None else self.store.drop_upload(uid, account)
+        upload = None if uid is None else self.store.drop_upload(uid, account, key)
         if upload is None:
             return False
         self._delete(upload)

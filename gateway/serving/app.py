@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -31,7 +32,7 @@ from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
-from cutgate.gateway.serving.health import HealthPages
+from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
@@ -146,7 +147,8 @@ def create_app(
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     if settings.playground:
         app.register_blueprint(PlaygroundPages().blueprint())
-    app.register_blueprint(HealthPages(store=store, blobs=blobs, presence=presence).blueprint())
+    readiness = Readiness(store, presence, partial(check_reading, blobs), keep_seconds=settings.readiness_seconds)
+    app.register_blueprint(HealthPages(readiness).blueprint())
     observe(app)
     app.before_request(runware_sockets.upgrade)
     app.after_request(_harden)

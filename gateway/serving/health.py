@@ -1,28 +1,99 @@
 """Whether this process lives, and whether the service can do work."""
 
+import json
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.errors import BlobMissing, ServiceUnavailable
+from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 
 CLOCK_SECONDS: Final = 300.0
 """How much the clocks of gateway and ledger may differ; from half the orphans' grace on nothing is accepted."""
+_NOTHING: Final = BlobKey(task=TaskUid("0" * 20), index=0, role="probe", token="0" * 22)
+"""What no storage holds: a store that is asked for it says that it is missing, or that it cannot say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found of the parts that work needs."""
+
+    missing: tuple[str, ...]
+    workers: tuple[WorkerPresence, ...]
+
+    @property
+    def status(self) -> int:
+        """For supervisors and load balancers."""
+        return HTTPStatus.SERVICE_UNAVAILABLE if self.missing else HTTPStatus.OK
+
+
+class Readiness:
+    """Looks whether ledger, blob store and a worker are there: once in a while, however many ask."""
+
+    def __init__(
+        self,
+        store: RedisLedger,
+        presence: RedisPresence,
+        check_blobs: Callable[[], None],
+        *,
+        keep_seconds: float,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            store: the ledger.
+            presence: which workers are there.
+            check_blobs: raises `ServiceUnavailable` where the blob store is away.
+            keep_seconds: how long what was found counts.
+        """
+        self._store, self._presence, self._check_blobs = store, presence, check_blobs
+        self._keep_seconds = keep_seconds
+        self._lock = threading.Lock()
+        self._found: Findings | None = None
+        self._found_at_seconds = 0.0
+
+    def findings(self) -> Findings:
+        """What is missing, as it was found a moment ago."""
+        with self._lock:
+            now_seconds = time.monotonic()
+            if self._found is None or now_seconds - self._found_at_seconds >= self._keep_seconds:
+                self._found, self._found_at_seconds = self._look(), now_seconds
+            return self._found
+
+    def _look(self) -> Findings:
+        checks = (("ledger", self._store.ping), ("blob store", self._check_blobs))
+        missing = [part for part, check in checks if not _answers(check)]
+        if "ledger" not in missing and not _answers(self._check_clock):
+            missing.append("right clock")
+        workers = self._workers() if "ledger" not in missing else ()
+        return Findings((*missing, *(() if workers else ("worker",))), workers)
+
+    def _check_clock(self) -> None:
+        """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
+        if abs(self._store.clock_offset_seconds()) > CLOCK_SECONDS:
+            raise ServiceUnavailable("the clocks of this machine and of the ledger's server differ")
+
+    def _workers(self) -> tuple[WorkerPresence, ...]:
+        try:
+            return self._presence.alive()
+        except ServiceUnavailable:
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
 class HealthPages:
-    """What supervisors and load balancers ask."""
+    """What supervisors and load balancers ask, and with them anybody: nothing is named or written for them."""
 
-    store: RedisLedger
-    blobs: BlobStore
-    presence: RedisPresence
+    readiness: Readiness
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -33,36 +104,32 @@ class HealthPages:
 
     def alive(self) -> Response:
         """Answer: the process is able to."""
-        return jsonify({"alive": True})
+        return _json({"alive": True})
 
     def ready(self) -> Response:
-        """Say whether ledger, blob store and a worker are there, and what is missing; 503 unless all are."""
-        missing = [
-            part
-            for part, check in (("ledger", self.store.ping), ("blob store", self.blobs.check))
-            if not _answers(check)
-        ]
-        if "ledger" not in missing and not _answers(self._check_clock):
-            missing.append("right clock")
-        workers = self._workers() if "ledger" not in missing else ()
-        if not workers:
-            missing.append("worker")
-        answer = jsonify(
-            {"ready": not missing, "missing": missing, "workers": [asdict(worker) for worker in workers]}
-        )
-        answer.status_code = 503 if missing else 200
-        return answer
+        """Say whether work could be done now; 503 where not. What is missing is told at the port of metrics."""
+        findings = self.readiness.findings()
+        return _json({"ready": not findings.missing}, findings.status)
 
-    def _check_clock(self) -> None:
-        """Raise `ServiceUnavailable` if this machine's clock is so far off that submissions would be refused."""
-        if abs(self.store.clock_offset_seconds()) > CLOCK_SECONDS:
-            raise ServiceUnavailable("the clocks of this machine and of the ledger's server differ")
 
-    def _workers(self) -> tuple[WorkerPresence, ...]:
-        try:
-            return self.presence.alive()
-        except ServiceUnavailable:
-            return ()
+def operators_page(readiness: Readiness) -> Response:
+    """What is missing, and which workers are there; 503 where something is missing."""
+    findings = readiness.findings()
+    workers = [asdict(worker) for worker in findings.workers]
+    said = {"ready": not findings.missing, "missing": findings.missing, "workers": workers}
+    return _json(said, findings.status)
+
+
+def check_reading(blobs: BlobStore) -> None:
+    """Raise `BlobStoreUnavailable` unless a blob could be read now. Unlike `BlobStore.check` it writes nothing."""
+    try:
+        blobs.get(_NOTHING)
+    except BlobMissing:
+        return
+
+
+def _json(members: dict[str, object], status: int = HTTPStatus.OK) -> Response:
+    return Response(json.dumps(members) + "\n", status, mimetype="application/json")
 
 
 def _answers(check: Callable[[], None]) -> bool:

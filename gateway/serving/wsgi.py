@@ -2,6 +2,7 @@
 
 import atexit
 from contextlib import ExitStack
+from functools import partial
 
 from flask import Flask
 from redis import Redis
@@ -12,6 +13,7 @@ from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
+from cutgate.gateway.serving.health import Readiness, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.store import BlobStore
@@ -59,7 +61,10 @@ def app() -> Flask:
     )
     if settings.metrics_port is not None:
         figures = LedgerCollector(store=store, presence=presence)
-        made.wsgi_app = MetricsPort(made.wsgi_app, settings.metrics_port, figures)  # type: ignore[method-assign]
+        readiness = Readiness(store, presence, blobs.check, keep_seconds=settings.readiness_seconds)
+        made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
+            made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
+        )
     return made
 
 

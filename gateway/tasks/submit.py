@@ -15,6 +15,7 @@ from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import (
     BlobMissing,
     BlobStoreUnavailable,
+    IdempotencyConflict,
     InsufficientCredits,
     LedgerFull,
     LedgerUnavailable,
@@ -28,7 +29,7 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
 from cutgate.jobs.observe.metrics import timed
-from cutgate.jobs.record import Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
+from cutgate.jobs.record import AccountCaps, Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
 from cutgate.jobs.spec import CutoutSpec
 
 MAX_DELIVERIES: Final = 4
@@ -66,8 +67,8 @@ class Submissions:
     price: int
     """Credits for one picture."""
     offers: Offers
-    queue_cap: int | None = None
-    """Pictures of the account that may wait or run; None stands for the ledger's own cap."""
+    caps: AccountCaps = field(default_factory=AccountCaps)
+    """How much the account may hold."""
     callback_url: str | None = field(default=None, repr=False)
     """Where the account has the end of each of its tasks told."""
 
@@ -77,7 +78,7 @@ class Submissions:
         return replace(
             self,
             price=self.price if own is None else own,
-            queue_cap=account.terms.queue_cap,
+            caps=account.terms.caps,
             callback_url=account.callback_url,
         )
 
@@ -109,8 +110,8 @@ class Submissions:
         Raises:
             DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
             PictureGone: a kept picture is not there any more; nothing is stored.
-            SubmissionRefused: the ledger did not accept the task, and its blobs are deleted; or no worker would
-                compute it.
+            SubmissionRefused: the ledger does not accept the task: nothing is written where that was seen before,
+                else the blobs are deleted; or no worker would compute it.
             ServiceUnavailable: ledger or blob store is away; the task may exist, so its blobs stay.
             ValueError: the façade's own check is missing: the memo is too long, there are more deliveries than
                 `MAX_DELIVERIES`, or a delivery's URL has not the form of `is_web_url`.
@@ -135,20 +136,25 @@ class Submissions:
         if idempotency_key is not None:
             digest = content_digest(origin, drafts, looks, memo, deliveries)
             idempotency = Idempotency(key=idempotency_key, content_digest=digest)
-            first = self.store.recall(account, idempotency)
-            if first is not None:
-                return first
-        self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
-        self._refuse_faults(account, looks)
-        self.store.require_room()
         uid = new_task_uid()
+        items = self._items(uid, drafts, looks)
+        outlook = self.store.look(account, caps=self.caps, idempotency=idempotency, items=items)
+        if outlook.first is not None:
+            return outlook.first
+        _refuse(outlook.refusal, IdempotencyConflict)
+        self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
+        # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
+        _refuse(outlook.refusal, InsufficientCredits)
+        _refuse_faults(looks)
+        _refuse(outlook.refusal, SubmissionRefused)
+        self.store.require_room()
         task = NewTask(
             uid=uid,
             account=account,
             origin=origin,
-            items=self._items(uid, drafts, looks),
+            items=items,
             idempotency=idempotency,
-            account_cap=self.queue_cap,
+            caps=self.caps,
             memo=memo,
             request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
             deliveries=self._with_own(deliveries),
@@ -187,19 +193,6 @@ class Submissions:
                     self._delete(items[:index])
                     raise PictureGone(index) from None
 
-    def _refuse_faults(self, account: str, looks: Sequence[Look]) -> None:
-        """Raise for the first bad picture. An account that cannot pay learns that before its pictures' faults."""
-        rejected = next(
-            (DraftRejected(index, look.fault) for index, look in enumerate(looks) if look.fault is not None), None
-        )
-        if rejected is None:
-            return
-        balance = self.store.balance(account)
-        price = self.price * len(looks)
-        if balance is not None and balance.available < price:
-            raise InsufficientCredits(balance.available, price)
-        raise rejected
-
     def _create(self, task: NewTask) -> TaskUid:
         try:
             created = self.store.create(task)
@@ -228,6 +221,18 @@ class Submissions:
         except LedgerUnavailable as error:
             # The ledger knows the work, and whoever reaps sends the hints that are missing.
             _LOG.warning("hints were not sent", reason=str(error))
+
+
+def _refuse(refusal: SubmissionRefused | None, kind: type[SubmissionRefused]) -> None:
+    if isinstance(refusal, kind):
+        raise refusal
+
+
+def _refuse_faults(looks: Sequence[Look]) -> None:
+    """Raise for the first bad picture."""
+    for index, look in enumerate(looks):
+        if look.fault is not None:
+            raise DraftRejected(index, look.fault)
 
 
 def _is_only_kept(source: Source) -> bool:

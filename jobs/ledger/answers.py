@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from cutgate.jobs.errors import SubmissionRefused
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import Lane
 
@@ -18,6 +19,16 @@ class Created:
     uid: TaskUid
     repeated: bool
     """True: the idempotency key named a task that exists. The new blobs are the caller's to delete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What CREATE or KEEP_UPLOAD would answer as things stand."""
+
+    first: TaskUid | None = None
+    """The task or upload that the idempotency key stands for already."""
+    refusal: SubmissionRefused | None = None
+    """Why there would be none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 
 | Key | Type | Holds |
 | --- | --- | --- |
-| `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted) |
+| `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted); until its end named (its idempotency key, where there is one); where it was terminated before anything was begun: terminated (the error that stands for its items, which have no hashes any more), retention_ms |
 | `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, and of the rest only state, price, attempts and tokens |
-| `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms) |
+| `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads) |
 | `totals` | hash | accepted (last acceptance number), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |
 | `lane:<lane>` | zset | waiting items by hinted_at_ms: their count, and who has gone without a hint for longest |
@@ -16,17 +16,19 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `queued` | zset | waiting items of all lanes, and those that are still to be fetched, by queued_at_ms, for the limit on queue age |
 | `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
-| `errand:<errand>` | hash | account, url, keep (1 where what is fetched becomes an upload, else 0), attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did); crashes (couriers that died with it) |
+| `errand:<errand>` | hash | account, url, keep (1 where what is fetched becomes an upload, else 0) and then upload_cap, upload_cap_bytes (of the account); attempt, first_due_at_ms; from the first taking on: owner, taken_at_ms; token (of the courier that has it); postponed (token of the courier that did); crashes (couriers that died with it) |
 | `errands` | zset | errands by the time when they fall due: those that were postponed, and while a courier has one, the end of its lease |
 | `due:<kind>/<account>` | zset | the account's errands of a kind that are due, by the time since when |
 | `errand_turns:<kind>` | zset | accounts with such errands by their place in the line; of all kinds the lowest place is served next |
 | `under_way:<account>` | zset | the account's errands that couriers have, by the end of the lease |
 | `takings` | hash | token → errand that a courier has |
-| `upload:<uid>` | hash | account, picture, used_at_ms; hidden (1 once its blob is being deleted) |
+| `upload:<uid>` | hash | account, picture, used_at_ms; named (its idempotency key, where there is one); hidden (1 once its blob is being deleted) |
 | `uploads` | zset | uploads by used_at_ms, for retention |
+| `uploads_of:<account>` | hash | upload → its bytes, of the account's uploads |
+| `uploaders` | set | accounts that have uploads |
 | `unfinished:<account>` | zset | tasks with items that have not ended, by acceptance number of the first item |
 | `ended` | zset | ended tasks by ended_at_ms, for retention |
-| `idempotency:<account>/<digest of the key>` | string, expires | uid of the first task, content_digest, until_ms, with blanks between |
+| `idempotency:<account>/<digest of the key>` | string, expires | uid of the first task or upload, content_digest, until_ms, with blanks between |
 | `answer:<token>` | string, expires | what a call without a claim answered, for its repeat |
 | `leader:<sweep>` | string, expires | token of the process that does a sweep |
 | `spent` | zset | sources of items that have ended, by the time from which they may be deleted |

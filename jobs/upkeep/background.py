@@ -65,6 +65,7 @@ def upkeep_threads(
     def sweep_orphans() -> None:
         if orphans.holds() and belong_together(installation):
             sweeper.sweep_orphans()
+            sweeper.count_uploads()
 
     with (
         Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),

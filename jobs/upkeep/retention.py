@@ -112,6 +112,15 @@ class Sweeper:
             log.info("orphans_removed", records=total)
         return total
 
+    def count_uploads(self) -> None:
+        """Mend the counts that accounts' caps on uploads are held to.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer.
+        """
+        if accounts := self._store.count_uploads():
+            log.warning("upload_counts_mended", accounts=accounts)
+
     def _storage_works(self) -> bool:
         try:
             self._blobs.check()

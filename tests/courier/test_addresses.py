@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutgate.courier.addresses import MAX_URL_CHARACTERS, OutsideRules, why_not_public
-from cutgate.courier.errors import AddressRefused, UrlRefused
+from cutgate.courier.errors import AddressRefused, ExchangeRefused, UrlRefused
 from tests.courier.outside import watched_connections
 from tests.courier.parts import make_fetcher
 from tests.servers.ports import free_port
@@ -124,6 +124,23 @@ def test_nor_to_a_name_that_resolves_to(host: str, port: int) -> None:
     assert made == []
 
 
+def test_a_name_inside_reads_as_one_that_there_is_not(port: int) -> None:
+    """Else whoever may name a URL could ask which names an internal DNS knows."""
+
+    def resolve(host: str, _: int) -> list[str]:
+        if host == "inside.example":
+            return ["10.0.0.1"]
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    texts = []
+    for host in ("inside.example", "nowhere.example"):
+        with pytest.raises(ExchangeRefused) as refused:
+            make_fetcher([port], resolve=resolve).fetch(f"http://{host}:{port}/")
+        error = refused.value.as_source_error()
+        texts.append((type(error), error.message.replace(host, "HOST")))
+    assert texts[0] == texts[1]
+
+
 def test_addresses_with_a_zone_are_refused(port: int) -> None:
     fetcher = make_fetcher([port], resolve=lambda *_: ["2606:4700::1%1"])
     with watched_connections() as made, pytest.raises(AddressRefused):
@@ -163,6 +180,7 @@ URLS = {
     "http://256.1.1.1/": "no IPv4 address",
     "http://[::1/": "no IPv6 address",
     "http://[::1%25lo]/": "a zone",
+    "http://[fe80::1%2é]/": "a zone beyond ASCII",
     "http://①②⑦.⓪.⓪.①/": "digits that IDNA refuses",
     "http://-example.com/": "a name that no DNS knows",
     "http://example.com$/": "a mark in the host",

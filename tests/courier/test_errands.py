@@ -54,6 +54,15 @@ def test_a_picture_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts
     assert (parts.hints, parts.item(uid).state) == ([], ItemState.FAILED)
 
 
+def test_a_picture_for_which_its_account_has_no_room_fails_and_leaves_nothing(server: OutsideServer) -> None:
+    parts = CourierParts(server, account_upload_bytes=len(PICTURE) - 1)
+    uid = parts.source_from(picture(PICTURE), keep=True)
+    parts.run()
+    assert parts.error(uid).kind == errors.UploadsFull.kind
+    assert parts.nothing_is_due()
+    assert list(parts.blobs.tasks()) == []
+
+
 FAULTS: dict[str, tuple[Script, type[errors.SourceRejected]]] = {
     "no picture": (picture(b"<html></html>", "image/png"), errors.SourceUnreadable),
     "a cut off picture": (picture(PICTURE[:-4]), errors.SourceUnreadable),

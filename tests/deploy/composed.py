@@ -116,7 +116,7 @@ class ComposedService(ExitStack):
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers say that they are ready."""
         eventually(
-            lambda: len(httpx.get(f"{self.url}/readyz").json()["workers"]) >= count,
+            lambda: len(httpx.get(f"http://127.0.0.1:{self.ports['9101']}/readyz").json()["workers"]) >= count,
             START_SECONDS,
             say=lambda: self.log("worker"),
         )

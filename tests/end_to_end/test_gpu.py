@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.servers.stack import ROOT, cutgate_up
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.long
 @pytest.mark.needs("gpu")
 def test_a_worker_does_a_job_on_the_gpu(tmp_path: Path, weights_dir: Path) -> None:
     with cutgate_up(tmp_path, CUTGATE_DEVICE="gpu", CUTGATE_MODELS_DIR=str(weights_dir)) as live:
-        (worker,) = httpx.get(f"{live.url}/readyz").json()["workers"]
+        (worker,) = live.workers()
         assert worker["provider"] == "CUDAExecutionProvider"
         with live.client() as client:
             job = client.remove_background(ROOT / "examples" / "coffee.jpg")

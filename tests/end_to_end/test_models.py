@@ -4,7 +4,6 @@ import base64
 import io
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import numpy as np
@@ -33,12 +32,8 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     }
     write_tiny_model(folder / "models", "bright", bright=True)
     with cutgate_up(folder / "data", **settings) as stack:
-        eventually(lambda: len(workers(stack)) == 2)
+        eventually(lambda: len(stack.workers()) == 2)
         yield stack
-
-
-def workers(stack: LiveStack) -> list[dict[str, Any]]:
-    return list(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
 def subject(data: bytes) -> str:
@@ -62,8 +57,8 @@ def cut(client: Client) -> str:
 
 
 def test_the_worker_announces_both(two_models: LiveStack) -> None:
-    assert [worker["lane"] for worker in workers(two_models)] == ["bright:exact", "tiny:exact"]
-    assert len({worker["owner"] for worker in workers(two_models)}) == 1
+    assert [worker["lane"] for worker in two_models.workers()] == ["bright:exact", "tiny:exact"]
+    assert len({worker["owner"] for worker in two_models.workers()}) == 1
 
 
 def test_accounts_of_picpiks_protocol_get_the_model_of_their_terms(two_models: LiveStack) -> None:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.gateway.picture_files import png
@@ -26,12 +25,8 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]
     folder = tmp_path_factory.mktemp("two-workers")
     settings = tiny_environment(folder)
     with cutgate_up(folder / "data", 2, CUTGATE_LEASE_SECONDS="5", **settings) as stack:
-        eventually(lambda: ready_count(stack) == 2)
+        eventually(lambda: len(stack.workers()) == 2)
         yield stack
-
-
-def ready_count(stack: LiveStack) -> int:
-    return len(httpx.get(f"{stack.url}/readyz", trust_env=False).json()["workers"])
 
 
 def worker_pids(stack: LiveStack) -> set[int]:
@@ -67,6 +62,6 @@ def test_both_work_and_one_that_is_killed_comes_back(two_workers: LiveStack) -> 
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         assert all(job.result().startswith(PNG) for job in jobs)
-    eventually(lambda: len(worker_pids(two_workers)) == 2 and ready_count(two_workers) == 2, 60)
+    eventually(lambda: len(worker_pids(two_workers)) == 2 and len(two_workers.workers()) == 2, 60)
     assert len(worker_pids(two_workers) & before) == 1
     do_jobs(two_workers)

@@ -14,6 +14,7 @@ from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import (
+    AccountCaps,
     Claim,
     Delivery,
     DeliveryKind,
@@ -128,6 +129,13 @@ class Ledger(RedisLedger):
         """The same records under other limits."""
         changed = replace(self.limits, **limits)
         return type(self)(self.client, changed, key_prefix=self.key_prefix, clock=self.clock)
+
+    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+        """The task that a request has made already."""
+        outlook = self.look(account, caps=AccountCaps(), idempotency=idempotency)
+        if outlook.refusal is not None:
+            raise outlook.refusal
+        return outlook.first
 
     def submit(self, **facts: Any) -> NewTask:
         """A task, accepted."""

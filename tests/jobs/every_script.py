@@ -60,3 +60,4 @@ def go_through_every_upload(ledger: Ledger) -> None:
     kept, dropped = ledger.upload(), ledger.upload()
     assert ledger.use_upload(kept.uid, "alice") == kept
     assert ledger.drop_upload(dropped.uid, "alice") == dropped
+    assert ledger.count_uploads() == 0

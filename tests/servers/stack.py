@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cutgate import Client
@@ -30,6 +31,11 @@ class LiveStack:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings that it was started with, by their variables."""
 
+    def workers(self) -> list[dict[str, Any]]:
+        """What its workers say of themselves."""
+        url = f"http://127.0.0.1:{self.settings['CUTGATE_METRICS_PORT']}/readyz"
+        return list(httpx.get(url, trust_env=False).json()["workers"])
+
     def client(self) -> Client:
         return Client(self.url, self.public_key, self.private_key)
 
@@ -43,6 +49,7 @@ class LiveStack:
 
 @contextmanager
 def cutgate_up(data: Path, workers: int = 1, /, **environment: str) -> Iterator[LiveStack]:
+    environment = {"CUTGATE_METRICS_PORT": str(free_port())} | environment
     options = ["--data", str(data), "--port", "0", "--workers", str(workers), "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cutgate", "up", *options],

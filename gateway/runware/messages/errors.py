@@ -42,6 +42,7 @@ _REFUSED: Final = Row("serviceUnavailable", "{error.message}: try again", HTTPSt
 _UNREADABLE: Final = Row("invalidRequest", "The request is not acceptable")
 _FIELD: Final = Row("invalid{error.word}", "{error.reason}")
 _PICTURE: Final = Row("invalidInputImage", "{error.message}")
+_UPLOADS_FULL: Final = Row("uploadQuotaExceeded", "{error.message}", HTTPStatus.FORBIDDEN)
 _FAILED: Final = Row("processingFailed", "Processing failed")
 
 ROWS: Final[Mapping[type[Exception], Row]] = {
@@ -101,6 +102,8 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.SubmissionRefused: _REFUSED,
     jobs.InsufficientCredits: Row("insufficientCredits", "{error.message}", HTTPStatus.PAYMENT_REQUIRED),
     jobs.QueueFull: Row("rateLimitExceeded", "{error.message}: try again", HTTPStatus.TOO_MANY_REQUESTS),
+    jobs.TaskTooLarge: _FAULT,  # a task has one picture
+    jobs.UploadsFull: _UPLOADS_FULL,
     jobs.IdempotencyConflict: Row(
         "conflictTaskUUID", "taskUUID was used before for another task", parameter="taskUUID"
     ),
@@ -142,6 +145,8 @@ TASK_ROWS: Final[Mapping[str, Row]] = {
     jobs.SubmissionRefused.kind: _FAILED,
     jobs.InsufficientCredits.kind: _FAILED,
     jobs.QueueFull.kind: _FAILED,
+    jobs.TaskTooLarge.kind: _FAILED,
+    jobs.UploadsFull.kind: _UPLOADS_FULL,
     jobs.IdempotencyConflict.kind: _FAILED,
     jobs.SourceExpired.kind: _FAILED,
     jobs.ModelNotOffered.kind: _FAILED,

@@ -1,5 +1,6 @@
 """Handlers of the tasks that keep pictures: at once where the picture is here, by a task where it has a URL."""
 
+import hashlib
 import uuid
 
 from cutgate.gateway.pictures.base64 import decode_source
@@ -13,6 +14,7 @@ from cutgate.gateway.runware.tasks.services import TaskContext
 from cutgate.gateway.runware.tasks.submitting import NOT_KEPT, Picture, accepted
 from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.jobs.errors import BlobMissing, SourceRejected
+from cutgate.jobs.record import Idempotency
 from cutgate.jobs.spec import CutoutSpec
 
 
@@ -29,7 +31,8 @@ def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
     if request.operation == "upload":
         return _store(media, request, present(task), context)
     _require_sync(request)
-    if not is_uuid(media.text) or not context.services.pictures.drop(context.account.name, uuid.UUID(media.text)):
+    account, pictures = context.account.name, context.services.pictures
+    if not is_uuid(media.text) or not pictures.drop(account, uuid.UUID(media.text), context.key):
         raise faults.FieldWrong("media", "Media", "there is no uploaded picture of this UUID")
     return Outcome(
         item=context.echo() | {"status": "success", "operation": request.operation, "mediaUUID": media.text}
@@ -46,7 +49,12 @@ def _store(picture: Picture, request: Storing, task: JsonObject, context: TaskCo
             data = context.services.blobs.get(source.blob)
         else:
             data = decode_source(source, context.services.pictures.limits.max_bytes)
-        kept = context.services.pictures.keep(context.account.name, data)
+        kept = context.services.pictures.keep(
+            context.account.name,
+            data,
+            caps=context.account.terms.caps,
+            idempotency=Idempotency(key=context.key, content_digest=_digest(context.task_type, data)),
+        )
     except SourceRejected as fault:
         raise picture.not_usable(fault.message) from fault
     except BlobMissing as gone:
@@ -75,6 +83,11 @@ def _require_sync(request: Storing) -> None:
         raise faults.FieldWrong(
             "deliveryMethod", "DeliveryMethod", "async is for pictures by URL; this is done at once"
         )
+
+
+def _digest(task_type: str, data: bytes) -> str:
+    """Of what is asked for: a repeat has the same, another task under the same UUID has not."""
+    return hashlib.sha256(f"{task_type}\0".encode() + hashlib.sha256(data).digest()).hexdigest()
 
 
 def _required(parameter: str, text: str | None) -> Picture:

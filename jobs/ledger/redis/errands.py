@@ -12,9 +12,10 @@ from cutgate.jobs.ledger.errands import (
 )
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.redis.client import Json
+from cutgate.jobs.ledger.redis.refusals import refusal_of
 from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
-from cutgate.jobs.ledger.redis.uploads import record_of
-from cutgate.jobs.record import ErrorFacts, Upload
+from cutgate.jobs.ledger.redis.uploads import record_of, upload_caps
+from cutgate.jobs.record import AccountCaps, ErrorFacts, Upload
 from cutgate.jobs.spec import Lane
 
 _CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()
@@ -86,6 +87,7 @@ class RedisErrands(RedisUpkeep):
             swept. The caller deletes the blob.
 
         Raises:
+            UploadsFull: the account has no room for it; the errand is still the caller's, who deletes the blob.
             ValueError: it is a delivery, its picture is to be worked on, or the upload is another account's.
         """
         _require(
@@ -94,8 +96,11 @@ class RedisErrands(RedisUpkeep):
         )
         _require(errand.account == upload.account, "what is fetched for an account is kept for that account")
         item, result = item_name(errand.task, errand.index), encode_result(upload.as_result())
-        record = record_of(upload, self._limits)
-        return bool(self._with_hold("kept", errand, item=item, result=result, **record))
+        record = record_of(upload, self._limits) | upload_caps(AccountCaps(), self._limits)
+        verdict, *facts = self._with_hold("kept", errand, item=item, result=result, **record)
+        if verdict == "uploads":
+            raise refusal_of(verdict, facts)
+        return bool(verdict == "kept")
 
     def fetch_failed(self, errand: Errand, error: ErrorFacts) -> bool:
         """End a FETCH and its item as failed, which releases the price.

@@ -2,22 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import NoPermissionError
 
-from cutgate.jobs.errors import (
-    IdempotencyConflict,
-    InsufficientCredits,
-    LedgerFull,
-    LedgerUnavailable,
-    QueueFull,
-    SourceExpired,
-    SubmissionRefused,
-    Terminated,
-)
+from cutgate.jobs.errors import LedgerFull, LedgerUnavailable, Terminated
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
-from cutgate.jobs.ledger.answers import Balance, Created, LaneFigures, LedgerFigures, Memory
+from cutgate.jobs.ledger.answers import Balance, Created, LaneFigures, LedgerFigures, Memory, Outlook
 from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
     TASK_FIELDS,
@@ -31,12 +22,22 @@ from cutgate.jobs.ledger.encoding import (
     encode_spec,
     milliseconds,
 )
-from cutgate.jobs.ledger.keys import idempotency_name, item_name, short_digest
+from cutgate.jobs.ledger.keys import idempotency_name, item_name
 from cutgate.jobs.ledger.redis.client import Json, ledger_errors
 from cutgate.jobs.ledger.redis.errands import RedisErrands
-from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD
-from cutgate.jobs.ledger.redis.uploads import RedisUploads
-from cutgate.jobs.record import Claim, ErrorFacts, Idempotency, ItemState, NewItem, NewTask, Result, Task
+from cutgate.jobs.ledger.redis.refusals import refusal_of
+from cutgate.jobs.ledger.redis.uploads import RedisUploads, upload_caps
+from cutgate.jobs.record import (
+    AccountCaps,
+    Claim,
+    ErrorFacts,
+    Idempotency,
+    ItemState,
+    NewItem,
+    NewTask,
+    Result,
+    Task,
+)
 from cutgate.jobs.spec import Lane
 
 ROOM_SECONDS: Final = 1.0
@@ -67,32 +68,67 @@ class RedisLedger(RedisErrands, RedisUploads):
         Raises:
             SubmissionRefused: a subclass says why; nothing is stored, no idempotency key either.
         """
-        limits = self._limits
         arguments: dict[str, Json] = {
             "uid": task.uid,
-            "account": task.account,
             "origin": task.origin,
             "memo": task.memo,
             "made_at_ms": milliseconds(made_at_seconds(task.uid)),
-            "account_cap": limits.account_queue_cap if task.account_cap is None else task.account_cap,
-            "total_cap": limits.total_queue_cap,
-            "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
-            "retention_ms": self._retention_ms,
-            "pace_ms": milliseconds(PACE_SECONDS),
+            "source_max_age_ms": milliseconds(self._limits.source_max_age_seconds),
             "items": [_item(item) for item in task.items],
         }
         if request := encode_request(task.request):
             arguments["request"] = request
         if task.deliveries:
             arguments["deliveries"] = encode_deliveries(task.deliveries)
-        if task.idempotency is not None:
-            arguments["idempotency"] = _idempotency(task.account, task.idempotency) | {
-                "lifetime_ms": milliseconds(limits.idempotency_seconds)
-            }
-        verdict, *facts = self._scripts.run("create", **arguments)
+        verdict, *facts = self._scripts.run(
+            "create", **arguments, **self._admission(task.account, task.caps, task.idempotency)
+        )
         if verdict not in {"created", "repeated"}:
-            raise _refusal(verdict, facts)
+            raise refusal_of(verdict, facts)
         return Created(uid=TaskUid(facts[0]), repeated=verdict == "repeated")
+
+    def look(
+        self,
+        account: str,
+        *,
+        caps: AccountCaps,
+        idempotency: Idempotency | None = None,
+        items: Sequence[NewItem] = (),
+        upload_bytes: int | None = None,
+    ) -> Outlook:
+        """What `create` or `keep_upload` would answer as things stand, before anything is written. They decide.
+
+        Args:
+            account: who asks.
+            caps: the account's.
+            idempotency: names the request, where the caller gave it a name.
+            items: of a task.
+            upload_bytes: how long a picture is that would be kept.
+        """
+        arguments: dict[str, Json] = {"upload_bytes": upload_bytes}
+        if items:
+            price = sum(item.price for item in items)
+            arguments["task"] = {"price": price, "item_count": len(items), "keeps": items[0].keep}
+        verdict, *facts = self._scripts.run("look", **arguments, **self._admission(account, caps, idempotency))
+        match verdict:
+            case "admitted":
+                return Outlook()
+            case "repeated":
+                return Outlook(first=TaskUid(facts[0]))
+            case _:
+                return Outlook(refusal=refusal_of(verdict, facts))
+
+    def _admission(self, account: str, caps: AccountCaps, idempotency: Idempotency | None) -> dict[str, Json]:
+        """What decides whether an account may have something new."""
+        limits = self._limits
+        return {
+            "account": account,
+            "account_cap": limits.account_queue_cap if caps.queue is None else caps.queue,
+            "total_cap": limits.total_queue_cap,
+            "pace_ms": milliseconds(PACE_SECONDS),
+            **upload_caps(caps, limits),
+            **self._repeats(account, idempotency),
+        }
 
     def claim(self, lanes: Sequence[Lane], owner: str, token: str) -> Claim | None:
         """Take the next item of one of the lanes, in turn between the accounts that wait there.
@@ -206,27 +242,11 @@ class RedisLedger(RedisErrands, RedisUploads):
         answers = (self._scripts.run("ended", uids=list(part), account=account) for part in some)
         return tuple(TaskUid(uid) for answer in answers for uid in answer)
 
-    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
-        """The task that an idempotency key stands for, before anything is written for a repeat; None when none.
-
-        Raises:
-            IdempotencyConflict: the key was used before with other content.
-        """
-        return self._recall(_idempotency(account, idempotency))
-
     def named(self, account: str, key: str) -> TaskUid | None:
-        """The task that an idempotency key stands for, whatever its content; None when none can be seen."""
-        return self._recall({"name": idempotency_name(account, key)})
-
-    def _recall(self, idempotency: dict[str, Json]) -> TaskUid | None:
-        verdict, *facts = self._scripts.run("recall", idempotency=idempotency, retention_ms=self._retention_ms)
-        match verdict:
-            case "known":
-                return TaskUid(facts[0])
-            case "none":
-                return None
-            case _:
-                raise _refusal(verdict, facts)
+        """The task or upload that an idempotency key stands for, whatever its content; None when none is seen."""
+        name: dict[str, Json] = {"name": idempotency_name(account, key)}
+        uid = self._scripts.run("recall", account=account, **self._repeats(account, None), idempotency=name)
+        return None if uid is None else TaskUid(uid)
 
     def unfinished(self, account: str) -> tuple[TaskUid, ...]:
         """The account's tasks that have not ended, oldest first."""
@@ -250,6 +270,7 @@ class RedisLedger(RedisErrands, RedisUploads):
                 account=account,
                 error=error,
                 retention_ms=self._retention_ms,
+                terminated_retention_ms=milliseconds(self._limits.terminated_retention_seconds),
                 source_ms=self._source_ms,
             )
         )
@@ -349,24 +370,3 @@ def _item(item: NewItem) -> dict[str, Json]:
         "price": item.price,
     }
     return fields if item.source_url is None else fields | {"url": item.source_url, "keep": item.keep}
-
-
-def _idempotency(account: str, idempotency: Idempotency) -> dict[str, Json]:
-    """An idempotency key as the scripts take it."""
-    name = idempotency_name(account, idempotency.key)
-    return {"name": name, "content_digest": short_digest(idempotency.content_digest)}
-
-
-def _refusal(verdict: str, facts: Sequence[Any]) -> SubmissionRefused:
-    """The error for a refusal of CREATE."""
-    match (verdict, *facts):
-        case ("credits", available, price):
-            return InsufficientCredits(available, price)
-        case ("full", scope, open_count, cap, over, ends_per_second):
-            return QueueFull(scope, open_count, cap, over=over, ends_per_second=float(ends_per_second))
-        case ("expired",):
-            return SourceExpired(SOURCE_TOO_OLD)
-        case ("conflict",):
-            return IdempotencyConflict("the idempotency key was used before with other content")
-        case _:
-            raise ValueError(f"CREATE answered {verdict!r}")

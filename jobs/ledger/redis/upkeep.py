@@ -20,7 +20,6 @@ BATCH: Final = 200
 """The most items of one kind, or tasks, that one call takes on: a call must stay short."""
 CALL_MEMORY_SECONDS: Final = 60
 """How long a call's answer is remembered: far longer than a client goes on repeating it."""
-SOURCE_TOO_OLD: Final = "the pictures were uploaded too long ago; send them again"
 _TOO_SLOW: Final = TimedOut("the picture took longer than the service allows").facts()
 _TOO_LATE: Final = TimedOut("the picture waited longer than the service allows").facts()
 
@@ -185,6 +184,12 @@ class RedisUpkeep:
         tasks: list[Json] = [{"uid": uid, "made_at_ms": milliseconds(made_at_seconds(uid))} for uid in uids]
         found = self._scripts.run("unrecorded", tasks=tasks, min_age_ms=milliseconds(older_than_seconds))
         return tuple(map(TaskUid, found))
+
+    def count_uploads(self) -> int:
+        """Mend the counts of uploads that are not those of the records, and say of how many accounts they were."""
+        with ledger_errors():
+            accounts = sorted(map(str, self._client.smembers(f"{self._prefix}uploaders")))
+        return sum(self._scripts.run("count_uploads", account=account) != [0, 0] for account in accounts)
 
     def _run_once(self, script: str, **arguments: Json) -> Any:
         """Run a script that remembers its answer for a repeat, because its arguments alone do not tell one."""

@@ -1,12 +1,20 @@
 """The ledger's uploads in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from cutgate.jobs.errors import SourceExpired
-from cutgate.jobs.ids import TaskUid, made_at_seconds
+from typing import Final
+
+from cutgate.jobs.ids import TaskUid, made_at_seconds, new_token
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
+from cutgate.jobs.ledger.keys import idempotency_name, short_digest
 from cutgate.jobs.ledger.redis.client import Json
-from cutgate.jobs.ledger.redis.upkeep import SOURCE_TOO_OLD, RedisUpkeep
+from cutgate.jobs.ledger.redis.refusals import refusal_of
+from cutgate.jobs.ledger.redis.upkeep import CALL_MEMORY_SECONDS, RedisUpkeep
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import Upload
+from cutgate.jobs.record import AccountCaps, Idempotency, Upload
+
+DELETION_SECONDS: Final = 3_600
+"""How long a deletion is known by its request's name: longer than clients repeat it. It costs the caller nothing,
+and the ledger memory."""
 
 
 class RedisUploads(RedisUpkeep):
@@ -16,14 +24,28 @@ class RedisUploads(RedisUpkeep):
     goes as tasks do: hidden, its blob deleted, forgotten.
     """
 
-    def keep_upload(self, upload: Upload) -> None:
+    def keep_upload(
+        self, upload: Upload, *, caps: AccountCaps | None = None, idempotency: Idempotency | None = None
+    ) -> Created:
         """Record a picture whose blob is written already. A second call changes nothing but its last use.
 
+        Args:
+            upload: the picture.
+            caps: of its account.
+            idempotency: names the request; a repeat answers with the first upload.
+
         Raises:
-            SourceExpired: the id is so old that the blob may be swept; nothing is stored.
+            SubmissionRefused: a subclass says why; nothing is stored.
         """
-        if not self._scripts.run("keep_upload", **record_of(upload, self._limits)):
-            raise SourceExpired(SOURCE_TOO_OLD)
+        verdict, *facts = self._scripts.run(
+            "keep_upload",
+            **record_of(upload, self._limits),
+            **upload_caps(caps or AccountCaps(), self._limits),
+            **self._repeats(upload.account, idempotency),
+        )
+        if verdict not in {"kept", "repeated"}:
+            raise refusal_of(verdict, facts)
+        return Created(uid=TaskUid(facts[0]), repeated=verdict == "repeated")
 
     def use_upload(self, uid: TaskUid, account: str) -> Upload | None:
         """The picture, whose retention begins anew; None when there is none, or it belongs to another account."""
@@ -32,12 +54,46 @@ class RedisUploads(RedisUpkeep):
         )
         return None if picture is None else decode_upload(picture)
 
-    def drop_upload(self, uid: TaskUid, account: str) -> Upload | None:
-        """Delete the record, and then the caller the blob; None as for `use_upload`."""
-        pictures = self._run_once(
-            "drop_upload", uid=uid, account=account, upload_retention_ms=self._upload_retention_ms
+    def drop_upload(self, uid: TaskUid, account: str, key: str | None = None) -> Upload | None:
+        """Delete the record, and then the caller the blob; None as for `use_upload`.
+
+        Args:
+            uid: the upload.
+            account: whose it is.
+            key: names the request: a repeat answers as the first for `DELETION_SECONDS`.
+        """
+        seconds = CALL_MEMORY_SECONDS if key is None else DELETION_SECONDS
+        picture = self._scripts.run(
+            "drop_upload",
+            uid=uid,
+            account=account,
+            upload_retention_ms=self._upload_retention_ms,
+            call=new_token() if key is None else f"{idempotency_name(account, key)}/{uid}",
+            memory_ms=milliseconds(seconds),
         )
-        return decode_upload(pictures[0]) if pictures else None
+        return None if picture is None else decode_upload(picture)
+
+    def _repeats(self, account: str, idempotency: Idempotency | None) -> dict[str, Json]:
+        """What the scripts need to know a repeat of a request, and to be known by one."""
+        arguments: dict[str, Json] = {
+            "retention_ms": self._retention_ms,
+            "upload_retention_ms": self._upload_retention_ms,
+        }
+        if idempotency is not None:
+            arguments["idempotency"] = {
+                "name": idempotency_name(account, idempotency.key),
+                "content_digest": short_digest(idempotency.content_digest),
+                "lifetime_ms": milliseconds(self._limits.idempotency_seconds),
+            }
+        return arguments
+
+
+def upload_caps(caps: AccountCaps, limits: LedgerLimits) -> dict[str, Json]:
+    """An account's caps on uploads as the scripts take them."""
+    return {
+        "upload_cap": limits.account_upload_cap if caps.uploads is None else caps.uploads,
+        "upload_cap_bytes": limits.account_upload_bytes if caps.upload_bytes is None else caps.upload_bytes,
+    }
 
 
 def record_of(upload: Upload, limits: LedgerLimits) -> dict[str, Json]:
@@ -46,6 +102,7 @@ def record_of(upload: Upload, limits: LedgerLimits) -> dict[str, Json]:
         "uid": upload.uid,
         "account": upload.account,
         "picture": encode_upload(upload),
+        "size_bytes": upload.size_bytes,
         "made_at_ms": milliseconds(made_at_seconds(upload.uid)),
         "source_max_age_ms": milliseconds(limits.source_max_age_seconds),
     }

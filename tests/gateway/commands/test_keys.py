@@ -18,6 +18,8 @@ TERMS = {
     "submits_per_second": 20,
     "polls_per_second": 100,
     "queue_cap": 7,
+    "upload_cap": 8,
+    "upload_bytes": 9_000,
     "model": "u2netp",
     "precision": "fast",
 }

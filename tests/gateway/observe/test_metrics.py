@@ -148,6 +148,14 @@ class TestServer:
         assert httpx.post(f"http://{own}", json={"Action": "ListModels"}).status_code == 405
         assert live.scrape().names() >= {names.LEDGER_UP.name, names.REAPED.name}
 
+    def test_what_is_missing_is_told_at_its_own_port_alone(self, live: Live) -> None:
+        own = f"127.0.0.1:{live.metrics_port}"
+        told = httpx.get(f"http://{own}/readyz")
+        assert (told.status_code, told.json()["missing"], told.json()["workers"]) == (503, ["worker"], [])
+        for forged in (own, f"127.0.0.1:{live.metrics_port}/"):
+            answer = httpx.get(f"{live.gateway.url}/readyz", headers={"Host": forged})
+            assert "missing" not in answer.text
+
     def test_not_at_the_port_of_requests(self) -> None:
         with pytest.raises(ValueError, match="metrics_port must not be the port of requests"):
             make_settings(port=8_080, metrics_port=8_080)

@@ -16,6 +16,7 @@ from cutgate.signing import SigningError
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed
+from tests.jobs.build import new_task
 from tests.ledgers import FreshLedger
 
 REQUEST_UUID = "0f6f2d54-6d0b-4c55-9a70-3b1c5a1c8a01"
@@ -102,6 +103,12 @@ def with_small_bodies(gateway: Harness) -> Harness:
     return gateway.with_settings(max_source_bytes=100, max_body_bytes=70_000, body_memory_bytes=1_000)
 
 
+def full_ledger() -> FreshLedger:
+    ledger = FreshLedger(LedgerLimits(account_queue_cap=1))
+    ledger.create(new_task(account=ACCOUNT))
+    return ledger
+
+
 def full_without_429(gateway: Harness) -> Harness:
     return FULL(gateway.with_settings(throttle_status=200))
 
@@ -113,12 +120,15 @@ UNNAMED = request("TerminateTask")
 IN_FAULT = with_store(lambda: failing(FreshLedger(), unfinished=ZeroDivisionError("a fault of ours")))
 WITHOUT_LEDGER = with_store(lambda: failing(FreshLedger(), get_many=LedgerUnavailable("no answer")))
 SLOW = with_store(lambda: FreshLedger(LedgerLimits(source_max_age_seconds=-1)))
-FULL = with_store(lambda: FreshLedger(LedgerLimits(account_queue_cap=0)))
+FULL = with_store(full_ledger)
+SMALL = with_store(lambda: FreshLedger(LedgerLimits(account_queue_cap=1)))
 
 BROKEN = "Service error and break"
 WRONG = "Signature VerifyAC Error"
 TOO_OLD = "the pictures were uploaded too long ago; send them again"
-QUEUED = "0 pictures of the account are queued, the cap is 0"
+QUEUED = "1 pictures of the account are queued, the cap is 1"
+TOO_MANY = "the task has 2 pictures, of the account 1 may wait or run: send fewer at a time"
+TWO = request("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 2)
 TOO_GREAT = "Input should be less than or equal to 40"
 GONE = "there is no such task, or its results have expired"
 GAP = "the indices have a gap"
@@ -135,6 +145,16 @@ CASES = [
     Case("full queue", 429, 153, "Request throttled", request(), detail=QUEUED, prepare=FULL),
     Case(
         "full queue without 429", 200, 153, "Request throttled", request(), detail=QUEUED, prepare=full_without_429
+    ),
+    Case(
+        "more pictures than the cap",
+        200,
+        230,
+        "Params [RawImages] not available",
+        TWO,
+        "RemoveBackgroundsInBatch",
+        TOO_MANY,
+        SMALL,
     ),
     Case("no body", 200, 160, "Missing Action", "", action=""),
     Case("Action absent", 200, 160, "Missing Action", altered(Action=None), action=""),

@@ -36,12 +36,18 @@ def test_every_accepted_way_of_writing(text: str) -> None:
     [
         *("http://example.com/cat.png", "HTTPS://example.com/cat.png", " https://example.com/cat.png"),
         *("data:image/png,abcd", "data:image/png;base64", "ab=cd", "abcde", "ab c!", "a picture?"),
+        *("AAAA=", "AAAA==", "AAAA===", "AAAA====", "AAAA=====", "RA===", "RAA==", "=", "===", "===="),
         *("ÄÖÜß", "發發發發", "\0\0\0\0"),
     ],
 )
 def test_what_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(SourceUnreadable):
         decode_source(text, 1_000)
+
+
+@pytest.mark.parametrize("text", ["RA==", "RA=", "RA", "QUJD", "R A = =", ""])
+def test_padding_may_be_left_out_and_not_added(text: str) -> None:
+    assert decode_source(text, 10) in {b"D", b"ABC", b""}
 
 
 def test_the_limit_holds_at_its_value_and_not_above() -> None:

@@ -14,7 +14,7 @@ from cutgate.jobs.errors import (
     SourceTooLarge,
     SourceUnreadable,
 )
-from cutgate.jobs.ids import image_uuid, new_task_uid, parse_task_uid
+from cutgate.jobs.ids import image_uuid, made_at_seconds, new_task_uid, parse_task_uid
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.urls import Address, ResultPaths
@@ -29,16 +29,13 @@ DAY_SECONDS = 86_400
 PNG = pictures.png()
 
 
-def make_pictures(
-    store: RedisLedger | None = None, blobs: MemoryBlobStore | None = None, clock: ManualClock | None = None
-) -> Pictures:
+def make_pictures(store: RedisLedger | None = None, blobs: MemoryBlobStore | None = None) -> Pictures:
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
         blobs=blobs or MemoryBlobStore(),
         paths=ResultPaths(bytes(32)),
         limits=LIMITS,
         retention_seconds=DAY_SECONDS,
-        clock=clock or ManualClock(),
     )
 
 
@@ -134,14 +131,13 @@ class TestPaths:
         ("ttl_seconds", "good_seconds"), [(None, DAY_SECONDS), (60, 60), (9 * DAY_SECONDS, DAY_SECONDS)]
     )
     def test_it_is_good_for_the_retention_or_less(self, ttl_seconds: float | None, good_seconds: int) -> None:
-        clock = ManualClock(now_seconds=1_000_000.9)
-        part = make_pictures(clock=clock)
+        part = make_pictures()
         kept = part.keep("anna", PNG, ttl_seconds)
         _, _, mac, expires, name = urlsplit(kept.path).path.split("/", 4)
-        assert int(expires) == 1_000_000 + good_seconds
+        assert int(expires) == int(made_at_seconds(kept.picture.blob.task) + good_seconds)
         address = Address(blob=kept.picture.blob, media_type="image/png", subject_found=True)
-        assert part.paths.open(mac, expires, name, clock()) == address
-        assert part.paths.open(mac, expires, name, clock() + good_seconds) is None
+        assert part.paths.open(mac, expires, name, int(expires) - 1) == address
+        assert part.paths.open(mac, expires, name, int(expires)) is None
 
     def test_its_name_ends_as_its_format_does(self, part: Pictures) -> None:
         files = {
@@ -205,7 +201,7 @@ class TestRefusals:
 
 def test_use_begins_the_retention_anew() -> None:
     clock = ManualClock()
-    part = make_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock), clock=clock)
+    part = make_pictures(FreshLedger(LedgerLimits(upload_retention_seconds=100), clock))
     kept = part.keep("anna", PNG)
     for _ in range(3):
         clock.advance(seconds=99)

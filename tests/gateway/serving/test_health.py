@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.serving.health import Readiness
 from cutgate.gateway.serving.wsgi import connect_ledger
+from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ledger.answers import Memory
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
+from tests.jobs.build import run_at_once
 
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 LIST = '{"Action":"ListTasksDetails","PublicKey":"abcdefg","Signature":"x"}'
@@ -40,9 +44,11 @@ def deaf_server() -> Iterator[str]:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
-def ready(harness: Harness) -> tuple[int, dict[str, object]]:
+def ready(harness: Harness) -> int:
+    """What anybody reads: yes or no."""
     response = harness.app.test_client().get("/readyz")
-    return response.status_code, response.get_json()
+    assert response.get_json() == {"ready": response.status_code == 200}
+    return response.status_code
 
 
 def away(harness: Harness, redis_url: str) -> Harness:
@@ -65,16 +71,44 @@ def test_alive(gateway: Harness) -> None:
 
 
 def test_ready_with_a_worker_and_not_without(gateway: Harness) -> None:
-    assert ready(gateway) == (503, {"ready": False, "missing": ["worker"], "workers": []})
+    assert ready(gateway) == 503
+    assert gateway.readiness() == {"status": 503, "ready": False, "missing": ["worker"], "workers": []}
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
-    assert ready(gateway) == (200, {"ready": True, "missing": [], "workers": [WORKER]})
+    assert ready(gateway) == 200
+    assert gateway.readiness() == {"status": 200, "ready": True, "missing": [], "workers": [WORKER]}
     gateway.presence.leave("w1")
-    assert ready(gateway)[0] == 503
+    assert ready(gateway) == 503
+
+
+def test_nobody_learns_names_or_has_anything_written_without_a_key(gateway: Harness, tmp_path: Path) -> None:
+    gateway.presence.announce(WorkerPresence(**WORKER), 10)
+    root = tmp_path / "blobs"
+    harness = replace(gateway, blobs=FileBlobStore(root))
+    root.chmod(0o500)
+    before = root.stat().st_mtime_ns
+    answer = harness.app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, {"ready": True})
+    assert root.stat().st_mtime_ns == before
+    root.rename(tmp_path / "elsewhere")
+    assert ready(harness) == 503
+
+
+def test_many_that_ask_look_once(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway.presence.announce(WorkerPresence(**WORKER), 10)
+    checks: list[None] = []
+    looks = Readiness(gateway.store, gateway.presence, lambda: checks.append(None), keep_seconds=60)
+    assert run_at_once(8, lambda _: looks.findings().missing) == [()] * 8
+    gateway.presence.leave("w1")
+    assert (looks.findings().missing, len(checks)) == ((), 1)
+    later = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert (looks.findings().missing, len(checks)) == (("worker",), 2)
 
 
 def test_a_ledger_that_is_away(gateway: Harness) -> None:
     harness = away(gateway, "unix:///nowhere/redis.sock")
-    assert ready(harness) == (503, {"ready": False, "missing": ["ledger", "worker"], "workers": []})
+    assert ready(harness) == 503
+    assert harness.readiness()["missing"] == ["ledger", "worker"]
     assert harness.app.test_client().get("/healthz").status_code == 200
     response = harness.post(LIST)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
@@ -93,8 +127,7 @@ def test_a_clock_that_is_half_an_hour_off_is_told(gateway: Harness, monkeypatch:
     """Every submission would be refused as uploaded too long ago."""
     gateway.presence.announce(WorkerPresence(**WORKER), 10)
     monkeypatch.setattr(gateway.store, "clock_offset_seconds", lambda: -1_800.0)
-    status, answer = ready(gateway)
-    assert (status, answer["missing"]) == (503, ["right clock"])
+    assert (ready(gateway), gateway.readiness()["missing"]) == (503, ["right clock"])
 
 
 def test_a_ledger_that_is_almost_full_refuses_new_tasks(gateway: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

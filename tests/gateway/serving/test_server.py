@@ -154,7 +154,7 @@ def test_errors_outside_of_the_application_are_answered_in_json(error: Exception
 
 def test_no_worker_no_readiness(live: LiveGateway) -> None:
     answer = httpx.get(f"{live.url}/readyz")
-    assert (answer.status_code, answer.json()["missing"]) == (503, ["worker"])
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
 
 
 def test_it_stops_in_order_and_its_log_holds_no_secret(

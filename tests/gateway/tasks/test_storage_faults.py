@@ -87,7 +87,7 @@ def fault(request: pytest.FixtureRequest) -> Fault:
 
 
 def store_is_missing(gateway: Harness) -> bool:
-    return "blob store" in gateway.app.test_client().get("/readyz").get_json()["missing"]
+    return "blob store" in gateway.readiness()["missing"]
 
 
 def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> None:

@@ -1,6 +1,8 @@
 """The use cases without HTTP: what is written in which order, what goes with a task, and how it is found again."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,10 @@ from cutgate.jobs.errors import (
     LedgerUnavailable,
     QueueFull,
     SubmissionRefused,
+    TaskTooLarge,
 )
+from cutgate.jobs.ids import BlobKey
+from cutgate.jobs.ledger.redis.client import Scripts
 from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.jobs.urls import ResultPaths
@@ -25,7 +30,7 @@ from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, LANE, SPEC, House
-from tests.jobs.build import take_errand
+from tests.jobs.build import new_task, take_errand
 from tests.ledgers import stored_item
 
 
@@ -54,23 +59,79 @@ def test_one_bad_picture_among_several_leaves_nothing(house: House) -> None:
 
 
 @pytest.mark.parametrize("deletes", [True, False])
-def test_a_refusal_deletes_the_blobs_if_it_can_and_stays_a_refusal(*, deletes: bool) -> None:
+def test_a_refusal_that_comes_late_deletes_the_blobs_if_it_can_and_stays_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, *, deletes: bool
+) -> None:
+    """The last place goes to another request while the picture is written."""
     house = House(cap=1)
-    house.submit(INLINE)
+    put = house.blobs.put
+
+    def put_slowly(key: BlobKey, data: bytes) -> None:
+        put(key, data)
+        house.store.create(new_task(account="a"))
+
+    monkeypatch.setattr(house.blobs, "put", put_slowly)
     if not deletes:
         failing(house.blobs, delete=BlobStoreUnavailable("away"))
     with pytest.raises(QueueFull):
         house.submit(INLINE)
-    assert len(house.blobs.keys()) == (1 if deletes else 2)
+    assert len(house.blobs.keys()) == (0 if deletes else 1)
 
 
-def test_a_refusal_for_lack_of_credits_deletes_the_blobs(house: House) -> None:
+def full() -> House:
+    house = House(cap=1)
+    house.store.create(new_task(account="a"))
+    return house
+
+
+def poor() -> House:
+    house = House(cap=100)
     house.store.grant("a", 1)
+    return house
+
+
+@pytest.mark.parametrize("key", [None, "key"])
+@pytest.mark.parametrize(
+    ("make", "count", "error"),
+    [(full, 1, QueueFull), (poor, 16, InsufficientCredits), (lambda: House(cap=15), 16, TaskTooLarge)],
+    ids=["full", "without credits", "never to fit"],
+)
+def test_what_must_be_refused_is_refused_before_anything_is_written(
+    make: Callable[[], House], count: int, error: type[SubmissionRefused], key: str | None
+) -> None:
+    house = make()
+    house.events.clear()
+    with pytest.raises(error):
+        house.submit(*[INLINE] * count, key=key)
+    assert house.events == []
+    house.store.grant("a", 100)
+    assert house.store.named("a", "key") is None
+
+
+def test_a_picture_that_can_never_be_taken_is_told_before_a_queue_that_is_full() -> None:
+    with pytest.raises(DraftRejected):
+        full().submit("?")
+
+
+def test_credits_are_told_before_the_faults_of_pictures() -> None:
     with pytest.raises(InsufficientCredits) as caught:
-        house.submit(INLINE, INLINE)
+        poor().submit(INLINE, "?")
     assert (caught.value.available, caught.value.price) == (1, 2)
-    assert isinstance(caught.value, SubmissionRefused)
-    assert house.blobs.keys() == ()
+
+
+def test_a_submit_asks_the_ledger_twice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may refuse it, and its record; of the server's memory once a second."""
+    house.submit(INLINE, key="first")
+    calls: list[str] = []
+    run = Scripts.run
+
+    def counted(scripts: Scripts, name: str, **arguments: Any) -> Any:
+        calls.append(name)
+        return run(scripts, name, **arguments)
+
+    monkeypatch.setattr(Scripts, "run", counted)
+    house.part.submit("a", "Cut", [Draft(source=INLINE, spec=SPEC)], "second")
+    assert calls == ["look", "create"]
 
 
 def test_a_lost_reply_deletes_nothing_for_the_task_may_exist() -> None:
@@ -156,7 +217,7 @@ def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
 def test_the_accounts_callback_goes_beside_them_and_not_twice(house: House) -> None:
     own = Account(name="a", terms=Terms(price_credits=4, queue_cap=2), callback_url=CALLBACK.url)
     house.part = house.part.for_account(own)
-    assert (house.part.price, house.part.queue_cap) == (4, 2)
+    assert (house.part.price, house.part.caps.queue) == (4, 2)
     task = house.submit(INLINE, key="key", deliveries=(UPLOAD, CALLBACK))
     house.finish_one()
     assert due(house) == [("callback", CALLBACK.url), ("upload", UPLOAD.url)]

@@ -7,7 +7,7 @@ import pytest
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits, QueueFull, SourceExpired
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Balance, Created
-from cutgate.jobs.record import Idempotency, ItemState, TaskStatus
+from cutgate.jobs.record import AccountCaps, Idempotency, ItemState, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
 from tests.ledgers import stored_item
 
@@ -153,12 +153,12 @@ class TestQueueCaps:
 
     def test_a_tasks_own_cap_counts_instead(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_queue_cap=3)
-        ledger.create(replace(new_task(item_count=5), account_cap=5))
-        for refused, cap in ((new_task(), 3), (replace(new_task(), account_cap=5), 5)):
+        ledger.create(replace(new_task(item_count=5), caps=AccountCaps(queue=5)))
+        for refused, cap in ((new_task(), 3), (replace(new_task(), caps=AccountCaps(queue=5)), 5)):
             with pytest.raises(QueueFull) as refusal:
                 ledger.create(refused)
             assert (refusal.value.scope, refusal.value.queued, refusal.value.cap) == ("account", 5, cap)
-        ledger.create(replace(new_task(), account_cap=6))
+        ledger.create(replace(new_task(), caps=AccountCaps(queue=6)))
 
     def test_what_runs_counts_and_what_ended_does_not(self, ledger: Ledger) -> None:
         ledger = ledger.limited(account_queue_cap=1)

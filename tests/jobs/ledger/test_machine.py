@@ -34,6 +34,7 @@ LIMITS = LedgerLimits(
     max_attempts=3,
     source_max_age_seconds=1e9,
     retention_seconds=1e9,
+    terminated_retention_seconds=1e9,
     errand_lease_seconds=1_000,
     errand_max_crashes=1_000,  # every delivery is made in the end, whatever its couriers did before
     account_errand_cap=2,

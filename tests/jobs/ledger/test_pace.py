@@ -6,6 +6,7 @@ import pytest
 
 from cutgate.jobs.errors import LONGEST_RETRY_SECONDS, QueueFull
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import AccountCaps
 from tests.jobs.build import ERROR, Ledger, new_task
 
 
@@ -14,8 +15,8 @@ def limits() -> LedgerLimits:
     return LedgerLimits(account_queue_cap=60, total_queue_cap=100)
 
 
-def refusal_of(ledger: Ledger, item_count: int = 1, account: str = "alice", cap: int = 0) -> QueueFull:
-    task = replace(new_task(account=account, item_count=item_count), account_cap=cap)
+def refusal_of(ledger: Ledger, item_count: int = 1, account: str = "alice", cap: int = 1) -> QueueFull:
+    task = replace(new_task(account=account, item_count=item_count), caps=AccountCaps(queue=cap))
     with pytest.raises(QueueFull) as refusal:
         ledger.create(task)
     return refusal.value
@@ -30,10 +31,11 @@ def end_one_each(ledger: Ledger, seconds: float, count: int) -> None:
 
 
 def test_nothing_is_known_before_anything_ended(ledger: Ledger) -> None:
+    ledger.submit()
     assert refusal_of(ledger).retry_after_seconds is None
 
 
-@pytest.mark.parametrize(("seconds", "over", "retry"), [(2, 3, 6), (10, 5, 50), (0.5, 50, 25)])
+@pytest.mark.parametrize(("seconds", "over", "retry"), [(2, 3, 6), (10, 5, 50), (0.5, 10, 5)])
 def test_the_pace_of_late(ledger: Ledger, seconds: float, over: int, retry: int) -> None:
     ledger.submit(item_count=50)
     end_one_each(ledger, seconds, 40)
@@ -80,6 +82,7 @@ def test_what_is_terminated_is_no_work_done(ledger: Ledger) -> None:
     for task in tasks:
         ledger.clock.advance(1)
         assert ledger.terminate(task.uid, "alice")
+    ledger.submit()
     assert refusal_of(ledger).retry_after_seconds is None
 
 

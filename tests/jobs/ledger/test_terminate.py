@@ -5,8 +5,8 @@ import pytest
 from cutgate.jobs.errors import Terminated
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.record import ItemState, Task, TaskStatus
-from tests.jobs.build import ERROR, LANE, Ledger, run_at_once
+from cutgate.jobs.record import Idempotency, ItemState, Task, TaskStatus
+from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, run_at_once
 from tests.ledgers import spent_sources
 
 
@@ -93,3 +93,68 @@ def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
     finished, ended = run_at_once(2, lambda n: ledger.terminate(claim.task, "alice") if n else ledger.done(claim))
     assert ended
     assert ledger.balance("alice") == Balance(granted=10, used=4 if finished else 0, reserved=0)
+
+
+class TestWhatNeverRan:
+    """A task that was terminated before anything was begun costs the ledger little, and not for long."""
+
+    def test_it_reads_as_any_other(self, ledger: Ledger) -> None:
+        task = ledger.task(ledger.ended_task(item_count=3).uid)
+        assert (task.status, task.booked) == (TaskStatus.ERROR, 0)
+        error = Terminated("the task was terminated").facts()
+        assert [(item.index, item.state, item.attempts, item.error) for item in task.items] == [
+            (index, ItemState.FAILED, 0, error) for index in range(3)
+        ]
+
+    def test_no_item_of_it_is_left(self, ledger: Ledger) -> None:
+        uid = ledger.ended_task(item_count=16).uid
+        assert list(ledger.client.scan_iter(match=f"{ledger.key_prefix}item:*", count=1_000)) == []
+        assert (ledger.client.memory_usage(f"{ledger.key_prefix}task:{uid}") or 0) < 1_000
+
+    def test_it_goes_after_an_hour_and_not_before(self, ledger: Ledger) -> None:
+        uid = ledger.ended_task().uid
+        ledger.clock.advance(3_599)
+        assert ledger.get(uid, "alice") is not None
+        assert ledger.hide_expired() == ()
+        ledger.clock.advance(2)
+        assert ledger.get(uid, "alice") is None
+        assert ledger.hide_expired() == (uid,)
+        ledger.forget(uid)
+        assert ledger.hide_expired() == ()
+
+    def test_the_name_of_its_request_goes_with_it(self, ledger: Ledger) -> None:
+        named = Idempotency(key="k", content_digest="d")
+        uid = ledger.ended_task(idempotency=named).uid
+        (name,) = ledger.client.scan_iter(match=f"{ledger.key_prefix}idempotency:*", count=1_000)
+        assert 3_500_000 < ledger.client.pttl(name) <= 3_600_000
+        assert ledger.named("alice", "k") == uid
+        begun = ledger.claimed(idempotency=Idempotency(key="begun", content_digest="d"))
+        ledger.terminate(begun.task, "alice")
+        ledger.clock.advance(3_601)
+        assert (ledger.named("alice", "k"), ledger.named("alice", "begun")) == (None, begun.task)
+
+    def test_never_after_the_usual_retention(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(retention_seconds=100)
+        uid = ledger.ended_task().uid
+        ledger.clock.advance(101)
+        assert ledger.get(uid, "alice") is None
+        assert ledger.hide_expired() == (uid,)
+
+    def test_terminated_again_it_stays_as_it_is(self, ledger: Ledger) -> None:
+        before = ledger.task(ledger.ended_task().uid)
+        assert ledger.terminate(before.uid, "alice")
+        assert ledger.task(before.uid) == before
+
+    def test_what_was_begun_stays_as_long_as_results_do(self, ledger: Ledger) -> None:
+        begun, told = ledger.claimed(), ledger.ended_task(deliveries=DELIVERIES)
+        ledger.terminate(begun.task, "alice")
+        ledger.clock.advance(86_000)
+        assert ledger.get(begun.task, "alice") is not None
+        assert ledger.get(told.uid, "alice") is not None
+
+    def test_a_late_courier_is_refused(self, ledger: Ledger) -> None:
+        errand = ledger.fetching()
+        ledger.terminate(errand.task, "alice")
+        assert ledger.fetched(errand) is None
+        assert not ledger.fetch_failed(errand, ERROR)
+        assert ledger.error(errand).kind == "terminated"

@@ -30,9 +30,13 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
     ledger.clock.advance(seconds=101)
     ledger.claimed()
     ledger.clock.advance(seconds=16)
+    counted = f"{ledger.key_prefix}account:alice"
+    ledger.upload()
+    ledger.client.hset(counted, "upload_bytes", -1)
     lanes: list[str] = []
     with upkeep_threads(settings, ledger, memory_blobs, InlineQueue(lanes.append)):
         eventually(lambda: ledger.waiting(LANE) == 1)
         eventually(lambda: list(memory_blobs.tasks()) == [])
         eventually(lambda: ledger.get(expired.task, "alice") is None)
+        eventually(lambda: ledger.client.hget(counted, "upload_bytes") == "12345")
     assert ledger.installation() == memory_blobs.installation() is not None

@@ -1,4 +1,4 @@
--- needs: errands, idempotency, pace, queue
+-- needs: admission, errands, idempotency, queue
 --
 -- CREATE: accepts a task with its items, or refuses it and stores nothing.
 --
@@ -9,40 +9,27 @@
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms}
---   account_cap, total_cap, source_max_age_ms, retention_ms
+--   account_cap, total_cap, source_max_age_ms, retention_ms, upload_retention_ms
+--   upload_cap, upload_cap_bytes    what uploads of the account may be, where an item becomes one
 --   pace_ms                how far back the ends of items count for their pace
 --
 -- Answers {'created', uid}, {'repeated', uid of the first task}, or a refusal:
--- {'conflict'}, {'credits', available, price}, {'expired'},
--- {'full', scope, open, cap, items over the cap, items that end in a second}.
+-- {'conflict'}, {'expired'}, or one of `task_refused`.
 local task_key = key('task', args.uid)
 local account_key = key('account', args.account)
 
 -- The reply was lost and the call comes again: the task is there, and costs nothing again.
 if redis.call('EXISTS', task_key) == 1 then return {'created', args.uid} end
 
-if args.idempotency then
-  local first, content_digest = remembered()
-  if first and content_digest ~= args.idempotency.content_digest then return {'conflict'} end
-  if first then return {'repeated', first} end
-end
+local known = repeated()
+if known then return known end
 
+local price = 0
+for _, item in ipairs(args.items) do price = price + item.price end
+local refused = task_refused(price, #args.items, args.items[1].keep)
+if refused then return refused end
 -- An account that was never granted credits is not metered: it reserves nothing.
 local metered = redis.call('HEXISTS', account_key, 'granted') == 1
-if metered then
-  local price = 0
-  for _, item in ipairs(args.items) do price = price + item.price end
-  local available = number_of(account_key, 'granted') - number_of(account_key, 'used')
-    - number_of(account_key, 'reserved')
-  if price > available then return {'credits', available, price} end
-end
-
-for _, place in ipairs({{'account', account_key, args.account_cap}, {'service', key('totals'), args.total_cap}}) do
-  local scope, hash, cap = unpack(place)
-  local open = number_of(hash, 'open')
-  local over = open + #args.items - cap
-  if over > 0 then return {'full', scope, open, cap, over, ends_per_second(hash)} end
-end
 
 -- The sweeper takes blobs without a record once they are old: younger ones are safe until the record exists.
 if now_ms - args.made_at_ms > args.source_max_age_ms then return {'expired'} end
@@ -57,6 +44,11 @@ for position, item in ipairs(args.items) do
   if item.url then
     redis.call('ZADD', key('queued'), now_ms, id)
     add_errand(fetch_errand(id), args.account, item.url, item.keep)
+    -- The courier does not know the account's terms.
+    if item.keep then
+      redis.call('HSET', key('errand', fetch_errand(id)), 'upload_cap', args.upload_cap,
+        'upload_cap_bytes', args.upload_cap_bytes)
+    end
   else
     enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
   end
@@ -69,11 +61,7 @@ redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'me
   'created_at_ms', now_ms, 'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
 if args.request then redis.call('HSET', task_key, 'request', args.request) end
 if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
+if args.idempotency then redis.call('HSET', task_key, 'named', args.idempotency.name) end
 
-if args.idempotency then
-  -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
-  local until_ms = string.format('%.0f', now_ms + args.idempotency.lifetime_ms)
-  redis.call('SET', key('idempotency', args.idempotency.name),
-    args.uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.lifetime_ms)
-end
+remember(args.uid)
 return {'created', args.uid}

@@ -35,6 +35,7 @@ local function end_item(item, state, outcome, text, keep)
     redis.call('HSET', task_key, 'ended_at_ms', now_ms)
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
+    redis.call('HDEL', task_key, 'named')
     local due = deliveries(uid)
     for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
     if #due == 0 then redis.call('HDEL', task_key, 'request') end

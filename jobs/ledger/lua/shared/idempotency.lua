@@ -1,10 +1,28 @@
--- needs: tasks
+-- needs: tasks, uploads
 
--- The task that args.idempotency stands for and the digest of its content; nil when there is none to be seen.
+-- The task or upload that args.idempotency stands for and the digest of its content; nil when there is none to be seen.
 local function remembered()
   local known = redis.call('GET', key('idempotency', args.idempotency.name))
   if not known then return nil end
   local first, content_digest, until_ms = string.match(known, '^(%S+) (%S+) (%S+)$')
-  if tonumber(until_ms) <= now_ms or not visible(first) then return nil end
+  if tonumber(until_ms) <= now_ms then return nil end
+  if not visible(first) and not visible_upload(first, args.account) then return nil end
   return first, content_digest
+end
+
+-- {'repeated', uid} where args.idempotency stands for the same content already, {'conflict'} for other content, else nil.
+local function repeated()
+  if not args.idempotency then return nil end
+  local first, content_digest = remembered()
+  if first and content_digest ~= args.idempotency.content_digest then return {'conflict'} end
+  return first and {'repeated', first}
+end
+
+-- Has args.idempotency, where there is any, stand for a task or upload from now on.
+local function remember(uid)
+  if not args.idempotency then return end
+  -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
+  local until_ms = string.format('%.0f', now_ms + args.idempotency.lifetime_ms)
+  redis.call('SET', key('idempotency', args.idempotency.name),
+    uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.lifetime_ms)
 end

@@ -5,9 +5,9 @@ end
 
 -- Whether a task can be seen: not marked as hidden, and not past its retention, swept or not.
 local function visible(uid)
-  local fields = redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden')
+  local fields = redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden', 'retention_ms')
   if not fields[1] or fields[3] then return false end
-  return not fields[2] or now_ms - tonumber(fields[2]) < args.retention_ms
+  return not fields[2] or now_ms - tonumber(fields[2]) < math.min(tonumber(fields[4]) or math.huge, args.retention_ms)
 end
 
 -- What a task's end makes due: {errand, url} of each delivery, in their order.

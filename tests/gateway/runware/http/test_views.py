@@ -140,7 +140,7 @@ def test_a_blob_store_that_is_away_is_passing(service: Service) -> None:
 
 
 def test_a_fault_of_the_server_tells_nothing(service: Service) -> None:
-    failing(service.store, recall=RuntimeError("inner secret"))
+    failing(service.store, look=RuntimeError("inner secret"))
     task = removal()
     answer = service.post([task])
     assert answer.status_code == 500

@@ -5,7 +5,19 @@ import pytest
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.jobs.errors import SourceUndecodable
 from tests.gateway import picture_files as pictures
-from tests.gateway.runware.service import ACCOUNT, Item, Service, new_removal, new_uuid, poll, removal, upload
+from tests.gateway.runware.service import (
+    ACCOUNT,
+    TINY_PICTURE,
+    Item,
+    Service,
+    new_removal,
+    new_uuid,
+    poll,
+    removal,
+    storage,
+    upload,
+)
+from tests.jobs.build import run_at_once
 
 
 def test_the_same_content_while_it_runs_attaches(service: Service) -> None:
@@ -82,6 +94,38 @@ def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -
     assert service.result(poll({"taskUUID": upper}))["taskUUID"] == upper
 
 
-def test_uploads_may_repeat_a_uuid(service: Service) -> None:
+@pytest.mark.parametrize("task", [upload(), storage("upload", TINY_PICTURE)])
+def test_a_repeated_upload_is_the_first_one(service: Service, task: Item) -> None:
+    first = service.result(task)
+    assert service.result(task) == first
+    assert len(service.blobs.keys()) == 1
+
+
+@pytest.mark.parametrize("other", [upload(pictures.data_uri(pictures.png(9, 9))), removal(deliveryMethod="async")])
+def test_the_uuid_of_an_upload_is_taken(service: Service, other: Item) -> None:
     task = upload()
-    assert service.result(task)["imageUUID"] != service.result(task)["imageUUID"]
+    service.result(task)
+    item = service.error(other | {"taskUUID": task["taskUUID"].upper()})
+    assert item["code"] == "conflictTaskUUID"
+    assert len(service.blobs.keys()) == 1
+
+
+def test_a_repeat_of_an_upload_that_was_deleted_keeps_it_anew(service: Service) -> None:
+    task = upload()
+    first = service.result(task)
+    service.result(storage("delete", first["imageUUID"]))
+    assert service.result(task)["imageUUID"] != first["imageUUID"]
+
+
+def test_repeats_of_an_upload_at_the_same_moment_keep_one(service: Service) -> None:
+    task = upload()
+    answers = run_at_once(4, lambda _: service.result(task))
+    assert all(answer == answers[0] for answer in answers)
+    assert len(service.blobs.keys()) == 1
+
+
+def test_a_repeated_deletion_answers_as_the_first_did(service: Service) -> None:
+    task = storage("delete", service.result(upload())["imageUUID"])
+    first = service.result(task)
+    assert service.result(task) == first
+    assert service.error(task | {"taskUUID": new_uuid()})["code"] == "invalidMedia"

@@ -10,6 +10,7 @@ import pytest
 
 from cutgate.courier.errands import ErrandRunner
 from cutgate.courier.process import make_runner
+from cutgate.gateway.accounts.records import Terms
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
@@ -96,6 +97,19 @@ def test_it_is_an_upload_as_any_other(
     assert (answer.data, answer.content_type) == (PICTURE, "image/png")
     with patient_service.working():
         assert patient_service.result(removal(item[f"{name}UUID"]))["status"] == "success"
+
+
+@FORMS
+def test_one_for_which_its_account_has_no_room_fails_for_good(
+    service: Service, server: OutsideServer, form: Any, name: str
+) -> None:
+    service.accounts.change(ACCOUNT, terms=Terms(upload_bytes=len(PICTURE) - 1))
+    task = form(server.url("/cat"), deliveryMethod="async")
+    service.result(task)
+    assert bring(service, server)
+    item = service.error(poll(task), status=403)
+    assert (item["code"], "delete some" in item["message"]) == ("uploadQuotaExceeded", True)
+    assert service.blobs.keys() == ()
 
 
 @FORMS

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import UploadsFull
 from cutgate.jobs.ids import image_uuid, new_task_uid, uid_of_image
 from cutgate.jobs.ledger.answers import Balance, Reaped
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ItemState, NewItem, TaskStatus
+from cutgate.jobs.record import AccountCaps, ItemState, NewItem, TaskStatus
 from cutgate.jobs.upkeep.retention import Sweeper
-from tests.jobs.build import DELIVERIES, ERROR, LANE, SPEC, Ledger, new_task, new_upload, run_at_once
+from tests.jobs.build import DELIVERIES, ERROR, LANE, SPEC, URL, Ledger, new_task, new_upload, run_at_once
 
 
 @pytest.fixture
@@ -151,3 +152,24 @@ def test_only_what_is_fetched_can_be_kept() -> None:
     item = NewItem(source=task.items[0].source, spec=SPEC, keep=True)
     with pytest.raises(ValueError, match="without a task"):
         replace(task, items=(item,))
+
+
+def test_an_account_without_room_is_told_before_anything_is_fetched(ledger: Ledger) -> None:
+    ledger = ledger.limited(account_upload_cap=1)
+    ledger.upload()
+    with pytest.raises(UploadsFull):
+        ledger.submit(source_url=URL, keep=True)
+    ledger.submit(source_url=URL)
+
+
+@pytest.mark.parametrize("caps", [AccountCaps(uploads=1), AccountCaps(upload_bytes=20_000)])
+def test_the_accounts_own_caps_count_once_the_picture_is_here(ledger: Ledger, caps: AccountCaps) -> None:
+    task = replace(new_task(source_url=URL, keep=True), caps=caps)
+    ledger.create(task)
+    ledger.upload()
+    errand, upload = ledger.next_errand(), new_upload()
+    with pytest.raises(UploadsFull) as caught:
+        ledger.kept(errand, upload)
+    assert ledger.use_upload(upload.uid, "alice") is None
+    assert ledger.fetch_failed(errand, caught.value.facts())
+    assert ledger.error(errand).kind == "uploads_full"

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import SourceExpired
+from cutgate.jobs.errors import IdempotencyConflict, SourceExpired, UploadsFull
 from cutgate.jobs.ids import new_task_uid, upload_key
+from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import AccountCaps, Idempotency
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.jobs.build import Ledger, new_upload, run_at_once
 
@@ -59,6 +62,148 @@ class TestRecords:
     def test_its_blob_is_its_own(self) -> None:
         with pytest.raises(ValueError, match="one upload"):
             replace(new_upload(), blob=upload_key(new_task_uid()))
+
+
+class TestCaps:
+    CAPS = AccountCaps(uploads=2, upload_bytes=30_000)  # a picture of these tests has 12,345 bytes
+
+    def test_pictures(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(account_upload_cap=2)
+        for _ in range(2):
+            ledger.upload()
+        assert refused(ledger) == ("pictures", 2, 2)
+        ledger.upload(account="bob")
+
+    def test_bytes(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(account_upload_bytes=30_000)
+        for _ in range(2):
+            ledger.upload()
+        assert refused(ledger) == ("bytes", 24_690, 30_000)
+        ledger.keep_upload(replace(new_upload(), size_bytes=30_000 - 24_690))
+        assert refused(ledger) == ("bytes", 30_000, 30_000)
+
+    def test_an_accounts_own(self, ledger: Ledger) -> None:
+        for _ in range(2):
+            ledger.keep_upload(new_upload(), caps=self.CAPS)
+        assert refused(ledger, self.CAPS) == ("pictures", 2, 2)
+        ledger.upload()
+
+    def test_what_is_refused_is_foreseen_and_leaves_nothing(self, ledger: Ledger) -> None:
+        ledger.keep_upload(new_upload(), caps=self.CAPS)
+        assert ledger.look("alice", caps=self.CAPS, upload_bytes=17_655).refusal is None
+        assert isinstance(ledger.look("alice", caps=self.CAPS, upload_bytes=17_656).refusal, UploadsFull)
+        late = replace(new_upload(), size_bytes=17_656)
+        idempotency = Idempotency(key="k", content_digest="d")
+        with pytest.raises(UploadsFull):
+            ledger.keep_upload(late, caps=self.CAPS, idempotency=idempotency)
+        assert ledger.use_upload(late.uid, "alice") is None
+        assert ledger.named("alice", "k") is None
+
+    def test_a_repeat_is_not_counted_again(self, ledger: Ledger) -> None:
+        upload = ledger.upload()
+        for _ in range(3):
+            assert ledger.keep_upload(upload, caps=AccountCaps(uploads=1)).uid == upload.uid
+
+    def test_many_at_the_same_moment_do_not_pass_it(self, ledger: Ledger) -> None:
+        def keep(_: int) -> bool:
+            try:
+                ledger.keep_upload(new_upload(), caps=self.CAPS)
+            except UploadsFull:
+                return False
+            return True
+
+        assert run_at_once(6, keep).count(True) == 2
+
+    def test_what_is_deleted_makes_room_at_once(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(account_upload_cap=1, account_upload_bytes=12_345)
+        for _ in range(3):
+            assert ledger.drop_upload(ledger.upload().uid, "alice")
+        ledger.upload()
+
+    def test_what_expires_makes_room(self, ledger: Ledger, sweeper: Sweeper) -> None:
+        ledger = ledger.limited(account_upload_cap=1, account_upload_bytes=12_345)
+        for _ in range(3):
+            ledger.upload(uid=new_task_uid(ledger.clock()))
+            ledger.clock.advance(seconds=5_001)
+            assert sweeper.sweep() == 1
+
+    def test_counts_that_went_wrong_are_mended(self, ledger: Ledger, sweeper: Sweeper) -> None:
+        kept = ledger.upload()
+        # As a process of another version would delete it.
+        ledger.client.delete(f"{ledger.key_prefix}upload:{ledger.upload().uid}")
+        ledger.client.hincrby(f"{ledger.key_prefix}account:alice", "upload_bytes", 1_000)
+        ledger = ledger.limited(account_upload_cap=2, account_upload_bytes=24_690)
+        assert refused(ledger) == ("pictures", 2, 2)
+        with capture_logs() as events:
+            sweeper.count_uploads()
+            sweeper.count_uploads()
+        assert [event["event"] for event in events] == ["upload_counts_mended"]
+        ledger.upload()
+        assert refused(ledger) == ("pictures", 2, 2)
+        assert ledger.use_upload(kept.uid, "alice") == kept
+
+    def test_an_account_without_uploads_leaves_no_count_to_look_at(self, ledger: Ledger) -> None:
+        ledger.drop_upload(ledger.upload().uid, "alice")
+        assert ledger.client.smembers(f"{ledger.key_prefix}uploaders") == set()
+        assert ledger.client.exists(f"{ledger.key_prefix}uploads_of:alice") == 0
+
+
+def refused(ledger: Ledger, caps: AccountCaps | None = None) -> tuple[str, int, int]:
+    """What a further upload is refused with."""
+    with pytest.raises(UploadsFull) as caught:
+        ledger.keep_upload(new_upload(), caps=caps)
+    return caught.value.measure, caught.value.kept, caught.value.cap
+
+
+class TestRepeats:
+    ONE = Idempotency(key="k", content_digest="one")
+
+    def test_the_same_request_has_one_upload(self, ledger: Ledger) -> None:
+        first, second = new_upload(), new_upload()
+        assert not ledger.keep_upload(first, idempotency=self.ONE).repeated
+        assert ledger.keep_upload(second, idempotency=self.ONE) == Created(uid=first.uid, repeated=True)
+        assert not ledger.keep_upload(first, idempotency=self.ONE).repeated  # its own reply was lost
+        assert ledger.use_upload(second.uid, "alice") is None
+        assert ledger.recall("alice", self.ONE) == first.uid
+
+    def test_other_content_and_other_tasks_conflict(self, ledger: Ledger) -> None:
+        ledger.keep_upload(new_upload(), idempotency=self.ONE)
+        other = replace(self.ONE, content_digest="other")
+        with pytest.raises(IdempotencyConflict):
+            ledger.keep_upload(new_upload(), idempotency=other)
+        with pytest.raises(IdempotencyConflict):
+            ledger.submit(idempotency=other)
+
+    def test_a_deletion_is_remembered_by_its_name(self, ledger: Ledger) -> None:
+        upload = ledger.upload()
+        assert ledger.drop_upload(upload.uid, "alice", "k") == upload
+        assert ledger.drop_upload(upload.uid, "alice", "k") == upload
+        assert ledger.drop_upload(upload.uid, "alice", "other") is None
+        assert ledger.drop_upload(upload.uid, "bob", "k") is None
+
+    def test_uploads_that_are_deleted_leave_little_and_not_for_long(self, ledger: Ledger) -> None:
+        """They cost nothing: what each leaves must not fill the ledger."""
+        upload = new_upload()
+        ledger.keep_upload(upload, idempotency=self.ONE)
+        ledger.drop_upload(upload.uid, "alice", "k")
+        names = list(ledger.client.scan_iter(match=f"{ledger.key_prefix}*", count=1_000))
+        lasting = {name.removeprefix(ledger.key_prefix) for name in names if ledger.client.pttl(name) == -1}
+        assert (len(names) - len(lasting), lasting) == (1, {"account:alice"})
+        assert max(map(ledger.client.pttl, names)) <= 3_600_000
+
+    def test_a_name_that_another_upload_has_by_now_stays(self, ledger: Ledger) -> None:
+        ledger = ledger.limited(upload_retention_seconds=100)
+        first, second = new_upload(), new_upload()
+        ledger.keep_upload(first, idempotency=self.ONE)
+        ledger.clock.advance(101)
+        assert not ledger.keep_upload(second, idempotency=self.ONE).repeated
+        assert ledger.hide_expired() == (first.uid,)
+        ledger.forget(first.uid)
+        assert ledger.named("alice", "k") == second.uid
+
+    def test_a_deletion_that_is_refused_leaves_nothing(self, ledger: Ledger) -> None:
+        assert ledger.drop_upload(new_task_uid(), "alice", "k") is None
+        assert list(ledger.client.scan_iter(match=f"{ledger.key_prefix}*")) == []
 
 
 class TestRetention:

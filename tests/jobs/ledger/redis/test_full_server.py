@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,11 @@ def test_only_what_adds_is_refused(small: Redis) -> None:
     running, failing, stopping = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
     fill(small)
 
-    for add in (lambda: ledger.create(new_task()), lambda: ledger.keep_upload(new_upload())):
+    additions: tuple[Callable[[], object], ...] = (
+        lambda: ledger.create(new_task()),
+        lambda: ledger.keep_upload(new_upload()),
+    )
+    for add in additions:
         with pytest.raises(LedgerFull):
             add()
     assert ledger.renew(running)

@@ -1,0 +1,86 @@
+"""How much an account may keep: what is over it is refused before anything is written."""
+
+import base64
+
+import pytest
+
+from cutgate.gateway.accounts.records import Terms
+from tests.gateway import picture_files as pictures
+from tests.gateway.runware.service import (
+    ACCOUNT,
+    TINY_PICTURE,
+    Item,
+    Service,
+    make_service,
+    new_uuid,
+    removal,
+    storage,
+    upload,
+)
+
+SIZE_BYTES = len(base64.b64decode(TINY_PICTURE.rpartition(",")[2]))
+FORMS = pytest.mark.parametrize("task", [upload(), storage("upload", TINY_PICTURE)], ids=["old", "new"])
+
+
+def limit(service: Service, **terms: int) -> None:
+    service.accounts.change(ACCOUNT, terms=Terms(**terms))
+
+
+def assert_refused(service: Service, task: Item, text: str) -> None:
+    before = service.blobs.keys()
+    item = service.error(task | {"taskUUID": new_uuid()}, status=403)
+    assert (item["code"], text in item["message"]) == ("uploadQuotaExceeded", True), item
+    assert service.blobs.keys() == before
+
+
+@FORMS
+def test_pictures(service: Service, task: Item) -> None:
+    limit(service, upload_cap=2)
+    first = service.result(task)
+    service.result(upload(pictures.data_uri(pictures.png(9, 9))))
+    assert_refused(service, task, "2 pictures of uploads are kept, the account's cap is 2")
+    assert service.result(task) == first  # a repeat keeps nothing
+    service.result(storage("delete", first.get("imageUUID") or first["mediaUUID"]))
+    service.result(task | {"taskUUID": new_uuid()})
+
+
+@FORMS
+def test_bytes(service: Service, task: Item) -> None:
+    limit(service, upload_bytes=2 * SIZE_BYTES)
+    for _ in range(2):
+        service.result(task | {"taskUUID": new_uuid()})
+    assert_refused(service, task, f"{2 * SIZE_BYTES} bytes of uploads are kept")
+
+
+@FORMS
+def test_by_url(service: Service, task: Item) -> None:
+    limit(service, upload_cap=1)
+    service.result(upload())
+    name = "image" if "image" in task else "media"
+    for method in ("sync", "async"):
+        assert_refused(
+            service, task | {name: "https://pictures.example/cat", "deliveryMethod": method}, "delete some"
+        )
+    assert service.store.errands_due() == 0
+
+
+def test_copies_of_what_is_kept_count(service: Service) -> None:
+    limit(service, upload_cap=1)
+    assert_refused(service, upload(service.result(upload())["imageUUID"]), "delete some")
+
+
+def test_what_is_used_is_no_upload_more(service: Service) -> None:
+    limit(service, upload_cap=1)
+    kept = service.result(upload())
+    service.result(removal(kept["imageUUID"], deliveryMethod="async"))
+
+
+def test_an_account_without_credits_keeps_no_more_than_the_settings_say() -> None:
+    service = make_service(account_upload_cap=3)
+    service.store.grant(ACCOUNT, 1)
+    service.result(removal(deliveryMethod="async"))
+    assert service.error(removal(deliveryMethod="async"), status=402)["code"] == "insufficientCredits"
+    for _ in range(3):
+        service.result(upload())
+    for _ in range(17):
+        assert_refused(service, upload(), "the account's cap is 3")
