@@ -94,10 +94,14 @@ class GatewaySettings(JobSettings):
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body; over it the answer is HTTP 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """Largest request body of `RemoveBackgroundsInBatch`. Each process works on so many bytes of
-    large bodies at a time, which takes twice as much memory."""
+    """Largest request body of `RemoveBackgroundsInBatch`."""
     body_memory_bytes: PositiveInt = 2 * 2**20
     """Larger request bodies arrive in a temporary file; `TMPDIR` says where, and should be on a disk."""
+    large_bodies_bytes: PositiveInt = 48 * 2**20
+    """So many bytes of such bodies each process reads at a time, before it knows who sent them; the others wait on
+    disk. It takes twice as much memory. A body that is larger is read alone."""
+    large_bodies_wait_seconds: PositiveFloat = 30
+    """How long a body waits for that; then the answer is HTTP 503."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Most pictures of one batch."""
     image_price_credits: NonNegativeInt = 1

@@ -29,6 +29,9 @@ Params = Mapping[str, JsonValue]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
+WORDS_BYTES: Final = 2**20
+"""The largest body of a request without pictures: a thousand ids are 24 KiB."""
+
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
@@ -83,7 +86,7 @@ class PicpikApi:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.EncodingNotSupported
         try:
-            with self.bodies.received(request.stream) as body:
+            with self.bodies.received(request.stream, request.content_length) as body:
                 return self._answer_to(self._parsed(body), body.size_bytes)
         except TransferBroken as error:
             raise faults.BodyNotReadable from error
@@ -108,7 +111,7 @@ class PicpikApi:
         g.echo = Echo.of(params)
         structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
         action = _action_of(params)
-        if size_bytes > self.settings.max_body_bytes and not action.large:
+        if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
         with self.limits.counting_failures(request.remote_addr, _FAILED_SIGNATURES):
             account, rest, signature = self._authenticate(params)
@@ -124,6 +127,12 @@ class PicpikApi:
         )
         answer = action.handle(fields, caller, self.services.for_account(account))
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
+
+    def _most_bytes(self, action: Action[Any, Any]) -> int:
+        """The largest body of an action. What may wait for results takes no room among the large ones."""
+        if action.rate is not Rate.SUBMIT:
+            return min(WORDS_BYTES, self.settings.max_body_bytes)
+        return self.settings.max_batch_body_bytes if action.large else self.settings.max_body_bytes
 
     def _count(self, account: Account, rate: Rate, weight: int = 1) -> None:
         g.allowance = self.limits.take(account.name, account.terms, rate, weight)

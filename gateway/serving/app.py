@@ -106,7 +106,8 @@ def create_app(
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
-    bodies = Bodies(settings.body_memory_bytes, Room(settings.max_batch_body_bytes))
+    room = Room(settings.large_bodies_bytes, settings.large_bodies_wait_seconds)
+    bodies = Bodies(settings.body_memory_bytes, room)
     picpik = PicpikApi(
         settings=settings,
         bodies=bodies,

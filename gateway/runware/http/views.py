@@ -114,7 +114,7 @@ class RunwareApi:
         """
         request.max_content_length = self.settings.max_runware_body_bytes
         try:
-            with self.bodies.received(request.stream) as body:
+            with self.bodies.received(request.stream, request.content_length) as body:
                 yield read_message(body.file.read(), self.settings.max_runware_tasks)
         except TransferBroken as error:
             raise faults.RequestUnreadable(str(error)) from error

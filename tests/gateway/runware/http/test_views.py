@@ -111,14 +111,14 @@ def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
 
 
 def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
-    service = make_service(body_memory_bytes=100)
+    service = make_service(body_memory_bytes=100, large_bodies_wait_seconds=5)
     view = service.app.view_functions["runware.post"]
     assert isinstance(view, MethodType)
     api = view.__self__
     assert isinstance(api, RunwareApi)
     for _ in range(3):
         service.post([removal("%%" * 100)])
-    with api.bodies.room.taken(service.settings.max_batch_body_bytes, wait_seconds=0):
+    with api.bodies.room.taken(service.settings.large_bodies_bytes):
         waiting = threading.Thread(target=lambda: service.result(removal(deliveryMethod="async")))
         waiting.start()
         waiting.join(0.05)
@@ -217,7 +217,7 @@ def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPat
     task = removal(deliveryMethod="async")
     with monkeypatch.context() as patched:
         full = Mock(side_effect=OSError(errno.ENOSPC, "no space left"))
-        patched.setattr(tempfile.SpooledTemporaryFile, "write", full)
+        patched.setattr(tempfile, "TemporaryFile", full)
         answer = service.post([task])
     assert (answer.status_code, code_of(answer)) == (503, "serviceUnavailable")
     assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)
