@@ -114,7 +114,10 @@ class GatewaySettings(JobSettings):
     polls_per_second: PositiveInt = 50
     """Other requests that one account may send in a second, unless its own terms say otherwise."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Wrong signatures and unknown keys in a minute after which a client's address is refused for a while."""
+    """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute. Past that its
+    large bodies and WebSockets are refused for a while; a right key in a small body passes, and ends that."""
+    proven_address_seconds: NonNegativeFloat = 3_600
+    """How long an address from which a right key came is not shut out, whoever sends wrong ones from there."""
 
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
@@ -182,6 +185,10 @@ class GatewaySettings(JobSettings):
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
+
+    def is_small(self, body_bytes: int | None) -> bool:
+        """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
+        return body_bytes is not None and body_bytes <= self.body_memory_bytes
 
     def socket_limits(self) -> SocketLimits:
         """What WebSockets keep to."""
