@@ -13,7 +13,12 @@ import click
 
 from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
 from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey, ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPair, KeyPairs
+from cutgate.gateway.accounts.key_pairs import (
+    MIN_PRIVATE_KEY_CHARACTERS,
+    SOUND_PRIVATE_KEY_CHARACTERS,
+    KeyPair,
+    KeyPairs,
+)
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors, show
@@ -68,6 +73,23 @@ def _from_stdin(what: str) -> str:
     return given
 
 
+def _brought_along() -> str:
+    """A private key that clients have already."""
+    private_key = _from_stdin("private key")
+    if len(private_key) < MIN_PRIVATE_KEY_CHARACTERS:
+        raise click.ClickException(
+            f"the private key has fewer than {MIN_PRIVATE_KEY_CHARACTERS} characters, and can be guessed from one "
+            "signed request: take a longer one, or leave --public-key out to have a pair made"
+        )
+    if len(private_key) < SOUND_PRIVATE_KEY_CHARACTERS:
+        click.echo(
+            f"Warning: the private key has fewer than {SOUND_PRIVATE_KEY_CHARACTERS} characters: `rotate` makes a "
+            "sound one",
+            err=True,
+        )
+    return private_key
+
+
 _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
     "new": new_callback_secret,
     "stdin": partial(_from_stdin, "callback secret"),
@@ -93,7 +115,7 @@ def add(
     """
     if runware and public_key:
         raise click.UsageError("--runware makes the whole key: it takes no --public-key")
-    private_key = _from_stdin("private key") if public_key else None
+    private_key = _brought_along() if public_key else None
     given = TermsChange.of(terms).given
     with _parts() as parts:
         if runware:
