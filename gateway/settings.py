@@ -80,8 +80,8 @@ class GatewaySettings(JobSettings):
     """Port that the gateway shows its metrics on, at `/metrics`; unset, it shows none."""
     processes: PositiveInt = 1
     """Gateway processes."""
-    request_threads: PositiveInt = 16
-    """Request threads of each process."""
+    request_threads: Annotated[int, Field(ge=2)] = 16
+    """Request threads of each process; half of them may wait for results."""
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""
 

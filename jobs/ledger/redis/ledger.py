@@ -87,7 +87,8 @@ class RedisLedger(RedisErrands, RedisUploads):
             arguments["deliveries"] = encode_deliveries(task.deliveries)
         if task.idempotency is not None:
             arguments["idempotency"] = _idempotency(task.account, task.idempotency) | {
-                "lifetime_ms": milliseconds(limits.idempotency_seconds)
+                "lifetime_ms": milliseconds(limits.idempotency_seconds),
+                "kept_ms": milliseconds(limits.name_seconds),
             }
         verdict, *facts = self._scripts.run("create", **arguments)
         if verdict not in {"created", "repeated"}:

@@ -8,7 +8,7 @@
 --                          and keep where it then becomes an upload
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
---   idempotency            nil, or {name, content_digest, lifetime_ms}
+--   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name
 --   account_cap, total_cap, source_max_age_ms, retention_ms
 --   pace_ms                how far back the ends of items count for their pace
 --
@@ -74,6 +74,6 @@ if args.idempotency then
   -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
   local until_ms = string.format('%.0f', now_ms + args.idempotency.lifetime_ms)
   redis.call('SET', key('idempotency', args.idempotency.name),
-    args.uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.lifetime_ms)
+    args.uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.kept_ms)
 end
 return {'created', args.uid}
