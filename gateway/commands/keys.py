@@ -21,7 +21,7 @@ from cutgate.gateway.accounts.key_pairs import (
 )
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors, show
+from cutgate.gateway.commands.console import reported_errors, show, warn
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
@@ -49,6 +49,7 @@ class _Parts:
     key_pairs: KeyPairs
     api_keys: ApiKeys
     ledger: RedisLedger
+    public_url: str | None
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def _parts() -> Iterator[_Parts]:
     with reported_errors(), connect_ledger(settings) as client:
         accounts = Accounts(KeyTable(client), settings.master_key_bytes())
         ledger = RedisLedger(client, settings.ledger_limits())
-        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
+        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger, settings.public_url)
 
 
 @click.group()
@@ -82,10 +83,8 @@ def _brought_along() -> str:
             "signed request: take a longer one, or leave --public-key out to have a pair made"
         )
     if len(private_key) < SOUND_PRIVATE_KEY_CHARACTERS:
-        click.echo(
-            f"Warning: the private key has fewer than {SOUND_PRIVATE_KEY_CHARACTERS} characters: `rotate` makes a "
-            "sound one",
-            err=True,
+        warn(
+            f"the private key has fewer than {SOUND_PRIVATE_KEY_CHARACTERS} characters; `rotate` makes a sound one"
         )
     return private_key
 
@@ -227,6 +226,8 @@ def account(
         elif callback_url is not None or secret is not None:
             made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
             shown_once = {} if made is None else {"callback_secret": made}
+            if parts.public_url is None:
+                warn("CUTGATE_PUBLIC_URL is unset: callbacks of PICPIK's tasks name results without a host")
         if from_defaults or active is not None or change:
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)

@@ -161,6 +161,17 @@ def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
 
 
+@pytest.mark.parametrize(("public_url", "warned"), [("", True), ("https://cut.example", False)])
+def test_callbacks_whose_results_would_have_no_host_are_warned_of(
+    installation: Installation, public_url: str, warned: bool
+) -> None:
+    installation.keys("add", "--name", "ines")
+    options = ("keys", "account", "ines", "--callback-url", "https://calls.example/done")
+    done = installation.call(*options, CUTGATE_PUBLIC_URL=public_url)
+    assert done.returncode == 0
+    assert ("CUTGATE_PUBLIC_URL is unset" in done.stderr) is warned
+
+
 def test_callbacks_are_set_and_dropped(installation: Installation, accounts: Accounts) -> None:
     installation.keys("add", "--name", "ida")
     url = "https://calls.example/done"
