@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cutgate import signing
-from cutgate.gateway.accounts.addresses import AddressShutOut
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.accounts.rates import RateExceeded, TooOften
 from cutgate.gateway.picpik import faults
 from cutgate.jobs import errors

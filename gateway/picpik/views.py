@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.addresses import AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken

@@ -16,8 +16,8 @@ from werkzeug.exceptions import (
 )
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.addresses import ClientAddresses
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
 from cutgate.gateway.accounts.windows import Windows

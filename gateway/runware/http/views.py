@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.addresses import AddressShutOut
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.bodies import Bodies, TransferBroken
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages import faults

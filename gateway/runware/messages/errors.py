@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from cutgate.gateway.accounts.addresses import AddressShutOut
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.accounts.rates import RateExceeded, TooOften
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome

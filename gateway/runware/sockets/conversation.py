@@ -17,8 +17,8 @@ from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.addresses import AddressShutOut
 from cutgate.gateway.accounts.api_keys import hash_of
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import key_refusal, refusal

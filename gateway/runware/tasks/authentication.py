@@ -6,8 +6,8 @@ from typing import Final
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.addresses import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.gateway.runware.messages import faults
 
 _SCHEME: Final = "bearer "

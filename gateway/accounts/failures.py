@@ -1,4 +1,4 @@
-"""Client addresses: which of them is shut out since too many keys or signatures from there were wrong.
+"""Wrong keys and signatures, counted by client address, and the addresses that they shut out.
 
 Failures are counted over all processes, by address and, where the public key exists, by that, too. What follows
 from a full count is each process's own memory, so that whoever is shut out costs the ledger's server nothing. It

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutgate.gateway.accounts.addresses import MAX_ADDRESSES, AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.failures import MAX_ADDRESSES, AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.windows import Windows
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
