@@ -87,7 +87,7 @@ class Bodies:
     """Receives the bodies of requests."""
 
     memory_bytes: int
-    """A larger one goes to a temporary file, and takes room."""
+    """A larger one goes to a temporary file; what may become larger than that takes room."""
     room: Room
     """For the large ones: while one is parsed it takes twice its size."""
 
@@ -115,7 +115,7 @@ class Bodies:
             with _storage_errors(file):
                 file.seek(0)
             cost_bytes = size_bytes if is_plain else size_bytes * _WIDEST_CHARACTER_BYTES
-            with self.room.taken(cost_bytes) if size_bytes > self.memory_bytes else nullcontext():
+            with self.room.taken(cost_bytes) if cost_bytes > self.memory_bytes else nullcontext():
                 yield Body(file, size_bytes, is_plain)
 
     def _new_file(self, told_bytes: int) -> IO[bytes]:

@@ -30,7 +30,7 @@ Params = Mapping[str, JsonValue]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
-WORDS_BYTES: Final = 2**20
+WORDS_BYTES: Final = 2**18
 """The largest body of a request without pictures: a thousand ids are 24 KiB."""
 
 _FORM: Final = "application/x-www-form-urlencoded"

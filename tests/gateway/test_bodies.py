@@ -94,6 +94,14 @@ class TestRoom:
             with pytest.raises(ServiceUnavailable), some.room.taken(61):
                 pytest.fail("there is none left")
 
+    def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
+        some = bodies(memory_bytes=100, room_bytes=300)
+        with some.received(io.BytesIO("ü".encode() * 40), 80):
+            with some.room.taken(0):
+                pass
+            with pytest.raises(ServiceUnavailable), some.room.taken(1):
+                pytest.fail("there is none left")
+
     def test_what_is_larger_than_all_of_it_takes_all_of_it(self) -> None:
         room = Room(100, 0)
         with room.taken(1_000), pytest.raises(ServiceUnavailable), room.taken(1):
