@@ -1,9 +1,10 @@
 """Requests' bodies, received without a bound on how many arrive and with one on what they take of the memory.
 
 A body goes to a temporary file once it is large, so that a slow upload costs no memory. It is read into memory
-when there is room for it among the large ones that are being worked on.
+when there is room for it among the large ones that are being worked on: who sent it is known only after that.
 """
 
+import re
 import tempfile
 import threading
 import time
@@ -16,12 +17,11 @@ from werkzeug.exceptions import HTTPException
 
 from cutgate.jobs.errors import ServiceUnavailable
 
-ROOM_SECONDS: Final = 30.0
-"""How long a large body waits for its room."""
-
-_CHUNK_BYTES: Final = 2**20
+_CHUNK_BYTES: Final = 2**16
 _WIDEST_CHARACTER_BYTES: Final = 4
 """What every character of a text takes in memory where one of them is beyond the Basic Multilingual Plane."""
+_WIDE_ESCAPE: Final = re.compile(rb"%[89A-Fa-f]")
+"""Of a form: what is no ASCII. Base64 needs the escapes of ASCII alone."""
 
 
 class TransferBroken(Exception):
@@ -36,29 +36,35 @@ class Body:
     """Its bytes, from the first one."""
     size_bytes: int
     is_plain: bool
-    """Whether each of its characters takes one byte in memory: it is ASCII, without `\\u` escapes."""
+    """Whether each of its characters takes one byte in memory: it is ASCII, without escapes for more."""
 
 
 class Room:
     """Memory that is shared out by the byte, to whoever asks first."""
 
-    def __init__(self, total_bytes: int) -> None:
-        """Begin with all of it free."""
+    def __init__(self, total_bytes: int, wait_seconds: float) -> None:
+        """Begin with all of it free.
+
+        Args:
+            total_bytes: how much there is.
+            wait_seconds: how long one may wait for a part.
+        """
         self._total_bytes = self._left_bytes = total_bytes
+        self._wait_seconds = wait_seconds
         self._turn = threading.Lock()
         self._freed = threading.Condition()
 
     @contextmanager
-    def taken(self, size_bytes: int, wait_seconds: float = ROOM_SECONDS) -> Iterator[None]:
+    def taken(self, size_bytes: int) -> Iterator[None]:
         """Take a part for a block, or all of it where that is not enough.
 
         Raises:
             ServiceUnavailable: it did not become free in time.
         """
         part_bytes = min(size_bytes, self._total_bytes)
-        until_seconds = time.monotonic() + wait_seconds
+        until_seconds = time.monotonic() + self._wait_seconds
         # One waits at a time: many small bodies do not keep a large one waiting for ever.
-        if not self._turn.acquire(timeout=wait_seconds):
+        if not self._turn.acquire(timeout=self._wait_seconds):
             raise _no_room()
         try:
             with self._freed:
@@ -81,26 +87,27 @@ class Bodies:
     """Receives the bodies of requests."""
 
     memory_bytes: int
-    """A larger one goes to a temporary file, and takes room."""
+    """A larger one goes to a temporary file; what may become larger than that takes room."""
     room: Room
     """For the large ones: while one is parsed it takes twice its size."""
 
     @contextmanager
-    def received(self, stream: IO[bytes]) -> Iterator[Body]:
+    def received(self, stream: IO[bytes], told_bytes: int | None) -> Iterator[Body]:
         """Receive a body, and keep its room for as long as the block works on what it says.
 
         Args:
             stream: ends where the body does.
+            told_bytes: its size as the caller tells it; None where it does not.
 
         Raises:
             TransferBroken: the stream ends before the body does, or is no HTTP.
             HTTPException: the body is too long, or the caller is gone.
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
-        with tempfile.SpooledTemporaryFile(self.memory_bytes) as file:
+        with self._new_file(told_bytes or 0) as file:
             is_plain, last = True, b""
             while chunk := _read(stream):
-                is_plain = is_plain and chunk.isascii() and b"\\u" not in last + chunk
+                is_plain = is_plain and _is_plain(last + chunk)
                 last = chunk[-1:]
                 with _storage_errors(file):
                     file.write(chunk)
@@ -108,8 +115,21 @@ class Bodies:
             with _storage_errors(file):
                 file.seek(0)
             cost_bytes = size_bytes if is_plain else size_bytes * _WIDEST_CHARACTER_BYTES
-            with self.room.taken(cost_bytes) if size_bytes > self.memory_bytes else nullcontext():
+            with self.room.taken(cost_bytes) if cost_bytes > self.memory_bytes else nullcontext():
                 yield Body(file, size_bytes, is_plain)
+
+    def _new_file(self, told_bytes: int) -> IO[bytes]:
+        """Where a body arrives; a large one at once on disk, without having been in memory."""
+        if told_bytes <= self.memory_bytes:
+            return tempfile.SpooledTemporaryFile(self.memory_bytes)
+        try:
+            return tempfile.TemporaryFile()
+        except OSError as error:
+            raise _not_stored(error) from error
+
+
+def _is_plain(part: bytes) -> bool:
+    return part.isascii() and b"\\u" not in part and not _WIDE_ESCAPE.search(part)
 
 
 def _read(stream: IO[bytes]) -> bytes:
@@ -128,7 +148,11 @@ def _storage_errors(file: IO[bytes]) -> Iterator[None]:
     except OSError as error:
         with suppress(OSError):
             file.close()  # which tries once more to write
-        raise ServiceUnavailable(f"a request's body cannot be stored: {error.strerror}") from error
+        raise _not_stored(error) from error
+
+
+def _not_stored(error: OSError) -> ServiceUnavailable:
+    return ServiceUnavailable(f"a request's body cannot be stored: {error.strerror}")
 
 
 def _no_room() -> ServiceUnavailable:

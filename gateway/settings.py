@@ -83,8 +83,8 @@ class GatewaySettings(JobSettings):
     """How long what `/readyz` found counts, however many ask."""
     processes: PositiveInt = 1
     """Gateway processes."""
-    request_threads: PositiveInt = 16
-    """Request threads of each process."""
+    request_threads: Annotated[int, Field(ge=2)] = 16
+    """Request threads of each process; half of them may wait for results."""
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""
 
@@ -97,10 +97,14 @@ class GatewaySettings(JobSettings):
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body; over it the answer is HTTP 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """Largest request body of `RemoveBackgroundsInBatch`. Each process works on so many bytes of
-    large bodies at a time, which takes twice as much memory."""
+    """Largest request body of `RemoveBackgroundsInBatch`."""
     body_memory_bytes: PositiveInt = 2 * 2**20
     """Larger request bodies arrive in a temporary file; `TMPDIR` says where, and should be on a disk."""
+    large_bodies_bytes: PositiveInt = 48 * 2**20
+    """So many bytes of such bodies each process reads at a time, before it knows who sent them; the others wait on
+    disk. It takes twice as much memory. A body that is larger is read alone."""
+    large_bodies_wait_seconds: PositiveFloat = 30
+    """How long a body waits for that; then the answer is HTTP 503."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Most pictures of one batch."""
     image_price_credits: NonNegativeInt = 1
@@ -113,7 +117,10 @@ class GatewaySettings(JobSettings):
     polls_per_second: PositiveInt = 50
     """Other requests that one account may send in a second, unless its own terms say otherwise."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Wrong signatures and unknown keys in a minute after which a client's address is refused for a while."""
+    """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute. Past that its
+    large bodies and WebSockets are refused for a while; a right key in a small body passes, and ends that."""
+    proven_address_seconds: NonNegativeFloat = 3_600
+    """How long an address from which a right key came is not shut out, whoever sends wrong ones from there."""
 
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
@@ -181,6 +188,10 @@ class GatewaySettings(JobSettings):
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
+
+    def is_small(self, body_bytes: int | None) -> bool:
+        """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
+        return body_bytes is not None and body_bytes <= self.body_memory_bytes
 
     def socket_limits(self) -> SocketLimits:
         """What WebSockets keep to."""

@@ -55,3 +55,9 @@ class LedgerLimits:
     """How long they may be together."""
     upload_retention_seconds: float = 30 * 86_400
     """How long an upload stays after its last use. From then on it looks as if it had never been."""
+
+    @property
+    def name_seconds(self) -> float:
+        """How long a task can be found by its name: as long as it can be there, whatever it had to wait for."""
+        longest_until_end = self.max_attempts * (self.queue_timeout_seconds + self.job_timeout_seconds)
+        return max(self.idempotency_seconds, longest_until_end + self.retention_seconds)

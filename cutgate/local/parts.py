@@ -21,7 +21,6 @@ MODULES: Final = {
         "flask",
         "gunicorn",
         "httpx",
-        "limits",
         "prometheus_client",
         "pydantic_settings",
         "standardwebhooks",

@@ -63,7 +63,7 @@ class ApiKeys:
         record = ApiKeyRecord(
             account=name, prefix=api_key[:_PREFIX_CHARACTERS], created_at_seconds=self._accounts.clock()
         )
-        self._records.add(_hash_of(api_key), record)
+        self._records.add(hash_of(api_key), record)
         if terms is not None:
             self._accounts.change(name, terms=terms)
         return ApiKeyCredentials(account=name, api_key=api_key)
@@ -76,7 +76,11 @@ class ApiKeys:
         Raises:
             LedgerUnavailable: the table is away.
         """
-        found = self._accounts.table.read_key(API_KEYS, _hash_of(api_key))
+        return self.find_hashed(hash_of(api_key))
+
+    def find_hashed(self, key_hash: str) -> Account | None:
+        """The same by what `hash_of` gives."""
+        found = self._accounts.table.read_key(API_KEYS, key_hash)
         if found is None:
             return None
         key, account = ApiKeyRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
@@ -93,7 +97,7 @@ class ApiKeys:
         Raises:
             AccountError: there is no such active key, or several begin so.
         """
-        key_hash = _hash_of(key)
+        key_hash = hash_of(key)
         named = [name for name, record in self._records.all().items() if name == key_hash or record.prefix == key]
         if not named:
             raise AccountError("there is no such API key")
@@ -128,6 +132,7 @@ def _listed(record: ApiKeyRecord, account: AccountRecord) -> ApiKey:
     )
 
 
-def _hash_of(api_key: str) -> str:
+def hash_of(api_key: str) -> str:
+    """What stands for an API key wherever it is kept, in a connection that it opened as well."""
     # A text from JSON may hold half of a surrogate pair, which no other encoding takes.
     return hashlib.sha256(api_key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -19,6 +19,11 @@ from cutgate.gateway.accounts.tables import PAIRS
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""
 
+MIN_PRIVATE_KEY_CHARACTERS: Final = 20
+"""Least length of a private key that is brought along: one signed request is enough to try out shorter ones."""
+SOUND_PRIVATE_KEY_CHARACTERS: Final = 32
+"""Below it a key may still be guessed, if it is not random throughout."""
+
 _PUBLIC_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _KEY_BYTES: Final = 32
 

@@ -19,6 +19,11 @@ def reported_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
+def warn(text: str) -> None:
+    """Tell of what is done all the same."""
+    click.echo(f"Warning: {text}", err=True)
+
+
 def show(facts: Mapping[str, object], *, as_json: bool) -> None:
     """Print facts by name: as one JSON object, or a line each."""
     if as_json:

@@ -13,10 +13,15 @@ import click
 
 from cutgate.gateway.accounts.accounts import Accounts, new_callback_secret
 from cutgate.gateway.accounts.api_keys import API_KEY_START, ApiKey, ApiKeys
-from cutgate.gateway.accounts.key_pairs import KeyPair, KeyPairs
+from cutgate.gateway.accounts.key_pairs import (
+    MIN_PRIVATE_KEY_CHARACTERS,
+    SOUND_PRIVATE_KEY_CHARACTERS,
+    KeyPair,
+    KeyPairs,
+)
 from cutgate.gateway.accounts.records import AccountRecord, Terms
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors, show
+from cutgate.gateway.commands.console import reported_errors, show, warn
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
@@ -44,6 +49,7 @@ class _Parts:
     key_pairs: KeyPairs
     api_keys: ApiKeys
     ledger: RedisLedger
+    public_url: str | None
 
 
 @contextmanager
@@ -53,7 +59,7 @@ def _parts() -> Iterator[_Parts]:
     with reported_errors(), connect_ledger(settings) as client:
         accounts = Accounts(KeyTable(client), settings.master_key_bytes())
         ledger = RedisLedger(client, settings.ledger_limits())
-        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger)
+        yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger, settings.public_url)
 
 
 @click.group()
@@ -66,6 +72,21 @@ def _from_stdin(what: str) -> str:
     if not given:
         raise click.ClickException(f"no {what} on standard input")
     return given
+
+
+def _brought_along() -> str:
+    """A private key that clients have already."""
+    private_key = _from_stdin("private key")
+    if len(private_key) < MIN_PRIVATE_KEY_CHARACTERS:
+        raise click.ClickException(
+            f"the private key has fewer than {MIN_PRIVATE_KEY_CHARACTERS} characters, and can be guessed from one "
+            "signed request: take a longer one, or leave --public-key out to have a pair made"
+        )
+    if len(private_key) < SOUND_PRIVATE_KEY_CHARACTERS:
+        warn(
+            f"the private key has fewer than {SOUND_PRIVATE_KEY_CHARACTERS} characters; `rotate` makes a sound one"
+        )
+    return private_key
 
 
 _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
@@ -93,7 +114,7 @@ def add(
     """
     if runware and public_key:
         raise click.UsageError("--runware makes the whole key: it takes no --public-key")
-    private_key = _from_stdin("private key") if public_key else None
+    private_key = _brought_along() if public_key else None
     given = TermsChange.of(terms).given
     with _parts() as parts:
         if runware:
@@ -205,6 +226,8 @@ def account(
         elif callback_url is not None or secret is not None:
             made = parts.accounts.set_callback(name, callback_url, secret).callback_secret
             shown_once = {} if made is None else {"callback_secret": made}
+            if parts.public_url is None:
+                warn("CUTGATE_PUBLIC_URL is unset: callbacks of PICPIK's tasks name results without a host")
         if from_defaults or active is not None or change:
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cutgate import signing
-from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.rates import RateExceeded, TooOften
 from cutgate.gateway.picpik import faults
 from cutgate.jobs import errors
 
@@ -76,7 +77,9 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     signing.FormRejected: _MISSING_ACTION,
     signing.FlattenedNamesRejected: Row(230, "Params [{error.name}] not available", detail="{error.reason}"),
     # How often
+    TooOften: _THROTTLED,
     RateExceeded: _THROTTLED,
+    AddressShutOut: _THROTTLED,
     # The ledger's refusals
     errors.SubmissionRefused: _LATER,
     errors.InsufficientCredits: Row(520, "Insufficient balance", detail="{error.message}"),

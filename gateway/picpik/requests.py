@@ -47,6 +47,7 @@ IDS_OF_A_REQUEST: Final = 20
 
 _LOG: Final = structlog.get_logger()
 
+_ACTION: Final = "Action"
 _UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
 """Steps of the check, in their order; a fault of an earlier one is reported first."""
 _STEPS: Final = {"extra_forbidden": _UNKNOWN, "missing": _MISSING, WRONG_TYPE: _TYPE}
@@ -207,8 +208,8 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
         rules: what settings say.
 
     Raises:
-        ParameterFault: the first fault: unknown names, then required fields, types, and values, each in the order
-            of the fields.
+        ParameterFault: the first fault: where unknown names are ignored one before `Action`, else unknown names;
+            then required fields, types, and values, each in the order of the fields.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
     marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
@@ -218,12 +219,27 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
     if unknown:
         _LOG.info("unknown fields", names=[name[: faults.SHOWN_CHARACTERS] for name in unknown[:16]])
     if rules.ignore_unknown:
+        _require_action_first(params)
         own = {name: value for name, value in own.items() if name in marks}
     sent = {name: value for name, value in own.items() if name in unknown or not _is_absent(marks[name], value)}
     try:
         return model.model_validate(sent, context={MAX_BATCH_IMAGES: rules.max_batch_images})
     except ValidationError as error:
         raise _first_fault(error, model) from None
+
+
+def _require_action_first(params: Mapping[str, JsonValue]) -> None:
+    """Refuse a name that would stand before the action in the text that is signed.
+
+    That text has nothing between names and values: an ignored name in front of `Action` could hold the beginning
+    of another request's text, and the action stand in what its signer took for the text of a picture.
+
+    Raises:
+        ParameterNotAvailable: there is one.
+    """
+    first = min(params, default=_ACTION)
+    if first < _ACTION:
+        raise faults.ParameterNotAvailable(first, f"no name may sort before {_ACTION}: take it out, and sign anew")
 
 
 def _mark(field: FieldInfo) -> Absent | None:

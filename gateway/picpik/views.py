@@ -10,8 +10,9 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits
+from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
@@ -29,10 +30,12 @@ Params = Mapping[str, JsonValue]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
+WORDS_BYTES: Final = 2**18
+"""The largest body of a request without pictures: a thousand ids are 24 KiB."""
+
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
-_FAILED_SIGNATURES: Final = (faults.SignatureMissing, faults.UserUnknown, faults.SignatureWrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class PicpikApi:
     settings: GatewaySettings
     key_pairs: KeyPairs
     limits: RequestLimits
+    addresses: ClientAddresses
     services: Services
     bodies: Bodies
 
@@ -82,11 +86,26 @@ class PicpikApi:
         """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.EncodingNotSupported
+        self._check_address()
         try:
-            with self.bodies.received(request.stream) as body:
+            with self.bodies.received(request.stream, request.content_length) as body:
                 return self._answer_to(self._parsed(body), body.size_bytes)
         except TransferBroken as error:
             raise faults.BodyNotReadable from error
+
+    def _check_address(self) -> None:
+        """Let a body be read, or not; a small one always is: a right signature in it is to pass.
+
+        Raises:
+            AddressShutOut: too many wrong signatures came from there.
+        """
+        if self.settings.is_small(request.content_length):
+            return
+        try:
+            self.addresses.check(request.remote_addr)
+        except AddressShutOut:
+            request.max_content_length = 0  # nothing of it is taken: the connection is closed
+            raise
 
     def _parsed(self, body: Body) -> Params:
         """JSON if it looks like an object, else a form if it is called one.
@@ -108,10 +127,9 @@ class PicpikApi:
         g.echo = Echo.of(params)
         structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
         action = _action_of(params)
-        if size_bytes > self.settings.max_body_bytes and not action.large:
+        if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
-        with self.limits.counting_failures(request.remote_addr, _FAILED_SIGNATURES):
-            account, rest, signature = self._authenticate(params)
+        account, rest, signature = self._authenticate(params)
         self._count(account, action.rate)
         fields = read_request(action.request, rest, self._reading_rules)
         if fields.weight > 1:
@@ -124,6 +142,12 @@ class PicpikApi:
         )
         answer = action.handle(fields, caller, self.services.for_account(account))
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
+
+    def _most_bytes(self, action: Action[Any, Any]) -> int:
+        """The largest body of an action. What may wait for results takes no room among the large ones."""
+        if action.rate is not Rate.SUBMIT:
+            return min(WORDS_BYTES, self.settings.max_body_bytes)
+        return self.settings.max_batch_body_bytes if action.large else self.settings.max_body_bytes
 
     def _count(self, account: Account, rate: Rate, weight: int = 1) -> None:
         g.allowance = self.limits.take(account.name, account.terms, rate, weight)
@@ -139,7 +163,7 @@ class PicpikApi:
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
         if row.passing:
             # A rate knows when it frees, a full queue its pace; of anything else the setting is a guess.
-            known = error.retry_after_seconds if isinstance(error, RateExceeded | QueueFull) else None
+            known = error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
             answer.headers["Retry-After"] = str(known or self.settings.retry_after_seconds)
         return answer
 
@@ -155,12 +179,16 @@ class PicpikApi:
 
     def _authenticate(self, params: Params) -> tuple[Signer, Params, str]:
         """The account that signed the request, what it signed, and the signature as presented."""
+        address = request.remote_addr
         rest, signature = take_signature(params)
         if signature is None:
+            self.addresses.fail(address)
             raise faults.SignatureMissing
         account = self._account_of(params)
         if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
+            self.addresses.fail(address, account.public_key)
             raise faults.SignatureWrong
+        self.addresses.prove(address)
         return account, rest, signature
 
     def _account_of(self, params: Params) -> Signer:
@@ -169,6 +197,7 @@ class PicpikApi:
             raise faults.ParameterMissing("PublicKey")
         account = self.key_pairs.find(public_key)
         if account is None:
+            self.addresses.fail(request.remote_addr)
             raise faults.UserUnknown
         structlog.contextvars.bind_contextvars(account=account.name)
         return account

@@ -18,8 +18,10 @@ from werkzeug.exceptions import (
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.rates import RateExceeded, RequestLimits
+from cutgate.gateway.accounts.rates import RequestLimits, TooOften
+from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
 from cutgate.gateway.picpik import faults
@@ -70,7 +72,7 @@ def create_app(
     settings: GatewaySettings,
     *,
     accounts: Accounts,
-    limits: RequestLimits,
+    windows: Windows,
     store: RedisLedger,
     events: RedisTaskEvents,
     presence: RedisPresence,
@@ -83,7 +85,7 @@ def create_app(
     Args:
         settings: limits, prices and addresses.
         accounts: who may call.
-        limits: how often.
+        windows: where it is counted how often they do.
         store: the ledger.
         events: its news.
         presence: which workers are there.
@@ -107,12 +109,15 @@ def create_app(
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
-    bodies = Bodies(settings.body_memory_bytes, Room(settings.max_batch_body_bytes))
+    limits, addresses = RequestLimits(windows, settings), ClientAddresses(windows, settings)
+    room = Room(settings.large_bodies_bytes, settings.large_bodies_wait_seconds)
+    bodies = Bodies(settings.body_memory_bytes, room)
     picpik = PicpikApi(
         settings=settings,
         bodies=bodies,
         key_pairs=KeyPairs(accounts),
         limits=limits,
+        addresses=addresses,
         services=Services(
             submissions=submissions,
             tasks=tasks,
@@ -125,7 +130,7 @@ def create_app(
     runware = RunwareApi(
         settings=settings,
         bodies=bodies,
-        authenticator=Authenticator(api_keys=ApiKeys(accounts), limits=limits),
+        authenticator=Authenticator(api_keys=ApiKeys(accounts), addresses=addresses),
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
@@ -191,7 +196,7 @@ def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
         _LOG.error("a fault of this server", exc_info=error)
         return picpik.refuse(error)
 
-    for expected in (faults.RequestFault, SigningError, RateExceeded, CutoutError):
+    for expected in (faults.RequestFault, SigningError, TooOften, CutoutError):
         app.register_error_handler(expected, picpik.refuse)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)

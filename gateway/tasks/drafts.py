@@ -131,17 +131,17 @@ def content_digest(
     origin: str,
     drafts: Sequence[Draft],
     looks: Sequence[Look],
-    memo: str = "",
+    asked: str = "",
     deliveries: Sequence[Delivery] = (),
 ) -> str:
     """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
     state = hashlib.sha256(origin.encode())
     for draft, look in zip(drafts, looks, strict=True):
-        asked = draft.spec.model_dump_json(exclude=_INSTALLATION)
-        state.update(f"\0{asked}\0{draft.corners}\0".encode())
+        spec = draft.spec.model_dump_json(exclude=_INSTALLATION)
+        state.update(f"\0{spec}\0{draft.corners}\0".encode())
         state.update(look.digest)
     # Written only where there is any, each under a name that begins no spec.
-    for name, value in (("memo", memo), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
+    for name, value in (("asked", asked), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
         if value:
             state.update(f"\0{name}\0".encode() + _name_digest(name, value))
     return state.hexdigest()

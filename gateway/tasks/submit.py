@@ -95,6 +95,7 @@ class Submissions:
         idempotency_key: str | None = None,
         *,
         memo: str = "",
+        asked: str = "",
         deliveries: Sequence[Delivery] = (),
     ) -> TaskUid:
         """Accept a task, or answer with the one that the same request made before.
@@ -104,7 +105,8 @@ class Submissions:
             origin: what the façade calls this kind of task.
             drafts: the pictures, at least one.
             idempotency_key: the name of this very request; None where the caller gave none.
-            memo: what the façade wants to find again with the task. A repeat has the same.
+            memo: what the façade wants to find again with the task.
+            asked: what the caller asked for beside pictures and specs. A repeat has the same.
             deliveries: what the caller wants brought to a URL once the task has ended. A repeat has the same.
 
         Raises:
@@ -118,7 +120,7 @@ class Submissions:
         """
         _require_deliverable(deliveries)
         with traces.span("submit", account=account, items=len(drafts)):
-            uid = self._submit(account, origin, drafts, idempotency_key, memo, deliveries)
+            uid = self._submit(account, origin, drafts, idempotency_key, memo, asked, deliveries)
             traces.say(task_uid=uid)
             return uid
 
@@ -129,12 +131,13 @@ class Submissions:
         drafts: Sequence[Draft],
         idempotency_key: str | None,
         memo: str,
+        asked: str,
         deliveries: Sequence[Delivery],
     ) -> TaskUid:
         looks = [Look.at(draft, self.limits) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
-            digest = content_digest(origin, drafts, looks, memo, deliveries)
+            digest = content_digest(origin, drafts, looks, asked, deliveries)
             idempotency = Idempotency(key=idempotency_key, content_digest=digest)
         uid = new_task_uid()
         items = self._items(uid, drafts, looks)

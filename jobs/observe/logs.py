@@ -15,6 +15,8 @@ LogFormat = Literal["json", "console"]
 _OURS: Final = ("cutgate",)
 _NEVER: Final = 100
 """Above every level."""
+_LAYOUT: Final = "\n\t"
+"""What a traceback has beside printable characters."""
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -49,7 +51,10 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
     ending: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+        else [
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+            _printable,
+        ]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -92,6 +97,20 @@ def _common() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _printable(_logger: object, _method: str, rendered: Any) -> str:
+    """A line for a terminal: what callers sent does not move its cursor or change its title."""
+    text = str(rendered)
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in _LAYOUT else _escaped(character) for character in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

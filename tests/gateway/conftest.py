@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from limits.storage import Storage
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.accounts.windows import Windows
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.installation import Installation
-from tests.ledgers import FreshLedger, fresh_key_table, fresh_prefix, server
+from tests.ledgers import FreshLedger, fresh_key_table, fresh_windows
 from tests.servers.redis_server import redis_server
 
 
@@ -22,12 +21,12 @@ def key_table() -> KeyTable:
 
 
 @pytest.fixture
-def windows() -> Storage:
-    return redis_storage(server(), key_prefix=fresh_prefix())
+def windows() -> Windows:
+    return fresh_windows()
 
 
 @pytest.fixture
-def gateway(key_table: KeyTable, windows: Storage) -> Harness:
+def gateway(key_table: KeyTable, windows: Windows) -> Harness:
     settings = make_settings()
     accounts = Accounts(key_table, settings.master_key_bytes())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)

@@ -5,50 +5,66 @@ import io
 import json
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
+from typing_extensions import override
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cutgate.gateway.bodies import Bodies, Body, Room, TransferBroken
+from cutgate.gateway.picpik.views import WORDS_BYTES
 from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.ids import BlobKey, new_task_uid
 from cutgate.signing import parse_body, verify
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
 MIB = 2**20
 
 
-def bodies(memory_bytes: int = 10, room_bytes: int = 2**30) -> Bodies:
-    return Bodies(memory_bytes, Room(room_bytes))
+def bodies(memory_bytes: int = 10, room_bytes: int = 2**30, wait_seconds: float = 0) -> Bodies:
+    return Bodies(memory_bytes, Room(room_bytes, wait_seconds))
 
 
-def read(sent: bytes) -> tuple[Body, bytes]:
-    with bodies().received(io.BytesIO(sent)) as body:
+def read(sent: bytes, told_bytes: int | None = None) -> tuple[Body, bytes]:
+    with bodies().received(io.BytesIO(sent), told_bytes) as body:
         return body, body.file.read()
 
 
 @pytest.mark.parametrize("sent", [b"", b"short", b"x" * 11, b"x" * (3 * MIB + 1)])
-def test_a_body_is_read_as_it_was_sent(sent: bytes) -> None:
-    body, found = read(sent)
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_body_is_read_as_it_was_sent(sent: bytes, is_told: bool) -> None:
+    body, found = read(sent, len(sent) if is_told else None)
     assert found == sent
     assert body.size_bytes == len(sent)
     assert body.is_plain
 
 
 @pytest.mark.parametrize(
-    "sent", ["ü".encode(), rb"\u00fc", b"x" * (MIB - 1) + rb"\u00fc", b"x" * MIB + "\U0001f600".encode()]
+    "sent",
+    [
+        "ü".encode(),
+        rb"\u00fc",
+        b"x" * (MIB - 1) + rb"\u00fc",
+        b"x" * MIB + "\U0001f600".encode(),
+        b"a=%F0%9F%98%80",
+        b"x" * (MIB - 1) + b"%c3%bc",
+    ],
 )
 def test_characters_that_may_take_more_than_a_byte_are_noticed(sent: bytes) -> None:
     assert not read(sent)[0].is_plain
     assert read(b"\\/" * MIB + b"u")[0].is_plain
+    assert read(b"a=%2B%3d%zz&b=%")[0].is_plain
 
 
 @pytest.mark.parametrize(
     ("error", "raised"), [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)]
 )
 def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Exception]) -> None:
-    with pytest.raises(raised), bodies().received(Mock(read=Mock(side_effect=[b"{", error]))):
+    with pytest.raises(raised), bodies().received(Mock(read=Mock(side_effect=[b"{", error])), None):
         pytest.fail("it has not arrived")
 
 
@@ -56,7 +72,7 @@ def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Except
 def test_a_full_disk_is_a_passing_error(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: io.BufferedRandom(io.FileIO("/dev/full", "r+")))
     stream = io.BytesIO(bytes(size_bytes))
-    with pytest.raises(ServiceUnavailable, match="No space left"), bodies().received(stream):
+    with pytest.raises(ServiceUnavailable, match="No space left"), bodies().received(stream, None):
         pytest.fail("it is not stored")
 
 
@@ -64,29 +80,37 @@ class TestRoom:
     def test_large_bodies_share_it_and_give_it_back(self) -> None:
         some = bodies(room_bytes=300)
         for _ in range(3):
-            with some.received(io.BytesIO(bytes(100))), some.room.taken(200, 0):
-                with pytest.raises(ServiceUnavailable), some.room.taken(1, 0):
+            with some.received(io.BytesIO(bytes(100)), 100), some.room.taken(200):
+                with pytest.raises(ServiceUnavailable), some.room.taken(1):
                     pytest.fail("there is none left")
-                with some.received(io.BytesIO(b"small")) as small:
+                with some.received(io.BytesIO(b"small"), 5) as small:
                     assert small.size_bytes == 5
 
     def test_what_may_be_wide_takes_four_times_its_size(self) -> None:
         some = bodies(room_bytes=300)
-        with some.received(io.BytesIO("ü".encode() * 30)):
-            with some.room.taken(60, 0):
+        with some.received(io.BytesIO("ü".encode() * 30), None):
+            with some.room.taken(60):
                 pass
-            with pytest.raises(ServiceUnavailable), some.room.taken(61, 0):
+            with pytest.raises(ServiceUnavailable), some.room.taken(61):
+                pytest.fail("there is none left")
+
+    def test_a_small_body_that_may_become_large_takes_room_as_well(self) -> None:
+        some = bodies(memory_bytes=100, room_bytes=300)
+        with some.received(io.BytesIO("ü".encode() * 40), 80):
+            with some.room.taken(0):
+                pass
+            with pytest.raises(ServiceUnavailable), some.room.taken(1):
                 pytest.fail("there is none left")
 
     def test_what_is_larger_than_all_of_it_takes_all_of_it(self) -> None:
-        room = Room(100)
-        with room.taken(1_000, 0), pytest.raises(ServiceUnavailable), room.taken(1, 0):
+        room = Room(100, 0)
+        with room.taken(1_000), pytest.raises(ServiceUnavailable), room.taken(1):
             pytest.fail("there is none left")
-        with room.taken(100, 0):
+        with room.taken(100):
             pass
 
     def test_who_waits_for_much_is_not_overtaken(self) -> None:
-        room, order = Room(100), list[str]()
+        room, order = Room(100, 5), list[str]()
 
         def take(name: str, size_bytes: int) -> None:
             with room.taken(size_bytes):
@@ -94,7 +118,7 @@ class TestRoom:
 
         large = threading.Thread(target=take, args=("large", 100))
         small = threading.Thread(target=take, args=("small", 10))
-        with room.taken(50, 0):
+        with room.taken(50):
             large.start()
             while not room._turn.locked():
                 pass
@@ -111,7 +135,7 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
     sent = json.dumps({"P": [picture] * 6}).encode()
     tracemalloc.start()
     try:
-        with bodies().received(io.BytesIO(sent)) as body:
+        with bodies().received(io.BytesIO(sent), len(sent)) as body:
             before_bytes, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
             # Not within an assert, since pytest would keep what that reads.
@@ -140,3 +164,44 @@ def test_a_form_is_no_larger_than_one_picture(gateway: Harness) -> None:
     for size, status in ((60_000, 200), (80_000, 413)):
         form = b"Action=" + b"x" * size
         assert gateway.post(form, content_type="application/x-www-form-urlencoded").status_code == status
+
+
+class SlowBlobStore(MemoryBlobStore):
+    """Stores nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.told = threading.Event(), threading.Event()
+
+    @override
+    def put(self, key: BlobKey, data: bytes) -> None:
+        self.asked.set()
+        assert self.told.wait(10)
+        super().put(key, data)
+
+
+def test_a_large_body_that_finds_no_room_is_told_when_to_come_again_on_both_facades(gateway: Harness) -> None:
+    blobs = SlowBlobStore()
+    gateway = replace(gateway, blobs=blobs).with_settings(
+        body_memory_bytes=1_000, large_bodies_bytes=2_000, large_bodies_wait_seconds=0.01
+    )
+    small = json.dumps(Harness.signed_list(new_task_uid()))
+    large = json.dumps(Harness.signed_picture(pictures.BASE64_8X8)).ljust(2_000)
+    with ThreadPoolExecutor() as callers:
+        first = callers.submit(gateway.code, large)
+        assert blobs.asked.wait(10)
+        for path in ("/", "/v1"):
+            answer = gateway.app.test_client().post(path, data=large)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert gateway.code(small) == 0
+        blobs.told.set()
+        assert first.result() == 0
+    assert gateway.code(large) == 0
+
+
+def test_a_request_without_pictures_is_no_large_body(gateway: Harness) -> None:
+    """It could wait for results, and keep all others out of the room for as long."""
+    body = json.dumps(Harness.signed_list(new_task_uid()))
+    assert gateway.code(body.ljust(WORDS_BYTES)) == 0
+    refused = gateway.post(body.ljust(WORDS_BYTES + 1))
+    assert (refused.status_code, refused.get_json()["RetCode"]) == (413, 230)

@@ -26,6 +26,7 @@ def test_proxies_are_split_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         *(("trusted_proxies", value) for value in ("proxy.example", "10.0.0.0/99", "10.0.0.1 10.0.0.2")),
         ("public_url", "cut.example"),
         ("max_body_bytes", 2**20),  # which cannot hold the largest picture
+        ("request_threads", 1),  # half of which may wait for results
     ],
 )
 def test_what_cannot_work_is_refused(name: str, value: object) -> None:

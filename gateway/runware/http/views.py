@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.bodies import Bodies, TransferBroken
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages import faults
@@ -75,6 +75,7 @@ class RunwareApi:
         """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.EncodingNotSupported
+        self._check_address()
         with ExitStack() as places:
             place = _LazyPlace(self.waits, places)
             with self._received() as elements:
@@ -82,7 +83,7 @@ class RunwareApi:
                     return self._answer([pong() for _ in elements])
                 try:
                     account = self._let_in(elements)
-                except (faults.KeyMissing, faults.KeyUnknown, RateExceeded, ServiceUnavailable) as error:
+                except (faults.KeyMissing, faults.KeyUnknown, AddressShutOut, ServiceUnavailable) as error:
                     outcome, body = key_refusal(error)
                     return self._answer([outcome], body)
                 if not elements:
@@ -94,6 +95,9 @@ class RunwareApi:
 
     def refuse(self, error: Exception) -> Response:
         """An answer to a request that is wrong as a whole."""
+        if isinstance(error, AddressShutOut):
+            outcome, body = key_refusal(error)
+            return self._answer([outcome], body)
         if isinstance(error, RequestEntityTooLarge):
             error = faults.RequestTooLarge(self.settings.max_runware_body_bytes)
         elif isinstance(error, HTTPException):
@@ -102,6 +106,21 @@ class RunwareApi:
             _LOG.error("a fault of this server", exc_info=error)
         structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
         return self._answer([refusal(error, {})])
+
+    def _check_address(self) -> None:
+        """Let a body be read, or not; a small one always is: a right key in it is to pass.
+
+        Raises:
+            AddressShutOut: too many wrong keys came from there, and the header has no right one.
+            LedgerUnavailable: the accounts are away.
+        """
+        if self.settings.is_small(request.content_length):
+            return
+        try:
+            self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
+        except AddressShutOut:
+            request.max_content_length = 0  # nothing of it is taken: the connection is closed
+            raise
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:
@@ -114,7 +133,7 @@ class RunwareApi:
         """
         request.max_content_length = self.settings.max_runware_body_bytes
         try:
-            with self.bodies.received(request.stream) as body:
+            with self.bodies.received(request.stream, request.content_length) as body:
                 yield read_message(body.file.read(), self.settings.max_runware_tasks)
         except TransferBroken as error:
             raise faults.RequestUnreadable(str(error)) from error

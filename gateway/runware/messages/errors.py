@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.accounts.failures import AddressShutOut
+from cutgate.gateway.accounts.rates import RateExceeded, TooOften
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome
 from cutgate.gateway.runware.messages.requests import TaskType
@@ -44,6 +45,7 @@ _FIELD: Final = Row("invalid{error.word}", "{error.reason}")
 _PICTURE: Final = Row("invalidInputImage", "{error.message}")
 _UPLOADS_FULL: Final = Row("uploadQuotaExceeded", "{error.message}", HTTPStatus.FORBIDDEN)
 _FAILED: Final = Row("processingFailed", "Processing failed")
+_TOO_OFTEN: Final = Row("rateLimitExceeded", "Too many requests: {error}", HTTPStatus.TOO_MANY_REQUESTS)
 
 ROWS: Final[Mapping[type[Exception], Row]] = {
     # The request
@@ -97,7 +99,9 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.FieldWrong: _FIELD,
     faults.PictureNotUsable: Row("invalidInputImage", "{error.reason}"),
     # How often
-    RateExceeded: Row("rateLimitExceeded", "Too many requests: {error}", HTTPStatus.TOO_MANY_REQUESTS),
+    TooOften: _TOO_OFTEN,
+    RateExceeded: _TOO_OFTEN,
+    AddressShutOut: _TOO_OFTEN,
     # The ledger's refusals
     jobs.SubmissionRefused: _REFUSED,
     jobs.InsufficientCredits: Row("insufficientCredits", "{error.message}", HTTPStatus.PAYMENT_REQUIRED),
@@ -174,7 +178,7 @@ def refusal(error: Exception, task: Mapping[str, object]) -> Outcome:
     row = row_for(error)
     parameter = error.parameters if isinstance(error, faults.FieldFault) else row.parameter
     # A rate knows when it frees, a full queue its pace.
-    known = error.retry_after_seconds if isinstance(error, RateExceeded | jobs.QueueFull) else None
+    known = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
     return Outcome(
         item={
             "code": row.code.format(error=error),

@@ -43,8 +43,10 @@ def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
         RequestUnreadable: it is not an array of 1 to `max_tasks` objects.
     """
     try:
-        wrapped = f"{_HEAD}{_decoded(text)}}}"
-        del text  # a message may be large
+        decoded = _decoded(text)
+        del text  # of a large message there are two copies at a time, not three
+        wrapped = f"{_HEAD}{decoded}}}"
+        del decoded
         members = parse_body(wrapped)
     except NotJson as error:
         raise faults.RequestUnreadable(f"the message is not JSON: {error.reason}") from None

@@ -22,13 +22,13 @@ from cutgate.jobs.ids import image_uuid
 from cutgate.jobs.record import Result, Task
 
 _COST_DIGITS: Final = 9
+_NOT_ASKED: Final = frozenset({"taskUUID", "deliveryMethod"})
 
 
 class StoredRequest(BaseModel):
     """What a task's record keeps of its request, as JSON: all that its answers need, whoever makes them.
 
     `version` names its form.
-    It is part of what makes a repeat of a `taskUUID` the same task, so nothing in it may change from try to try.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -45,6 +45,11 @@ class StoredRequest(BaseModel):
     """Scheme and host in front of result paths; only for callbacks, whose maker sees no request."""
     request: JsonObject
     """The task object, with pictures masked."""
+
+    def asked(self) -> str:
+        """What makes a repeat of a `taskUUID` the same task: not how the UUID is written, nor who waits for it."""
+        request = {name: value for name, value in self.request.items() if name not in _NOT_ASKED}
+        return self.model_copy(update={"task_uuid": "", "request": request}).model_dump_json()
 
     @classmethod
     def of(cls, task: Task) -> Self:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.rates import RateExceeded
+from cutgate.gateway.accounts.api_keys import hash_of
+from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import key_refusal, refusal
@@ -97,12 +98,14 @@ class Conversation(MessageHandler):
         self._base_url = base_url
         self._sender = Sender(connection, services.sockets, services.sessions)
         self._caller: Caller | None = None
+        self._key_hash = ""
         self._inbox: deque[bytes] = deque()
         self._beginning = asyncio.Semaphore(_BEGINNING)
         self._work: set[asyncio.Task[None]] = set()
         self._is_reading = False
         self._waiting = 0
         self._stopping = False
+        self._is_revoked = False
 
     @property
     @override
@@ -209,7 +212,7 @@ class Conversation(MessageHandler):
     async def _authenticate(self, task: JsonObject, log: AnswerLog) -> None:
         try:
             caller, opened = await self._services.sockets.in_thread(self._open, task)
-        except (faults.RequestFault, RateExceeded, LedgerUnavailable) as error:
+        except (faults.RequestFault, AddressShutOut, LedgerUnavailable) as error:
             outcome, message = key_refusal(error)
             log.add(outcome)
             self._sender.send_now(message)
@@ -233,6 +236,7 @@ class Conversation(MessageHandler):
             return self._caller, Opened(session=self.session)
         wanted = task.get("connectionSessionUUID")
         opened = self._services.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
+        self._key_hash = hash_of(task["apiKey"])
         return Caller(account=account, base_url=self._base_url, take_place=self._take_place), opened
 
     def _take_place(self) -> bool:
@@ -252,9 +256,16 @@ class Conversation(MessageHandler):
         else:
             log.add(answer)
             await self._sender.send(partial(Frame.of, answer, is_kept=is_kept))
+            if self._is_revoked:
+                self.connection.close(CloseCode.POLICY_VIOLATION, "the key counts no more")
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        answer = self._services.runware.begin(task, caller)
+        try:
+            account = self._services.authenticator.account_again(self._key_hash)
+        except (faults.KeyUnknown, LedgerUnavailable) as error:
+            self._is_revoked = isinstance(error, faults.KeyUnknown)
+            return refusal(error, task)
+        answer = self._services.runware.begin(task, replace(caller, account=account))
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
                 self._services.sessions.owe(self.session, answer.uid)

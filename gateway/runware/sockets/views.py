@@ -48,10 +48,15 @@ class RunwareSockets:
         """Take the connection over where a request asks for a WebSocket. For `Flask.before_request`.
 
         Rules of the routing's own would add GET to what `/` allows, which takes POST alone.
+
+        Raises:
+            AddressShutOut: too many wrong keys came from there, and the header has no right one.
+            LedgerUnavailable: the accounts are away.
         """
         wanted = request.headers.get("Upgrade", "").lower()
         if request.method != "GET" or request.path not in _PATHS or wanted != "websocket":
             return None
+        self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         return Handover(request.environ, partial(self.sockets.take, begin=begin))

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits
+from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.errors import refusal
@@ -26,7 +26,7 @@ from cutgate.jobs.record import Task
 
 _LOG: Final = structlog.get_logger()
 
-_EXPECTED: Final = (faults.RequestFault, RateExceeded, NoPlaceToWait, CutoutError)
+_EXPECTED: Final = (faults.RequestFault, TooOften, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""
 
 Answer = TypeVar("Answer")

@@ -7,7 +7,7 @@ import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.api_keys import ApiKeys
-from cutgate.gateway.accounts.rates import RequestLimits
+from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.gateway.runware.messages import faults
 
 _SCHEME: Final = "bearer "
@@ -18,7 +18,26 @@ class Authenticator:
     """Lets callers in."""
 
     api_keys: ApiKeys
-    limits: RequestLimits
+    addresses: ClientAddresses
+
+    def check_address(self, authorization: str | None, address: str | None) -> None:
+        """Let a large body or a WebSocket pass, or not; a right key in the header opens its address.
+
+        Args:
+            authorization: the header, where there is one.
+            address: of the client.
+
+        Raises:
+            AddressShutOut: too many wrong keys came from there.
+            LedgerUnavailable: the accounts are away.
+        """
+        try:
+            self.addresses.check(address)
+        except AddressShutOut:
+            api_key = key_in_header(authorization)
+            if api_key is None or self.api_keys.find(api_key) is None:
+                raise
+            self.addresses.prove(address)
 
     def account_of(self, api_key: object, address: str | None) -> Account:
         """The account that a key belongs to.
@@ -30,16 +49,29 @@ class Authenticator:
         Raises:
             KeyMissing: there is none.
             KeyUnknown: it is unknown or revoked.
-            RateExceeded: too many keys from the address were wrong.
+            AddressShutOut: so it is, and too many keys from the address were wrong.
             LedgerUnavailable: the accounts are away.
         """
         if api_key is None or api_key == "":
             raise faults.KeyMissing
-        with self.limits.counting_failures(address, (faults.KeyUnknown,)):
-            account = self.api_keys.find(api_key) if isinstance(api_key, str) else None
-            if account is None:
-                raise faults.KeyUnknown
+        account = self.api_keys.find(api_key) if isinstance(api_key, str) else None
+        if account is None:
+            self.addresses.fail(address)
+            raise faults.KeyUnknown
+        self.addresses.prove(address)
         structlog.contextvars.bind_contextvars(account=account.name)
+        return account
+
+    def account_again(self, key_hash: str) -> Account:
+        """The account behind a key that was found right before, as it stands now.
+
+        Raises:
+            KeyUnknown: the key is revoked since, or the account is suspended.
+            LedgerUnavailable: the accounts are away.
+        """
+        account = self.api_keys.find_hashed(key_hash)
+        if account is None:
+            raise faults.KeyUnknown
         return account
 
 

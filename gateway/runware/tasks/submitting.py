@@ -123,6 +123,7 @@ def accepted(
             [draft],
             context.key,
             memo=stored.model_dump_json(),
+            asked=stored.asked(),
             deliveries=deliveries,
         )
     except DraftRejected as rejected:

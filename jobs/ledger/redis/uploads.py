@@ -84,6 +84,7 @@ class RedisUploads(RedisUpkeep):
                 "name": idempotency_name(account, idempotency.key),
                 "content_digest": short_digest(idempotency.content_digest),
                 "lifetime_ms": milliseconds(self._limits.idempotency_seconds),
+                "kept_ms": milliseconds(self._limits.name_seconds),
             }
         return arguments
 

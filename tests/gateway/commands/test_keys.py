@@ -57,10 +57,25 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
 
 def test_keys_that_clients_have_already(installation: Installation, accounts: Accounts) -> None:
     add = ("add", "--name", "kurt", "--public-key", "abcdefg")
-    installation.keys(*add, given="123456\n")
-    assert private_keys(accounts, "abcdefg") == ("123456",)
-    assert_refused(installation, 1, "Error: the public key is taken\n", *add, given="other\n")
+    installation.keys(*add, given=f"{'k' * 32}\n")
+    assert private_keys(accounts, "abcdefg") == ("k" * 32,)
+    assert_refused(installation, 1, "Error: the public key is taken\n", *add, given=f"{'o' * 32}\n")
     assert_refused(installation, 1, "Error: ", "add", "--public-key", "new")
+
+
+@pytest.mark.parametrize(
+    ("length", "code", "told"),
+    [(19, 1, "Error: the private key has fewer than 20"), (20, 0, "Warning"), (31, 0, "Warning"), (32, 0, "")],
+)
+def test_a_short_private_key_is_refused_or_warned_of(
+    installation: Installation, accounts: Accounts, length: int, code: int, told: str
+) -> None:
+    name, private_key = f"pair-of-{length}", "x" * length
+    done = installation.call("keys", "add", "--public-key", name, "--json", given=f"{private_key}\n")
+    assert (done.returncode, done.stderr[: len(told)]) == (code, told)
+    assert bool(done.stderr) == bool(told)
+    assert private_key not in done.stderr
+    assert (KeyPairs(accounts).find(name) is None) is (code == 1)
 
 
 def test_an_account_is_shown_and_changed(installation: Installation, accounts: Accounts) -> None:
@@ -146,6 +161,17 @@ def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation
     assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
     assert ApiKeys(accounts).find(key) is None
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
+
+
+@pytest.mark.parametrize(("public_url", "warned"), [("", True), ("https://cut.example", False)])
+def test_callbacks_whose_results_would_have_no_host_are_warned_of(
+    installation: Installation, public_url: str, warned: bool
+) -> None:
+    installation.keys("add", "--name", "ines")
+    options = ("keys", "account", "ines", "--callback-url", "https://calls.example/done")
+    done = installation.call(*options, CUTGATE_PUBLIC_URL=public_url)
+    assert done.returncode == 0
+    assert ("CUTGATE_PUBLIC_URL is unset" in done.stderr) is warned
 
 
 def test_callbacks_are_set_and_dropped(installation: Installation, accounts: Accounts) -> None:

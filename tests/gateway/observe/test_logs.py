@@ -44,6 +44,18 @@ def test_a_fault_is_logged_with_its_trace_and_without_secrets(
         assert secret not in text
 
 
+@pytest.mark.parametrize("sent", ["\x1b]0;owned\x07\x1b[2Jgone", "\x9b31m", "\u202egnp.exe", "a\rb", "\x7f"])
+def test_what_strangers_send_is_escaped_on_a_terminal(
+    gateway: Harness, capsys: pytest.CaptureFixture[str], sent: str
+) -> None:
+    logs.configure("console", "info")
+    gateway.post(json.dumps({"Action": sent, "request_uuid": sent}))
+    logging.getLogger("library").warning("it said %s", sent)
+    written = capsys.readouterr().err
+    assert written.replace("\n", "").isprintable()
+    assert written.count(sent.encode("unicode_escape").decode()) == 3
+
+
 def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "warning")
     structlog.contextvars.bind_contextvars(request_uuid="r")

@@ -153,6 +153,40 @@ def test_unknown_fields_can_be_ignored(gateway: Harness) -> None:
     assert gateway.with_settings(ignore_unknown_fields=True).code(body) == 0
 
 
+@pytest.mark.parametrize("ignore_unknown", [False, True])
+def test_a_signed_picture_is_no_other_action(gateway: Harness, ignore_unknown: bool) -> None:
+    """A signer whose caller chooses the picture's text does not sign the end of a task with it.
+
+    Both requests have one text and one signature: what stands before the second's action is one ignored name.
+    """
+    gateway = gateway.with_settings(ignore_unknown_fields=ignore_unknown)
+    uid = gateway.submit()
+    ending = f"ActionTerminateTaskPublicKey{PUBLIC_KEY}TaskUID{uid}Z"
+    common = {"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY}
+    genuine = signed({**common, "RawImage": f"data:{ending};base64,{pictures.BASE64_8X8}"})
+    assert gateway.code(json.dumps(genuine)) == 0
+    forged = {
+        "": f"ActionRemoveBackgroundPublicKey{PUBLIC_KEY}RawImagedata:",
+        "Action": "TerminateTask",
+        "PublicKey": PUBLIC_KEY,
+        "TaskUID": uid,
+        "Z": f";base64,{pictures.BASE64_8X8}",
+    }
+    assert signed(forged)["Signature"] == genuine["Signature"]
+    answer = gateway.answer(gateway.post(json.dumps({**forged, "Signature": genuine["Signature"]})))
+    assert (answer["RetCode"], answer["Message"]) == (230, "Params [] not available")
+    assert gateway.detail(uid)["Status"] == "Queuing"
+
+
+def test_names_before_the_action_are_not_ignored(gateway: Harness) -> None:
+    gateway = gateway.with_settings(ignore_unknown_fields=True)
+    answer = gateway.call("ListModels", AAA="x")
+    assert (answer["RetCode"], answer["Message"]) == (230, "Params [AAA] not available")
+    assert "sort before Action" in answer["Detail"]
+    further = {"Action": "ListModels", "PublicKey": PUBLIC_KEY, "Actions": "x", "Action.0": 1, "zzz": None}
+    assert gateway.code(json.dumps(signed(further))) == 0
+
+
 def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
     uid = gateway.submit()
     other = KeyPairs(gateway.accounts).add("tester")

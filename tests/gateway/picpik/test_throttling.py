@@ -1,16 +1,20 @@
 """Rates, credits and caps as a client meets them at the gateway."""
 
+import io
 import json
 import time
 
 import pytest
+from typing_extensions import Buffer, override
 from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import Rate
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.picpik.actions import ACTIONS
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import new_task_uid
+from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed, there
 from tests.jobs.build import run_at_once
@@ -18,6 +22,18 @@ from tests.jobs.build import run_at_once
 LIST = json.dumps(Harness.signed_list("d5ari00q5cu0v880200g"))
 PICTURE = json.dumps(Harness.signed_picture(pictures.BASE64_8X8))
 RATE_HEADERS = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+
+
+class Unreadable(io.BytesIO):
+    """A body that must not be read."""
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError("it is read")
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:
+        raise OSError("it is read")
 
 
 def assert_throttled(response: TestResponse) -> None:
@@ -87,13 +103,47 @@ class TestFailedSignatures:
     MISSING = json.dumps({**json.loads(LIST), "Signature": None})
     UNKNOWN = json.dumps({**json.loads(LIST), "PublicKey": "nobody"})
 
-    def test_all_three_kinds_count_and_then_nothing_passes(self, gateway: Harness) -> None:
-        gateway = gateway.with_settings(failed_signatures_per_minute=3)
-        assert [gateway.code(body) for body in (self.WRONG, self.MISSING, self.UNKNOWN)] == [171, 170, 172]
-        refused = gateway.post(LIST)
+    @pytest.mark.parametrize(("body", "code"), [(WRONG, 171), (MISSING, 170), (UNKNOWN, 172)])
+    def test_each_kind_is_told_why_it_is_refused_and_right_ones_pass(
+        self, gateway: Harness, body: str, code: int
+    ) -> None:
+        """Whoever shares an address with somebody who tries keys works on."""
+        gateway = gateway.with_settings(failed_signatures_per_minute=2)
+        assert [gateway.code(body) for _ in range(2)] == [code, code]
+        refused = gateway.post(body)
         assert_throttled(refused)
+        assert "wrong signatures or unknown keys came from your address" in refused.get_json()["Detail"]
         assert 50 <= int(refused.headers["Retry-After"]) <= 60
         assert refused.get_json()["Action"] == "ListTasksDetails"
+        assert [gateway.code(right) for right in (LIST, PICTURE)] == [0, 0]
+
+    def test_thirty_one_unknown_keys_do_not_shut_out_right_ones(self, gateway: Harness) -> None:
+        gateway = gateway.with_settings(failed_signatures_per_minute=30)
+        codes = [gateway.code(self.UNKNOWN.replace("nobody", f"nobody{number}")) for number in range(31)]
+        assert codes == [172] * 30 + [153]
+        assert gateway.code(LIST) == 0
+
+    def test_a_wrong_signature_of_one_key_is_not_anothers(self, gateway: Harness) -> None:
+        gateway = gateway.with_settings(failed_signatures_per_minute=1)
+        other = KeyPairs(gateway.accounts).add("other")
+        wrong = json.dumps({**json.loads(LIST), "PublicKey": other.public_key})
+        assert [gateway.code(body) for body in (wrong, self.WRONG, wrong)] == [171, 171, 153]
+
+    def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(self, gateway: Harness) -> None:
+        gateway = gateway.with_settings(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+        assert [gateway.code(self.UNKNOWN) for _ in range(2)] == [172, 153]
+        failing(gateway.windows, take=LedgerUnavailable("asked all the same"))
+        for told in ({"CONTENT_LENGTH": "1001"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}):
+            unread = {"wsgi.input": Unreadable(), **told}
+            assert_throttled(gateway.post(b"", environ_overrides=unread))
+            elsewhere = {**unread, "REMOTE_ADDR": "192.0.2.7"}
+            assert gateway.code(b"", environ_overrides=elsewhere) == 160
+
+    def test_a_right_signature_opens_its_address_for_large_bodies(self, gateway: Harness) -> None:
+        gateway = gateway.with_settings(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+        large = PICTURE.ljust(2_000)
+        assert [gateway.code(body) for body in (self.UNKNOWN, self.UNKNOWN, large)] == [172, 153, 153]
+        assert [gateway.code(body) for body in (LIST, large, self.UNKNOWN, large)] == [0, 0, 153, 0]
 
     @pytest.mark.parametrize(
         ("settings", "here", "elsewhere"),
@@ -110,9 +160,8 @@ class TestFailedSignatures:
         self, gateway: Harness, settings: dict[str, str], here: dict[str, object], elsewhere: dict[str, object]
     ) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1, **settings)
-        gateway.post(self.WRONG, **here)
-        assert_throttled(gateway.post(LIST, **here))
-        assert gateway.code(LIST, **elsewhere) == 0
+        assert [gateway.code(self.WRONG, **here) for _ in range(2)] == [171, 153]
+        assert gateway.code(self.WRONG, **elsewhere) == 171
 
     def test_good_signatures_and_other_faults_do_not_count(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.rates import redis_storage
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.serving.health import Readiness
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.jobs.blobs.file import FileBlobStore
@@ -61,7 +61,7 @@ def away(harness: Harness, redis_url: str) -> Harness:
         accounts=Accounts(KeyTable(client), settings.master_key_bytes()),
         store=RedisLedger(client, settings.ledger_limits()),
         presence=RedisPresence(client),
-        windows=redis_storage(client),
+        windows=Windows(client),
     )
 
 

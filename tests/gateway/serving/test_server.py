@@ -104,6 +104,22 @@ def test_bodies_without_a_length_and_bodies_over_the_limit(live: LiveGateway, ke
         assert client.get("/healthz").status_code == 200
 
 
+def test_a_large_body_of_an_address_that_is_shut_out_is_told_so_and_cut_off(live: LiveGateway) -> None:
+    """The answer comes before the body, which is never sent, and then the connection ends."""
+    from_there = {"X-Forwarded-For": "192.0.2.99"}
+    wrong = {"Action": "ListModels", "PublicKey": "nobody", "Signature": "0" * 40}
+    codes = [httpx.post(live.url, json=wrong, headers=from_there).json()["RetCode"] for _ in range(31)]
+    assert codes == [172] * 30 + [153]
+    host, _, port = live.address.partition(":")
+    rest = "Host: x\r\nX-Forwarded-For: 192.0.2.99\r\nContent-Length: 41943040\r\n\r\n"
+    for path in ("/", "/v1"):
+        with socket.create_connection((host, int(port)), timeout=START_SECONDS) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\n{rest}{{".encode() + b" " * 100_000)
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert received.startswith(b"HTTP/1.1 429 ")
+        assert b"Retry-After: " in received
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

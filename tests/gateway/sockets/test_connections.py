@@ -11,8 +11,12 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
-from tests.gateway.runware.service import Service, authentication, poll, removal
+from tests.fakes import failing
+from tests.gateway.runware.service import ACCOUNT, Service, authentication, poll, removal
 from tests.gateway.sockets.serving import (
     Caller,
     admitted,
@@ -201,12 +205,61 @@ def test_a_stop_whose_time_is_over_closes_with_1012_what_is_busy(service: Servic
 
 @with_settings(failed_signatures_per_minute=2)
 def test_addresses_that_try_keys_are_shut_out_for_a_while(service: Service, address: str) -> None:
-    for _ in range(2):
+    with calling(address) as right:
+        for _ in range(2):
+            with calling(address) as caller:
+                assert caller.refused(authentication("wrong")) == "invalidApiKey"
         with calling(address) as caller:
-            assert caller.refused(authentication("wrong")) == "invalidApiKey"
+            assert caller.refused(authentication("wrong")) == "rateLimitExceeded"
+            assert caller.close_code() == CloseCode.TRY_AGAIN_LATER
+        for path in ("/v1", "/"):
+            with pytest.raises(InvalidStatus) as refused, calling(address, path):
+                pytest.fail("it is let in")
+            assert refused.value.response.status_code == 429
+            assert 1 <= int(refused.value.response.headers["Retry-After"]) <= 60
+        right.authenticate(service.api_key)
     with calling(address) as caller:
-        assert caller.refused(authentication(service.api_key)) == "rateLimitExceeded"
-        assert caller.close_code() == CloseCode.TRY_AGAIN_LATER
+        caller.ping()
+
+
+@with_settings(failed_signatures_per_minute=1)
+def test_a_right_key_in_the_header_opens_an_address_that_is_shut_out(service: Service, address: str) -> None:
+    with calling(address) as caller:
+        codes = [caller.refused(authentication("wrong")) for _ in range(2)]
+    assert codes == ["invalidApiKey", "rateLimitExceeded"]
+    with calling(address, additional_headers={"Authorization": f"Bearer {service.api_key}"}) as caller:
+        caller.authenticate(service.api_key)
+
+
+@pytest.mark.parametrize("how", ["revoked", "suspended"])
+def test_a_key_that_counts_no_more_ends_the_connection_with_the_next_message(
+    service: Service, caller: Caller, how: str
+) -> None:
+    assert caller.ask(removal(deliveryMethod="async"))
+    if how == "revoked":
+        ApiKeys(service.accounts).revoke(service.api_key)
+    else:
+        service.accounts.change(ACCOUNT, active=False)
+    task = removal(deliveryMethod="async")
+    caller.send(task)
+    refused = caller.error()
+    assert (refused["code"], refused["taskUUID"]) == ("invalidApiKey", task["taskUUID"])
+    assert caller.close_code() == CloseCode.POLICY_VIOLATION
+    assert service.store.waiting(service.lane) == 1
+
+
+def test_terms_that_change_count_with_the_next_message(service: Service, caller: Caller) -> None:
+    service.accounts.change(ACCOUNT, terms=Terms(queue_cap=1))
+    assert caller.ask(removal(deliveryMethod="async"))
+    caller.send(removal(deliveryMethod="async"))
+    assert caller.error()["code"] == "rateLimitExceeded"
+
+
+def test_accounts_that_are_away_are_passing(service: Service, caller: Caller) -> None:
+    failing(service.accounts.table, read_key=LedgerUnavailable("away"))
+    caller.send(removal())
+    assert caller.error()["code"] == "serviceUnavailable"
+    caller.ping()
 
 
 def test_a_result_comes_although_its_news_is_lost(service: Service) -> None:

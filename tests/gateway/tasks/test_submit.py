@@ -199,8 +199,8 @@ def test_they_go_with_the_task(house: House) -> None:
 
 
 def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
-    first = house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD))
-    assert house.submit(INLINE, key="key", memo="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
+    first = house.submit(INLINE, key="key", asked="m", deliveries=(CALLBACK, UPLOAD))
+    assert house.submit(INLINE, key="key", asked="m", deliveries=(CALLBACK, UPLOAD)).uid == first.uid
     moved = replace(UPLOAD, url=UPLOAD.url + "/2")
     others: tuple[tuple[str, tuple[Delivery, ...]], ...] = (
         ("n", (CALLBACK, UPLOAD)),
@@ -209,9 +209,9 @@ def test_they_are_part_of_what_a_repeat_repeats(house: House) -> None:
         ("m", (CALLBACK, moved)),
         ("m", (CALLBACK, replace(CALLBACK, url=UPLOAD.url))),
     )
-    for memo, deliveries in others:
+    for asked, deliveries in others:
         with pytest.raises(IdempotencyConflict):
-            house.submit(INLINE, key="key", memo=memo, deliveries=deliveries)
+            house.submit(INLINE, key="key", asked=asked, deliveries=deliveries)
 
 
 def test_the_accounts_callback_goes_beside_them_and_not_twice(house: House) -> None:

@@ -1,5 +1,6 @@
 """What is asked of the ledger: several tasks at once, an account's open tasks, a repeated request's task."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,26 @@ class TestRecallAndName:
         ledger.clock.advance(seconds=59)
         assert ledger.recall("alice", KEY) == ledger.named("alice", KEY.key) == task.uid
         ledger.clock.advance(seconds=2)
-        assert (ledger.recall("alice", KEY), ledger.named("alice", KEY.key)) == (None, None)
+        assert ledger.recall("alice", KEY) is None
+
+    def test_a_name_lives_as_long_as_its_task(self, ledger: Ledger) -> None:
+        """Results that are there can be asked for, however short the time in which a repeat counts."""
+        ledger = ledger.limited(idempotency_seconds=0.05, retention_seconds=1_000)
+        task = ledger.submit(idempotency=KEY)
+        time.sleep(0.06)
+        assert ledger.named("alice", KEY.key) == task.uid
+        ledger.done(ledger.next_claim())
+        ledger.clock.advance(seconds=999)
+        assert ledger.named("alice", KEY.key) == task.uid
+        ledger.clock.advance(seconds=2)
+        assert ledger.named("alice", KEY.key) is None
+
+    def test_a_name_is_not_kept_for_ever(self, ledger: Ledger) -> None:
+        limits = LedgerLimits(
+            queue_timeout_seconds=50, job_timeout_seconds=10, max_attempts=2, retention_seconds=900
+        )
+        assert replace(limits, idempotency_seconds=600).name_seconds == 1_020
+        assert replace(limits, idempotency_seconds=6_000).name_seconds == 6_000
 
 
 class TestMemo:

@@ -1,11 +1,12 @@
 -- needs: tasks, uploads
 
 -- The task or upload that args.idempotency stands for and the digest of its content; nil when there is none to be seen.
+-- A repeat of its content counts for a time; the name alone stands for it as long as it is there.
 local function remembered()
   local known = redis.call('GET', key('idempotency', args.idempotency.name))
   if not known then return nil end
   local first, content_digest, until_ms = string.match(known, '^(%S+) (%S+) (%S+)$')
-  if tonumber(until_ms) <= now_ms then return nil end
+  if args.idempotency.content_digest and tonumber(until_ms) <= now_ms then return nil end
   if not visible(first) and not visible_upload(first, args.account) then return nil end
   return first, content_digest
 end
@@ -24,5 +25,5 @@ local function remember(uid)
   -- The time is kept beside the expiry because the script's clock can be ahead of the server's in tests.
   local until_ms = string.format('%.0f', now_ms + args.idempotency.lifetime_ms)
   redis.call('SET', key('idempotency', args.idempotency.name),
-    uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.lifetime_ms)
+    uid .. ' ' .. args.idempotency.content_digest .. ' ' .. until_ms, 'PX', args.idempotency.kept_ms)
 end

@@ -5,7 +5,7 @@
 --   uid, account
 --   picture, size_bytes   of it: JSON, as jobs/ledger/encoding.py writes it, and how long its blob is
 --   made_at_ms            when the uid was made, and with it the blob
---   idempotency           nil, or {name, content_digest, lifetime_ms}
+--   idempotency           nil, or {name, content_digest, lifetime_ms, kept_ms}
 --   upload_cap, upload_cap_bytes    of the account
 --   source_max_age_ms, retention_ms, upload_retention_ms
 --

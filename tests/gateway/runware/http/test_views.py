@@ -76,13 +76,29 @@ def test_a_revoked_key_ends(service: Service) -> None:
     assert service.error(poll(task), status=401)["code"] == "invalidApiKey"
 
 
-def test_an_address_that_tries_keys_is_throttled() -> None:
+def test_an_address_that_tries_keys_is_throttled_and_right_ones_pass() -> None:
     service = make_service(failed_signatures_per_minute=2)
     for _ in range(2):
         service.error(removal(), status=401, api_key="kc_wrong")
-    answer = service.post([removal()])
+    answer = service.post([removal()], api_key="kc_wrong")
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
+    assert "came from your address" in answer.get_json()["error"]["message"]
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    service.result(removal(deliveryMethod="async"))
+
+
+@pytest.mark.parametrize("api_key", [None, "kc_wrong"])
+def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(api_key: str | None) -> None:
+    service = make_service(failed_signatures_per_minute=1, body_memory_bytes=1_000)
+    assert [service.post([removal()], api_key="kc_wrong").status_code for _ in range(2)] == [401, 429]
+    stream = BrokenChunks(b"[", OSError("it is read"))
+    overrides: dict[str, Any] = {"wsgi.input": stream, "CONTENT_LENGTH": "1001"}
+    answer = service.post(b"", api_key=api_key, environ_overrides=overrides)
+    assert (answer.status_code, code_of(answer)) == (429, "rateLimitExceeded")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    # A right key in the header counts before the body does.
+    right = service.post(b"", environ_overrides=overrides)
+    assert (right.status_code, code_of(right)) == (400, "invalidRequest")
 
 
 def test_the_status_is_that_of_the_first_error_unless_something_succeeded(service: Service) -> None:
@@ -111,14 +127,14 @@ def test_a_body_over_the_limit_is_refused(stated: bool) -> None:
 
 
 def test_large_bodies_wait_for_one_another_and_their_place_is_given_back() -> None:
-    service = make_service(body_memory_bytes=100)
+    service = make_service(body_memory_bytes=100, large_bodies_wait_seconds=5)
     view = service.app.view_functions["runware.post"]
     assert isinstance(view, MethodType)
     api = view.__self__
     assert isinstance(api, RunwareApi)
     for _ in range(3):
         service.post([removal("%%" * 100)])
-    with api.bodies.room.taken(service.settings.max_batch_body_bytes, wait_seconds=0):
+    with api.bodies.room.taken(service.settings.large_bodies_bytes):
         waiting = threading.Thread(target=lambda: service.result(removal(deliveryMethod="async")))
         waiting.start()
         waiting.join(0.05)
@@ -217,7 +233,7 @@ def test_a_body_that_finds_no_space_may_come_again(monkeypatch: pytest.MonkeyPat
     task = removal(deliveryMethod="async")
     with monkeypatch.context() as patched:
         full = Mock(side_effect=OSError(errno.ENOSPC, "no space left"))
-        patched.setattr(tempfile.SpooledTemporaryFile, "write", full)
+        patched.setattr(tempfile, "TemporaryFile", full)
         answer = service.post([task])
     assert (answer.status_code, code_of(answer)) == (503, "serviceUnavailable")
     assert answer.headers["Retry-After"] == str(service.settings.retry_after_seconds)

@@ -4,6 +4,7 @@ import base64
 import re
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from tests.gateway.runware.service import (
     upload,
 )
 from tests.jobs.build import take_errand
+from tests.waiting import eventually
 
 KINDS = {"JPG": ("image/jpeg", ".jpg"), "PNG": ("image/png", ".png"), "WEBP": ("image/webp", ".webp")}
 HOOK = "https://host.example/hook?token=secret"
@@ -100,11 +102,16 @@ def test_all_tasks_of_a_request_wait_together(patient_service: Service) -> None:
 
 
 def test_where_no_place_to_wait_is_free_nothing_is_accepted() -> None:
-    service = make_service(request_threads=1)
-    answer = service.post([removal()])
-    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
-    assert answer.headers["Retry-After"]
-    service.harness.assert_nothing_left()
+    service = make_service(request_threads=2, runware_sync_seconds=20)
+    with ThreadPoolExecutor() as callers:
+        first = callers.submit(service.result, removal())
+        eventually(lambda: service.store.waiting(service.lane) == 1)
+        answer = service.post([removal()])
+        assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (503, "serviceUnavailable")
+        assert answer.headers["Retry-After"]
+        assert len(service.store.unfinished(ACCOUNT)) == len(service.harness.stored()) == 1
+        assert service.work_once()
+        assert first.result(20)["status"] == "success"
     task = removal(deliveryMethod="async")
     service.result(task)
     assert service.result(poll(task))["status"] == "processing"

@@ -92,6 +92,18 @@ def test_the_letter_case_of_a_uuid_does_not_tell_tasks_apart(service: Service) -
     service.result(task)
     upper = task["taskUUID"].upper()
     assert service.result(poll({"taskUUID": upper}))["taskUUID"] == upper
+    assert service.result(task | {"taskUUID": upper})["taskUUID"] == upper
+    assert len(service.store.unfinished(ACCOUNT)) == 1
+
+
+def test_who_did_not_wait_may_wait_in_a_repeat(patient_service: Service) -> None:
+    task = removal()
+    patient_service.result(task | {"deliveryMethod": "async"})
+    with patient_service.working():
+        waited_for = patient_service.result(task)
+        assert waited_for == patient_service.result(task | {"deliveryMethod": "sync"})
+    assert waited_for["status"] == "success"
+    assert patient_service.store.booked(ACCOUNT) == 1
 
 
 @pytest.mark.parametrize("task", [upload(), storage("upload", TINY_PICTURE)])

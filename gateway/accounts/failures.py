@@ -1,0 +1,122 @@
+"""Wrong keys and signatures, counted by client address, and the addresses that they shut out.
+
+Failures are counted over all processes, by address and, where the public key exists, by that, too. What follows
+from a full count is each process's own memory, so that whoever is shut out costs the ledger's server nothing. It
+shuts out large bodies and new WebSockets alone: a right key in what is small always passes, and opens its address
+for the rest.
+"""
+
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address, ip_network
+from threading import Lock
+from typing import Final
+
+from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.accounts.windows import Windows
+from cutgate.gateway.settings import GatewaySettings
+
+MAX_ADDRESSES: Final = 10_000
+"""What is remembered of each kind; then the oldest is forgotten."""
+
+_IPV6_HOST_BITS: Final = 64
+"""One subscriber of IPv6 has at least so many bits to choose addresses from."""
+_UNKNOWN_ADDRESS: Final = "unknown"
+
+
+class AddressShutOut(TooOften):
+    """Too many wrong signatures or unknown keys came from an address."""
+
+    def __init__(self, frees_in_seconds: float) -> None:
+        super().__init__("too many wrong signatures or unknown keys came from your address", frees_in_seconds)
+
+
+class ClientAddresses:
+    """Counts wrong keys and signatures of client addresses."""
+
+    def __init__(
+        self, windows: Windows, settings: GatewaySettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Use a storage.
+
+        Args:
+            windows: where failures are counted.
+            settings: how many are let pass, and how long a right key counts for its address.
+            clock: seconds that only grow.
+        """
+        self._windows = windows
+        self._failures_per_minute = settings.failed_signatures_per_minute
+        self._proven_seconds = settings.proven_address_seconds
+        self._clock = clock
+        self._shut_out = _Until()
+        self._proven = _Until()
+
+    def check(self, address: str | None) -> None:
+        """Let what is large pass, or not. It asks no other part.
+
+        Raises:
+            AddressShutOut: too many failures came from the address, and no right key.
+        """
+        subscriber, now_seconds = _subscriber(address), self._clock()
+        left_seconds = self._shut_out.left_seconds(subscriber, now_seconds)
+        if left_seconds > 0 and self._proven.left_seconds(subscriber, now_seconds) <= 0:
+            raise AddressShutOut(left_seconds)
+
+    def prove(self, address: str | None) -> None:
+        """Note that a right key came from an address."""
+        if self._proven_seconds:
+            self._proven.set(_subscriber(address), self._clock() + self._proven_seconds)
+
+    def fail(self, address: str | None, public_key: str | None = None) -> None:
+        """Count a failure.
+
+        Args:
+            address: of the client.
+            public_key: whose signature was wrong; None where no such key exists.
+
+        Raises:
+            AddressShutOut: there were too many before.
+            LedgerUnavailable: the storage is away.
+        """
+        subscriber = _subscriber(address)
+        left_seconds = self._shut_out.left_seconds(subscriber, self._clock())
+        if left_seconds > 0:
+            raise AddressShutOut(left_seconds)
+        counted_as = subscriber if public_key is None else f"{subscriber} {public_key}"
+        allowance = self._windows.take(f"failure:{counted_as}", limit=self._failures_per_minute, seconds=60)
+        if not allowance.granted:
+            self._shut_out.set(subscriber, self._clock() + allowance.frees_in_seconds)
+            raise AddressShutOut(allowance.frees_in_seconds)
+
+
+class _Until:
+    """Names, and until when something is so of each."""
+
+    def __init__(self) -> None:
+        self._until_seconds: dict[str, float] = {}
+        self._lock = Lock()
+
+    def left_seconds(self, name: str, now_seconds: float) -> float:
+        return self._until_seconds.get(name, now_seconds) - now_seconds
+
+    def set(self, name: str, until_seconds: float) -> None:
+        with self._lock:
+            self._until_seconds.pop(name, None)
+            self._until_seconds[name] = until_seconds
+            if len(self._until_seconds) > MAX_ADDRESSES:
+                del self._until_seconds[next(iter(self._until_seconds))]
+
+
+def _subscriber(address: str | None) -> str:
+    """What stands for everybody behind an address: of IPv6 the network that one subscriber has."""
+    if address is None:
+        return _UNKNOWN_ADDRESS
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return _UNKNOWN_ADDRESS
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((int(parsed), _IPV6_HOST_BITS), strict=False).network_address)

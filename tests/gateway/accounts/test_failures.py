@@ -1,0 +1,140 @@
+"""Addresses that wrong keys come from, and what a right one opens."""
+
+import pytest
+
+from cutgate.gateway.accounts.failures import MAX_ADDRESSES, AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.windows import Windows
+from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.ledger.redis.client import connect
+from tests.fakes import failing
+from tests.gateway.harness import make_settings
+
+HERE, THERE = "192.0.2.7", "192.0.2.8"
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def addresses_of(windows: Windows, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
+    settings = make_settings(failed_signatures_per_minute=failures)
+    return ClientAddresses(windows, settings, clock or Clock())
+
+
+def shut_out(addresses: ClientAddresses, address: str | None, public_key: str | None = None) -> bool:
+    """Whether one more failure is one too many."""
+    try:
+        addresses.fail(address, public_key)
+    except AddressShutOut:
+        return True
+    return False
+
+
+def passes(addresses: ClientAddresses, address: str | None) -> bool:
+    """Whether a large body from there is let in."""
+    try:
+        addresses.check(address)
+    except AddressShutOut:
+        return False
+    return True
+
+
+def test_failures_up_to_the_limit_are_let_pass(windows: Windows) -> None:
+    addresses = addresses_of(windows, failures=2)
+    assert [shut_out(addresses, HERE) for _ in range(4)] == [False, False, True, True]
+    assert not passes(addresses, HERE)
+    assert passes(addresses, THERE)
+    assert not shut_out(addresses, THERE)
+
+
+def test_each_public_key_has_a_count_of_its_own(windows: Windows) -> None:
+    addresses = addresses_of(windows)
+    assert [shut_out(addresses, HERE, key) for key in ("one", "other", None)] == [False, False, False]
+    assert shut_out(addresses, HERE, "one")
+
+
+def test_it_says_why_and_when_to_come_back(windows: Windows) -> None:
+    addresses = addresses_of(windows)
+    addresses.fail(HERE)
+    with pytest.raises(AddressShutOut, match="wrong signatures or unknown keys came from your address") as refusal:
+        addresses.fail(HERE)
+    assert 58 <= refusal.value.retry_after_seconds <= 60
+    assert HERE not in str(refusal.value)
+
+
+def test_who_is_shut_out_costs_the_server_nothing(windows: Windows) -> None:
+    addresses = addresses_of(windows)
+    assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
+    failing(windows, take=LedgerUnavailable("asked all the same"))
+    assert shut_out(addresses, HERE)
+    assert not passes(addresses, HERE)
+    with pytest.raises(LedgerUnavailable):
+        addresses.fail(THERE)
+
+
+def test_it_ends_with_the_window(windows: Windows) -> None:
+    clock = Clock()
+    addresses = addresses_of(windows, clock)
+    assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
+    clock.seconds += 59
+    assert not passes(addresses, HERE)
+    clock.seconds += 1.1
+    assert passes(addresses, HERE)
+
+
+def test_a_right_key_opens_its_address_for_a_while(windows: Windows) -> None:
+    clock = Clock()
+    addresses = addresses_of(windows, clock)
+    assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
+    addresses.prove(HERE)
+    assert passes(addresses, HERE)
+    assert shut_out(addresses, HERE), "wrong ones are told all the same"
+    clock.seconds += 3_601
+    assert passes(addresses, HERE), "the shutting out is over, too"
+    assert shut_out(addresses, HERE)
+    assert not passes(addresses, HERE)
+
+
+def test_what_is_remembered_is_bounded(windows: Windows) -> None:
+    addresses = addresses_of(windows)
+    for number in range(MAX_ADDRESSES + 1):
+        addresses.prove(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    assert len(addresses._proven._until_seconds) == MAX_ADDRESSES
+    assert "10.0.0.0" not in addresses._proven._until_seconds
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::9", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.7", True),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        (None, "no address", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_one_subscriber_is_one_address(windows: Windows, one: str | None, other: str | None, same: bool) -> None:
+    addresses = addresses_of(windows)
+    assert not shut_out(addresses, one)
+    assert shut_out(addresses, one)
+    assert not passes(addresses, one)
+    assert passes(addresses, other) is not same
+
+
+def test_failures_are_counted_over_processes(windows: Windows) -> None:
+    assert [shut_out(addresses_of(windows), HERE) for _ in range(2)] == [False, True]
+
+
+def test_a_server_that_is_away() -> None:
+    with (
+        connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
+        pytest.raises(LedgerUnavailable),
+    ):
+        addresses_of(Windows(client)).fail(HERE)
