@@ -11,7 +11,6 @@ from cutgate.courier.deliver import Deliveries
 from cutgate.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from cutgate.courier.fetch import Fetcher
 from cutgate.courier.observe import ended
-from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.gateway.pictures.kept import new_upload
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected
@@ -20,6 +19,7 @@ from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import PictureHeader, inspect
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0

@@ -13,12 +13,12 @@ from typing import Final, Self
 
 import structlog
 
-from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, TaskUid, image_uuid, new_task_uid, uid_of_image, upload_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.record import Result, Upload
 from cutgate.jobs.urls import ResultPaths
 

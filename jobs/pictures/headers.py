@@ -15,9 +15,9 @@ import filetype
 import imagesize
 from filetype.types import image
 
-from cutgate.gateway.pictures import iso_media, wholeness
 from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures import iso_media, wholeness
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 
