@@ -79,6 +79,7 @@ class ErrandRunner:
         try:
             data = self.fetcher.fetch(errand.url, errand.attempt)
             header = inspect(data, self.limits)
+            data = header.picture_of(data)
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
                 self._again(errand, failure, self._fetch_pause_seconds(errand))
@@ -95,7 +96,7 @@ class ErrandRunner:
 
     def _keep(self, errand: Errand, data: bytes, header: PictureHeader) -> None:
         """Keep a picture as an upload, which ends its item."""
-        upload = new_upload(errand.account, data, header)
+        upload = new_upload(errand.account, header)
         self.blobs.put(upload.blob, data)
         self._brought(errand, upload.blob, len(data), counts=self.store.kept(errand, upload))
 

@@ -10,6 +10,8 @@ class SourceLimits:
     max_bytes: int
     max_pixels: int
     max_side_px: int
+    max_decoded_pixels: int = 1_000_000_000
+    """Those that decoding may go over: the picture's, once for each scan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

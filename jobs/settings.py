@@ -68,6 +68,9 @@ class JobSettings(BlobSettings):
     """Largest picture, in pixels; checked before decoding."""
     max_source_side_px: PositiveInt = 12_000
     """Longest side of a picture, in pixels; checked before decoding."""
+    max_decoded_pixels: PositiveInt = 1_000_000_000
+    """Pixels that decoding a picture may go over: all of them, once for each scan of a JPEG; checked before
+    decoding."""
 
     lease_seconds: PositiveFloat = 15
     """A worker that is silent for so long has lost its item."""
@@ -184,6 +187,7 @@ class JobSettings(BlobSettings):
             max_bytes=self.max_source_bytes,
             max_pixels=self.max_source_pixels,
             max_side_px=self.max_source_side_px,
+            max_decoded_pixels=self.max_decoded_pixels,
         )
 
     def ledger_limits(self) -> LedgerLimits:

@@ -1,7 +1,7 @@
 """Use case: pictures that callers keep with the service and name by a UUID. Knows no protocol and no HTTP.
 
-An upload is kept as it came, also where it is large. What a task with one picture has made can be named in the
-same way, for as long as the task is shown.
+An upload is kept as it came, also where it is large, but without what a camera has appended to it. What a task
+with one picture has made can be named in the same way, for as long as the task is shown.
 """
 
 import math
@@ -49,7 +49,7 @@ class KeptPicture:
         )
 
 
-def new_upload(account: str, data: bytes, header: PictureHeader) -> Upload:
+def new_upload(account: str, header: PictureHeader) -> Upload:
     """The record of a picture that is about to be kept, under an id of its own."""
     uid = new_task_uid()
     return Upload(
@@ -59,7 +59,7 @@ def new_upload(account: str, data: bytes, header: PictureHeader) -> Upload:
         media_type=header.media_type,
         width_px=header.width_px,
         height_px=header.height_px,
-        size_bytes=len(data),
+        size_bytes=header.size_bytes,
     )
 
 
@@ -100,7 +100,9 @@ class Pictures:
             SubmissionRefused: the ledger did not take it; its blob is deleted.
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
-        upload = new_upload(account, data, inspect(data, self.limits))
+        header = inspect(data, self.limits)
+        data = header.picture_of(data)
+        upload = new_upload(account, header)
         self.store.require_room()
         self.blobs.put(upload.blob, data)
         try:

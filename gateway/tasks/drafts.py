@@ -94,7 +94,7 @@ class Look:
         digest = hashlib.sha256(data).digest()
         try:
             header = inspect(data, limits)
-            return cls(digest, _boxed(draft, header.width_px, header.height_px), data)
+            return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))
         except SourceRejected as fault:
             return cls(digest, draft.spec, fault=fault)
 
