@@ -98,7 +98,7 @@ def read_image(
     data = header.picture_of(data)
     decoder = FORMATS[header.media_type]
     if decoder == "HEIF":
-        _learn_heif()
+        learn_heif()
     # Pillow warns of oddities in metadata that have no bearing on the pixels. (Where several threads decode, the
     # filter may outlast this block, which harms nothing.)
     with warnings.catch_warnings(action="ignore"):
@@ -122,7 +122,12 @@ def _opened(data: bytes, decoder: str, limits: SourceLimits) -> Image.Image:
 
 
 @cache
-def _learn_heif() -> None:
+def learn_heif() -> None:
+    """Load the decoder of HEIC.
+
+    Raises:
+        SourceUnreadable: it is not installed.
+    """
     try:
         import pillow_heif  # an extra
     except ImportError:

@@ -97,7 +97,7 @@ def test_heic() -> None:
 
 
 def test_heic_without_its_library_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    images._learn_heif.cache_clear()
+    images.learn_heif.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(SourceUnreadable, match=r"pip install 'cutgate\[heic\]'"):
         read_image(heif(), LIMITS)
