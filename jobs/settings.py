@@ -78,6 +78,13 @@ class JobSettings(BlobSettings):
     """Longest time that one picture may take in a worker."""
     max_attempts: PositiveInt = 3
     """After so many attempts in which its worker died, a picture fails."""
+    max_strikes: PositiveInt = 3
+    """With so many pictures within `CUTGATE_STRIKE_SECONDS` that ran into a limit on time or memory, or that
+    workers died of, an account's pictures are worked on one at a time, and behind those of all others."""
+    strike_seconds: PositiveFloat = 600
+    """How long such a picture counts against its account."""
+    charge_strikes: bool = False
+    """Charge such a picture although it has failed."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1
