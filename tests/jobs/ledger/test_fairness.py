@@ -100,6 +100,21 @@ def test_a_stream_of_single_pictures_starves_nobody(line: Line) -> None:
     assert served.count("b") == 4
 
 
+@pytest.mark.parametrize("end", ["done", "fail", "die"])
+def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: Ledger, end: str) -> None:
+    """Else it would wait for two items of the other account, of which each may take its whole time."""
+    ledger.submit(account="a", item_count=3)
+    first = ledger.next_claim()
+    ledger.submit(account="b", item_count=1)
+    ends = {
+        "done": lambda: ledger.done(first),
+        "fail": lambda: ledger.fail(first, ERROR),
+        "die": lambda: ledger.give_back_owned(first.owner, died=True),
+    }
+    assert ends[end]()
+    assert ledger.next_claim().account == "b"
+
+
 def test_within_an_account_by_acceptance(ledger: Ledger) -> None:
     tasks = [ledger.submit(item_count=12) for _ in range(2)]
     claims = [ledger.next_claim() for _ in range(24)]
