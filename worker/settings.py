@@ -124,7 +124,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Longest time that decoding one picture may take; it then fails."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory that decoding one picture may take, in a process of its own; beyond it the picture fails. Raise it
-    together with `CUTGATE_MAX_SOURCE_PIXELS`: 21 bytes a pixel are needed at most."""
+    together with `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel are needed at most."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
     keep_16_bit: bool = False

@@ -37,7 +37,7 @@ LIMITS = LedgerLimits(
     errand_lease_seconds=1_000,
     errand_max_crashes=1_000,  # every delivery is made in the end, whatever its couriers did before
     account_errand_cap=2,
-    max_strikes=1_000,  # the order of those that are held back is shown in `test_strikes`
+    max_strikes=1_000,  # the order of those that are held back is shown in `test_fairness`
 )
 OWNERS = ("worker-1", "worker-2")
 ACCOUNTS = ("alice", "bob")
