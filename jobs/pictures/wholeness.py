@@ -24,8 +24,9 @@ _SAMSUNGS_END: Final = b"SEFT"
 
 _JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """What stands in a scan's data is stuffed, so that no marker but a restart's occurs in it."""
+_JPEG_SCAN: Final = re.compile(rb"\xff\xda")
 _JPEG_START_OF_SCAN, _JPEG_END = 0xDA, 0xD9
-_JPEG_BARE_MARKERS: Final = frozenset({0x01, 0xD8, _JPEG_END})
+_JPEG_BARE_MARKERS: Final = frozenset({0x01, 0xD8})
 _JPEG_EXIF: Final = b"Exif\0\0"
 _MAX_EXIF_BLOCKS: Final = 64
 """Decoders join them one by one, in a time that grows with the square of their number."""
@@ -88,38 +89,30 @@ def walk_webp(data: bytes) -> Walk:
 
 
 def walk_jpeg(data: bytes) -> Walk:
-    """Segments of marker and length up to the end mark, and between them scans, which state no length."""
-    end, scanned = None, False
-    for marker, position in _jpeg_segments(data):
+    """Segments of marker and length up to the end mark, and between them scans, which state no length.
+
+    Whatever may be a scan's marker counts as one, also within a segment: decoders differ in what they skip.
+    """
+    position, first_scan, end = 2, 0, None
+    scans = 0
+    for found, _ in zip(_JPEG_MARKER.finditer(data, position), counted(), strict=False):
+        marker = data[found.end() - 1]
+        scans += marker == _JPEG_START_OF_SCAN
+        if found.start() < position:
+            continue
+        position = found.end()
         if marker == _JPEG_END:
             end = position
             break
-        if not scanned:
+        position += 0 if marker in _JPEG_BARE_MARKERS else struct.unpack_from(">H", data, position)[0]
+        if not first_scan:
             _reach(data, position)
-        scanned = scanned or marker == _JPEG_START_OF_SCAN
-    if not scanned:
+            first_scan = position if marker == _JPEG_START_OF_SCAN else 0
+    if not first_scan:
         raise SourceUnreadable("the picture ends before its first scan")
-    if data.count(_JPEG_EXIF, 0, end) > _MAX_EXIF_BLOCKS:
+    if data.count(_JPEG_EXIF, 0, first_scan) > _MAX_EXIF_BLOCKS:
         raise SourceUnreadable("the picture has too many parts")
-    return Walk(end=end, scans=_jpeg_scans(data, end))
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Markers, and where the segment of each ends."""
-    position = 2
-    for _ in counted():
-        found = _JPEG_MARKER.search(data, position)
-        if found is None:
-            return
-        position, marker = found.end(), data[found.end() - 1]
-        if marker not in _JPEG_BARE_MARKERS:
-            position += struct.unpack_from(">H", data, position)[0]
-        yield marker, position
-
-
-def _jpeg_scans(data: bytes, end: int | None = None) -> int:
-    """At least as many as a decoder can find, whatever it takes for a segment; a thumbnail's among them."""
-    return data.count(b"\xff\xda", 0, end)
+    return Walk(end=end, scans=scans)
 
 
 def walk_gif(data: bytes) -> Walk:
@@ -181,7 +174,7 @@ def _tiff_tiles(data: bytes, field: Mapping[int, int]) -> Walk:
         raise SourceUnreadable("the picture's directory is not understood")
     tiles = -(-width_px // tile_width_px) * -(-height_px // tile_height_px)
     # Each tile or strip in JPEG's form has scans of its own.
-    scans = -(-_jpeg_scans(data) // max(tiles, 1)) if field.get(_TIFF_COMPRESSION) in _TIFF_JPEG else 1
+    scans = -(-len(_JPEG_SCAN.findall(data)) // max(tiles, 1)) if field.get(_TIFF_COMPRESSION) in _TIFF_JPEG else 1
     return Walk(pixels=tiles * tile_width_px * tile_height_px, scans=max(scans, 1))
 
 
