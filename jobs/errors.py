@@ -87,7 +87,7 @@ class SourceTooCostly(SourceRejected):
 
     def __init__(self, measure: str, value: int, limit: int) -> None:
         super().__init__(
-            f"to decode the picture is to go over {value} {measure}, the limit is {limit}; "
+            f"decoding the picture would go over {value} {measure}, the limit is {limit}; "
             "save it again as a plain PNG or JPEG",
             measure=measure,
             value=value,

@@ -4,6 +4,7 @@ Items that hang or harm their workers count against their account: it then waits
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import cast
@@ -119,7 +120,7 @@ def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: 
     ledger.submit(account="a", item_count=3)
     first = ledger.next_claim()
     ledger.submit(account="b", item_count=1)
-    ends = {
+    ends: dict[str, Callable[[], object]] = {
         "done": lambda: ledger.done(first),
         "fail": lambda: ledger.fail(first, ERROR),
         "die": lambda: ledger.give_back_owned(first.owner, died=True),

@@ -1,11 +1,13 @@
 """Pictures that are small, in bytes or in pixels, and costly to decode: they are refused before that."""
 
 import io
+import resource
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ from cutgate.jobs.errors import SourceRejected, SourceTooCostly, SourceTooLarge,
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import inspect
 from cutgate.worker.pictures.images import read_image
+from cutgate.worker.pictures.png import write_png
 from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
@@ -106,6 +109,16 @@ def test_a_field_that_occurs_twice_is_refused() -> None:
     """Decoders differ in which of the two counts."""
     with pytest.raises(SourceUnreadable, match="directory"):
         inspect(pictures.tiff(further=((TILE_WIDTH, 4, 1, 16), (TILE_WIDTH, 4, 1, 30_000))), LIMITS)
+
+
+def test_a_chunk_that_states_more_than_the_file_holds_is_refused_by_the_worker_as_well() -> None:
+    """OpenCV, which reads 16 bits, makes room for what a chunk states: gigabytes for some 600 bytes."""
+    whole = write_png(np.full((8, 8, 4), 60_000, np.uint16))
+    chunk = struct.pack(">I4s", 2**32 - 16, b"tEXt")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SourceUnreadable, match="its own lengths need"):
+        read_image(whole[:33] + chunk + whole[33:], LIMITS, keep_16_bit=True)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
 
 
 def test_many_exif_blocks_are_refused() -> None:
