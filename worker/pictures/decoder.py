@@ -71,7 +71,7 @@ class Decoder:
         Args:
             max_seconds: time that one picture may take.
             max_bytes: memory that its process may take.
-            module: what the server runs; of this module's name where it is imported.
+            module: what the server runs.
         """
         self._max_seconds, self._max_bytes, self._module = max_seconds, max_bytes, module
         self._lock = threading.Lock()
@@ -110,15 +110,15 @@ class Decoder:
         }
         for _ in range(_ATTEMPTS):
             self.require()
-            started = time.monotonic()
-            try:
-                with _memory_file() as file:
-                    file.write(data)
+            with _memory_file() as file:
+                file.write(data)
+                started = time.monotonic()
+                try:
                     answer = self._server.ask(file, request, self._max_seconds + _MARGIN_SECONDS)
                     return _source(answer, file, limits)
-            except (OSError, EOFError):
-                if time.monotonic() - started >= self._max_seconds:
-                    raise DecodingStopped(_TOO_LONG.format(self._max_seconds)) from None
+                except (OSError, EOFError):
+                    if time.monotonic() - started >= self._max_seconds:
+                        raise DecodingStopped(_TOO_LONG.format(self._max_seconds)) from None
         if self._server.is_dead(within_seconds=_DEATH_SECONDS):
             raise RuntimeError("the server of the decoders has died")
         raise DecodingStopped(_BROKEN)
