@@ -11,7 +11,6 @@ from cutgate.courier.deliver import Deliveries
 from cutgate.courier.errors import AddressRefused, ExchangeFailed, PeerFailed
 from cutgate.courier.fetch import Fetcher
 from cutgate.courier.observe import ended
-from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.gateway.pictures.kept import new_upload
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected, UploadsFull
@@ -20,6 +19,7 @@ from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import PictureHeader, inspect
 
 _FIRST_FETCH_PAUSE_SECONDS: Final = 1.0
 _LONGEST_FETCH_PAUSE_SECONDS: Final = 10.0
@@ -79,6 +79,7 @@ class ErrandRunner:
         try:
             data = self.fetcher.fetch(errand.url, errand.attempt)
             header = inspect(data, self.limits)
+            data = header.picture_of(data)
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
                 self._again(errand, failure, self._fetch_pause_seconds(errand))
@@ -95,7 +96,7 @@ class ErrandRunner:
 
     def _keep(self, errand: Errand, data: bytes, header: PictureHeader) -> None:
         """Keep a picture as an upload, which ends its item."""
-        upload = new_upload(errand.account, data, header)
+        upload = new_upload(errand.account, header)
         self.blobs.put(upload.blob, data)
         try:
             kept = self.store.kept(errand, upload)

@@ -4,10 +4,12 @@
   x SourceRejected
     + SourceUnreadable
     + SourceTooLarge
+    + SourceTooCostly
     + BoxOutsidePicture
     + SourceUnreachable
   x ProcessingFailed
     + SourceUndecodable
+    + DecodingStopped
     + TimedOut
     + WorkerLost
   x SubmissionRefused
@@ -80,6 +82,21 @@ class SourceTooLarge(SourceRejected):
         self.measure, self.value, self.limit = measure, value, limit
 
 
+class SourceTooCostly(SourceRejected):
+    """Decoding the picture would take far more than its size is worth."""
+
+    kind = "source_too_costly"
+
+    def __init__(self, measure: str, value: int, limit: int) -> None:
+        super().__init__(
+            f"decoding the picture would go over {value} {measure}, the limit is {limit}; "
+            "save it again as a plain PNG or JPEG",
+            measure=measure,
+            value=value,
+            limit=limit,
+        )
+
+
 class BoxOutsidePicture(SourceRejected):
     """The box has no area left once it is clamped to the oriented picture."""
 
@@ -102,6 +119,12 @@ class SourceUndecodable(ProcessingFailed):
     """Decoding showed what the header did not: the picture is truncated or damaged."""
 
     kind = "source_undecodable"
+
+
+class DecodingStopped(ProcessingFailed):
+    """Decoding the picture took more time or memory than is allowed, or broke the decoder."""
+
+    kind = "decoding_stopped"
 
 
 class TimedOut(ProcessingFailed):

@@ -10,6 +10,8 @@ class SourceLimits:
     max_bytes: int
     max_pixels: int
     max_side_px: int
+    max_decoded_pixels: int = 1_000_000_000
+    """Those that decoding may go over: the picture's, once for each scan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,12 @@ class LedgerLimits:
     """How long a task stays after its end. From then on it looks as if it had never been."""
     max_attempts: int = 3
     """After so many claims whose worker died, an item fails instead of being tried again."""
+    max_strikes: int = 3
+    """With so many items of late that hung, or harmed their worker, an account is held back."""
+    strike_seconds: float = 600
+    """How long such an item counts."""
+    charge_strikes: bool = False
+    """Whether such an item's price is booked."""
     queue_timeout_seconds: float = 3_600
     """An item that waits longer fails."""
     hint_grace_seconds: float = 5

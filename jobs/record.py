@@ -205,6 +205,8 @@ class Item:
     """How many claims count: all but those that a worker gave back in order."""
     result: Result | None = None
     error: ErrorFacts | None = None
+    charged: bool = False
+    """Whether its price is booked although it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +225,8 @@ class Task:
 
     @property
     def booked(self) -> int:
-        """Credits charged: the price of every item that is done."""
-        return sum(item.price for item in self.items if item.state is ItemState.DONE)
+        """Credits charged: the price of every item that is done, and of those that failed and are charged."""
+        return sum(item.price for item in self.items if item.state is ItemState.DONE or item.charged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,9 @@ class JobSettings(BlobSettings):
     """Largest picture, in pixels; checked before decoding."""
     max_source_side_px: PositiveInt = 12_000
     """Longest side of a picture, in pixels; checked before decoding."""
+    max_decoded_pixels: PositiveInt = 1_000_000_000
+    """Pixels that decoding a picture may go over: all of them, once for each scan of a JPEG; checked before
+    decoding."""
 
     lease_seconds: PositiveFloat = 15
     """A worker that is silent for so long has lost its item."""
@@ -77,6 +80,13 @@ class JobSettings(BlobSettings):
     """Longest time that one picture may take in a worker."""
     max_attempts: PositiveInt = 3
     """After so many attempts in which its worker died, a picture fails."""
+    max_strikes: PositiveInt = 3
+    """With so many pictures within `CUTGATE_STRIKE_SECONDS` that ran into a limit on time or memory, or that
+    workers died of, an account's pictures are worked on one at a time, and behind those of all others."""
+    strike_seconds: PositiveFloat = 600
+    """How long such a picture counts against its account."""
+    charge_strikes: bool = False
+    """Charge such a picture although it has failed."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1
@@ -193,6 +203,7 @@ class JobSettings(BlobSettings):
             max_bytes=self.max_source_bytes,
             max_pixels=self.max_source_pixels,
             max_side_px=self.max_source_side_px,
+            max_decoded_pixels=self.max_decoded_pixels,
         )
 
     def ledger_limits(self) -> LedgerLimits:

@@ -120,6 +120,11 @@ class WorkerSettings(NetworkSettings, JobSettings):
     items_at_once: PositiveInt | None = None
     """Pictures that a worker works on at the same time, each on a thread of its own; unset, 1 on the CPU, and on a
     GPU one for each processor besides a full batch. Each needs memory for itself."""
+    decode_timeout_seconds: PositiveFloat = 20
+    """Longest time that decoding one picture may take; it then fails."""
+    max_decoder_bytes: PositiveInt = 3 * 2**29
+    """Memory that decoding one picture may take, in a process of its own; beyond it the picture fails. Raise it
+    together with `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel are needed at most."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
     keep_16_bit: bool = False

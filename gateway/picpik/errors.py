@@ -99,12 +99,14 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     errors.SourceRejected: _FAULT,
     errors.SourceUnreadable: _FAULT,
     errors.SourceTooLarge: _FAULT,
+    errors.SourceTooCostly: _FAULT,
     errors.BoxOutsidePicture: _FAULT,
     errors.SourceUnreachable: _FAULT,
     # What belongs to a task's record, not to an answer
     errors.CutoutError: _FAULT,
     errors.ProcessingFailed: _FAULT,
     errors.SourceUndecodable: _FAULT,
+    errors.DecodingStopped: _FAULT,
     errors.TimedOut: _FAULT,
     errors.WorkerLost: _FAULT,
     errors.Terminated: _FAULT,
@@ -132,6 +134,7 @@ TERMINATED: Final = TaskRow(1002, "Task terminated")
 TIMED_OUT: Final = TaskRow(1003, "Task timed out: try again later or send a smaller image")
 
 _FAILED: Final = TaskRow(FAILED_CODE, "Processing failed")
+_COSTLY: Final = TaskRow(FAILED_CODE, "Image too costly to decode: save it again as a plain PNG or JPEG")
 
 TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.CutoutError.kind: _FAILED,
@@ -141,10 +144,12 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
         "Image not readable: send JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; HEIC where the service reads it",
     ),
     errors.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
+    errors.SourceTooCostly.kind: _COSTLY,
     errors.BoxOutsidePicture.kind: TaskRow(FAILED_CODE, "Box outside the image"),
     errors.SourceUnreachable.kind: TaskRow(FAILED_CODE, "Image not reachable: its address cannot be fetched"),
     errors.ProcessingFailed.kind: _FAILED,
     errors.SourceUndecodable.kind: TaskRow(FAILED_CODE, "Image truncated or damaged: it cannot be decoded"),
+    errors.DecodingStopped.kind: _COSTLY,
     errors.TimedOut.kind: TIMED_OUT,
     errors.WorkerLost.kind: TaskRow(FAILED_CODE, "Processing failed: workers stopped repeatedly on this image"),
     errors.Terminated.kind: TERMINATED,

@@ -1,1 +1,1 @@
-"""Pictures as callers send them: read, measured and kept, never decoded."""
+"""Pictures as callers send them: read and kept, never decoded."""

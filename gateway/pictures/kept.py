@@ -1,7 +1,7 @@
 """Use case: pictures that callers keep with the service and name by a UUID. Knows no protocol and no HTTP.
 
-An upload is kept as it came, also where it is large. What a task with one picture has made can be named in the
-same way, for as long as the task is shown.
+An upload is kept as it came, also where it is large, but without what a camera has appended to it. What a task
+with one picture has made can be named in the same way, for as long as the task is shown.
 """
 
 import math
@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import structlog
 
-from cutgate.gateway.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerFull, SubmissionRefused
 from cutgate.jobs.ids import (
@@ -25,6 +24,7 @@ from cutgate.jobs.ids import (
 )
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.record import AccountCaps, Idempotency, Result, Upload
 from cutgate.jobs.urls import ResultPaths
 
@@ -55,7 +55,7 @@ class KeptPicture:
         )
 
 
-def new_upload(account: str, data: bytes, header: PictureHeader) -> Upload:
+def new_upload(account: str, header: PictureHeader) -> Upload:
     """The record of a picture that is about to be kept, under an id of its own."""
     uid = new_task_uid()
     return Upload(
@@ -65,7 +65,7 @@ def new_upload(account: str, data: bytes, header: PictureHeader) -> Upload:
         media_type=header.media_type,
         width_px=header.width_px,
         height_px=header.height_px,
-        size_bytes=len(data),
+        size_bytes=header.size_bytes,
     )
 
 
@@ -116,7 +116,9 @@ class Pictures:
             ServiceUnavailable: ledger or blob store is away; the upload may exist, so its blob stays.
         """
         caps = caps or AccountCaps()
-        upload = new_upload(account, data, inspect(data, self.limits))
+        header = inspect(data, self.limits)
+        data = header.picture_of(data)
+        upload = new_upload(account, header)
         outlook = self.store.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
         if outlook.refusal is not None:
             raise outlook.refusal

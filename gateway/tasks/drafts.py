@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
-from cutgate.gateway.pictures.headers import inspect, require_size
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import inspect, require_size
 from cutgate.jobs.record import Delivery
 from cutgate.jobs.spec import Box, CutoutSpec
 
@@ -94,7 +94,7 @@ class Look:
         digest = hashlib.sha256(data).digest()
         try:
             header = inspect(data, limits)
-            return cls(digest, _boxed(draft, header.width_px, header.height_px), data)
+            return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))
         except SourceRejected as fault:
             return cls(digest, draft.spec, fault=fault)
 

@@ -137,7 +137,7 @@ TASK_FIELDS: Final = (
     "ended_at_ms",
     "memo",
 )
-ITEM_FIELDS: Final = ("state", "price", "attempts", "result", "error")
+ITEM_FIELDS: Final = ("state", "price", "attempts", "result", "error", "charged")
 """What READ answers of a task and of each of its items."""
 
 
@@ -160,7 +160,13 @@ def decode_task(uid: TaskUid, answer: Sequence[Sequence[str | None]] | None) -> 
 
 
 def _item(
-    index: int, state: str | None, price: str | None, attempts: str | None, result: str | None, error: str | None
+    index: int,
+    state: str | None,
+    price: str | None,
+    attempts: str | None,
+    result: str | None,
+    error: str | None,
+    charged: str | None,
 ) -> Item:
     return Item(
         index=index,
@@ -169,4 +175,5 @@ def _item(
         attempts=int(attempts or 0),
         result=None if result is None else decode_result(result),
         error=None if error is None else decode_error(error),
+        charged=charged is not None,
     )

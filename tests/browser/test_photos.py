@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser
 
-from cutgate.gateway.pictures.headers import inspect
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import inspect
 from tests.browser.visitor import Visitor, visiting
 from tests.servers.stack import LiveStack
 

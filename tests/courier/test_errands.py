@@ -9,7 +9,7 @@ from cutgate.jobs.record import ItemState
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
-from tests.gateway.picture_files import png, png_header_only
+from tests.gateway.picture_files import jpeg, png, png_header_only
 from tests.jobs.build import LANE
 from tests.ledgers import stored_item
 
@@ -27,6 +27,15 @@ def test_a_fetched_picture_waits_for_a_worker(parts: CourierParts) -> None:
     assert parts.store.next_claim().source == source
     assert parts.nothing_is_due()
     assert "secret" not in str(events)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_a_camera_appends_to_a_picture_is_dropped(parts: CourierParts, keep: bool) -> None:
+    photo = jpeg()
+    parts.source_from(picture(photo + photo + bytes(2**17)), keep=keep)
+    parts.run()
+    (key,) = parts.blobs.keys()
+    assert parts.blobs.get(key) == photo
 
 
 def test_a_picture_that_is_kept_is_an_upload_and_no_worker_is_told(parts: CourierParts) -> None:
@@ -66,6 +75,8 @@ def test_a_picture_for_which_its_account_has_no_room_fails_and_leaves_nothing(se
 FAULTS: dict[str, tuple[Script, type[errors.SourceRejected]]] = {
     "no picture": (picture(b"<html></html>", "image/png"), errors.SourceUnreadable),
     "a cut off picture": (picture(PICTURE[:-4]), errors.SourceUnreadable),
+    "a payload behind a picture": (picture(jpeg() + bytes(2**17)), errors.SourceUnreadable),
+    "too many scans": (picture(jpeg(4_000, 4_000, scans=63)), errors.SourceTooCostly),
     "too many pixels": (picture(png_header_only(11_000, 11_000)), errors.SourceTooLarge),
     "too long a side": (picture(png_header_only(13_000, 1)), errors.SourceTooLarge),
     "a page": (picture(b"<html></html>", "text/html"), errors.SourceUnreachable),

@@ -22,12 +22,14 @@ def png_header_only(width_px: int, height_px: int) -> bytes:
     return _png(width_px, height_px, b"")
 
 
-def jpeg(width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None) -> bytes:
-    """A JPEG up to its first scan, whose data is nonsense."""
-    exif_segment = b"" if exif is None else _jpeg_segment(0xE1, b"Exif\0\0" + exif)
+def jpeg(
+    width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None, exif_blocks: int = 1, scans: int = 1
+) -> bytes:
+    """A JPEG whose scans' data is nonsense."""
+    exif_segment = b"" if exif is None else _jpeg_segment(0xE1, b"Exif\0\0" + exif) * exif_blocks
     frame = struct.pack(">BHHB", 8, height_px, width_px, 1) + b"\x01\x11\x00"
     scan = _jpeg_segment(0xDA, b"\x01\x01\x00\x00\x3f\x00")
-    return b"\xff\xd8" + exif_segment + _jpeg_segment(0xC0, frame) + scan + b"\x00" * 8 + b"\xff\xd9"
+    return b"\xff\xd8" + exif_segment + _jpeg_segment(0xC0, frame) + (scan + b"\x00" * 8) * scans + b"\xff\xd9"
 
 
 def webp(width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None) -> bytes:
@@ -39,8 +41,10 @@ def webp(width_px: int = 8, height_px: int = 6, *, exif: bytes | None = None) ->
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
 
-def heif(width_px: int = 8, height_px: int = 6, *, brand: bytes = b"heic", turns: int = 0) -> bytes:
-    """An HEIC or AVIF file up to its picture, whose data is nonsense."""
+def heif(
+    width_px: int = 8, height_px: int = 6, *, brand: bytes = b"heic", turns: int = 0, tiles: int = 0
+) -> bytes:
+    """An HEIC or AVIF file up to its picture, whose data is nonsense; it may be put together from itself."""
     sizes = (
         _box(b"ispe", bytes(4) + struct.pack(">II", 1, 1)),
         _box(b"ispe", bytes(4) + struct.pack(">II", width_px, height_px)),
@@ -50,6 +54,8 @@ def heif(width_px: int = 8, height_px: int = 6, *, brand: bytes = b"heic", turns
     associations = bytes(4) + struct.pack(">IHBBHBBB", 2, 1, 1, 1, 2, 2, 2, 0x83)
     meta = bytes(4) + _box(b"pitm", bytes(4) + b"\0\2")
     meta += _box(b"iprp", _box(b"ipco", described) + _box(b"ipma", associations))
+    if tiles:
+        meta += _box(b"iref", bytes(4) + _box(b"dimg", struct.pack(">HH", 2, tiles) + b"\0\2" * tiles))
     return _box(b"ftyp", brand + bytes(4) + b"mif1" + brand) + _box(b"meta", meta) + _box(b"mdat", bytes(8))
 
 
@@ -71,16 +77,23 @@ def bmp_core(width_px: int = 8, height_px: int = 6) -> bytes:
     return b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + info + rows
 
 
-def gif(width_px: int = 8, height_px: int = 6) -> bytes:
+def gif(width_px: int = 8, height_px: int = 6, *, frame_px: tuple[int, int] | None = None) -> bytes:
     """A GIF of one frame, with a colour table, an extension and two blocks of nonsense."""
     screen = b"GIF89a" + struct.pack("<HHBBB", width_px, height_px, 0x80, 0, 0) + bytes(6)
     extension = b"\x21\xf9\x04" + bytes(4) + b"\0"
-    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, width_px, height_px, 0)
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, *(frame_px or (width_px, height_px)), 0)
     return screen + extension + frame + b"\x02" + b"\x03abc" + b"\x02de" + b"\0" + b";"
 
 
-def tiff(width_px: int = 8, height_px: int = 6, *, order: str = "<", orientation: int = 1) -> bytes:
-    """An uncompressed TIFF of one strip in 8-bit grey."""
+def tiff(
+    width_px: int = 8,
+    height_px: int = 6,
+    *,
+    order: str = "<",
+    orientation: int = 1,
+    further: tuple[tuple[int, int, int, int], ...] = (),
+) -> bytes:
+    """An uncompressed TIFF of one strip in 8-bit grey; `further` has tag, type, count and value of more fields."""
     pixels = bytes(width_px * height_px)
     entries = [
         (256, 4, 1, width_px),
@@ -88,6 +101,7 @@ def tiff(width_px: int = 8, height_px: int = 6, *, order: str = "<", orientation
         (273, 4, 1, 8),
         (274, 3, 1, orientation),
         (279, 4, 1, len(pixels)),
+        *further,
     ]
     return _tiff(order, entries, pixels)
 

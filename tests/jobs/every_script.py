@@ -1,5 +1,6 @@
 """A walk through every script of the Redis ledger."""
 
+from cutgate.jobs.errors import DecodingStopped
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -11,6 +12,7 @@ WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider=
 
 def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     """One task done, one failed, one running, one waiting; returns the running claim. With errands and uploads."""
+    go_through_every_strike(ledger)
     ledger.grant("alice", 10)
     for number in range(4):
         ledger.submit(idempotency=Idempotency(key=str(number), content_digest="d"))
@@ -42,6 +44,13 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     assert presence.offered(within_seconds=60) == {LANE}
     presence.leave("nobody")
     return running
+
+
+def go_through_every_strike(ledger: Ledger) -> None:
+    """Leaves an account that is held back."""
+    stopped = DecodingStopped("the picture breaks its decoder").facts()
+    for error in (*[stopped] * ledger.limits.max_strikes, ERROR):
+        assert ledger.fail(ledger.claimed(account="mallory"), error)
 
 
 def go_through_every_errand(ledger: Ledger) -> None:

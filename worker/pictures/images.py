@@ -11,28 +11,33 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cutgate.distribution import install
-from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import inspect, require_size
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples, strips
 from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
 from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
-"""What is always read; of an animation the first frame."""
-_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
-"""What files in the form of HEIF call themselves: those with AV1 in them, and all others."""
+FORMATS: Final = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/webp": "WEBP",
+    "image/avif": "AVIF",
+    "image/bmp": "BMP",
+    "image/gif": "GIF",
+    "image/tiff": "TIFF",
+    "image/heic": "HEIF",
+}
+"""What is read, as media types, and the decoder of each; of an animation the first frame."""
 _DAMAGED: Final = "the picture is truncated or damaged; save or send it again"
 _STRAIGHT: Final = {"La": "LA", "RGBa": "RGBA"}
 """Modes with premultiplied alpha, and those with straight alpha that they become."""
 _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB."""
-_FILE_TYPE_BYTES: Final = 256
-"""Longer lists of brands are not read to their end."""
 # Pillow's bound on pixels is a constant of the library; ours is a setting, and is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -86,53 +91,43 @@ def read_image(
     Raises:
         SourceUnreadable: the bytes are no picture in a known format, or the library for it is missing.
         SourceTooLarge: the picture is over a limit.
+        SourceTooCostly: decoding it would take far more than its pixels are worth.
         SourceUndecodable: the picture is truncated, damaged, or holds samples of a kind that is not read.
     """
-    _check("bytes", len(data), limits.max_bytes)
+    header = inspect(data, limits)
+    data = header.picture_of(data)
+    decoder = FORMATS[header.media_type]
+    if decoder == "HEIF":
+        learn_heif()
     # Pillow warns of oddities in metadata that have no bearing on the pixels. (Where several threads decode, the
     # filter may outlast this block, which harms nothing.)
     with warnings.catch_warnings(action="ignore"):
         try:
             if keep_16_bit:
-                source = _decode_deep(data, _opened(data, limits))
+                source = _decode_deep(data, _opened(data, decoder, limits))
                 if source is not None:
                     return source
-            return _decode(_opened(data, limits), keep_rgb_profile=keep_rgb_profile)
+            return _decode(_opened(data, decoder, limits), keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
-        except UnidentifiedImageError as error:
-            if _is_iso_picture(data, _AVIF_BRANDS | _HEIF_BRANDS):  # known by its name alone where it is damaged
-                raise SourceUndecodable(_DAMAGED) from error
-            raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS) + " or HEIC") from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
             raise SourceUndecodable(_DAMAGED) from error
 
 
-def _check(measure: str, value: int, limit: int) -> None:
-    if value > limit:
-        raise SourceTooLarge(measure, value, limit)
-
-
-def _opened(data: bytes, limits: SourceLimits) -> Image.Image:
-    """The picture's header, held to the limits."""
-    formats: tuple[str, ...] = FORMATS
-    if _is_iso_picture(data, _HEIF_BRANDS) and not _is_iso_picture(data, _AVIF_BRANDS):
-        _learn_heif()
-        formats = ("HEIF",)
-    picture = Image.open(io.BytesIO(data), formats=formats)
-    _check("pixels", picture.width * picture.height, limits.max_pixels)
-    _check("pixels on its longest side", max(picture.size), limits.max_side_px)
+def _opened(data: bytes, decoder: str, limits: SourceLimits) -> Image.Image:
+    """The picture's header as its decoder reads it, held to the limits once more."""
+    picture = Image.open(io.BytesIO(data), formats=[decoder])
+    require_size(len(data), picture.width, picture.height, limits)
     return picture
 
 
-def _is_iso_picture(data: bytes, brands: frozenset[bytes]) -> bool:
-    """Whether the file type box at the start names one of the brands."""
-    end = min(int.from_bytes(data[:4], "big"), _FILE_TYPE_BYTES)
-    return data[4:8] == b"ftyp" and any(data[place : place + 4] in brands for place in range(8, end, 4))
-
-
 @cache
-def _learn_heif() -> None:
+def learn_heif() -> None:
+    """Load the decoder of HEIC.
+
+    Raises:
+        SourceUnreadable: it is not installed.
+    """
     try:
         import pillow_heif  # an extra
     except ImportError:

@@ -26,6 +26,7 @@ from cutgate.jobs.upkeep.loops import Every
 from cutgate.worker.machine.memory import forget_peak, resident_bytes
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.decoder import Decoder
 from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import ConcurrentItems, Deadlines
@@ -61,6 +62,7 @@ class Child:
         self.deadlines = Deadlines(settings.item_count())
         self._alive = AliveFile(settings.alive_file)
         self._items: ConcurrentItems | None = None
+        self._decoder: Decoder | None = None
         self._faults = Faults()
         self._hide: Callable[[], None] = lambda: None
         self._forked = False
@@ -106,7 +108,9 @@ class Child:
         settings = self._settings
         traces.start(settings, Part.WORKER)
         redis = connect(settings.redis_url.get_secret_value())
+        self._decoder = decoder = Decoder(settings.decode_timeout_seconds, settings.max_decoder_bytes)
         segmenters = self._load_all()
+        decoder.require()
         runner = Runner(
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
@@ -116,6 +120,7 @@ class Child:
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
+            read_image=decoder.read_image,
         )
         self._faults = runner.faults
         self._items = ConcurrentItems(runner, self.deadlines)
@@ -228,6 +233,8 @@ class Child:
         """Bring to its end what is under way, and tell of it. Celery calls it when the child is told to leave."""
         if self._items is not None:
             self._items.drain()
+        if self._decoder is not None:
+            self._decoder.close()
         traces.stop()
 
 

@@ -56,6 +56,8 @@ class Runner:
     beat_seconds: float
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False
+    read_image: Callable[..., SourceImage] = read_image
+    """`images.read_image`, or a decoder's."""
     faults: Faults = field(default_factory=Faults)
     """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
@@ -158,7 +160,7 @@ class Runner:
 
     def _read(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> SourceImage:
         holds_16_bit = claim.spec.file_format is FileFormat.PNG and claim.spec.output is Output.CUTOUT
-        source = read_image(
+        source = self.read_image(
             self._insist(lambda: self.blobs.get(claim.source), beat),
             self.limits,
             keep_rgb_profile=self.keep_rgb_profile,

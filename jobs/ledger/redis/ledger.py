@@ -6,7 +6,7 @@ from typing import Final
 
 from redis.exceptions import NoPermissionError
 
-from cutgate.jobs.errors import LedgerFull, LedgerUnavailable, Terminated
+from cutgate.jobs.errors import DecodingStopped, LedgerFull, LedgerUnavailable, Terminated, TimedOut
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.answers import Balance, Created, LaneFigures, LedgerFigures, Memory, Outlook
 from cutgate.jobs.ledger.encoding import (
@@ -45,6 +45,8 @@ ROOM_SECONDS: Final = 1.0
 READ_AT_ONCE: Final = 8
 """Tasks that one script reads: 16 pictures in each take the server about a millisecond."""
 ENDED_AT_ONCE: Final = 250
+HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
+"""Kinds of errors with which an item has cost its worker more than its size is worth."""
 PACE_SECONDS: Final = 120.0
 """An end of this age counts for 1/e of a fresh one in the pace that a full queue tells who has to wait."""
 
@@ -150,6 +152,7 @@ class RedisLedger(RedisErrands, RedisUploads):
             token=token,
             lease_ms=milliseconds(self._limits.lease_seconds),
             job_timeout_ms=milliseconds(self._limits.job_timeout_seconds),
+            **self._strikes(),
         )
         if answer is None:
             return None
@@ -179,8 +182,11 @@ class RedisLedger(RedisErrands, RedisUploads):
         return self._end(claim, ItemState.DONE, "result", encode_result(result))
 
     def fail(self, claim: Claim, error: ErrorFacts) -> bool:
-        """End the item as failed and release its price; False, and no effect, when the claim no longer holds."""
-        return self._end(claim, ItemState.FAILED, "error", encode_error(error))
+        """End the item as failed and release its price; False, and no effect, when the claim no longer holds.
+
+        An error of `HARMFUL` counts against the account, and may be charged.
+        """
+        return self._end(claim, ItemState.FAILED, "error", encode_error(error), harmful=error.kind in HARMFUL)
 
     def give_back(self, claim: Claim, fault: ErrorFacts | None = None) -> bool:
         """Put the item back: to its old place, uncounted, because its worker stops in order.
@@ -349,10 +355,18 @@ class RedisLedger(RedisErrands, RedisUploads):
         with ledger_errors():
             self._client.ping()
 
-    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str) -> bool:
-        pace_ms = milliseconds(PACE_SECONDS)
+    def _end(self, claim: Claim, state: ItemState, outcome: str, text: str, *, harmful: bool = False) -> bool:
         return self._holds(
-            "end", claim, state=state, outcome=outcome, text=text, pace_ms=pace_ms, source_ms=self._source_ms
+            "end",
+            claim,
+            state=state,
+            outcome=outcome,
+            text=text,
+            pace_ms=milliseconds(PACE_SECONDS),
+            source_ms=self._source_ms,
+            harmful=harmful or None,
+            charge_strikes=self._limits.charge_strikes,
+            **self._strikes(),
         )
 
     def _holds(self, script: str, claim: Claim, **arguments: Json) -> bool:

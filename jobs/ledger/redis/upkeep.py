@@ -206,6 +206,15 @@ class RedisUpkeep:
             "too_slow": encode_error(_TOO_SLOW),
             "keep_poisoned": self._limits.keep_poisoned,
             "source_ms": self._source_ms,
+            "charge_strikes": self._limits.charge_strikes,
+            **self._strikes(),
+        }
+
+    def _strikes(self) -> dict[str, Json]:
+        """When an account is held back."""
+        return {
+            "max_strikes": self._limits.max_strikes,
+            "strike_ms": milliseconds(self._limits.strike_seconds),
         }
 
 

@@ -153,6 +153,13 @@ class TestPaths:
             assert part.keep("anna", data).path.endswith(suffix)
 
 
+def test_what_a_camera_appends_is_not_kept(part: Pictures, blobs: MemoryBlobStore) -> None:
+    photo = pictures.jpeg()
+    kept = part.keep("anna", photo + b"\0\0\0\x18ftypmp42" + bytes(2**18))
+    assert blobs.get(kept.picture.blob) == photo
+    assert kept.picture.size_bytes == len(photo)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("data", "error"),
@@ -160,8 +167,9 @@ class TestRefusals:
             (PNG[:40], SourceUnreadable),
             (pictures.png_header_only(501, 1), SourceTooLarge),
             (PNG + bytes(2**20), SourceTooLarge),
+            (pictures.jpeg() + bytes(2**19), SourceUnreadable),
         ],
-        ids=["cut off", "side", "bytes"],
+        ids=["cut off", "side", "bytes", "a payload behind it"],
     )
     def test_a_bad_picture_leaves_nothing(
         self, part: Pictures, blobs: MemoryBlobStore, data: bytes, error: type[Exception]

@@ -1,14 +1,28 @@
-"""The order of claims and of fetches: in turn between accounts, by acceptance within one."""
+"""The order of claims and of fetches: in turn between accounts, by acceptance within one.
+
+Items that hang or harm their workers count against their account: it then waits behind all others.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import cast
 
 import pytest
 from typing_extensions import override
 
-from cutgate.jobs.record import NewTask
-from tests.jobs.build import ERROR, OTHER_LANE, OTHER_SPEC, URL, Ledger
+from cutgate.jobs.errors import DecodingStopped, SourceUndecodable, TimedOut, WorkerLost
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import ErrorFacts, NewTask
+from tests.jobs.build import ERROR, LANE, LIMITS, OTHER_LANE, OTHER_SPEC, URL, Ledger
+
+STOPPED = DecodingStopped("the picture breaks its decoder").facts()
+DAMAGED = SourceUndecodable("the picture is damaged").facts()
+HUNG = TimedOut("the picture took too long").facts()
+HELD_BACK = LIMITS.max_strikes
 
 
 class Line(ABC):
@@ -100,6 +114,21 @@ def test_a_stream_of_single_pictures_starves_nobody(line: Line) -> None:
     assert served.count("b") == 4
 
 
+@pytest.mark.parametrize("end", ["done", "fail", "die"])
+def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: Ledger, end: str) -> None:
+    """Else it would wait for two items of the other account, of which each may take its whole time."""
+    ledger.submit(account="a", item_count=3)
+    first = ledger.next_claim()
+    ledger.submit(account="b", item_count=1)
+    ends: dict[str, Callable[[], object]] = {
+        "done": lambda: ledger.done(first),
+        "fail": lambda: ledger.fail(first, ERROR),
+        "die": lambda: ledger.give_back_owned(first.owner, died=True),
+    }
+    assert ends[end]()
+    assert ledger.next_claim().account == "b"
+
+
 def test_within_an_account_by_acceptance(ledger: Ledger) -> None:
     tasks = [ledger.submit(item_count=12) for _ in range(2)]
     claims = [ledger.next_claim() for _ in range(24)]
@@ -114,3 +143,122 @@ def test_each_lane_has_its_own_line(ledger: Ledger) -> None:
     ledger.submit(account="bob", spec=OTHER_SPEC)
     ledger.next_claim(OTHER_LANE)
     assert [ledger.next_claim().account for _ in range(4)] == ["alice", "bob"] * 2
+
+
+def fail(ledger: Ledger, count: int, error: ErrorFacts = STOPPED) -> None:
+    for _ in range(count):
+        assert ledger.fail(ledger.claimed(account="mallory"), error)
+
+
+def order(ledger: Ledger) -> list[str]:
+    """Whose items are served while two accounts have three each, and each ends before the next begins."""
+    for account in ("mallory", "alice"):
+        ledger.submit(account=account, item_count=3)
+    served = []
+    for _ in range(6):
+        claim = ledger.next_claim()
+        served.append(claim.account)
+        assert ledger.done(claim)
+    return served
+
+
+def test_who_has_strikes_is_served_behind_all_others(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK)
+    assert order(ledger) == ["alice"] * 3 + ["mallory"] * 3
+
+
+def test_one_strike_less_changes_nothing(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK - 1)
+    assert order(ledger) == ["mallory", "alice"] * 3
+
+
+@pytest.mark.parametrize(("error", "counts"), [(HUNG, True), (STOPPED, True), (DAMAGED, False)])
+def test_what_counts(ledger: Ledger, error: ErrorFacts, counts: bool) -> None:
+    fail(ledger, HELD_BACK, error)
+    assert (order(ledger)[0] == "alice") == counts
+
+
+def test_strikes_pass(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK)
+    ledger.clock.advance(LIMITS.strike_seconds - 1)
+    assert order(ledger)[0] == "alice"
+    ledger.clock.advance(1)
+    assert order(ledger)[0] == "mallory"
+
+
+def test_only_as_many_of_late_count(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK - 1)
+    ledger.clock.advance(LIMITS.strike_seconds)
+    fail(ledger, HELD_BACK - 1)
+    assert order(ledger)[0] == "mallory"
+
+
+def test_who_has_strikes_has_one_item_at_a_time(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK)
+    ledger.submit(account="mallory", item_count=3)
+    first = ledger.next_claim()
+    assert ledger.no_claim()
+    assert ledger.done(first)
+    second = ledger.next_claim()
+    assert ledger.no_claim()
+    assert ledger.give_back(second)
+    again = ledger.next_claim()
+    assert (again.task, again.index) == (second.task, second.index)
+    assert ledger.give_back_owned(again.owner, died=True) == 1
+    assert ledger.next_claim().account == "mallory"
+
+
+def test_others_are_served_beside_it(ledger: Ledger) -> None:
+    fail(ledger, HELD_BACK)
+    ledger.submit(account="mallory", item_count=2)
+    ledger.next_claim()
+    ledger.submit(account="alice", item_count=2)
+    assert [ledger.next_claim().account for _ in range(2)] == ["alice"] * 2
+    assert ledger.no_claim()
+
+
+class TestWorkersThatDie:
+    def test_a_first_death_is_not_held_against_anybody(self, ledger: Ledger) -> None:
+        for _ in range(HELD_BACK):
+            ledger.claimed(account="mallory")
+        assert ledger.give_back_owned("worker-1", died=True) == HELD_BACK
+        assert [ledger.next_claim().account for _ in range(HELD_BACK)] == ["mallory"] * HELD_BACK
+
+    def test_from_the_second_on_it_is(self, ledger: Ledger) -> None:
+        """Two items that kill every worker have four strikes."""
+        for _ in range(2):
+            claim = ledger.claimed(account="mallory")
+            for _ in range(LIMITS.max_attempts):
+                assert ledger.give_back_owned("worker-1", died=True) == 1
+                ledger.claim([LANE], "worker-1", new_token())
+            assert ledger.error(claim).kind == WorkerLost.kind
+        assert order(ledger)[0] == "alice"
+
+    def test_who_hangs_until_the_deadline_has_a_strike(self, ledger: Ledger) -> None:
+        for _ in range(HELD_BACK):
+            claim = ledger.claimed(account="mallory")
+            for _ in range(10):
+                ledger.clock.advance(LIMITS.job_timeout_seconds / 10)
+                ledger.renew(claim)
+            assert ledger.reap({}).too_slow == 1
+        assert order(ledger)[0] == "alice"
+
+
+class TestPrice:
+    @pytest.fixture(params=[False, True], ids=["free", "charged"])
+    def limits(self, request: pytest.FixtureRequest) -> LedgerLimits:
+        return replace(LIMITS, charge_strikes=request.param)
+
+    def test_it_is_released_unless_the_operator_charges_it(self, ledger: Ledger, limits: LedgerLimits) -> None:
+        ledger.grant("alice", 100)
+        stopped, damaged, hung = ledger.claims(item_count=3, price=7)
+        assert ledger.fail(stopped, STOPPED)
+        assert ledger.fail(damaged, DAMAGED)
+        for _ in range(10):
+            ledger.clock.advance(limits.job_timeout_seconds / 10)
+            ledger.renew(hung)
+        assert ledger.give_back_owned(hung.owner, died=True) == 1
+        used = 14 if limits.charge_strikes else 0
+        assert ledger.balance("alice") == Balance(granted=100, used=used, reserved=0)
+        assert ledger.booked("alice") == ledger.task(stopped.task).booked == used
+        assert [item.charged for item in ledger.task(stopped.task).items] == [used > 0, False, used > 0]

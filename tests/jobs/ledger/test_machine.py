@@ -38,6 +38,7 @@ LIMITS = LedgerLimits(
     errand_lease_seconds=1_000,
     errand_max_crashes=1_000,  # every delivery is made in the end, whatever its couriers did before
     account_errand_cap=2,
+    max_strikes=1_000,  # the order of those that are held back is shown in `test_fairness`
 )
 OWNERS = ("worker-1", "worker-2")
 ACCOUNTS = ("alice", "bob")
@@ -78,6 +79,12 @@ class Model:
         newcomers = {item.account for item in items}.difference(*self.line)
         self.line += [newcomers] if newcomers else []
 
+    def drop(self, items: Sequence[ModelItem]) -> None:
+        """Let go of items that run: their accounts stand behind who waits by now, if more of theirs does."""
+        accounts = {item.account for item in items if item.state is ItemState.RUNNING}
+        behind = accounts.intersection(set[str]().union(*self.line))
+        self.line = [others - behind for others in self.line] + [behind]
+
     def leave(self) -> None:
         """Take those out of the line who have nothing left that waits."""
         waiting = {item.account for item in self.items.values() if item.state is ItemState.QUEUED}
@@ -108,7 +115,9 @@ class Model:
         item = self.items[claim.task, claim.index]
         if self.held_by(claim) is None:
             return item.token == claim.token and item.state is state
+        self.drop([item])
         item.end(state, claim.token)
+        self.leave()
         return True
 
     def give_back(self, claim: Claim) -> bool:
@@ -116,19 +125,24 @@ class Model:
         if item is None:
             return self.items[claim.task, claim.index].given_back == claim.token
         item.given_back = claim.token
+        self.drop([item])
         self.requeue([item], counts=False)
         return True
 
     def requeue(self, items: Sequence[ModelItem], *, counts: bool) -> None:
+        """Let items wait again that were dropped in the same step."""
         for item in items:
             item.attempts -= not counts
             item.queued_at = self.now
-        self.enter(items)
+            item.end(ItemState.QUEUED)
+        self.line[-1] |= {item.account for item in items}.difference(*self.line)
+        self.leave()
 
     def take_back(self, items: Sequence[ModelItem], *, counts: bool) -> None:
         """Take items from workers that are gone: those that hung and those that killed too many fail."""
         hung = [item for item in items if item.hard_deadline <= min(item.lease_until, self.now)]
         poison = [item for item in items if counts and item.attempts == LIMITS.max_attempts]
+        self.drop(items)
         for item in hung + poison:
             item.end(ItemState.FAILED)
         self.requeue([item for item in items if not item.state.final], counts=counts)
@@ -142,9 +156,10 @@ class Model:
         self.leave()
 
     def terminate(self, task: NewTask) -> None:
-        for (uid, _), item in self.items.items():
-            if uid == task.uid and not item.state.final:
-                item.end(ItemState.FAILED)
+        items = [item for (uid, _), item in self.items.items() if uid == task.uid and not item.state.final]
+        self.drop(items)
+        for item in items:
+            item.end(ItemState.FAILED)
         self.leave()
 
     def running(self) -> list[ModelItem]:

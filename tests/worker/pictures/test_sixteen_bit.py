@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cutgate.jobs.errors import SourceUndecodable
+from cutgate.jobs.errors import SourceUnreadable
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage, Samples
@@ -105,7 +105,7 @@ def test_deep_grey() -> None:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_truncated_deep_picture(orientation: int, part: float) -> None:
     data = turned_png(noise(90, 90, 3), orientation)
-    with pytest.raises(SourceUndecodable):
+    with pytest.raises(SourceUnreadable):
         read_deep(data[: int(len(data) * part)])
 
 

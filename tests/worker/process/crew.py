@@ -123,20 +123,24 @@ class Crew:
 
     def submit(self, *widths_px: int, model: str | None = None) -> TaskUid:
         """Submit a task with a picture of each width, for the usual model or another."""
+        return self.submit_files(*map(picture, widths_px), model=model)
+
+    def submit_files(self, *files: bytes, model: str | None = None, account: str = ACCOUNT) -> TaskUid:
+        """Submit a task with these pictures."""
         spec = self.spec if model is None else self.spec.model_copy(update={"model": model})
         uid = new_task_uid()
         items = []
-        for index, width_px in enumerate(widths_px):
+        for index, data in enumerate(files):
             source = source_key(uid, index)
-            self.blobs.put(source, picture(width_px))
+            self.blobs.put(source, data)
             items.append(NewItem(source=source, spec=spec))
-        self.ledger.create(NewTask(uid=uid, account=ACCOUNT, origin="test", items=tuple(items)))
+        self.ledger.create(NewTask(uid=uid, account=account, origin="test", items=tuple(items)))
         for item in items:
             self.queue.hint(item.lane)
         return uid
 
-    def items(self, uid: TaskUid) -> tuple[Item, ...]:
-        task = self.ledger.get(uid, ACCOUNT)
+    def items(self, uid: TaskUid, account: str = ACCOUNT) -> tuple[Item, ...]:
+        task = self.ledger.get(uid, account)
         assert task is not None
         return task.items
 

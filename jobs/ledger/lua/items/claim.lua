@@ -1,10 +1,11 @@
--- needs: claims, queue, tasks, turns
+-- needs: claims, queue, strikes, tasks, turns
 --
 -- CLAIM: takes the next item for a worker, in turn between the accounts that wait.
 --
 --   lanes                     where to look, in order of preference
 --   owner, token              the worker process, and this claim's own token
 --   lease_ms, job_timeout_ms
+--   max_strikes, strike_ms
 --
 -- Answers {item, account, spec, source, attempt, milliseconds until the hard deadline, milliseconds that it waited,
 -- the request that made the task or nothing}, or nil when nothing waits.
@@ -17,21 +18,34 @@ local function answer(item)
     tonumber(fields[6]) - tonumber(fields[7]), request_of(item)}
 end
 
--- The account whose turn it is in a lane, and its next item. Indexes that name what is not there are mended: one such
--- entry would else keep every item of the lane from every worker.
+-- Whether an item of an account that is held back runs already.
+local function has_its_one(account)
+  local item = redis.call('GET', key('alone', account))
+  return item and redis.call('HGET', key('item', item), 'state') == 'running'
+end
+
+-- The account whose turn it is in a lane, and its next item. Those that are held back are passed over while another one
+-- waits; they are few, since each has strikes of late. Indexes that name what is not there are mended: one such entry would
+-- else keep every item of the lane from every worker.
 local function next_waiting(lane)
+  local position, last_account, last_item = 0, nil, nil
   while true do
-    local account = redis.call('ZRANGE', key('turns', lane), 0, 0)[1]
-    if not account then return nil end
+    local account = redis.call('ZRANGE', key('turns', lane), position, position)[1]
+    if not account then break end
     local item = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0)[1]
     if not item then
       redis.call('ZREM', key('turns', lane), account)
     elseif redis.call('HGET', key('item', item), 'state') ~= 'queued' then
       leave_queue(item, lane, account)
-    else
+    elseif not is_held_back(account) then
       return account, item
+    else
+      if not last_account and not has_its_one(account) then last_account, last_item = account, item end
+      position = position + 1
     end
   end
+  if last_account then redis.call('SET', key('alone', last_account), last_item, 'PX', args.job_timeout_ms) end
+  return last_account, last_item
 end
 
 -- The reply was lost and the call comes again: the token holds an item already.

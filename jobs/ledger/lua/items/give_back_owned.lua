@@ -6,6 +6,7 @@
 --   owner
 --   died                  whether the attempts count
 --   max_attempts, source_ms, keep_poisoned
+--   max_strikes, strike_ms, charge_strikes
 --   worker_lost           JSON of the error, for an item whose attempts are used up
 --   too_slow              JSON of the error, for an item past its hard deadline
 --   call, memory_ms       a token of this call, and how long its answer is remembered
@@ -16,7 +17,7 @@ return once(function()
   table.sort(items)
   for _, item in ipairs(items) do
     if held_to_the_end(item, tonumber(redis.call('ZSCORE', key('leases'), item))) then
-      fail_item(item, args.too_slow)
+      fail_harmful(item, args.too_slow)
     elseif args.died then
       lose_worker(item)
     else

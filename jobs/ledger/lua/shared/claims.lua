@@ -1,4 +1,4 @@
--- needs: queue
+-- needs: queue, turns
 
 -- How long a claim that has ended is known by its token, for a CLAIM that arrives late once more.
 local PAST_CLAIMS_MS = 60000
@@ -8,8 +8,10 @@ local function drop_claim(item, token)
   redis.call('HDEL', key('claims'), token)
   redis.call('ZADD', key('past_claims'), now_ms, token)
   redis.call('ZREM', key('leases'), item)
-  local owner = redis.call('HGET', key('item', item), 'owner')
+  local owner, lane, account = unpack(redis.call('HMGET', key('item', item), 'owner', 'lane', 'account'))
   if owner then redis.call('SREM', key('held', owner), item) end
+  -- Who has come while it was worked on is served first, or would wait for two items of this account.
+  redis.call('ZADD', key('turns', lane), 'XX', next_turn(), account)
 end
 
 -- Whether a token was a claim's that is over by now.

@@ -2,8 +2,8 @@
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 -- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it; keep:
--- the source stays with the task, as all do where args.source_ms is nil.
-local function end_item(item, state, outcome, text, keep)
+-- the source stays with the task, as all do where args.source_ms is nil. charge: it is booked although it failed.
+local function end_item(item, state, outcome, text, keep, charge)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
   local task_key = key('task', uid)
@@ -22,12 +22,13 @@ local function end_item(item, state, outcome, text, keep)
 
   -- Not `-reserved`: of 0 Lua would send "-0", which is no number to Redis 7.0.
   redis.call('HINCRBY', account_key, 'reserved', 0 - reserved)
-  if state == 'done' then
+  if state == 'done' or charge then
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
     redis.call('HINCRBY', key('totals'), 'booked', fields[4])
-    redis.call('HINCRBY', task_key, 'done_count', 1)
   end
+  if charge then redis.call('HSET', item_key, 'charged', 1) end
+  if state == 'done' then redis.call('HINCRBY', task_key, 'done_count', 1) end
   redis.call('HINCRBY', account_key, 'open', -1)
   redis.call('HINCRBY', key('totals'), 'open', -1)
 

@@ -1,8 +1,8 @@
--- needs: claims, ending, errands, queue
+-- needs: claims, ending, errands, queue, strikes
 
 -- Fails an item that is fetched, waits or runs, without its worker or courier: a late answer with the old token is
--- refused. keep: its source stays with the task.
-local function fail_item(item, error, keep)
+-- refused. keep: its source stays with the task. charge: it is booked all the same.
+local function fail_item(item, error, keep, charge)
   local fields = redis.call('HMGET', key('item', item), 'state', 'lane', 'account')
   if fields[1] == 'fetching' then
     redis.call('ZREM', key('queued'), item)
@@ -10,16 +10,25 @@ local function fail_item(item, error, keep)
   elseif fields[1] == 'queued' then
     leave_queue(item, fields[2], fields[3])
   end
-  end_item(item, 'failed', 'error', error, keep)
+  end_item(item, 'failed', 'error', error, keep, charge)
   redis.call('HDEL', key('item', item), 'token')
+end
+
+-- Fails a running item that hung or whose workers died: that counts against its account.
+local function fail_harmful(item, error, keep)
+  strike(redis.call('HGET', key('item', item), 'account'))
+  fail_item(item, error, keep, args.charge_strikes)
 end
 
 -- Takes a running item from a worker that died. Answers whether it may be tried again.
 local function lose_worker(item)
-  if number_of(key('item', item), 'attempts') >= args.max_attempts then
-    fail_item(item, args.worker_lost, args.keep_poisoned)
+  local attempts = number_of(key('item', item), 'attempts')
+  if attempts >= args.max_attempts then
+    fail_harmful(item, args.worker_lost, args.keep_poisoned)
     return false
   end
+  -- The first worker may have died of another item that it held; from then on this one is worked on alone.
+  if attempts > 1 then strike(redis.call('HGET', key('item', item), 'account')) end
   requeue(item, true)
   return true
 end

@@ -5,6 +5,7 @@
 --   run_id                of the server as it runs now; '' where it does not say
 --   pending               lane -> hints under way
 --   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms, keep_poisoned
+--   max_strikes, strike_ms, charge_strikes
 --   worker_lost, too_slow, too_late    JSON of the errors
 --   batch                 the most items of a kind
 --   call, memory_ms       a token of this call, and how long its answer is remembered
@@ -27,7 +28,7 @@ end
 local function take_back(item, lease_until_ms, was_away)
   local hard_deadline_ms = tonumber(redis.call('HGET', key('item', item), 'hard_deadline_ms'))
   if held_to_the_end(item, lease_until_ms) then
-    fail_item(item, args.too_slow)
+    fail_harmful(item, args.too_slow)
     too_slow = too_slow + 1
   elseif not was_away then
     if lose_worker(item) then requeued = requeued + 1 else worker_lost = worker_lost + 1 end

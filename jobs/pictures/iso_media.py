@@ -6,11 +6,13 @@ inside a box.
 """
 
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from cutgate.jobs.errors import SourceUnreadable
+from cutgate.jobs.pictures.wholeness import Walk, counted
 
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -19,7 +21,6 @@ _FILE_TYPE_BYTES: Final = 256
 
 _MAX_BOXES: Final = 4_096
 """At one level; an item of a camera's picture has a few dozen tiles."""
-_MAX_ITEMS: Final = 65_536
 
 _NEEDED: Final = frozenset({b"ftyp", b"meta", b"mdat"})
 """Boxes that a whole file has to its end; others may be an editor's trailing rest."""
@@ -48,13 +49,14 @@ def media_type_of(data: bytes) -> str | None:
     return "image/heic" if brands & _HEIC_BRANDS else None
 
 
-def size_of(data: bytes) -> tuple[int, int, int]:
-    """Stored width and height in pixels, and the EXIF orientation that the picture's properties amount to.
+def read(data: bytes) -> tuple[int, int, int, Walk]:
+    """Stored width and height in pixels, the EXIF orientation that its properties amount to, and its price.
 
     Raises:
         SourceUnreadable: the boxes do not lead to a size, or the file ends before they do.
     """
-    whole = {box.kind: box for box in _boxes(data, 0, len(data))}
+    boxes = list(_boxes(data, 0, len(data)))
+    whole = {box.kind: box for box in boxes}
     if b"meta" not in whole or b"mdat" not in whole:
         raise SourceUnreadable("the picture's description or its data is missing")
     meta = whole[b"meta"]
@@ -63,16 +65,25 @@ def size_of(data: bytes) -> tuple[int, int, int]:
         raise SourceUnreadable("the picture's size cannot be read")
     main = _number(data, parts[b"pitm"].start + 4, 2 if data[parts[b"pitm"].start] == 0 else 4)
     properties: list[_Box] = []
-    indexes: list[int] = []
+    indexes: dict[int, list[int]] = {}
+    count = counted()
     for box in _boxes(data, parts[b"iprp"].start, parts[b"iprp"].end):
-        if box.kind == b"ipco":
+        if box.kind == b"ipco" and not properties:
             properties += _boxes(data, box.start, box.end)
         elif box.kind == b"ipma":
-            indexes += _properties_of(data, box, main)
-    return _described(data, [properties[index - 1] for index in indexes if 0 < index <= len(properties)])
+            _read_associations(data, box, indexes, count)
+
+    def described(item: int) -> tuple[int, int, int]:
+        found = (properties[index - 1] for index in indexes.get(item, ()) if 0 < index <= len(properties))
+        return _described(data, found)
+
+    tiles = Counter(_tiles(data, parts[b"iref"], count)) if b"iref" in parts else Counter[int]()
+    sizes = ((number, described(item)) for item, number in tiles.items())
+    pixels = sum(number * width_px * height_px for number, (width_px, height_px, _) in sizes)
+    return *described(main), Walk(end=boxes[-1].end, pixels=pixels)
 
 
-def _described(data: bytes, properties: list[_Box]) -> tuple[int, int, int]:
+def _described(data: bytes, properties: Iterable[_Box]) -> tuple[int, int, int]:
     width_px = height_px = turns = 0
     mirror: int | None = None
     for box in properties:
@@ -85,22 +96,28 @@ def _described(data: bytes, properties: list[_Box]) -> tuple[int, int, int]:
     return width_px, height_px, (_TURNED if mirror is None else _TURNED_AND_MIRRORED[mirror])[turns]
 
 
-def _properties_of(data: bytes, box: _Box, item: int) -> list[int]:
-    """Numbers of an item's properties, from 1, in a box of associations."""
+def _read_associations(data: bytes, box: _Box, indexes: dict[int, list[int]], parts: Iterator[int]) -> None:
+    """Add the numbers of the items' properties, from 1, that a box of associations names."""
     id_bytes = 2 if data[box.start] == 0 else 4
     index_bytes = 2 if data[box.start + 3] & 1 else 1
-    count = _number(data, box.start + 4, 4)
-    if count > _MAX_ITEMS:
-        raise SourceUnreadable("the picture has too many parts")
+    most = (1 << (8 * index_bytes - 1)) - 1
     place = box.start + 8
-    for _ in range(count):
-        length = data[place + id_bytes]
+    for _, _ in zip(range(_number(data, box.start + 4, 4)), parts, strict=False):
         first = place + id_bytes + 1
-        if _number(data, place, id_bytes) == item:
-            most = (1 << (8 * index_bytes - 1)) - 1
-            return [_number(data, first + index_bytes * at, index_bytes) & most for at in range(length)]
-        place = first + index_bytes * length
-    return []
+        found = indexes.setdefault(_number(data, place, id_bytes), [])
+        place = first + index_bytes * data[first - 1]
+        places = zip(range(first, place, index_bytes), parts, strict=False)
+        found += (_number(data, at, index_bytes) & most for at, _ in places)
+
+
+def _tiles(data: bytes, box: _Box, parts: Iterator[int]) -> Iterator[int]:
+    """The items that others are put together from, each as often as it is named: tiles, and layers."""
+    id_bytes = 2 if data[box.start] == 0 else 4
+    for reference in _boxes(data, box.start + 4, box.end):
+        if reference.kind == b"dimg":
+            first = reference.start + id_bytes + 2
+            for at, _ in zip(range(_number(data, first - 2, 2)), parts, strict=False):
+                yield _number(data, first + id_bytes * at, id_bytes)
 
 
 def _boxes(data: bytes, place: int, end: int) -> Iterator[_Box]:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutgate.gateway.pictures.headers import inspect
 from cutgate.jobs.errors import SourceRejected, SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import inspect
 from tests.gateway import picture_files as pictures
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)

@@ -1,4 +1,4 @@
-"""Format, oriented size and wholeness of a picture from its bytes, without decoding it.
+"""Format, oriented size, wholeness and price of a picture from its bytes, without decoding it.
 
 `filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
 `wholeness` follows the lengths that the file states of itself. HEIC and AVIF are left to `iso_media`,
@@ -15,13 +15,14 @@ import filetype
 import imagesize
 from filetype.types import image
 
-from cutgate.gateway.pictures import iso_media, wholeness
-from cutgate.jobs.errors import SourceTooLarge, SourceUnreadable
+from cutgate.jobs.errors import SourceTooCostly, SourceTooLarge, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures import iso_media, wholeness
+from cutgate.jobs.pictures.wholeness import Walk
 
 _MATCHERS: Final = (image.Jpeg(), image.Png(), image.Webp(), image.Bmp(), image.Gif(), image.Tiff())
 
-_WALKERS: Final[dict[str, Callable[[bytes], wholeness.Walk]]] = {
+_WALKERS: Final[dict[str, Callable[[bytes], Walk]]] = {
     "image/jpeg": wholeness.walk_jpeg,
     "image/png": wholeness.walk_png,
     "image/webp": wholeness.walk_webp,
@@ -32,6 +33,11 @@ _WALKERS: Final[dict[str, Callable[[bytes], wholeness.Walk]]] = {
 
 _SWAPPING: Final = range(5, 9)
 """EXIF orientations that exchange width and height."""
+
+_MAX_STORED_SHARE: Final = 4
+"""How much larger than the picture its tiles, or its first frame, may be."""
+_LEAST_STORED_PIXELS: Final = 2**22
+"""Tiles have a size of their own, however small the picture is."""
 
 _READ_COST_BYTES: Final = 64
 _READ_SLACK_BYTES: Final = 2**20
@@ -45,6 +51,12 @@ class PictureHeader:
     media_type: str
     width_px: int
     height_px: int
+    size_bytes: int
+    """How many bytes of the file are the picture."""
+
+    def picture_of(self, data: bytes) -> bytes:
+        """The file without what a camera has appended to the picture."""
+        return data if len(data) == self.size_bytes else data[: self.size_bytes]
 
 
 def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
@@ -58,12 +70,28 @@ def inspect(data: bytes, limits: SourceLimits) -> PictureHeader:
         SourceUnreadable: the format is unknown, the size cannot be read, or the file is shorter than its own
             lengths say.
         SourceTooLarge: a limit is passed.
+        SourceTooCostly: it would take a decoder far more than its pixels are worth.
     """
     if len(data) > limits.max_bytes:
         raise SourceTooLarge("bytes", len(data), limits.max_bytes)
-    header = _read(data)
+    header, walk = _read(data)
     require_size(len(data), header.width_px, header.height_px, limits)
+    _require_price(header.width_px * header.height_px, walk, limits)
     return header
+
+
+def _require_price(pixels: int, walk: Walk, limits: SourceLimits) -> None:
+    """Check what decoding costs, as far as it follows from what the file states.
+
+    Raises:
+        SourceTooCostly: it is too much.
+    """
+    most_stored = max(_MAX_STORED_SHARE * pixels, _LEAST_STORED_PIXELS)
+    if walk.pixels > most_stored:
+        raise SourceTooCostly("pixels in its tiles or frames", walk.pixels, most_stored)
+    decoded = max(walk.pixels, pixels) * walk.scans
+    if decoded > limits.max_decoded_pixels:
+        raise SourceTooCostly(f"pixels in {walk.scans} scans", decoded, limits.max_decoded_pixels)
 
 
 def require_size(size_bytes: int, width_px: int, height_px: int, limits: SourceLimits) -> None:
@@ -82,7 +110,7 @@ def require_size(size_bytes: int, width_px: int, height_px: int, limits: SourceL
             raise SourceTooLarge(measure, value, limit)
 
 
-def _read(data: bytes) -> PictureHeader:
+def _read(data: bytes) -> tuple[PictureHeader, Walk]:
     media_type = _media_type_of(data)
     try:
         if media_type in _WALKERS:
@@ -91,18 +119,20 @@ def _read(data: bytes) -> PictureHeader:
             if walk.exif:
                 orientation = _orientation_of(walk.exif)
         else:
-            width_px, height_px, orientation = iso_media.size_of(data)
+            width_px, height_px, orientation, walk = iso_media.read(data)
     except (struct.error, IndexError):
         raise SourceUnreadable("the picture ends inside its header") from None
     if width_px < 1 or height_px < 1:
         raise SourceUnreadable("the picture's size cannot be read")
     if orientation in _SWAPPING:
         width_px, height_px = height_px, width_px
-    return PictureHeader(
+    header = PictureHeader(
         media_type=media_type,
         width_px=width_px,
         height_px=height_px,
+        size_bytes=wholeness.require_end(data, walk.end),
     )
+    return header, walk
 
 
 def _media_type_of(data: bytes) -> str:

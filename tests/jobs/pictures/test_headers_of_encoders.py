@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
-from cutgate.gateway.pictures.headers import inspect
 from cutgate.jobs.limits import SourceLimits
+from cutgate.jobs.pictures.headers import inspect
 
 LIMITS = SourceLimits(max_bytes=2**22, max_pixels=10**6, max_side_px=2_000)
 

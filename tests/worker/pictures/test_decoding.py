@@ -1,0 +1,90 @@
+"""Pictures that are costly to decode, in a real worker: they end by the decoder's limits, and nothing else."""
+
+from typing import Final
+
+import pytest
+
+from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.record import ItemState, Task
+from tests.jobs.pictures.test_price import progressive
+from tests.waiting import eventually
+from tests.worker.process.crew import FINE_PX, Crew, picture, team
+
+__all__ = ["team"]
+
+MALLORY: Final = "mallory"
+DECODE_SECONDS: Final = 2.0
+LIMITS: Final = {
+    # Native code is busy with such a picture for far longer than it may be.
+    "CUTGATE_MAX_DECODED_PIXELS": str(10**12),
+    "CUTGATE_DECODE_TIMEOUT_SECONDS": str(DECODE_SECONDS),
+}
+
+
+@pytest.fixture(scope="module")
+def bomb() -> bytes:
+    """Some 200 KiB that keep a decoder busy for minutes, were it let."""
+    return progressive(7_000, 7_000, 2_000)
+
+
+def ended(team: Crew, uid: TaskUid, account: str) -> Task:
+    """The task, once it has ended."""
+    eventually(lambda: all(item.state.final for item in team.items(uid, account)), seconds=120)
+    task = team.ledger.get(uid, account)
+    assert task is not None
+    return task
+
+
+def ended_before(fine: Task, bombs: list[Task]) -> int:
+    """How many bombs the worker was through with when another account's task ended."""
+    assert fine.ended_at_ms is not None
+    return sum(bomb.ended_at_ms is not None and bomb.ended_at_ms < fine.ended_at_ms for bomb in bombs)
+
+
+def begun(team: Crew, uid: TaskUid) -> bool:
+    return team.items(uid, MALLORY)[0].state is not ItemState.QUEUED
+
+
+@pytest.mark.parametrize("team", [LIMITS], indirect=True)
+def test_one_accounts_bombs_hold_up_another_by_one_limit_at_most(team: Crew, bomb: bytes) -> None:
+    worker = team.start_ready()
+    uids = [team.submit_files(bomb, account=MALLORY) for _ in range(3)]
+    eventually(lambda: begun(team, uids[0]))
+    fine = ended(team, team.submit_files(picture(FINE_PX)), "ada")
+    bombs = [ended(team, uid, MALLORY) for uid in uids]
+    assert [(item.state, item.attempts) for item in fine.items] == [(ItemState.DONE, 1)]
+    assert ended_before(fine, bombs) <= 1
+    assert {bomb.items[0].error.kind for bomb in bombs if bomb.items[0].error} == {"decoding_stopped"}
+    assert len(worker.log("worker_ready")) == 1, "a network was loaded again"
+    assert worker.log("child_gone") == []
+
+
+@pytest.mark.parametrize("team", [LIMITS | {"CUTGATE_MAX_STRIKES": "2"}], indirect=True)
+def test_after_a_few_the_account_waits_behind_all_others(team: Crew, bomb: bytes) -> None:
+    team.start_ready()
+    ended(team, team.submit_files(*[bomb] * 2, account=MALLORY), MALLORY)
+    uids = [team.submit_files(bomb, account=MALLORY) for _ in range(2)]
+    eventually(lambda: begun(team, uids[0]))
+    fine = ended(team, team.submit_files(*[picture(FINE_PX)] * 5), "ada")
+    assert {item.state for item in fine.items} == {ItemState.DONE}
+    assert ended_before(fine, [ended(team, uid, MALLORY) for uid in uids]) <= 1
+
+
+@pytest.mark.parametrize("team", [{"CUTGATE_MAX_DECODER_BYTES": str(2**28)}], indirect=True)
+def test_a_picture_that_needs_too_much_memory_costs_the_worker_none(team: Crew) -> None:
+    worker = team.start_ready()
+    large = team.submit_files(progressive(7_000, 7_000, 0), account=MALLORY)
+    (item,) = ended(team, large, MALLORY).items
+    assert item.error is not None
+    assert "memory; save it again" in item.error.message
+    assert ended(team, team.submit(FINE_PX), "ada").items[0].state is ItemState.DONE
+    assert worker.log("child_gone") == []
+
+
+@pytest.mark.parametrize("team", [{}], indirect=True)
+def test_a_bomb_over_the_price_is_never_decoded(team: Crew, bomb: bytes) -> None:
+    team.start_ready()
+    (item,) = ended(team, team.submit_files(bomb), "ada").items
+    assert item.error is not None
+    assert item.error.kind == "source_too_costly"
+    assert "pixels in 2010 scans" in item.error.message

@@ -1,0 +1,309 @@
+"""Decoding in a process of its own for each picture: what a picture does to its decoder, it does to nothing else.
+
+A server that holds no secret, no connection and no thread forks a process for each picture: bytes go in and pixels
+come out, in one file in memory. The kernel keeps that process to its time and its memory, whatever native code it
+is in, and ends it before any other where the machine has no memory left.
+
+`python -m cutgate.worker.pictures.decoder SOCKET` is the server.
+"""
+
+import gc
+import io
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from io import FileIO
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutgate.jobs.errors import (
+    CutoutError,
+    DecodingStopped,
+    SourceTooCostly,
+    SourceTooLarge,
+    SourceUndecodable,
+    SourceUnreadable,
+)
+from cutgate.jobs.limits import SourceLimits
+from cutgate.worker.pictures.images import SourceImage, learn_heif, read_image
+
+_ERRORS: Final[dict[str, type[CutoutError]]] = {
+    error.kind: error
+    for error in (SourceUnreadable, SourceTooLarge, SourceTooCostly, SourceUndecodable, DecodingStopped)
+}
+_INHERITED: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+"""What of the environment a decoder is told: nothing else, since the rest holds passwords."""
+_ANSWER_CHARACTERS: Final = 65_536
+_BYTES_PER_PIXEL: Final = 10
+"""Colours at 8 bits and at 16, and alpha."""
+_ATTEMPTS: Final = 2
+"""The kernel may have ended a decoder for the memory that others took."""
+_START_SECONDS: Final = 60.0
+_DEATH_SECONDS: Final = 0.5
+"""How long a process that is killed may take to end."""
+_MARGIN_SECONDS: Final = 5.0
+"""From the end of a picture's time until nothing more is waited for; the kernel is prompt."""
+_ADVICE: Final = "save it again as a plain PNG or JPEG, or with fewer pixels"
+_TOO_LONG: Final = "decoding the picture takes longer than {:g} seconds; " + _ADVICE
+_TOO_MUCH: Final = "decoding the picture takes more than {} MiB of memory; " + _ADVICE
+_BROKEN: Final = "the picture breaks its decoder; " + _ADVICE
+
+
+class Decoder:
+    """Reads pictures as `read_image` does, from any thread, each in a process of its own."""
+
+    def __init__(self, max_seconds: float, max_bytes: int, module: str = __name__) -> None:
+        """Start the server.
+
+        Args:
+            max_seconds: time that one picture may take.
+            max_bytes: memory that its process may take.
+            module: what the server runs.
+        """
+        self._max_seconds, self._max_bytes, self._module = max_seconds, max_bytes, module
+        self._lock = threading.Lock()
+        self._server = _Server(module)
+
+    def require(self) -> None:
+        """Wait until the server is ready, and start it anew if it has died.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
+        with self._lock:
+            if self._server.is_dead():
+                self._server.close()
+                self._server = _Server(self._module)
+            self._server.require()
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.close()
+
+    def read_image(
+        self, data: bytes, limits: SourceLimits, *, keep_rgb_profile: bool = False, keep_16_bit: bool = False
+    ) -> SourceImage:
+        """As `images.read_image`.
+
+        Raises:
+            DecodingStopped: it took more time or memory than is allowed, or broke its process twice.
+            RuntimeError: no process can be had.
+        """
+        request = {
+            "limits": asdict(limits),
+            "options": {"keep_rgb_profile": keep_rgb_profile, "keep_16_bit": keep_16_bit},
+            "max_seconds": self._max_seconds,
+            "max_bytes": self._max_bytes,
+        }
+        for _ in range(_ATTEMPTS):
+            self.require()
+            with _memory_file() as file:
+                file.write(data)
+                started = time.monotonic()
+                try:
+                    answer = self._server.ask(file, request, self._max_seconds + _MARGIN_SECONDS)
+                    return _source(answer, file, limits)
+                except (OSError, EOFError):
+                    if time.monotonic() - started >= self._max_seconds:
+                        raise DecodingStopped(_TOO_LONG.format(self._max_seconds)) from None
+        if self._server.is_dead(within_seconds=_DEATH_SECONDS):
+            raise RuntimeError("the server of the decoders has died")
+        raise DecodingStopped(_BROKEN)
+
+
+class _Server:
+    """The process that forks, as its user sees it."""
+
+    def __init__(self, module: str) -> None:
+        self._channel, theirs = socket.socketpair()
+        self._ready = False
+        command = [sys.executable, "-m", module, str(theirs.fileno())]
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                env=environment | {"OPENBLAS_NUM_THREADS": "1"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def is_dead(self, within_seconds: float = 0) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_seconds)
+        return self._process.returncode is not None
+
+    def require(self) -> None:
+        self._channel.settimeout(_START_SECONDS)
+        if not self._ready and not self._channel.recv(1):
+            raise RuntimeError("the server of the decoders does not start")
+        self._ready = True
+
+    def ask(self, file: FileIO, request: dict[str, object], timeout_seconds: float) -> dict[str, Any]:
+        """What a process of its own, which is forked for it, answers to a request.
+
+        Raises:
+            EOFError: it has gone without a word.
+            OSError: it does not answer.
+        """
+        ours, theirs = socket.socketpair()
+        ours.settimeout(timeout_seconds)
+        with ours, ours.makefile("rw") as stream:
+            with theirs:
+                socket.send_fds(self._channel, [b"\0"], [theirs.fileno(), file.fileno()])
+            stream.write(json.dumps(request) + "\n")
+            stream.flush()
+            try:
+                answer: dict[str, Any] = json.loads(stream.readline(_ANSWER_CHARACTERS))
+            except ValueError:
+                raise EOFError from None
+            return answer
+
+    def close(self) -> None:
+        self._channel.close()
+        self._process.wait()
+
+
+def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> SourceImage:
+    """The picture that an answer describes. It is not trusted: the decoder may be the picture's by then.
+
+    Raises:
+        CutoutError: what the decoder raised.
+        EOFError: the answer makes no sense.
+    """
+    try:
+        if "kind" in answer:
+            raise _error(answer)
+        height_px, width_px = (int(side_px) for side_px in answer["size"])
+        if min(height_px, width_px) < 1 or height_px * width_px > limits.max_pixels:
+            raise EOFError
+        file.seek(0)
+        return SourceImage(
+            rgb=_array(file, (height_px, width_px, 3), np.uint8),
+            alpha=_array(file, (height_px, width_px), np.uint8) if answer["alpha"] else None,
+            samples=_array(file, (height_px, width_px, 3), np.uint16) if answer["samples"] else None,
+            icc_profile=file.read(limits.max_bytes) or None,
+            dpi=None if answer["dpi"] is None else (float(answer["dpi"][0]), float(answer["dpi"][1])),
+        )
+    except (ValueError, TypeError, LookupError):
+        raise EOFError from None
+
+
+def _error(answer: dict[str, Any]) -> CutoutError:
+    error, details = _ERRORS[answer["kind"]], answer["details"]
+    return error(**details) if details else error(answer["message"])
+
+
+def _array(file: FileIO, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    array = np.empty(shape, dtype)
+    if file.readinto(array.data.cast("B")) != array.nbytes:
+        raise EOFError
+    return array
+
+
+def _memory_file() -> FileIO:
+    """A file that only those see who are given it; in memory where the kernel has such."""
+    if hasattr(os, "memfd_create"):
+        return FileIO(os.memfd_create("picture"), "r+")
+    with tempfile.TemporaryFile() as file:
+        return FileIO(os.dup(file.fileno()), "r+")
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork a process for each connection that comes over a socket, until that closes."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets children by itself
+    _warm_up()
+    channel.sendall(b"\0")
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 2)
+        if not descriptors:
+            return
+        with socket.socket(fileno=descriptors[0]) as connection, FileIO(descriptors[1], "r+") as file:
+            if os.fork() == 0:
+                try:
+                    channel.close()
+                    _answer(connection, file)
+                finally:
+                    os._exit(0)
+
+
+def _warm_up() -> None:
+    """Have libraries make once what each process would make anew."""
+    with suppress(SourceUnreadable):
+        learn_heif()
+    limits = SourceLimits(max_bytes=2**20, max_pixels=1, max_side_px=1)
+    for decoder in ("JPEG", "PNG"):
+        file = io.BytesIO()
+        Image.new("RGB", (1, 1)).save(file, decoder)
+        read_image(file.getvalue(), limits)
+    gc.freeze()
+
+
+def _answer(connection: socket.socket, file: FileIO) -> None:
+    """Decode one picture, as the process that is there for it alone."""
+    with connection.makefile("rw") as stream:
+        request = json.loads(stream.readline())
+        limits, max_bytes = SourceLimits(**request["limits"]), request["max_bytes"]
+        file.seek(0)
+        data = file.readall()
+        _confine(request["max_seconds"], max_bytes, _BYTES_PER_PIXEL * limits.max_pixels + limits.max_bytes)
+        try:
+            source = read_image(data, limits, **request["options"])
+        except CutoutError as error:
+            answer: dict[str, Any] = asdict(error.facts())
+        except MemoryError:
+            answer = asdict(DecodingStopped(_TOO_MUCH.format(max_bytes // 2**20)).facts())
+        else:
+            answer = _written(source, file)
+        stream.write(json.dumps(answer) + "\n")
+
+
+def _written(source: SourceImage, file: FileIO) -> dict[str, Any]:
+    """Put a picture into a file; returns what describes it."""
+    file.seek(0)
+    file.truncate()
+    for array in (source.rgb, source.alpha, source.samples):
+        if array is not None:
+            file.write(np.ascontiguousarray(array).data.cast("B"))
+    file.write(source.icc_profile or b"")
+    return {
+        "size": source.rgb.shape[:2],
+        "alpha": source.alpha is not None,
+        "samples": source.samples is not None,
+        "dpi": source.dpi,
+    }
+
+
+def _confine(max_seconds: float, max_bytes: int, max_file_bytes: int) -> None:
+    """Give this process its limits, and no way to fill a log."""
+    for limit, value in (
+        (resource.RLIMIT_DATA, max_bytes),
+        (resource.RLIMIT_FSIZE, max_file_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(null, stream)
+    with suppress(OSError):  # where there is no such file, the kernel has no such choice
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, max_seconds)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        serve(channel)
