@@ -160,7 +160,7 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
 
 def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own_url: str, tmp_path: Path) -> None:
     with serving(OutsideServer(HERE, {"/hook": confirm})) as server, connect(own_url) as client:
-        accounts = Accounts(KeyTable(client), make_settings().master_key_bytes())
+        accounts = Accounts(KeyTable(client), make_settings().master_keys())
         KeyPairs(accounts).add(ACCOUNT)
         secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
         assert secret is not None

@@ -35,7 +35,7 @@ def make_pictures(
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
         blobs=blobs or MemoryBlobStore(),
-        paths=ResultPaths(bytes(32)),
+        paths=ResultPaths([bytes(32)]),
         limits=LIMITS,
         retention_seconds=DAY_SECONDS,
         clock=clock or ManualClock(),
@@ -118,7 +118,7 @@ class TestResults:
 
 class TestPaths:
     def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
-        paths = ResultPaths(gateway.settings.master_key_bytes())
+        paths = ResultPaths(gateway.settings.master_keys())
         part, data = replace(make_pictures(), blobs=gateway.blobs, paths=paths), pictures.gif()
         kept = part.keep("anna", data)
         assert kept.path not in repr(kept)
