@@ -20,7 +20,7 @@ from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import unix_url
+from cutgate.local.parts import server_url
 from tests.courier.outside import OutsideServer, Visit, picture, redirect, serving
 from tests.courier.parts import confirm
 from tests.gateway.harness import MASTER_KEY, make_settings
@@ -61,10 +61,11 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
             "SSL_CERT_FILE": str(authority),
         }
         with cutgate_up(tmp_path / "data", **environment) as stack:
-            facts = DataDir(stack.data).running()
+            data = DataDir(stack.data)
+            facts = data.running()
             assert facts is not None
             assert facts.redis_socket is not None
-            with connect(unix_url(Path(facts.redis_socket))) as client:
+            with connect(server_url(data, Path(facts.redis_socket), "gateway")) as client:
                 ledger = Ledger(client)
                 deliveries = (
                     Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook?key=secret", scheme="https")),
