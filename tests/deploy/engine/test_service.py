@@ -91,7 +91,7 @@ def test_what_a_worker_computes_with_cannot_be_changed_by_it(service: Service, f
         ("rm", f"{folder}/{file}"),
         ("cp", "/etc/passwd", f"{folder}/{file}"),
     ):
-        assert "Read-only file system" in service.engine.try_("exec", "--user", "0", worker, *command).stderr
+        assert "Read-only file system" in service.engine.try_("exec", worker, *command).stderr
 
 
 SECRETS = {

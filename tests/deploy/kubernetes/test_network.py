@@ -1,7 +1,7 @@
 """Who may talk to whom, worked out from the policies as Kubernetes does."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import product
 
 import pytest
@@ -117,7 +117,7 @@ def test_without_an_overlay_that_names_it_the_bucket_is_nowhere() -> None:
     (policy,) = yaml.safe_load_all((ROOT / "deploy/kubernetes/components/s3/network.yaml").read_text("utf-8"))
     (block,) = fields_of(policy, "cidr")
     assert ip_network(block).num_addresses == 1
-    assert ip_network(block).subnet_of(ip_network("192.0.2.0/24")), "an address for examples"
+    assert IPv4Network(block).subnet_of(IPv4Network("192.0.2.0/24")), "an address for examples"
 
 
 def test_nobody_calls_a_private_address(installation: Installation) -> None:
