@@ -5,7 +5,7 @@ runs; only what it calls besides is listed here. `python -m manual` writes the l
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from cutgate.jobs.ledger.keys import KEY_PREFIX
@@ -14,8 +14,8 @@ from cutgate.jobs.ledger.redis.client import script_texts
 _KEY: Final = re.compile(r"\bkey\('(\w+)'(,?)")
 _COMMAND: Final = re.compile(r"\bredis\.call\('(\w+)'")
 _CONNECTION: Final = ("client", "ping", "select")
-_HARMLESS: Final = ("-@admin", "-@dangerous", "+info")
-"""What is taken away of all that was given: servers differ in the subcommands that they know by name."""
+_TAKEN_BACK: Final = ("-@admin", "-@dangerous", "+info")
+"""From all that was given before: servers differ in the subcommands that they know by name."""
 _SCRIPTS: Final = ("evalsha", "script|load")
 _HINTS: Final = ("cutgate.*", "_kombu.binding*")
 """Keys of Celery's queues and of what is bound to them."""
@@ -38,7 +38,7 @@ class User:
     commands: tuple[str, ...]
     keys: tuple[str, ...] = ()
     read_keys: tuple[str, ...] = ()
-    channels: tuple[str, ...] = field(default=_EVENTS)
+    channels: tuple[str, ...] = _EVENTS
 
     def rules(self) -> str:
         """As an access control list has them."""
@@ -55,7 +55,7 @@ class User:
                 *(f"&{channel}" for channel in self.channels),
                 "-@all",
                 *(f"+{command}" for command in commands),
-                *_HARMLESS,
+                *_TAKEN_BACK,
             )
         )
 
@@ -67,21 +67,8 @@ USERS: Final = {
             "read",
         ),
         commands=(
-            *(
-                "del",
-                "exec",
-                "exists",
-                "get",
-                "hget",
-                "llen",
-                "lpush",
-                "multi",
-                "psubscribe",
-                "sadd",
-                "set",
-                "setnx",
-            ),
-            *("setnx", "smembers"),
+            *("del", "exec", "exists", "get", "hget", "llen", "lpush", "multi"),
+            *("psubscribe", "sadd", "set", "setnx", "smembers"),
         ),
         keys=(f"{KEY_PREFIX}courier:*", f"{KEY_PREFIX}installation", *_HINTS),
         # The secrets that sign callbacks, which only the master key opens.
@@ -112,8 +99,8 @@ USERS: Final = {
 _OTHERS: Final = {
     # For health checks, which have no password.
     "default": "on nopass resetkeys resetchannels -@all +ping",
-    # It holds every account's keys anyway; but it runs no server.
-    "gateway": " ".join(("~* &* +@all", *_HARMLESS, "-function -script|flush -script|kill")),
+    # It has every account's keys to do with; the server it does not run.
+    "gateway": " ".join(("~* &* +@all", *_TAKEN_BACK, "-function -script|flush -script|kill")),
     # For whoever runs the service.
     "operator": "~* &* +@all",
 }
