@@ -123,7 +123,7 @@ class Gateway:
 def live_gateway(processes: int, **settings: str) -> Iterator[Gateway]:
     """A gateway on an empty data folder; `settings` are environment variables on top."""
     port = claim_port(HOST, 0)
-    with scratch_environment() as environment:
+    with scratch_environment("gateway") as environment:
         environment |= {
             "CUTGATE_PROCESSES": str(processes),
             "CUTGATE_TOTAL_QUEUE_CAP": "1000000",

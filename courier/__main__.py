@@ -38,7 +38,7 @@ def run() -> None:
         require_whole(settings, store)
         tasks = Tasks(
             store=store,
-            paths=ResultPaths(settings.master_key_bytes()),
+            paths=ResultPaths(settings.master_keys()),
             retention_seconds=settings.retention_seconds,
         )
         rendering = Rendering(
@@ -52,7 +52,7 @@ def run() -> None:
             **picpik_renderers(tasks, settings.public_url or ""),
             **runware_renderers(rendering, settings.public_url),
         }
-        accounts = Accounts(KeyTable(client), settings.master_key_bytes())
+        accounts = Accounts(KeyTable(client), settings.master_keys())
         process.run(settings, client, renderers, accounts.callback_secret)
 
 

@@ -1,5 +1,7 @@
 """The gateway's own settings, on top of those it shares with workers."""
 
+import base64
+import binascii
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
@@ -11,6 +13,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SecretStr,
     field_validator,
     model_validator,
 )
@@ -47,6 +50,7 @@ def _models(value: object) -> object:
 Models = Annotated[tuple[tuple[str, Choice], ...], NoDecode, BeforeValidator(_models)]
 """Names and what they stand for; in the environment pairs split by commas."""
 
+MASTER_KEY_BYTES: Final = 32
 _ENVELOPE_BYTES: Final = 64 * 2**10
 """What a request holds beside its picture, generously."""
 
@@ -71,6 +75,11 @@ class SocketLimits:
 
 class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
+
+    master_key: SecretStr
+    """32 bytes in Base64: keys of accounts are encrypted with it, result addresses signed. While it is being
+    replaced two, the new one first, with a blank or an end of line between: the first one encrypts and signs, both
+    decrypt and check. Workers have no use for it and are not given it."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -163,6 +172,17 @@ class GatewaySettings(JobSettings):
     redis_timeout_seconds: PositiveFloat = 0.6
     """How long one of three attempts to reach the ledger's server may take."""
 
+    @field_validator("master_key")
+    @classmethod
+    def _is_one_key_or_two(cls, value: SecretStr) -> SecretStr:
+        try:
+            sizes = [len(key) for key in _decoded(value)]
+        except (binascii.Error, ValueError):
+            sizes = []
+        if sizes not in ([MASTER_KEY_BYTES], [MASTER_KEY_BYTES] * 2):
+            raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64, or two such keys with a blank between")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _is_a_base(cls, value: str | None) -> str | None:
@@ -193,6 +213,10 @@ class GatewaySettings(JobSettings):
         """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
         return body_bytes is not None and body_bytes <= self.body_memory_bytes
 
+    def master_keys(self) -> tuple[bytes, ...]:
+        """The master keys, decoded: the first one encrypts and signs, all of them decrypt and check."""
+        return _decoded(self.master_key)
+
     def socket_limits(self) -> SocketLimits:
         """What WebSockets keep to."""
         return SocketLimits(
@@ -203,3 +227,7 @@ class GatewaySettings(JobSettings):
             ping_seconds=self.socket_ping_seconds,
             admission_seconds=self.socket_authentication_seconds,
         )
+
+
+def _decoded(master_key: SecretStr) -> tuple[bytes, ...]:
+    return tuple(base64.b64decode(key, validate=True) for key in master_key.get_secret_value().split())

@@ -4,8 +4,6 @@ Each is `CUTGATE_<NAME>` in the environment, or a file `cutgate_<name>` in the f
 names: the way for secrets.
 """
 
-import base64
-import binascii
 import os
 from dataclasses import fields
 from importlib import metadata
@@ -36,7 +34,6 @@ from cutgate.jobs.presets import DEFAULT_MODEL, Choice
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 from cutgate.jobs.spec import ModelName, Precision
 
-MASTER_KEY_BYTES: Final = 32
 SOURCE_SECONDS: Final = 60.0
 """How long a source outlives its item's end: longer than what a failover loses."""
 SECRETS_DIR_VARIABLE: Final = "CUTGATE_SECRETS_DIR"
@@ -55,8 +52,6 @@ class JobSettings(BlobSettings):
     with `&sentinel_password=…` where the sentinels have one; may hold passwords, so it is a secret.
     `rediss+sentinel://` is the same with TLS. With it and with `rediss://`, `ssl_ca_certs=/path/ca.pem` in the
     query names the file of a private authority's certificates, for sentinels and servers alike."""
-    master_key: SecretStr
-    """32 bytes in Base64. Keys of accounts are encrypted with it, result addresses signed."""
 
     model: ModelName = DEFAULT_MODEL
     """Model that new items ask for where their account has none of its own, and that workers offer."""
@@ -163,17 +158,6 @@ class JobSettings(BlobSettings):
             raise ValueError("must begin with redis://, rediss://, unix://, sentinel:// or rediss+sentinel://")
         return value
 
-    @field_validator("master_key")
-    @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        try:
-            size = len(base64.b64decode(value.get_secret_value(), validate=True))
-        except (binascii.Error, ValueError):
-            size = -1
-        if size != MASTER_KEY_BYTES:
-            raise ValueError(f"must be {MASTER_KEY_BYTES} bytes in Base64")
-        return value
-
     @field_validator("traces_url")
     @classmethod
     def _can_be_sent_to(cls, value: SecretStr | None) -> SecretStr | None:
@@ -192,10 +176,6 @@ class JobSettings(BlobSettings):
         if self.lease_seconds > self.job_timeout_seconds:
             raise ValueError("lease_seconds must not exceed job_timeout_seconds")
         return self
-
-    def master_key_bytes(self) -> bytes:
-        """The master key, decoded."""
-        return base64.b64decode(self.master_key.get_secret_value())
 
     def source_limits(self) -> SourceLimits:
         """What a picture may be."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,19 +43,19 @@ class ResultPaths:
     """Makes and checks paths `/r/<mac>/<expires>/<blob key>.<extension>`, or `….none.<extension>`.
 
     A path says all that is told of a result, so that serving one takes no look into the ledger. The MAC is
-    HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the master key, so that it
-    signs nothing else.
+    HMAC-SHA256, cut to 128 bits, over everything behind it. Its key is derived from the first master key, so that
+    it signs nothing else; paths that others of the master keys have signed count, too.
     """
 
-    def __init__(self, master_key: bytes) -> None:
-        self._key = hmac.digest(master_key, b"cutgate result paths v1", hashlib.sha256)
+    def __init__(self, master_keys: Sequence[bytes]) -> None:
+        self._keys = [hmac.digest(key, b"cutgate result paths v1", hashlib.sha256) for key in master_keys]
 
     def path(self, picture: Result | Upload, expires_at_seconds: int) -> str:
         """The path of a picture, valid until the given Unix time."""
         subject_found = isinstance(picture, Upload) or picture.subject_found
         extension = _EXTENSIONS[picture.media_type]
         tail = _tail(expires_at_seconds, picture.blob, extension, subject_found=subject_found)
-        return f"/r/{self._mac(tail)}/{tail}"
+        return f"/r/{_mac(self._keys[0], tail)}/{tail}"
 
     def open(self, mac: str, expires: str, name: str, now_seconds: float) -> Address | None:
         """Check the parts of a path; they may hold anything at all.
@@ -72,15 +73,11 @@ class ResultPaths:
             return None
         # Signed is what was understood, not what was sent: the parts cannot be cut in another place.
         tail = _tail(int(expires), key, extension, subject_found=subject_found)
-        if not mac.isascii() or not hmac.compare_digest(mac, self._mac(tail)):
+        if not mac.isascii() or not any(hmac.compare_digest(mac, _mac(key, tail)) for key in self._keys):
             return None
         if int(expires) <= now_seconds:
             return None
         return Address(blob=key, media_type=_MEDIA_TYPES[extension], subject_found=subject_found)
-
-    def _mac(self, tail: str) -> str:
-        digest = hmac.digest(self._key, tail.encode(), hashlib.sha256)[:16]
-        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
     def __repr__(self) -> str:
         return "ResultPaths(<key>)"
@@ -89,3 +86,8 @@ class ResultPaths:
 def _tail(expires_at_seconds: int, blob: BlobKey, extension: str, *, subject_found: bool) -> str:
     """What the MAC is over."""
     return f"{expires_at_seconds}/{blob}{'' if subject_found else _NO_SUBJECT}.{extension}"
+
+
+def _mac(key: bytes, tail: str) -> str:
+    digest = hmac.digest(key, tail.encode(), hashlib.sha256)[:16]
+    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")

@@ -69,11 +69,11 @@ def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
     """Manage keys and accounts of the stack in --data.
 
     add [--runware] [--name NAME] [--credits N] [--price N] [--preset fast|exact|best]; list;
-    rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; credits NAME [--grant N];
+    rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; reseal; credits NAME [--grant N];
     account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active].
     `python -m cutgate.gateway keys COMMAND --help` says the rest.
     """
-    environment = running_environment(DataDir(data))
+    environment = running_environment(DataDir(data), "gateway")
     if environment is None:
         raise NotRunning(data)
     relay(("gateway", "keys", *arguments), environment, as_json=as_json)

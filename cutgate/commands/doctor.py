@@ -41,10 +41,10 @@ def examine(data: DataDir, host: str, port: int) -> list[Check]:
     ]
     if not all(check.ok for check in own if check.name in {"parts", "server"}):
         return own
-    environment = running_environment(data)
+    environment = running_environment(data, "worker")
     if environment is not None:
         return own + ask_worker(environment)
-    with scratch_environment() as environment:
+    with scratch_environment("worker") as environment:
         return own + ask_worker(environment)
 
 

@@ -1,6 +1,7 @@
 """The data folder of `cutgate up`: what lies where, who has it, and its private files."""
 
 import base64
+import hmac
 import json
 import os
 import secrets
@@ -79,6 +80,11 @@ class DataDir:
         key = self.secrets / "cutgate_master_key"
         if not key.exists():
             write_whole(key, base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)), mode=PRIVATE)
+
+    def server_password(self, user: str) -> str:
+        """The password of a user of the stack's own server: made of the master key, which it does not tell."""
+        key = (self.secrets / "cutgate_master_key").read_bytes()
+        return hmac.digest(key, f"cutgate server's user {user}".encode(), "sha256").hex()
 
     @contextmanager
     def locked(self) -> Iterator[int]:

@@ -53,34 +53,47 @@ def require_parts(*parts: str) -> None:
         raise PartsMissing(missing)
 
 
-def unix_url(socket_path: Path) -> str:
-    """A server's unix socket as an address."""
-    return f"unix://{quote(str(socket_path))}"
+def server_url(data: DataDir, socket_path: Path, user: str) -> str:
+    """The unix socket of a stack's own server as an address, for one of the server's users."""
+    return f"unix://{user}:{data.server_password(user)}@{quote(str(socket_path))}"
 
 
-def part_environment(data: DataDir, redis_url: str) -> dict[str, str]:
-    """The environment of gateway and workers."""
-    environment = {name: value for name, value in os.environ.items() if name != "CUTGATE_PUBLIC_URL"}
+def part_environment(data: DataDir, redis: str | Path, part: str) -> dict[str, str]:
+    """The environment of a part: workers get no master key, and each part is a user of its own in the server.
+
+    Args:
+        data: the stack's folder.
+        redis: the socket of the stack's own server, or the address of the one that the caller names.
+        part: `gateway`, `courier` or `worker`.
+    """
+    left_out = {"CUTGATE_PUBLIC_URL"}
+    if part == "worker":
+        left_out |= {"CUTGATE_MASTER_KEY", "CUTGATE_SECRETS_DIR"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     environment.setdefault("CUTGATE_LOG_FORMAT", "console")
     # Less than what the supervisor waits: a worker gives its picture back instead of being killed over it.
     environment.setdefault("CUTGATE_STOP_GRACE_SECONDS", "3")
+    if part != "worker":
+        environment["CUTGATE_SECRETS_DIR"] = str(data.secrets)
     return environment | {
-        "CUTGATE_SECRETS_DIR": str(data.secrets),
-        "CUTGATE_REDIS_URL": redis_url,
+        "CUTGATE_REDIS_URL": redis if isinstance(redis, str) else server_url(data, redis, part),
         "CUTGATE_BLOB_DIR": str(data.blobs),
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def running_environment(data: DataDir) -> dict[str, str] | None:
-    """The environment for commands to the stack of a folder; None when none runs and no server was named."""
+def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
+    """The environment of a part for commands to the stack of a folder.
+
+    None when none runs and no server was named.
+    """
     external = server.external_url(os.environ)
     if external is not None:
-        return part_environment(data, external)
+        return part_environment(data, external, part)
     facts = data.running()
     if facts is None or facts.redis_socket is None:
         return None
-    return part_environment(data, unix_url(Path(facts.redis_socket)))
+    return part_environment(data, Path(facts.redis_socket), part)
 
 
 def make_account(data: DataDir, environment: Mapping[str, str]) -> Account:

@@ -8,8 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,6 +22,8 @@ LAST_REDIS_FOR_VALKEY: Final = (7, 2)
 
 PING_SECONDS: Final = 2.0
 _VERSION: Final = re.compile(r"(?P<family>Redis|Valkey) server v=(?P<major>\d+)\.(?P<minor>\d+)", re.IGNORECASE)
+_USER: Final = re.compile(r"^user (?!default )(\w+) ", re.MULTILINE)
+"""Those that have a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,17 @@ def write_marker(path: Path, version: ServerVersion) -> None:
     write_whole(path, json.dumps(facts).encode(), mode=PRIVATE)
 
 
-def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path) -> tuple[str, ...]:
+def access_control_list(password_of: Callable[[str], str]) -> str:
+    """The server's users and what each may do, as its file has them.
+
+    Args:
+        password_of: the password of a user.
+    """
+    rules = resources.files("cutgate.local").joinpath("users.acl").read_text(encoding="utf-8")
+    return _USER.sub(lambda user: f"user {user[1]} on >{password_of(user[1])} ", rules)
+
+
+def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path, users: Path) -> tuple[str, ...]:
     """Arguments that all servers understand: one unix socket and no port, every write in the append-only file."""
     options = {
         "port": "0",
@@ -144,6 +157,7 @@ def command_line(binary: ServerBinary, *, socket_path: Path, folder: Path) -> tu
         "maxmemory-policy": "noeviction",
         # Records as long as ours then take two thirds of the memory.
         "hash-max-listpack-value": "1024",
+        "aclfile": str(users),
         "daemonize": "no",
     }
     return (str(binary.path), *(part for name, value in options.items() for part in (f"--{name}", value)))

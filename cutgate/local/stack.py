@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -18,10 +19,10 @@ from typing import Final
 import httpx
 
 from cutgate.errors import PortInUse, StartFailed
-from cutgate.files import PRIVATE
+from cutgate.files import PRIVATE, write_whole
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
-from cutgate.local.parts import make_account, part_command, part_environment, require_parts, unix_url
+from cutgate.local.parts import make_account, part_command, part_environment, require_parts
 from cutgate.local.supervisor import Program, Supervisor
 
 LOG_BYTES: Final = 16 * 2**20
@@ -84,9 +85,9 @@ def run_stack(
         start = _Start(supervisor, time.monotonic() + options.ready_timeout_seconds, stop or threading.Event())
 
         external = server.external_url(os.environ)
-        environment = part_environment(data, external or start.server(data, socket_path))
-        account = data.account() or make_account(data, environment)
-        stack = Stack(start.service(options, port, environment), account)
+        redis = external or start.server(data, socket_path)
+        account = data.account() or make_account(data, part_environment(data, redis, "gateway"))
+        stack = Stack(start.service(options, port, partial(part_environment, data, redis)), account)
         supervisor.keep_alive()
         if options.announced:
             data.announce(StackFacts(stack.url, os.getpid(), None if external else str(socket_path)))
@@ -102,24 +103,26 @@ class _Start:
     deadline: float
     stop: threading.Event
 
-    def server(self, data: DataDir, socket_path: Path) -> str:
-        """Start the server and return its address."""
+    def server(self, data: DataDir, socket_path: Path) -> Path:
+        """Start the server and return its socket."""
         binary = server.pick(server.find_binaries(), server.read_marker(data.marker))
         # Noted before the first write: a crash in between errs on the side of refusing.
         server.write_marker(data.marker, binary.version)
-        arguments = server.command_line(binary, socket_path=socket_path, folder=data.server_files)
+        users = data.folder / "users.acl"
+        write_whole(users, server.access_control_list(data.server_password).encode(), mode=PRIVATE)
+        arguments = server.command_line(binary, socket_path=socket_path, folder=data.server_files, users=users)
         program = Program(
             name="redis", arguments=arguments, environment=os.environ, grace_seconds=SERVER_GRACE_SECONDS
         )
         self.supervisor.start(program)
         self._wait_until("redis", lambda: None if server.answers(socket_path) else "it does not answer")
-        return unix_url(socket_path)
+        return socket_path
 
-    def service(self, options: StackOptions, port: int, environment: Mapping[str, str]) -> str:
-        """Start gateway, courier and workers and return the service's address."""
+    def service(self, options: StackOptions, port: int, environment_of: Callable[[str], dict[str, str]]) -> str:
+        """Start gateway, courier and workers, each in its environment, and return the service's address."""
         serve = part_command("gateway", "serve", "--host", options.host, "--port", str(port))
-        gateway = Program(name="gateway", arguments=serve, environment=environment)
-        shared = {"CUTGATE_THREADS": str(max(1, cpus() // options.workers)), **environment}
+        gateway = Program(name="gateway", arguments=serve, environment=environment_of("gateway"))
+        shared = {"CUTGATE_THREADS": str(max(1, cpus() // options.workers)), **environment_of("worker")}
         workers = (
             Program(
                 name=f"worker-{number}",
@@ -128,7 +131,9 @@ class _Start:
             )
             for number in range(1, options.workers + 1)
         )
-        courier = Program(name="courier", arguments=part_command("courier", "run"), environment=environment)
+        courier = Program(
+            name="courier", arguments=part_command("courier", "run"), environment=environment_of("courier")
+        )
         self.supervisor.start(gateway, courier, *workers)
         url = address(options.host, port)
         self._wait_until("the service", lambda: why_not_ready(url))
@@ -145,8 +150,8 @@ class _Start:
 
 
 @contextmanager
-def scratch_environment() -> Iterator[dict[str, str]]:
-    """The environment of parts on an empty data folder and a server that last as long as the block.
+def scratch_environment(part: str) -> Iterator[dict[str, str]]:
+    """The environment of a part on an empty data folder and a server that last as long as the block.
 
     Raises:
         LocalError: the server cannot be started.
@@ -160,9 +165,9 @@ def scratch_environment() -> Iterator[dict[str, str]]:
             undo.callback(supervisor.stop)
             start = _Start(supervisor, time.monotonic() + SCRATCH_SECONDS, threading.Event())
             socket_path = undo.enter_context(data.socket_path())
-            yield part_environment(data, start.server(data, socket_path))
+            yield part_environment(data, start.server(data, socket_path), part)
         else:
-            yield part_environment(data, external)
+            yield part_environment(data, external, part)
 
 
 def own_metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]:

@@ -5,11 +5,12 @@ import binascii
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Seal, Terms
+from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Resealed, Terms
+from cutgate.gateway.accounts.seals import Seal
 from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 
@@ -42,23 +43,25 @@ class Callback:
 class Accounts:
     """Makes, shows and changes accounts."""
 
-    def __init__(self, table: KeyTable, master_key: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, table: KeyTable, master_keys: Sequence[bytes], clock: Callable[[], float] = time.time
+    ) -> None:
         """Use a table.
 
         Args:
             table: where records lie.
-            master_key: the installation's 32 bytes; secrets are encrypted with keys derived from it.
+            master_keys: the installation's, 32 bytes each; secrets are encrypted with keys derived from the first.
             clock: Unix time in seconds.
         """
         self.table = table
         self.clock = clock
-        self._master_key = master_key
+        self._master_keys = master_keys
         self._records = Records(table, ACCOUNTS, AccountRecord)
         self._callback_seal = self.seal("callback secrets")
 
     def seal(self, purpose: str) -> Seal:
         """What encrypts secrets of one purpose."""
-        return Seal(self._master_key, purpose)
+        return Seal(self._master_keys, purpose)
 
     def record(self, name: str) -> AccountRecord:
         """An account as it stands.
@@ -151,6 +154,17 @@ class Accounts:
         found = self._records.get(name)
         sealed = None if found is None else found.callback_secret
         return None if sealed is None else self._callback_seal.open(name, sealed)
+
+    def reseal(self) -> Iterator[tuple[str, Resealed]]:
+        """Seal every callback secret under the first master key; yields each account and what became of it."""
+        return self._records.reseal(self._under_first_key)
+
+    def _under_first_key(self, name: str, account: AccountRecord) -> AccountRecord:
+        if account.callback_secret is None:
+            return account
+        return account.model_copy(
+            update={"callback_secret": self._callback_seal.renewed(name, account.callback_secret)}
+        )
 
     def begin(self, name: str) -> None:
         """Make an account unless there is one: it goes before its keys, which never stand without one.

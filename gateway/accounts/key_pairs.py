@@ -7,13 +7,21 @@ what one process revokes counts in every process with the next request.
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.api_keys import API_KEY_START
-from cutgate.gateway.accounts.records import AccountError, AccountRecord, PairRecord, Records, SealedKey, Terms
+from cutgate.gateway.accounts.records import (
+    AccountError,
+    AccountRecord,
+    PairRecord,
+    Records,
+    Resealed,
+    SealedKey,
+    Terms,
+)
 from cutgate.gateway.accounts.tables import PAIRS
 
 MAX_LIVE_KEYS: Final = 3
@@ -171,6 +179,18 @@ class KeyPairs:
             AccountError: there is no such active pair.
         """
         self._change_pair(public_key, lambda pair: pair.model_copy(update={"active": False, "private_keys": ()}))
+
+    def reseal(self) -> Iterator[tuple[str, Resealed]]:
+        """Seal every private key under the first master key; yields each public key and what became of it."""
+        return self._records.reseal(self._under_first_key)
+
+    def _under_first_key(self, public_key: str, pair: PairRecord) -> PairRecord:
+        renewed = (self._seal.renewed(public_key, key.sealed) for key in pair.private_keys)
+        keys = tuple(
+            key.model_copy(update={"sealed": sealed})
+            for key, sealed in zip(pair.private_keys, renewed, strict=True)
+        )
+        return pair.model_copy(update={"private_keys": keys})
 
     def list(self) -> tuple[KeyPair, ...]:
         """Every key pair, by account and public key, without the private keys."""

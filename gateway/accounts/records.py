@@ -1,23 +1,17 @@
-"""Accounts, key pairs and API keys as they are stored: forms, changes, and the encryption of their secrets."""
+"""Accounts, key pairs and API keys as they are stored: forms and changes."""
 
-import base64
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, Self, TypeVar
+from enum import StrEnum
+from functools import partial
+from typing import Generic, Self, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import AccountCaps
 from cutgate.jobs.spec import ModelName, Precision
-
-_NONCE_BYTES: Final = 12
 
 
 class AccountError(Exception):
@@ -32,6 +26,16 @@ class Record(BaseModel):
     def encoded(self) -> str:
         """The record as it is stored: one that sets no new field is read by versions that do not know it."""
         return self.model_dump_json(exclude_none=True)
+
+
+class Resealed(StrEnum):
+    """What became of a record whose secrets were to be sealed under the first master key."""
+
+    DONE = "resealed"
+    BEFORE = "unchanged"
+    """They were, or it has none."""
+    UNREADABLE = "unreadable"
+    """They were sealed under none of the master keys that are set."""
 
 
 R = TypeVar("R", bound=Record)
@@ -71,6 +75,25 @@ class Records(Generic[R]):
             after = change(self.form.model_validate_json(before))
             if self.table.replace(self.kind, name, before, after.encoded()):
                 return after
+
+    def reseal(self, renew: Callable[[str, R], R]) -> Iterator[tuple[str, Resealed]]:
+        """Seal the secrets of every record anew; others may change records meanwhile.
+
+        Args:
+            renew: a record, by its name, with its secrets under the first master key.
+
+        Yields:
+            Each record's name, and what became of it.
+        """
+        for name, record in self.all().items():
+            try:
+                renewed = renew(name, record) != record
+                if renewed:
+                    self.change(name, partial(renew, name), missing=f"{name} is gone")
+            except AccountError:
+                yield name, Resealed.UNREADABLE
+            else:
+                yield name, Resealed.DONE if renewed else Resealed.BEFORE
 
 
 class Terms(Record):
@@ -119,7 +142,7 @@ class SealedKey(Record):
     """One private key."""
 
     sealed: str
-    """Base64 of nonce and AES-GCM ciphertext."""
+    """As `cutgate.gateway.accounts.seals` has it."""
     until_seconds: float | None = None
     """Unix time from which it counts no more; None where a rotation has set none."""
 
@@ -154,35 +177,3 @@ class ApiKeyRecord(Record):
     """The key's first characters, which tell it from others and open nothing."""
     created_at_seconds: float
     active: bool = True
-
-
-class Seal:
-    """Encrypts secrets of one purpose, each bound to the name that it belongs to."""
-
-    def __init__(self, master_key: bytes, purpose: str) -> None:
-        """Derive the key that encrypts; it serves nothing else.
-
-        Args:
-            master_key: the installation's 32 bytes.
-            purpose: what is encrypted, such as `private keys`; part of the derivation.
-        """
-        info = f"cutgate {purpose} v1".encode()
-        self._cipher = AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master_key))
-
-    def close(self, name: str, secret: str) -> str:
-        """Encrypt a secret."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, secret.encode(), name.encode())
-        return base64.b64encode(nonce + sealed).decode("ascii")
-
-    def open(self, name: str, sealed: str) -> str:
-        """The inverse of `close`.
-
-        Raises:
-            AccountError: it was encrypted for another name or under another master key, or altered.
-        """
-        raw = base64.b64decode(sealed)
-        try:
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()).decode()
-        except InvalidTag:
-            raise AccountError("a stored secret cannot be read with this master key") from None

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import click
@@ -19,7 +21,7 @@ from cutgate.gateway.accounts.key_pairs import (
     KeyPair,
     KeyPairs,
 )
-from cutgate.gateway.accounts.records import AccountRecord, Terms
+from cutgate.gateway.accounts.records import AccountRecord, Resealed, Terms
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.commands.console import reported_errors, show, warn
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
@@ -39,6 +41,9 @@ _COLUMNS: Final = (
     *Terms.model_fields,
 )
 
+_PROGRESS_RECORDS: Final = 1_000
+"""After so many records `reseal` says how far it is."""
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 public_key_argument = click.argument("public_key", metavar="PUBLIC_KEY")
 
@@ -57,7 +62,7 @@ def _parts() -> Iterator[_Parts]:
     """What the commands work with; errors in the block are reported in one line."""
     settings = read_settings(GatewaySettings)
     with reported_errors(), connect_ledger(settings) as client:
-        accounts = Accounts(KeyTable(client), settings.master_key_bytes())
+        accounts = Accounts(KeyTable(client), settings.master_keys())
         ledger = RedisLedger(client, settings.ledger_limits())
         yield _Parts(accounts, KeyPairs(accounts), ApiKeys(accounts), ledger, settings.public_url)
 
@@ -232,6 +237,27 @@ def account(
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
         record, balance = parts.accounts.record(name), parts.ledger.balance(name)
     show({"account": name, **_facts(record), **_credits(balance), **shown_once}, as_json=as_json)
+
+
+@keys.command()
+@as_json_option
+def reseal(*, as_json: bool) -> None:
+    """Encrypt every stored secret with the first master key: the last step before the one of before is dropped.
+
+    The service may run meanwhile, and the command may be repeated. It exits with 1 where a secret was encrypted
+    with a master key that is not set.
+    """
+    counts = Counter(dict.fromkeys(Resealed, 0))
+    with _parts() as parts:
+        for count, (name, outcome) in enumerate(chain(parts.key_pairs.reseal(), parts.accounts.reseal()), start=1):
+            counts[outcome] += 1
+            if outcome is Resealed.UNREADABLE:
+                click.echo(f"{name}: encrypted with a master key that is not set", err=True)
+            if count % _PROGRESS_RECORDS == 0:
+                click.echo(f"{count} records", err=True)
+    show({str(outcome): count for outcome, count in counts.items()}, as_json=as_json)
+    if counts[Resealed.UNREADABLE]:
+        raise click.exceptions.Exit(1)
 
 
 def _facts(record: AccountRecord) -> dict[str, object]:

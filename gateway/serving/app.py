@@ -97,7 +97,7 @@ def create_app(
         A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
         (WebSockets also at `/`), results under `/r/`, `/playground`, `/healthz` and `/readyz`.
     """
-    paths = ResultPaths(settings.master_key_bytes())
+    paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
     submissions = Submissions(
         store=store,

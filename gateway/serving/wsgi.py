@@ -50,7 +50,7 @@ def app() -> Flask:
     presence = RedisPresence(client)
     made = create_app(
         settings,
-        accounts=Accounts(KeyTable(client), settings.master_key_bytes()),
+        accounts=Accounts(KeyTable(client), settings.master_keys()),
         windows=Windows(client),
         store=store,
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),

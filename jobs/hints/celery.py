@@ -69,6 +69,9 @@ def celery_settings(
         # True would leave the message unacknowledged until the visibility timeout.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_send_task_events": False,
+        # Nobody who can write to the broker gives workers orders, or has them unpack anything but JSON.
+        "worker_enable_remote_control": False,
+        "accept_content": ["json"],
         "broker_pool_limit": 10,
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,

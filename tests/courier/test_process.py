@@ -20,7 +20,7 @@ from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import Delivery, DeliveryKind, ItemState, NewTask
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import unix_url
+from cutgate.local.parts import server_url
 from tests.courier.outside import OutsideServer, Visit, picture, redirect, serving
 from tests.courier.parts import confirm
 from tests.gateway.harness import MASTER_KEY, make_settings
@@ -61,10 +61,11 @@ def test_a_whole_stack_fetches_cuts_out_and_tells_of_it(tmp_path: Path) -> None:
             "SSL_CERT_FILE": str(authority),
         }
         with cutgate_up(tmp_path / "data", **environment) as stack:
-            facts = DataDir(stack.data).running()
+            data = DataDir(stack.data)
+            facts = data.running()
             assert facts is not None
             assert facts.redis_socket is not None
-            with connect(unix_url(Path(facts.redis_socket))) as client:
+            with connect(server_url(data, Path(facts.redis_socket), "gateway")) as client:
                 ledger = Ledger(client)
                 deliveries = (
                     Delivery(kind=DeliveryKind.CALLBACK, url=server.url("/hook?key=secret", scheme="https")),
@@ -160,7 +161,7 @@ def test_a_signal_ends_it_in_order_and_gives_back_what_is_under_way(own_url: str
 
 def test_an_account_is_told_of_the_end_of_its_tasks_and_can_tell_who_says_so(own_url: str, tmp_path: Path) -> None:
     with serving(OutsideServer(HERE, {"/hook": confirm})) as server, connect(own_url) as client:
-        accounts = Accounts(KeyTable(client), make_settings().master_key_bytes())
+        accounts = Accounts(KeyTable(client), make_settings().master_keys())
         KeyPairs(accounts).add(ACCOUNT)
         secret = accounts.set_callback(ACCOUNT, server.url("/hook")).callback_secret
         assert secret is not None

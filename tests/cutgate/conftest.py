@@ -54,7 +54,7 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     settings = make_settings()
-    accounts = Accounts(fresh_key_table(), settings.master_key_bytes())
+    accounts = Accounts(fresh_key_table(), settings.master_keys())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
     gateway = Harness(

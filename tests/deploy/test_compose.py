@@ -19,6 +19,7 @@ from tests.deploy.compose_model import (
     ROOT,
     Mapped,
     compose_file,
+    mounted_secrets,
     project,
     services_of,
     variables,
@@ -27,8 +28,10 @@ from tests.deploy.compose_model import (
 EVERYTHING = project(*OVERRIDES)
 """With all files and all profiles at once: what holds for each of these services holds in every choice of them."""
 SERVICES: dict[str, Mapped] = EVERYTHING["services"]
-OWN = {"gateway", "courier", "worker", "worker-gpu", "worker-gpu-1"}
-ONE_SHOT = {"bucket", "models"}
+WORKERS = {"worker", "worker-gpu", "worker-gpu-1"}
+OWN = {"gateway", "courier", *WORKERS}
+GRAPHS = {"graphs", "graphs-gpu"}
+ONE_SHOT = {"bucket", "models", *GRAPHS}
 GIB = 2**30
 DEFAULT_POOLS = [
     *(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)),
@@ -66,10 +69,10 @@ def test_each_file_and_what_they_make_together_keep_to_the_compose_specification
 def test_profiles_are_known_and_bring_what_they_say() -> None:
     model = project()
     always = set(services_of(model))
-    assert always == {"redis", "gateway", "courier", "worker"}
+    assert always == {"redis", "gateway", "courier", "worker", "graphs"}
     brought = {profile: set(services_of(model, profile)) - always for profile in PROFILES}
     assert brought == {
-        "gpu": {"worker-gpu"},
+        "gpu": {"worker-gpu", "graphs-gpu"},
         "tls": {"tls"},
         "s3": {"minio", "bucket"},
         "monitoring": {"prometheus", "grafana"},
@@ -135,8 +138,8 @@ def test_images_are_built_here_or_pinned_to_a_version() -> None:
             assert target in targets
             assert re.fullmatch(rf"cutgate-{target}(-\d)?", image)
             assert tag == "local"
-        elif name == "courier":
-            assert service["image"] == SERVICES["gateway"]["image"]
+        elif name in {"courier", *GRAPHS}:
+            assert service["image"] == SERVICES["gateway" if name == "courier" else "worker"]["image"]
             assert service["pull_policy"] == "never"
         else:
             assert re.search(r"\d+\.\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\d", tag), name
@@ -174,7 +177,7 @@ def test_volumes_networks_and_secrets_are_declared_and_used() -> None:
         assert all((ROOT / path).exists() for path in paths)
         volumes |= sources - paths
         networks |= set(service["networks"])
-        secrets |= {*service.get("secrets", []), *service.get("build", {}).get("secrets", [])}
+        secrets |= {*mounted_secrets(service).values(), *service.get("build", {}).get("secrets", [])}
     assert volumes == set(EVERYTHING["volumes"])
     assert networks == set(EVERYTHING["networks"])
     assert secrets == set(EVERYTHING["secrets"])
@@ -183,13 +186,35 @@ def test_volumes_networks_and_secrets_are_declared_and_used() -> None:
 
 def test_secrets_lie_in_files_and_only_where_they_are_needed() -> None:
     alone, with_bucket = project()["services"], project("deploy/compose/s3.yml")["services"]
+    bucket = {name: name for name in ("cutgate_s3_access_key", "cutgate_s3_secret_key")}
     for name in OWN & set(alone):
-        assert alone[name]["secrets"] == ["cutgate_master_key"]
-        kept = ["cutgate_master_key", "cutgate_s3_access_key", "cutgate_s3_secret_key"]
-        assert with_bucket[name]["secrets"] == kept
+        part = "worker" if name in WORKERS else name
+        own = {"cutgate_redis_url": f"redis_url_{part}"}
+        if part != "worker":
+            own["cutgate_master_key"] = "cutgate_master_key"
+        assert mounted_secrets(alone[name]) == own
+        assert mounted_secrets(with_bucket[name]) == own | bucket
     for service in SERVICES.values():
         named = [name for name in service.get("environment", {}) if not name.endswith("_FILE")]
         assert not [name for name in named if re.search(r"MASTER_KEY|SECRET_KEY|PASSWORD|ACCESS_KEY", name)]
+
+
+def test_a_worker_cannot_write_what_it_computes_with() -> None:
+    for name in WORKERS:
+        mounted = dict(volume.split(":", 1) for volume in SERVICES[name]["volumes"])
+        assert mounted == {
+            "blobs": "/var/lib/cutgate/blobs",
+            "models": "/var/lib/cutgate/models:ro",
+            "graphs": "/var/tmp:ro",
+        }
+        before = {"graphs"} if name == "worker" else GRAPHS
+        needed = SERVICES[name]["depends_on"]
+        assert {one for one in needed if needed[one] == {"condition": "service_completed_successfully"}} >= before
+    for name in GRAPHS:
+        assert "graphs:/var/tmp" in SERVICES[name]["volumes"]
+        for variable in ("CUTGATE_MODEL", "CUTGATE_WORKER_MODELS", "CUTGATE_PRECISION", "CUTGATE_CACHE_DIR"):
+            assert SERVICES[name]["environment"][variable] == SERVICES["worker"]["environment"][variable]
+    assert SERVICES["graphs-gpu"]["environment"]["CUTGATE_DEVICE"] == "gpu"
 
 
 def test_every_variable_of_a_service_is_a_setting() -> None:
@@ -219,7 +244,7 @@ def test_who_can_be_reached_by_whom() -> None:
         for network in service["networks"]:
             members[network].add(name)
     assert members == {
-        "inside": {"redis", "gateway", "courier", "worker", "worker-gpu", "minio", "bucket"},
+        "inside": {"redis", "gateway", "courier", "worker", "worker-gpu", "minio", "bucket", *GRAPHS},
         "watched": {"gateway", "courier", "worker", "worker-gpu", "prometheus", "grafana"},
         "proxied": {"gateway", "tls"},
         "published": {"gateway", "grafana"},
@@ -297,7 +322,10 @@ def test_the_gpu_is_for_those_who_ask_for_it() -> None:
         for service in (first, second)
     ]
     assert without_card[0] == without_card[1]
-    assert {name for name, service in SERVICES.items() if "gpu" in service.get("profiles", [])} == set(cards)
+    assert {name for name, service in SERVICES.items() if "gpu" in service.get("profiles", [])} == {
+        *cards,
+        "graphs-gpu",
+    }
 
 
 def test_a_worker_may_be_started_many_times() -> None:

@@ -67,7 +67,8 @@ def api_key(stack: LiveStack) -> str:
     ids=str,
 )
 def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for folder in ("examples", "deploy"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "out").mkdir()
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -28,7 +28,7 @@ def windows() -> Windows:
 @pytest.fixture
 def gateway(key_table: KeyTable, windows: Windows) -> Harness:
     settings = make_settings()
-    accounts = Accounts(key_table, settings.master_key_bytes())
+    accounts = Accounts(key_table, settings.master_keys())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events, windows=windows)

@@ -197,7 +197,7 @@ class Harness:
     @property
     def tasks(self) -> Tasks:
         """What shows tasks and knows the paths of their results."""
-        paths = ResultPaths(self.settings.master_key_bytes())
+        paths = ResultPaths(self.settings.master_keys())
         return Tasks(store=self.store, paths=paths, retention_seconds=self.settings.retention_seconds)
 
     def stored(self) -> tuple[BlobKey, ...]:

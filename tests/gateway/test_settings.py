@@ -1,6 +1,8 @@
 """The gateway's settings: from the environment, and refused where they cannot work."""
 
+import base64
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -45,3 +47,27 @@ def test_they_are_frozen_and_show_no_secret() -> None:
     settings = make_settings()
     assert settings.model_config["frozen"]
     assert MASTER_KEY not in repr(settings)
+
+
+KEY, NEW_KEY = (base64.b64encode(bytes(range(first, first + 32))).decode() for first in (0, 32))
+SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
+
+
+@pytest.mark.parametrize(
+    "key", ["", "not base64!", SHORT_KEY, KEY + "AAAA", "é", f"{KEY} {SHORT_KEY}", f"{KEY} {KEY} {NEW_KEY}"]
+)
+def test_a_master_key_is_32_bytes(key: str) -> None:
+    with pytest.raises(ValidationError, match="32 bytes in Base64") as caught:
+        GatewaySettings.model_validate({"master_key": key})
+    assert not key or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("between", [" ", "\n"])
+def test_while_a_master_key_is_replaced_there_are_two(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, between: str
+) -> None:
+    monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "cutgate_master_key").write_text(f"{NEW_KEY}{between}{KEY}\n")
+    settings = GatewaySettings()
+    assert settings.master_keys() == (bytes(range(32, 64)), bytes(range(32)))
+    assert not {text for text in (KEY, NEW_KEY) if text in f"{settings!r}{settings.model_dump_json()}"}

@@ -75,7 +75,7 @@ class House:
             offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
         )
         self.pictures = Pictures(
-            store=self.store, blobs=self.blobs, paths=ResultPaths(bytes(32)), limits=LIMITS, retention_seconds=60
+            store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60
         )
 
     def _hint(self, lane: Lane) -> None:

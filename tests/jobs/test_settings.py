@@ -1,6 +1,5 @@
 """Settings: read from the environment and from files, validated at once, and silent about secrets."""
 
-import base64
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,29 +12,23 @@ from pydantic_settings import SettingsError
 
 from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
 
-KEY = base64.b64encode(bytes(range(32))).decode()
-SHORT_KEY = base64.b64encode(bytes(range(31))).decode()
-
-
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "7.5")
     settings = JobSettings()
-    assert settings.master_key_bytes() == bytes(range(32))
     assert settings.ledger_limits().lease_seconds == 7.5
     assert settings.ledger_limits().upload_retention_seconds == 30 * 86_400
 
 
 def test_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "cutgate_master_key").write_text(f"{KEY}\n")
+    (tmp_path / "cutgate_traces_share").write_text("0.5\n")
     (tmp_path / "cutgate_redis_url").write_text("redis://:pw@host/1")
     monkeypatch.setenv("CUTGATE_SECRETS_DIR", str(tmp_path))
     monkeypatch.setenv("CUTGATE_REDIS_URL", "redis://from-the-environment")
     settings = JobSettings()
-    assert settings.master_key_bytes() == bytes(range(32))
+    assert settings.traces_share == 0.5
     assert settings.redis_url.get_secret_value() == "redis://from-the-environment"
 
 
@@ -61,8 +54,8 @@ def test_a_secret_that_cannot_be_read_says_which_file_and_why(monkeypatch: pytes
     # The folders above `tmp_path` are closed to other users.
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        file = Path(folder) / "cutgate_master_key"
-        file.write_text(KEY)
+        file = Path(folder) / "cutgate_redis_url"
+        file.write_text("redis://host")
         file.chmod(0)
         monkeypatch.setenv("CUTGATE_SECRETS_DIR", folder)
         with as_nobody_special() as user, pytest.raises(WrongSettings) as caught:
@@ -71,16 +64,9 @@ def test_a_secret_that_cannot_be_read_says_which_file_and_why(monkeypatch: pytes
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = JobSettings.model_validate({"master_key": KEY, "redis_url": "redis://:p4ssw0rd@host/0"})
+    settings = JobSettings.model_validate({"redis_url": "redis://:p4ssw0rd@host/0"})
     for text in (repr(settings), str(settings), settings.model_dump_json()):
-        assert KEY not in text
         assert "p4ssw0rd" not in text
-
-
-@pytest.mark.parametrize("key", ["", "not base64!", SHORT_KEY, KEY + "AAAA", "é"])
-def test_a_master_key_is_32_bytes(key: str) -> None:
-    with pytest.raises(ValidationError, match="32 bytes in Base64"):
-        JobSettings.model_validate({"master_key": key})
 
 
 @pytest.mark.parametrize(
@@ -94,41 +80,39 @@ def test_a_master_key_is_32_bytes(key: str) -> None:
     ],
 )
 def test_redis_urls(url: str) -> None:
-    settings = JobSettings.model_validate({"master_key": KEY, "redis_url": url})
+    settings = JobSettings.model_validate({"redis_url": url})
     assert settings.redis_url.get_secret_value() == url
 
 
 def test_sentinels_without_their_service_are_refused_without_the_password() -> None:
     with pytest.raises(ValidationError, match="service=name") as error:
-        JobSettings.model_validate({"master_key": KEY, "redis_url": "sentinel://:p4ssw0rd@h:26379/0"})
+        JobSettings.model_validate({"redis_url": "sentinel://:p4ssw0rd@h:26379/0"})
     assert "p4ssw0rd" not in str(error.value)
 
 
 def test_a_lease_fits_into_the_job() -> None:
     with pytest.raises(ValidationError, match="lease_seconds must not exceed job_timeout_seconds"):
-        JobSettings.model_validate({"master_key": KEY, "lease_seconds": 60, "job_timeout_seconds": 30})
+        JobSettings.model_validate({"lease_seconds": 60, "job_timeout_seconds": 30})
 
 
 def test_the_ledgers_limits_are_the_settings() -> None:
     chosen = {"max_attempts": 5, "queue_timeout_seconds": 60, "retention_seconds": 70}
-    limits = JobSettings.model_validate({"master_key": KEY, **chosen}).ledger_limits()
+    limits = JobSettings.model_validate({**chosen}).ledger_limits()
     assert {name: getattr(limits, name) for name in chosen} == chosen
 
 
 def test_sources_are_used_well_before_they_are_swept() -> None:
-    settings = JobSettings.model_validate({"master_key": KEY, "orphan_grace_seconds": 100})
+    settings = JobSettings.model_validate({"orphan_grace_seconds": 100})
     assert settings.ledger_limits().source_max_age_seconds == 50
 
 
 def test_what_is_wrong_is_said_line_by_line_and_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", SHORT_KEY)
     monkeypatch.setenv("CUTGATE_REDIS_URL", "http://:p4ssw0rd@host")
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "-3")
     monkeypatch.setenv("CUTGATE_TOTAL_QUEUE_CAP", "many")
     with pytest.raises(WrongSettings) as caught:
         load_settings(JobSettings)
     named = {line.partition(":")[0].removeprefix("CUTGATE_") for line in str(caught.value).splitlines()}
-    assert named == {"MASTER_KEY", "REDIS_URL", "LEASE_SECONDS", "TOTAL_QUEUE_CAP"}
-    assert SHORT_KEY not in str(caught.value)
+    assert named == {"REDIS_URL", "LEASE_SECONDS", "TOTAL_QUEUE_CAP"}
     assert "p4ssw0rd" not in str(caught.value)
     assert caught.value.__suppress_context__

@@ -13,7 +13,7 @@ from cutgate.jobs.record import Result
 from cutgate.jobs.urls import Address, ResultPaths
 from tests.jobs.build import new_upload
 
-PATHS = ResultPaths(b"k" * 32)
+PATHS = ResultPaths([b"k" * 32])
 RESULT = Result(
     blob=result_key(new_task_uid(), 0, new_token()), media_type="image/png", width_px=1, height_px=1, size_bytes=70
 )
@@ -58,7 +58,7 @@ def test_it_expires() -> None:
 
 
 def test_another_key_opens_nothing() -> None:
-    assert ResultPaths(b"j" * 32).open(MAC, EXPIRES, NAME, 0) is None
+    assert ResultPaths([b"j" * 32]).open(MAC, EXPIRES, NAME, 0) is None
 
 
 def test_the_key_is_not_in_the_repr() -> None:

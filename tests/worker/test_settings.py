@@ -9,12 +9,10 @@ from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.spec import Precision
 from cutgate.worker.settings import Device, NetworkSettings, WorkerSettings
 
-KEY = base64.b64encode(bytes(32)).decode()
-
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MASTER_KEY", "MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL", "PRECISION"):
+    for name in ("MODELS_DIR", "CACHE_DIR", "DEVICE", "THREADS", "MODEL", "PRECISION"):
         monkeypatch.delenv(f"CUTGATE_{name}", raising=False)
 
 
@@ -37,13 +35,19 @@ def test_without_a_usable_cache_folder_the_home_counts(
 
 
 def test_a_worker_reads_both_sides_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
     monkeypatch.setenv("CUTGATE_DEVICE", "gpu")
     monkeypatch.setenv("CUTGATE_THREADS", "3")
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "20")
     settings = WorkerSettings()
     assert (settings.device, settings.thread_count(), settings.lease_seconds) == (Device.GPU, 3, 20)
-    assert KEY not in repr(settings)
+
+
+def test_a_worker_asks_for_no_master_key_and_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    monkeypatch.setenv("CUTGATE_MASTER_KEY", key)
+    settings = WorkerSettings()
+    assert "master_key" not in WorkerSettings.model_fields
+    assert key not in str(settings.model_dump())
 
 
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +55,7 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("CUTGATE_THREADS", "0")
     with pytest.raises(ValidationError) as caught:
         WorkerSettings()
-    assert {problem["loc"][0] for problem in caught.value.errors()} == {"device", "threads", "master_key"}
+    assert {problem["loc"][0] for problem in caught.value.errors()} == {"device", "threads"}
 
 
 def test_the_network_alone_needs_no_key_and_threads_default_to_the_quota() -> None:
@@ -60,7 +64,6 @@ def test_the_network_alone_needs_no_key_and_threads_default_to_the_quota() -> No
 
 
 def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
     monkeypatch.setattr("cutgate.worker.settings.cpu_quota", lambda: 8)
     cpu, gpu = WorkerSettings(), WorkerSettings(device=Device.GPU)
     assert (cpu.batch_count(), cpu.item_count()) == (1, 1)
@@ -72,7 +75,6 @@ def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.Mo
 def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_two_gibibytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", KEY)
     for available, allowed in ((2**30, 2 * 2**30), (8 * 2**30, 6 * 2**30)):
         monkeypatch.setattr("cutgate.worker.settings.memory_limit_bytes", lambda size=available: size)
         assert WorkerSettings().worker_byte_limit() == allowed

@@ -58,7 +58,7 @@ def examine() -> list[Check]:
             detail=f"offers {', '.join(map(str, settings.choices))}, device {settings.device}",
         ),
         _memory(),
-        _folder("cache", settings.cache_dir, "CUTGATE_CACHE_DIR"),
+        _cache(settings.cache_dir),
         _blobs(settings),
         _redis(settings),
         *_networks(settings),
@@ -84,6 +84,14 @@ def _blobs(settings: WorkerSettings) -> Check:
         remedy = "see to the server, or set CUTGATE_S3_ENDPOINT_URL, _REGION, _BUCKET and the two keys"
         return Check(name="blobs", ok=False, detail=error.message, remedy=remedy)
     return Check(name="blobs", ok=True, detail=f"bucket {settings.s3_bucket} can be written")
+
+
+def _cache(path: Path) -> Check:
+    """The folder of prepared graphs, which a worker in a container may only read; what it lacks, loading shows."""
+    check = _folder("cache", path, "CUTGATE_CACHE_DIR")
+    if check.ok or not path.is_dir():
+        return check
+    return Check(name="cache", ok=True, detail=f"{path} can be read, and written by others")
 
 
 def _folder(name: str, path: Path, variable: str) -> Check:

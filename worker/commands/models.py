@@ -116,8 +116,10 @@ def _fetch(settings: NetworkSettings) -> str | None:
         load_segmenter(settings)
         return None
     weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-    variant, batches = plan_for(settings).variant, settings.batch_count() > 1
-    prepared_graph(weights, settings.cache_dir, variant, batches=batches)
+    variant = plan_for(settings).variant
+    # Where a network turns out to mix up the pictures of a batch, the other one is needed.
+    for batches in {False, settings.batch_count() > 1}:
+        prepared_graph(weights, settings.cache_dir, variant, batches=batches)
     return str(weights.path)
 
 

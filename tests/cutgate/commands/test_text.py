@@ -99,7 +99,7 @@ def test_doctor_says_what_to_do_about_what_the_worker_finds(
     found = {"name": "weights", "ok": False, "detail": "they are not here", "remedy": "run models fetch"}
     answer = subprocess.CompletedProcess([], 1, json.dumps({"checks": [found]}), "")
     monkeypatch.setattr("cutgate.commands.doctor.ask", lambda *_: answer)
-    monkeypatch.setattr("cutgate.commands.doctor.running_environment", lambda _: {})
+    monkeypatch.setattr("cutgate.commands.doctor.running_environment", lambda *_: {})
     result = run("doctor", "--data", tmp_path / "data", "--port", "0")
     *_, failure, remedy = result.stdout.splitlines()
     assert (result.exit_code, failure) == (1, f"FAIL  {'worker weights':15}  they are not here")

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -129,3 +130,13 @@ def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_data_dir() == tmp_path / ".local" / "share" / "cutgate"
+
+
+def test_each_user_of_the_server_has_a_password_that_stays_and_does_not_tell_the_master_key(data: DataDir) -> None:
+    with data.locked():
+        data.prepare()
+    first, other = data.server_password("worker"), data.server_password("gateway")
+    assert first == DataDir(data.folder).server_password("worker")
+    assert len({first, other}) == 2
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert (data.secrets / "cutgate_master_key").read_text() not in f"{first}{other}"

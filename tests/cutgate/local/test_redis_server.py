@@ -105,12 +105,14 @@ def test_the_picked_server_keeps_its_writes_when_killed(tmp_path: Path, monkeypa
     binary = server.pick(server.find_binaries(), None)
     socket_path, folder = tmp_path / "redis.sock", tmp_path / "redis"
     folder.mkdir()
-    command = server.command_line(binary, socket_path=socket_path, folder=folder)
+    users = tmp_path / "users.acl"
+    users.write_text(server.access_control_list(lambda user: f"password-of-{user}"))
+    command = server.command_line(binary, socket_path=socket_path, folder=folder, users=users)
     assert not server.answers(socket_path)
     for number in range(2):
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
             eventually(lambda: server.answers(socket_path))
-            with redis.Redis(unix_socket_path=str(socket_path)) as client:
+            with redis.Redis.from_url(f"unix://operator:password-of-operator@{socket_path}") as client:
                 assert client.incr("starts") == number + 1
                 assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
                 assert client.config_get("port") == {"port": "0"}

@@ -1,8 +1,6 @@
 """docker-compose.yml on a real engine: a project of its own, and what a test asks of its containers."""
 
-import base64
 import json
-import secrets
 import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -56,10 +54,8 @@ class Service(ExitStack):
         }
         kept = {key: value for key, value in engine.environment.items() if not key.startswith("COMPOSE_")}
         self._environment = kept | given
-        (folder / "secrets").mkdir(mode=0o700)
-        key = folder / "secrets" / "cutgate_master_key"
-        key.write_text(base64.b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
-        key.chmod(0o644)
+        self.secrets = folder / "secrets"
+        subprocess.run(["sh", ROOT / "deploy" / "secrets.sh", self.secrets], check=True)
         self.callback(self.compose, "down", "--volumes", "--remove-orphans", check=False)
 
     def compose(self, *words: str, check: bool = True) -> str:

@@ -82,9 +82,59 @@ def test_a_container_is_confined(service: Service, name: str) -> None:
     assert all(int(limit) > 0 for limit in limits)
 
 
-def test_weights_cannot_be_changed_by_a_worker(service: Service) -> None:
-    done = service.engine.try_("exec", service.container("worker"), "touch", "/var/lib/cutgate/models/x")
-    assert "Read-only file system" in done.stderr
+@pytest.mark.parametrize("folder", ["/var/lib/cutgate/models", "/var/tmp/graphs"])
+def test_what_a_worker_computes_with_cannot_be_changed_by_it(service: Service, folder: str) -> None:
+    worker = service.container("worker")
+    (file, *_) = service.execute(worker, "ls", folder).split()
+    for command in (
+        ("touch", f"{folder}/x"),
+        ("rm", f"{folder}/{file}"),
+        ("cp", "/etc/passwd", f"{folder}/{file}"),
+    ):
+        assert "Read-only file system" in service.engine.try_("exec", worker, *command).stderr
+
+
+SECRETS = {
+    "gateway": {"cutgate_master_key", "cutgate_redis_url"},
+    "courier": {"cutgate_master_key", "cutgate_redis_url"},
+    "worker": {"cutgate_redis_url"},
+}
+TABLES = ("accounts", "bearers", "key_pairs")
+LOOK = """
+import os, redis, sys
+print(*os.listdir("/run/secrets"))
+with open("/run/secrets/cutgate_redis_url") as file, redis.Redis.from_url(file.read().strip()) as server:
+    for table in sys.argv[1:]:
+        try:
+            server.hgetall("{cutgate}:" + table)
+            print(table)
+        except redis.exceptions.NoPermissionError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_part_has_its_own_secrets_and_reads_its_own_tables(service: Service, name: str) -> None:
+    secrets, *tables = service.execute(service.container(name), "python", "-c", LOOK, *TABLES).splitlines()
+    assert set(secrets.split()) == SECRETS[name]
+    assert tuple(tables) == (TABLES if name == "gateway" else ())
+
+
+REFUSED = """
+import redis, sys
+with redis.Redis.from_url(sys.argv[1]) as server:
+    print(*{row["username"] for row in server.acl_log()})
+    server.acl_log_reset()
+"""
+
+
+def test_redis_refuses_no_part_what_a_job_takes(service: Service) -> None:
+    address = (service.secrets / "redis_url_operator").read_text(encoding="utf-8").strip()
+    ask = (service.container("gateway"), "python", "-c", REFUSED, address)
+    service.execute(*ask)
+    with service.client() as client:
+        assert finished(client, [job.uid for job in submitted(client, 3)]) == 3
+    assert service.execute(*ask).split() == []
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from tests.deploy.kubernetes.kustomize import Object, build, identity, pod_spec
 ROOT = Path(__file__).parents[3]
 NAMES = ("small", "production", "production-gpu", "elsewhere")
 PARTS = ("gateway", "courier", "worker")
+BUCKET = ("cutgate_s3_access_key", "cutgate_s3_secret_key")
 SECRETS = {
     "cutgate_master_key": base64.b64encode(bytes(32)).decode(),
-    "cutgate_s3_access_key": "access",
-    "cutgate_s3_secret_key": "secret",
+    **dict(zip(BUCKET, ("access", "secret"), strict=True)),
     "cutgate_redis_url": "rediss://:password@redis.example.com:6379/0",
+    **{f"redis_url_{user}": f"redis://{user}:{user * 8}@redis:6379/0" for user in (*PARTS, "operator")},
 }
 ELSEWHERE = {
     "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -30,7 +31,15 @@ ELSEWHERE = {
     "configMapGenerator": [
         {"name": "cutgate-settings", "behavior": "merge", "literals": ["CUTGATE_S3_BUCKET=cutgate-pictures"]}
     ],
-    "secretGenerator": [{"name": "cutgate-secrets", "files": [f"secrets/{name}" for name in SECRETS]}],
+    "secretGenerator": [
+        {"name": f"{part}-secrets", "files": [f"secrets/{name}" for name in names]}
+        for part, names in (
+            ("gateway", ("cutgate_master_key", "cutgate_redis_url", *BUCKET)),
+            ("courier", ("cutgate_master_key", "cutgate_redis_url", *BUCKET)),
+            ("worker", ("cutgate_redis_url", *BUCKET)),
+        )
+    ],
+    "patches": [{"path": "bucket.yaml", "target": {"kind": "NetworkPolicy", "name": "cutgate-to-s3"}}],
 }
 """An overlay that an operator may write: nothing that keeps data is in the cluster."""
 
@@ -60,6 +69,12 @@ class Installation:
     def container(self, part: str) -> Object:
         (container,) = self.pod(part)["containers"]
         return dict(container)
+
+    def secrets(self, part: str) -> dict[str, str]:
+        """The files that a part's process finds among its secrets."""
+        (name,) = set(fields_of(self.pod(part), "secretName"))
+        data = self.one("Secret", name)["data"]
+        return {name: base64.b64decode(text).decode().strip() for name, text in data.items()}
 
     def environment(self, part: str) -> dict[str, str]:
         """What a container's process finds in its environment."""
@@ -116,6 +131,8 @@ def copy_with_secrets(folder: Path) -> Path:
     (copied / "overlays" / "elsewhere").mkdir()
     elsewhere = copied / "overlays" / "elsewhere" / "kustomization.yaml"
     elsewhere.write_text(yaml.safe_dump(ELSEWHERE), encoding="utf-8")
+    shutil.copy(copied / "overlays" / "production" / "bucket.yaml", elsewhere.parent)
+    shutil.copytree(ROOT / "deploy" / "redis", folder / "redis")
     for overlay in (copied / "overlays").iterdir():
         (overlay / "secrets").mkdir()
         for name, text in SECRETS.items():

@@ -59,9 +59,11 @@ def _config_map(
     behavior: str = "create",
     literals: Iterable[str] = (),
     envs: Iterable[str] = (),
+    files: Iterable[str] = (),
 ) -> None:
     lines = [*literals, *(line for path in envs for line in (folder / path).read_text("utf-8").splitlines())]
     data = dict(line.split("=", 1) for line in lines)
+    data |= {Path(path).name: (folder / path).read_text("utf-8") for path in files}
     if behavior == "create":
         objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
     else:
@@ -71,7 +73,8 @@ def _config_map(
 
 
 def _secret(folder: Path, objects: list[Object], name: str, files: Iterable[str]) -> None:
-    data = {Path(path).name: base64.b64encode((folder / path).read_bytes()).decode() for path in files}
+    named = [(name or Path(path).name, path) for name, _, path in (file.rpartition("=") for file in files)]
+    data = {name: base64.b64encode((folder / path).read_bytes()).decode() for name, path in named}
     head = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque"}
     objects.append({**head, "metadata": {"name": name}, "data": data})
 
@@ -104,7 +107,8 @@ def _replicas(_: Path, objects: list[Object], name: str, count: int) -> None:
 
 def _image(_: Path, objects: list[Object], name: str, **changes: str) -> None:
     assert changes.keys() <= {"newName", "newTag"}
-    containers = [container for thing in objects for container in (pod_spec(thing) or {}).get("containers", [])]
+    specs = [pod_spec(thing) or {} for thing in objects]
+    containers = [one for spec in specs for kind in ("initContainers", "containers") for one in spec.get(kind, [])]
     named = [container for container in containers if container["image"].partition(":")[0] == name]
     assert named, f"no container has the image {name}"
     for container in named:

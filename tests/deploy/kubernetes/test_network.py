@@ -1,14 +1,15 @@
 """Who may talk to whom, worked out from the policies as Kubernetes does."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import product
 
 import pytest
+import yaml
 
 from cutgate.courier.addresses import why_not_public
 from cutgate.courier.settings import CourierSettings
-from tests.deploy.kubernetes.installation import PARTS, Installation, fields_of, labels_of, selects
+from tests.deploy.kubernetes.installation import PARTS, ROOT, Installation, fields_of, labels_of, selects
 from tests.deploy.kubernetes.kustomize import Object
 
 PRIVATE = (
@@ -16,6 +17,7 @@ PRIVATE = (
     *("fd00::1", "fe80::1", "::1", "::ffff:10.0.0.1", "64:ff9b:1::1"),
 )
 PUBLIC = ("1.1.1.1", "2606:4700::1111")
+REDIS_PORTS = {6_379, 26_379}
 
 
 def rules(installation: Installation, part: str, direction: str) -> Iterator[Object]:
@@ -93,11 +95,29 @@ def test_the_courier_alone_calls_the_internet_at_its_ports(installation: Install
     ports = CourierSettings.model_fields["courier_ports"].default
     assert all(may_call(installation, "courier", address, port) for port in ports)
     assert not may_call(installation, "courier", address, 22)
-    uses_s3 = installation.environment("worker").get("CUTGATE_BLOB_STORE") == "s3"
     for part in ("gateway", "worker"):
-        assert [port for port in ports if may_call(installation, part, address, port)] == (
-            [443] if uses_s3 else []
-        )
+        assert not [port for port in ports if may_call(installation, part, address, port)]
+
+
+def test_a_workers_way_out_is_the_bucket_that_the_overlay_names(installation: Installation) -> None:
+    uses_s3 = installation.environment("worker").get("CUTGATE_BLOB_STORE") == "s3"
+    named = [
+        ip_network(peer["ipBlock"]["cidr"])
+        for rule in rules(installation, "worker", "Egress")
+        for peer in rule["to"]
+        if "ipBlock" in peer and {row["port"] for row in rule["ports"]} != REDIS_PORTS
+    ]
+    assert named == ([ip_network("203.0.113.0/24")] if uses_s3 else [])
+    for part in ("gateway", "worker"):
+        assert may_call(installation, part, "203.0.113.9", 443) == uses_s3
+        assert not may_call(installation, part, "203.0.113.9", 80)
+
+
+def test_without_an_overlay_that_names_it_the_bucket_is_nowhere() -> None:
+    (policy,) = yaml.safe_load_all((ROOT / "deploy/kubernetes/components/s3/network.yaml").read_text("utf-8"))
+    (block,) = fields_of(policy, "cidr")
+    assert ip_network(block).num_addresses == 1
+    assert IPv4Network(block).subnet_of(IPv4Network("192.0.2.0/24")), "an address for examples"
 
 
 def test_nobody_calls_a_private_address(installation: Installation) -> None:

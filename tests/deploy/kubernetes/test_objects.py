@@ -50,7 +50,8 @@ def test_pods_may_do_nothing_that_they_need_not(installation: Installation) -> N
         assert spec["enableServiceLinks"] is False, name
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert installation.container(name)["securityContext"] == SECURE, name
+        for container in (*spec.get("initContainers", []), installation.container(name)):
+            assert container["securityContext"] == SECURE, name
 
 
 def test_pods_run_as_the_images_user(installation: Installation) -> None:
@@ -83,17 +84,35 @@ def test_redis_is_the_compose_files_and_refuses_before_its_memory_ends(
     name: str, installations: dict[str, Installation]
 ) -> None:
     composed, container = composed_services()["redis"], installations[name].container("redis")
+    start = ["sh", "/etc/cutgate/redis/start.sh", "valkey-server"]
+    assert container["command"][:3] == composed["command"][:3] == start
     here, there = (
-        dict(zip(it["command"][1::2], it["command"][2::2], strict=True)) for it in (container, composed)
+        dict(zip(it["command"][3::2], it["command"][4::2], strict=True)) for it in (container, composed)
     )
     most_mb = float(here.pop("--maxmemory").removesuffix("mb"))
     there.pop("--maxmemory", None)
-    assert (container["command"][0], here) == (composed["command"][0], there)
+    assert here == there
     series, others = (re.match(r"[^:]+:\d+", it["image"]) for it in (container, composed))
     assert series is not None
     assert others is not None
     assert series[0] == others[0]
     assert most_mb <= 0.6 * 1024 * float(container["resources"]["limits"]["memory"].removesuffix("Gi"))
+
+
+def test_a_worker_cannot_write_what_it_computes_with(installation: Installation) -> None:
+    (before,) = installation.pod("worker")["initContainers"]
+    container = installation.container("worker")
+    assert before["image"] == container["image"]
+    assert before["command"] == composed_services()["graphs"]["command"]
+    assert before["envFrom"] == container["envFrom"]
+    assert before.get("env") == container.get("env")
+    cache = installation.environment("worker")["CUTGATE_CACHE_DIR"]
+    written, read = (
+        [mount for mount in one["volumeMounts"] if mount["mountPath"] == cache] for one in (before, container)
+    )
+    assert written == [{"name": "graphs", "mountPath": cache}]
+    assert read == [{"name": "graphs", "mountPath": cache, "readOnly": True}]
+    assert "secrets" not in [mount["name"] for mount in before["volumeMounts"]]
 
 
 def test_selectors_find_pods(installation: Installation) -> None:
@@ -131,7 +150,9 @@ def test_what_is_named_is_there(installation: Installation) -> None:
         volumes = {volume["name"] for volume in spec.get("volumes", [])} | templates
         assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
         assert set(fields_of(spec, "claimName")) <= claims
-        assert set(fields_of(spec, "secretName")) <= {"cutgate-secrets"}
+        assert set(fields_of(spec, "secretName")) == {f"{name}-secrets"}
+        config_maps = {thing["metadata"]["name"] for thing in installation.of_kind("ConfigMap")}
+        assert {volume["configMap"]["name"] for volume in spec["volumes"] if "configMap" in volume} <= config_maps
         ports = {port["name"] for port in container["ports"]}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert set(fields_of(container.get(probe), "port")) <= ports, name

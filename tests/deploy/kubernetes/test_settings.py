@@ -1,7 +1,7 @@
 """The environment of each pod is one that its process starts with, and times and ports fit the settings."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings, load_settings
+from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, load_settings
 from cutgate.worker.settings import WorkerSettings
 from tests.deploy.kubernetes.installation import PARTS, SECRETS, Installation, fields_of
 from tests.servers.stack import LiveStack
@@ -28,12 +28,12 @@ SettingsOf = Callable[[Installation, str], dict[str, Any]]
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
-def mount_as_the_kubelet_does(names: list[str], folder: Path) -> None:
+def mount_as_the_kubelet_does(secrets: Mapping[str, str], folder: Path) -> None:
     """Secrets as links over a link to a folder with a date in its name."""
     (folder / "..2026_11_20").mkdir(parents=True)
     (folder / "..data").symlink_to("..2026_11_20")
-    for name in names:
-        (folder / "..2026_11_20" / name).write_text(f"{SECRETS[name]}\n", encoding="ascii")
+    for name, text in secrets.items():
+        (folder / "..2026_11_20" / name).write_text(f"{text}\n", encoding="ascii")
         (folder / name).symlink_to(Path("..data") / name)
 
 
@@ -48,7 +48,7 @@ def settings_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettingsOf:
         (mount,) = (mount for mount in installation.container(part)["volumeMounts"] if mount["name"] == "secrets")
         assert environment[SECRETS_DIR_VARIABLE] == mount["mountPath"]
         secrets_dir = tmp_path / f"{part}-secrets"
-        mount_as_the_kubelet_does(list(installation.one("Secret", "cutgate-secrets")["data"]), secrets_dir)
+        mount_as_the_kubelet_does(installation.secrets(part), secrets_dir)
         for name, value in (environment | {SECRETS_DIR_VARIABLE: str(secrets_dir)}).items():
             monkeypatch.setenv(name, value)
         return load_settings(KINDS[part]).model_dump()
@@ -61,14 +61,17 @@ def test_every_part_starts_with_its_environment(
     installation: Installation, part: str, settings_of: SettingsOf
 ) -> None:
     assert installation.environment(part).keys() <= KNOWN | {SECRETS_DIR_VARIABLE}
-    secrets = {name.upper() for name in installation.one("Secret", "cutgate-secrets")["data"]}
+    secrets = {name.upper() for name in installation.secrets(part)}
     assert secrets <= KNOWN
     assert not secrets & installation.environment(part).keys(), "the environment goes before the files"
     settings = settings_of(installation, part)
-    assert settings["master_key"].get_secret_value() == SECRETS["cutgate_master_key"]
+    has_redis = "redis" in installation.workloads()
+    own_url = SECRETS[f"redis_url_{part}" if has_redis else "cutgate_redis_url"]
+    assert settings["redis_url"].get_secret_value() == own_url
+    assert ("CUTGATE_MASTER_KEY" in secrets) == (part != "worker")
+    assert part == "worker" or settings["master_key"].get_secret_value() == SECRETS["cutgate_master_key"]
     # Without a file or a bucket in common a result would never be found.
     assert settings["blob_store"] == "s3" or has_volume(installation, part, settings["blob_dir"])
-    assert settings["redis_url"] != JobSettings.model_fields["redis_url"].default
 
 
 def has_volume(installation: Installation, part: str, blob_dir: Path) -> bool:

@@ -13,7 +13,6 @@ from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.long
 
-KEY = "A" * 43 + "="
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LEFT_OUT = SAMPLED[:-1] + "0"
 
@@ -26,7 +25,7 @@ def collector() -> Iterator[Collector]:
 
 @contextmanager
 def recording(url: str, share: float = 1, *, of_callers: bool = False) -> Iterator[None]:
-    traces.start(JobSettings(master_key=KEY, traces_url=url, traces_share=share), "test", of_callers=of_callers)
+    traces.start(JobSettings(traces_url=url, traces_share=share), "test", of_callers=of_callers)
     try:
         yield
     finally:

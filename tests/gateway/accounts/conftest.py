@@ -16,7 +16,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def accounts(key_table: KeyTable, clock: ManualClock) -> Accounts:
-    return Accounts(key_table, bytes(32), clock)
+    return Accounts(key_table, [bytes(32)], clock)
 
 
 @pytest.fixture

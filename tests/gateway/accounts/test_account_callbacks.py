@@ -80,7 +80,7 @@ def test_a_secret_counts_for_its_own_account_and_master_key_only(accounts: Accou
     with pytest.raises(AccountError, match="cannot be read"):
         accounts.callback_secret("bert")
     with pytest.raises(AccountError, match="cannot be read"):
-        Accounts(key_table, b"\1" * 32).callback_secret("anna")
+        Accounts(key_table, [b"\1" * 32]).callback_secret("anna")
 
 
 def test_secrets_that_are_made_have_the_form_that_is_asked_for(accounts: Accounts) -> None:

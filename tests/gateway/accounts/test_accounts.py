@@ -76,7 +76,7 @@ def test_a_record_counts_for_its_own_public_key_and_master_key_only(pairs: KeyPa
     with pytest.raises(AccountError):
         pairs.find("two")
     with pytest.raises(AccountError):
-        KeyPairs(Accounts(key_table, b"\1" * 32)).find("one")
+        KeyPairs(Accounts(key_table, [b"\1" * 32])).find("one")
 
 
 class TestRotation:
@@ -125,7 +125,7 @@ class TestRevocation:
     def test_it_counts_at_once_and_in_every_process(self, pairs: KeyPairs, key_table: KeyTable) -> None:
         for key in ("one", "two"):
             pairs.add("anna", public_key=key)
-        elsewhere = KeyPairs(Accounts(key_table, bytes(32)))
+        elsewhere = KeyPairs(Accounts(key_table, [bytes(32)]))
         assert elsewhere.find("one") is not None
         pairs.revoke("one")
         assert elsewhere.find("one") is None

@@ -94,7 +94,7 @@ class TestRevocation:
         self, api_keys: ApiKeys, key_table: KeyTable, characters: int | None
     ) -> None:
         first, second = api_keys.add("anna").api_key, api_keys.add("anna").api_key
-        elsewhere = ApiKeys(Accounts(key_table, bytes(32)))
+        elsewhere = ApiKeys(Accounts(key_table, [bytes(32)]))
         ended = api_keys.revoke(first[:characters])
         assert (ended.account, ended.prefix, ended.active) == ("anna", first[:11], False)
         assert elsewhere.find(first) is None

@@ -1,5 +1,6 @@
 """`python -m cutgate.gateway keys`, as an operator types it."""
 
+import base64
 import json
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.redis.client import connect
-from tests.gateway.harness import make_settings, there
+from tests.gateway.harness import MASTER_KEY, make_settings, there
 from tests.gateway.installation import Installation
 
 TERMS = {
@@ -30,7 +31,7 @@ UNSET = dict.fromkeys(TERMS)
 def accounts(installation: Installation) -> Iterator[Accounts]:
     """What a gateway process sees."""
     with connect(installation.redis_url) as client:
-        yield Accounts(KeyTable(client), make_settings().master_key_bytes())
+        yield Accounts(KeyTable(client), make_settings().master_keys())
 
 
 def private_keys(accounts: Accounts, public_key: str) -> tuple[str, ...]:
@@ -231,3 +232,20 @@ def test_credits(installation: Installation) -> None:
 )
 def test_what_is_not_there(installation: Installation, arguments: tuple[str, ...], message: str) -> None:
     assert_refused(installation, 1, f"Error: {message}\n", *arguments)
+
+
+def test_stored_secrets_are_encrypted_anew(installation: Installation, accounts: Accounts) -> None:
+    key = installation.keys("add", "--name", "karl")["public_key"]
+    installation.keys("account", "karl", "--callback-url", "https://example.com/")
+    before, new = private_keys(accounts, key), base64.b64encode(b"n" * 32).decode()
+    for outcome in ("resealed", "unchanged"):
+        done = installation.call("keys", "reseal", "--json", CUTGATE_MASTER_KEY=f"{new} {MASTER_KEY}")
+        assert (done.returncode, json.loads(done.stdout)[outcome] > 0) == (0, True), done.stderr
+    with connect(installation.redis_url) as client:
+        assert private_keys(Accounts(KeyTable(client), [b"n" * 32]), key) == before
+    done = installation.call("keys", "reseal", "--json")
+    assert done.returncode == 1
+    assert f"{key}: encrypted with a master key that is not set\n" in done.stderr
+    assert json.loads(done.stdout)["unreadable"] > 0
+    # The tests beside this one share the table.
+    assert installation.call("keys", "reseal", CUTGATE_MASTER_KEY=f"{MASTER_KEY} {new}").returncode == 0

@@ -33,7 +33,7 @@ def make_pictures(store: RedisLedger | None = None, blobs: MemoryBlobStore | Non
     return Pictures(
         store=store or FreshLedger(LedgerLimits()),
         blobs=blobs or MemoryBlobStore(),
-        paths=ResultPaths(bytes(32)),
+        paths=ResultPaths([bytes(32)]),
         limits=LIMITS,
         retention_seconds=DAY_SECONDS,
     )
@@ -115,7 +115,7 @@ class TestResults:
 
 class TestPaths:
     def test_an_upload_is_served_under_its_path(self, gateway: Harness) -> None:
-        paths = ResultPaths(gateway.settings.master_key_bytes())
+        paths = ResultPaths(gateway.settings.master_keys())
         part, data = replace(make_pictures(), blobs=gateway.blobs, paths=paths), pictures.gif()
         kept = part.keep("anna", data)
         assert kept.path not in repr(kept)

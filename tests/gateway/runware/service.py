@@ -121,7 +121,7 @@ class Service:
     clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.accounts = Accounts(fresh_key_table(), self.settings.master_key_bytes())
+        self.accounts = Accounts(fresh_key_table(), self.settings.master_keys())
         self.api_key = ApiKeys(self.accounts).add(ACCOUNT).api_key
         self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
         self.blobs = MemoryBlobStore()

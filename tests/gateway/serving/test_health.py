@@ -58,7 +58,7 @@ def away(harness: Harness, redis_url: str) -> Harness:
     return replace(
         harness,
         settings=settings,
-        accounts=Accounts(KeyTable(client), settings.master_key_bytes()),
+        accounts=Accounts(KeyTable(client), settings.master_keys()),
         store=RedisLedger(client, settings.ledger_limits()),
         presence=RedisPresence(client),
         windows=Windows(client),

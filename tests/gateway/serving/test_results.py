@@ -46,7 +46,7 @@ def result(gateway: Harness, client: FlaskClient) -> Result:
 
 @pytest.fixture
 def paths(gateway: Harness) -> ResultPaths:
-    return ResultPaths(gateway.settings.master_key_bytes())
+    return ResultPaths(gateway.settings.master_keys())
 
 
 @pytest.fixture

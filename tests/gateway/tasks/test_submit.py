@@ -246,7 +246,7 @@ def test_what_a_facade_should_have_refused_writes_nothing(
 
 
 def tasks_of(house: House) -> Tasks:
-    return Tasks(store=house.store, paths=ResultPaths(bytes(32)), retention_seconds=1_000)
+    return Tasks(store=house.store, paths=ResultPaths([bytes(32)]), retention_seconds=1_000)
 
 
 def test_a_task_is_found_by_the_name_of_its_request_and_its_account(house: House) -> None:

@@ -1,6 +1,5 @@
 """Which store the settings name, and what they say when it cannot be reached that way."""
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from cutgate.jobs.ids import new_task_uid, source_key
 from cutgate.jobs.settings import JobSettings, WrongSettings, load_settings
 from tests.servers.s3_server import Bucket
 
-MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "very-secret-indeed"
 S3 = {"blob_store": "s3", "s3_bucket": "pictures", "s3_access_key": "AKIA", "s3_secret_key": SECRET}
 
@@ -46,7 +44,6 @@ def test_s3_where_the_settings_say_so(bucket: Bucket, tmp_path: Path) -> None:
 
 
 def test_s3_from_the_environment_and_a_file_of_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "cutgate_master_key").write_text(MASTER_KEY)
     (tmp_path / "cutgate_s3_secret_key").write_text(f"{SECRET}\n")
     environment = {
         "SECRETS_DIR": str(tmp_path),
@@ -66,13 +63,13 @@ def test_s3_from_the_environment_and_a_file_of_secrets(monkeypatch: pytest.Monke
 
 def test_everything_that_s3_lacks_is_said_at_once_with_what_else_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUTGATE_BLOB_STORE", "s3")
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", "short")
+    monkeypatch.setenv("CUTGATE_REDIS_URL", "http://host")
     monkeypatch.setenv("CUTGATE_S3_ENDPOINT_URL", "minio:9000")
     with pytest.raises(WrongSettings) as error:
         load_settings(JobSettings)
     lines = [line.partition(":")[0] for line in str(error.value).splitlines()]
     assert sorted(lines) == [
-        "CUTGATE_MASTER_KEY",
+        "CUTGATE_REDIS_URL",
         "CUTGATE_S3_ACCESS_KEY",
         "CUTGATE_S3_BUCKET",
         "CUTGATE_S3_ENDPOINT_URL",

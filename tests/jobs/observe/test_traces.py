@@ -20,7 +20,7 @@ OFF = """
 import sys
 from cutgate.jobs.observe import traces
 from cutgate.jobs.settings import JobSettings
-traces.start(JobSettings(master_key=sys.argv[1]), "gateway")
+traces.start(JobSettings(), "gateway")
 with traces.span("x", parent="", b=2):
     traces.say(a=1)
     traces.fail("kind")
@@ -75,7 +75,6 @@ def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> N
                     (tmp_path / entry.name).symlink_to(entry)
     environment = {
         "PYTHONPATH": f"{ROOT}:{tmp_path}",
-        "CUTGATE_MASTER_KEY": KEY,
         "CUTGATE_TRACES_URL": "http://user:secret@127.0.0.1:4318/v1/traces",
     }
     ran = subprocess.run(
@@ -90,20 +89,20 @@ def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path) -> N
 @pytest.mark.parametrize("wrong", ["127.0.0.1:4318", "grpc://127.0.0.1:4317"])
 def test_an_address_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError, match="must begin with http:// or https://"):
-        JobSettings(master_key=KEY, traces_url=wrong)
+        JobSettings(traces_url=wrong)
 
 
 def test_an_empty_address_stands_for_none() -> None:
     """Compose files can hand on nothing but a text."""
-    assert JobSettings(master_key=KEY, traces_url="").traces_url is None
+    assert JobSettings(traces_url="").traces_url is None
 
 
 def test_the_address_is_a_secret() -> None:
-    settings = JobSettings(master_key=KEY, traces_url="http://user:secret@127.0.0.1:4318/v1/traces")
+    settings = JobSettings(traces_url="http://user:secret@127.0.0.1:4318/v1/traces")
     assert "secret@" not in repr(settings)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_lies_between_none_and_all(share: float) -> None:
     with pytest.raises(ValidationError, match="traces_share"):
-        JobSettings(master_key=KEY, traces_share=share)
+        JobSettings(traces_share=share)

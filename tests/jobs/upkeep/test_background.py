@@ -1,7 +1,5 @@
 """All of the upkeep in its threads, as every worker's parent and every gateway has it."""
 
-import base64
-
 import pytest
 
 from cutgate.jobs.blobs.store import BlobStore
@@ -19,9 +17,7 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
 ) -> None:
     monkeypatch.setattr(background, "RETENTION_SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(background, "ORPHAN_SWEEPS_IN_GRACE", 60 / 0.02)
-    settings = JobSettings(
-        master_key=base64.b64encode(bytes(32)).decode(), orphan_grace_seconds=60, sweep_seconds=0.02
-    )
+    settings = JobSettings(orphan_grace_seconds=60, sweep_seconds=0.02)
     ledger = ledger.limited(retention_seconds=100)
     expired = ledger.claimed()
     memory_blobs.put(expired.source, b"source")

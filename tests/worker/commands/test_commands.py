@@ -1,4 +1,3 @@
-import base64
 import json
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def _settings(tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch, t
         "BLOB_DIR": tmp_path / "blobs",
         "ENGINE": tiny_settings.engine,
         "THREADS": 1,
-        "MASTER_KEY": base64.b64encode(bytes(32)).decode(),
         "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:9/0",
     }
     for name, value in values.items():
@@ -106,12 +104,12 @@ def test_a_command_names_a_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch
 
 
 def test_settings_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTGATE_MASTER_KEY", PASSWORD)
+    monkeypatch.setenv("CUTGATE_REDIS_URL", f"http://:{PASSWORD}@host")
     monkeypatch.setenv("CUTGATE_DEVICE", "abacus")
     result = run("doctor", "--json")
     assert result.exit_code == 1
     detail = str(findings(result)["settings"]["detail"])
-    assert "CUTGATE_MASTER_KEY" in detail
+    assert "CUTGATE_REDIS_URL" in detail
     assert "CUTGATE_DEVICE" in detail
     assert PASSWORD not in result.output
 

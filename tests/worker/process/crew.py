@@ -1,6 +1,5 @@
 """Real workers as processes, over a real server, with what a gateway would do for them."""
 
-import base64
 import io
 import json
 import os
@@ -90,7 +89,6 @@ class Crew:
             **tiny_environment(self.folder),
             "CUTGATE_BLOB_DIR": str(self.folder / "blobs"),
             "CUTGATE_REDIS_URL": self.redis_url,
-            "CUTGATE_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
             "CUTGATE_THREADS": "1",
             "PYTHONPATH": str(ROOT),
             **self.changes,

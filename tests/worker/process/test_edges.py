@@ -2,10 +2,14 @@
 
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import Celery
 
 from cutgate.jobs.errors import ServiceUnavailable
+from cutgate.jobs.hints.celery import broker_url
+from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.record import ItemState
@@ -71,10 +75,37 @@ def test_a_worker_that_cannot_compute_gives_up_and_is_announced_no_more(team: Cr
     assert (team.item(uid).state, team.item(uid).attempts) == (ItemState.QUEUED, 2)
 
 
+class Bomb:
+    """Makes a file when it is unpacked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_who_can_write_to_the_broker_gives_a_worker_no_orders_and_has_it_unpack_nothing(
+    team: Crew, tmp_path: Path
+) -> None:
+    worker = team.start_ready()
+    with Celery("test", set_as_current=False, broker=broker_url(team.redis_url)) as app:
+        assert app.control.ping(timeout=1) == []
+        app.control.shutdown()
+        # In Celery's own form, but for what is inside.
+        with app.connection_for_write() as connection:
+            queue = queue_name(team.lane)
+            connection.SimpleQueue(queue).put(Bomb(tmp_path / "unpacked"), serializer="pickle")
+    uid = team.submit(FINE_PX)
+    eventually(lambda: team.ended(uid), PATIENCE_SECONDS)
+    assert worker.process.poll() is None
+    assert not (tmp_path / "unpacked").exists()
+
+
 def test_a_lease_outlives_two_lost_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short it is set: a beat of its own could be longer than the lease."""
     monkeypatch.setenv("CUTGATE_LEASE_SECONDS", "1")
-    settings = WorkerSettings(master_key="A" * 43 + "=")
+    settings = WorkerSettings()
     assert 3 * settings.beat_seconds <= settings.lease_seconds == 1
 
 

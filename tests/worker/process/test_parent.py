@@ -1,6 +1,5 @@
 """The worker's parent: it names and buries its children, whenever the ledger answers."""
 
-import base64
 import os
 import threading
 import time
@@ -32,9 +31,7 @@ class Stage:
 
     def __init__(self, *, keep_poisoned_source: bool = False) -> None:
         clock = ManualClock()
-        settings = WorkerSettings(
-            master_key=base64.b64encode(bytes(32)).decode(), keep_poisoned_source=keep_poisoned_source
-        )
+        settings = WorkerSettings(keep_poisoned_source=keep_poisoned_source)
         self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), FreshPresence(clock)
         self.blobs = MemoryBlobStore()
         self.parent = Parent(
@@ -138,7 +135,7 @@ def test_no_fork_falls_into_a_call() -> None:
 
 
 def test_a_child_that_could_not_start_gives_its_hints_to_others() -> None:
-    settings = WorkerSettings(master_key=base64.b64encode(bytes(32)).decode())
+    settings = WorkerSettings()
     with pytest.raises(Reject) as caught:
         Child(settings).run(LANE)
     assert caught.value.requeue

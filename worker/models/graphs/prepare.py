@@ -4,6 +4,7 @@ On a CPU half-precision weights are widened at every load and cast around operat
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from enum import StrEnum
@@ -14,6 +15,7 @@ import numpy as np
 import onnx
 import onnx.helper
 import onnx.utils
+import structlog
 from onnx import TensorProto, numpy_helper
 
 from cutgate.worker.models.engine import DTYPE_KEY
@@ -21,7 +23,9 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.free_batch import free_batch
 from cutgate.worker.models.graphs.quantize import quantize
 from cutgate.worker.models.graphs.ranges import read_table
-from cutgate.worker.models.weights.files import Weights, put_in_place
+from cutgate.worker.models.weights.files import Weights, digest_of, put_in_place
+
+log = structlog.get_logger(__name__)
 
 _VERSION: Final = 3
 """Raised whenever the same weights would be prepared differently, so that older graphs are left alone."""
@@ -46,6 +50,8 @@ class GraphVariant(StrEnum):
 def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, batches: bool = False) -> Path:
     """The prepared graph of these weights, from the cache or made now.
 
+    Its file's name holds its digest, which is compared every time: what is damaged is made anew. That is no guard
+    against whoever can write the folder, so workers that decode strangers' pictures should only read it.
     Workers that start together may each make it; the name always holds a whole graph.
 
     Args:
@@ -57,9 +63,10 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, 
     Raises:
         ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
     """
-    path = cache_dir / f"{weights.sha256}-{variant}{'-batches' if batches else ''}-v{_VERSION}.onnx"
-    if path.exists():
-        return path
+    name = f"{weights.sha256}-{variant}{'-batches' if batches else ''}-v{_VERSION}"
+    for path in cache_dir.glob(f"{name}.*.onnx"):
+        if _is_whole(path):
+            return path
     try:
         model = _in_variant(weights, variant)
         graph = (free_batch(model) if batches else model).SerializeToString()
@@ -70,13 +77,25 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, 
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".prepare-") as work:
-            written = Path(work) / path.name
+            written = Path(work) / "graph"
             written.write_bytes(graph)
-            return put_in_place(written, path)
+            return put_in_place(written, cache_dir / f"{name}.{hashlib.sha256(graph).hexdigest()}.onnx")
     except OSError as error:
         raise ModelUnavailable(
-            f"{cache_dir} cannot be written ({error.strerror}); set CUTGATE_CACHE_DIR"
+            f"{cache_dir} cannot be written ({error.strerror}): set CUTGATE_CACHE_DIR, or run "
+            "`python -m cutgate.worker models fetch` with this worker's settings where it can be written"
         ) from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a prepared graph is what its name says; what is not is told in the log."""
+    try:
+        whole = digest_of(path) == path.suffixes[-2].removeprefix(".")
+    except OSError:
+        return False  # another process may just have replaced it
+    if not whole:
+        log.warning("graph_damaged", path=str(path))
+    return whole
 
 
 def _in_variant(weights: Weights, variant: GraphVariant) -> Any:

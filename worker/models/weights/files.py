@@ -99,9 +99,9 @@ def verify_file(path: Path, row: WeightsFile) -> Weights:
         ModelUnavailable: it is not there, cannot be read or is not the file that the row means.
     """
     try:
-        sha256 = _digest(path, "sha256")
+        sha256 = digest_of(path)
         algorithm, _, expected = (row.digest or f"sha256:{sha256}").partition(":")
-        actual = sha256 if algorithm == "sha256" else _digest(path, algorithm)
+        actual = sha256 if algorithm == "sha256" else digest_of(path, algorithm)
     except FileNotFoundError as error:
         raise ModelUnavailable(f"{path}: not there") from error
     except OSError as error:
@@ -111,7 +111,12 @@ def verify_file(path: Path, row: WeightsFile) -> Weights:
     return Weights(path=path, row=row, sha256=sha256)
 
 
-def _digest(path: Path, algorithm: str) -> str:
+def digest_of(path: Path, algorithm: str = "sha256") -> str:
+    """The digest of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         # MD5 is what some publishers give; it guards against damage, not against an attacker.
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -26,7 +26,7 @@ ISNET: Final = Model(
         ),
         WeightsFile(
             file_name="isnet-general-use.onnx",
-            digest="md5:fc16ebd8b0c10d971d3513d564d01e29",
+            digest="sha256:60920e99c45464f2ba57bee2ad08c919a52bbf852739e96947fbb4358c0d964a",
             input_px=(1024, 1024),
             # rembg divides by each picture's brightest value; the network was trained on values divided by 255.
             mean=(0.5, 0.5, 0.5),

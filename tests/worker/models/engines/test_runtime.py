@@ -1,3 +1,4 @@
+import hashlib
 import sys
 from pathlib import Path
 
@@ -91,7 +92,12 @@ def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None
     load_segmenter(tiny_settings)
     (graph,) = tiny_settings.cache_dir.iterdir()
     graph.write_bytes(b"damaged")
-    with pytest.raises(ModelUnavailable, match=graph.name):
+    load_segmenter(tiny_settings)
+    assert graph.read_bytes() != b"damaged", "it is made anew"
+    name, _, _ = graph.name.partition(".")
+    graph.write_bytes(b"no graph")
+    refused = graph.rename(graph.with_name(f"{name}.{hashlib.sha256(b'no graph').hexdigest()}.onnx"))
+    with pytest.raises(ModelUnavailable, match=refused.name):
         load_segmenter(tiny_settings)
 
 

@@ -97,6 +97,19 @@ def test_a_graph_is_prepared_once(weights: Weights, tmp_path: Path) -> None:
         prepared_graph(weights, tmp_path / "graphs", GraphVariant.AS_STORED)
 
 
+def test_a_graph_that_is_not_what_was_prepared_is_not_used(weights: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "graphs"
+    prepared = prepared_graph(weights, cache, GraphVariant.SINGLE)
+    whole = prepared.read_bytes()
+    prepared.write_bytes(whole[:-1] + b"x")
+    assert prepared_graph(weights, cache, GraphVariant.SINGLE) == prepared
+    assert prepared.read_bytes() == whole
+    prepared.write_bytes(b"damaged")
+    weights.path.write_bytes(b"not a network")
+    with pytest.raises(ModelUnavailable, match="not a network"):
+        prepared_graph(weights, cache, GraphVariant.SINGLE)
+
+
 def test_what_is_no_network(weights: Weights, tmp_path: Path) -> None:
     weights.path.write_bytes(b"not a network")
     with pytest.raises(ModelUnavailable, match=r"half\.onnx is not a network"):

@@ -19,6 +19,10 @@ def test_built_in_rows_are_whole(tmp_path: Path) -> None:
         assert all(row.digest and row.licence and row.origin and row.source for row in model.files), name
 
 
+def test_the_default_models_weights_are_told_from_all_others_by_a_digest_that_nobody_can_imitate() -> None:
+    assert all((row.digest or "").startswith("sha256:") for row in MODELS["isnet-general-use"].files)
+
+
 def test_the_sources_of_the_default_model_differ_in_normalisation() -> None:
     packed, released = MODELS["isnet-general-use"].files
     assert isinstance(packed.source, NpmPackage)

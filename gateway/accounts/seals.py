@@ -1,0 +1,73 @@
+"""What encrypts the secrets of accounts, by keys that are derived from the master keys.
+
+A sealed secret is `<key id>.<Base64 of nonce and AES-GCM ciphertext>`. The id names the master key without telling
+anything of it. Secrets of before there were ids have none, and every master key is tried on them.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cutgate.gateway.accounts.records import AccountError
+
+_NONCE_BYTES: Final = 12
+_ID_BYTES: Final = 6
+
+
+class Seal:
+    """Encrypts secrets of one purpose, each bound to the name that it belongs to."""
+
+    def __init__(self, master_keys: Sequence[bytes], purpose: str) -> None:
+        """Derive the keys that encrypt; they serve nothing else.
+
+        Args:
+            master_keys: the installation's, 32 bytes each: the first one seals, all of them open.
+            purpose: what is encrypted, such as `private keys`; part of the derivation.
+        """
+        info = f"cutgate {purpose} v1".encode()
+        self._ciphers = {
+            _key_id(key): AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key))
+            for key in master_keys
+        }
+        self._newest = _key_id(master_keys[0])
+
+    def close(self, name: str, secret: str) -> str:
+        """Encrypt a secret."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._ciphers[self._newest].encrypt(nonce, secret.encode(), name.encode())
+        return f"{self._newest}.{base64.b64encode(nonce + sealed).decode('ascii')}"
+
+    def open(self, name: str, sealed: str) -> str:
+        """The inverse of `close`.
+
+        Raises:
+            AccountError: it was sealed for another name or under another master key, or altered.
+        """
+        key_id, _, text = sealed.rpartition(".")
+        raw = base64.b64decode(text)
+        for cipher in (cipher for known, cipher in self._ciphers.items() if key_id in {"", known}):
+            try:
+                return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()).decode()
+            except InvalidTag:
+                continue
+        raise AccountError("a stored secret cannot be read with this master key")
+
+    def renewed(self, name: str, sealed: str) -> str:
+        """The same secret under the first master key; the text itself where that has sealed it.
+
+        Raises:
+            AccountError: as for `open`.
+        """
+        return sealed if sealed.startswith(f"{self._newest}.") else self.close(name, self.open(name, sealed))
+
+
+def _key_id(master_key: bytes) -> str:
+    return hmac.digest(master_key, b"cutgate key id v1", hashlib.sha256)[:_ID_BYTES].hex()
