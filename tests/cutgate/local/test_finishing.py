@@ -71,7 +71,7 @@ def test_a_background_that_is_no_picture(worked_service: Service, photos: list[P
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 3
     assert "worker finish failed: Error: " in result.stderr
-    assert "the bytes are not a picture" in result.stderr
+    assert "the bytes are not a JPEG, " in result.stderr
 
 
 def test_without_the_worker_it_says_what_to_install(
