@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from cutgate.jobs.errors import ServiceUnavailable
 
@@ -94,7 +94,7 @@ class Bodies:
 
         Raises:
             TransferBroken: the stream ends before the body does, or is no HTTP.
-            HTTPException: the body is too long, or the caller is gone.
+            HTTPException: the body is too long or too slow, or the caller is gone.
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
         with tempfile.SpooledTemporaryFile(self.memory_bytes) as file:
@@ -115,7 +115,9 @@ class Bodies:
 def _read(stream: IO[bytes]) -> bytes:
     try:
         return stream.read(_CHUNK_BYTES)
-    except HTTPException:
+    except HTTPException as error:
+        if isinstance(error.__context__, TimeoutError):  # for werkzeug the caller is gone
+            raise RequestTimeout from None
         raise
     except Exception as error:  # each server has its own errors for a body whose chunks are broken
         raise TransferBroken("the transfer of the body is broken") from error

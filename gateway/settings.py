@@ -1,5 +1,6 @@
 """The gateway's own settings, on top of those it shares with workers."""
 
+import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
@@ -69,6 +70,36 @@ class SocketLimits:
     """Time in which a peer has to show who it is."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLimits:
+    """What HTTP connections keep to."""
+
+    head_seconds: float = 10
+    """Time for a whole head; a body and an answer have as much to begin with."""
+    least_bytes_per_second: float = 16 * 2**10
+    """What a body and an answer have to move on average."""
+    transfer_seconds: float = 300
+    """Longest time that a body, or an answer, may take."""
+    turn_seconds: float = 30
+    """How long a large body waits for a thread that receives it."""
+    max_head_bytes: int = 64 * 2**10
+    """Longest head; a body that is no longer is received without a thread."""
+    receiving: int = 7
+    """Threads that may be receiving bodies at once."""
+    receiving_per_address: int = 4
+    """Of those, what one address may take."""
+    connections: int = 1_000
+    """Connections of a process."""
+    connections_per_address: int = 128
+    """Of those, what one address may have."""
+    exempt: tuple[Network, ...] = ()
+    """Proxies: the connections of all clients come from them."""
+
+    def allowed_seconds(self, moved_bytes: int) -> float:
+        """How long a caller may have kept us waiting, in all, for a body or an answer of which so much moved."""
+        return min(self.transfer_seconds, self.head_seconds + moved_bytes / self.least_bytes_per_second)
+
+
 class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
 
@@ -84,6 +115,27 @@ class GatewaySettings(JobSettings):
     """Request threads of each process."""
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""
+    connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
+    """HTTP connections that each process holds at once. When there are more, idle ones are closed."""
+    connections_per_address: PositiveInt = 128
+    """HTTP connections that each process holds of one address at once, unless it is a trusted proxy's; one more is
+    answered with 503."""
+    head_seconds: PositiveFloat = 10
+    """How long the head of a request may take; over it the answer is HTTP 408. Bodies and answers have as long to
+    begin with."""
+    max_head_bytes: Annotated[int, Field(ge=4_096, le=2**20)] = 64 * 2**10
+    """Longest head of a request; over it the answer is HTTP 431."""
+    least_bytes_per_second: PositiveInt = 16 * 2**10
+    """What a body and an answer must move on average; a slower body is answered with HTTP 408, and of a slower
+    answer the rest is not sent."""
+    transfer_seconds: PositiveFloat = 300
+    """Longest time that a body may take to arrive, or an answer to be read."""
+    receiving_share: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    """Share of the request threads, without one, that may be receiving large bodies at once; other bodies wait."""
+    receiving_share_per_address: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of those threads that may be receiving bodies from one address, unless it is a trusted proxy's."""
+    receiving_wait_seconds: PositiveFloat = 30
+    """How long a large body waits for such a thread; then the answer is HTTP 503."""
 
     playground: bool = True
     """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own."""
@@ -178,6 +230,23 @@ class GatewaySettings(JobSettings):
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
+
+    def peer_limits(self) -> PeerLimits:
+        """What HTTP connections keep to."""
+        # One thread less: another half may wait for results, and somebody has to answer the rest.
+        receiving = max(1, int((self.request_threads - 1) * self.receiving_share))
+        return PeerLimits(
+            head_seconds=self.head_seconds,
+            least_bytes_per_second=self.least_bytes_per_second,
+            transfer_seconds=self.transfer_seconds,
+            turn_seconds=self.receiving_wait_seconds,
+            max_head_bytes=self.max_head_bytes,
+            receiving=receiving,
+            receiving_per_address=math.ceil(receiving * self.receiving_share_per_address),
+            connections=self.connections,
+            connections_per_address=self.connections_per_address,
+            exempt=self.trusted_proxies,
+        )
 
     def socket_limits(self) -> SocketLimits:
         """What WebSockets keep to."""

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Final
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import RedisStorage, Storage
@@ -20,13 +18,10 @@ from limits.strategies import MovingWindowRateLimiter
 from redis import Redis
 
 from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import ledger_errors
-
-_IPV6_HOST_BITS: Final = 64
-"""One subscriber of IPv6 has at least so many bits to choose addresses from."""
-_UNKNOWN_ADDRESS: Final = "unknown"
 
 
 class Rate(StrEnum):
@@ -124,14 +119,14 @@ class RequestLimits:
             RateExceeded: too many signatures from there were wrong.
             LedgerUnavailable: the storage is away.
         """
-        allowance = self._allowance(self._failures, _subscriber(address), granted=False)
+        allowance = self._allowance(self._failures, subscriber(address), granted=False)
         if allowance.remaining <= 0:
             raise RateExceeded(allowance)
 
     def count_failure(self, address: str | None) -> None:
         """Note a wrong signature. The address is refused once the window is full, until its oldest has left it."""
         with ledger_errors():
-            self._windows.hit(self._failures, _subscriber(address))
+            self._windows.hit(self._failures, subscriber(address))
 
     def _allowance(self, item: RateLimitItem, name: str, *, granted: bool) -> Allowance:
         with ledger_errors():
@@ -147,18 +142,3 @@ class RequestLimits:
 def redis_storage(client: Redis, *, key_prefix: str = KEY_PREFIX) -> Storage:
     """Windows in the ledger's server, over the connections of a client from `jobs.ledger.redis.client.connect`."""
     return RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix=f"{key_prefix}rate")
-
-
-def _subscriber(address: str | None) -> str:
-    """What stands for everybody behind an address: of IPv6 the network that one subscriber has."""
-    if address is None:
-        return _UNKNOWN_ADDRESS
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return _UNKNOWN_ADDRESS
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed), _IPV6_HOST_BITS), strict=False).network_address)
