@@ -53,6 +53,36 @@ _ENVELOPE_BYTES: Final = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLimits:
+    """What HTTP connections keep to."""
+
+    head_seconds: float = 10
+    """Time for a whole head; a body and an answer have as much to begin with."""
+    least_bytes_per_second: float = 16 * 2**10
+    """What a body and an answer have to move on average."""
+    transfer_seconds: float = 300
+    """Longest time that a body, or an answer, may take."""
+    turn_seconds: float = 30
+    """How long a large body waits for a thread that receives it."""
+    max_head_bytes: int = 64 * 2**10
+    """Longest head; a body that is no longer is received without a thread."""
+    receiving: int = 16
+    """Large bodies that are received at once, a thread for each."""
+    receiving_per_address: int = 8
+    """Of those, what one address may take."""
+    connections: int = 1_000
+    """Connections of a process."""
+    connections_per_address: int = 128
+    """Of those, what one address may have."""
+    exempt: tuple[Network, ...] = ()
+    """Proxies: the connections of all clients come from them."""
+
+    def allowed_seconds(self, moved_bytes: int) -> float:
+        """How long a caller may have kept us waiting, in all, for a body or an answer of which so much moved."""
+        return min(self.transfer_seconds, self.head_seconds + moved_bytes / self.least_bytes_per_second)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
     """What WebSockets keep to."""
 
@@ -68,36 +98,17 @@ class SocketLimits:
     """Time between pings, which show that the peer is there."""
     admission_seconds: float = 15
     """Time in which a peer has to show who it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerLimits:
-    """What HTTP connections keep to."""
-
-    head_seconds: float = 10
-    """Time for a whole head; a body and an answer have as much to begin with."""
-    least_bytes_per_second: float = 16 * 2**10
-    """What a body and an answer have to move on average."""
-    transfer_seconds: float = 300
-    """Longest time that a body, or an answer, may take."""
-    turn_seconds: float = 30
-    """How long a large body waits for a thread that receives it."""
-    max_head_bytes: int = 64 * 2**10
-    """Longest head; a body that is no longer is received without a thread."""
-    receiving: int = 7
-    """Threads that may be receiving bodies at once."""
-    receiving_per_address: int = 4
-    """Of those, what one address may take."""
-    connections: int = 1_000
-    """Connections of a process."""
-    connections_per_address: int = 128
+    strangers: int = 100
+    """Connections whose peers have not shown that yet; one above is closed with code 1013."""
+    strangers_per_address: int = 32
     """Of those, what one address may have."""
-    exempt: tuple[Network, ...] = ()
-    """Proxies: the connections of all clients come from them."""
-
-    def allowed_seconds(self, moved_bytes: int) -> float:
-        """How long a caller may have kept us waiting, in all, for a body or an answer of which so much moved."""
-        return min(self.transfer_seconds, self.head_seconds + moved_bytes / self.least_bytes_per_second)
+    max_unsent_bytes: int = 2**20
+    """What may wait for a peer that does not read, beside one message that was begun when it did; above it the
+    connection is broken off."""
+    large_messages: int = 4
+    """Messages above `LARGE_BYTES` that are received and worked on at once, one of a connection."""
+    peers: PeerLimits = PeerLimits()
+    """How slowly a large message may come."""
 
 
 class GatewaySettings(JobSettings):
@@ -130,10 +141,10 @@ class GatewaySettings(JobSettings):
     answer the rest is not sent."""
     transfer_seconds: PositiveFloat = 300
     """Longest time that a body may take to arrive, or an answer to be read."""
-    receiving_share: Annotated[float, Field(gt=0, le=0.5)] = 0.5
-    """Share of the request threads, without one, that may be receiving large bodies at once; other bodies wait."""
-    receiving_share_per_address: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of those threads that may be receiving bodies from one address, unless it is a trusted proxy's."""
+    receiving_threads: PositiveInt = 16
+    """Threads of each process, beside its request threads, for large bodies that arrive; other bodies wait."""
+    receiving_threads_per_address: PositiveInt = 8
+    """Of those, what bodies from one address may take, unless it is a trusted proxy's."""
     receiving_wait_seconds: PositiveFloat = 30
     """How long a large body waits for such a thread; then the answer is HTTP 503."""
 
@@ -198,6 +209,17 @@ class GatewaySettings(JobSettings):
     """Time between the server's own pings."""
     socket_authentication_seconds: PositiveFloat = 15
     """A WebSocket on which no key came for so long is closed."""
+    sockets_unauthenticated: PositiveInt = 100
+    """WebSockets of each process on which no key has come yet, and never more than half of all; one more is closed
+    with code 1013."""
+    sockets_unauthenticated_per_address: PositiveInt = 32
+    """Of those, what one address may have."""
+    socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
+    """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
+    broken off."""
+    socket_large_messages: PositiveInt = 4
+    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets; others
+    wait. One takes a few times its size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
@@ -233,16 +255,14 @@ class GatewaySettings(JobSettings):
 
     def peer_limits(self) -> PeerLimits:
         """What HTTP connections keep to."""
-        # One thread less: another half may wait for results, and somebody has to answer the rest.
-        receiving = max(1, int((self.request_threads - 1) * self.receiving_share))
         return PeerLimits(
             head_seconds=self.head_seconds,
             least_bytes_per_second=self.least_bytes_per_second,
             transfer_seconds=self.transfer_seconds,
             turn_seconds=self.receiving_wait_seconds,
             max_head_bytes=self.max_head_bytes,
-            receiving=receiving,
-            receiving_per_address=math.ceil(receiving * self.receiving_share_per_address),
+            receiving=self.receiving_threads,
+            receiving_per_address=self.receiving_threads_per_address,
             connections=self.connections,
             connections_per_address=self.connections_per_address,
             exempt=self.trusted_proxies,
@@ -257,4 +277,9 @@ class GatewaySettings(JobSettings):
             idle_seconds=self.socket_idle_seconds,
             ping_seconds=self.socket_ping_seconds,
             admission_seconds=self.socket_authentication_seconds,
+            strangers=min(self.sockets_unauthenticated, math.ceil(self.sockets / 2)),
+            strangers_per_address=self.sockets_unauthenticated_per_address,
+            max_unsent_bytes=self.socket_unsent_bytes,
+            large_messages=self.socket_large_messages,
+            peers=self.peer_limits(),
         )

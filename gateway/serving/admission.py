@@ -28,30 +28,6 @@ class CutOff(StrEnum):
     CONNECTIONS = "connections"
 
 
-class Places:
-    """Places that are shared out, so many to each address. Used by one thread."""
-
-    def __init__(self, total: int, per_address: int) -> None:
-        """Begin with all of them free."""
-        self._left, self._per_address = total, per_address
-        self._taken: Counter[str | None] = Counter()
-
-    def take(self, address: str | None) -> bool:
-        """Take a place if there is one; None is for proxies, whose clients share one address."""
-        if self._left <= 0 or (address is not None and self._taken[address] >= self._per_address):
-            return False
-        self._left -= 1
-        self._taken[address] += 1
-        return True
-
-    def leave(self, address: str | None) -> None:
-        """Give a place back."""
-        self._left += 1
-        self._taken[address] -= 1
-        if not self._taken[address]:
-            del self._taken[address]
-
-
 def counted_as(client: object, proxies: tuple[Network, ...]) -> str | None:
     """What a peer is counted as; None for a proxy, behind which everybody is.
 

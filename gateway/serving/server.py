@@ -45,7 +45,8 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses],
         "worker_class": JsonErrorWorker,
         "workers": settings.processes,
-        "threads": settings.request_threads,
+        # Those that receive bodies take none from other requests.
+        "threads": settings.request_threads + settings.receiving_threads,
         "worker_connections": settings.connections,
         "graceful_timeout": settings.shutdown_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
@@ -65,7 +66,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
 
 
 def allow_open_files(settings: GatewaySettings) -> None:
-    """Let a process open a file for each connection and for its answer, as far as the system's hard limit allows."""
+    """Let a process open a file for each connection and for its answer, up to the hard limit of the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * settings.connections + settings.sockets + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

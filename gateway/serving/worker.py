@@ -4,7 +4,7 @@ gunicorn gives a thread to each connection on which a byte has come, and the thr
 later for the caller to take the answer; sixteen callers that do nothing stop the process. Here the poller
 receives heads and small bodies, and a thread is given a request that is there; it leaves the answer with the
 connection, and the poller sends what the caller does not take at once. Only the body of a large request, which is
-judged while it arrives, is still received by a thread: by some of them at a time, and at a least rate.
+judged while it arrives, is still received by a thread: by so many beside the others, and at a least rate.
 
 Servers that receive whole requests in their event loop (waitress) or own the connection (granian, uvicorn) would
 do the waiting as well. But they read all of a body before the application can refuse it, and none gives a
@@ -30,7 +30,8 @@ from gunicorn.http.message import Request
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from typing_extensions import override
 
-from cutgate.gateway.serving.admission import CutOff, Places, Told, counted_as
+from cutgate.gateway.addresses import Places
+from cutgate.gateway.serving.admission import CutOff, Told, counted_as
 from cutgate.gateway.serving.channel import Channel, PeerTooSlow
 from cutgate.gateway.serving.heads import Head, find_head
 from cutgate.gateway.serving.outside import answer_outside, refuse_at_once

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -12,8 +13,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 import structlog
 from websockets.frames import CloseCode
 
+from cutgate.gateway.addresses import Places, subscriber
 from cutgate.gateway.settings import SocketLimits
-from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, MessageHandler
+from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, Hold, MessageHandler, refusal
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from cutgate.jobs.observe.metrics import change
 
@@ -38,6 +40,10 @@ class Sockets:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="socket-work")
         self._connections: set[Connection] = set()
+        self._places = Places(limits.strangers, limits.strangers_per_address)
+        self._strangers: dict[Connection, str] = {}
+        self._large: set[Connection] = set()
+        self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._lasting: set[asyncio.Task[None]] = set()
         self._stop_at: float | None = None
@@ -47,18 +53,65 @@ class Sockets:
         """How many connections there are."""
         return len(self._connections)
 
-    def take(self, connection: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]) -> None:
+    @property
+    def receiving_large(self) -> int:
+        """How many connections have a place for a large message."""
+        return len(self._large)
+
+    def take(
+        self,
+        connection: socket.socket,
+        head: bytes,
+        begin: Callable[[Connection], MessageHandler],
+        address: str | None = None,
+    ) -> None:
         """Take a connection over, from any thread.
 
         Args:
             connection: its socket, which nobody else uses from now on.
             head: the answer to the handshake, which is sent first.
             begin: makes the handler of its messages, in the sockets' thread.
+            address: of the client.
         """
         loop = self._started()
         connection.setblocking(False)
         # Nothing of the request that asked for the upgrade is bound for what follows.
-        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin), context=Context())
+        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin, address), context=Context())
+
+    def admitted(self, connection: Connection) -> None:
+        """Give the place of a stranger back, in the sockets' thread."""
+        if connection in self._strangers:
+            self._places.leave(self._strangers.pop(connection))
+
+    def ask_for_large(self, connection: Connection) -> None:
+        """Give a connection the place that a large message needs, or hold it until there is one."""
+        if len(self._large) < self._limits.large_messages:
+            self._large.add(connection)
+            connection.large_since = asyncio.get_running_loop().time()
+            connection.hold(Hold.ROOM, held=False)
+        else:
+            self._ask_later[connection] = None
+            connection.hold(Hold.ROOM, held=True)
+
+    def leave_large(self, connection: Connection) -> None:
+        """Take that place back, and give it to whoever has waited longest."""
+        self._ask_later.pop(connection, None)
+        if connection in self._large:
+            self._large.remove(connection)
+            connection.large_since = None
+            if self._ask_later:
+                first = next(iter(self._ask_later))
+                del self._ask_later[first]
+                self.ask_for_large(first)
+
+    def over(self, connection: Connection) -> None:
+        """Forget a connection that is over."""
+        self.admitted(connection)
+        self.leave_large(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            change(SOCKETS_OPEN, -1)
+        self._tell_stopped()
 
     async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a call that may block. It logs as what calls it does."""
@@ -127,28 +180,30 @@ class Sockets:
             _LOG.error("a fault on a socket", exc_info=error)
 
     async def _adopt(
-        self, taken: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]
+        self,
+        taken: socket.socket,
+        head: bytes,
+        begin: Callable[[Connection], MessageHandler],
+        address: str | None,
     ) -> None:
-        def protocol() -> Connection:
-            return Connection(head, begin, self._over, max_message_bytes=self._limits.max_message_bytes)
-
+        name = subscriber(address)
+        is_full = self._stop_at is not None or len(self._connections) >= self._limits.at_once
+        if is_full or not self._places.take(name):
+            with suppress(OSError), taken:
+                taken.send(head + refusal("no place for another connection"))
+            return
+        connection = Connection(head, begin, self, self._limits)
+        self._strangers[connection] = name
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(protocol, taken)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, taken)
         except OSError as error:
             taken.close()
+            self.over(connection)
             _LOG.info("socket_not_taken", reason=type(error).__name__)
             return
-        if self._stop_at is not None or len(self._connections) >= self._limits.at_once:
-            connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection")
         if not connection.transport.is_closing():
             self._connections.add(connection)
             change(SOCKETS_OPEN, 1)
-
-    def _over(self, connection: Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
-            change(SOCKETS_OPEN, -1)
-        self._tell_stopped()
 
     async def _look_on(self) -> None:
         while True:
@@ -172,8 +227,12 @@ class Sockets:
 
     def _look_at(self, connection: Connection, now: float) -> None:
         limits = self._limits
+        if connection.has_life():
+            connection.heard_at = now
         if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
             connection.transport.abort()
+        elif connection.is_late(now):
+            connection.close(CloseCode.POLICY_VIOLATION, "the message comes too slowly")
         elif not connection.handler.admitted and now - connection.began_at > limits.admission_seconds:
             connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
         elif not connection.handler.busy and now - connection.active_at > limits.idle_seconds:

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cutgate.gateway.serving.admission import Places, counted_as
+from cutgate.gateway.addresses import Places
+from cutgate.gateway.serving.admission import counted_as
 from cutgate.gateway.serving.heads import find_head
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
@@ -37,6 +38,7 @@ def patient(installation: Installation) -> Iterator[LiveGateway]:
     """A gateway that waits longer for callers than any test."""
     with installation.serving(
         CUTGATE_REQUEST_THREADS=str(THREADS),
+        CUTGATE_RECEIVING_THREADS="2",
         CUTGATE_HEAD_SECONDS=LONG_SECONDS,
         CUTGATE_TRANSFER_SECONDS=LONG_SECONDS,
         CUTGATE_RECEIVING_WAIT_SECONDS="1",
@@ -158,7 +160,9 @@ def test_a_waiting_body_is_received_once_a_thread_is_free(installation: Installa
     body = b"{" + b" " * LARGE_BYTES
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     with (
-        installation.serving(CUTGATE_REQUEST_THREADS="1", CUTGATE_RECEIVING_WAIT_SECONDS=LONG_SECONDS) as gateway,
+        installation.serving(
+            CUTGATE_RECEIVING_THREADS="1", CUTGATE_RECEIVING_WAIT_SECONDS=LONG_SECONDS
+        ) as gateway,
         connect(gateway) as first,
         connect(gateway) as second,
     ):
