@@ -11,6 +11,7 @@ from typing import Final
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _UNMEASURED: Final = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
+_FORWARDED: Final = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)", re.IGNORECASE)
 _PROBE: Final = b"GET /healthz "
 
 
@@ -22,6 +23,8 @@ class Head:
     """Of head and body together; None where nobody can say, or the caller waits until it is told to send."""
     is_probe: bool
     """Whether it asks no more than whether this process lives."""
+    forwarded_for: str | None = None
+    """The client that the nearest proxy names, if that is where the request came from."""
 
 
 def find_head(received: bytearray, searched_bytes: int = 0) -> Head | None:
@@ -37,8 +40,10 @@ def find_head(received: bytearray, searched_bytes: int = 0) -> Head | None:
     text = bytes(received[: end + len(_END)])
     is_measured = _UNMEASURED.search(text) is None
     length = _LENGTH.search(text)
+    forwarded = _FORWARDED.findall(text)
     body_bytes = 0 if length is None else int(length[1])
     return Head(
         request_bytes=len(text) + body_bytes if is_measured else None,
         is_probe=is_measured and not body_bytes and text.startswith(_PROBE),
+        forwarded_for=forwarded[-1].rpartition(b",")[2].strip().decode("latin-1") if forwarded else None,
     )

@@ -30,7 +30,7 @@ from gunicorn.http.message import Request
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from typing_extensions import override
 
-from cutgate.gateway.addresses import Places
+from cutgate.gateway.addresses import Places, subscriber
 from cutgate.gateway.serving.admission import CutOff, Told, counted_as
 from cutgate.gateway.serving.channel import Channel, PeerTooSlow
 from cutgate.gateway.serving.heads import Head, find_head
@@ -75,8 +75,9 @@ class PolledConnection(TConn):  # type: ignore[misc]  # gunicorn publishes no ty
         #: What has come of a request that no thread works on yet, and its head once that is whole.
         self.received = bytearray()
         self.head: Head | None = None
-        #: Whether a thread has a place to receive the body.
+        #: Whether a thread has a place to receive the body, and what that place is counted as.
         self.receives = False
+        self.receiver: str | None = None
         #: Whether another request may follow.
         self.is_kept = False
         #: What the poller watches for.
@@ -225,7 +226,8 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         if request_bytes is not None and len(connection.received) >= request_bytes:
             self._start(connection)
         elif request_bytes is None or request_bytes > self.limits.max_head_bytes:
-            if self._receivers.take(connection.address):
+            connection.receiver = self._behind(connection)
+            if self._receivers.take(connection.receiver):
                 connection.receives = True
                 self._start(connection)
             else:
@@ -233,6 +235,13 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
                 connection.state = State.TURN
                 connection.due_seconds = time.monotonic() + self.limits.turn_seconds
                 self._turns.append(connection)
+
+    @staticmethod
+    def _behind(connection: PolledConnection) -> str | None:
+        """What the client of a request is counted as, also behind a proxy that names it."""
+        if connection.address is None and connection.head is not None and connection.head.forwarded_for:
+            return subscriber(connection.head.forwarded_for)
+        return connection.address
 
     def _start(self, connection: PolledConnection) -> None:
         self._watch(connection, 0)
@@ -248,9 +257,9 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         if not connection.receives:
             return
         connection.receives = False
-        self._receivers.leave(connection.address)
+        self._receivers.leave(connection.receiver)
         for waiting in list(self._turns):
-            if self._receivers.take(waiting.address):
+            if self._receivers.take(waiting.receiver):
                 self._turns.remove(waiting)
                 waiting.receives = True
                 self._start(waiting)

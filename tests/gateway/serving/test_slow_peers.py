@@ -156,6 +156,18 @@ def test_a_large_body_is_told_when_no_thread_becomes_free_for_it(patient: LiveGa
         assert is_alive(patient)
 
 
+def test_clients_behind_a_proxy_have_a_share_each(installation: Installation) -> None:
+    slow = b"POST / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: %d\r\n\r\n" % LARGE_BYTES
+    body = b"{" + b" " * LARGE_BYTES
+    settings = {"CUTGATE_RECEIVING_THREADS_PER_ADDRESS": "2", "CUTGATE_RECEIVING_WAIT_SECONDS": LONG_SECONDS}
+    with (
+        installation.serving(CUTGATE_RECEIVING_THREADS="3", **settings) as gateway,
+        callers(gateway, slow),
+    ):
+        answer = httpx.post(gateway.url, content=body, timeout=PATIENCE_SECONDS)
+        assert answer.json()["RetCode"] == 160
+
+
 def test_a_waiting_body_is_received_once_a_thread_is_free(installation: Installation) -> None:
     body = b"{" + b" " * LARGE_BYTES
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -295,3 +307,18 @@ def test_a_head_says_how_much_comes(received: bytes, request_bytes: int | None) 
     assert head.request_bytes == request_bytes
     for end in range(1, received.index(b"\r\n\r\n") + 4):
         assert find_head(bytearray(received[:end]), end - 1) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        (b"", None),
+        (b"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"),
+        (b"x-forwarded-for:10.0.0.1, 192.0.2.2 \r\nA: b\r\n", "192.0.2.2"),
+        (b"X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: ::1\r\n", "::1"),
+    ],
+)
+def test_a_head_says_whom_the_nearest_proxy_names(lines: bytes, client: str | None) -> None:
+    head = find_head(bytearray(b"GET / HTTP/1.1\r\n" + lines + b"\r\n"))
+    assert head is not None
+    assert head.forwarded_for == client

@@ -129,14 +129,16 @@ def test_tasks_are_taken_while_results_are_sent_again(
     may_read, read = threading.Event(), service.blobs.get
 
     def slowly(key: BlobKey) -> bytes:
-        may_read.wait(30)
+        may_read.wait()
         return read(key)
 
     monkeypatch.setattr(service.blobs, "get", slowly)
     with admitted(address, service, session) as again:
         again.send(removal(deliveryMethod="async"))
-        wait_for_items(service)
-        may_read.set()
+        try:
+            wait_for_items(service)
+        finally:
+            may_read.set()
         assert again.data()["imageBase64Data"]
 
 
