@@ -1,4 +1,4 @@
-"""Clients counted by address: what stands for one, and places of which each address has a share."""
+"""What stands for a client where clients are counted by address, and places of which each has a share."""
 
 from collections import Counter
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -25,12 +25,17 @@ def subscriber(address: str | None) -> str:
 
 
 class Places:
-    """Places that are shared out, so many to each address. Used by one thread."""
+    """Places that are shared out, so many to each address, or account. Used by one thread."""
 
     def __init__(self, total: int, per_address: int) -> None:
         """Begin with all of them free."""
         self._left, self._per_address = total, per_address
         self._taken: Counter[str | None] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self._taken.total()
 
     def take(self, address: str | None) -> bool:
         """Take a place if there is one; None is for proxies, whose clients share one address."""

@@ -105,8 +105,8 @@ class SocketLimits:
     max_unsent_bytes: int = 2**20
     """What may wait for a peer that does not read, beside one message that was begun when it did; above it the
     connection is broken off."""
-    large_messages: int = 4
-    """Messages above `LARGE_BYTES` that are received and worked on at once, one of a connection."""
+    large_messages: int = 8
+    """Messages above 1 MiB that are received and worked on at once: one of a connection, half of an account."""
     peers: PeerLimits = PeerLimits()
     """How slowly a large message may come."""
 
@@ -217,9 +217,9 @@ class GatewaySettings(JobSettings):
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
     """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
     broken off."""
-    socket_large_messages: PositiveInt = 4
-    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets; others
-    wait. One takes a few times its size in memory."""
+    socket_large_messages: PositiveInt = 8
+    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, half of them
+    of one account; others wait. Two at a time take a few times their size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0

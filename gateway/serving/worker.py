@@ -123,7 +123,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
                 raise
             return
         address = counted_as(client, self.limits.exempt)
-        if not self._seats.take(address):
+        if not self._seats.take(address) and not (self._make_room(address) and self._seats.take(address)):
             self._told.cut_off(CutOff.CONNECTIONS, address)
             refuse_at_once(accepted)
             return
@@ -333,13 +333,15 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         connection.sock.sendall(answer_outside(status))
         self._send_on(connection)
 
-    def _make_room(self) -> None:
-        """Close the connection that costs its caller least, if there is one that may be closed."""
-        closable = [one for one in self._connections if one.state <= State.TURN]
-        if closable:
-            first = min(closable, key=lambda one: (one.state, one.due_seconds))
-            self._told.cut_off(CutOff.CONNECTIONS, first.address)
-            self._drop(first)
+    def _make_room(self, address: str | None = None) -> bool:
+        """Close the connection that costs its caller least, of an address or of all; says whether there is one."""
+        closable = [one for one in self._connections if one.state <= State.HEAD and address in {None, one.address}]
+        if not closable:
+            return False
+        first = min(closable, key=lambda one: (one.state, one.due_seconds))
+        self._told.cut_off(CutOff.CONNECTIONS, first.address)
+        self._drop(first)
+        return True
 
     def _drop(self, connection: PolledConnection) -> None:
         if connection.state is State.TURN:

@@ -114,6 +114,8 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._loop = asyncio.get_running_loop()
+        #: Who has shown who it is.
+        self.owner: str | None = None
         #: Since when it has a place for a large message that is still coming.
         self.large_since: float | None = None
         self.began_at = self.heard_at = self.active_at = self.pinged_at = self._loop.time()
@@ -175,8 +177,9 @@ class Connection(asyncio.Protocol):
         """What has come of a message that is not whole."""
         return len(self._frames.reader.buffer) + sum(map(len, self._parts))
 
-    def admit(self) -> None:
-        """Take messages of full length from now on."""
+    def admit(self, owner: str) -> None:
+        """Take messages of full length from now on; `owner` is who has a share of the room for large ones."""
+        self.owner = owner
         self._frames.max_message_size = self._limits.max_message_bytes
         self._shared.admitted(self)
 

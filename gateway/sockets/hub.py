@@ -1,6 +1,7 @@
 """All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
 
 import asyncio
+import math
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -42,7 +43,7 @@ class Sockets:
         self._connections: set[Connection] = set()
         self._places = Places(limits.strangers, limits.strangers_per_address)
         self._strangers: dict[Connection, str] = {}
-        self._large: set[Connection] = set()
+        self._large_places = Places(limits.large_messages, math.ceil(limits.large_messages / 2))
         self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._lasting: set[asyncio.Task[None]] = set()
@@ -56,7 +57,7 @@ class Sockets:
     @property
     def receiving_large(self) -> int:
         """How many connections have a place for a large message."""
-        return len(self._large)
+        return self._large_places.taken
 
     def take(
         self,
@@ -85,24 +86,22 @@ class Sockets:
 
     def ask_for_large(self, connection: Connection) -> None:
         """Give a connection the place that a large message needs, or hold it until there is one."""
-        if len(self._large) < self._limits.large_messages:
-            self._large.add(connection)
+        if self._large_places.take(connection.owner):
             connection.large_since = asyncio.get_running_loop().time()
+            self._ask_later.pop(connection, None)
             connection.hold(Hold.ROOM, held=False)
         else:
             self._ask_later[connection] = None
             connection.hold(Hold.ROOM, held=True)
 
     def leave_large(self, connection: Connection) -> None:
-        """Take that place back, and give it to whoever has waited longest."""
+        """Take that place back, and let those have it that have waited longest."""
         self._ask_later.pop(connection, None)
-        if connection in self._large:
-            self._large.remove(connection)
+        if connection.large_since is not None:
             connection.large_since = None
-            if self._ask_later:
-                first = next(iter(self._ask_later))
-                del self._ask_later[first]
-                self.ask_for_large(first)
+            self._large_places.leave(connection.owner)
+            for waiting in list(self._ask_later):
+                self.ask_for_large(waiting)
 
     def over(self, connection: Connection) -> None:
         """Forget a connection that is over."""

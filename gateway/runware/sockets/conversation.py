@@ -247,7 +247,7 @@ class Conversation(MessageHandler):
                 self.connection.close(CloseCode.TRY_AGAIN_LATER)
             return
         self._caller = caller
-        self.connection.admit()
+        self.connection.admit(caller.account.name)
         self._sender.admit(opened)
         bind_contextvars(account=caller.account.name)
         self._answer(authenticated(opened.session.uuid), log)

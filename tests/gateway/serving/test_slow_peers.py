@@ -90,6 +90,14 @@ def is_alive(gateway: LiveGateway) -> bool:
     return httpx.get(f"{gateway.url}/healthz", timeout=PATIENCE_SECONDS).status_code == 200
 
 
+def is_served(gateway: LiveGateway) -> bool:
+    """Whether another connection is, of two."""
+    try:
+        return [httpx.get(f"{gateway.url}/healthz").status_code for _ in range(2)] == [200, 200]
+    except httpx.TransportError:
+        return False
+
+
 def everything(caller: socket.socket) -> bytes:
     return b"".join(iter(lambda: caller.recv(2**20), b""))
 
@@ -239,14 +247,18 @@ def test_a_refusal_is_read_whether_the_body_is_sent_or_not(patient: LiveGateway,
 def test_an_address_has_so_many_connections(installation: Installation) -> None:
     with (
         installation.serving(CUTGATE_CONNECTIONS_PER_ADDRESS="8", CUTGATE_TRUSTED_PROXIES="10.0.0.1") as gateway,
-        callers(gateway, b"", count=8) as held,
+        ExitStack() as enter,
     ):
+        with callers(gateway, b"", count=20):
+            assert is_alive(gateway), "its own idle ones make room"
+        held = enter.enter_context(callers(gateway, HALF_BODY % (b"/", LARGE_BYTES), count=8))
+        eventually(lambda: not is_served(gateway))
         with connect(gateway) as caller:
             head = everything(caller).partition(b"\r\n\r\n")[0]
         assert head.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: " in head
         held[0].close()
-        eventually(lambda: is_alive(gateway), despite=(httpx.HTTPError,))
+        eventually(lambda: is_served(gateway))
 
 
 def test_a_proxy_has_as_many_as_there_are_and_idle_ones_make_room(installation: Installation) -> None:

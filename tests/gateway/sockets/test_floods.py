@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 
+from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from tests.gateway.runware.service import Service, authentication, removal
 from tests.gateway.sockets.serving import Caller, admitted, calling, sockets_of, with_settings
@@ -145,6 +146,23 @@ def large() -> bytes:
 def test_large_messages_come_in_turn(service: Service, address: str, large: bytes) -> None:
     with admitted(address, service) as second, receiving(service, address, large) as (first, rest):
         second.connection.send(large.decode())
+        assert second.is_silent()
+        first.sendall(rest)
+        assert second.error()["code"] == "invalidInputImage"
+
+
+@with_settings(socket_large_messages=2)
+def test_an_account_has_half_of_the_room_for_large_messages(service: Service, address: str, large: bytes) -> None:
+    other = ApiKeys(service.accounts).add("other")
+    with (
+        admitted(address, service) as second,
+        calling(address) as stranger,
+        receiving(service, address, large) as (first, rest),
+    ):
+        second.connection.send(large.decode())
+        stranger.authenticate(other.api_key)
+        stranger.connection.send(large.decode())
+        assert stranger.error()["code"] == "invalidInputImage"
         assert second.is_silent()
         first.sendall(rest)
         assert second.error()["code"] == "invalidInputImage"
