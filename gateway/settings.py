@@ -88,6 +88,8 @@ class SocketLimits:
 
     at_once: int = 500
     """Connections; one above is closed with code 1013."""
+    per_account: int = 250
+    """Of those, what one account may have."""
     threads: int = 8
     """Threads for calls that block, over all connections."""
     max_message_bytes: int = 64 * 2**20
@@ -199,6 +201,8 @@ class GatewaySettings(JobSettings):
     """How long `getResponse` waits for a task that has not ended."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """WebSockets that each process holds at once; one more is closed with code 1013."""
+    sockets_per_account: PositiveInt = 250
+    """Of those, what one account may have; one more is closed with code 1013."""
     socket_threads: PositiveInt = 8
     """Threads of each process that do what comes over its WebSockets."""
     socket_calls: PositiveInt = 100
@@ -218,8 +222,8 @@ class GatewaySettings(JobSettings):
     """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
     broken off."""
     socket_large_messages: PositiveInt = 8
-    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, half of them
-    of one account; others wait. Two at a time take a few times their size in memory."""
+    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, at most half
+    of them of one account; others wait. Two at a time take a few times their size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
@@ -272,6 +276,7 @@ class GatewaySettings(JobSettings):
         """What WebSockets keep to."""
         return SocketLimits(
             at_once=self.sockets,
+            per_account=self.sockets_per_account,
             threads=self.socket_threads,
             max_message_bytes=self.max_runware_body_bytes,
             idle_seconds=self.socket_idle_seconds,

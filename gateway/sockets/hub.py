@@ -43,6 +43,8 @@ class Sockets:
         self._connections: set[Connection] = set()
         self._places = Places(limits.strangers, limits.strangers_per_address)
         self._strangers: dict[Connection, str] = {}
+        self._callers = Places(limits.at_once, limits.per_account)
+        self._admitted: set[Connection] = set()
         self._large_places = Places(limits.large_messages, math.ceil(limits.large_messages / 2))
         self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -80,7 +82,15 @@ class Sockets:
         loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin, address), context=Context())
 
     def admitted(self, connection: Connection) -> None:
-        """Give the place of a stranger back, in the sockets' thread."""
+        """Give a stranger a caller's place, if its account may have another, in the sockets' thread."""
+        if connection in self._strangers:
+            self._leave_strangers(connection)
+            if self._callers.take(connection.owner):
+                self._admitted.add(connection)
+            else:
+                connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection of this account")
+
+    def _leave_strangers(self, connection: Connection) -> None:
         if connection in self._strangers:
             self._places.leave(self._strangers.pop(connection))
 
@@ -105,8 +115,11 @@ class Sockets:
 
     def over(self, connection: Connection) -> None:
         """Forget a connection that is over."""
-        self.admitted(connection)
+        self._leave_strangers(connection)
         self.leave_large(connection)
+        if connection in self._admitted:
+            self._admitted.remove(connection)
+            self._callers.leave(connection.owner)
         if connection in self._connections:
             self._connections.remove(connection)
             change(SOCKETS_OPEN, -1)

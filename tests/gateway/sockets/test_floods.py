@@ -204,6 +204,19 @@ def test_strangers_have_few_places_and_callers_have_theirs(service: Service, add
         assert not is_refused(stranger("192.0.2.3")), "a caller is no stranger"
 
 
+@with_settings(sockets=20, sockets_per_account=2)
+def test_an_account_has_so_many_connections(service: Service, address: str) -> None:
+    other = ApiKeys(service.accounts).add("other")
+    with admitted(address, service), calling(address) as third, calling(address) as stranger:
+        with admitted(address, service):
+            third.send(authentication(service.api_key))
+            assert third.close_code() == CloseCode.TRY_AGAIN_LATER
+            stranger.authenticate(other.api_key)
+        eventually(lambda: len(sockets_of(service.app)) == 2)
+        with admitted(address, service) as again:
+            again.ping()
+
+
 def test_the_log_tells_of_a_stranger_once(service: Service, address: str) -> None:
     with capture_logs() as logs, calling(address) as stranger:
         for _ in range(20):
