@@ -222,8 +222,8 @@ class GatewaySettings(JobSettings):
     """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
     broken off."""
     socket_large_messages: PositiveInt = 8
-    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, at most half
-    of them of one account; others wait. Two at a time take a few times their size in memory."""
+    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, at most
+    half of them of one account; others wait. Two at a time take a few times their size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0

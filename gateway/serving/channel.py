@@ -59,9 +59,12 @@ class Channel(socket.socket):
         """Begin with another request; `waits` says whether `recv` may wait for it at all."""
         self._waits, self._moved_bytes, self._waited_seconds = waits, 0, 0.0
 
-    def recv_now(self, size_bytes: int) -> bytes:
-        """What is there; raises `BlockingIOError` if that is nothing."""
-        return super().recv(size_bytes)
+    def recv_now(self, size_bytes: int) -> bytes | None:
+        """What the caller has sent: nothing at the end, None where nothing is there yet."""
+        try:
+            return super().recv(size_bytes)
+        except BlockingIOError:
+            return None
 
     @override
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:

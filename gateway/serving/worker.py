@@ -178,7 +178,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         if now - self._looked_at_seconds >= _LOOK_SECONDS:
             self._looked_at_seconds = now
             for connection in [one for one in self._connections if one.due_seconds <= now]:
-                self._end(connection)
+                self._do(self._end, connection)
 
     @override
     def _cap_keepalive(self, deadline: float) -> None:
@@ -189,7 +189,17 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     def _ready(self, connection: PolledConnection, _: object) -> None:
         # Others that were ready at the same time may have made it give way.
         if connection.events:
-            self._on_ready[connection.state](connection)
+            self._do(self._on_ready[connection.state], connection)
+
+    def _do(self, step: Callable[[PolledConnection], None], connection: PolledConnection) -> None:
+        """Do a step of a connection; a fault of it ends this connection alone."""
+        try:
+            step(connection)
+        except OSError:
+            self._drop(connection)
+        except Exception:
+            self.log.exception("a fault on a connection")
+            self._drop(connection)
 
     def _listen(self, connection: PolledConnection, wait_seconds: float) -> None:
         connection.state = State.IDLE
@@ -197,7 +207,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         self._watch(connection, selectors.EVENT_READ)
 
     def _receive(self, connection: PolledConnection) -> None:
-        data = _what_came(connection.sock)
+        data = connection.sock.recv_now(_RECEIVE_BYTES)
         if data is None:
             return
         if not data:
@@ -268,11 +278,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         connection.state, connection.since_seconds, connection.moved_bytes = state, time.monotonic(), 0
 
     def _send_on(self, connection: PolledConnection) -> None:
-        try:
-            connection.moved_bytes += connection.sock.flush()
-        except OSError:
-            self._drop(connection)
-            return
+        connection.moved_bytes += connection.sock.flush()
         if not connection.sock.is_flushed:
             connection.due_seconds = connection.since_seconds + self.limits.allowed_seconds(connection.moved_bytes)
             self._watch(connection, selectors.EVENT_WRITE)
@@ -290,17 +296,13 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
 
     def _close(self, connection: PolledConnection) -> None:
         """Hang up, and throw away what comes: closed over unread bytes, a connection loses its answer."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._drop(connection)
-            return
+        connection.sock.shutdown(socket.SHUT_WR)
         self._begin(connection, State.CLOSING)
         connection.due_seconds = connection.since_seconds + _CLOSING_SECONDS
         self._watch(connection, selectors.EVENT_READ)
 
     def _throw_away(self, connection: PolledConnection) -> None:
-        data = _what_came(connection.sock)
+        data = connection.sock.recv_now(_RECEIVE_BYTES)
         if data is None:
             return
         if not data:
@@ -389,13 +391,3 @@ class _WatchedBody(Body):  # type: ignore[misc]  # gunicorn publishes no types
             self._is_open, self._request.must_close = False, self._closes
             self._came()
         return data
-
-
-def _what_came(channel: Channel) -> bytes | None:
-    """What a caller has sent: nothing at the end, None where nothing is there yet."""
-    try:
-        return channel.recv_now(_RECEIVE_BYTES)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""

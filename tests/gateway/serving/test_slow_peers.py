@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -162,6 +163,19 @@ def test_a_large_body_is_told_when_no_thread_becomes_free_for_it(patient: LiveGa
     with callers(patient, HALF_BODY % (b"/", LARGE_BYTES)) as held:
         assert [status_and_body(caller)[0] for caller in held[-3:]] == [503, 503, 503]
         assert is_alive(patient)
+
+
+def test_a_caller_that_is_gone_while_its_body_waits_ends_nothing(installation: Installation) -> None:
+    settings = {"CUTGATE_RECEIVING_THREADS": "1", "CUTGATE_RECEIVING_WAIT_SECONDS": "0.5"}
+    with installation.serving(**settings) as gateway, callers(gateway, HALF_BODY % (b"/", LARGE_BYTES)) as held:
+        is_alive(gateway)  # all of them are known
+        for caller in held[1:]:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            caller.close()
+        eventually(lambda: '"turn"' in gateway.log.read_text())
+        assert all(is_alive(gateway) for _ in range(3))
+        assert "Traceback" not in gateway.log.read_text()
+        assert gateway.log.read_text().count("Booting worker") == 1
 
 
 def test_clients_behind_a_proxy_have_a_share_each(installation: Installation) -> None:
