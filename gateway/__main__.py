@@ -7,7 +7,7 @@ from cutgate.gateway.commands.keys import keys
 from cutgate.gateway.commands.storage import storage
 from cutgate.gateway.observe.metrics import gunicorn_metrics
 from cutgate.gateway.serving.malloc import give_back_large_blocks
-from cutgate.gateway.serving.server import GatewayServer, gunicorn_options
+from cutgate.gateway.serving.server import GatewayServer, allow_open_files, gunicorn_options
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
@@ -33,10 +33,11 @@ def serve(host: str | None, port: int | None) -> None:
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     give_back_large_blocks()
+    allow_open_files(settings)
     options = gunicorn_options(settings, host, port)
     if settings.metrics_port is not None:
         options |= gunicorn_metrics()
-    GatewayServer(options).run()
+    GatewayServer(options, settings.peer_limits()).run()
 
 
 @main.command()

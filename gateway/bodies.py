@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from cutgate.jobs.errors import ServiceUnavailable
 
@@ -101,7 +101,7 @@ class Bodies:
 
         Raises:
             TransferBroken: the stream ends before the body does, or is no HTTP.
-            HTTPException: the body is too long, or the caller is gone.
+            HTTPException: the body is too long or too slow, or the caller is gone.
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
         with self._new_file(told_bytes or 0) as file:
@@ -135,7 +135,9 @@ def _is_plain(part: bytes) -> bool:
 def _read(stream: IO[bytes]) -> bytes:
     try:
         return stream.read(_CHUNK_BYTES)
-    except HTTPException:
+    except HTTPException as error:
+        if isinstance(error.__context__, TimeoutError):  # for werkzeug the caller is gone
+            raise RequestTimeout from None
         raise
     except Exception as error:  # each server has its own errors for a body whose chunks are broken
         raise TransferBroken("the transfer of the body is broken") from error

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
@@ -56,11 +57,43 @@ _ENVELOPE_BYTES: Final = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLimits:
+    """What HTTP connections keep to."""
+
+    head_seconds: float = 10
+    """Time for a whole head; a body and an answer have as much to begin with."""
+    least_bytes_per_second: float = 16 * 2**10
+    """What a body and an answer have to move on average."""
+    transfer_seconds: float = 300
+    """Longest time that a body, or an answer, may take."""
+    turn_seconds: float = 30
+    """How long a large body waits for a thread that receives it."""
+    max_head_bytes: int = 64 * 2**10
+    """Longest head; a body that is no longer is received without a thread."""
+    receiving: int = 16
+    """Large bodies that are received at once, a thread for each."""
+    receiving_per_address: int = 8
+    """Of those, what one address may take."""
+    connections: int = 1_000
+    """Connections of a process."""
+    connections_per_address: int = 128
+    """Of those, what one address may have."""
+    exempt: tuple[Network, ...] = ()
+    """Proxies: the connections of all clients come from them."""
+
+    def allowed_seconds(self, moved_bytes: int) -> float:
+        """How long a caller may have kept us waiting, in all, for a body or an answer of which so much moved."""
+        return min(self.transfer_seconds, self.head_seconds + moved_bytes / self.least_bytes_per_second)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
     """What WebSockets keep to."""
 
     at_once: int = 500
     """Connections; one above is closed with code 1013."""
+    per_account: int = 250
+    """Of those, what one account may have."""
     threads: int = 8
     """Threads for calls that block, over all connections."""
     max_message_bytes: int = 64 * 2**20
@@ -71,6 +104,17 @@ class SocketLimits:
     """Time between pings, which show that the peer is there."""
     admission_seconds: float = 15
     """Time in which a peer has to show who it is."""
+    strangers: int = 100
+    """Connections whose peers have not shown that yet; one above is closed with code 1013."""
+    strangers_per_address: int = 32
+    """Of those, what one address may have."""
+    max_unsent_bytes: int = 2**20
+    """What may wait for a peer that does not read, beside one message that was begun when it did; above it the
+    connection is broken off."""
+    large_messages: int = 8
+    """Messages above 1 MiB that are received and worked on at once: one of a connection, half of an account."""
+    peers: PeerLimits = PeerLimits()
+    """How slowly a large message may come."""
 
 
 class GatewaySettings(JobSettings):
@@ -96,6 +140,27 @@ class GatewaySettings(JobSettings):
     """Request threads of each process; half of them may wait for results."""
     shutdown_seconds: PositiveInt = 30
     """How long running requests may take to end after the stop signal."""
+    connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
+    """HTTP connections that each process holds at once. When there are more, idle ones are closed."""
+    connections_per_address: PositiveInt = 128
+    """HTTP connections that each process holds of one address at once, unless it is a trusted proxy's; one more is
+    answered with 503."""
+    head_seconds: PositiveFloat = 10
+    """How long the head of a request may take; over it the answer is HTTP 408. Bodies and answers have as long to
+    begin with."""
+    max_head_bytes: Annotated[int, Field(ge=4_096, le=2**20)] = 64 * 2**10
+    """Longest head of a request; over it the answer is HTTP 431."""
+    least_bytes_per_second: PositiveInt = 16 * 2**10
+    """What a body and an answer must move on average; a slower body is answered with HTTP 408, and of a slower
+    answer the rest is not sent."""
+    transfer_seconds: PositiveFloat = 300
+    """Longest time that a body may take to arrive, or an answer to be read."""
+    receiving_threads: PositiveInt = 16
+    """Threads of each process, beside its request threads, for large bodies that arrive; other bodies wait."""
+    receiving_threads_per_address: PositiveInt = 8
+    """Of those, what bodies from one address may take, unless it is a trusted proxy's."""
+    receiving_wait_seconds: PositiveFloat = 30
+    """How long a large body waits for such a thread; then the answer is HTTP 503."""
 
     playground: bool = True
     """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own."""
@@ -155,6 +220,8 @@ class GatewaySettings(JobSettings):
     """How long `getResponse` waits for a task that has not ended."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """WebSockets that each process holds at once; one more is closed with code 1013."""
+    sockets_per_account: PositiveInt = 250
+    """Of those, what one account may have; one more is closed with code 1013."""
     socket_threads: PositiveInt = 8
     """Threads of each process that do what comes over its WebSockets."""
     socket_calls: PositiveInt = 100
@@ -165,6 +232,17 @@ class GatewaySettings(JobSettings):
     """Time between the server's own pings."""
     socket_authentication_seconds: PositiveFloat = 15
     """A WebSocket on which no key came for so long is closed."""
+    sockets_unauthenticated: PositiveInt = 100
+    """WebSockets of each process on which no key has come yet, and never more than half of all; one more is closed
+    with code 1013."""
+    sockets_unauthenticated_per_address: PositiveInt = 32
+    """Of those, what one address may have."""
+    socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
+    """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
+    broken off."""
+    socket_large_messages: PositiveInt = 8
+    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, at most
+    half of them of one account; others wait. Two at a time take a few times their size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
@@ -217,15 +295,36 @@ class GatewaySettings(JobSettings):
         """The master keys, decoded: the first one encrypts and signs, all of them decrypt and check."""
         return _decoded(self.master_key)
 
+    def peer_limits(self) -> PeerLimits:
+        """What HTTP connections keep to."""
+        return PeerLimits(
+            head_seconds=self.head_seconds,
+            least_bytes_per_second=self.least_bytes_per_second,
+            transfer_seconds=self.transfer_seconds,
+            turn_seconds=self.receiving_wait_seconds,
+            max_head_bytes=self.max_head_bytes,
+            receiving=self.receiving_threads,
+            receiving_per_address=self.receiving_threads_per_address,
+            connections=self.connections,
+            connections_per_address=self.connections_per_address,
+            exempt=self.trusted_proxies,
+        )
+
     def socket_limits(self) -> SocketLimits:
         """What WebSockets keep to."""
         return SocketLimits(
             at_once=self.sockets,
+            per_account=self.sockets_per_account,
             threads=self.socket_threads,
             max_message_bytes=self.max_runware_body_bytes,
             idle_seconds=self.socket_idle_seconds,
             ping_seconds=self.socket_ping_seconds,
             admission_seconds=self.socket_authentication_seconds,
+            strangers=min(self.sockets_unauthenticated, math.ceil(self.sockets / 2)),
+            strangers_per_address=self.sockets_unauthenticated_per_address,
+            max_unsent_bytes=self.socket_unsent_bytes,
+            large_messages=self.socket_large_messages,
+            peers=self.peer_limits(),
         )
 
 

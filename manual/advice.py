@@ -14,6 +14,7 @@ PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (160, 200): "Send one JSON object in UTF-8, with `Action`.",
     (160, 404): "Send calls to `/`. A result's address that answers so has expired.",
     (160, 405): "Send calls with POST.",
+    (160, 408): "Send the request again, over a faster line or with a smaller picture.",
     (160, 415): "Send the body without `Content-Encoding`.",
     (161, 200): "See the actions above; letter case counts.",
     (170, 200): "Sign the request.",
@@ -55,6 +56,7 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "rateLimitExceeded": "Repeat the same task after `Retry-After`.",
     "internalServerError": "Repeat it once; then tell the operator the `taskUUID`.",
     "serviceUnavailable": "Repeat the same task after `Retry-After`.",
+    "requestTimeout": "Send it again, over a faster line or with a smaller picture.",
     "timeoutProvider": "Ask with `getResponse`, or repeat the same task: it goes on meanwhile.",
 }
 """By code."""

@@ -8,20 +8,16 @@ for the rest.
 
 import time
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from typing import Final
 
 from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.accounts.windows import Windows
+from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings
 
 MAX_ADDRESSES: Final = 10_000
 """What is remembered of each kind; then the oldest is forgotten."""
-
-_IPV6_HOST_BITS: Final = 64
-"""One subscriber of IPv6 has at least so many bits to choose addresses from."""
-_UNKNOWN_ADDRESS: Final = "unknown"
 
 
 class AddressShutOut(TooOften):
@@ -57,15 +53,15 @@ class ClientAddresses:
         Raises:
             AddressShutOut: too many failures came from the address, and no right key.
         """
-        subscriber, now_seconds = _subscriber(address), self._clock()
-        left_seconds = self._shut_out.left_seconds(subscriber, now_seconds)
-        if left_seconds > 0 and self._proven.left_seconds(subscriber, now_seconds) <= 0:
+        client, now_seconds = subscriber(address), self._clock()
+        left_seconds = self._shut_out.left_seconds(client, now_seconds)
+        if left_seconds > 0 and self._proven.left_seconds(client, now_seconds) <= 0:
             raise AddressShutOut(left_seconds)
 
     def prove(self, address: str | None) -> None:
         """Note that a right key came from an address."""
         if self._proven_seconds:
-            self._proven.set(_subscriber(address), self._clock() + self._proven_seconds)
+            self._proven.set(subscriber(address), self._clock() + self._proven_seconds)
 
     def fail(self, address: str | None, public_key: str | None = None) -> None:
         """Count a failure.
@@ -78,14 +74,14 @@ class ClientAddresses:
             AddressShutOut: there were too many before.
             LedgerUnavailable: the storage is away.
         """
-        subscriber = _subscriber(address)
-        left_seconds = self._shut_out.left_seconds(subscriber, self._clock())
+        client = subscriber(address)
+        left_seconds = self._shut_out.left_seconds(client, self._clock())
         if left_seconds > 0:
             raise AddressShutOut(left_seconds)
-        counted_as = subscriber if public_key is None else f"{subscriber} {public_key}"
+        counted_as = client if public_key is None else f"{client} {public_key}"
         allowance = self._windows.take(f"failure:{counted_as}", limit=self._failures_per_minute, seconds=60)
         if not allowance.granted:
-            self._shut_out.set(subscriber, self._clock() + allowance.frees_in_seconds)
+            self._shut_out.set(client, self._clock() + allowance.frees_in_seconds)
             raise AddressShutOut(allowance.frees_in_seconds)
 
 
@@ -105,18 +101,3 @@ class _Until:
             self._until_seconds[name] = until_seconds
             if len(self._until_seconds) > MAX_ADDRESSES:
                 del self._until_seconds[next(iter(self._until_seconds))]
-
-
-def _subscriber(address: str | None) -> str:
-    """What stands for everybody behind an address: of IPv6 the network that one subscriber has."""
-    if address is None:
-        return _UNKNOWN_ADDRESS
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return _UNKNOWN_ADDRESS
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed), _IPV6_HOST_BITS), strict=False).network_address)

@@ -50,6 +50,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.RequestFault: _MISSING_ACTION,
     faults.BodyNotReadable: _MISSING_ACTION,
     faults.BodyTooLarge: Row(230, "Request body too large", 413),
+    faults.BodyTooSlow: Row(160, "Request too slow", 408),
     faults.EncodingNotSupported: Row(160, "Content-Encoding not supported", 415),
     faults.PathUnknown: Row(160, "Missing Action", 404),
     faults.MethodNotAllowed: Row(160, "Missing Action", 405),

@@ -3,6 +3,7 @@
 * RequestFault
   x BodyNotReadable
   x BodyTooLarge
+  x BodyTooSlow
   x EncodingNotSupported
   x PathUnknown
   x MethodNotAllowed
@@ -34,6 +35,10 @@ class BodyNotReadable(RequestFault):
 
 class BodyTooLarge(RequestFault):
     """The body has more bytes than the limit."""
+
+
+class BodyTooSlow(RequestFault):
+    """The body comes at less than the least rate, or takes longer than the limit."""
 
 
 class EncodingNotSupported(RequestFault):

@@ -1,12 +1,11 @@
 """The Flask application, made of parts that are passed in."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import (
     BadRequest,
     ClientDisconnected,
@@ -14,6 +13,7 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     RequestedRangeNotSatisfiable,
     RequestEntityTooLarge,
+    RequestTimeout,
 )
 
 from cutgate.gateway.accounts.accounts import Accounts
@@ -57,13 +57,13 @@ _LOG: Final = structlog.get_logger()
 _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     MethodNotAllowed: faults.MethodNotAllowed,
     RequestEntityTooLarge: faults.BodyTooLarge,
+    RequestTimeout: faults.BodyTooSlow,
     BadRequest: faults.BodyNotReadable,
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
-_DRAIN_BYTES: Final = 2**16
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
 """What an HTTP error says beside its page."""
 
@@ -164,22 +164,8 @@ def create_app(
 
 
 def _harden(response: Response) -> Response:
-    _drain()
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def _drain() -> None:
-    """Take what a refused request is still sending, up to a bound.
-
-    A connection that is closed over unread bytes is reset, and the caller would never read the answer.
-    """
-    if not request.environ.get("wsgi.input_terminated"):
-        return
-    left_bytes = request.max_content_length or 0
-    with suppress(Exception):  # each server has its own errors for a body that is broken
-        while left_bytes > 0 and (chunk := request.environ["wsgi.input"].read(min(left_bytes, _DRAIN_BYTES))):
-            left_bytes -= len(chunk)
 
 
 def _answer_errors(app: Flask, picpik: PicpikApi) -> None:

@@ -25,12 +25,14 @@ class TrustedProxies:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        app = self._forwarded if self._trusts(environ.get("REMOTE_ADDR", "")) else self._direct
+        app = self._forwarded if is_within(environ.get("REMOTE_ADDR", ""), self._networks) else self._direct
         return app(environ, start_response)
 
-    def _trusts(self, peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+
+def is_within(peer: str, networks: Sequence[Network]) -> bool:
+    """Whether a peer's address lies in one of some networks."""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)

@@ -3,9 +3,7 @@
 What is not even HTTP never reaches the application; it is answered in JSON all the same.
 """
 
-import json
-import uuid
-from concurrent.futures import Future
+import resource
 from http import HTTPStatus
 from socket import socket
 from types import FrameType
@@ -21,16 +19,19 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import TConn, ThreadWorker
 from typing_extensions import override
 
 from cutgate.gateway.serving import wsgi
 from cutgate.gateway.serving.app import SOCKETS
-from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.serving.outside import answer_outside
+from cutgate.gateway.serving.worker import PolledWorker
+from cutgate.gateway.settings import GatewaySettings, PeerLimits
 from cutgate.jobs.observe import logs
 
 _CLOSE_SECONDS: Final = 2
 """Of the time to stop, what WebSockets that are still busy have for being closed."""
+_OTHER_FILES: Final = 512
+"""Files that are open beside connections, generously: pictures, the log, connections to the ledger."""
 KEEP_ALIVE_SECONDS: Final = 30
 """An idle connection costs no thread, and a poller's next call finds it open."""
 
@@ -44,7 +45,9 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses],
         "worker_class": JsonErrorWorker,
         "workers": settings.processes,
-        "threads": settings.request_threads,
+        # Those that receive bodies take none from other requests.
+        "threads": settings.request_threads + settings.receiving_threads,
+        "worker_connections": settings.connections,
         "graceful_timeout": settings.shutdown_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
         # The control socket would lie in the user's home, which need not be writable.
@@ -62,8 +65,17 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
     }
 
 
-class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no types
-    """gunicorn's worker with request threads, without its pages in HTML."""
+def allow_open_files(settings: GatewaySettings) -> None:
+    """Let a process open a file for each connection and for its answer, up to the hard limit of the system."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * settings.connections + settings.sockets + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+class JsonErrorWorker(PolledWorker):
+    """The worker, without gunicorn's pages in HTML, and with WebSockets."""
 
     wsgi: Flask | None = None
     """The application; a signal may come before it is loaded."""
@@ -83,23 +95,15 @@ class JsonErrorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes
             self.wsgi.extensions[SOCKETS].close(self.cfg.graceful_timeout)
 
     @override
-    def finish_request(self, conn: TConn, fs: Future[object]) -> None:
-        """Go on after a request, unless a WebSocket has taken its connection over."""
-        if conn.sock.fileno() < 0:
-            self.nr_conns -= 1
-        else:
-            super().finish_request(conn, fs)
-
-    @override
     def handle_error(self, req: object, client: socket, addr: tuple[str, int] | None, exc: Exception) -> None:
         """Answer what went wrong outside of the application: a broken request, mostly."""
         if isinstance(exc, ParseException) and not isinstance(exc, _OURS):
             status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
             self.log.warning("broken request: %s", type(exc).__name__)
-            answer = _answer(status, 160, "Missing Action")
+            answer = answer_outside(status)
         else:
             self.log.exception("a request was not answered")
-            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, 130, "Service error and break")
+            answer = answer_outside(HTTPStatus.INTERNAL_SERVER_ERROR)
         try:
             util.write_nonblock(client, answer)
         except OSError:
@@ -118,25 +122,13 @@ _STATUSES: Final = {
 }
 
 
-def _answer(status: HTTPStatus, ret_code: int, message: str) -> bytes:
-    """A whole HTTP answer, after which the connection is closed."""
-    members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
-    body = json.dumps(members)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        "Connection: close",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    )
-    return "\r\n".join([*head, "", body]).encode("ascii")
-
-
 class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishes no types
     """One gunicorn master; each of its workers builds the application for itself."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        """Keep gunicorn's options, by gunicorn's names."""
+    def __init__(self, options: dict[str, Any], peer_limits: PeerLimits) -> None:
+        """Keep gunicorn's options, by gunicorn's names, and what its worker has no options for."""
         self._options = options
+        self.peer_limits = peer_limits
         super().__init__()
 
     @override

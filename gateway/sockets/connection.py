@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final, Protocol
 
 from typing_extensions import override
@@ -11,12 +12,23 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from cutgate.gateway.settings import SocketLimits
+
 CLOSING_SECONDS: Final = 5.0
 """How long a peer may take to answer a close frame and to hang up."""
 FIRST_MESSAGE_BYTES: Final = 2**20
 """Longest message from a peer that has not shown who it is: it must not fill this process's memory."""
+LARGE_BYTES: Final = 2**20
+"""Of longer messages few are received at once, over all connections."""
 _CONTROL_BYTES: Final = 256
 """What arrives at once and is longer than a control frame can be is part of a message."""
+
+
+def refusal(reason: str) -> bytes:
+    """What closes a connection that there is no place for, after the answer to its handshake."""
+    frames = ServerProtocol(state=State.OPEN)
+    frames.send_close(CloseCode.TRY_AGAIN_LATER, reason)
+    return b"".join(frames.data_to_send())
 
 
 class MessageHandler(Protocol):
@@ -43,35 +55,69 @@ class MessageHandler(Protocol):
         """Learn that the connection is over, with the close code that the peer sent, or 1006."""
 
 
+class Shared(Protocol):
+    """What connections share."""
+
+    def admitted(self, connection: Connection) -> None:
+        """Learn that a peer has shown who it is."""
+
+    def ask_for_large(self, connection: Connection) -> None:
+        """Give a connection the place that a large message needs, or hold it until there is one."""
+
+    def leave_large(self, connection: Connection) -> None:
+        """Take that place back, if it has one and its message was worked on."""
+
+    def over(self, connection: Connection) -> None:
+        """Learn that a connection is over."""
+
+
+class Hold(Enum):
+    """Why nothing is read from a peer."""
+
+    HANDLER = auto()
+    """The handler has enough to do with what came."""
+    UNREAD = auto()
+    """The peer does not read what it is sent."""
+    ROOM = auto()
+    """Its message is large, and others are being received."""
+
+
 class Connection(asyncio.Protocol):
-    """Reads and writes messages."""
+    """Reads and writes messages, and reads no more while its peer does not read either."""
 
     def __init__(
         self,
         head: bytes,
         begin: Callable[[Connection], MessageHandler],
-        over: Callable[[Connection], None],
-        *,
-        max_message_bytes: int,
+        shared: Shared,
+        limits: SocketLimits,
     ) -> None:
         """Prepare; it begins with the connection's transport.
 
         Args:
             head: the answer to the handshake, which is sent first.
             begin: makes the handler of its messages.
-            over: called once at the end.
-            max_message_bytes: a longer message ends the connection with code 1009.
+            shared: what it shares with other connections.
+            limits: what it keeps to.
         """
         self._head = head
         self._begin = begin
-        self._over = over
-        self._max_message_bytes = max_message_bytes
-        self._frames = ServerProtocol(state=State.OPEN, max_size=min(FIRST_MESSAGE_BYTES, max_message_bytes))
+        self._shared = shared
+        self._limits = limits
+        first_bytes = min(FIRST_MESSAGE_BYTES, limits.max_message_bytes)
+        self._frames = ServerProtocol(state=State.OPEN, max_size=first_bytes)
+        self._holds: set[Hold] = set()
+        self._unsent_bytes = 0
+        self._left_bytes = 0
         self._parts: list[bytes] = []
         self._receipts = 0
         self._writable = asyncio.Event()
         self._writable.set()
         self._loop = asyncio.get_running_loop()
+        #: Who has shown who it is.
+        self.owner: str | None = None
+        #: Since when it has a place for a large message that is still coming.
+        self.large_since: float | None = None
         self.began_at = self.heard_at = self.active_at = self.pinged_at = self._loop.time()
         #: The transport, from the connection's begin on.
         self.transport: asyncio.Transport
@@ -90,6 +136,8 @@ class Connection(asyncio.Protocol):
             self.active_at = self.heard_at
         self._frames.receive_data(data)
         self._pump()
+        if self.large_since is None and self.received_bytes > LARGE_BYTES:
+            self._shared.ask_for_large(self)
 
     @override
     def eof_received(self) -> None:
@@ -101,24 +149,39 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         closed = self._frames.close_rcvd
         self.handler.connection_lost(CloseCode.ABNORMAL_CLOSURE if closed is None else closed.code)
-        self._over(self)
+        self._shared.over(self)
 
     @override
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._unsent_bytes = 0
+        self.hold(Hold.UNREAD, held=True)
 
     @override
     def resume_writing(self) -> None:
         self._writable.set()
+        self.hold(Hold.UNREAD, held=False)
 
     @property
     def open(self) -> bool:
         """Whether messages can still be sent."""
         return self._frames.state is State.OPEN and not self.transport.is_closing()
 
-    def admit(self) -> None:
-        """Take messages of full length from now on."""
-        self._frames.max_message_size = self._max_message_bytes
+    @property
+    def reads(self) -> bool:
+        """Whether the peer takes what it is sent."""
+        return self._writable.is_set()
+
+    @property
+    def received_bytes(self) -> int:
+        """What has come of a message that is not whole."""
+        return len(self._frames.reader.buffer) + sum(map(len, self._parts))
+
+    def admit(self, owner: str) -> None:
+        """Take messages of full length from now on; `owner` is who has a share of the room for large ones."""
+        self.owner = owner
+        self._frames.max_message_size = self._limits.max_message_bytes
+        self._shared.admitted(self)
 
     async def writable(self) -> bool:
         """Wait until the peer has read what it was sent; False when it is gone."""
@@ -148,14 +211,32 @@ class Connection(asyncio.Protocol):
             self._frames.send_ping(b"")
             self._flush()
 
-    def hold(self, *, held: bool) -> None:
-        """Read no further, or go on."""
+    def hold(self, why: Hold, *, held: bool) -> None:
+        """Read no further, or go on once nothing else is in the way."""
+        (self._holds.add if held else self._holds.discard)(why)
+        if why is Hold.HANDLER and not held and self.received_bytes <= LARGE_BYTES:
+            self._shared.leave_large(self)
         if self.transport.is_closing():
             return
-        if held:
+        if self._holds:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+    def has_life(self) -> bool:
+        """Whether the peer has shown since it was last asked, by anything but bytes, that it is there.
+
+        What it takes of a long message says as much as pongs, which come only after it. And from a connection that
+        is held for another reason nothing can be heard.
+        """
+        left_bytes, self._left_bytes = self._left_bytes, self.transport.get_write_buffer_size()
+        return self._left_bytes < left_bytes or bool(self._holds - {Hold.UNREAD})
+
+    def is_late(self, now: float) -> bool:
+        """Whether a large message comes too slowly for the place that it has."""
+        if self.large_since is None or self._holds:
+            return False
+        return now - self.large_since > self._limits.peers.allowed_seconds(self.received_bytes)
 
     def close(self, code: int, reason: str = "") -> None:
         """End the connection in order."""
@@ -185,9 +266,17 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         for data in self._frames.data_to_send():
             if data:
-                self.transport.write(data)
+                self._write(data)
             elif self.transport.can_write_eof() and not self.transport.is_closing():
                 # Closed over unread bytes, the connection would be reset and the close frame lost.
                 self.transport.write_eof()
         if self._frames.close_expected():
             self._loop.call_later(CLOSING_SECONDS, self.transport.abort)
+
+    def _write(self, data: bytes) -> None:
+        if not self.reads:
+            self._unsent_bytes += len(data)
+            if self._unsent_bytes > self._limits.max_unsent_bytes:
+                self.transport.abort()
+                return
+        self.transport.write(data)

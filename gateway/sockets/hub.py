@@ -1,10 +1,12 @@
 """All WebSockets of a process, in one thread of their own; what blocks runs in a few others."""
 
 import asyncio
+import math
 import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -12,8 +14,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 import structlog
 from websockets.frames import CloseCode
 
+from cutgate.gateway.addresses import Places, subscriber
 from cutgate.gateway.settings import SocketLimits
-from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, MessageHandler
+from cutgate.gateway.sockets.connection import CLOSING_SECONDS, Connection, Hold, MessageHandler, refusal
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from cutgate.jobs.observe.metrics import change
 
@@ -38,6 +41,12 @@ class Sockets:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="socket-work")
         self._connections: set[Connection] = set()
+        self._places = Places(limits.strangers, limits.strangers_per_address)
+        self._strangers: dict[Connection, str] = {}
+        self._callers = Places(limits.at_once, limits.per_account)
+        self._admitted: set[Connection] = set()
+        self._large_places = Places(limits.large_messages, math.ceil(limits.large_messages / 2))
+        self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._lasting: set[asyncio.Task[None]] = set()
         self._stop_at: float | None = None
@@ -47,18 +56,74 @@ class Sockets:
         """How many connections there are."""
         return len(self._connections)
 
-    def take(self, connection: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]) -> None:
+    @property
+    def receiving_large(self) -> int:
+        """How many connections have a place for a large message."""
+        return self._large_places.taken
+
+    def take(
+        self,
+        connection: socket.socket,
+        head: bytes,
+        begin: Callable[[Connection], MessageHandler],
+        address: str | None = None,
+    ) -> None:
         """Take a connection over, from any thread.
 
         Args:
             connection: its socket, which nobody else uses from now on.
             head: the answer to the handshake, which is sent first.
             begin: makes the handler of its messages, in the sockets' thread.
+            address: of the client.
         """
         loop = self._started()
         connection.setblocking(False)
         # Nothing of the request that asked for the upgrade is bound for what follows.
-        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin), context=Context())
+        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin, address), context=Context())
+
+    def admitted(self, connection: Connection) -> None:
+        """Give a stranger a caller's place, if its account may have another, in the sockets' thread."""
+        if connection in self._strangers:
+            self._leave_strangers(connection)
+            if self._callers.take(connection.owner):
+                self._admitted.add(connection)
+            else:
+                connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection of this account")
+
+    def _leave_strangers(self, connection: Connection) -> None:
+        if connection in self._strangers:
+            self._places.leave(self._strangers.pop(connection))
+
+    def ask_for_large(self, connection: Connection) -> None:
+        """Give a connection the place that a large message needs, or hold it until there is one."""
+        if self._large_places.take(connection.owner):
+            connection.large_since = asyncio.get_running_loop().time()
+            self._ask_later.pop(connection, None)
+            connection.hold(Hold.ROOM, held=False)
+        else:
+            self._ask_later[connection] = None
+            connection.hold(Hold.ROOM, held=True)
+
+    def leave_large(self, connection: Connection) -> None:
+        """Take that place back, and let those have it that have waited longest."""
+        self._ask_later.pop(connection, None)
+        if connection.large_since is not None:
+            connection.large_since = None
+            self._large_places.leave(connection.owner)
+            for waiting in list(self._ask_later):
+                self.ask_for_large(waiting)
+
+    def over(self, connection: Connection) -> None:
+        """Forget a connection that is over."""
+        self._leave_strangers(connection)
+        self.leave_large(connection)
+        if connection in self._admitted:
+            self._admitted.remove(connection)
+            self._callers.leave(connection.owner)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            change(SOCKETS_OPEN, -1)
+        self._tell_stopped()
 
     async def in_thread(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a call that may block. It logs as what calls it does."""
@@ -127,28 +192,30 @@ class Sockets:
             _LOG.error("a fault on a socket", exc_info=error)
 
     async def _adopt(
-        self, taken: socket.socket, head: bytes, begin: Callable[[Connection], MessageHandler]
+        self,
+        taken: socket.socket,
+        head: bytes,
+        begin: Callable[[Connection], MessageHandler],
+        address: str | None,
     ) -> None:
-        def protocol() -> Connection:
-            return Connection(head, begin, self._over, max_message_bytes=self._limits.max_message_bytes)
-
+        name = subscriber(address)
+        is_full = self._stop_at is not None or len(self._connections) >= self._limits.at_once
+        if is_full or not self._places.take(name):
+            with suppress(OSError), taken:
+                taken.send(head + refusal("no place for another connection"))
+            return
+        connection = Connection(head, begin, self, self._limits)
+        self._strangers[connection] = name
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(protocol, taken)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, taken)
         except OSError as error:
             taken.close()
+            self.over(connection)
             _LOG.info("socket_not_taken", reason=type(error).__name__)
             return
-        if self._stop_at is not None or len(self._connections) >= self._limits.at_once:
-            connection.close(CloseCode.TRY_AGAIN_LATER, "no place for another connection")
         if not connection.transport.is_closing():
             self._connections.add(connection)
             change(SOCKETS_OPEN, 1)
-
-    def _over(self, connection: Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
-            change(SOCKETS_OPEN, -1)
-        self._tell_stopped()
 
     async def _look_on(self) -> None:
         while True:
@@ -172,8 +239,12 @@ class Sockets:
 
     def _look_at(self, connection: Connection, now: float) -> None:
         limits = self._limits
+        if connection.has_life():
+            connection.heard_at = now
         if now - connection.heard_at > _SILENT_PINGS * limits.ping_seconds:
             connection.transport.abort()
+        elif connection.is_late(now):
+            connection.close(CloseCode.POLICY_VIOLATION, "the message comes too slowly")
         elif not connection.handler.admitted and now - connection.began_at > limits.admission_seconds:
             connection.close(CloseCode.NORMAL_CLOSURE, "no authentication")
         elif not connection.handler.busy and now - connection.active_at > limits.idle_seconds:

@@ -88,11 +88,7 @@ class AsyncWaits:
                 all_at = self._loop.time() + STEP_SECONDS
                 uids = set(self._waiting)
             self._has_news.clear()
-            try:
-                await self._look(uids)
-            except LedgerUnavailable as error:
-                # They are looked at again in a second.
-                _LOG.warning("endings_not_read", reason=str(error))
+            await self._look(uids)
 
     async def _look(self, uids: AbstractSet[TaskUid]) -> None:
         by_account: defaultdict[str, list[TaskUid]] = defaultdict(list)
@@ -100,8 +96,21 @@ class AsyncWaits:
             by_account[self._waiting[uid].account].append(uid)
         for account, own in by_account.items():
             for some in _batched(own, _AT_ONCE):
-                for uid, task in (await self._find_ended(account, some)).items():
-                    self._settle(uid, task)
+                await self._look_at(account, some)
+
+    async def _look_at(self, account: str, uids: Sequence[TaskUid]) -> None:
+        """Read some records. Whatever is in the way of that, they are looked at again in a second."""
+        try:
+            for uid, task in (await self._find_ended(account, uids)).items():
+                self._settle(uid, task)
+        except LedgerUnavailable as error:
+            _LOG.warning("endings_not_read", reason=str(error))
+        except Exception:
+            if len(uids) == 1:
+                _LOG.exception("ending_not_read", task_uid=uids[0])
+            else:  # one that cannot be read is in nobody else's way
+                for uid in uids:
+                    await self._look_at(account, [uid])
 
     def _settle(self, uid: TaskUid, task: Task | None) -> None:
         waited = self._waiting.get(uid)

@@ -80,6 +80,15 @@ SUBMIT_SECONDS: Final = Metric(
     unit="seconds",
     buckets=_REQUEST_SECONDS,
 )
+PEERS_CUT_OFF: Final = Metric(
+    name="cutgate_peers_cut_off_total",
+    kind=Kind.COUNTER,
+    parts=(Part.GATEWAY,),
+    help="Callers that were cut off: their head, body or answer took too long, no thread became free in turn for "
+    "their large body, or they had too many connections.",
+    unit="connections",
+    labels={"reason": ("head", "body", "answer", "turn", "connections")},
+)
 SOCKETS_OPEN: Final = Metric(
     name="cutgate_sockets_open",
     kind=Kind.GAUGE,

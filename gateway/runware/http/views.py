@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.failures import AddressShutOut
@@ -100,6 +100,8 @@ class RunwareApi:
             return self._answer([outcome], body)
         if isinstance(error, RequestEntityTooLarge):
             error = faults.RequestTooLarge(self.settings.max_runware_body_bytes)
+        elif isinstance(error, RequestTimeout):
+            error = faults.RequestTooSlow()
         elif isinstance(error, HTTPException):
             error = faults.RequestUnreadable("the body cannot be read")
         elif not isinstance(error, faults.RequestFault | ServiceUnavailable):

@@ -90,10 +90,8 @@ class AnswerLog:
 
     def add(self, outcome: Outcome) -> None:
         """Note that a task of the message, or the whole message, is answered."""
-        seconds = time.monotonic() - self.began_at_seconds
-        task_type = outcome.counted_as or task_type_of(outcome.item)
-        code = str(outcome.item["code"]) if outcome.failed else OK
-        count_answer("runware", task_type, code, seconds)
+        seconds = self.count(outcome)
+        task_type = _type_answered(outcome)
         known = {} if outcome.uid is None else {"task_uid": outcome.uid}
         # A connection that idles sends pings all the time.
         log = _LOG.debug if task_type == TaskType.PING else _LOG.info
@@ -101,10 +99,24 @@ class AnswerLog:
             "task_answered",
             task_type=task_type,
             task_uuid=shown(outcome.item.get("taskUUID")),
-            code=code,
+            code=_code(outcome),
             duration_ms=round(seconds * 1_000),
             **known,
         )
+
+    def count(self, outcome: Outcome) -> float:
+        """Note it in the counts alone; gives the seconds that it took."""
+        seconds = time.monotonic() - self.began_at_seconds
+        count_answer("runware", _type_answered(outcome), _code(outcome), seconds)
+        return seconds
+
+
+def _type_answered(outcome: Outcome) -> str:
+    return outcome.counted_as or task_type_of(outcome.item)
+
+
+def _code(outcome: Outcome) -> str:
+    return str(outcome.item["code"]) if outcome.failed else OK
 
 
 def task_type_of(task: Mapping[str, object]) -> str:

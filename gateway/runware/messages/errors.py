@@ -59,6 +59,9 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     faults.KeyUnknown: Row("invalidApiKey", "Invalid API key", HTTPStatus.UNAUTHORIZED, "apiKey"),
     faults.RequestUnreadable: Row("invalidRequest", "{error.reason}"),
     faults.RequestTooLarge: Row("maxMessageSizeExceeded", "The request has more than {error.limit_bytes} bytes"),
+    faults.RequestTooSlow: Row(
+        "requestTimeout", "The request arrives too slowly: send it again", HTTPStatus.REQUEST_TIMEOUT
+    ),
     faults.EncodingNotSupported: Row("invalidRequest", "Send the body without Content-Encoding"),
     faults.MethodNotAllowed: Row(
         "invalidRequest", "Send POST, or GET with an upgrade to a WebSocket", HTTPStatus.METHOD_NOT_ALLOWED

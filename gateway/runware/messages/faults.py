@@ -36,6 +36,10 @@ class RequestTooLarge(RequestFault):
         self.limit_bytes = limit_bytes
 
 
+class RequestTooSlow(RequestFault):
+    """The message comes at less than the least rate, or takes longer than the limit."""
+
+
 class EncodingNotSupported(RequestFault):
     """The body is compressed."""
 

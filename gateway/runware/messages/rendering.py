@@ -94,6 +94,11 @@ class Rendering:
         """That a task has not ended."""
         return Outcome(item=self._echo(task, StoredRequest.of(task), task_uuid) | {"status": "processing"})
 
+    @classmethod
+    def echo(cls, task: Task) -> dict[str, str]:
+        """Type and UUID of a task, as every item repeats them."""
+        return cls._echo(task, StoredRequest.of(task), None)
+
     @staticmethod
     def _echo(task: Task, stored: StoredRequest, task_uuid: str | None) -> dict[str, str]:
         return {"taskType": task.origin, "taskUUID": task_uuid or stored.task_uuid}

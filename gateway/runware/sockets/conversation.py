@@ -26,24 +26,23 @@ from cutgate.gateway.runware.messages.reading import pings_in, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, is_session_uuid
-from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
+from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, guarded, pong
 from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Caller
-from cutgate.gateway.sockets.connection import Connection, MessageHandler
+from cutgate.gateway.sockets.connection import LARGE_BYTES, Connection, Hold, MessageHandler
 from cutgate.gateway.sockets.hub import Sockets
 from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.observe import logs
-from cutgate.jobs.record import Task
+from cutgate.jobs.record import ItemState, Task
 
-_LARGE_BYTES: Final = 2**21
-"""What counts as a large message."""
 _BEGINNING: Final = 4
 """Tasks of a connection that are begun at a time: each may hold a picture."""
 _WAITING_MESSAGES: Final = 8
-"""Messages of a connection that may wait for their turn; with more of them nothing is read from it."""
+_WAITING_BYTES: Final = LARGE_BYTES
+"""What of a connection's messages may wait for its turn, or be at it; with more nothing is read from it."""
 _KEPT: Final = frozenset({TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE})
 """Tasks whose answers cannot be made anew from a record."""
 _LOG: Final = structlog.get_logger()
@@ -100,6 +99,8 @@ class Conversation(MessageHandler):
         self._caller: Caller | None = None
         self._key_hash = ""
         self._inbox: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._was_refused = False
         self._beginning = asyncio.Semaphore(_BEGINNING)
         self._work: set[asyncio.Task[None]] = set()
         self._is_reading = False
@@ -124,13 +125,13 @@ class Conversation(MessageHandler):
 
     @override
     def message_received(self, message: bytes) -> None:
-        pings = pings_in(message)
+        pings = pings_in(message) if self.connection.reads else 0
         if pings:
             copy_context().run(self._pong, pings)
             return
         self._inbox.append(message)
-        if len(self._inbox) > _WAITING_MESSAGES:
-            self.connection.hold(held=True)
+        self._waiting_bytes += len(message)
+        self._hold_or_go_on()
         if not self._is_reading:
             self._is_reading = True
             self._start(self._read_on())
@@ -157,16 +158,26 @@ class Conversation(MessageHandler):
 
     async def _read_on(self) -> None:
         try:
-            while self._inbox:
-                await self._read(self._inbox.popleft())
-                if len(self._inbox) == _WAITING_MESSAGES:
-                    self.connection.hold(held=False)
+            # What is answered at once waits for a peer that does not read.
+            while self._inbox and await self.connection.writable():
+                message = self._inbox.popleft()
+                size_bytes = len(message)
+                reading = self._read(message)
+                del message
+                await reading
+                self._waiting_bytes -= size_bytes
+                self._hold_or_go_on()
         finally:
             self._is_reading = False
 
+    def _hold_or_go_on(self) -> None:
+        is_enough = self._waiting_bytes > _WAITING_BYTES or len(self._inbox) > _WAITING_MESSAGES
+        self.connection.hold(Hold.HANDLER, held=is_enough)
+
     async def _read(self, message: bytes) -> None:
         log = self._new_log()
-        guard = self._services.large if len(message) > _LARGE_BYTES else nullcontext()
+        is_large = len(message) > LARGE_BYTES
+        guard = self._services.large if is_large else nullcontext()
         try:
             async with guard:
                 tasks = await self._services.sockets.in_thread(read_message, message, self._services.max_tasks)
@@ -177,6 +188,15 @@ class Conversation(MessageHandler):
         tasks.reverse()
         while tasks:
             await self._take(tasks.pop(), guard, log)
+        if is_large:
+            await self._all_begun()
+
+    async def _all_begun(self) -> None:
+        """Wait until no task of the present message is in memory."""
+        for _ in range(_BEGINNING):
+            await self._beginning.acquire()
+        for _ in range(_BEGINNING):
+            self._beginning.release()
 
     def _new_log(self) -> AnswerLog:
         """The log of a message that came now, with an id for all lines of what it leads to."""
@@ -192,8 +212,16 @@ class Conversation(MessageHandler):
 
     def _answer(self, outcome: Outcome, log: AnswerLog) -> None:
         """Answer in a few words, ahead of what waits."""
-        log.add(outcome)
+        self._note(outcome, log)
         self._sender.send_now(outcome.message())
+
+    def _note(self, outcome: Outcome, log: AnswerLog) -> None:
+        """Note an answer; of a peer without a key the log tells of the first refusal alone."""
+        if self.admitted or not self._was_refused:
+            log.add(outcome)
+        else:
+            log.count(outcome)
+        self._was_refused = self._was_refused or outcome.failed
 
     async def _take(self, task: JsonObject, guard: Guard, log: AnswerLog) -> None:
         task_type = task.get("taskType")
@@ -214,7 +242,7 @@ class Conversation(MessageHandler):
             caller, opened = await self._services.sockets.in_thread(self._open, task)
         except (faults.RequestFault, AddressShutOut, LedgerUnavailable) as error:
             outcome, message = key_refusal(error)
-            log.add(outcome)
+            self._note(outcome, log)
             self._sender.send_now(message)
             # After a wrong key the connection stays until its time is over: one client takes an open one for an
             # answer, and waits for minutes after a closed one. What passes is tried again at once.
@@ -222,11 +250,11 @@ class Conversation(MessageHandler):
                 self.connection.close(CloseCode.TRY_AGAIN_LATER)
             return
         self._caller = caller
-        self.connection.admit()
+        self.connection.admit(caller.account.name)
         self._sender.admit(opened)
         bind_contextvars(account=caller.account.name)
         self._answer(authenticated(opened.session.uuid), log)
-        await self._replay(opened, caller.account.name)
+        self._start(self._replay(opened, caller.account.name))
 
     def _open(self, task: JsonObject) -> tuple[Caller, Opened]:
         account = self._services.authenticator.account_of(task.get("apiKey"), self._address)
@@ -278,7 +306,8 @@ class Conversation(MessageHandler):
 
         Args:
             pending: what is waited for.
-            log: of the message that asked for it; None where none on this connection has, and no error is sent.
+            log: of the message that asked for it; None where none on this connection has, and no error is sent but
+                that a result cannot be read.
         """
         owed = pending.uid if pending.is_result else None
         self._waiting += 1
@@ -294,7 +323,7 @@ class Conversation(MessageHandler):
             outcome = (pending.settle(task) if is_over else None) or pending.give_up()
             if log is not None:
                 log.add(outcome)
-            elif outcome.failed:
+            elif outcome.failed and not _is_done(task):
                 return None
             return Frame.of(outcome, owed)
 
@@ -306,21 +335,34 @@ class Conversation(MessageHandler):
             await self._sender.send(partial(Frame, text=text, is_kept=True))
         if not opened.owed:
             return
-        found = await self._services.sockets.in_thread(self._services.tasks.find, account, opened.owed)
+        try:
+            found = await self._services.sockets.in_thread(self._services.tasks.find, account, opened.owed)
+        except LedgerUnavailable as error:
+            _LOG.warning("results_not_replayed", reason=str(error))
+            return
         ended = [task for task in found if task is not None and task.ended_at_ms is not None]
         for task in sorted(ended, key=lambda task: task.ended_at_ms or 0):
-            await self._await(self._owed(account, task.uid))
+            await self._await_owed(account, task.uid)
         for uid, owed in zip(opened.owed, found, strict=True):
             if owed is None:
                 self._sender.forget(uid)
             elif owed.ended_at_ms is None:
-                self._start(self._await(self._owed(account, uid)))
+                self._start(self._await_owed(account, uid))
+
+    async def _await_owed(self, account: str, uid: TaskUid) -> None:
+        try:
+            await self._await(self._owed(account, uid))
+        except Exception:
+            # The others are sent all the same, and this one is still owed.
+            _LOG.exception("result_not_replayed", task_uid=uid)
 
     def _owed(self, account: str, uid: TaskUid) -> Pending:
         services = self._services.runware.services
 
         def settle(task: Task | None) -> Outcome | None:
-            return None if task is None else services.rendering.result(task, self._base_url)
+            if task is None:
+                return None
+            return guarded(services.rendering.echo(task), lambda: services.rendering.result(task, self._base_url))
 
         return Pending(
             account=account,
@@ -330,3 +372,7 @@ class Conversation(MessageHandler):
             give_up=lambda: refusal(faults.TookTooLong(), {}),
             echo={},
         )
+
+
+def _is_done(task: Task | None) -> bool:
+    return task is not None and all(item.state is ItemState.DONE for item in task.items)

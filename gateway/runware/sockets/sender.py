@@ -94,6 +94,7 @@ class Sender:
                 return
             if len(frame.text) > OVERSIZED_BYTES and frame.task_uuid in self._oversized and not frame.failed:
                 frame = Frame.of(refusal(faults.ResultTooLarge(), frame.task), frame.owed)
+            await self._keep(frame)
             receipt = self._connection.send(frame.text.encode())
             if frame.failed:  # an error is sent once, whatever becomes of it
                 self._settle([frame])
@@ -120,10 +121,17 @@ class Sender:
         refused = [
             frame for frame in left if code == CloseCode.MESSAGE_TOO_BIG and len(frame.text) > OVERSIZED_BYTES
         ]
-        frames = [frame.text for frame in left if frame.is_kept]
         oversized = [frame.task_uuid for frame in refused]
         self._settle(refused)
-        self._update(lambda session: self._sessions.leave(session, frames, oversized))
+        self._update(lambda session: self._sessions.leave(session, oversized))
+
+    async def _keep(self, frame: Frame) -> None:
+        """Note a frame that cannot be made anew before it is sent: a caller may be back before its loss shows."""
+        if frame.is_kept and self.session is not None:
+            try:
+                await self._sockets.in_thread(self._sessions.keep, self.session, frame.text)
+            except LedgerUnavailable as error:
+                _LOG.warning("session_not_kept", reason=str(error))
 
     def _settle(self, frames: Sequence[Frame]) -> None:
         uids = [frame.owed for frame in frames if frame.owed is not None]

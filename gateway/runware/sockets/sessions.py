@@ -29,7 +29,7 @@ _IF_HELD: Final = "if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then retu
 _OWE: Final = (
     _IF_HELD
     + """
-redis.call('HSETNX', KEYS[1], 'owed:' .. ARGV[2], redis.call('HINCRBY', KEYS[1], 'last', 1))
+redis.call('HSETNX', KEYS[1], ARGV[2], redis.call('HINCRBY', KEYS[1], 'last', 1))
 return 1
 """
 )
@@ -40,15 +40,18 @@ for i = 2, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 return 1
 """
 )
-_RENEW: Final = _IF_HELD + "return redis.call('PEXPIRE', KEYS[1], ARGV[2])"
+_RENEW: Final = """
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if not holder then
+  -- It ended while the server was away: nobody else can have it.
+  redis.call('HSET', KEYS[1], 'account', ARGV[3], 'holder', ARGV[1])
+elseif holder ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
 _LEAVE: Final = (
     _IF_HELD
     + """
-for i = 4, #ARGV do
-  if i < 4 + ARGV[3] then
-    redis.call('HSET', KEYS[1], 'frame:' .. ARGV[i], redis.call('HINCRBY', KEYS[1], 'last', 1))
-  else redis.call('HSET', KEYS[1], 'oversized:' .. ARGV[i], 1) end
-end
+for i = 3, #ARGV do redis.call('HSET', KEYS[1], 'oversized:' .. ARGV[i], 1) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 )
@@ -61,6 +64,8 @@ class Session:
     uuid: str
     holder: str
     """Tells this connection from the one that resumes; whoever opened the session last holds it."""
+    account: str
+    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,7 @@ class Sessions:
         resumed = None if wanted is None else self._resumed(account, wanted)
         if resumed is not None:
             return resumed
-        session = Session(str(uuid.uuid4()), new_token())
+        session = Session(str(uuid.uuid4()), new_token(), account)
         key = self._key(session)
         with ledger_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.hset(key, mapping={"account": account, "holder": session.holder})
@@ -132,7 +137,12 @@ class Sessions:
     def owe(self, session: Session, uid: TaskUid) -> None:
         """Note that the caller waits for a task's result."""
         with ledger_errors():
-            self._owe(keys=[self._key(session)], args=[session.holder, uid])
+            self._owe(keys=[self._key(session)], args=[session.holder, f"owed:{uid}"])
+
+    def keep(self, session: Session, frame: str) -> None:
+        """Note an answer that belongs to no task, before it is sent."""
+        with ledger_errors():
+            self._owe(keys=[self._key(session)], args=[session.holder, f"frame:{frame}"])
 
     def settle(self, session: Session, uids: Sequence[TaskUid], frames: Sequence[str] = ()) -> None:
         """Note that results and frames have arrived, or will not be sent."""
@@ -144,25 +154,22 @@ class Sessions:
         """Keep sessions for as long as their connections live; False for one that another connection holds."""
         with ledger_errors(), self._client.pipeline(transaction=False) as pipe:
             for session in sessions:
-                self._renew(keys=[self._key(session)], args=[session.holder, self._live_ms], client=pipe)
+                arguments: list[str | int] = [session.holder, self._live_ms, session.account]
+                self._renew(keys=[self._key(session)], args=arguments, client=pipe)
             return tuple(bool(held) for held in pipe.execute())
 
-    def leave(self, session: Session, frames: Sequence[str], oversized: Sequence[str]) -> None:
+    def leave(self, session: Session, oversized: Sequence[str]) -> None:
         """Note that the connection is lost: the session ends after `KEEP_SECONDS` unless it is opened again.
 
         Args:
             session: what it held.
-            frames: answers that belong to no task and were not delivered.
             oversized: as in `Opened`.
         """
         with ledger_errors():
-            self._leave(
-                keys=[self._key(session)],
-                args=[session.holder, self._keep_ms, len(frames), *frames, *oversized],
-            )
+            self._leave(keys=[self._key(session)], args=[session.holder, self._keep_ms, *oversized])
 
     def _resumed(self, account: str, wanted: str) -> Opened | None:
-        session = Session(wanted, new_token())
+        session = Session(wanted, new_token(), account)
         with ledger_errors():
             kept = self._resume(keys=[self._key(session)], args=[account, session.holder, self._live_ms])
         if kept is None:

@@ -59,7 +59,8 @@ class RunwareSockets:
         self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
-        return Handover(request.environ, partial(self.sockets.take, begin=begin))
+        take = partial(self.sockets.take, begin=begin, address=request.remote_addr)
+        return Handover(request.environ, take)
 
     def _begin(self, connection: Connection, *, address: str | None, base_url: str) -> Conversation:
         """A conversation, in the sockets' thread."""

@@ -78,7 +78,7 @@ class RunwareTasks:
         bind_contextvars(**ids)
         with traces.span(f"task {ids['task_type']}"):
             traces.say(request_uuid=logs.bound("request_uuid"), **ids)
-            outcome = _guarded(echo, lambda: self._answer(task, caller))
+            outcome = guarded(echo, lambda: self._answer(task, caller))
             if isinstance(outcome, Pending):
                 return _about(outcome, echo)
             if outcome.failed:
@@ -104,7 +104,7 @@ def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:
     named = partial(replace, counted_as=task_type_of(echo), uid=pending.uid)
 
     def settle(now: Task | None) -> Outcome | None:
-        outcome = _guarded(echo, lambda: pending.settle(now))
+        outcome = guarded(echo, lambda: pending.settle(now))
         return None if outcome is None else named(outcome)
 
     return replace(pending, settle=settle, give_up=lambda: named(pending.give_up()))
@@ -125,8 +125,8 @@ def _ids(echo: Mapping[str, object]) -> dict[str, str]:
     return {"task_type": task_type_of(echo), "task_uuid": shown(echo["taskUUID"])}
 
 
-def _guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
-    """What a step answers, or what it ran into."""
+def guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
+    """What a step answers, or what it ran into, as an answer to the task of which `echo` holds type and UUID."""
     try:
         return answer()
     except _EXPECTED as error:

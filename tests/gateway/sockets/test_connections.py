@@ -68,8 +68,8 @@ def test_another_path_has_no_web_socket(address: str) -> None:
 
 @with_settings(sockets=2)
 def test_one_connection_too_many_is_closed_with_1013_and_a_place_frees(service: Service, address: str) -> None:
-    with calling(address) as first:
-        with calling(address) as second:
+    with admitted(address, service) as first:
+        with admitted(address, service) as second:
             first.ping()
             second.ping()
             with calling(address) as third:

@@ -76,6 +76,19 @@ def test_renewal_goes_on_once_the_server_is_back(
         caller.ping()
 
 
+def test_a_session_that_ended_while_the_server_was_away_closes_nothing(
+    service: Service, address: str, prefix: str
+) -> None:
+    with calling(address) as caller:
+        session = caller.authenticate(service.api_key)
+        server().delete(f"{prefix}session:{session}")
+        eventually(lambda: bool(server().exists(f"{prefix}session:{session}")))
+        caller.ping()
+        caller.vanish()
+        with calling(address) as again:
+            assert again.authenticate(service.api_key, session) == session
+
+
 def test_who_comes_while_the_server_is_away_is_asked_to_come_again(
     service: Service, address: str, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,13 +103,13 @@ def test_a_result_comes_although_the_session_cannot_be_told(
 ) -> None:
     with admitted(address, service) as caller, capture_logs() as logs:
         with monkeypatch.context() as patched:
-            for name in ("owe", "settle", "leave"):
+            for name in ("owe", "keep", "settle", "leave"):
                 patched.setattr(sessions, name, away)
             with service.working():
                 assert caller.ask(removal())["status"] == "success"
             assert caller.ask(upload())["status"] == "success"
-            # One that is owed, and two that have arrived.
-            eventually(lambda: [line["event"] for line in logs].count("session_not_kept") >= 3)
+            # One that is owed, one that is kept, and two that have arrived.
+            eventually(lambda: [line["event"] for line in logs].count("session_not_kept") >= 4)
         assert {line["log_level"] for line in logs if line["event"] == "session_not_kept"} == {"warning"}
 
 

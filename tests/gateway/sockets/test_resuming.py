@@ -1,11 +1,16 @@
 """A connection that is lost, and what its caller finds when it comes back."""
 
+import threading
 import time
+from typing import NoReturn
 
 import pytest
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
-from tests.gateway.runware.service import Service, authentication, removal, upload
+from cutgate.gateway.runware.sockets.sender import Sender
+from cutgate.jobs.errors import BlobMissing
+from cutgate.jobs.ids import BlobKey
+from tests.gateway.runware.service import Service, authentication, poll, removal, upload
 from tests.gateway.sockets.serving import (
     Caller,
     admitted,
@@ -67,7 +72,8 @@ def test_an_upload_whose_answer_was_lost_is_told_again_once(service: Service) ->
     sessions = fresh_sessions()
     app = service.harness.make_app(service.settings, sessions=sessions)
     opened = sessions.open("shop", None)
-    sessions.leave(opened.session, ['{"data":[{"taskType":"imageUpload"}]}'], [])
+    sessions.keep(opened.session, '{"data":[{"taskType":"imageUpload"}]}')
+    sessions.leave(opened.session, [])
     with served(app) as address:
         with admitted(address, service, opened.session.uuid) as caller:
             assert caller.data() == {"taskType": "imageUpload"}
@@ -83,6 +89,61 @@ def test_an_upload_that_was_answered_is_not_told_again(service: Service, address
         first.vanish()
     with admitted(address, service, first.session) as again:
         assert again.is_silent()
+
+
+def test_an_upload_is_told_again_before_its_connection_is_known_to_be_lost(
+    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with admitted(address, service) as first:
+        with monkeypatch.context() as patched:
+            patched.setattr(Sender, "delivered", lambda *_: None)  # its caller acknowledges nothing
+            told = first.ask(upload())
+        with admitted(address, service, first.session) as again:
+            assert again.data() == told
+
+
+def test_a_result_that_cannot_be_read_is_told_and_keeps_no_other_back(
+    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, other = removal(outputType="base64Data"), removal()
+    session = lost_session(address, service, lost, other)
+    assert service.work_once()
+    service.clock.advance(0.01)
+    assert service.work_once()
+    monkeypatch.setattr(service.blobs, "get", _missing)
+    with calling(address) as again:
+        later = poll(removal())
+        again.send(authentication(service.api_key) | {"connectionSessionUUID": session}, later)
+        frames = [again.next() for _ in range(4)]
+    said = {item["taskUUID"]: item.get("code", "ok") for frame in frames[1:] for (item,) in frame.values()}
+    assert said == {lost["taskUUID"]: "taskNotFound", other["taskUUID"]: "ok", later["taskUUID"]: "taskNotFound"}
+    with admitted(address, service, session) as third:
+        assert third.is_silent(), "it was told once"
+
+
+def test_tasks_are_taken_while_results_are_sent_again(
+    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = lost_session(address, service, removal(outputType="base64Data"))
+    assert service.work_once()
+    may_read, read = threading.Event(), service.blobs.get
+
+    def slowly(key: BlobKey) -> bytes:
+        may_read.wait()
+        return read(key)
+
+    monkeypatch.setattr(service.blobs, "get", slowly)
+    with admitted(address, service, session) as again:
+        again.send(removal(deliveryMethod="async"))
+        try:
+            wait_for_items(service)
+        finally:
+            may_read.set()
+        assert again.data()["imageBase64Data"]
+
+
+def _missing(key: BlobKey) -> NoReturn:
+    raise BlobMissing(str(key))
 
 
 @pytest.mark.parametrize("session", [UNKNOWN, "", "no uuid", 7, None, {}])

@@ -33,9 +33,10 @@ def ask(caller: Caller, task: Item) -> Item:
 def test_more_sockets_than_threads_leave_requests_their_threads(installation: Installation, api_key: str) -> None:
     settings = {"CUTGATE_REQUEST_THREADS": "2", "CUTGATE_SOCKETS": "30"}
     with installation.serving(**settings) as gateway, ExitStack() as held:
-        callers = [held.enter_context(calling(gateway.address)) for _ in range(30)]
-        for caller in callers:
-            caller.authenticate(api_key)
+        callers = []
+        for _ in range(30):
+            callers.append(held.enter_context(calling(gateway.address)))
+            callers[-1].authenticate(api_key)
         with calling(gateway.address) as refused:
             assert refused.close_code() == CloseCode.TRY_AGAIN_LATER
         for _ in range(5):

@@ -28,7 +28,9 @@ def test_whoever_resumes_has_the_same_uuid_and_what_is_owed_in_order(sessions: S
         sessions.owe(session, uid)
     sessions.owe(session, uids[0])  # once more changes nothing
     sessions.settle(session, [uids[3]])
-    sessions.leave(session, ["b", "a"], ["x"])
+    for frame in ("b", "a"):
+        sessions.keep(session, frame)
+    sessions.leave(session, ["x"])
     resumed = sessions.open("anna", session.uuid)
     assert resumed.session.uuid == session.uuid
     assert resumed.owed == (*uids[:3], *uids[4:])
@@ -40,7 +42,9 @@ def test_what_is_owed_is_given_until_it_is_settled(sessions: Sessions) -> None:
     session = sessions.open("anna", None).session
     uid = new_task_uid()
     sessions.owe(session, uid)
-    sessions.leave(session, ["frame", "other"], [])
+    for frame in ("frame", "other"):
+        sessions.keep(session, frame)
+    sessions.leave(session, [])
     sessions.open("anna", session.uuid)
     again = sessions.open("anna", session.uuid)
     assert (again.owed, again.frames) == ((uid,), ("frame", "other"))
@@ -64,9 +68,18 @@ def test_a_session_ends_after_its_time() -> None:
     session = sessions.open("anna", None).session
     time.sleep(0.1)
     assert sessions.renew([session]) == (True,), "its connection lives"
-    sessions.leave(session, [], [])
+    sessions.leave(session, [])
     time.sleep(0.1)
     assert sessions.open("anna", session.uuid).session.uuid != session.uuid
+
+
+def test_a_session_that_is_gone_is_its_holders_again() -> None:
+    sessions = fresh_sessions(0.05)
+    session = sessions.open("anna", None).session
+    sessions.leave(session, [])
+    time.sleep(0.1)
+    assert sessions.renew([session]) == (True,)
+    assert sessions.open("anna", session.uuid).session.uuid == session.uuid
 
 
 def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:
@@ -76,7 +89,8 @@ def test_who_has_lost_the_session_changes_nothing(sessions: Sessions) -> None:
     new = sessions.open("anna", old.uuid).session
     sessions.owe(old, other)
     sessions.settle(old, [owed])
-    sessions.leave(old, ["late"], ["late"])
+    sessions.keep(old, "late")
+    sessions.leave(old, ["late"])
     assert sessions.renew([old, new]) == (False, True)
     again = sessions.open("anna", old.uuid)
     assert (again.owed, again.frames, again.oversized) == ((owed,), (), frozenset())

@@ -1,0 +1,42 @@
+"""Answers to what never reaches the application."""
+
+import json
+import socket
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+_MESSAGES: Final[Mapping[HTTPStatus, tuple[int, str]]] = {
+    HTTPStatus.INTERNAL_SERVER_ERROR: (130, "Service error and break"),
+    HTTPStatus.REQUEST_TIMEOUT: (160, "Request too slow"),
+    HTTPStatus.SERVICE_UNAVAILABLE: (150, "Service unavailable"),
+}
+"""What an answer says beside its status, in PICPIK's words."""
+_RETRY_SECONDS: Final = 5
+
+
+def answer_outside(status: HTTPStatus) -> bytes:
+    """A whole HTTP answer to what never reaches the application, after which the connection is closed."""
+    ret_code, message = _MESSAGES.get(status, (160, "Missing Action"))
+    members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
+    body = json.dumps(members)
+    retry = (f"Retry-After: {_RETRY_SECONDS}",) if status is HTTPStatus.SERVICE_UNAVAILABLE else ()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *retry,
+    )
+    return "\r\n".join([*head, "", body]).encode("ascii")
+
+
+def refuse_at_once(accepted: socket.socket) -> None:
+    """Answer a connection that there is no place for."""
+    with accepted:
+        accepted.setblocking(False)
+        try:
+            accepted.send(answer_outside(HTTPStatus.SERVICE_UNAVAILABLE))
+        except OSError:
+            return  # it is gone

@@ -1,0 +1,48 @@
+"""Waits in an event loop, and records that cannot be read."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import pytest
+
+from cutgate.gateway.tasks import async_wait
+from cutgate.gateway.tasks.async_wait import AsyncWaits
+from cutgate.jobs.ids import TaskUid, new_task_uid
+from cutgate.jobs.ledger.redis.events import RedisTaskEvents
+from cutgate.jobs.record import Task
+
+PATIENCE_SECONDS = 20
+
+
+class Silence:
+    """Brings no news."""
+
+    def follow(self, _: Callable[[TaskUid], None]) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_wait, "STEP_SECONDS", 0.05)
+
+
+def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
+    broken, good, later = (new_task_uid() for _ in range(3))
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        if broken in uids:
+            raise ValueError("the record of a later version")
+        return dict.fromkeys(uids)
+
+    async def waiting() -> tuple[object, ...]:
+        waits = AsyncWaits(find, cast("RedisTaskEvents", Silence()))
+        first = asyncio.gather(
+            waits.wait("ada", broken, 0.5), waits.wait("ada", good, PATIENCE_SECONDS), return_exceptions=True
+        )
+        results = await first
+        return *results, await waits.wait("ada", later, PATIENCE_SECONDS)
+
+    failed, *found = asyncio.run(waiting())
+    assert isinstance(failed, TimeoutError)
+    assert found == [None, None]
