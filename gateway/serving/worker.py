@@ -163,7 +163,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             return
         conn.is_kept = not fs.cancelled() and fs.exception() is None and bool(fs.result())
         self._begin(conn, State.ANSWER)
-        self._send_on(conn)
+        self._do(self._send_on, conn)
 
     @override
     def murder_keepalived(self, force: bool = False) -> None:
@@ -272,7 +272,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             if self._receivers.take(waiting.receiver):
                 self._turns.remove(waiting)
                 waiting.receives = True
-                self._start(waiting)
+                self._do(self._start, waiting)
 
     def _begin(self, connection: PolledConnection, state: State) -> None:
         connection.state, connection.since_seconds, connection.moved_bytes = state, time.monotonic(), 0

@@ -178,6 +178,19 @@ def test_a_caller_that_is_gone_while_its_body_waits_ends_nothing(installation: I
         assert gateway.log.read_text().count("Booting worker") == 1
 
 
+def test_callers_that_are_gone_before_their_answer_end_nothing(installation: Installation) -> None:
+    with installation.serving() as gateway:
+        for _ in range(50):
+            with callers(gateway, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as [
+                caller,
+                *_,
+            ]:
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert all(is_alive(gateway) for _ in range(3))
+        assert "Traceback" not in gateway.log.read_text()
+        assert gateway.log.read_text().count("Booting worker") == 1
+
+
 def test_clients_behind_a_proxy_have_a_share_each(installation: Installation) -> None:
     slow = b"POST / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\nContent-Length: %d\r\n\r\n" % LARGE_BYTES
     body = b"{" + b" " * LARGE_BYTES
