@@ -89,6 +89,8 @@ def _require_price(pixels: int, walk: Walk, limits: SourceLimits) -> None:
     most_stored = max(_MAX_STORED_SHARE * pixels, _LEAST_STORED_PIXELS)
     if walk.pixels > most_stored:
         raise SourceTooCostly("pixels in its tiles or frames", walk.pixels, most_stored)
+    if pixels * walk.layers > limits.max_pixels:
+        raise SourceTooCostly("pixels in a moving picture's layers", pixels * walk.layers, limits.max_pixels)
     decoded = max(walk.pixels, pixels) * walk.scans
     if decoded > limits.max_decoded_pixels:
         raise SourceTooCostly(f"pixels in {walk.scans} scans", decoded, limits.max_decoded_pixels)

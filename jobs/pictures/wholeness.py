@@ -31,6 +31,9 @@ _JPEG_EXIF: Final = b"Exif\0\0"
 _MAX_EXIF_BLOCKS: Final = 64
 """Decoders join them one by one, in a time that grows with the square of their number."""
 
+_WEBP_MOVES: Final = 0x02
+"""A flag of its first chunk: frames are drawn over a canvas, which decoders hold twice."""
+
 _BMP_UNCOMPRESSED: Final = frozenset({0, 3, 6})
 _BMP_CORE_HEADER_BYTES: Final = 12
 
@@ -54,6 +57,8 @@ class Walk:
     """Those of the tiles or the frame that are decoded, where they are not the picture's own."""
     scans: int = 1
     """How often a decoder goes over all pixels."""
+    layers: int = 1
+    """How many times a decoder holds all pixels."""
 
 
 def walk_png(data: bytes) -> Walk:
@@ -76,6 +81,7 @@ def walk_webp(data: bytes) -> Walk:
     """The RIFF length, and within it chunks of type, length and data padded to even length."""
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     _reach(data, end)
+    layers = 2 if data[12:16] == b"VP8X" and data[20] & _WEBP_MOVES else 1
     position = 12
     for _ in counted():
         if position + 8 > end:
@@ -83,9 +89,9 @@ def walk_webp(data: bytes) -> Walk:
         kind, size = struct.unpack_from("<4sI", data, position)
         _reach(data, position + 8 + size)
         if kind == b"EXIF":
-            return Walk(data[position + 8 : position + 8 + size], end)
+            return Walk(data[position + 8 : position + 8 + size], end, layers=layers)
         position += 8 + size + size % 2
-    return Walk(end=end)
+    return Walk(end=end, layers=layers)
 
 
 def walk_jpeg(data: bytes) -> Walk:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -107,7 +108,7 @@ def read_image(
                 source = _decode_deep(data, _opened(data, decoder, limits))
                 if source is not None:
                     return source
-            return _decode(_opened(data, decoder, limits), keep_rgb_profile=keep_rgb_profile)
+            return _decode(_loaded(data, _opened(data, decoder, limits)), keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
@@ -153,9 +154,24 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
     return SourceImage(rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
 
 
+def _loaded(data: bytes, picture: Image.Image) -> Image.Image:
+    """The decoded picture with its metadata; Pillow's own errors pass through."""
+    if picture.format != "WEBP":
+        picture.load()
+        return picture
+    # Pillow reads every WebP as an animation and takes 15 bytes a pixel for it, OpenCV half as many. The pixels
+    # are the same: both call libwebp.
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.shape[1::-1] != picture.size:
+        raise SourceUndecodable(_DAMAGED)
+    order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    loaded = Image.fromarray(np.asarray(cv2.cvtColor(pixels, order, dst=pixels), np.uint8))
+    loaded.info = picture.info
+    return loaded
+
+
 def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
-    """Decode an opened picture; Pillow's own errors pass through."""
-    picture.load()
+    """Bring a decoded picture to plain sRGB."""
     icc = picture.info.get("icc_profile")
     orientation = orientation_of(picture)
     dpi = dpi_of(picture, orientation)

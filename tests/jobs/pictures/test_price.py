@@ -24,6 +24,7 @@ from cutgate.jobs.pictures.headers import inspect
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.png import write_png
 from tests.gateway import picture_files as pictures
+from tests.hostile.pictures.bombs import webp_canvas
 
 LIMITS = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
 TILE_WIDTH, TILE_HEIGHT = 322, 323
@@ -58,6 +59,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
         pictures.tiff(4_000, 4_000, further=((259, 3, 1, 7),)) + b"\xff\xda\0\0" * 63
     ),
     "gif, a frame larger than its screen": lambda: pictures.gif(16, 16, frame_px=(65_000, 65_000)),
+    "webp, frames on a large canvas": lambda: webp_canvas((7_000, 7_142), 2),
     "heic, too many tiles": lambda: pictures.heif(4_000, 4_000, tiles=5),
     "avif, too many tiles": lambda: pictures.heif(4_000, 4_000, brand=b"avif", tiles=1_000),
 }

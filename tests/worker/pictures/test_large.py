@@ -58,3 +58,31 @@ def test_50_megapixels_fit(large: Path, file_format: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < MEBIBYTES
+
+
+READ = """
+import sys
+from pathlib import Path
+from cutgate.jobs.limits import SourceLimits
+from cutgate.worker.pictures.images import read_image
+
+def mebibytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) // 1024
+
+data = Path(sys.argv[1]).read_bytes()
+limits = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
+before = mebibytes("VmRSS")
+assert read_image(data, limits).rgb.shape == (6_120, 8_160, 3)
+print(mebibytes("VmHWM") - before)
+"""
+WEBP_MEBIBYTES = 512
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webp_of_50_megapixels_and_two_kilobytes_is_read_in_half_a_gibibyte(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "large.webp"
+    Image.new(mode, (WIDTH_PX, HEIGHT_PX), (90, 120, 30, 100)[: len(mode)]).save(path, lossless=True)
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < WEBP_MEBIBYTES
