@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 JOBS ?= 5000
+INPUTS ?= 100000
 VENV := .venv
 BIN := $(VENV)/bin
 # Three processes keep two processors busy, since many tests wait.
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos compose-check images-check lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos hostile compose-check images-check lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -25,13 +26,16 @@ run: weights ## The same, and leave the service up
 test: $(VENV)/.dev weights lint ## Check style and types, run the tests that tell whether a change is right
 	@$(PYTEST) -m "not long"
 
-test-long: $(VENV)/.dev weights ## Run what `make test` leaves out: whole stacks, clients, images, browser, chaos
+test-long: $(VENV)/.dev weights ## Run what `make test` leaves out: whole stacks, clients, images, browser, chaos, hostile inputs
 	@$(PYTEST) -m long
 
 test-all: test test-long ## Both
 
 chaos: $(VENV)/.dev weights ## Kill parts of the service at work for twenty minutes and print what was lost
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --network-jobs 30 --report out/chaos.md
+
+hostile: $(VENV)/.dev ## Send a hundred thousand hostile inputs to parsers, decoders and the service, and print what harmed
+	@$(BIN)/python -m tests.hostile --inputs $(INPUTS) --report out/hostile.md --keep out/hostile
 
 compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, the one that answers or, as root, one of Debian's
 	@CUTGATE_TEST_ENGINE=1 $(BIN)/python -m pytest -s tests/deploy/engine

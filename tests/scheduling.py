@@ -20,6 +20,7 @@ ON_THE_STACK: Final = (
 """Files whose tests use the shared stack, by the beginnings of their names."""
 FIRST: Final = (
     "tests/chaos/",
+    "tests/hostile/",
     *ON_THE_STACK,
     "tests/worker/process/test_stop",
     "tests/worker/process/",

@@ -255,13 +255,20 @@ class Service:
 
     def add_account(self, name: str, credit_count: int) -> Credentials:
         """Add an account with credits, by the operator's command."""
-        options = ["--name", name, "--credits", str(credit_count), "--json"]
+        added = self._add_key("--name", name, "--credits", str(credit_count))
+        return Credentials(account=name, public_key=added["public_key"], private_key=added["private_key"])
+
+    def add_api_key(self, account: str) -> str:
+        """Add a key of Runware's form to an account, by the operator's command."""
+        return self._add_key("--name", account, "--runware")["api_key"]
+
+    def _add_key(self, *options: str) -> dict[str, str]:
         environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}
-        command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options]
+        command = [sys.executable, "-m", "cutgate.gateway", "keys", "add", *options, "--json"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
-        added = json.loads(done.stdout)
-        return Credentials(account=name, public_key=added["public_key"], private_key=added["private_key"])
+        added: dict[str, str] = json.loads(done.stdout)
+        return added
 
 
 def _processes() -> list[int]:

@@ -205,7 +205,8 @@ def still_open(client: Redis, key_prefix: str = KEY_PREFIX) -> tuple[str, ...]:
     found = [str(key) for name in names for key in client.scan_iter(match=f"{name}:*", count=1000)]
     found += [name for name in names if client.exists(name)]
     open_count = client.hget(f"{key_prefix}totals", "open")
-    return (*found, *([] if open_count == "0" else [f"open: {open_count!r}"]))
+    # A server that never had a task has no count.
+    return (*found, *([] if open_count in {None, "0"} else [f"open: {open_count!r}"]))
 
 
 def _left_after_retention(service: Evidence, grace_seconds: float) -> tuple[str, ...]:

@@ -1,0 +1,116 @@
+"""Signed requests to the running gateway: changed ones, and what schemathesis makes of its description."""
+
+import json
+import random
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+from cutgate.gateway.picpik.errors import ROWS
+from cutgate.signing import SigningError, parse_body, sign_params
+from tests.hostile.judgement import Findings, Outcome
+from tests.hostile.live.service import Target
+from tests.hostile.mutation import damaged, json_bytes
+from tests.hostile.texts import make_runware, signed_json
+
+_CODES: Final = {0} | {row.ret_code for row in ROWS.values()} - {130}
+"""Codes of answers; that of a fault of the server is none of them."""
+_JSON: Final = {"Content-Type": "application/json"}
+_CHECKS: Final = [not_a_server_error, response_schema_conformance, status_code_conformance]
+
+
+def attack(target: Target, findings: Findings, chance: random.Random, count: int) -> None:
+    """Send so many requests, four in five of our own making."""
+    by_description = count // 5
+    with httpx.Client(base_url=target.url, timeout=30) as http:
+        for number in range(count - by_description):
+            findings.add(_timed(number, lambda: _send(target, http, chance)))
+        _send_by_description(target, http, findings, chance, by_description)
+
+
+def _timed(number: int, send: Callable[[], tuple[bytes, str]]) -> Outcome:
+    began = time.monotonic()
+    try:
+        body, fault = send()
+    except httpx.TransportError as error:
+        body, fault = b"", f"no answer: {type(error).__name__}"
+    return Outcome(number=number, size_bytes=len(body), seconds=time.monotonic() - began, fault=fault)
+
+
+def _send(target: Target, http: httpx.Client, chance: random.Random) -> tuple[bytes, str]:
+    """One request of either protocol, and what is wrong with its answer."""
+    if chance.random() < 0.25:
+        body = make_runware(chance, 0)
+        key = {"Authorization": f"Bearer {target.api_key}"}
+        return body, _runware_fault(http.post("/v1", content=body, headers=_JSON | key))
+    body = json_bytes(_signed(target, signed_json(chance)))
+    if chance.random() < 0.3:
+        body = damaged(body, [body], [], chance)
+    return body, _fault(http.post("/", content=body, headers=_JSON))
+
+
+def _signed(target: Target, params: dict[str, Any]) -> dict[str, Any]:
+    """A request with the account's key and its signature, where it can be signed at all."""
+    own = {**params, "PublicKey": target.credentials.public_key}
+    own.pop("Signature", None)
+    with suppress(SigningError):
+        own["Signature"] = sign_params(parse_body(json.dumps(own)), target.credentials.private_key)
+    return own
+
+
+def _fault(answer: httpx.Response) -> str:
+    try:
+        code = answer.json()["RetCode"]
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code} without the form of an answer"
+    return "" if code in _CODES else f"answered with code {code}"
+
+
+def _runware_fault(answer: httpx.Response) -> str:
+    try:
+        members = answer.json()
+        codes = {item["code"] for item in members.get("errors", [])}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"HTTP {answer.status_code} without the form of an answer"
+    return "answered as a fault of the server" if "internalServerError" in codes else ""
+
+
+def _send_by_description(
+    target: Target, http: httpx.Client, findings: Findings, chance: random.Random, count: int
+) -> None:
+    """What `/openapi.json` allows, signed; answers are held to what it says of them."""
+    schema = schemathesis.openapi.from_url(f"{target.url}/openapi.json")
+    cases = schema["/"]["POST"].as_strategy()
+
+    @seed(chance.getrandbits(32))
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases)
+    def send(case: Any) -> None:
+        findings.add(_timed(findings.inputs, lambda: _send_case(target, http, case)))
+
+    with warnings.catch_warnings(action="ignore"):  # of what the library itself uses
+        send()
+
+
+def _send_case(target: Target, http: httpx.Client, case: Any) -> tuple[bytes, str]:
+    body = json_bytes(_signed(target, case.body) if isinstance(case.body, dict) else case.body)
+    answer = http.post("/", content=body, headers=_JSON)
+    try:
+        case.validate_response(answer, checks=_CHECKS)
+    except BaseExceptionGroup as failed:
+        return body, f"not as described: {type(failed.exceptions[0]).__name__}"
+    return body, _fault(answer)

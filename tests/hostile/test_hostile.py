@@ -1,0 +1,129 @@
+"""A tenth of what `make hostile` does, and that it can find what it looks for."""
+
+import io
+import os
+from functools import partial
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.hostile.judgement import SMALL_BYTES, SMALL_GROWTH_BYTES, SMALL_SECONDS, Findings, Outcome
+from tests.hostile.live.service import is_error
+from tests.hostile.pictures import bombs
+from tests.hostile.pictures.seeds import seeds, with_check_sums
+from tests.hostile.plan import INPUTS, PLAN, run
+from tests.hostile.trials import Trial, judged
+
+TRIALS = [each for each, _ in PLAN if isinstance(each, Trial)]
+SEED = int(os.environ["CUTGATE_TEST_SEED"])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_tenth_of_the_plan_does_no_harm() -> None:
+    faults = [
+        f"{ended.campaign.name}: {fault}" for ended in run(INPUTS // 10, SEED) for fault in ended.findings.told()
+    ]
+    assert not faults, f"python -m tests.hostile --inputs {INPUTS // 10} --seed {SEED}"
+
+
+def test_the_plan_holds_as_many_inputs_as_it_says() -> None:
+    assert sum(count for _, count in PLAN) == INPUTS
+
+
+def make_number(_chance: Any, number: int) -> bytes:
+    return number.to_bytes(1)
+
+
+def misbehave(value: bytes) -> None:
+    """Do each harm once."""
+    if value == b"\1":
+        raise KeyError("not handled")
+    if value == b"\2":
+        os.abort()
+    if value == b"\3":
+        bytearray(SMALL_GROWTH_BYTES + 2**20)
+    if value == b"\4":
+        raise ValueError("told")
+
+
+def test_what_raises_dies_or_takes_memory_is_found_and_the_rest_goes_on() -> None:
+    trial = Trial(name="harm", make=make_number, enter=misbehave, refusals=(ValueError,))
+    findings = Findings()
+    findings.add_all(outcome for _, outcome in judged([(trial, number) for number in range(8)], seed=1))
+    assert findings.inputs == 8
+    assert findings.refused == 1
+    assert set(findings.faults) == {
+        "KeyError in test_hostile.py, misbehave",
+        "the process died: SIGABRT",
+        "an input took more than 512 MiB",
+    }
+    assert sorted(findings.numbers) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("cost", "count"),
+    [
+        ({"seconds": SMALL_SECONDS + 1}, 1),
+        ({"growth_bytes": SMALL_GROWTH_BYTES + 1}, 1),
+        ({"seconds": SMALL_SECONDS + 1, "size_bytes": SMALL_BYTES + 1}, 0),
+        ({"seconds": SMALL_SECONDS, "growth_bytes": SMALL_GROWTH_BYTES, "size_bytes": SMALL_BYTES}, 0),
+    ],
+)
+def test_a_small_input_may_cost_little(cost: dict[str, Any], count: int) -> None:
+    assert len(Outcome(number=0, **cost).faults) == count
+
+
+@pytest.mark.parametrize("campaign", TRIALS, ids=[each.name for each in TRIALS])
+def test_a_seed_and_a_number_make_the_same_input_again(campaign: Trial) -> None:
+    # From 20 on: the first bombs are fixed ones, and large.
+    made = [campaign.data_of(campaign.input(seed, number)) for number in (20, 38) for seed in (1, 1, 2)]
+    assert made[0] == made[1]
+    assert made[3] == made[4]
+    assert made[0] != made[2] or made[3] != made[5]
+
+
+SMALL_PX = (64, 48)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(bombs.jpeg_scans, SMALL_PX, "RGB", 5),
+        partial(bombs.tiff_tile, SMALL_PX, (64, 64)),
+        partial(bombs.tiff_strips, SMALL_PX, 48, 1),
+        partial(bombs.tiff_tags, 3, 10, 0),
+        partial(bombs.png, SMALL_PX, colour=6, bits=16, interlaced=True),
+        partial(bombs.png_text, b"zTXt", 2, 1_000),
+        partial(bombs.png_frames, 1, SMALL_PX),
+        partial(bombs.gif, SMALL_PX, (1, 1), 2),
+        partial(bombs.webp_canvas, SMALL_PX, 2),
+        partial(bombs.iso_boxes, "avif", 3, b"skip"),
+    ],
+    ids=lambda make: make.func.__name__,
+)
+def test_bombs_are_pictures_in_small(make: Any) -> None:
+    """They are refused for what they cost, not for a mistake in how they were made."""
+    with Image.open(io.BytesIO(make())) as picture:
+        picture.load()
+
+
+def test_seeds_are_sound_and_keep_their_check_sums() -> None:
+    for data in seeds().values():
+        assert with_check_sums(data) == data
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('2026-01-01 gateway {"level": "error", "event": "x"}', True),
+        ('2026-01-01 gateway {"level": "warning", "event": "error"}', False),
+        ("2026-01-01 gateway Traceback (most recent call last):", True),
+        ("2026-01-01 redis ready to accept connections", False),
+    ],
+)
+def test_lines_of_errors_are_told_from_others(line: str, found: bool) -> None:
+    assert is_error(line) is found
