@@ -10,7 +10,7 @@ Channels = tuple[float, float, float]
 
 
 class OutputKind(StrEnum):
-    """What the network's first output holds."""
+    """What the network's output holds."""
 
     PROBABILITY = "probability"
     """Foreground probability in [0, 1]."""
@@ -52,6 +52,8 @@ class WeightsFile:
     std: Channels
     """Divisor after that."""
     output: OutputKind = OutputKind.PROBABILITY
+    output_name: str | None = None
+    """The network's output that holds the map; None for its first."""
     least_range: float = 0.0
     """Of `OutputKind.RANGE`: where smallest and largest differ by no more, the picture has no subject."""
     ranges: str | None = None

@@ -27,7 +27,7 @@ MODELS: Final = {model.name: model for model in (ISNET, *REMBG_MODELS)}
 class CustomModel(BaseModel):
     """`<name>.json`: how to run an operator's own `<name>.onnx`, which lies beside it.
 
-    The network takes one picture as (1, 3, height, width) and its first output is one map of the same picture.
+    The network takes one picture as (1, 3, height, width), and one of its outputs is one map of that picture.
 
         {"input_px": [512, 512], "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1], "output": "probability"}
     """
@@ -38,6 +38,7 @@ class CustomModel(BaseModel):
     mean: Channels = (0.0, 0.0, 0.0)
     std: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     output: OutputKind = OutputKind.PROBABILITY
+    output_name: Annotated[str, Field(min_length=1)] | None = None
     least_range: Annotated[float, Field(ge=0)] = 0.0
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     licence: str = "not stated"
@@ -52,6 +53,7 @@ class CustomModel(BaseModel):
             mean=self.mean,
             std=self.std,
             output=self.output,
+            output_name=self.output_name,
             least_range=self.least_range,
             licence=self.licence,
             origin=self.origin,
