@@ -31,7 +31,7 @@ def expected_cells(model: Model, row: WeightsFile) -> list[str]:
         "?" if size_bytes is None else f"{size_bytes / 1e6:.0f}",
         row.licence,
         row.origin,
-        "x".join(map(str, reversed(row.input_px))),
+        row.input_label,
         ", ".join(row.precisions),
     ]
 

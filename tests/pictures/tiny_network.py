@@ -17,18 +17,21 @@ SIDE_PX = 64
 STEEPNESS = 20.0
 
 
-def write_tiny_model(models_dir: Path, name: str = "tiny", *, bright: bool = False, **row: object) -> str:
+def write_tiny_model(
+    models_dir: Path, name: str = "tiny", *, bright: bool = False, free: bool = False, **row: object
+) -> str:
     """Put the network and its row into a models folder; select it with `CUTGATE_MODEL=<name>`.
 
     Args:
         models_dir: the folder, which must exist.
         name: the model's name.
         bright: whether bright pixels are the subject, not dark ones.
+        free: whether it takes pictures of any size.
         row: members of the JSON row to add or replace, such as `output="logit"` (which also leaves the network's
             sigmoid away).
     """
     logit = row.get("output") in {"logit", "range"}
-    onnx.save(tiny_network(sigmoid=not logit, bright=bright), models_dir / f"{name}.onnx")
+    onnx.save(tiny_network(sigmoid=not logit, bright=bright, free=free), models_dir / f"{name}.onnx")
     facts = {"input_px": [SIDE_PX, SIDE_PX], "licence": "Apache-2.0", "origin": "made by the tests", **row}
     (models_dir / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
     return name
@@ -45,14 +48,14 @@ def tiny_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False) -> Any:
+def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False, free: bool = False) -> Any:
     """Foreground probability, or log odds, of each pixel: high where its channels' mean is below one half.
 
-    With `bright` it is high above.
+    With `bright` it is high above. A `free` one takes pictures of any size.
     """
     steepness = -STEEPNESS if bright else STEEPNESS
     share, odds = -steepness / 3, "odds" if sigmoid else "mask"
-    size = f"{side_px}, {side_px}"
+    size = "height, width" if free else f"{side_px}, {side_px}"
     return network(
         f"""
         tiny (float[1, 3, {size}] input) => (float[1, 1, {size}] mask)

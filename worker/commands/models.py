@@ -61,7 +61,7 @@ def _cells(row: ModelFacts) -> tuple[str, ...]:
         row.name,
         {FileState.WHOLE: "yes", FileState.ABSENT: "no"}.get(row.state, row.state),
         size,
-        "x".join(map(str, reversed(row.input_px))),
+        row.input_label,
         ",".join(row.precisions),
         ",".join(row.presets) or "-",
         row.licence,

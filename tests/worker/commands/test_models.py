@@ -48,6 +48,7 @@ class TestList:
             "presets": ["best"],
             "precisions": ["exact"],
             "input_px": [1024, 1024],
+            "input_label": "1024x1024",
             "licence": "MIT",
             "source": "BiRefNet of github.com/ZhengPeng7/BiRefNet, in rembg's release v0.0.0",
             "fetched_from": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/BiRefNet-general-epoch_244.onnx",

@@ -26,9 +26,9 @@ class Processing:
         self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
         self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
 
-    def new_batch(self, count: int) -> NDArray[Any]:
+    def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
         """Room for so many pictures: (count, 3, height, width), unfilled; each of its slots is one picture's."""
-        return np.empty((count, 3, *self._row.input_px), self._input_type)
+        return np.empty((count, 3, height_px, width_px), self._input_type)
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
         """Resize and normalise a picture into its slot of a batch.
@@ -37,7 +37,7 @@ class Processing:
             image: (height, width, 3) uint8, sRGB, of any size.
             slot: (3, height, width) of the network's input, written over.
         """
-        small = resize(image, *self._row.input_px)
+        small = resize(image, *slot.shape[1:])
         for channel in range(3):
             np.multiply(small[..., channel], self._scale[channel], out=slot[channel], casting="unsafe")
             slot[channel] += self._shift[channel]

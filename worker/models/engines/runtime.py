@@ -19,13 +19,14 @@ from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
 from cutgate.worker.models.graphs.prepare import prepared_graph
 from cutgate.worker.models.weights.files import ensure_weights
-from cutgate.worker.models.weights.model import Model, WeightsFile
+from cutgate.worker.models.weights.model import InputFit, Model, WeightsFile
 from cutgate.worker.models.weights.registry import find_model
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 log = structlog.get_logger(__name__)
 
-_WARM_UP_PX: Final = 64
+_WARM_UP_PX: Final = ((64, 64), (64, 128))
+"""Height and width. A network whose input has one fixed size may pass for a free one on the first alone."""
 
 
 class Segmenter:
@@ -145,10 +146,12 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
 
 
 def _warm_up(segmenter: Segmenter) -> None:
-    """Run once, so that memory is laid out and a network of another kind shows now."""
-    try:
-        mask = segmenter(np.full((_WARM_UP_PX, _WARM_UP_PX, 3), 128, np.uint8))
-    except Exception as error:  # a network that wants other inputs fails in each engine's own ways
-        raise ModelUnavailable(f"{segmenter.model} cannot be run on a picture: {error}") from error
-    if mask.shape != (_WARM_UP_PX, _WARM_UP_PX):
-        raise ModelUnavailable(f"{segmenter.model} does not give one mask for one picture")
+    """Run once for each kind of size, so that memory is laid out and a network of another kind shows now."""
+    is_free = isinstance(segmenter.predict, NetworkRun) and segmenter.predict.row.fit is not InputFit.STRETCH
+    for size_px in _WARM_UP_PX[: 2 if is_free else 1]:
+        try:
+            mask = segmenter(np.full((*size_px, 3), 128, np.uint8))
+        except Exception as error:  # a network that wants other inputs fails in each engine's own ways
+            raise ModelUnavailable(f"{segmenter.model} cannot be run on a picture: {error}") from error
+        if mask.shape != size_px:
+            raise ModelUnavailable(f"{segmenter.model} does not give one mask for one picture")

@@ -53,7 +53,9 @@ class ModelFacts:
     precisions: tuple[Precision, ...]
     """In which it can be run, by one of its files at least."""
     input_px: tuple[int, int]
-    """Height and width that a picture is resized to."""
+    """Height and width that a picture is resized to, or has to fit into."""
+    input_label: str
+    """The same for a person, width first."""
     licence: str
     source: str
     """Where the weights come from."""
@@ -99,6 +101,7 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         presets=tuple(name for name, choice in PRESETS.items() if choice.model == model.name),
         precisions=tuple(p for p in Precision if any(p in row.precisions for row in model.files)),
         input_px=row.input_px,
+        input_label=row.input_label,
         licence=row.licence,
         source=row.origin,
         fetched_from=place_of(row.source) if row.source else None,

@@ -20,6 +20,17 @@ class OutputKind(StrEnum):
     """Numbers without a fixed range; the smallest of each picture becomes 0, the largest 1."""
 
 
+class InputFit(StrEnum):
+    """What becomes of a picture's height and width on the way into the network."""
+
+    STRETCH = "stretch"
+    """They become the input's, whatever they were."""
+    ASPECT = "aspect"
+    """As large as fits into the input, with their ratio."""
+    FOLLOW = "follow"
+    """They stay, where they fit into the input; else as `ASPECT`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NpmPackage:
     """A package whose data files hold the weights in chunks. Its code is never run."""
@@ -46,7 +57,10 @@ class WeightsFile:
     digest: str | None
     """`<algorithm>:<hex digits>`; None for an operator's own file that names none."""
     input_px: tuple[int, int]
-    """Height and width that a picture is resized to."""
+    """Height and width that a picture is resized to, or has to fit into."""
+    fit: InputFit = InputFit.STRETCH
+    multiple_px: int = 1
+    """Of what height and width are multiples, where a picture has to fit; the input's own are as well."""
     mean: Channels
     """Subtracted from values in [0, 1]."""
     std: Channels
@@ -65,6 +79,27 @@ class WeightsFile:
     """How to fetch the file; None when nobody but the operator can put it there."""
     size_bytes: int | None = None
     """Of the file; None where nobody has told."""
+
+    def size_for(self, height_px: int, width_px: int) -> tuple[int, int]:
+        """Height and width that the network sees a picture of this size at."""
+        if self.fit is InputFit.STRETCH:
+            return self.input_px
+        sides, most = (height_px, width_px), self.input_px
+        scale = min(limit / side for limit, side in zip(most, sides, strict=True))
+        if self.fit is InputFit.FOLLOW:
+            scale = min(scale, 1.0)
+        height, width = (max(1, round(side * scale / self.multiple_px)) * self.multiple_px for side in sides)
+        return min(height, most[0]), min(width, most[1])
+
+    @property
+    def input_label(self) -> str:
+        """Width and height of the input, for a person."""
+        size = "x".join(map(str, reversed(self.input_px)))
+        return {
+            InputFit.STRETCH: size,
+            InputFit.ASPECT: f"within {size}",
+            InputFit.FOLLOW: f"up to {size}",
+        }[self.fit]
 
     @property
     def download_bytes(self) -> int | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from cutgate.jobs.spec import Precision
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.isnet_rows import ISNET
-from cutgate.worker.models.weights.model import Channels, Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.model import Channels, InputFit, Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -35,6 +35,8 @@ class CustomModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_px: tuple[PositiveInt, PositiveInt]
+    fit: InputFit = InputFit.STRETCH
+    multiple_px: PositiveInt = 1
     mean: Channels = (0.0, 0.0, 0.0)
     std: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     output: OutputKind = OutputKind.PROBABILITY
@@ -44,12 +46,20 @@ class CustomModel(BaseModel):
     licence: str = "not stated"
     origin: str = "the models folder"
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if any(side % self.multiple_px for side in self.input_px):
+            raise ValueError(f"input_px must be multiples of multiple_px, {self.multiple_px}")
+        return self
+
     def row(self, name: str) -> WeightsFile:
         """The same facts as a row."""
         return WeightsFile(
             file_name=f"{name}.onnx",
             digest=f"sha256:{self.sha256}" if self.sha256 else None,
             input_px=self.input_px,
+            fit=self.fit,
+            multiple_px=self.multiple_px,
             mean=self.mean,
             std=self.std,
             output=self.output,

@@ -1,11 +1,14 @@
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
@@ -85,6 +88,65 @@ def test_a_network_for_other_inputs_is_refused_before_any_picture(tiny_settings:
     onnx.save(tiny_network(side_px=32), tiny_settings.models_dir / "tiny.onnx")
     with pytest.raises(ModelUnavailable, match="tiny cannot be run on a picture"):
         load_segmenter(tiny_settings)
+
+
+FREE: dict[str, Any] = {"input_px": [64, 128], "multiple_px": 32}
+"""Members of a row whose network takes pictures of any size."""
+
+
+@pytest.mark.parametrize("engine", [EngineName.ONNXRUNTIME, EngineName.OPENVINO])
+@pytest.mark.parametrize(
+    ("fit", "size_px", "seen_px"),
+    [
+        ("stretch", (200, 300), (64, 128)),
+        ("aspect", (200, 300), (64, 96)),  # as tall as it may be, the width by ratio
+        ("aspect", (10, 10), (64, 64)),
+        ("aspect", (3, 999), (32, 128)),  # no side is less than a multiple
+        ("follow", (200, 800), (32, 128)),  # too wide
+        ("follow", (40, 90), (32, 96)),  # its own size, in multiples
+        ("follow", (1, 1), (32, 32)),
+    ],
+    ids=str,
+)
+def test_the_network_sees_the_size_that_its_row_says(
+    tiny_settings: NetworkSettings,
+    engine: EngineName,
+    fit: str,
+    size_px: tuple[int, int],
+    seen_px: tuple[int, int],
+) -> None:
+    write_tiny_model(tiny_settings.models_dir, "free", free=True, fit=fit, **FREE)
+    segmenter = load_segmenter(changed(tiny_settings, model="free", engine=engine))
+    network = segmenter.predict
+    assert isinstance(network, NetworkRun)
+    image = np.full((*size_px, 3), 255, np.uint8)
+    image[: size_px[0] // 2] = 0
+    assert network.alone(image)().shape == (1, *seen_px)
+    mask = segmenter(image)
+    assert mask.shape == size_px
+    if size_px[0] >= 40:
+        assert mask[: size_px[0] // 2 - 4].min() > 252
+        assert mask[size_px[0] // 2 + 4 :].max() < 3
+
+
+def test_pictures_of_many_sizes_at_once_get_what_they_get_alone(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "free", free=True, fit="follow", **FREE)
+    alone = load_segmenter(changed(tiny_settings, model="free"))
+    together = load_segmenter(changed(tiny_settings, model="free", pictures_per_run=3))
+    random = np.random.default_rng(7)
+    sizes = [tuple(random.integers(1, 200, 2)) for _ in range(30)]
+    images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    expected = list(map(alone, images))
+    with ThreadPoolExecutor(8) as pool:
+        for mask, one in zip(pool.map(together, images), expected, strict=True):
+            assert np.array_equal(mask, one)
+
+
+@pytest.mark.parametrize("fit", ["aspect", "follow"])
+def test_a_network_of_one_size_is_refused_as_a_free_one(tiny_settings: NetworkSettings, fit: str) -> None:
+    write_tiny_model(tiny_settings.models_dir, "fixed", fit=fit)
+    with pytest.raises(ModelUnavailable, match="fixed cannot be run on a picture"):
+        load_segmenter(changed(tiny_settings, model="fixed"))
 
 
 def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None:

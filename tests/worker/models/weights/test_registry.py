@@ -56,6 +56,7 @@ def test_models_without_ranges_have_no_fast(name: str, tmp_path: Path) -> None:
 MALFORMED: dict[str, dict[str, object]] = {
     "no size": {},
     "a size of zero": {"input_px": [0, 64]},
+    "no whole multiples": {"input_px": [64, 72], "fit": "follow", "multiple_px": 32},
     "a divisor of zero": {"input_px": [64, 64], "std": [1, 1, 0]},
     "an unknown output": {"input_px": [64, 64], "output": "depth"},
     "an unknown member": {"input_px": [64, 64], "means": [0, 0, 0]},
