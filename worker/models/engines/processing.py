@@ -1,14 +1,20 @@
 """What lies around the network: from a picture to the numbers that it wants, and from its map to a mask."""
 
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
-from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import looked_up
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
+
+_USUAL_THRESHOLDS: Final = tuple(
+    CutoutSpec.model_fields[f"{side}_threshold"].default for side in ("foreground", "background")
+)
 
 
 class Processing:
@@ -25,6 +31,7 @@ class Processing:
         # (x / 255 - mean) / std as one multiplication and one addition.
         self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
         self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
+        self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
     def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
         """Room for so many pictures: (count, 3, height, width), unfilled; each of its slots is one picture's."""
@@ -55,6 +62,8 @@ class Processing:
         """
         probability = _probability(output, self._row)
         levels = np.clip(np.rint(probability * 255), 0, 255).astype(np.uint8)
+        if self._to_usual_levels is not None:
+            levels = looked_up(levels, self._to_usual_levels)
         return np.asarray(resize(levels, height_px, width_px))
 
 
@@ -62,6 +71,12 @@ def resize(array: Any, height_px: int, width_px: int) -> Any:
     """Resize a picture or map: averaging where it shrinks, linearly where it grows. Dtype and range are kept."""
     shrinks = height_px * width_px < array.shape[0] * array.shape[1]
     return cv2.resize(array, (width_px, height_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _table(thresholds: tuple[int, int]) -> Bytes:
+    """256 levels: a map's thresholds become the usual ones, and what lies between or beyond them follows."""
+    ends, usual_ends = ([0, *reversed(pair), 255] for pair in (thresholds, _USUAL_THRESHOLDS))
+    return np.asarray(np.rint(np.interp(np.arange(256), ends, usual_ends)), np.uint8)
 
 
 def _probability(output: Floats, row: WeightsFile) -> Floats:

@@ -12,6 +12,7 @@ import structlog
 
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.models.engine import Engine
 from cutgate.worker.models.engines.batching import doubled_sizes, every_size
 from cutgate.worker.models.engines.network_run import NetworkRun
@@ -39,6 +40,7 @@ class Segmenter:
         dtype: the type of number that it computes in.
         threads: threads of the network on the CPU.
         predict: the network itself, without the lock.
+        reading: what its map means.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Segmenter:
         provider: str,
         dtype: str,
         threads: int,
+        reading: Reading = USUAL,
         shared: bool = False,
     ) -> None:
         """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
@@ -59,6 +62,7 @@ class Segmenter:
         self.dtype = dtype
         self.threads = threads
         self.predict = predict
+        self.reading = reading
         self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
 
     def __call__(self, image: RgbImage) -> ByteMask:
@@ -115,6 +119,7 @@ def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmente
         provider=engine.provider,
         dtype=engine.dtype,
         threads=plan.threads,
+        reading=Reading(soft=weights.row.soft),
         shared=True,
     )
 

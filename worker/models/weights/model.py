@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cutgate.jobs.spec import Precision
+from cutgate.worker.cutout.mask.segment import Soft
 
 Channels = tuple[float, float, float]
 """One number per channel: red, green, blue."""
@@ -68,6 +69,11 @@ class WeightsFile:
     output: OutputKind = OutputKind.PROBABILITY
     output_name: str | None = None
     """The network's output that holds the map; None for its first."""
+    soft: Soft = Soft.DOUBT
+    """What the map's grey means."""
+    thresholds: tuple[int, int] | None = None
+    """Levels of the map, foreground and background, that stand for those of a spec that names none; None: they are
+    the same. A map that is surer or less sure than usual is brought to the usual levels by them."""
     least_range: float = 0.0
     """Of `OutputKind.RANGE`: where smallest and largest differ by no more, the picture has no subject."""
     ranges: str | None = None

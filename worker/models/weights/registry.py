@@ -13,7 +13,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import Level, Precision
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.isnet_rows import ISNET
 from cutgate.worker.models.weights.model import Channels, InputFit, Model, OutputKind, WeightsFile
@@ -41,6 +42,8 @@ class CustomModel(BaseModel):
     std: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     output: OutputKind = OutputKind.PROBABILITY
     output_name: Annotated[str, Field(min_length=1)] | None = None
+    soft: Soft = Soft.DOUBT
+    thresholds: tuple[Level, Level] | None = None
     least_range: Annotated[float, Field(ge=0)] = 0.0
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     licence: str = "not stated"
@@ -50,6 +53,10 @@ class CustomModel(BaseModel):
     def _holds_together(self) -> Self:
         if any(side % self.multiple_px for side in self.input_px):
             raise ValueError(f"input_px must be multiples of multiple_px, {self.multiple_px}")
+        if self.soft is Soft.ALPHA and (self.thresholds or self.output is OutputKind.RANGE):
+            raise ValueError("with soft=alpha the map is taken as it is: leave out thresholds, and output=range")
+        if self.thresholds and not 0 < self.thresholds[1] < self.thresholds[0] < 255:
+            raise ValueError("thresholds are the foreground's and the background's, as in [240, 15]")
         return self
 
     def row(self, name: str) -> WeightsFile:
@@ -64,6 +71,8 @@ class CustomModel(BaseModel):
             std=self.std,
             output=self.output,
             output_name=self.output_name,
+            soft=self.soft,
+            thresholds=self.thresholds,
             least_range=self.least_range,
             licence=self.licence,
             origin=self.origin,

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.processing import Processing
@@ -59,6 +60,26 @@ def test_levels_follow_the_rows_normalisation(tiny_settings: NetworkSettings) ->
     expected = 1 / (1 + np.exp(-STEEPNESS * (0.5 - fed)))
     mask = load_segmenter(changed(tiny_settings, model="shifted"))(image)
     assert mask == pytest.approx(255 * expected, abs=0.51)
+
+
+@pytest.mark.parametrize(("raw", "usual"), [(0, 0), (30, 8), (60, 15), (130, 128), (200, 240), (255, 255)])
+def test_a_rows_thresholds_become_the_usual_ones(tiny_settings: NetworkSettings, raw: int, usual: int) -> None:
+    write_tiny_model(tiny_settings.models_dir, "cautious", thresholds=[200, 60])
+    share = np.clip(raw / 255, 1e-4, 1 - 1e-4)
+    level = 0.5 - np.log(share / (1 - share)) / STEEPNESS  # what the network makes `raw` of
+    image = np.full((8, 8, 3), round(255 * level), np.uint8)
+    before = load_segmenter(tiny_settings)(image)
+    assert np.abs(before.astype(int) - raw).max() <= 5  # a picture has 256 levels only
+    after = load_segmenter(changed(tiny_settings, model="cautious"))(image)
+    expected = np.interp(before, [0, 60, 200, 255], [0, 15, 240, 255])
+    assert np.abs(after - expected).max() <= 0.5
+    assert np.abs(after.astype(int) - usual).max() <= 9
+
+
+def test_a_row_says_what_its_maps_grey_means(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "matte", soft="alpha")
+    assert load_segmenter(tiny_settings).reading.soft is Soft.DOUBT
+    assert load_segmenter(changed(tiny_settings, model="matte")).reading.soft is Soft.ALPHA
 
 
 @pytest.mark.parametrize("output", ["probability", "logit", "range"])
