@@ -1,6 +1,7 @@
 """The work itself, without a queue or a ledger: a decoded picture and a spec in, a picture out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def cut_out(
         predict: the network; it is shown sRGB, whatever profile the picture keeps.
         check: called between steps; what it raises ends the work.
         ended: called after each step with its name.
-        reading: what the network's map means.
+        reading: what the network's map means. What refines it is shown sRGB as well.
 
     Returns:
         A cut-out or a mask, with the picture's profile and its density.
@@ -40,6 +41,9 @@ def cut_out(
         source_alpha=source.alpha,
         own_colours=None if source.alpha is None else source.rgb,
     )
+    refine = reading.refine
+    if refine is not None:
+        reading = replace(reading, refine=lambda view, trimap: refine(source.to_srgb(view), trimap))
     steps = steps_for(spec, lambda view: predict(source.to_srgb(view)), reading)
     frame = run_steps(steps, frame, check, ended)
     check()

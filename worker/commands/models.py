@@ -21,7 +21,7 @@ from cutgate.worker.models.weights.inventory import (
     known_model,
     look_at,
 )
-from cutgate.worker.models.weights.registry import find_model, model_names
+from cutgate.worker.models.weights.registry import find_model, model_names, second_stage
 from cutgate.worker.settings import NetworkSettings
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
@@ -118,6 +118,9 @@ def _fetch(settings: NetworkSettings) -> str | None:
     weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
     variant, batches = plan_for(settings).variant, settings.batch_count() > 1
     prepared_graph(weights, settings.cache_dir, variant, batches=batches)
+    refiner = second_stage(model, settings.models_dir)
+    if refiner is not None:
+        _fetch(settings.for_choice(Choice(model=refiner.name)))
     return str(weights.path)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.second_stage import Refine, refine_with
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     Thresholds,
@@ -91,7 +93,7 @@ def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> t
         *((tidy_mask,) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
-        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px),
+        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px, reading.refine),
     )
     if spec.output is Output.MASK:
         return (*before, give_mask, restore_size)
@@ -170,8 +172,9 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
     return step
 
 
-def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
+def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
+    estimate = matte.refine if refine is None else partial(refine_with, refine)
 
     def step(frame: Frame) -> Frame:
         if not filled(frame.subject_found):
@@ -183,7 +186,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         elif not frame.refined:
             alpha = matte.remap(mask, thresholds, erode_px)
         else:
-            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones)
+            alpha = estimate(_seen(frame), mask, trimap, frame.zones)
         return replace(frame, alpha=keep_known(alpha, trimap))
 
     return step

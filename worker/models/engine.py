@@ -34,7 +34,7 @@ class Engine(Protocol):
         """Run the network.
 
         Args:
-            batch: (n, 3, height, width) of `input_type`, prepared pictures.
+            batch: (n, channels, height, width) of `input_type`, prepared pictures.
 
         Returns:
             (n, height, width) float32: the network's output as it is.

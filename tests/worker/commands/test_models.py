@@ -51,6 +51,7 @@ class TestList:
             "input_label": "1024x1024",
             "licence": "MIT",
             "source": "BiRefNet of github.com/ZhengPeng7/BiRefNet, in rembg's release v0.0.0",
+            "refiner": None,
             "fetched_from": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/BiRefNet-general-epoch_244.onnx",
             "runs_through": "built in",
             "file": "birefnet-general.onnx",

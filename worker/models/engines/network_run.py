@@ -50,7 +50,10 @@ class NetworkRun:
         self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
 
     def __call__(self, image: RgbImage) -> ByteMask:
-        """As `Segmenter.__call__`; pictures that the network sees at one size share its runs."""
+        """As `Segmenter.__call__`; pictures that the network sees at one size share its runs.
+
+        A second stage takes (height, width, 4): colours and trimap.
+        """
         height_px, width_px = image.shape[:2]
         size_px = self.row.size_for(height_px, width_px)
 
@@ -92,6 +95,6 @@ class NetworkRun:
         """What comes of pictures of one grey level each, which take turns."""
         batch = self.processing.new_batch(size, *self.row.input_px)
         for place in range(size):
-            grey = np.full((*self.row.input_px, 3), levels[place % len(levels)], np.uint8)
+            grey = np.full((*self.row.input_px, self.processing.channels), levels[place % len(levels)], np.uint8)
             self.processing.prepare(grey, batch[place])
         return self.engine.run(batch)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import looked_up
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
@@ -29,23 +30,35 @@ class Processing:
         """
         self._row, self._input_type = row, input_type
         # (x / 255 - mean) / std as one multiplication and one addition.
-        self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
-        self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
+        mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
+        if row.takes_trimap:
+            mean, std = np.append(mean, np.float32(0)), np.append(std, np.float32(1))
+        self._scale = np.float32(1) / (np.float32(255) * std)
+        self._shift = -mean / std
         self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
+    @property
+    def channels(self) -> int:
+        """Of the network's input: 3, or 4 with the trimap."""
+        return len(self._scale)
+
     def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
-        """Room for so many pictures: (count, 3, height, width), unfilled; each of its slots is one picture's."""
-        return np.empty((count, 3, height_px, width_px), self._input_type)
+        """Room for so many pictures: (count, channels, height, width), unfilled; a slot is one picture's."""
+        return np.empty((count, self.channels, height_px, width_px), self._input_type)
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
         """Resize and normalise a picture into its slot of a batch.
 
         Args:
-            image: (height, width, 3) uint8, sRGB, of any size.
-            slot: (3, height, width) of the network's input, written over.
+            image: (height, width, channels) uint8, sRGB and perhaps the trimap, of any size.
+            slot: (channels, height, width) of the network's input, written over.
         """
         small = resize(image, *slot.shape[1:])
-        for channel in range(3):
+        if self._row.takes_trimap:
+            # What a pixel covers is known only where all of it is.
+            trimap = small[..., 3]
+            trimap[(trimap > BACKGROUND) & (trimap < FOREGROUND)] = UNKNOWN
+        for channel in range(self.channels):
             np.multiply(small[..., channel], self._scale[channel], out=slot[channel], casting="unsafe")
             slot[channel] += self._shift[channel]
 

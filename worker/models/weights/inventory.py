@@ -59,6 +59,8 @@ class ModelFacts:
     licence: str
     source: str
     """Where the weights come from."""
+    refiner: str | None
+    """The model that estimates alpha where this one is not sure."""
     fetched_from: str | None
     """What is asked for them; None where nothing can be."""
     runs_through: str
@@ -104,6 +106,7 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         input_label=row.input_label,
         licence=row.licence,
         source=row.origin,
+        refiner=model.refiner,
         fetched_from=place_of(row.source) if row.source else None,
         runs_through="built in" if model.name in MODELS else "models folder",
         file=row.file_name,
