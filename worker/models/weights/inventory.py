@@ -59,6 +59,8 @@ class ModelFacts:
     licence: str
     source: str
     """Where the weights come from."""
+    trained_on: str | None
+    """On which sets of pictures, as far as its row tells."""
     refiner: str | None
     """The model that estimates alpha where this one is not sure."""
     fetched_from: str | None
@@ -106,9 +108,10 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         input_label=row.input_label,
         licence=row.licence,
         source=row.origin,
+        trained_on=row.trained_on,
         refiner=model.refiner,
         fetched_from=place_of(row.source) if row.source else None,
-        runs_through="built in" if model.name in MODELS else "models folder",
+        runs_through="built in" if MODELS.get(model.name) is model else "models folder",
         file=row.file_name,
         size_bytes=shown.path.stat().st_size if is_here else row.size_bytes,
         download_bytes=row.download_bytes if row.source else None,

