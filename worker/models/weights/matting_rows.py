@@ -39,7 +39,7 @@ def _birefnet(
         std=IMAGENET_STD,
         output=OutputKind.LOGIT,
         soft=Soft.ALPHA,
-        licence="MIT; parts of the training sets are for research only",
+        licence="MIT",
         origin=origin,
         trained_on=trained_on,
         source=Download(url=url) if url else None,
@@ -61,7 +61,7 @@ VITMATTE_SMALL: Final = Model(
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
             output_name="alphas",
-            licence="Apache-2.0 by its model card; its training set is for research only",
+            licence="named Apache-2.0; its training set is given for non-commercial use",
             origin="ViTMatte of github.com/hustvl/ViTMatte, exported by huggingface.co/Xenova",
             trained_on="Distinctions-646",
             source=Download(
