@@ -1,5 +1,6 @@
 """Alpha in the unknown band from a second network, which is shown the colours and the trimap."""
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -23,11 +24,11 @@ def refine_with(
     """Estimate alpha in the unknown band with a network, which sees the band's box with its surroundings.
 
     Args:
-        refine: the network; it is not run where nothing is unknown.
+        refine: the network; it is not run where nothing is unknown, or `zones` ask for nothing.
         image: (height, width, 3) uint8.
         mask: (height, width) uint8, which is alpha where `zones` leave it.
         trimap: (height, width) uint8 of the trimap's three values.
-        zones: how much the estimate counts, at any size; None for all of it.
+        zones: how much the estimate counts, of any size; None for all of it.
 
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
@@ -35,9 +36,9 @@ def refine_with(
     Raises:
         ValueError: `refine` gave alpha of another size than its picture.
     """
-    box = _box_of(trimap == UNKNOWN)
+    box = _box_to_estimate(trimap, zones)
     if box is None:
-        return trimap
+        return keep_known(mask, trimap)
     seen = with_context(box, *trimap.shape)
     view = np.ascontiguousarray(image[seen.index])
     estimate = refine(view, np.ascontiguousarray(trimap[seen.index]))
@@ -54,6 +55,25 @@ def refine_with(
         return np.asarray(own + sampled(weight, band) * (to_unit(alpha[band.index]) - own))
 
     return fill_band(trimap, trimap, blended)
+
+
+def _box_to_estimate(trimap: ByteMask, zones: Zones | None) -> Region | None:
+    """What bounds the pixels whose alpha is to be estimated; None where there are none."""
+    box = _box_of(trimap == UNKNOWN)
+    if box is None or zones is None:
+        return box
+    counts = _box_of(zones.blend_weight > 0)
+    if counts is None:
+        return None
+    down, across = (side / small for side, small in zip(trimap.shape, zones.blend_weight.shape, strict=True))
+    # The weight fades out within the next pixel of its own size.
+    region = Region(
+        max(box.left_px, math.floor((counts.left_px - 1) * across)),
+        max(box.top_px, math.floor((counts.top_px - 1) * down)),
+        min(box.right_px, math.ceil((counts.right_px + 1) * across)),
+        min(box.bottom_px, math.ceil((counts.bottom_px + 1) * down)),
+    )
+    return region if region.height_px > 0 and region.width_px > 0 else None
 
 
 def _box_of(unknown: NDArray[np.bool_]) -> Region | None:

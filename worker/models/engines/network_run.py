@@ -49,10 +49,10 @@ class NetworkRun:
         self.row = row
         self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
 
-    def __call__(self, image: RgbImage) -> ByteMask:
-        """As `Segmenter.__call__`; pictures that the network sees at one size share its runs.
+    def __call__(self, image: RgbImage, trimap: ByteMask | None = None) -> ByteMask:
+        """As `Segmenter.__call__`, and of a second stage as `Refine`.
 
-        A second stage takes (height, width, 4): colours and trimap.
+        Pictures that the network sees at one size share its runs.
         """
         height_px, width_px = image.shape[:2]
         size_px = self.row.size_for(height_px, width_px)
@@ -60,6 +60,8 @@ class NetworkRun:
         def prepare() -> Fill:
             # A large picture takes a while to shrink, and nobody's slot should wait for it.
             small = resize(image, *size_px)
+            if trimap is not None:
+                small = np.dstack([small, resize(trimap, *size_px)])
 
             def fill(slot: Slots) -> None:
                 self.processing.prepare(small, slot)

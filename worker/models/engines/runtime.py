@@ -14,7 +14,8 @@ import structlog
 from cutgate.jobs.presets import Choice
 from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.matting.second_stage import Refine
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage
+from cutgate.worker.cutout.matting.trimap import UNKNOWN
+from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.models.engine import Engine
 from cutgate.worker.models.engines.batching import doubled_sizes, every_size
@@ -121,8 +122,7 @@ def _refine_of(model: Model, settings: NetworkSettings) -> Refine | None:
     refiner = second_stage(model, settings.models_dir)
     if refiner is None:
         return None
-    network = _network(refiner, settings.for_choice(Choice(model=refiner.name)))
-    return lambda colours, trimap: network(np.dstack([colours, trimap]))
+    return _network(refiner, settings.for_choice(Choice(model=refiner.name)))
 
 
 def _network(model: Model, settings: NetworkSettings) -> NetworkRun:
@@ -142,7 +142,8 @@ def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> NetworkR
     weights = ensure_weights(model, settings.models_dir)
     engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched), plan)
     run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)
-    _warm_up(model.name, run, run.processing.channels, free=weights.row.fit is not InputFit.STRETCH)
+    row = weights.row
+    _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)
     return run
 
 
@@ -173,11 +174,12 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     )
 
 
-def _warm_up(name: str, run: Callable[[Bytes], ByteMask], channels: int = 3, *, free: bool = False) -> None:
+def _warm_up(name: str, run: Callable[..., ByteMask], *, with_trimap: bool = False, free: bool = False) -> None:
     """Run once for each kind of size, so that memory is laid out and a network of another kind shows now."""
     for size_px in _WARM_UP_PX[: 2 if free else 1]:
         try:
-            mask = run(np.full((*size_px, channels), 128, np.uint8))
+            trimap = (np.full(size_px, UNKNOWN, np.uint8),) if with_trimap else ()
+            mask = run(np.full((*size_px, 3), 128, np.uint8), *trimap)
         except Exception as error:  # a network that wants other inputs fails in each engine's own ways
             raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
         if mask.shape != size_px:

@@ -70,6 +70,29 @@ def test_zones_say_how_much_it_counts(weight: float) -> None:
     assert np.abs(alpha - expected).max() <= 0.51
 
 
+def test_where_zones_ask_for_nothing_the_network_is_not_run() -> None:
+    network, mask, trimap = Matting(), np.full(SIZE, 100, np.uint8), trimap_with_band()
+    weight = np.zeros((30, 40), np.float32)
+    alpha = refine_with(network, picture(), mask, trimap, Zones(np.ones((30, 40), np.uint8), weight))
+    assert np.array_equal(alpha, np.where(trimap == UNKNOWN, mask, trimap))
+    weight[:5] = 1  # far from the band
+    refine_with(network, picture(), mask, trimap, Zones(np.ones((30, 40), np.uint8), weight))
+    assert network.seen == []
+
+
+@pytest.mark.parametrize("size_px", [(30, 40), (7, 13), (300, 400)], ids=str)
+def test_a_part_of_the_band_is_seen_where_only_that_counts(size_px: tuple[int, int]) -> None:
+    network, mask, trimap = Matting(), np.full(SIZE, 100, np.uint8), trimap_with_band()
+    weight = np.zeros(size_px, np.float32)
+    weight[:, size_px[1] * 5 // 8 :] = 1  # from about the band's last sixth on
+    part, whole = (
+        refine_with(network, picture(), mask, trimap, Zones(np.ones(size_px, np.uint8), each))
+        for each in (weight, np.maximum(weight, 1e-9))
+    )
+    assert np.array_equal(part, whole)
+    assert network.seen[0][0].size < network.seen[1][0].size
+
+
 def test_alpha_of_another_size_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"alpha is \(7, 7\), the picture is \(72, 92\)"):
         refine_with(lambda *_: np.zeros((7, 7), np.uint8), picture(), np.zeros(SIZE, np.uint8), trimap_with_band())
