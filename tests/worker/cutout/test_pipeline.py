@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
 from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
-from cutgate.worker.cutout.raster.filters import to_levels
+from cutgate.worker.cutout.raster.filters import to_levels, to_unit
+from cutgate.worker.cutout.reading import Reading
 from tests.pictures.scores import sad
-from tests.worker.cutout.runs import alpha_of, bear, given, go_on, run
+from tests.worker.cutout.runs import alpha_of, bear, given, go_on, named, run
 
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]
 
@@ -23,6 +25,18 @@ in_each_mode = pytest.mark.parametrize("mode", MODES)
 
 def noise(height: int, width: int) -> RgbImage:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+GLASS = (40, 160, 120)
+
+
+def glass() -> tuple[RgbImage, FloatMask]:
+    """A pane that half of what is behind shows through, with an opaque rim, and its true alpha."""
+    alpha = np.zeros((240, 240), np.float32)
+    alpha[40:200, 40:200] = 1
+    alpha[60:180, 60:180] = 0.5
+    behind = np.tile(np.repeat(np.array([60, 220], np.float32), 40), 3)[None, :, None]
+    return np.rint(alpha[..., None] * np.array(GLASS) + (1 - alpha[..., None]) * behind).astype(np.uint8), alpha
 
 
 @in_each_mode
@@ -182,3 +196,40 @@ def test_a_step_out_of_order_says_so() -> None:
     last_first = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))[::-1]
     with pytest.raises(StepOutOfOrder):
         run_steps(last_first, Frame(picture=noise(4, 4)), go_on)
+
+
+class TestMatte:
+    """A network whose grey is transparency."""
+
+    MATTE = Reading(soft=Soft.ALPHA)
+
+    @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
+    @pytest.mark.parametrize("name", ["glass", "bear", "portrait"])
+    def test_its_map_is_alpha(self, name: str, mode: Refinement) -> None:
+        picture, truth = glass() if name == "glass" else (named(name).photo, named(name).alpha.astype(np.float32))
+        alpha = alpha_of(picture, truth, refinement=mode, reading=self.MATTE)
+        assert np.array_equal(alpha, to_levels(truth))
+        # What refines a doubtful map takes transparency for doubt.
+        doubted = alpha_of(picture, truth, refinement=mode)
+        assert sad(to_unit(doubted), truth) > 5 * sad(to_unit(alpha), truth)
+
+    def test_its_colours_are_the_subjects_own(self) -> None:
+        truth = bear().alpha.astype(np.float32)
+        result = filled(run(bear().photo, truth, reading=self.MATTE).result)
+        soft = (truth > 0.1) & (truth < 0.9)
+        own, mixed = (
+            np.abs(picture[soft][:, :3].astype(int) - bear().foreground[soft]).mean()
+            for picture in (result, bear().photo)
+        )
+        assert own < mixed / 2
+
+    def test_without_refinement_thresholds_cut_it(self) -> None:
+        picture, truth = glass()
+        low = alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100, reading=self.MATTE)
+        assert low[120, 120] == 255
+        assert np.array_equal(low, alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100))
+
+    @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
+    def test_without_a_subject_nothing_is_left(self, mode: Refinement) -> None:
+        haze = np.full((60, 60), 14 / 255, np.float32)
+        assert not alpha_of(noise(60, 60), haze, refinement=mode, reading=self.MATTE).any()

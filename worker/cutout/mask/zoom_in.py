@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.mask.segment import Predict, look_at
+from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
 from cutgate.worker.cutout.raster.filters import reduced
 from cutgate.worker.cutout.raster.geometry import Region
@@ -44,8 +44,8 @@ class CropPolicy:
     """Pixels from this level on make the box."""
     most_of_picture: float
     """A box that covers a larger share of the picture shows nothing that was not seen."""
-    softness: float
-    """The second map's share of soft pixels may be so many times the first map's."""
+    softness: float | None
+    """The second map's share of soft pixels may be so many times the first map's; None: it says nothing."""
     growth: float
     """The subject's area may be so many times the first map's."""
 
@@ -63,8 +63,11 @@ PLAIN_GROWTH: Final = 1.1
 CLEARLY_SURER: Final = 0.8
 """A subject that grows by more has to be that much surer: a neighbour may have been taken along."""
 
+MATTE: Final = CropPolicy(level=LIKELY, most_of_picture=0.6, softness=None, growth=PLAIN_GROWTH)
+"""As `SMALL`, where softness is transparency: hair that is seen more closely has more of it."""
 
-def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
+
+def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = Soft.DOUBT) -> ByteMask:
     """The map of a picture, with a closer one in its box where the maps say that this one is better.
 
     The network runs once at most.
@@ -73,6 +76,7 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
         predict: the network.
         picture: (height, width, 3) uint8.
         mask: (height, width) uint8, what the network saw in the whole picture.
+        soft: what the network's grey means.
 
     Returns:
         (height, width) uint8; `mask` itself where no closer one was taken.
@@ -81,7 +85,7 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
         ValueError: `predict` gave a mask of another size than its picture.
     """
     small = reduced(mask, MEASURED_SIDE_PX)
-    policy = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
+    policy = MATTE if soft is Soft.ALPHA else UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, policy.level, mask.shape[0], mask.shape[1])
     if region is None or not _pays(region, policy, mask):
         return mask
@@ -164,8 +168,7 @@ def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:
     found, found_before = (np.count_nonzero(each >= LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none
+    if not LEAST_GROWTH * found_before <= found <= policy.growth * found_before:
+        return False
     softness = policy.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER
-    return bool(
-        soft_share(new) <= softness * soft_share(old)
-        and LEAST_GROWTH * found_before <= found <= policy.growth * found_before
-    )
+    return softness is None or soft_share(new) <= softness * soft_share(old)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.mask.zoom_in import fused, soft_share, zoom_in
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region
@@ -161,3 +162,18 @@ def test_equal_maps_stay_as_they_are() -> None:
 @pytest.mark.parametrize(("level", "share"), [(0, 0.0), (25, 0.0), (26, 1.0), (229, 1.0), (230, 0.0), (255, 0.0)])
 def test_soft_is_what_is_neither_sure_nor_absent(level: int, share: float) -> None:
     assert soft_share(np.full((4, 4), level, np.uint8)) == share
+
+
+def test_transparency_is_no_doubt() -> None:
+    glass, network = disc(170, level=170), Network()
+    zoom_in(network, picture_of(glass), glass)
+    assert len(network.seen) == 1  # a doubtful map of a subject this large is worth another run
+    assert zoom_in(network, picture_of(glass), glass, Soft.ALPHA) is glass
+    assert len(network.seen) == 1
+
+
+def test_a_small_subject_may_turn_out_to_be_softer_where_softness_is_alpha() -> None:
+    seen, network = disc(60), Network(lambda mask: np.minimum(mask, 200))
+    assert zoom_in(network, picture_of(seen), seen) is seen
+    closer = zoom_in(network, picture_of(seen), seen, Soft.ALPHA)
+    assert closer[200, 300] == 200
