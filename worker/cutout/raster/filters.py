@@ -28,6 +28,11 @@ def enlarged(image: Array, height_px: int, width_px: int) -> Array:
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_LINEAR))
 
 
+def repeated(image: Array, height_px: int, width_px: int) -> Array:
+    """The image made larger, each pixel the nearest of its own: for what is either so or not."""
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
 def mean(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
     """The mean over a square around each pixel."""
     blurred = cv2.blur(image, (side_px, side_px), borderType=cv2.BORDER_REPLICATE)
