@@ -8,10 +8,12 @@ band between them.
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import ByteMask
-from cutgate.worker.cutout.raster.filters import eroded, square
+from cutgate.worker.cutout.raster.filters import eroded, reduced, repeated, square
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
@@ -41,7 +43,8 @@ def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
 def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Split a soft mask into known foreground, known background and the band between.
 
-    A known region that erosion would make vanish altogether is left as it was: the subject may be thin.
+    A known component that erosion would make vanish is left as it was: a subject may be thin, and small beside
+    another one.
 
     Args:
         mask: (height, width) uint8; the picture continues outside (border replicated).
@@ -67,7 +70,15 @@ def keep_known(alpha: ByteMask, trimap: ByteMask) -> ByteMask:
 
 
 def _shrunk(known: ByteMask, side_px: int) -> ByteMask:
+    """`known`, of ones, eroded; where nothing would be left of a connected component, all of it."""
     if side_px <= 1:
         return known
     rest = eroded(known, square(side_px))
-    return rest if rest.any() else known
+    before, after = (reduced(255 * each, WORKING_SIDE_PX) for each in (known, rest))
+    count, labels = cv2.connectedComponents((before > 0).view(np.uint8))
+    vanishes = np.ones(count, np.uint8)
+    vanishes[labels[after > 0]] = 0
+    vanishes[0] = 0  # what is not known
+    if not vanishes.any():
+        return rest
+    return rest | (known & repeated(vanishes[labels], *known.shape))
