@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cutgate.distribution import install
 from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples, strips
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Bytes, RgbImage, Samples, strips
 from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
 from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
@@ -33,6 +34,10 @@ _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB."""
 _FILE_TYPE_BYTES: Final = 256
 """Longer lists of brands are not read to their end."""
+BACKDROPS: Final = (255, 128, 0)
+"""Greys that transparency may be shown as, the usual one first."""
+ALIKE_LEVELS: Final = 32
+"""A pixel no further than this from a backdrop, in grey, may be taken for a part of it."""
 # Pillow's bound on pixels is a constant of the library; ours is a setting, and is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -55,14 +60,14 @@ class SourceImage:
     dpi: Dpi | None = None
     samples: Samples | None = None
 
-    def over_white(self) -> RgbImage:
-        """The picture as it is looked at: what is transparent shows white. `rgb` itself when opaque."""
+    def over_backdrop(self) -> RgbImage:
+        """The picture as it is looked at: transparency is one of `BACKDROPS`. `rgb` itself when opaque."""
         if self.alpha is None:
             return self.rgb
-        shown = np.empty_like(self.rgb)
+        shown, backdrop = np.empty_like(self.rgb), (_backdrop(self.rgb, self.alpha),) * 3
         for strip in strips(len(shown)):
             picture, alpha = Image.fromarray(self.rgb[strip]), Image.fromarray(self.alpha[strip])
-            shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha))
+            shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, backdrop), alpha))
         return shown
 
     def to_srgb(self, view: RgbImage) -> RgbImage:
@@ -106,6 +111,17 @@ def read_image(
             raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS) + " or HEIC") from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
             raise SourceUndecodable(_DAMAGED) from error
+
+
+def _backdrop(rgb: RgbImage, alpha: ByteMask) -> int:
+    """Of `BACKDROPS` the one that fewest of the opaque pixels are like."""
+    levels = np.zeros(256)
+    for strip in strips(len(rgb)):
+        opaque = (alpha[strip] >= LIKELY).view(np.uint8)
+        grey = cv2.cvtColor(rgb[strip], cv2.COLOR_RGB2GRAY)
+        levels += cv2.calcHist([grey], [0], opaque, [256], [0, 256]).ravel()
+    alike = [levels[max(0, backdrop - ALIKE_LEVELS) : backdrop + ALIKE_LEVELS + 1].sum() for backdrop in BACKDROPS]
+    return BACKDROPS[int(np.argmin(alike))]
 
 
 def _check(measure: str, value: int, limit: int) -> None:
