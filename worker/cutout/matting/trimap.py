@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
 from cutgate.worker.cutout.raster.filters import eroded, reduced, repeated, square
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
 
@@ -19,8 +19,8 @@ BACKGROUND: Final = 0
 UNKNOWN: Final = 128
 FOREGROUND: Final = 255
 
-EMPTY_LEVEL: Final = 15
-"""Where the background threshold is 0, a mask wholly below this level holds no subject."""
+LEAST_SUBJECT_SHARE: Final = 1e-4
+"""The share of likely pixels above which a mask holds a subject: in a network's own map, a square of 10 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,16 @@ NO_THRESHOLDS: Final = Thresholds(foreground=255, background=0)
 
 
 def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
-    """Whether any pixel of the mask reaches the background threshold."""
-    return bool(mask.max() >= (thresholds.background or EMPTY_LEVEL))
+    """Whether the mask is more than a haze: some of its pixels are likely, or known by thresholds below that."""
+    level = max(thresholds.background, min(LIKELY, thresholds.foreground))
+    return cv2.countNonZero((mask >= level).view(np.uint8)) > LEAST_SUBJECT_SHARE * mask.size
 
 
 def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Split a soft mask into known foreground, known background and the band between.
 
-    A known component that erosion would make vanish is left as it was: a subject may be thin, and small beside
-    another one.
+    A known region that erosion would make vanish altogether is left as it was: the subject may be thin. So is what
+    is known of each connected component of the subject: one may be small beside another.
 
     Args:
         mask: (height, width) uint8; the picture continues outside (border replicated).
@@ -55,7 +56,10 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
         (height, width) uint8 of BACKGROUND, UNKNOWN and FOREGROUND.
     """
     background = _shrunk((mask < thresholds.background).view(np.uint8), erode_px)
-    foreground = _shrunk((mask > thresholds.foreground).view(np.uint8), erode_px)
+    known = (mask > thresholds.foreground).view(np.uint8)
+    foreground = _shrunk(known, erode_px)
+    subject = (mask >= min(LIKELY, thresholds.foreground)).view(np.uint8)
+    foreground |= known & _without(foreground, subject)
     return UNKNOWN + (FOREGROUND - UNKNOWN) * foreground - (UNKNOWN - BACKGROUND) * background
 
 
@@ -70,15 +74,17 @@ def keep_known(alpha: ByteMask, trimap: ByteMask) -> ByteMask:
 
 
 def _shrunk(known: ByteMask, side_px: int) -> ByteMask:
-    """`known`, of ones, eroded; where nothing would be left of a connected component, all of it."""
     if side_px <= 1:
         return known
     rest = eroded(known, square(side_px))
-    before, after = (reduced(255 * each, WORKING_SIDE_PX) for each in (known, rest))
-    count, labels = cv2.connectedComponents((before > 0).view(np.uint8))
-    vanishes = np.ones(count, np.uint8)
-    vanishes[labels[after > 0]] = 0
-    vanishes[0] = 0  # what is not known
-    if not vanishes.any():
-        return rest
-    return rest | (known & repeated(vanishes[labels], *known.shape))
+    return rest if rest.any() else known
+
+
+def _without(core: ByteMask, subject: ByteMask) -> ByteMask:
+    """1 in the connected components of `subject` that hold nothing of `core`; all of them masks of 0 and 1."""
+    small, small_core = (reduced(255 * each, WORKING_SIDE_PX) for each in (subject, core))
+    count, labels = cv2.connectedComponents((small > 0).view(np.uint8))
+    without = np.ones(count, np.uint8)
+    without[labels[small_core > 0]] = 0
+    without[0] = 0  # what is no subject
+    return repeated(without[labels], *subject.shape)

@@ -90,6 +90,12 @@ class TestSubjectFound:
         assert frame.subject_found is False
         assert not filled(frame.result).any()
 
+    @pytest.mark.parametrize("mode", ["auto", "raw"])
+    def test_a_lawn_that_the_network_sees_faintly_is_no_subject(self, mode: str) -> None:
+        frame = run(np.full((HEIGHT_PX, WIDTH_PX), 18, np.uint8), refinement=mode)
+        assert frame.subject_found is False
+        assert not filled(frame.result).any()
+
     @in_each_mode
     def test_something_is_said(self, mode: Refinement) -> None:
         frame = run(subject(), refinement=mode, output=Output.MASK)
@@ -98,6 +104,6 @@ class TestSubjectFound:
 
     @pytest.mark.parametrize(("mode", "found"), [("auto", False), ("raw", True)])
     def test_below_the_background_threshold_is_none_but_in_the_map_as_it_is(self, mode: str, found: bool) -> None:
-        frame = run(subject(level=90), background_threshold=100, refinement=mode)
+        frame = run(subject(level=140), background_threshold=150, refinement=mode)
         assert frame.subject_found is found
-        assert filled(frame.result)[..., 3].max() == (90 if found else 0)
+        assert filled(frame.result)[..., 3].max() == (140 if found else 0)
