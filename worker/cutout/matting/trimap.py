@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
-from cutgate.worker.cutout.raster.filters import eroded, reduced, repeated, square
-from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX
+from cutgate.worker.cutout.raster.filters import eroded, square
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
@@ -44,8 +43,7 @@ def holds_subject(mask: ByteMask, thresholds: Thresholds) -> bool:
 def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Split a soft mask into known foreground, known background and the band between.
 
-    A known region that erosion would make vanish altogether is left as it was: the subject may be thin. So is what
-    is known of each connected component of the subject: one may be small beside another.
+    A known region that erosion would make vanish altogether is left as it was: the subject may be thin.
 
     Args:
         mask: (height, width) uint8; the picture continues outside (border replicated).
@@ -56,10 +54,7 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
         (height, width) uint8 of BACKGROUND, UNKNOWN and FOREGROUND.
     """
     background = _shrunk((mask < thresholds.background).view(np.uint8), erode_px)
-    known = (mask > thresholds.foreground).view(np.uint8)
-    foreground = _shrunk(known, erode_px)
-    subject = (mask >= min(LIKELY, thresholds.foreground)).view(np.uint8)
-    foreground |= known & _without(foreground, subject)
+    foreground = _shrunk((mask > thresholds.foreground).view(np.uint8), erode_px)
     return UNKNOWN + (FOREGROUND - UNKNOWN) * foreground - (UNKNOWN - BACKGROUND) * background
 
 
@@ -78,13 +73,3 @@ def _shrunk(known: ByteMask, side_px: int) -> ByteMask:
         return known
     rest = eroded(known, square(side_px))
     return rest if rest.any() else known
-
-
-def _without(core: ByteMask, subject: ByteMask) -> ByteMask:
-    """1 in the connected components of `subject` that hold nothing of `core`; all of them masks of 0 and 1."""
-    small, small_core = (reduced(255 * each, WORKING_SIDE_PX) for each in (subject, core))
-    count, labels = cv2.connectedComponents((small > 0).view(np.uint8))
-    without = np.ones(count, np.uint8)
-    without[labels[small_core > 0]] = 0
-    without[0] = 0  # what is no subject
-    return repeated(without[labels], *subject.shape)

@@ -64,15 +64,6 @@ def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
     assert (trimap[:, 15] == UNKNOWN).all()
 
 
-@pytest.mark.parametrize("side_px", [100, 1700])
-def test_a_small_subject_beside_a_large_one_is_not_eroded_away(side_px: int) -> None:
-    mask = np.zeros((side_px, side_px), np.uint8)
-    mask[10:60, 10:60] = mask[30:40, 75:85] = 255
-    trimap = make_trimap(mask, USUAL, erode_px=15)
-    assert (trimap[30:40, 75:85] == FOREGROUND).all()
-    assert (trimap[10:17, 10:60] == UNKNOWN).all()
-
-
 @pytest.mark.parametrize(
     ("levels", "thresholds", "expected"),
     [
