@@ -59,10 +59,16 @@ class TestEveryMode:
         expected = int(to_levels(mask)[0, 0])
         assert (cutout[..., 3] == (0 if expected < 128 else expected)).all()
 
-    def test_no_known_foreground_leaves_the_mask_itself(self, mode: Refinement) -> None:
-        mask = bear().coarse_mask()
-        alpha = alpha_of(bear().photo, mask, refinement=mode, foreground_threshold=255, background_threshold=0)
-        assert np.array_equal(alpha, to_levels(mask))
+    @pytest.mark.parametrize("thresholds", [(240, 15), (255, 0)])
+    def test_without_known_foreground_no_haze_is_left(self, mode: Refinement, thresholds: tuple[int, int]) -> None:
+        """A page of text, say: the network sees letters, and a haze between them, and is sure of nothing."""
+        mask = (np.float32(0.2) + np.float32(0.7) * bear().coarse_mask()) * np.float32(0.95)
+        foreground, background = thresholds
+        limits = {"foreground_threshold": foreground, "background_threshold": background}
+        alpha = alpha_of(bear().photo, mask, refinement=mode, **limits)
+        assert (alpha[to_levels(mask) < 50] == 0).all()
+        assert (alpha[to_levels(mask) > 205] == 255).all()
+        assert np.count_nonzero((alpha > 5) & (alpha < 128)) < 0.03 * alpha.size
 
     def test_source_alpha_bounds_the_result(self, mode: Refinement) -> None:
         mask, source = bear().coarse_mask(), np.full(bear().alpha.shape, 128, np.uint8)

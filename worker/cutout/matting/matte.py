@@ -13,7 +13,16 @@ from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, laplacian_rows
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
+from cutgate.worker.cutout.raster.filters import (
+    dilated,
+    disc,
+    enlarged,
+    looked_up,
+    shrunk,
+    softened,
+    to_unit,
+    top_hat,
+)
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
 from cutgate.worker.cutout.raster.sampling import fill_band, sampled
 
@@ -212,7 +221,7 @@ class _System:
 def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
     """The residual, and towards the prior where matting takes away a component that the mask is sure of.
 
-    So it goes with a small component that has little known foreground of its own and is coloured like what is around.
+    It happens to small components with little known foreground of their own and colours like their background.
     """
     count, labels = cv2.connectedComponents((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
@@ -229,6 +238,11 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
 def _thin_structures(mask: ByteMask) -> ByteMask:
     """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
     return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
+
+
+def apart(mask: ByteMask) -> ByteMask:
+    """Alpha where no pixel is known for sure: the mask with its doubts drawn towards 0 and 255, as a prior."""
+    return looked_up(mask, PRIOR)
 
 
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
