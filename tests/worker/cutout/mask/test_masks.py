@@ -74,13 +74,15 @@ class TestTidyMask:
         assert np.array_equal(filled(run(subject(), refinement="raw", tidy_mask=True).alpha), tidied(subject()))
 
     @in_each_mode
-    def test_islands_go(self, mode: Refinement) -> None:
+    def test_faint_islands_go(self, mode: Refinement) -> None:
         mask = subject()
-        mask[118:123, 28:33] = 255
+        mask[118:123, 28:33] = 229
+        known = {"foreground_threshold": 225, "erode_px": 0}
         tidy, untidy = (
-            filled(run(mask, refinement=mode, erode_px=0, tidy_mask=tidy).alpha)[120, 30] for tidy in (True, False)
+            filled(run(mask, refinement=mode, tidy_mask=tidy, **known).alpha)[120, 30] for tidy in (True, False)
         )
-        assert (tidy, untidy) == (0, 255)
+        assert tidy == 0
+        assert untidy >= 229
 
 
 class TestSubjectFound:
