@@ -28,6 +28,11 @@ _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 """What files in the form of HEIF call themselves: those with AV1 in them, and all others."""
 _DAMAGED: Final = "the picture is truncated or damaged; save or send it again"
+_TIFF_STARTS: Final = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
+_UNKNOWN_TIFF: Final = (
+    "this TIFF is damaged, or has samples of a kind that is not read, such as 32 bits; "
+    "save the picture with 8 or 16 bits per channel"
+)
 _STRAIGHT: Final = {"La": "LA", "RGBa": "RGBA"}
 """Modes with premultiplied alpha, and those with straight alpha that they become."""
 _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
@@ -108,6 +113,8 @@ def read_image(
         except UnidentifiedImageError as error:
             if _is_iso_picture(data, _AVIF_BRANDS | _HEIF_BRANDS):  # known by its name alone where it is damaged
                 raise SourceUndecodable(_DAMAGED) from error
+            if data[:4] in _TIFF_STARTS:
+                raise SourceUndecodable(_UNKNOWN_TIFF) from error
             raise SourceUnreadable("the bytes are not a picture in " + ", ".join(FORMATS) + " or HEIC") from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
             raise SourceUndecodable(_DAMAGED) from error

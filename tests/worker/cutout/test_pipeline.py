@@ -13,7 +13,7 @@ from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresho
 from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels, to_unit
-from cutgate.worker.pictures.backdrop import composite
+from cutgate.worker.pictures.images import SourceImage
 from tests.pictures.scores import sad
 from tests.worker.cutout.runs import alpha_of, bear, given, go_on, run
 
@@ -80,8 +80,8 @@ class TestEveryMode:
 @pytest.mark.parametrize("mode", ["on", "auto", "raw"])
 def test_a_cut_out_that_is_cut_out_again_loses_nothing(mode: str) -> None:
     source = to_levels(bear().alpha.astype(np.float32))
-    over_white = composite(np.dstack([bear().foreground, source]), np.full((1, 1, 3), 255, np.uint8), 255)
-    again = filled(run(over_white[..., :3], to_unit(source), source, refinement=mode).result)[..., 3]
+    seen = SourceImage(rgb=bear().foreground, alpha=source).over_backdrop()
+    again = filled(run(seen, to_unit(source), source, refinement=mode).result)[..., 3]
     lost = source.astype(int) - again
     assert lost.sum() <= 0.001 * source.sum()
     assert np.percentile(lost[(source > 0) & (source < 255)], 95) <= 16

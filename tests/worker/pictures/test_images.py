@@ -111,6 +111,12 @@ def test_what_is_transparent_is_not_shown_like_the_rest(levels: tuple[int, ...],
     assert shown[0, :, 0].tolist() == [*levels, backdrop]
 
 
+def test_colours_of_32_bits_are_refused_with_what_to_do() -> None:
+    data = cv2.imencode(".tiff", np.zeros((8, 8, 3), np.float32))[1].tobytes()
+    with pytest.raises(SourceUndecodable, match="32 bits; save the picture with 8 or 16 bits per channel"):
+        read_image(data, LIMITS)
+
+
 @pytest.mark.parametrize("extension", [".png", ".tiff"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_sixteen_bits_are_divided_and_not_clipped(extension: str, channels: int) -> None:

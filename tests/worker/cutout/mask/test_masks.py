@@ -77,7 +77,7 @@ class TestTidyMask:
     def test_faint_islands_go(self, mode: Refinement) -> None:
         mask = subject()
         mask[118:123, 28:33] = 229
-        known = {"foreground_threshold": 225, "erode_px": 0}
+        known: dict[str, Any] = {"foreground_threshold": 225, "erode_px": 0}
         tidy, untidy = (
             filled(run(mask, refinement=mode, tidy_mask=tidy, **known).alpha)[120, 30] for tidy in (True, False)
         )
