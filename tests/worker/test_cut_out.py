@@ -6,12 +6,14 @@ import pytest
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.filters import to_levels
 from cutgate.worker.pictures.images import SourceImage
 from tests.worker.cutout.runs import go_on
 
 
 def stands_out(view: RgbImage) -> ByteMask:
-    return np.clip(8 * np.abs(view.astype(int) - view[0, 0]).max(axis=2), 0, 255).astype(np.uint8)
+    apart = np.abs(view.astype(int) - view[0, 0]).max(axis=2)
+    return to_levels((apart / 32).astype(np.float32))
 
 
 @pytest.mark.parametrize("level", [255, 235, 128, 20, 0])
