@@ -18,7 +18,14 @@ from cutgate.distribution import install
 from cutgate.jobs.errors import CutoutError, SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Bytes, RgbImage, Samples, strips
-from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
+from cutgate.worker.pictures.colour import (
+    converted_to_srgb,
+    from_gamma,
+    gamma_of,
+    is_rgb_profile,
+    means_srgb,
+    to_srgb,
+)
 from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
@@ -184,7 +191,7 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
 def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     """Decode an opened picture; Pillow's own errors pass through."""
     picture.load()
-    icc = picture.info.get("icc_profile")
+    icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
     dpi = dpi_of(picture, orientation)
     picture = turned(picture, orientation)
@@ -201,7 +208,7 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
         picture = picture.convert(mode)
     kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
     if not kept:
-        picture = to_srgb(picture, icc)
+        picture = to_srgb(picture, icc) if icc else from_gamma(to_srgb(picture, None), gamma)
     return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi)
 
 
