@@ -131,16 +131,16 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
 
 
 def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
-    """The fused map, with each component of the map before it that it would lose."""
+    """The fused map, into which each component of the map before it is put back that it would lose."""
     small, small_before = (reduced(each, MEASURED_SIDE_PX) for each in (whole, before))
     count, labels = cv2.connectedComponents((small_before >= LIKELY).view(np.uint8))
     found, kept = (np.bincount(seen, minlength=count) for seen in (labels.ravel(), labels[small >= LIKELY]))
     lost = kept < LEAST_KEPT * found
     lost[0] = False  # the background
-    if not lost.any():
-        return whole
-    around = dilated(lost[labels].view(np.uint8), square(2 * KEPT_AROUND_PX + 1))
-    return np.where(repeated(around, *whole.shape) > 0, np.maximum(whole, before), whole)
+    if lost.any():
+        around = dilated(lost[labels].view(np.uint8), square(2 * KEPT_AROUND_PX + 1))
+        np.maximum(whole, before, out=whole, where=repeated(around, *whole.shape) > 0)
+    return whole
 
 
 def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
