@@ -37,7 +37,7 @@ def cut_out(
         A cut-out or a mask, with the picture's profile and its density.
     """
     frame = Frame(
-        picture=source.over_white(),
+        picture=source.over_backdrop(),
         source_alpha=source.alpha,
         own_colours=None if source.alpha is None else source.rgb,
     )

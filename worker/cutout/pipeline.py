@@ -182,7 +182,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = mask
+            alpha = matte.apart(mask)
         elif not frame.refined:
             alpha = matte.remap(mask, thresholds, erode_px)
         else:

@@ -119,12 +119,12 @@ class Crew:
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
         return worker
 
-    def submit(self, *widths_px: int, model: str | None = None, **parameters: object) -> TaskUid:
+    def submit(self, *widths_px: int, model: str | None = None, **parameters: Any) -> TaskUid:
         """Submit a task with a picture of each width, for the usual model or another."""
         return self.submit_files(*map(picture, widths_px), model=model, **parameters)
 
     def submit_files(
-        self, *files: bytes, model: str | None = None, account: str = ACCOUNT, **parameters: object
+        self, *files: bytes, model: str | None = None, account: str = ACCOUNT, **parameters: Any
     ) -> TaskUid:
         """Submit a task with these pictures."""
         spec = self.spec.model_copy(update={"model": model or self.spec.model, **parameters})

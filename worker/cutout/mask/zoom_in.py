@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
-from cutgate.worker.cutout.raster.filters import reduced
+from cutgate.worker.cutout.raster.filters import dilated, reduced, repeated, square
 from cutgate.worker.cutout.raster.geometry import Region
 
 MEASURED_SIDE_PX: Final = 800
@@ -59,6 +59,13 @@ UNSURE: Final = CropPolicy(level=SEEN, most_of_picture=0.9, softness=0.8, growth
 LEAST_GROWTH: Final = 0.9
 """A second map that lost more than a tenth of the subject is not taken."""
 
+LEAST_KEPT: Final = 0.5
+"""A component of the first map that keeps a smaller share of its pixels in the fused one is kept as it was seen
+first. It may lie at the border of the box, for the box is that of the larger components."""
+
+KEPT_AROUND_PX: Final = 4
+"""How far around such a component its soft edge reaches, at the measured size."""
+
 PLAIN_GROWTH: Final = 1.1
 CLEARLY_SURER: Final = 0.8
 """A subject that grows by more has to be that much surer: a neighbour may have been taken along."""
@@ -92,7 +99,7 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = So
     closer = look_at(predict, picture, region)
     if not _is_better(closer, mask[region.index], policy):
         return mask
-    return fused(mask, closer, region)
+    return _with_lost_components(fused(mask, closer, region), mask)
 
 
 def soft_share(mask: ByteMask) -> float:
@@ -124,6 +131,19 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
         weight = np.minimum(down[strip, None], across)
         before = part[strip].astype(np.float32)
         part[strip] = np.rint(before + weight * (closer[strip] - before)).astype(np.uint8)
+    return whole
+
+
+def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
+    """The fused map, into which each component of the map before it is put back that it would lose."""
+    small, small_before = (reduced(each, MEASURED_SIDE_PX) for each in (whole, before))
+    count, labels = cv2.connectedComponents((small_before >= LIKELY).view(np.uint8))
+    found, kept = (np.bincount(seen, minlength=count) for seen in (labels.ravel(), labels[small >= LIKELY]))
+    lost = kept < LEAST_KEPT * found
+    lost[0] = False  # the background
+    if lost.any():
+        around = dilated(lost[labels].view(np.uint8), square(2 * KEPT_AROUND_PX + 1))
+        np.maximum(whole, before, out=whole, where=repeated(around, *whole.shape) > 0)
     return whole
 
 

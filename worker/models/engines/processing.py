@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +9,7 @@ from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import looked_up
+from cutgate.worker.cutout.raster.filters import enlarged, looked_up, shrunk, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
@@ -73,8 +72,7 @@ class Processing:
         Returns:
             (height_px, width_px) uint8; 255 is certain foreground.
         """
-        probability = _probability(output, self._row)
-        levels = np.clip(np.rint(probability * 255), 0, 255).astype(np.uint8)
+        levels = to_levels(_probability(output, self._row))
         if self._to_usual_levels is not None:
             levels = looked_up(levels, self._to_usual_levels)
         return np.asarray(resize(levels, height_px, width_px))
@@ -83,7 +81,7 @@ class Processing:
 def resize(array: Any, height_px: int, width_px: int) -> Any:
     """Resize a picture or map: averaging where it shrinks, linearly where it grows. Dtype and range are kept."""
     shrinks = height_px * width_px < array.shape[0] * array.shape[1]
-    return cv2.resize(array, (width_px, height_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return shrunk(array, height_px, width_px) if shrinks else enlarged(array, height_px, width_px)
 
 
 def _table(thresholds: tuple[int, int]) -> Bytes:
@@ -94,7 +92,8 @@ def _table(thresholds: tuple[int, int]) -> Bytes:
 
 def _probability(output: Floats, row: WeightsFile) -> Floats:
     """What the network put out as a probability. A map without contrast, or without numbers, has no subject."""
-    output = np.nan_to_num(output, copy=False)
+    if not np.isfinite(output.sum(dtype=np.float64)):  # which is fast, and `nan_to_num` is not
+        output = np.nan_to_num(output, copy=False)
     if row.output is OutputKind.LOGIT:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * output)), np.float32)
     if row.output is OutputKind.RANGE:

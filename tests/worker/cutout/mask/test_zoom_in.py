@@ -96,6 +96,30 @@ def test_a_second_map_that_may_be_worse_is_refused(
     assert len(network.seen) == 1
 
 
+def logo() -> ByteMask:
+    """A mark, and close under it a line of text with a twentieth of its area."""
+    mask = disc(60, y=120)
+    for left in range(220, 380, 20):
+        mask[188:194, left : left + 12] = 255
+    return mask
+
+
+def test_separate_parts_that_the_closer_map_does_not_see_stay() -> None:
+    def mark_alone(view: ByteMask) -> ByteMask:
+        labels = cv2.connectedComponentsWithStats(view)
+        return np.where(labels[1] == 1 + labels[2][1:, cv2.CC_STAT_AREA].argmax(), view, 0).astype(np.uint8)
+
+    first = cv2.GaussianBlur(logo(), (0, 0), 1).astype(np.uint8)
+    result = zoom_in(Network(mark_alone), picture_of(logo()), first)
+    assert not np.array_equal(result, first)  # the closer map of the mark is taken
+    assert (result[184:198] >= first[184:198]).all()
+
+
+def test_what_was_seen_of_a_part_that_shrinks_a_little_is_not_added() -> None:
+    truth, first = disc(60), disc(62, blur_px=3)
+    assert np.abs(zoom_in(Network(), picture_of(truth), first).astype(int) - truth).max() <= 1
+
+
 def test_a_map_of_another_size_is_refused_loudly() -> None:
     with pytest.raises(ValueError, match="mask is"):
         zoom_in(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
