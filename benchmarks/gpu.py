@@ -102,7 +102,7 @@ class Remembered:
 
 def network_alone(predict: NetworkRun, batch: int, runs: int) -> float:
     """Seconds for each picture of full batches, one after the other."""
-    slots = np.zeros_like(predict.processing.new_batch(batch))
+    slots = np.zeros_like(predict.processing.new_batch(batch, *predict.row.input_px))
     predict.engine.run(slots)
     started = time.perf_counter()
     for _ in range(runs):

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from benchmarks.photos import LIMITS
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cut_out import cut_out
-from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import Segmenter
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
 
 
-def do_job(data: bytes, spec: CutoutSpec, predict: Predict) -> bytes:
+def do_job(data: bytes, spec: CutoutSpec, segmenter: Segmenter) -> bytes:
     """Decode, cut out, encode as the spec says."""
-    return finish(cut_out(read_image(data, LIMITS), spec, predict, lambda: None), Finish.of(spec)).data
+    source = read_image(data, LIMITS)
+    picture = cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading)
+    return finish(picture, Finish.of(spec)).data
 
 
 def network_alone(segmenter: Segmenter, data: bytes) -> Callable[[], object]:

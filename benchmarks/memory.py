@@ -55,6 +55,7 @@ class Bench:
             store=self.store,
             blobs=self.blobs,
             predict_for=lambda _: network,
+            reading_for=lambda _: network.reading,
             owner="benchmark",
             limits=LIMITS,
             beat_seconds=5,

@@ -181,7 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
     spec = CutoutSpec(model=settings.model)
     picture = np.asarray(read_image(options.photo.read_bytes(), LIMITS).rgb)
     window = HAIR if options.photo == EXAMPLES / PHOTO else None
-    steps = steps_for(spec, load_segmenter(settings))
+    segmenter = load_segmenter(settings)
+    steps = steps_for(spec, segmenter, segmenter.reading)
     for file in draw(steps, Frame(picture=picture), spec, options.out, window):
         print(file)
     return 0

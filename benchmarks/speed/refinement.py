@@ -57,7 +57,7 @@ def measure(rounds: int) -> list[Row]:
     rows = []
     for megapixels, bound in GOALS.items():
         predict = Replayed(network)
-        steps = steps_for(CutoutSpec(model=settings.model), predict)
+        steps = steps_for(CutoutSpec(model=settings.model), predict, network.reading)
         frame = Frame(picture=np.asarray(read_image(photo(megapixels), LIMITS).rgb))
         costs = least_costs(steps, frame, predict.rewind, rounds)
         own = {name: cost for name, cost in costs.items() if name not in READING_AND_WRITING}

@@ -6,7 +6,7 @@ from itertools import takewhile
 from cutgate.gateway.runware.messages.fields import MODELS as IDS
 from cutgate.jobs.presets import PRESETS
 from cutgate.worker.models.weights.model import Model, WeightsFile
-from cutgate.worker.models.weights.registry import MODELS
+from cutgate.worker.models.weights.registry import MODELS, CustomModel
 from tests.servers.stack import ROOT
 
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def expected_cells(model: Model, row: WeightsFile) -> list[str]:
         "?" if size_bytes is None else f"{size_bytes / 1e6:.0f}",
         row.licence,
         row.origin,
-        "x".join(map(str, reversed(row.input_px))),
+        row.input_label,
         ", ".join(row.precisions),
     ]
 
@@ -44,6 +44,17 @@ def test_every_file_of_weights_has_its_row() -> None:
         assert measured == NOT_MEASURED or re.search(r"\d", measured), measured
     rows = [cells[:-MEASURED_COLUMNS] for cells in shown]
     assert rows == expected, f"the table should say\n\n{text}"
+
+
+def test_what_is_known_of_training_sets_is_on_the_page() -> None:
+    known = [row.trained_on for model in MODELS.values() for row in model.files if row.trained_on]
+    assert known
+    assert all(f"| {sets} |" in PAGE for sets in known)
+
+
+def test_the_members_of_an_operators_row_are_on_the_page() -> None:
+    shown = {name.strip(" `") for cells in rows_after("## Your own network") for name in cells[0].split(",")}
+    assert shown | {"least_range"} == {*CustomModel.model_fields}
 
 
 def test_the_presets() -> None:

@@ -17,19 +17,38 @@ SIDE_PX = 64
 STEEPNESS = 20.0
 
 
-def write_tiny_model(models_dir: Path, name: str = "tiny", *, bright: bool = False, **row: object) -> str:
+def write_tiny_model(
+    models_dir: Path, name: str = "tiny", *, bright: bool = False, free: bool = False, **row: object
+) -> str:
     """Put the network and its row into a models folder; select it with `CUTGATE_MODEL=<name>`.
 
     Args:
         models_dir: the folder, which must exist.
         name: the model's name.
         bright: whether bright pixels are the subject, not dark ones.
+        free: whether it takes pictures of any size.
         row: members of the JSON row to add or replace, such as `output="logit"` (which also leaves the network's
             sigmoid away).
     """
     logit = row.get("output") in {"logit", "range"}
-    onnx.save(tiny_network(sigmoid=not logit, bright=bright), models_dir / f"{name}.onnx")
+    onnx.save(tiny_network(sigmoid=not logit, bright=bright, free=free), models_dir / f"{name}.onnx")
     facts = {"input_px": [SIDE_PX, SIDE_PX], "licence": "Apache-2.0", "origin": "made by the tests", **row}
+    (models_dir / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
+    return name
+
+
+def write_tiny_refiner(models_dir: Path, name: str = "band", *, graph: Any = None, **row: object) -> str:
+    """Put a second stage and its row into a models folder; a model's `refiner` names it."""
+    onnx.save(graph or tiny_refiner(), models_dir / f"{name}.onnx")
+    facts = {
+        "input_px": [2 * SIDE_PX, 2 * SIDE_PX],
+        "fit": "follow",
+        "multiple_px": 32,
+        "takes_trimap": True,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        **row,
+    }
     (models_dir / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
     return name
 
@@ -45,14 +64,14 @@ def tiny_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False) -> Any:
+def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool = False, free: bool = False) -> Any:
     """Foreground probability, or log odds, of each pixel: high where its channels' mean is below one half.
 
-    With `bright` it is high above.
+    With `bright` it is high above. A `free` one takes pictures of any size.
     """
     steepness = -STEEPNESS if bright else STEEPNESS
     share, odds = -steepness / 3, "odds" if sigmoid else "mask"
-    size = f"{side_px}, {side_px}"
+    size = "height, width" if free else f"{side_px}, {side_px}"
     return network(
         f"""
         tiny (float[1, 3, {size}] input) => (float[1, 1, {size}] mask)
@@ -60,6 +79,23 @@ def tiny_network(*, side_px: int = SIDE_PX, sigmoid: bool = True, bright: bool =
             {odds} = Conv (input, weight, bias)
             {"mask = Sigmoid (odds)" if sigmoid else ""}
         }}
+        """
+    )
+
+
+def tiny_refiner() -> Any:
+    """A second stage with ViTMatte's input and output: colours from -1 to 1 and a trimap from 0 to 1.
+
+    Where the trimap is a half, alpha is the share of red; where it is not, alpha is the trimap, and then some.
+    """
+    return network(
+        """
+        band (float[batch, 4, height, width] pixel_values) => (float[batch, 1, height, width] alphas)
+        <float[1, 4, 1, 1] weight = {0.5, 0.0, 0.0, 6.0}, float[1] bias = {-2.5},
+         float zero = {0.0}, float one = {1.0}> {
+            sum = Conv (pixel_values, weight, bias)
+            alphas = Clip (sum, zero, one)
+        }
         """
     )
 

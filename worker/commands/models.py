@@ -21,7 +21,7 @@ from cutgate.worker.models.weights.inventory import (
     known_model,
     look_at,
 )
-from cutgate.worker.models.weights.registry import find_model, model_names
+from cutgate.worker.models.weights.registry import find_model, model_names, second_stage
 from cutgate.worker.settings import NetworkSettings
 
 _COLUMNS: Final = ("model", "here", "size", "input", "precisions", "presets", "licence", "source")
@@ -61,7 +61,7 @@ def _cells(row: ModelFacts) -> tuple[str, ...]:
         row.name,
         {FileState.WHOLE: "yes", FileState.ABSENT: "no"}.get(row.state, row.state),
         size,
-        "x".join(map(str, reversed(row.input_px))),
+        row.input_label,
         ",".join(row.precisions),
         ",".join(row.presets) or "-",
         row.licence,
@@ -120,6 +120,9 @@ def _fetch(settings: NetworkSettings) -> str | None:
     # Where a network turns out to mix up the pictures of a batch, the other one is needed.
     for batches in {False, settings.batch_count() > 1}:
         prepared_graph(weights, settings.cache_dir, variant, batches=batches)
+    refiner = second_stage(model, settings.models_dir)
+    if refiner is not None:
+        _fetch(settings.for_choice(Choice(model=refiner.name)))
     return str(weights.path)
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
-from cutgate.worker.cutout.mask.segment import Predict, segment
+from cutgate.worker.cutout.mask.segment import Predict, Soft, segment
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.second_stage import Refine, refine_with
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
     Thresholds,
@@ -24,6 +26,7 @@ from cutgate.worker.cutout.matting.trimap import (
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region, region_of
+from cutgate.worker.cutout.reading import USUAL, Reading
 
 Filled = TypeVar("Filled")
 
@@ -68,12 +71,13 @@ class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
-def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
+def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> tuple[Step, ...]:
     """Every step that a spec asks for, in order.
 
     Args:
         spec: what to do.
         predict: the network.
+        reading: what its map means, and what else is made of it.
 
     Returns:
         Steps for `run_steps`. They raise `cutgate.jobs.errors.BoxOutsidePicture` where nothing of the spec's box
@@ -81,14 +85,15 @@ def steps_for(spec: CutoutSpec, predict: Predict) -> tuple[Step, ...]:
     """
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW
+    is_matte = reading.soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
     before = (
         select_region(spec.box),
         find_subject(predict),
-        *(() if spec.box else (zoom_in_pass(predict),)),
+        *(() if spec.box else (zoom_in_pass(predict, reading.soft),)),
         *((tidy_mask,) if spec.tidy_mask else ()),
         notice_subject(NO_THRESHOLDS if raw else thresholds),
-        choose_refinement(spec.refinement, thresholds, spec.erode_px),
-        take_mask if raw else estimate_alpha(thresholds, spec.erode_px),
+        choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
+        take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px, reading.refine),
     )
     if spec.output is Output.MASK:
         return (*before, give_mask, restore_size)
@@ -140,9 +145,9 @@ def find_subject(predict: Predict) -> Step:
     return lambda frame: replace(frame, mask=segment(predict, frame.picture, filled(frame.region)))
 
 
-def zoom_in_pass(predict: Predict) -> Step:
+def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
     """A step that changes `mask` where a closer map of the subject is better."""
-    return lambda frame: replace(frame, mask=zoom_in(predict, frame.picture, filled(frame.mask)))
+    return lambda frame: replace(frame, mask=zoom_in(predict, frame.picture, filled(frame.mask), soft))
 
 
 def tidy_mask(frame: Frame) -> Frame:
@@ -167,8 +172,9 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
     return step
 
 
-def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
+def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
+    estimate = matte.refine if refine is None else partial(refine_with, refine)
 
     def step(frame: Frame) -> Frame:
         if not filled(frame.subject_found):
@@ -176,11 +182,11 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int) -> Step:
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = mask
+            alpha = matte.apart(mask)
         elif not frame.refined:
             alpha = matte.remap(mask, thresholds, erode_px)
         else:
-            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones)
+            alpha = estimate(_seen(frame), mask, trimap, frame.zones)
         return replace(frame, alpha=keep_known(alpha, trimap))
 
     return step

@@ -34,15 +34,15 @@ class Engine(Protocol):
         """Run the network.
 
         Args:
-            batch: (n, 3, height, width) of `input_type`, prepared pictures.
+            batch: (n, channels, height, width) of `input_type`, prepared pictures.
 
         Returns:
-            (n, height, width) float32: the network's first output as it is.
+            (n, height, width) float32: the network's output as it is.
         """
 
 
 def as_maps(output: NDArray[Any]) -> Floats:
-    """A network's first output as (n, height, width): axes of one between the first and the last two go.
+    """A network's output as (n, height, width): axes of one between the first and the last two go.
 
     Raises:
         ValueError: it holds more than one map for each picture.
@@ -50,5 +50,5 @@ def as_maps(output: NDArray[Any]) -> Floats:
     maps = np.asarray(output, np.float32)
     shape = (maps.shape[0], *maps.shape[-2:])
     if maps.ndim < 3 or maps.size != np.prod(shape):
-        raise ValueError(f"the network's first output is {maps.shape}, not one map for each picture")
+        raise ValueError(f"the network's output is {maps.shape}, not one map for each picture")
     return maps.reshape(shape)

@@ -1,13 +1,18 @@
 """Colour profiles: what a picture's numbers mean, brought to sRGB."""
 
 import io
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from cutgate.worker.cutout.raster.arrays import RgbImage
 
+SRGB_GAMMA: Final = 1 / 2.2
+LIKE_SRGB: Final = 0.05
+"""An exponent that differs by less than this share is taken for sRGB's."""
+PLAUSIBLE_GAMMA: Final = (0.2, 5.0)
 _SPACE_OF: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _LATTICE: Final = np.stack(np.meshgrid(*[np.linspace(0, 255, 9).astype(np.uint8)] * 3), axis=-1).reshape(27, 27, 3)
 
@@ -29,6 +34,21 @@ def to_srgb(picture: Image.Image, icc: bytes | None) -> Image.Image:
         if transform is not None:
             return transform.apply(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")  # `convert` would copy
+
+
+def gamma_of(info: Mapping[Any, Any]) -> float:
+    """The exponent that a PNG file's levels are encoded with, by its gAMA chunk; without one sRGB's."""
+    gamma = SRGB_GAMMA if "srgb" in info else float(info.get("gamma", SRGB_GAMMA))
+    return gamma if PLAUSIBLE_GAMMA[0] <= gamma <= PLAUSIBLE_GAMMA[1] else SRGB_GAMMA
+
+
+def from_gamma(picture: Image.Image, gamma: float) -> Image.Image:
+    """A picture of mode `RGB`, encoded with some exponent, in sRGB (IEC 61966-2-1)."""
+    if abs(gamma / SRGB_GAMMA - 1) < LIKE_SRGB:
+        return picture
+    light = np.linspace(0, 1, 256) ** (1 / gamma)
+    levels = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return picture.point(np.rint(255 * levels).astype(int).tolist() * 3)
 
 
 def converted_to_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:

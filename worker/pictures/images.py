@@ -12,14 +12,21 @@ from typing import Final
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cutgate.distribution import install
 from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import inspect, require_size
-from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbImage, Samples, strips
-from cutgate.worker.pictures.colour import converted_to_srgb, is_rgb_profile, means_srgb, to_srgb
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Bytes, RgbImage, Samples, strips
+from cutgate.worker.pictures.colour import (
+    converted_to_srgb,
+    from_gamma,
+    gamma_of,
+    is_rgb_profile,
+    means_srgb,
+    to_srgb,
+)
 from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
@@ -35,10 +42,18 @@ FORMATS: Final = {
 }
 """What is read, as media types, and the decoder of each; of an animation the first frame."""
 _DAMAGED: Final = "the picture is truncated or damaged; save or send it again"
+_UNKNOWN_TIFF: Final = (
+    "this TIFF is damaged, or has samples of a kind that is not read, such as 32 bits; "
+    "save the picture with 8 or 16 bits per channel"
+)
 _STRAIGHT: Final = {"La": "LA", "RGBa": "RGBA"}
 """Modes with premultiplied alpha, and those with straight alpha that they become."""
 _COLOURS_OF: Final = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
 """Modes whose colours are not RGB."""
+BACKDROPS: Final = (255, 128, 0)
+"""Greys that transparency may be shown as, the usual one first."""
+ALIKE_LEVELS: Final = 32
+"""A pixel no further than this from a backdrop, in grey, may be taken for a part of it."""
 # Pillow's bound on pixels is a constant of the library; ours is a setting, and is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -61,14 +76,14 @@ class SourceImage:
     dpi: Dpi | None = None
     samples: Samples | None = None
 
-    def over_white(self) -> RgbImage:
-        """The picture as it is looked at: what is transparent shows white. `rgb` itself when opaque."""
+    def over_backdrop(self) -> RgbImage:
+        """The picture as it is looked at: transparency is one of `BACKDROPS`. `rgb` itself when opaque."""
         if self.alpha is None:
             return self.rgb
-        shown = np.empty_like(self.rgb)
+        shown, backdrop = np.empty_like(self.rgb), (_backdrop(self.rgb, self.alpha),) * 3
         for strip in strips(len(shown)):
             picture, alpha = Image.fromarray(self.rgb[strip]), Image.fromarray(self.alpha[strip])
-            shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha))
+            shown[strip] = np.asarray(Image.composite(picture, Image.new("RGB", picture.size, backdrop), alpha))
         return shown
 
     def to_srgb(self, view: RgbImage) -> RgbImage:
@@ -111,8 +126,21 @@ def read_image(
             return _decode(_loaded(data, _opened(data, decoder, limits)), keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
+        except UnidentifiedImageError as error:  # its header has passed, so its decoder knows no such samples
+            raise SourceUndecodable(_UNKNOWN_TIFF if decoder == "TIFF" else _DAMAGED) from error
         except Exception as error:  # what a decoder raises on damaged bytes differs from one to the next
             raise SourceUndecodable(_DAMAGED) from error
+
+
+def _backdrop(rgb: RgbImage, alpha: ByteMask) -> int:
+    """Of `BACKDROPS` the one that fewest of the opaque pixels are like."""
+    levels = np.zeros(256)
+    for strip in strips(len(rgb)):
+        opaque = (alpha[strip] >= LIKELY).view(np.uint8)
+        grey = cv2.cvtColor(rgb[strip], cv2.COLOR_RGB2GRAY)
+        levels += cv2.calcHist([grey], [0], opaque, [256], [0, 256]).ravel()
+    alike = [levels[max(0, backdrop - ALIKE_LEVELS) : backdrop + ALIKE_LEVELS + 1].sum() for backdrop in BACKDROPS]
+    return BACKDROPS[int(np.argmin(alike))]
 
 
 def _opened(data: bytes, decoder: str, limits: SourceLimits) -> Image.Image:
@@ -172,7 +200,7 @@ def _loaded(data: bytes, picture: Image.Image) -> Image.Image:
 
 def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     """Bring a decoded picture to plain sRGB."""
-    icc = picture.info.get("icc_profile")
+    icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
     dpi = dpi_of(picture, orientation)
     picture = turned(picture, orientation)
@@ -189,7 +217,7 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
         picture = picture.convert(mode)
     kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
     if not kept:
-        picture = to_srgb(picture, icc)
+        picture = to_srgb(picture, icc) if icc else from_gamma(to_srgb(picture, None), gamma)
     return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi)
 
 

@@ -115,6 +115,7 @@ class Child:
             store=RedisLedger(redis, settings.ledger_limits()),
             blobs=open_blob_store(settings),
             predict_for=lambda spec: segmenters[lane_of(spec)],
+            reading_for=lambda spec: segmenters[lane_of(spec)].reading,
             owner=owner,
             limits=settings.source_limits(),
             beat_seconds=settings.beat_seconds,

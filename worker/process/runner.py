@@ -32,6 +32,7 @@ from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.faults import Faults
@@ -58,6 +59,8 @@ class Runner:
     keep_16_bit: bool = False
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
+    reading_for: Callable[[CutoutSpec], Reading] = lambda _: USUAL
+    """What the map of that network means."""
     faults: Faults = field(default_factory=Faults)
     """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
@@ -141,7 +144,12 @@ class Runner:
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
             cut_out(
-                self._read(claim, beat, watch), claim.spec, self.predict_for(claim.spec), beat.check, watch.ended
+                self._read(claim, beat, watch),
+                claim.spec,
+                self.predict_for(claim.spec),
+                beat.check,
+                watch.ended,
+                self.reading_for(claim.spec),
             ),
             Finish.of(claim.spec),
         )

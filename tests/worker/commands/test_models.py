@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from cutgate.worker.__main__ import main
 from cutgate.worker.models.weights.registry import MODELS
 from cutgate.worker.settings import NetworkSettings
-from tests.pictures.tiny_network import write_tiny_model
+from tests.pictures.tiny_network import write_tiny_model, write_tiny_refiner
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,11 @@ class TestList:
             "presets": ["best"],
             "precisions": ["exact"],
             "input_px": [1024, 1024],
+            "input_label": "1024x1024",
             "licence": "MIT",
             "source": "BiRefNet of github.com/ZhengPeng7/BiRefNet, in rembg's release v0.0.0",
+            "trained_on": None,
+            "refiner": None,
             "fetched_from": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/BiRefNet-general-epoch_244.onnx",
             "runs_through": "built in",
             "file": "birefnet-general.onnx",
@@ -79,7 +82,8 @@ class TestList:
         (bria,) = (line for line in lines if line.startswith("bria-rmbg "))
         assert "no " in bria
         assert "1024 MB" in bria
-        assert "CC BY-NC 4.0: commercial use needs an agreement with BRIA  RMBG-2.0 of" in bria
+        assert "CC BY-NC 4.0: commercial use needs an agreement with BRIA  " in bria
+        assert "  RMBG-2.0 of" in bria
         assert lines[-1].index("Apache-2.0") == lines[0].index("licence")
 
     def test_a_damaged_file_is_told(self, models_dir: Path) -> None:
@@ -117,6 +121,16 @@ class TestFetch:
         assert run("fetch", "other").stdout == f"{path} is ready\n"
         ready = json.loads(run("fetch", "other", "--json").stdout)
         assert ready == [{"model": "other", "precision": "exact", "path": str(path)}]
+
+    def test_a_second_stage_comes_along(self, tiny_settings: NetworkSettings) -> None:
+        folder = tiny_settings.models_dir
+        write_tiny_model(folder, "two-stages", refiner=write_tiny_refiner(folder))
+        assert run("fetch", "two-stages").exit_code == 0
+        assert len([*tiny_settings.cache_dir.iterdir()]) == 2
+        (folder / "band.onnx").unlink()
+        result = run("fetch", "two-stages")
+        assert result.exit_code == 1
+        assert "band.onnx: not there" in result.stderr
 
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()

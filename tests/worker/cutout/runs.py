@@ -8,6 +8,7 @@ from cutgate.worker.cutout.mask.segment import Predict
 from cutgate.worker.cutout.pipeline import Frame, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, to_levels
+from cutgate.worker.cutout.reading import USUAL, Reading
 from tests.pictures.composites import COMPOSITES, Composite
 
 
@@ -19,9 +20,16 @@ def given(mask: FloatMask) -> Predict:
     return lambda view: to_levels(enlarged(mask, view.shape[0], view.shape[1]))
 
 
-def run(picture: RgbImage, mask: FloatMask, source_alpha: ByteMask | None = None, **parameters: Any) -> Frame:
+def run(
+    picture: RgbImage,
+    mask: FloatMask,
+    source_alpha: ByteMask | None = None,
+    reading: Reading = USUAL,
+    **parameters: Any,
+) -> Frame:
     spec = CutoutSpec(model="given", **parameters)
-    return run_steps(steps_for(spec, given(mask)), Frame(picture=picture, source_alpha=source_alpha), go_on)
+    steps = steps_for(spec, given(mask), reading)
+    return run_steps(steps, Frame(picture=picture, source_alpha=source_alpha), go_on)
 
 
 def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:

@@ -18,7 +18,9 @@ import os, resource, sys
 import cv2
 import numpy as np
 from cutgate.jobs.spec import CutoutSpec
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.pipeline import Frame, run_steps, steps_for
+from cutgate.worker.cutout.reading import Reading
 
 def peak_bytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -32,15 +34,26 @@ colours = np.random.default_rng(0).integers(0, 256, (181, 271, 3), np.uint8)
 picture = cv2.resize(colours, (width, height))
 mask = cv2.circle(np.zeros((181, 271), np.uint8), (135, 90), 70, 255, -1)
 mask = cv2.resize(cv2.GaussianBlur(mask, (0, 0), 4), (width, height))
-steps = steps_for(CutoutSpec(model="given"), lambda view: cv2.resize(mask, view.shape[1::-1]))
+
+refined = []
+
+def refine(colours, trimap):
+    refined.append(trimap.shape)
+    return cv2.resize(cv2.resize(colours[..., 0], (1024, 1024)), trimap.shape[::-1])
+
+reading = Reading(READING)
+steps = steps_for(CutoutSpec(model="given"), lambda view: cv2.resize(mask, view.shape[1::-1]), reading)
 result = run_steps(steps, Frame(picture=picture), lambda: None).result
 assert result.shape == (height, width, 4)
 assert ((result[..., 3] > 0) & (result[..., 3] < 255)).any()
+assert bool(refined) == (reading.refine is not None)
 print(peak_bytes() - loaded, flush=True)
 """
 
 
-def test_fifty_megapixels_stay_within_a_gigabyte() -> None:
-    done = subprocess.run([sys.executable, "-c", RUN], cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("reading", ["", "refine=refine", "soft=Soft.ALPHA"])
+def test_fifty_megapixels_stay_within_a_gigabyte(reading: str) -> None:
+    code = RUN.replace("READING", reading)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < ALLOWED_BYTES

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, Thresholds, make_trimap
 from cutgate.worker.cutout.pipeline import Frame, StepOutOfOrder, filled, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
-from cutgate.worker.cutout.raster.filters import to_levels
+from cutgate.worker.cutout.raster.filters import to_levels, to_unit
+from cutgate.worker.cutout.reading import Reading
+from cutgate.worker.pictures.images import SourceImage
 from tests.pictures.scores import sad
-from tests.worker.cutout.runs import alpha_of, bear, given, go_on, run
+from tests.worker.cutout.runs import alpha_of, bear, given, go_on, named, run
 
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]
 
@@ -23,6 +26,18 @@ in_each_mode = pytest.mark.parametrize("mode", MODES)
 
 def noise(height: int, width: int) -> RgbImage:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+GLASS = (40, 160, 120)
+
+
+def glass() -> tuple[RgbImage, FloatMask]:
+    """A pane that half of what is behind shows through, with an opaque rim, and its true alpha."""
+    alpha = np.zeros((240, 240), np.float32)
+    alpha[40:200, 40:200] = 1
+    alpha[60:180, 60:180] = 0.5
+    behind = np.tile(np.repeat(np.array([60, 220], np.float32), 40), 3)[None, :, None]
+    return np.rint(alpha[..., None] * np.array(GLASS) + (1 - alpha[..., None]) * behind).astype(np.uint8), alpha
 
 
 @in_each_mode
@@ -55,19 +70,35 @@ class TestEveryMode:
         mask = np.full(size, level, np.float32)
         cutout = filled(run(noise(*size), mask, refinement=mode, erode_px=40).result)
         assert cutout.shape == (*size, 4)
-        expected = 0 if level == 0.0 else int(to_levels(mask)[0, 0])
-        assert (cutout[..., 3] == (0 if expected < 15 else expected)).all()
+        expected = int(to_levels(mask)[0, 0])
+        assert (cutout[..., 3] == (0 if expected < 128 else expected)).all()
 
-    def test_no_known_foreground_leaves_the_mask_itself(self, mode: Refinement) -> None:
-        mask = bear().coarse_mask()
-        alpha = alpha_of(bear().photo, mask, refinement=mode, foreground_threshold=255, background_threshold=0)
-        assert np.array_equal(alpha, to_levels(mask))
+    @pytest.mark.parametrize("thresholds", [(240, 15), (255, 0)])
+    def test_without_known_foreground_no_haze_is_left(self, mode: Refinement, thresholds: tuple[int, int]) -> None:
+        """A page of text, say: the network sees letters, and a haze between them, and is sure of nothing."""
+        mask = (np.float32(0.2) + np.float32(0.7) * bear().coarse_mask()) * np.float32(0.95)
+        foreground, background = thresholds
+        limits = {"foreground_threshold": foreground, "background_threshold": background}
+        alpha = alpha_of(bear().photo, mask, refinement=mode, **limits)
+        assert (alpha[to_levels(mask) < 50] == 0).all()
+        assert (alpha[to_levels(mask) > 205] == 255).all()
+        assert np.count_nonzero((alpha > 5) & (alpha < 128)) < 0.03 * alpha.size
 
-    def test_source_alpha_multiplies_last(self, mode: Refinement) -> None:
+    def test_source_alpha_bounds_the_result(self, mode: Refinement) -> None:
         mask, source = bear().coarse_mask(), np.full(bear().alpha.shape, 128, np.uint8)
         plain = alpha_of(bear().photo, mask, refinement=mode)
-        halved = run(bear().photo, mask, source, refinement=mode, output=Output.MASK).result
-        assert np.abs(filled(halved) - plain * (128 / 255)).max() <= 0.5
+        bounded = run(bear().photo, mask, source, refinement=mode, output=Output.MASK).result
+        assert np.array_equal(filled(bounded), np.minimum(plain, 128))
+
+
+@pytest.mark.parametrize("mode", ["on", "auto", "raw"])
+def test_a_cut_out_that_is_cut_out_again_loses_nothing(mode: str) -> None:
+    source = to_levels(bear().alpha.astype(np.float32))
+    seen = SourceImage(rgb=bear().foreground, alpha=source).over_backdrop()
+    again = filled(run(seen, to_unit(source), source, refinement=mode).result)[..., 3]
+    lost = source.astype(int) - again
+    assert lost.sum() <= 0.001 * source.sum()
+    assert np.percentile(lost[(source > 0) & (source < 255)], 95) <= 16
 
 
 @settings(max_examples=60, deadline=None)
@@ -92,7 +123,7 @@ def test_no_small_picture_is_too_strange(
     levels, alpha = filled(frame.mask), filled(frame.alpha)
     assert alpha.shape == mask.shape
     trimap = make_trimap(levels, Thresholds(high, low), erode_px)
-    if levels.max() < (low or 15):
+    if levels.max() < max(low, min(128, high)):
         assert not alpha.any()
     else:
         assert (alpha[trimap == FOREGROUND] == 255).all()
@@ -182,3 +213,40 @@ def test_a_step_out_of_order_says_so() -> None:
     last_first = steps_for(CutoutSpec(model="m"), given(np.ones((4, 4), np.float32)))[::-1]
     with pytest.raises(StepOutOfOrder):
         run_steps(last_first, Frame(picture=noise(4, 4)), go_on)
+
+
+class TestMatte:
+    """A network whose grey is transparency."""
+
+    MATTE = Reading(soft=Soft.ALPHA)
+
+    @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
+    @pytest.mark.parametrize("name", ["glass", "bear", "portrait"])
+    def test_its_map_is_alpha(self, name: str, mode: Refinement) -> None:
+        picture, truth = glass() if name == "glass" else (named(name).photo, named(name).alpha.astype(np.float32))
+        alpha = alpha_of(picture, truth, refinement=mode, reading=self.MATTE)
+        assert np.array_equal(alpha, to_levels(truth))
+        # What refines a doubtful map takes transparency for doubt.
+        doubted = alpha_of(picture, truth, refinement=mode)
+        assert sad(to_unit(doubted), truth) > 5 * sad(to_unit(alpha), truth)
+
+    def test_its_colours_are_the_subjects_own(self) -> None:
+        truth = bear().alpha.astype(np.float32)
+        result = filled(run(bear().photo, truth, reading=self.MATTE).result)
+        soft = (truth > 0.1) & (truth < 0.9)
+        own, mixed = (
+            np.abs(picture[soft][:, :3].astype(int) - bear().foreground[soft]).mean()
+            for picture in (result, bear().photo)
+        )
+        assert own < mixed / 2
+
+    def test_without_refinement_thresholds_cut_it(self) -> None:
+        picture, truth = glass()
+        low = alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100, reading=self.MATTE)
+        assert low[120, 120] == 255
+        assert np.array_equal(low, alpha_of(picture, truth, refinement=Refinement.OFF, foreground_threshold=100))
+
+    @pytest.mark.parametrize("mode", [Refinement.AUTO, Refinement.ON])
+    def test_without_a_subject_nothing_is_left(self, mode: Refinement) -> None:
+        haze = np.full((60, 60), 14 / 255, np.float32)
+        assert not alpha_of(noise(60, 60), haze, refinement=mode, reading=self.MATTE).any()

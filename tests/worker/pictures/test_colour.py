@@ -3,7 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.pictures.colour import converted_from_srgb, converted_to_srgb, is_rgb_profile, to_srgb
@@ -17,6 +19,30 @@ def test_a_profile_is_followed_to_srgb() -> None:
     source = read_image(saved(red, "PNG", icc_profile=wide_profile()), LIMITS)
     assert source.icc_profile is None
     assert source.rgb[0, 0].tolist() == pytest.approx([0, 255, 0], abs=3)
+
+
+def with_chunks(levels: NDArray[np.uint8], **chunks: bytes) -> bytes:
+    info = PngInfo()
+    for name, content in chunks.items():
+        info.add(name.encode(), content)
+    return saved(Image.fromarray(levels), "PNG", pnginfo=info)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ({"gAMA": (100_000).to_bytes(4, "big")}, 188),  # linear light: half of it is 188 in sRGB
+        ({"gAMA": (45_455).to_bytes(4, "big")}, 128),
+        ({"gAMA": (1).to_bytes(4, "big")}, 128),
+        ({"gAMA": (100_000).to_bytes(4, "big"), "sRGB": b"\0"}, 128),
+        ({}, 128),
+    ],
+    ids=["linear", "as usual", "nonsense", "overruled", "none"],
+)
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_pngs_gamma_is_followed(chunks: dict[str, bytes], expected: int, channels: tuple[int, ...]) -> None:
+    levels = np.full((4, 5, *channels), 128, np.uint8)
+    assert (read_image(with_chunks(levels, **chunks), LIMITS).rgb == expected).all()
 
 
 def test_a_profile_can_be_kept_with_the_numbers_untouched() -> None:

@@ -99,9 +99,26 @@ def test_a_transparent_colour_becomes_alpha(mode: str, key: object) -> None:
 def test_what_is_transparent_shows_white_to_the_network() -> None:
     rgb = np.zeros((2, 3, 3), np.uint8)
     source = read_image(saved(Image.fromarray(np.dstack([rgb, ALPHA])), "PNG"), LIMITS)
-    np.testing.assert_array_equal(source.over_white(), np.dstack([255 - ALPHA] * 3))
+    np.testing.assert_array_equal(source.over_backdrop(), np.dstack([255 - ALPHA] * 3))
     opaque = read_image(saved(Image.fromarray(gradient()), "PNG"), LIMITS)
-    assert opaque.over_white() is opaque.rgb
+    assert opaque.over_backdrop() is opaque.rgb
+
+
+@pytest.mark.parametrize(
+    ("levels", "backdrop"),
+    [((0, 128), 255), ((250, 240), 128), ((250, 130), 0), ((250, 10), 128), ((250, 250, 120, 10, 10), 128)],
+    ids=str,
+)
+def test_what_is_transparent_is_not_shown_like_the_rest(levels: tuple[int, ...], backdrop: int) -> None:
+    rgba = np.array([[(level, level, level, 255) for level in levels] + [(255, 255, 255, 0)]], np.uint8)
+    shown = read_image(saved(Image.fromarray(rgba), "PNG"), LIMITS).over_backdrop()
+    assert shown[0, :, 0].tolist() == [*levels, backdrop]
+
+
+def test_colours_of_32_bits_are_refused_with_what_to_do() -> None:
+    data = cv2.imencode(".tiff", np.zeros((8, 8, 3), np.float32))[1].tobytes()
+    with pytest.raises(SourceUndecodable, match="32 bits; save the picture with 8 or 16 bits per channel"):
+        read_image(data, LIMITS)
 
 
 @pytest.mark.parametrize("extension", [".png", ".tiff"])

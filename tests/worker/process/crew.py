@@ -119,13 +119,15 @@ class Crew:
         eventually(lambda: any(prefix.search(known.owner) for known in self.presence.alive()))
         return worker
 
-    def submit(self, *widths_px: int, model: str | None = None) -> TaskUid:
+    def submit(self, *widths_px: int, model: str | None = None, **parameters: Any) -> TaskUid:
         """Submit a task with a picture of each width, for the usual model or another."""
-        return self.submit_files(*map(picture, widths_px), model=model)
+        return self.submit_files(*map(picture, widths_px), model=model, **parameters)
 
-    def submit_files(self, *files: bytes, model: str | None = None, account: str = ACCOUNT) -> TaskUid:
+    def submit_files(
+        self, *files: bytes, model: str | None = None, account: str = ACCOUNT, **parameters: Any
+    ) -> TaskUid:
         """Submit a task with these pictures."""
-        spec = self.spec if model is None else self.spec.model_copy(update={"model": model})
+        spec = self.spec.model_copy(update={"model": model or self.spec.model, **parameters})
         uid = new_task_uid()
         items = []
         for index, data in enumerate(files):

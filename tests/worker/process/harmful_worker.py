@@ -55,6 +55,7 @@ def load(settings: NetworkSettings) -> Segmenter:
         provider=real.provider,
         dtype=real.dtype,
         threads=real.threads,
+        reading=real.reading,
         shared=settings.batch_count() > 1,
     )
 

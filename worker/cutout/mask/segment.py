@@ -1,6 +1,7 @@
 """The network enters the maths here, as a callable."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,15 @@ from cutgate.worker.cutout.raster.geometry import Region, with_context
 
 Predict: TypeAlias = Callable[[RgbImage], ByteMask]
 """A picture to the probability, at the picture's size and in 8 bits, that a pixel belongs to the main subject."""
+
+
+class Soft(StrEnum):
+    """What it means where a network's map is neither 0 nor 255."""
+
+    DOUBT = "doubt"
+    """The network is not sure; what alpha is there has to be found out."""
+    ALPHA = "alpha"
+    """So much of the pixel is the subject: the map is an alpha matte."""
 
 
 def segment(predict: Predict, picture: RgbImage, region: Region) -> ByteMask:

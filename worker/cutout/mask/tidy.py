@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import SEEN, ByteMask, Bytes
+from cutgate.worker.cutout.raster.arrays import SEEN, SURE, ByteMask, Bytes
 from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, reduced
 
 WORKED_SIDE_PX: Final = 1024
@@ -16,8 +16,9 @@ OPENING_PX: Final = 3
 BLUR_PX: Final = 2.0
 """Standard deviation."""
 
-ISLAND_AREA: Final = 0.01
-"""Connected components smaller than this share of the largest go, wherever they lie."""
+SPECK_AREA: Final = 0.01
+"""Connected components smaller than this share of the largest go, wherever they lie, where the network is sure of
+none of their pixels: a letter is no speck."""
 
 STEEPNESS: Final = 4
 """A blurred step is made as much steeper, which leaves an edge of little more than a pixel."""
@@ -36,18 +37,18 @@ def tidied(mask: ByteMask) -> ByteMask:
     height_px, width_px = mask.shape
     small = reduced(mask, WORKED_SIDE_PX)
     smooth = _blurred(_opened(small))
-    smooth[_islands(smooth)] = 0
+    smooth[_specks(smooth, small)] = 0
     scale = max(mask.shape) / max(small.shape)
     return looked_up(enlarged(smooth, height_px, width_px), _steep(min(STEEPNESS * scale, STEEPEST)))
 
 
-def _islands(mask: ByteMask) -> NDArray[np.bool_]:
-    """Where the mask shows components much smaller than its largest: (height, width) bool."""
-    seen = (mask >= SEEN).view(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(seen, ltype=cv2.CV_32S)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    small = np.concatenate([[False], areas < ISLAND_AREA * areas.max(initial=0)])
-    return np.asarray(small[labels])
+def _specks(smooth: ByteMask, mask: ByteMask) -> NDArray[np.bool_]:
+    """Where the smooth mask shows components much smaller than its largest, and nowhere sure: (height, width)."""
+    count, labels = cv2.connectedComponents((smooth >= SEEN).view(np.uint8))
+    areas, sure = (np.bincount(each, minlength=count) for each in (labels.ravel(), labels[mask >= SURE]))
+    specks = (areas < SPECK_AREA * areas[1:].max(initial=0)) & (sure == 0)
+    specks[0] = False  # the background
+    return np.asarray(specks[labels])
 
 
 def _opened(mask: ByteMask) -> ByteMask:

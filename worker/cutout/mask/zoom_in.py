@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.mask.segment import Predict, look_at
+from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
-from cutgate.worker.cutout.raster.filters import reduced
+from cutgate.worker.cutout.raster.filters import dilated, reduced, repeated, square
 from cutgate.worker.cutout.raster.geometry import Region
 
 MEASURED_SIDE_PX: Final = 800
@@ -44,8 +44,8 @@ class CropPolicy:
     """Pixels from this level on make the box."""
     most_of_picture: float
     """A box that covers a larger share of the picture shows nothing that was not seen."""
-    softness: float
-    """The second map's share of soft pixels may be so many times the first map's."""
+    softness: float | None
+    """The second map's share of soft pixels may be so many times the first map's; None: it says nothing."""
     growth: float
     """The subject's area may be so many times the first map's."""
 
@@ -59,12 +59,22 @@ UNSURE: Final = CropPolicy(level=SEEN, most_of_picture=0.9, softness=0.8, growth
 LEAST_GROWTH: Final = 0.9
 """A second map that lost more than a tenth of the subject is not taken."""
 
+LEAST_KEPT: Final = 0.5
+"""A component of the first map that keeps a smaller share of its pixels in the fused one is kept as it was seen
+first. It may lie at the border of the box, for the box is that of the larger components."""
+
+KEPT_AROUND_PX: Final = 4
+"""How far around such a component its soft edge reaches, at the measured size."""
+
 PLAIN_GROWTH: Final = 1.1
 CLEARLY_SURER: Final = 0.8
 """A subject that grows by more has to be that much surer: a neighbour may have been taken along."""
 
+MATTE: Final = CropPolicy(level=LIKELY, most_of_picture=0.6, softness=None, growth=PLAIN_GROWTH)
+"""As `SMALL`, where softness is transparency: hair that is seen more closely has more of it."""
 
-def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
+
+def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = Soft.DOUBT) -> ByteMask:
     """The map of a picture, with a closer one in its box where the maps say that this one is better.
 
     The network runs once at most.
@@ -73,6 +83,7 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
         predict: the network.
         picture: (height, width, 3) uint8.
         mask: (height, width) uint8, what the network saw in the whole picture.
+        soft: what the network's grey means.
 
     Returns:
         (height, width) uint8; `mask` itself where no closer one was taken.
@@ -81,14 +92,14 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask) -> ByteMask:
         ValueError: `predict` gave a mask of another size than its picture.
     """
     small = reduced(mask, MEASURED_SIDE_PX)
-    policy = UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
+    policy = MATTE if soft is Soft.ALPHA else UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, policy.level, mask.shape[0], mask.shape[1])
     if region is None or not _pays(region, policy, mask):
         return mask
     closer = look_at(predict, picture, region)
     if not _is_better(closer, mask[region.index], policy):
         return mask
-    return fused(mask, closer, region)
+    return _with_lost_components(fused(mask, closer, region), mask)
 
 
 def soft_share(mask: ByteMask) -> float:
@@ -120,6 +131,19 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
         weight = np.minimum(down[strip, None], across)
         before = part[strip].astype(np.float32)
         part[strip] = np.rint(before + weight * (closer[strip] - before)).astype(np.uint8)
+    return whole
+
+
+def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
+    """The fused map, into which each component of the map before it is put back that it would lose."""
+    small, small_before = (reduced(each, MEASURED_SIDE_PX) for each in (whole, before))
+    count, labels = cv2.connectedComponents((small_before >= LIKELY).view(np.uint8))
+    found, kept = (np.bincount(seen, minlength=count) for seen in (labels.ravel(), labels[small >= LIKELY]))
+    lost = kept < LEAST_KEPT * found
+    lost[0] = False  # the background
+    if lost.any():
+        around = dilated(lost[labels].view(np.uint8), square(2 * KEPT_AROUND_PX + 1))
+        np.maximum(whole, before, out=whole, where=repeated(around, *whole.shape) > 0)
     return whole
 
 
@@ -164,8 +188,7 @@ def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:
     found, found_before = (np.count_nonzero(each >= LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none
+    if not LEAST_GROWTH * found_before <= found <= policy.growth * found_before:
+        return False
     softness = policy.softness if found <= PLAIN_GROWTH * found_before else CLEARLY_SURER
-    return bool(
-        soft_share(new) <= softness * soft_share(old)
-        and LEAST_GROWTH * found_before <= found <= policy.growth * found_before
-    )
+    return softness is None or soft_share(new) <= softness * soft_share(old)

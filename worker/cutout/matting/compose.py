@@ -1,6 +1,6 @@
 """The last steps: alpha and colours as the caller gets them."""
 
-from typing import Final, cast
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,10 +13,12 @@ FULL_STEP: Final = 257
 
 
 def combined(alpha: ByteMask, source_alpha: ByteMask | None) -> ByteMask:
-    """The product of two (height, width) uint8 alphas: what the source lets through is all there is."""
-    if source_alpha is None:
-        return alpha
-    return cast("ByteMask", cv2.multiply(alpha, source_alpha, scale=1 / 255))
+    """The lesser of two (height, width) uint8 alphas.
+
+    Where the source is soft itself, its edge was seen as soft and is in `alpha` already: a product would count it
+    twice.
+    """
+    return alpha if source_alpha is None else np.minimum(alpha, source_alpha)
 
 
 def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:

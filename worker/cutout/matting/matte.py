@@ -5,14 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, laplacian_rows
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
-from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import disc, enlarged, looked_up, shrunk, softened, to_unit, top_hat
+from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatImage, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import (
+    dilated,
+    disc,
+    enlarged,
+    looked_up,
+    shrunk,
+    softened,
+    to_unit,
+    top_hat,
+)
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
 from cutgate.worker.cutout.raster.sampling import fill_band, sampled
 
@@ -48,6 +58,13 @@ THIN_PX: Final = 7
 PRIOR: Final = np.clip(np.rint((np.arange(256) - 127.5) * 1.75 + 127.5), 0, 255).astype(np.uint8)
 """From the mask to what the solution is drawn to. A network is grey where it doubts, a subject is so in few
 places: where colours say nothing, alpha is nearer to 0 or 1 than the mask."""
+
+SURE_SHARE: Final = 0.1
+LEAST_KEPT: Final = 0.8
+"""A component with more than the first share of sure pixels has to keep the second share of their alpha."""
+
+SOFT_EDGE_PX: Final = 4
+"""How far beyond a component its soft edge reaches, at the finest level."""
 
 TOLERANCE: Final = 1e-4
 ALPHA_CLIP: Final = 0.05
@@ -91,8 +108,10 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
     residual: FloatMask = np.zeros((1, 1), np.float32)
-    for layer, steps in _pyramid(_finest_layer(image, mask, trimap, zones)):
+    finest = _finest_layer(image, mask, trimap, zones)
+    for layer, steps in _pyramid(finest):
         residual = _solve(layer, residual, steps)
+    residual = _without_wash_out(finest, residual)
     if zones is not None:
         residual *= zones.blend_weight
     return fill_band(trimap, trimap, lambda band: _clipped(to_unit(mask[band.index]) + sampled(residual, band)))
@@ -199,9 +218,31 @@ class _System:
         return solution
 
 
+def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
+    """The residual, and towards the prior where matting takes away a component that the mask is sure of.
+
+    It happens to small components with little known foreground of their own and colours like their background.
+    """
+    count, labels = cv2.connectedComponents((layer.mask >= LIKELY).view(np.uint8))
+    sure = layer.mask >= SURE
+    labels_sure, mask_sure = labels[sure], to_unit(layer.mask[sure])
+    area, area_sure = (np.bincount(each.ravel(), minlength=count) for each in (labels, labels_sure))
+    seen, kept = (np.bincount(labels_sure, each, count) for each in (mask_sure, mask_sure + residual[sure]))
+    washed_out = (area_sure > SURE_SHARE * area) & (kept < LEAST_KEPT * seen)
+    if not washed_out.any():
+        return residual
+    around = dilated(washed_out[labels].view(np.uint8), disc(2 * SOFT_EDGE_PX + 1))
+    return np.where(around > 0, to_unit(layer.prior) - to_unit(layer.mask), residual)
+
+
 def _thin_structures(mask: ByteMask) -> ByteMask:
     """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
     return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
+
+
+def apart(mask: ByteMask) -> ByteMask:
+    """Alpha where no pixel is known for sure: the mask with its doubts drawn towards 0 and 255, as a prior."""
+    return looked_up(mask, PRIOR)
 
 
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:

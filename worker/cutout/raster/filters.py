@@ -13,7 +13,14 @@ Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
 
 def shrunk(image: Array, height_px: int, width_px: int) -> Array:
-    """The image made smaller, each pixel the mean of what it covers."""
+    """The image made smaller, each pixel the mean of what it covers.
+
+    A large one is halved first: means of four pixels are fast, those of parts of pixels are slow.
+    """
+    rows, columns = image.shape[:2]
+    while rows >= 2 * height_px and columns >= 2 * width_px and rows % 2 == columns % 2 == 0:
+        rows, columns = rows // 2, columns // 2
+        image = cast("Array", cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA))
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
 
 
@@ -26,6 +33,11 @@ def reduced(image: Array, long_side_px: int) -> Array:
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:
     """The image made larger, linear between its pixels."""
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_LINEAR))
+
+
+def repeated(image: Array, height_px: int, width_px: int) -> Array:
+    """The image made larger, each pixel the nearest of its own: for what is either so or not."""
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT))
 
 
 def mean(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:

@@ -30,8 +30,9 @@ class BatchFailed(RuntimeError):
 class _Batch:
     """Pictures that share a run. Everything but what lies in the slots is guarded by the batcher's condition."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, size_px: tuple[int, ...]) -> None:
         self.slots = slots
+        self.size_px = size_px
         self.joined = 0
         self.unfilled = 0
         self.outcome: Floats | BaseException | None = None
@@ -61,7 +62,7 @@ class Batcher:
     def __init__(
         self,
         run: Callable[[Slots], Floats],
-        new_slots: Callable[[int], Slots],
+        new_slots: Callable[..., Slots],
         *,
         sizes: Sequence[int],
         wait_seconds: float,
@@ -70,7 +71,7 @@ class Batcher:
 
         Args:
             run: the network: (n, 3, height, width) to (n, height, width), for one caller at a time.
-            new_slots: makes room for so many pictures.
+            new_slots: makes room for so many pictures, of the size that their callers name.
             sizes: the n that `run` is called with, ascending; a batch in between is filled up with whatever its
                 last slots hold, and what comes of that is dropped.
             wait_seconds: how long pictures that are ready wait for those that are still being prepared.
@@ -82,14 +83,15 @@ class Batcher:
         self._waiting: deque[_Batch] = deque()
         self._running = False
         self._preparing = 0
-        self._spare: list[Slots] = []
+        self._spare: dict[tuple[int, ...], list[Slots]] = {}
 
-    def __call__(self, prepare: Callable[[], Fill]) -> Floats:
+    def __call__(self, prepare: Callable[[], Fill], *size_px: int) -> Floats:
         """Run the network on one picture, together with those of other callers.
 
         Args:
             prepare: does what takes its time, on this thread, and gives what fills the slot. The others wait for
                 it no longer than the wait of the batcher; for what fills a slot they wait, so it should be short.
+            size_px: what tells this picture's slots from others': pictures of one size share a batch.
 
         Returns:
             (height, width) float32, the network's map of this picture; it is the caller's.
@@ -97,7 +99,7 @@ class Batcher:
         Raises:
             BatchFailed: the run raised. Every caller of the batch gets one of its own.
         """
-        batch, place, fill = self._join(prepare)
+        batch, place, fill = self._join(prepare, size_px)
         try:
             fill(batch.slots[place])
         finally:
@@ -108,7 +110,7 @@ class Batcher:
         own: Floats = outcome[place]
         return own
 
-    def _join(self, prepare: Callable[[], Fill]) -> tuple[_Batch, int, Fill]:
+    def _join(self, prepare: Callable[[], Fill], size_px: tuple[int, ...]) -> tuple[_Batch, int, Fill]:
         with self._changed:
             self._preparing += 1
         try:
@@ -120,15 +122,22 @@ class Batcher:
             raise
         with self._changed:
             self._preparing -= 1
-            if not self._waiting or self._waiting[-1].full:
-                slots = self._spare.pop() if self._spare else self._new_slots(self._sizes[-1])
-                self._waiting.append(_Batch(slots))
-            batch = self._waiting[-1]
+            batch = self._open_batch(size_px)
             place = batch.joined
             batch.joined += 1
             batch.unfilled += 1
             self._changed.notify_all()
         return batch, place, fill
+
+    def _open_batch(self, size_px: tuple[int, ...]) -> _Batch:
+        """The batch that waits with room for a picture of this size, or a new one behind all others."""
+        for batch in self._waiting:
+            if batch.size_px == size_px and not batch.full:
+                return batch
+        spare = self._spare.get(size_px)
+        slots = spare.pop() if spare else self._new_slots(self._sizes[-1], *size_px)
+        self._waiting.append(_Batch(slots, size_px))
+        return self._waiting[-1]
 
     def _outcome(self, batch: _Batch, *, leads: bool) -> Floats | BaseException:
         with self._changed:
@@ -169,7 +178,8 @@ class Batcher:
             self.spent.runs += 1
             self.spent.pictures += batch.joined
             self.spent.seconds += time.perf_counter() - started
-            self._spare.append(batch.slots)
+            # Of the last size alone: of slots in every size that ever came there would be no end.
+            self._spare = {batch.size_px: [*self._spare.get(batch.size_px, ()), batch.slots]}
             self._running = False
             self._changed.notify_all()
 

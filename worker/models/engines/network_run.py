@@ -26,6 +26,7 @@ class NetworkRun:
 
     Attributes:
         engine: runs the network.
+        row: of its weights.
         processing: makes its input and reads its output.
         batcher: shares its runs, and counts them.
         sizes: how many pictures a run may take.
@@ -45,26 +46,33 @@ class NetworkRun:
         self.engine = engine
         self.processing = Processing(row, engine.input_type)
         self.sizes = tuple(sizes)
-        self._input_px = row.input_px
+        self.row = row
         self.batcher = Batcher(engine.run, self.processing.new_batch, sizes=sizes, wait_seconds=wait_seconds)
 
-    def __call__(self, image: RgbImage) -> ByteMask:
-        """As `Segmenter.__call__`."""
+    def __call__(self, image: RgbImage, trimap: ByteMask | None = None) -> ByteMask:
+        """As `Segmenter.__call__`, and of a second stage as `Refine`.
+
+        Pictures that the network sees at one size share its runs.
+        """
+        height_px, width_px = image.shape[:2]
+        size_px = self.row.size_for(height_px, width_px)
 
         def prepare() -> Fill:
             # A large picture takes a while to shrink, and nobody's slot should wait for it.
-            small = resize(image, *self._input_px)
+            small = resize(image, *size_px)
+            if trimap is not None:
+                small = np.dstack([small, resize(trimap, *size_px)])
 
             def fill(slot: Slots) -> None:
                 self.processing.prepare(small, slot)
 
             return fill
 
-        return self.processing.mask(self.batcher(prepare), *image.shape[:2])
+        return self.processing.mask(self.batcher(prepare, *size_px), height_px, width_px)
 
     def alone(self, image: RgbImage) -> Callable[[], Floats]:
         """The engine's run on one picture, which is prepared already: what a measurement of the network times."""
-        batch = self.processing.new_batch(1)
+        batch = self.processing.new_batch(1, *self.row.size_for(*image.shape[:2]))
         self.processing.prepare(image, batch[0])
         return lambda: self.engine.run(batch)
 
@@ -87,8 +95,8 @@ class NetworkRun:
 
     def _levels(self, size: int, *levels: int) -> Floats:
         """What comes of pictures of one grey level each, which take turns."""
-        batch = self.processing.new_batch(size)
+        batch = self.processing.new_batch(size, *self.row.input_px)
         for place in range(size):
-            grey = np.full((*self._input_px, 3), levels[place % len(levels)], np.uint8)
+            grey = np.full((*self.row.input_px, self.processing.channels), levels[place % len(levels)], np.uint8)
             self.processing.prepare(grey, batch[place])
         return self.engine.run(batch)

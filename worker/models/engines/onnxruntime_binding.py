@@ -4,13 +4,16 @@ Without that the library makes both anew for every run, and on a GPU waits for e
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import Floats
+
+SIZES_KEPT: Final = 16
+"""Of batches. A network of a fixed input has fewer, one that follows the picture's size has no end of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,13 @@ class _Bound:
 
 
 class BoundSession:
-    """Runs a session on buffers that stay, one pair for each size of batch that it has seen."""
+    """Runs a session on buffers that stay, one pair for each of the last sizes of batch."""
 
     def __init__(self, session: onnxruntime.InferenceSession, device: str) -> None:
         """Take a session.
 
         Args:
-            session: with one input; of its outputs only the first is read.
+            session: with one input and one output.
             device: `cpu` or `cuda`, whichever the session computes on; the first of its kind.
         """
         self._session, self._device = session, device
@@ -40,13 +43,16 @@ class BoundSession:
         self._bound: dict[tuple[int, ...], _Bound] = {}
 
     def run(self, batch: NDArray[Any]) -> Floats:
-        """The session's first output, as float32 that the caller may keep."""
-        bound = self._bound.get(batch.shape)
+        """The session's output, as float32 that the caller may keep."""
+        bound = self._bound.pop(batch.shape, None)
         if bound is None:
-            bound = self._bound[batch.shape] = self._bind(batch)
+            if len(self._bound) == SIZES_KEPT:
+                del self._bound[next(iter(self._bound))]
+            bound = self._bind(batch)
         else:
             bound.input.update_inplace(batch)
             self._session.run_with_iobinding(bound.binding)
+        self._bound[batch.shape] = bound  # behind the others: the first one was used the longest ago
         # A copy in any case: on a CPU the array is the buffer itself, which the next run writes over.
         return np.array(bound.output.numpy(), np.float32)
 

@@ -1,14 +1,20 @@
 """What lies around the network: from a picture to the numbers that it wants, and from its map to a mask."""
 
-from typing import Any
+from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
-from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import enlarged, looked_up, shrunk, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
+
+_USUAL_THRESHOLDS: Final = tuple(
+    CutoutSpec.model_fields[f"{side}_threshold"].default for side in ("foreground", "background")
+)
 
 
 class Processing:
@@ -23,22 +29,35 @@ class Processing:
         """
         self._row, self._input_type = row, input_type
         # (x / 255 - mean) / std as one multiplication and one addition.
-        self._scale = np.float32(1) / (np.float32(255) * np.asarray(row.std, np.float32))
-        self._shift = -np.asarray(row.mean, np.float32) / np.asarray(row.std, np.float32)
+        mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
+        if row.takes_trimap:
+            mean, std = np.append(mean, np.float32(0)), np.append(std, np.float32(1))
+        self._scale = np.float32(1) / (np.float32(255) * std)
+        self._shift = -mean / std
+        self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
-    def new_batch(self, count: int) -> NDArray[Any]:
-        """Room for so many pictures: (count, 3, height, width), unfilled; each of its slots is one picture's."""
-        return np.empty((count, 3, *self._row.input_px), self._input_type)
+    @property
+    def channels(self) -> int:
+        """Of the network's input: 3, or 4 with the trimap."""
+        return len(self._scale)
+
+    def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
+        """Room for so many pictures: (count, channels, height, width), unfilled; a slot is one picture's."""
+        return np.empty((count, self.channels, height_px, width_px), self._input_type)
 
     def prepare(self, image: RgbImage, slot: NDArray[Any]) -> None:
         """Resize and normalise a picture into its slot of a batch.
 
         Args:
-            image: (height, width, 3) uint8, sRGB, of any size.
-            slot: (3, height, width) of the network's input, written over.
+            image: (height, width, channels) uint8, sRGB and perhaps the trimap, of any size.
+            slot: (channels, height, width) of the network's input, written over.
         """
-        small = resize(image, *self._row.input_px)
-        for channel in range(3):
+        small = resize(image, *slot.shape[1:])
+        if self._row.takes_trimap:
+            # What a pixel covers is known only where all of it is.
+            trimap = small[..., 3]
+            trimap[(trimap > BACKGROUND) & (trimap < FOREGROUND)] = UNKNOWN
+        for channel in range(self.channels):
             np.multiply(small[..., channel], self._scale[channel], out=slot[channel], casting="unsafe")
             slot[channel] += self._shift[channel]
 
@@ -53,20 +72,28 @@ class Processing:
         Returns:
             (height_px, width_px) uint8; 255 is certain foreground.
         """
-        probability = _probability(output, self._row)
-        levels = np.clip(np.rint(probability * 255), 0, 255).astype(np.uint8)
+        levels = to_levels(_probability(output, self._row))
+        if self._to_usual_levels is not None:
+            levels = looked_up(levels, self._to_usual_levels)
         return np.asarray(resize(levels, height_px, width_px))
 
 
 def resize(array: Any, height_px: int, width_px: int) -> Any:
     """Resize a picture or map: averaging where it shrinks, linearly where it grows. Dtype and range are kept."""
     shrinks = height_px * width_px < array.shape[0] * array.shape[1]
-    return cv2.resize(array, (width_px, height_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return shrunk(array, height_px, width_px) if shrinks else enlarged(array, height_px, width_px)
+
+
+def _table(thresholds: tuple[int, int]) -> Bytes:
+    """256 levels: a map's thresholds become the usual ones, and what lies between or beyond them follows."""
+    ends, usual_ends = ([0, *reversed(pair), 255] for pair in (thresholds, _USUAL_THRESHOLDS))
+    return np.asarray(np.rint(np.interp(np.arange(256), ends, usual_ends)), np.uint8)
 
 
 def _probability(output: Floats, row: WeightsFile) -> Floats:
     """What the network put out as a probability. A map without contrast, or without numbers, has no subject."""
-    output = np.nan_to_num(output, copy=False)
+    if not np.isfinite(output.sum(dtype=np.float64)):  # which is fast, and `nan_to_num` is not
+        output = np.nan_to_num(output, copy=False)
     if row.output is OutputKind.LOGIT:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * output)), np.float32)
     if row.output is OutputKind.RANGE:

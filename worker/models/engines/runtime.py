@@ -4,14 +4,19 @@ An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import numpy as np
 import structlog
 
+from cutgate.jobs.presets import Choice
 from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.matting.second_stage import Refine
+from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.models.engine import Engine
 from cutgate.worker.models.engines.batching import doubled_sizes, every_size
 from cutgate.worker.models.engines.network_run import NetworkRun
@@ -19,13 +24,14 @@ from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
 from cutgate.worker.models.graphs.prepare import prepared_graph
 from cutgate.worker.models.weights.files import ensure_weights
-from cutgate.worker.models.weights.model import Model, WeightsFile
-from cutgate.worker.models.weights.registry import find_model
+from cutgate.worker.models.weights.model import InputFit, Model, WeightsFile
+from cutgate.worker.models.weights.registry import find_model, second_stage
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
 log = structlog.get_logger(__name__)
 
-_WARM_UP_PX: Final = 64
+_WARM_UP_PX: Final = ((64, 64), (64, 128))
+"""Height and width. A network whose input has one fixed size may pass for a free one on the first alone."""
 
 
 class Segmenter:
@@ -38,6 +44,7 @@ class Segmenter:
         dtype: the type of number that it computes in.
         threads: threads of the network on the CPU.
         predict: the network itself, without the lock.
+        reading: what its map means.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class Segmenter:
         provider: str,
         dtype: str,
         threads: int,
+        reading: Reading = USUAL,
         shared: bool = False,
     ) -> None:
         """Take what was loaded; `shared` says that `predict` itself sees to it when several threads call it."""
@@ -58,6 +66,7 @@ class Segmenter:
         self.dtype = dtype
         self.threads = threads
         self.predict = predict
+        self.reading = reading
         self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
 
     def __call__(self, image: RgbImage) -> ByteMask:
@@ -85,14 +94,39 @@ def load_segmenter(settings: NetworkSettings) -> Segmenter:
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
     try:
-        segmenter = _from_rembg(settings) if model is None else _from_row(model, settings)
+        return _from_rembg(settings) if model is None else _from_row(model, settings)
     except ImportError as error:  # an engine that is there and broken; its module is loaded only now
         raise ModelUnavailable(f"the engine cannot be loaded: {error}") from error
-    _warm_up(segmenter)
-    return segmenter
 
 
 def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
+    if model.takes_trimap:
+        raise ModelUnavailable(
+            f"{model.name} takes a trimap: name it as the `refiner` of a model that finds subjects"
+        )
+    network = _network(model, settings)
+    return Segmenter(
+        network,
+        model=model.name,
+        engine=network.engine.name,
+        provider=network.engine.provider,
+        dtype=network.engine.dtype,
+        threads=settings.thread_count(),
+        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings)),
+        shared=True,
+    )
+
+
+def _refine_of(model: Model, settings: NetworkSettings) -> Refine | None:
+    """What refines the model's map, in the precision that all of them have."""
+    refiner = second_stage(model, settings.models_dir)
+    if refiner is None:
+        return None
+    return _network(refiner, settings.for_choice(Choice(model=refiner.name)))
+
+
+def _network(model: Model, settings: NetworkSettings) -> NetworkRun:
+    """A row's network, loaded and run once; on batches, where the settings and the network allow it."""
     if settings.batch_count() > 1:
         try:
             return _load(model, settings, batched=True)
@@ -103,19 +137,14 @@ def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
     return _load(model, settings, batched=False)
 
 
-def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> Segmenter:
+def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> NetworkRun:
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
     engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched), plan)
-    return Segmenter(
-        _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row),
-        model=model.name,
-        engine=engine.name,
-        provider=engine.provider,
-        dtype=engine.dtype,
-        threads=plan.threads,
-        shared=True,
-    )
+    run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)
+    row = weights.row
+    _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)
+    return run
 
 
 def _batched_run(engine: Engine, row: WeightsFile, settings: NetworkSettings) -> NetworkRun:
@@ -134,6 +163,7 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     threads = settings.thread_count()
     providers = ort.execution_providers(settings.device)
     session, predict = zoo_predict(settings.model, ort.session_options(threads), providers)
+    _warm_up(settings.model, predict)
     return Segmenter(
         predict,
         model=settings.model,
@@ -144,11 +174,13 @@ def _from_rembg(settings: NetworkSettings) -> Segmenter:
     )
 
 
-def _warm_up(segmenter: Segmenter) -> None:
-    """Run once, so that memory is laid out and a network of another kind shows now."""
-    try:
-        mask = segmenter(np.full((_WARM_UP_PX, _WARM_UP_PX, 3), 128, np.uint8))
-    except Exception as error:  # a network that wants other inputs fails in each engine's own ways
-        raise ModelUnavailable(f"{segmenter.model} cannot be run on a picture: {error}") from error
-    if mask.shape != (_WARM_UP_PX, _WARM_UP_PX):
-        raise ModelUnavailable(f"{segmenter.model} does not give one mask for one picture")
+def _warm_up(name: str, run: Callable[..., ByteMask], *, with_trimap: bool = False, free: bool = False) -> None:
+    """Run once for each kind of size, so that memory is laid out and a network of another kind shows now."""
+    for size_px in _WARM_UP_PX[: 2 if free else 1]:
+        try:
+            trimap = (np.full(size_px, UNKNOWN, np.uint8),) if with_trimap else ()
+            mask = run(np.full((*size_px, 3), 128, np.uint8), *trimap)
+        except Exception as error:  # a network that wants other inputs fails in each engine's own ways
+            raise ModelUnavailable(f"{name} cannot be run on a picture: {error}") from error
+        if mask.shape != size_px:
+            raise ModelUnavailable(f"{name} does not give one mask for one picture")

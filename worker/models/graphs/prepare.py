@@ -1,4 +1,4 @@
-"""A network made ready once: only its first output kept, half precision widened or quantised for the CPU.
+"""A network made ready once: only the output that is read kept, half precision widened or quantised for the CPU.
 
 On a CPU half-precision weights are widened at every load and cast around operators that lack them; doing it once
 saves a seventh of the time and a third of the memory. Networks for training carry side outputs that cost more.
@@ -63,7 +63,7 @@ def prepared_graph(weights: Weights, cache_dir: Path, variant: GraphVariant, *, 
     Raises:
         ModelUnavailable: the weights are no ONNX network, cannot be made into it, or the cache cannot be written.
     """
-    name = f"{weights.sha256}-{variant}{'-batches' if batches else ''}-v{_VERSION}"
+    name = _stem(weights, variant, batches)
     for path in cache_dir.glob(f"{name}.*.onnx"):
         if _is_whole(path):
             return path
@@ -98,8 +98,16 @@ def _is_whole(path: Path) -> bool:
     return whole
 
 
+def _stem(weights: Weights, variant: GraphVariant, batches: bool) -> str:
+    output = weights.row.output_name
+    # A name of a network's own may hold what no file's name may.
+    kept = f"-{hashlib.sha256(output.encode()).hexdigest()[:12]}" if output else ""
+    return f"{weights.sha256}-{variant}{kept}{'-batches' if batches else ''}-v{_VERSION}"
+
+
 def _in_variant(weights: Weights, variant: GraphVariant) -> Any:
-    model = prepare(onnx.load(weights.path), widen=variant is not GraphVariant.AS_STORED)
+    widen = variant is not GraphVariant.AS_STORED
+    model = prepare(onnx.load(weights.path), widen=widen, output=weights.row.output_name)
     if variant in {GraphVariant.AS_STORED, GraphVariant.SINGLE}:
         return model
     if weights.row.ranges is None:
@@ -110,18 +118,27 @@ def _in_variant(weights: Weights, variant: GraphVariant) -> Any:
     return quantize(model, table, weight_bits=8 if variant is GraphVariant.INT8 else 7)
 
 
-def prepare(model: Any, *, widen: bool) -> Any:
-    """The model with its first output alone and, if asked for, in single precision.
+def prepare(model: Any, *, widen: bool, output: str | None = None) -> Any:
+    """The model with one output alone and, if asked for, in single precision.
 
     Args:
         model: an `onnx.ModelProto`; it may be changed.
         widen: turn half into single precision. Networks with nested graphs stay as they are.
+        output: name of the output to keep; None for the first.
 
     Returns:
-        An `onnx.ModelProto` that computes the same first output.
+        An `onnx.ModelProto` that computes the same output.
+
+    Raises:
+        ModelUnavailable: it has no output of this name.
     """
     inputs = [value.name for value in model.graph.input]
-    cut = onnx.utils.Extractor(model).extract_model(inputs, [model.graph.output[0].name])
+    names = [value.name for value in model.graph.output]
+    if output is not None and output not in names:
+        raise ModelUnavailable(
+            f"the network has no output {output!r}: set `output_name` to one of {', '.join(names)}"
+        )
+    cut = onnx.utils.Extractor(model).extract_model(inputs, [output or names[0]])
     if widen and not _has_nested_graphs(cut.graph):
         _widen(cut.graph)
     # A CPU computes in single precision even what stays in halves within nested graphs.

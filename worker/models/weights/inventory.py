@@ -53,10 +53,16 @@ class ModelFacts:
     precisions: tuple[Precision, ...]
     """In which it can be run, by one of its files at least."""
     input_px: tuple[int, int]
-    """Height and width that a picture is resized to."""
+    """Height and width that a picture is resized to, or has to fit into."""
+    input_label: str
+    """The same for a person, width first."""
     licence: str
     source: str
     """Where the weights come from."""
+    trained_on: str | None
+    """On which sets of pictures, as far as its row tells."""
+    refiner: str | None
+    """The model that estimates alpha where this one is not sure."""
     fetched_from: str | None
     """What is asked for them; None where nothing can be."""
     runs_through: str
@@ -99,10 +105,13 @@ def facts_of(model: Model, models_dir: Path) -> ModelFacts:
         presets=tuple(name for name, choice in PRESETS.items() if choice.model == model.name),
         precisions=tuple(p for p in Precision if any(p in row.precisions for row in model.files)),
         input_px=row.input_px,
+        input_label=row.input_label,
         licence=row.licence,
         source=row.origin,
+        trained_on=row.trained_on,
+        refiner=model.refiner,
         fetched_from=place_of(row.source) if row.source else None,
-        runs_through="built in" if model.name in MODELS else "models folder",
+        runs_through="built in" if MODELS.get(model.name) is model else "models folder",
         file=row.file_name,
         size_bytes=shown.path.stat().st_size if is_here else row.size_bytes,
         download_bytes=row.download_bytes if row.source else None,

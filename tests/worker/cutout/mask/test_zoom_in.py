@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cutgate.worker.cutout.mask.segment import Soft
 from cutgate.worker.cutout.mask.zoom_in import fused, soft_share, zoom_in
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.geometry import Region
@@ -95,6 +96,30 @@ def test_a_second_map_that_may_be_worse_is_refused(
     assert len(network.seen) == 1
 
 
+def logo() -> ByteMask:
+    """A mark, and close under it a line of text with a twentieth of its area."""
+    mask = disc(60, y=120)
+    for left in range(220, 380, 20):
+        mask[188:194, left : left + 12] = 255
+    return mask
+
+
+def test_separate_parts_that_the_closer_map_does_not_see_stay() -> None:
+    def mark_alone(view: ByteMask) -> ByteMask:
+        labels = cv2.connectedComponentsWithStats(view)
+        return np.where(labels[1] == 1 + labels[2][1:, cv2.CC_STAT_AREA].argmax(), view, 0).astype(np.uint8)
+
+    first = cv2.GaussianBlur(logo(), (0, 0), 1).astype(np.uint8)
+    result = zoom_in(Network(mark_alone), picture_of(logo()), first)
+    assert not np.array_equal(result, first)  # the closer map of the mark is taken
+    assert (result[184:198] >= first[184:198]).all()
+
+
+def test_what_was_seen_of_a_part_that_shrinks_a_little_is_not_added() -> None:
+    truth, first = disc(60), disc(62, blur_px=3)
+    assert np.abs(zoom_in(Network(), picture_of(truth), first).astype(int) - truth).max() <= 1
+
+
 def test_a_map_of_another_size_is_refused_loudly() -> None:
     with pytest.raises(ValueError, match="mask is"):
         zoom_in(Network(lambda mask: mask[::2]), picture_of(disc(60)), disc(60, blur_px=1))
@@ -161,3 +186,18 @@ def test_equal_maps_stay_as_they_are() -> None:
 @pytest.mark.parametrize(("level", "share"), [(0, 0.0), (25, 0.0), (26, 1.0), (229, 1.0), (230, 0.0), (255, 0.0)])
 def test_soft_is_what_is_neither_sure_nor_absent(level: int, share: float) -> None:
     assert soft_share(np.full((4, 4), level, np.uint8)) == share
+
+
+def test_transparency_is_no_doubt() -> None:
+    glass, network = disc(170, level=170), Network()
+    zoom_in(network, picture_of(glass), glass)
+    assert len(network.seen) == 1  # a doubtful map of a subject this large is worth another run
+    assert zoom_in(network, picture_of(glass), glass, Soft.ALPHA) is glass
+    assert len(network.seen) == 1
+
+
+def test_a_small_subject_may_turn_out_to_be_softer_where_softness_is_alpha() -> None:
+    seen, network = disc(60), Network(lambda mask: np.minimum(mask, 200))
+    assert zoom_in(network, picture_of(seen), seen) is seen
+    closer = zoom_in(network, picture_of(seen), seen, Soft.ALPHA)
+    assert closer[200, 300] == 200

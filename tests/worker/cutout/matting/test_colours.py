@@ -93,7 +93,7 @@ def test_colours_are_zero_where_nothing_is_seen_and_untouched_elsewhere() -> Non
     assert cutout.tolist() == [[[0, 0, 0, 0], [77, 77, 77, 1], [77, 77, 77, 255]]]
 
 
-def test_source_alpha_multiplies() -> None:
+def test_source_alpha_bounds_alpha() -> None:
     alpha, source = np.array([[255, 255, 128, 0]], np.uint8), np.array([[255, 100, 128, 255]], np.uint8)
-    assert combined(alpha, source).tolist() == [[255, 100, 64, 0]]
+    assert combined(alpha, source).tolist() == [[255, 100, 128, 0]]
     assert combined(alpha, None) is alpha

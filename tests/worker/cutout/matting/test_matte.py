@@ -69,6 +69,36 @@ def test_coarse_levels_carry_alpha_across_what_the_mask_does_not_know() -> None:
     assert scores.sad(alpha / 255, subject.astype(np.float64)) < 1.1
 
 
+def two_discs(level: int) -> ByteMask:
+    """A large sure subject, and a small one beside it of which the network is less sure."""
+    mask = np.zeros((800, 800), np.uint8)
+    cv2.circle(mask, (250, 400), 180, 255, -1)
+    cv2.circle(mask, (620, 400), 40, level, -1)
+    cv2.circle(mask, (620, 375), 16, 235, -1)
+    return cv2.GaussianBlur(mask, (0, 0), 1.5).astype(np.uint8)
+
+
+@pytest.mark.parametrize("level", [180, 220, 235])
+def test_a_small_subject_coloured_like_the_wall_is_not_washed_out(level: int) -> None:
+    mask = two_discs(level)
+    colours = np.full((800, 800, 3), 190.0)
+    colours[:, :450] = np.where(mask[:, :450, None] > 128, (150, 40, 30), colours[:, :450])
+    colours[mask > 128] -= 8
+    noise = np.random.default_rng(0).normal(0, 3, colours.shape)
+    photo = np.clip(colours + noise, 0, 255).astype(np.uint8)
+    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    small = (slice(350, 450), slice(570, 670))
+    assert alpha[small].sum() >= 0.9 * mask[small].sum()
+
+
+def test_a_shadow_that_the_network_is_unsure_of_is_not_kept_for_that() -> None:
+    mask = two_discs(150)
+    cv2.circle(mask, (620, 375), 20, 150, -1)
+    photo = np.where((mask > 200)[..., None], (150, 40, 30), (190, 190, 190)).astype(np.uint8)
+    alpha = refine(photo, mask, make_trimap(mask, USUAL, erode_px=15))
+    assert alpha[350:450, 570:670].sum() < 0.5 * mask[350:450, 570:670].sum()
+
+
 def ramp() -> ByteMask:
     return np.arange(256, dtype=np.uint8)[None]
 

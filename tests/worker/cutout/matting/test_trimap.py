@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from cutgate.worker.cutout.matting.trimap import (
     BACKGROUND,
     FOREGROUND,
+    NO_THRESHOLDS,
     UNKNOWN,
     Thresholds,
     holds_subject,
@@ -66,16 +67,27 @@ def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
 @pytest.mark.parametrize(
     ("levels", "thresholds", "expected"),
     [
-        ((0, 14), USUAL, False),
-        ((0, 15), USUAL, True),
-        ((14,), Thresholds(240, 0), False),
-        ((15,), Thresholds(240, 0), True),
+        ((0, 127), USUAL, False),
+        ((0, 128), USUAL, True),
+        ((127,), NO_THRESHOLDS, False),
+        ((128,), NO_THRESHOLDS, True),
+        ((199,), Thresholds(240, 200), False),
+        ((200,), Thresholds(240, 200), True),
+        ((99,), Thresholds(100, 15), False),
+        ((100,), Thresholds(100, 15), True),
     ],
 )
-def test_a_mask_wholly_below_the_background_threshold_holds_no_subject(
+def test_a_mask_without_a_likely_pixel_holds_no_subject(
     levels: tuple[int, ...], thresholds: Thresholds, expected: bool
 ) -> None:
     assert holds_subject(row(*levels), thresholds) is expected
+
+
+@pytest.mark.parametrize(("subject_px", "expected"), [(9, False), (11, True)])
+def test_a_few_likely_pixels_in_a_large_mask_are_no_subject(subject_px: int, expected: bool) -> None:
+    mask = np.full((1024, 1024), 18, np.uint8)
+    mask[:subject_px, :subject_px] = 178
+    assert holds_subject(mask, USUAL) is expected
 
 
 def test_tells_apart_needs_both_known_regions() -> None:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engines.network_run import NetworkRun
-from cutgate.worker.models.engines.onnxruntime_binding import BoundSession
+from cutgate.worker.models.engines.onnxruntime_binding import SIZES_KEPT, BoundSession
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.free_batch import free_batch
@@ -112,6 +112,15 @@ def test_bound_buffers_give_what_the_session_gives() -> None:
     for found, expected in kept:  # what was given out is not written over by later runs
         assert found.dtype == np.float32
         assert np.array_equal(found, expected)
+
+
+def test_bound_buffers_of_endless_sizes_do_not_pile_up() -> None:
+    plain = session(free_batch(tiny_network(free=True)))
+    bound = BoundSession(plain, "cpu")
+    for side_px in (*range(1, 3 * SIZES_KEPT), 5, 2 * SIZES_KEPT):
+        batch = np.random.default_rng(side_px).random((1, 3, side_px, 7), np.float32)
+        assert np.array_equal(bound.run(batch), plain.run(None, {"input": batch})[0])
+        assert len(bound._bound) <= SIZES_KEPT
 
 
 @pytest.mark.long

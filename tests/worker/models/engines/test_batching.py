@@ -1,6 +1,7 @@
 """Concurrent calls that share runs, with a real engine on a tiny network and gates in place of pauses."""
 
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -25,13 +26,23 @@ SESSION = onnxruntime.InferenceSession(
 )
 
 
-def run(batch: NDArray[Any]) -> Floats:
-    output: Floats = SESSION.run(None, {"input": batch})[0]
+FREE_SESSION = onnxruntime.InferenceSession(
+    free_batch(tiny_network(sigmoid=False, free=True)).SerializeToString(), providers=["CPUExecutionProvider"]
+)
+"""The same for pictures of any size."""
+
+
+def run(batch: NDArray[Any], session: onnxruntime.InferenceSession = SESSION) -> Floats:
+    output: Floats = session.run(None, {"input": batch})[0]
     return output[:, 0]
 
 
 def new_slots(count: int) -> NDArray[Any]:
     return np.full((count, 3, SIDE_PX, SIDE_PX), np.nan, np.float32)
+
+
+def free_slots(count: int, height_px: int, width_px: int) -> NDArray[Any]:
+    return np.full((count, 3, height_px, width_px), np.nan, np.float32)
 
 
 def filled_with(level: float) -> Fill:
@@ -49,7 +60,8 @@ def odds(level: float) -> float:
 class Gated:
     """The network behind a gate, which notes what it was given and whether two runs met."""
 
-    def __init__(self, *, opened: bool = True) -> None:
+    def __init__(self, *, opened: bool = True, session: onnxruntime.InferenceSession = SESSION) -> None:
+        self.session = session
         self.gate, self.entered = threading.Event(), threading.Semaphore(0)
         self.sizes: list[int] = []
         self.met = False
@@ -65,7 +77,7 @@ class Gated:
             self.sizes.append(len(batch))
             self.entered.release()
             assert self.gate.wait(PATIENCE_SECONDS)
-            return run(batch)
+            return run(batch, self.session)
         finally:
             self._inside.release()
 
@@ -77,7 +89,9 @@ class Callers:
         self.pool, self.batcher = pool, batcher
         self.arrived, self.preparing = threading.Semaphore(0), threading.Semaphore(0)
 
-    def call(self, level: float, *, prepared: threading.Event | None = None) -> Future[Floats]:
+    def call(
+        self, level: float, *, prepared: threading.Event | None = None, size_px: tuple[int, ...] = ()
+    ) -> Future[Floats]:
         def fill(slot: NDArray[Any]) -> None:
             self.arrived.release()
             slot[...] = level
@@ -87,11 +101,11 @@ class Callers:
             assert prepared is None or prepared.wait(PATIENCE_SECONDS)
             return fill
 
-        return self.pool.submit(self.batcher, prepare)
+        return self.pool.submit(self.batcher, prepare, *size_px)
 
-    def keep_busy(self, network: Gated) -> Future[Floats]:
+    def keep_busy(self, network: Gated, size_px: tuple[int, ...] = ()) -> Future[Floats]:
         """A first call, which is in the network when this returns."""
-        first = self.call(0.0)
+        first = self.call(0.0, size_px=size_px)
         assert network.entered.acquire(timeout=PATIENCE_SECONDS)
         self.wait_for(1)
         return first
@@ -109,6 +123,10 @@ def pool() -> Any:
 
 def batcher(network: Any, most: int = 4, wait_seconds: float = LONG_SECONDS) -> Batcher:
     return Batcher(network, new_slots, sizes=every_size(most), wait_seconds=wait_seconds)
+
+
+def free_batcher(network: Any, most: int) -> Batcher:
+    return Batcher(network, free_slots, sizes=every_size(most), wait_seconds=0)
 
 
 def level_of(future: Future[Floats]) -> float:
@@ -235,3 +253,36 @@ def test_each_caller_gets_its_own_map(levels: list[float], callers: int, most: i
 )
 def test_few_sizes(most: int, sizes: tuple[int, ...]) -> None:
     assert doubled_sizes(most) == sizes
+
+
+class TestSizes:
+    def test_pictures_of_one_size_share_a_run_and_others_have_their_own(self, pool: ThreadPoolExecutor) -> None:
+        network = Gated(opened=False, session=FREE_SESSION)
+        callers = Callers(pool, free_batcher(network, 4))
+        first = callers.keep_busy(network, (4, 4))
+        sizes = [(8, 8), (16, 8), (8, 8), (8, 24), (16, 8), (8, 8)]
+        levels = [0.1 * number for number in range(len(sizes))]
+        futures = [callers.call(level, size_px=size_px) for level, size_px in zip(levels, sizes, strict=True)]
+        callers.wait_for(len(sizes))
+        network.gate.set()
+        assert first.result(PATIENCE_SECONDS).shape == (4, 4)
+        for future, size_px, level in zip(futures, sizes, levels, strict=True):
+            found = future.result(PATIENCE_SECONDS)
+            assert found.shape == size_px
+            assert found == pytest.approx(odds(level), abs=1e-4)
+        assert sorted(network.sizes) == [1, 1, 2, 3]
+        assert not network.met
+
+    def test_slots_of_sizes_that_went_by_are_not_kept(self) -> None:
+        rooms: list[weakref.ref[NDArray[Any]]] = []
+
+        def new_slots(count: int, *size_px: int) -> NDArray[Any]:
+            slots = free_slots(count, *size_px)
+            rooms.append(weakref.ref(slots))
+            return slots
+
+        batcher = Batcher(Gated(session=FREE_SESSION), new_slots, sizes=(1,), wait_seconds=0)
+        for side_px in (*range(8, 40), 39, 39):
+            batcher(lambda: filled_with(0.5), side_px, 8)
+        assert len(rooms) == 32  # the last size found what was there
+        assert [room() is not None for room in rooms] == [False] * 31 + [True]

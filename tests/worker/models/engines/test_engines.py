@@ -143,7 +143,7 @@ def test_without_openvino_auto_is_onnx_runtime(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_model_without_ranges_is_not_run_as_fast(tiny_settings: NetworkSettings) -> None:
-    with pytest.raises(ModelUnavailable, match="fast runs isnet-general-use alone"):
+    with pytest.raises(ModelUnavailable, match="fast runs isnet-general-use, isnet-general-use-vitmatte alone"):
         load_segmenter(tiny_settings.model_copy(update={"precision": Precision.FAST}))
 
 

@@ -1,17 +1,24 @@
 import hashlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
+from cutgate.worker.cutout.mask.segment import Soft
+from cutgate.worker.cutout.matting.second_stage import Refine
+from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes
+from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.processing import Processing
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
-from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model
+from tests.pictures.tiny_network import STEEPNESS, tiny_network, write_tiny_model, write_tiny_refiner
+from tests.pictures.tiny_network import network as network_of
 
 
 def dark_square(height_px: int = 200, width_px: int = 300) -> Bytes:
@@ -59,6 +66,26 @@ def test_levels_follow_the_rows_normalisation(tiny_settings: NetworkSettings) ->
     assert mask == pytest.approx(255 * expected, abs=0.51)
 
 
+@pytest.mark.parametrize(("raw", "usual"), [(0, 0), (30, 8), (60, 15), (130, 128), (200, 240), (255, 255)])
+def test_a_rows_thresholds_become_the_usual_ones(tiny_settings: NetworkSettings, raw: int, usual: int) -> None:
+    write_tiny_model(tiny_settings.models_dir, "cautious", thresholds=[200, 60])
+    share = np.clip(raw / 255, 1e-4, 1 - 1e-4)
+    level = 0.5 - np.log(share / (1 - share)) / STEEPNESS  # what the network makes `raw` of
+    image = np.full((8, 8, 3), round(255 * level), np.uint8)
+    before = load_segmenter(tiny_settings)(image)
+    assert np.abs(before.astype(int) - raw).max() <= 5  # a picture has 256 levels only
+    after = load_segmenter(changed(tiny_settings, model="cautious"))(image)
+    expected = np.interp(before, [0, 60, 200, 255], [0, 15, 240, 255])
+    assert np.abs(after - expected).max() <= 0.5
+    assert np.abs(after.astype(int) - usual).max() <= 9
+
+
+def test_a_row_says_what_its_maps_grey_means(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "matte", soft="alpha")
+    assert load_segmenter(tiny_settings).reading.soft is Soft.DOUBT
+    assert load_segmenter(changed(tiny_settings, model="matte")).reading.soft is Soft.ALPHA
+
+
 @pytest.mark.parametrize("output", ["probability", "logit", "range"])
 def test_every_kind_of_output_becomes_a_probability(tiny_settings: NetworkSettings, output: str) -> None:
     write_tiny_model(tiny_settings.models_dir, "other", output=output)
@@ -86,6 +113,140 @@ def test_a_network_for_other_inputs_is_refused_before_any_picture(tiny_settings:
     onnx.save(tiny_network(side_px=32), tiny_settings.models_dir / "tiny.onnx")
     with pytest.raises(ModelUnavailable, match="tiny cannot be run on a picture"):
         load_segmenter(tiny_settings)
+
+
+FREE: dict[str, Any] = {"input_px": [64, 128], "multiple_px": 32}
+"""Members of a row whose network takes pictures of any size."""
+
+
+@pytest.mark.parametrize("engine", [EngineName.ONNXRUNTIME, EngineName.OPENVINO])
+@pytest.mark.parametrize(
+    ("fit", "size_px", "seen_px"),
+    [
+        ("stretch", (200, 300), (64, 128)),
+        ("aspect", (200, 300), (64, 96)),  # as tall as it may be, the width by ratio
+        ("aspect", (10, 10), (64, 64)),
+        ("aspect", (3, 999), (32, 128)),  # no side is less than a multiple
+        ("follow", (200, 800), (32, 128)),  # too wide
+        ("follow", (40, 90), (32, 96)),  # its own size, in multiples
+        ("follow", (1, 1), (32, 32)),
+    ],
+    ids=str,
+)
+def test_the_network_sees_the_size_that_its_row_says(
+    tiny_settings: NetworkSettings,
+    engine: EngineName,
+    fit: str,
+    size_px: tuple[int, int],
+    seen_px: tuple[int, int],
+) -> None:
+    write_tiny_model(tiny_settings.models_dir, "free", free=True, fit=fit, **FREE)
+    segmenter = load_segmenter(changed(tiny_settings, model="free", engine=engine))
+    network = segmenter.predict
+    assert isinstance(network, NetworkRun)
+    image = np.full((*size_px, 3), 255, np.uint8)
+    image[: size_px[0] // 2] = 0
+    assert network.alone(image)().shape == (1, *seen_px)
+    mask = segmenter(image)
+    assert mask.shape == size_px
+    if size_px[0] >= 40:
+        assert mask[: size_px[0] // 2 - 4].min() > 252
+        assert mask[size_px[0] // 2 + 4 :].max() < 3
+
+
+def test_pictures_of_many_sizes_at_once_get_what_they_get_alone(tiny_settings: NetworkSettings) -> None:
+    write_tiny_model(tiny_settings.models_dir, "free", free=True, fit="follow", **FREE)
+    alone = load_segmenter(changed(tiny_settings, model="free"))
+    together = load_segmenter(changed(tiny_settings, model="free", pictures_per_run=3))
+    random = np.random.default_rng(7)
+    sizes = [tuple(random.integers(1, 200, 2)) for _ in range(30)]
+    images = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    expected = list(map(alone, images))
+    with ThreadPoolExecutor(8) as pool:
+        for mask, one in zip(pool.map(together, images), expected, strict=True):
+            assert np.array_equal(mask, one)
+
+
+@pytest.mark.parametrize("fit", ["aspect", "follow"])
+def test_a_network_of_one_size_is_refused_as_a_free_one(tiny_settings: NetworkSettings, fit: str) -> None:
+    write_tiny_model(tiny_settings.models_dir, "fixed", fit=fit)
+    with pytest.raises(ModelUnavailable, match="fixed cannot be run on a picture"):
+        load_segmenter(changed(tiny_settings, model="fixed"))
+
+
+def refine_of(settings: NetworkSettings, **row: Any) -> Refine:
+    """What a model with a second stage loads to."""
+    write_tiny_refiner(settings.models_dir, **row)
+    write_tiny_model(settings.models_dir, "two-stages", refiner="band")
+    refine = load_segmenter(changed(settings, model="two-stages")).reading.refine
+    assert refine is not None
+    return refine
+
+
+def colours_and_trimap(height_px: int, width_px: int) -> tuple[Bytes, ByteMask]:
+    """Red that grows to the right, and a third each of background, unknown and subject."""
+    colours = np.zeros((height_px, width_px, 3), np.uint8)
+    colours[..., 0] = np.linspace(0, 255, width_px)
+    trimap = np.full((height_px, width_px), UNKNOWN, np.uint8)
+    trimap[: height_px // 3], trimap[-(height_px // 3) :] = BACKGROUND, FOREGROUND
+    return colours, trimap
+
+
+@pytest.mark.parametrize("pictures_per_run", [1, 3])
+@pytest.mark.parametrize("engine", [EngineName.ONNXRUNTIME, EngineName.OPENVINO])
+@pytest.mark.parametrize("size_px", [(96, 128), (90, 100), (1000, 700), (3, 3)], ids=str)
+def test_a_second_stage_sees_colours_and_trimap(
+    tiny_settings: NetworkSettings, engine: EngineName, size_px: tuple[int, int], pictures_per_run: int
+) -> None:
+    refine = refine_of(changed(tiny_settings, engine=engine, pictures_per_run=pictures_per_run))
+    colours, trimap = colours_and_trimap(*size_px)
+    alpha = refine(colours, trimap)
+    assert alpha.shape == size_px
+    assert alpha.dtype == np.uint8
+    if min(size_px) > 3:
+        top, bottom = size_px[0] // 3, size_px[0] - size_px[0] // 3
+        margin = 1 + size_px[0] // 64  # where the picture was shrunk, pixels cover both
+        assert not alpha[: top - margin].any()
+        assert alpha[bottom + margin :].min() == 255
+        # A trimap of 128 is a little more than a half.
+        half = 255 * (0.5 * (colours[..., 0] / 127.5 - 1) + 6 * 128 / 255 - 2.5)
+        middle = slice(top + margin, bottom - margin)
+        assert np.abs(alpha[middle] - np.clip(half[middle], 0, 255)).max() <= 255 / 40
+
+
+def test_a_shrunk_trimap_still_knows_only_what_it_knew(tiny_settings: NetworkSettings) -> None:
+    show_trimap = network_of(
+        """
+        show (float[batch, 4, height, width] input) => (float[batch, 1, height, width] alphas)
+        <float[1, 4, 1, 1] weight = {0.0, 0.0, 0.0, 1.0}> {
+            alphas = Conv (input, weight)
+        }
+        """
+    )
+    refine = refine_of(tiny_settings, graph=show_trimap, fit="stretch")
+    colours, trimap = colours_and_trimap(1000, 1000)
+    trimap[::7] = FOREGROUND
+    trimap[1::7] = BACKGROUND
+    # Rows of all three lie in each pixel that the network sees: of none of them it is known what it is.
+    assert np.unique(refine(colours, trimap)).tolist() == [128]
+
+
+def test_a_second_stage_is_no_model_to_ask_for(tiny_settings: NetworkSettings) -> None:
+    write_tiny_refiner(tiny_settings.models_dir)
+    with pytest.raises(ModelUnavailable, match="band takes a trimap: name it as the `refiner` of a model"):
+        load_segmenter(changed(tiny_settings, model="band"))
+
+
+@pytest.mark.parametrize("refiner", ["no-such-model", "tiny"])
+def test_a_refiner_that_takes_no_trimap(tiny_settings: NetworkSettings, refiner: str) -> None:
+    write_tiny_model(tiny_settings.models_dir, "two-stages", refiner=refiner)
+    with pytest.raises(ModelUnavailable, match=f"is refined by {refiner}, which is no model that takes"):
+        load_segmenter(changed(tiny_settings, model="two-stages"))
+
+
+def test_a_second_stage_with_another_input_is_refused_before_any_picture(tiny_settings: NetworkSettings) -> None:
+    with pytest.raises(ModelUnavailable, match="band cannot be run on a picture"):
+        refine_of(tiny_settings, graph=tiny_network(free=True))
 
 
 def test_a_graph_that_the_engine_refuses(tiny_settings: NetworkSettings) -> None:

@@ -120,3 +120,41 @@ def test_a_cache_that_cannot_be_written(weights: Weights, tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="CUTGATE_CACHE_DIR"):
         prepared_graph(weights, tmp_path / "file/graphs", GraphVariant.SINGLE)
+
+
+def coarse_to_fine() -> Any:
+    """A network with three maps, the fine one last, as several exports leave them; the others are worthless."""
+    model, size = tiny_network(), (1, 1, SIDE_PX, SIDE_PX)
+    for name in ("map/16", "map/8"):
+        model.graph.node.append(onnx.helper.make_node("ReduceMax", ["input"], [name], axes=[1]))
+        model.graph.output.insert(0, onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, size))
+    return model
+
+
+def test_an_output_is_kept_by_its_name(picture: np.ndarray[Any, Any], tmp_path: Path) -> None:
+    expected = output(tiny_network(), picture)
+    ready = prepare(coarse_to_fine(), widen=True, output="mask")
+    assert [value.name for value in ready.graph.output] == ["mask"]
+    assert [node.op_type for node in ready.graph.node] == ["Conv", "Sigmoid"]
+    np.testing.assert_array_equal(output(ready, picture), expected)
+    # Without a name it is the first, whatever that holds.
+    assert [value.name for value in prepare(coarse_to_fine(), widen=True).graph.output] == ["map/8"]
+
+    # Each has a prepared graph of its own.
+    path = tmp_path / "fine.onnx"
+    onnx.save(coarse_to_fine(), path)
+    kept = {}
+    for name in (None, "map/16", "mask"):
+        weights = Weights(path=path, row=row_of(path.name, output_name=name), sha256="e" * 64)
+        graph = onnx.load(prepared_graph(weights, tmp_path / "graphs", GraphVariant.SINGLE)).graph
+        kept[name] = [value.name for value in graph.output]
+    assert kept == {None: ["map/8"], "map/16": ["map/16"], "mask": ["mask"]}
+
+
+def test_an_output_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "fine.onnx"
+    onnx.save(coarse_to_fine(), path)
+    weights = Weights(path=path, row=row_of(path.name, output_name="alpha"), sha256="e" * 64)
+    with pytest.raises(ModelUnavailable, match="set `output_name` to one of map/8, map/16, mask"):
+        prepared_graph(weights, tmp_path / "graphs", GraphVariant.SINGLE)
+    assert not (tmp_path / "graphs").exists()
