@@ -4,6 +4,7 @@ What is not even HTTP never reaches the application; it is answered in JSON all 
 """
 
 import resource
+import signal
 from http import HTTPStatus
 from socket import socket
 from types import FrameType
@@ -12,6 +13,7 @@ from typing import Any, Final
 from flask import Flask
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import (
     InvalidResponseHeader,
     InvalidResponseHeaderName,
@@ -81,6 +83,11 @@ class JsonErrorWorker(PolledWorker):
     """The application; a signal may come before it is loaded."""
 
     @override
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+    @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop, WebSockets at the same time as requests."""
         super().handle_exit(sig, frame)
@@ -114,6 +121,7 @@ class JsonErrorWorker(PolledWorker):
             self.wsgi.extensions[SOCKETS].stop(max(0.0, self.cfg.graceful_timeout - _CLOSE_SECONDS))
 
 
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)
 """Among gunicorn's errors of parsing, those that are about the answer."""
 _STATUSES: Final = {
@@ -139,3 +147,21 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishe
     @override
     def load(self) -> Flask:
         return wsgi.app()
+
+    @override
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn publishes no types
+    """gunicorn's master, whose workers do not lose a signal to stop that comes before they handle it."""
+
+    @override
+    def spawn_worker(self) -> int:
+        # Between its fork and `init_signals` a worker has the master's handlers, which only note a signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        return pid

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +65,13 @@ class Installation:
         return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
     @contextmanager
-    def serving(self, **changes: str) -> Iterator[LiveGateway]:
+    def serving(
+        self, *, program: Sequence[str] = ("-m", "cutgate.gateway"), **changes: str
+    ) -> Iterator[LiveGateway]:
         """A gateway until the block ends."""
         port = free_port()
         log = self.blob_dir.with_name(f"{port}.log")
-        command = [sys.executable, "-W", "error", "-m", "cutgate.gateway", "serve", "--port", str(port)]
+        command = [sys.executable, "-W", "error", *program, "serve", "--port", str(port)]
         with (
             log.open("wb") as output,
             subprocess.Popen(command, env=self.environment | changes, stdout=output, stderr=output) as process,

@@ -30,6 +30,18 @@ from tests.waiting import eventually
 
 START_SECONDS = 20
 LANE = Lane("isnet-general-use:exact")
+_SLOW_TO_START = """
+import time
+from cutgate.gateway.__main__ import main
+from cutgate.gateway.serving.server import JsonErrorWorker
+init_process = JsonErrorWorker.init_process
+def start(self):
+    time.sleep(self.age - 1)
+    init_process(self)
+JsonErrorWorker.init_process = start
+main()
+"""
+"""A gateway whose second process takes a second until it handles signals."""
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +200,15 @@ def test_it_stops_in_order_and_its_log_holds_no_secret(
     assert accepted["task_uid"] == finished
     for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
         assert secret not in text
+
+
+def test_a_process_that_is_just_starting_hears_that_it_is_to_stop(installation: Installation) -> None:
+    with installation.serving(program=("-c", _SLOW_TO_START), CUTGATE_PROCESSES="2") as gateway:
+        eventually(lambda: gateway.log.read_text().count("Booting worker") == 2)
+        gateway.process.terminate()
+        # It would be killed after 30 s otherwise.
+        assert gateway.process.wait(20) == 0
+    assert "SIGKILL" not in gateway.log.read_text()
 
 
 def test_an_item_of_a_lost_worker_goes_back(tmp_path: Path) -> None:
