@@ -91,7 +91,7 @@ def test_of_runware_each_task_has_its_own_ids(lines: list[Line]) -> None:
     assert len({line["task_uid"] for line in removed}) == len(removed) == 2
     assert {line["account"] for line in removed} == {"shop"}
     strangers = [line for line in answered if line["code"] in {"missingApiKey", "invalidApiKey"}]
-    assert len(strangers) == 3
+    assert len(strangers) == 2  # one line for a request, and one for a connection, whatever else comes there
     assert not [line for line in strangers if "account" in line or "task_uid" in line]
 
 
