@@ -97,6 +97,7 @@ def fail_over(service: Service) -> None:
 
 def kill_gateway(service: Service) -> None:
     """Kill -9 the gateway, all of it."""
+    service.wait_for_gateway()  # on a slow machine one would never serve otherwise
     service.faults.note()
     _signal(os.killpg, service.leader(GATEWAY), signal.SIGKILL)
 

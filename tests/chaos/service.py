@@ -244,9 +244,15 @@ class Service:
         """Wait until gateway and all workers are ready."""
         eventually(self._is_well, START_SECONDS, say=self.log_tail, despite=(*AWAY, httpx.HTTPError))
 
+    def wait_for_gateway(self) -> None:
+        """Wait until the gateway answers."""
+        eventually(self._gateway_answers, START_SECONDS, say=self.log_tail, despite=(httpx.HTTPError,))
+
     def _is_well(self) -> bool:
-        httpx.get(f"{self.url}/healthz").raise_for_status()
-        return len(self.ready_workers()) == len(WORKERS)
+        return self._gateway_answers() and len(self.ready_workers()) == len(WORKERS)
+
+    def _gateway_answers(self) -> bool:
+        return httpx.get(f"{self.url}/healthz").raise_for_status().is_success
 
     def wait_for_fewer(self, open_count: int, account: str, seconds: float) -> None:
         """Wait until an account has fewer open jobs than so many, or the time for that is over."""
