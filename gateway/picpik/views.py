@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
 from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
@@ -99,13 +99,8 @@ class PicpikApi:
         Raises:
             AddressShutOut: too many wrong signatures came from there.
         """
-        if self.settings.is_small(request.content_length):
-            return
-        try:
+        if not self.settings.is_small(request.content_length):
             self.addresses.check(request.remote_addr)
-        except AddressShutOut:
-            request.max_content_length = 0  # nothing of it is taken: the connection is closed
-            raise
 
     def _parsed(self, body: Body) -> Params:
         """JSON if it looks like an object, else a form if it is called one.

@@ -105,7 +105,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         # Supervisors take a process for dead that does not answer: a thread is kept for them.
         self._probes = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._on_ready: dict[State, Callable[[PolledConnection], None]] = {
-            State.CLOSING: self._throw_away,
+            State.CLOSING: self._receive,
             State.IDLE: self._receive,
             State.HEAD: self._receive,
             State.ANSWER: self._send_on,
@@ -212,8 +212,10 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             return
         if not data:
             self._drop(connection)
-            return
-        self._take_in(connection, data)
+        elif connection.state is State.CLOSING:
+            self._throw_away(connection, len(data))
+        else:
+            self._take_in(connection, data)
 
     def _take_in(self, connection: PolledConnection, data: bytes) -> None:
         if connection.state is State.IDLE:
@@ -301,14 +303,8 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         connection.due_seconds = connection.since_seconds + _CLOSING_SECONDS
         self._watch(connection, selectors.EVENT_READ)
 
-    def _throw_away(self, connection: PolledConnection) -> None:
-        data = connection.sock.recv_now(_RECEIVE_BYTES)
-        if data is None:
-            return
-        if not data:
-            self._drop(connection)
-            return
-        connection.moved_bytes += len(data)
+    def _throw_away(self, connection: PolledConnection, came_bytes: int) -> None:
+        connection.moved_bytes += came_bytes
         more_seconds = min(
             connection.moved_bytes / self.limits.least_bytes_per_second, self.limits.transfer_seconds
         )

@@ -116,13 +116,8 @@ class RunwareApi:
             AddressShutOut: too many wrong keys came from there, and the header has no right one.
             LedgerUnavailable: the accounts are away.
         """
-        if self.settings.is_small(request.content_length):
-            return
-        try:
+        if not self.settings.is_small(request.content_length):
             self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
-        except AddressShutOut:
-            request.max_content_length = 0  # nothing of it is taken: the connection is closed
-            raise
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:

@@ -37,6 +37,19 @@ def message(*tasks: Any) -> bytes:
     return frame(Opcode.TEXT, json.dumps(tasks).encode())
 
 
+@pytest.fixture
+def may_go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What tasks wait for before they begin."""
+    event, begin = threading.Event(), RunwareTasks.begin
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        event.wait(PATIENCE_SECONDS)
+        return begin(*arguments, **options)
+
+    monkeypatch.setattr(RunwareTasks, "begin", slowly)
+    return event
+
+
 @contextmanager
 def unread(address: str) -> Iterator[socket.socket]:
     """A connection whose peer reads nothing but the answer to its handshake."""
@@ -107,15 +120,8 @@ def test_what_waits_for_a_peer_beyond_the_limit_breaks_the_connection_off(servic
 
 
 def test_a_connection_has_one_large_message_at_a_time(
-    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, address: str, may_go_on: threading.Event
 ) -> None:
-    may_go_on, begin = threading.Event(), RunwareTasks.begin
-
-    def slowly(*arguments: Any, **options: Any) -> Any:
-        may_go_on.wait(PATIENCE_SECONDS)
-        return begin(*arguments, **options)
-
-    monkeypatch.setattr(RunwareTasks, "begin", slowly)
     large = message(removal("x" * 16 * MEBIBYTE))
     with unread(address) as peer:
         peer.sendall(message(authentication(service.api_key)))
@@ -229,15 +235,8 @@ def test_the_log_tells_of_a_stranger_once(service: Service, address: str) -> Non
 
 @with_settings(socket_ping_seconds=0.2)
 def test_a_peer_that_is_held_back_is_not_taken_for_dead(
-    service: Service, address: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, address: str, may_go_on: threading.Event
 ) -> None:
-    may_go_on, begin = threading.Event(), RunwareTasks.begin
-
-    def slowly(*arguments: Any, **options: Any) -> Any:
-        may_go_on.wait(PATIENCE_SECONDS)
-        return begin(*arguments, **options)
-
-    monkeypatch.setattr(RunwareTasks, "begin", slowly)
     with admitted(address, service) as caller:
         padding = " " * 2 * MEBIBYTE
         caller.connection.send(json.dumps([removal(deliveryMethod="async")]) + padding)
