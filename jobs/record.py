@@ -151,6 +151,29 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateUse:
+    """A request that takes places of a rate."""
+
+    name: str
+    """Of the rate."""
+    limit: int
+    """Places in all."""
+    seconds: int
+    """In which all places come free, evenly one by one."""
+    weight: int = 1
+    """Places that the request takes, at most all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownKey:
+    """What is known of a key pair from before, for the ledger to confirm."""
+
+    public_key: str
+    version: str
+    """SHA-1, in hexadecimal, of the records of the pair and of its account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountCaps:
     """How much of the service one account may hold; None stands for the ledger's limit."""
 

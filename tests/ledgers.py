@@ -12,7 +12,6 @@ from typing import Any, Final
 from redis import Redis
 
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.encoding import decode_spec
@@ -129,14 +128,9 @@ class FreshPresence(RedisPresence):
         )
 
 
-def fresh_key_table() -> KeyTable:
+def fresh_key_table(key_prefix: str | None = None) -> KeyTable:
     """No accounts yet."""
-    return KeyTable(server(), key_prefix=fresh_prefix())
-
-
-def fresh_windows() -> Windows:
-    """Nobody has asked for anything yet."""
-    return Windows(server(), key_prefix=fresh_prefix())
+    return KeyTable(server(), key_prefix=key_prefix or fresh_prefix())
 
 
 def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> Sessions:

@@ -13,6 +13,7 @@ from cutgate.gateway.accounts.records import AccountError, AccountRecord, Record
 from cutgate.gateway.accounts.seals import Seal
 from cutgate.gateway.accounts.tables import ACCOUNTS, KeyTable
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
+from cutgate.jobs.record import KnownKey
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _STANDARD_MARK: Final = "whsec_"
@@ -28,6 +29,8 @@ class Account:
     terms: Terms = field(default_factory=Terms)
     callback_url: str | None = field(default=None, repr=False)
     """Where the end of each of its tasks is told."""
+    known_key: KnownKey | None = field(default=None, repr=False)
+    """The key as it was found, where that was some time ago: the ledger is to confirm it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,16 +8,13 @@ for the rest.
 
 import time
 from collections.abc import Callable
-from threading import Lock
-from typing import Final
 
 from cutgate.gateway.accounts.rates import TooOften
-from cutgate.gateway.accounts.windows import Windows
+from cutgate.gateway.accounts.recent import Recent
 from cutgate.gateway.addresses import subscriber
 from cutgate.gateway.settings import GatewaySettings
-
-MAX_ADDRESSES: Final = 10_000
-"""What is remembered of each kind; then the oldest is forgotten."""
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.record import RateUse
 
 
 class AddressShutOut(TooOften):
@@ -31,21 +28,22 @@ class ClientAddresses:
     """Counts wrong keys and signatures of client addresses."""
 
     def __init__(
-        self, windows: Windows, settings: GatewaySettings, clock: Callable[[], float] = time.monotonic
+        self, store: RedisLedger, settings: GatewaySettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Use a storage.
 
         Args:
-            windows: where failures are counted.
+            store: where failures are counted.
             settings: how many are let pass, and how long a right key counts for its address.
             clock: seconds that only grow.
         """
-        self._windows = windows
+        self._store = store
         self._failures_per_minute = settings.failed_signatures_per_minute
         self._proven_seconds = settings.proven_address_seconds
         self._clock = clock
-        self._shut_out = _Until()
-        self._proven = _Until()
+        # Until when it is so, of each address.
+        self._shut_out = Recent[float]()
+        self._proven = Recent[float]()
 
     def check(self, address: str | None) -> None:
         """Let what is large pass, or not. It asks no other part.
@@ -54,8 +52,8 @@ class ClientAddresses:
             AddressShutOut: too many failures came from the address, and no right key.
         """
         client, now_seconds = subscriber(address), self._clock()
-        left_seconds = self._shut_out.left_seconds(client, now_seconds)
-        if left_seconds > 0 and self._proven.left_seconds(client, now_seconds) <= 0:
+        left_seconds = (self._shut_out.get(client) or now_seconds) - now_seconds
+        if left_seconds > 0 and (self._proven.get(client) or now_seconds) <= now_seconds:
             raise AddressShutOut(left_seconds)
 
     def prove(self, address: str | None) -> None:
@@ -75,29 +73,13 @@ class ClientAddresses:
             LedgerUnavailable: the storage is away.
         """
         client = subscriber(address)
-        left_seconds = self._shut_out.left_seconds(client, self._clock())
+        now_seconds = self._clock()
+        left_seconds = (self._shut_out.get(client) or now_seconds) - now_seconds
         if left_seconds > 0:
             raise AddressShutOut(left_seconds)
         counted_as = client if public_key is None else f"{client} {public_key}"
-        allowance = self._windows.take(f"failure:{counted_as}", limit=self._failures_per_minute, seconds=60)
+        use = RateUse(name=f"failure:{counted_as}", limit=self._failures_per_minute, seconds=60)
+        allowance = self._store.take(use)
         if not allowance.granted:
             self._shut_out.set(client, self._clock() + allowance.frees_in_seconds)
             raise AddressShutOut(allowance.frees_in_seconds)
-
-
-class _Until:
-    """Names, and until when something is so of each."""
-
-    def __init__(self) -> None:
-        self._until_seconds: dict[str, float] = {}
-        self._lock = Lock()
-
-    def left_seconds(self, name: str, now_seconds: float) -> float:
-        return self._until_seconds.get(name, now_seconds) - now_seconds
-
-    def set(self, name: str, until_seconds: float) -> None:
-        with self._lock:
-            self._until_seconds.pop(name, None)
-            self._until_seconds[name] = until_seconds
-            if len(self._until_seconds) > MAX_ADDRESSES:
-                del self._until_seconds[next(iter(self._until_seconds))]

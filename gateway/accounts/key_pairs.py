@@ -1,18 +1,21 @@
 """Key pairs of accounts. Private keys lie encrypted, since a signature's check needs them as text.
 
 An account is a record of its own; several key pairs and API keys may belong to it. A key pair may have several
-live private keys, so that one can be replaced without a moment in which neither counts. Nothing of it is cached:
-what one process revokes counts in every process with the next request.
+live private keys, so that one can be replaced without a moment in which neither counts. What was found is kept
+decoded, for as long as the records are what they were: what one process revokes counts in every process with the
+next request.
 """
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.api_keys import API_KEY_START
+from cutgate.gateway.accounts.recent import Recent
 from cutgate.gateway.accounts.records import (
     AccountError,
     AccountRecord,
@@ -23,6 +26,7 @@ from cutgate.gateway.accounts.records import (
     Terms,
 )
 from cutgate.gateway.accounts.tables import PAIRS
+from cutgate.jobs.record import KnownKey
 
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""
@@ -68,12 +72,29 @@ class KeyPair:
     terms: Terms
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A pair as its records had it, decoded."""
+
+    records: tuple[str, str] = field(repr=False)
+    version: str
+    counts: bool
+    keys: tuple[tuple[float | None, str], ...] = field(repr=False)
+    """Until when each private key counts, and it."""
+    owner: Signer
+
+    def signer(self, now_seconds: float) -> Signer | None:
+        live = tuple(key for until, key in self.keys if until is None or until > now_seconds)
+        return replace(self.owner, private_keys=live) if self.counts else None
+
+
 class KeyPairs:
     """Adds, changes, lists and finds key pairs."""
 
     def __init__(self, accounts: Accounts) -> None:
         """Work on the pairs of accounts, in the same table."""
         self._accounts = accounts
+        self._found = Recent[_Found]()
         self._records = Records(accounts.table, PAIRS, PairRecord)
         self._seal = accounts.seal("private keys")
 
@@ -121,20 +142,41 @@ class KeyPairs:
         """
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
-        found = self._accounts.table.read_key(PAIRS, public_key)
-        if found is None:
+        records = self._accounts.table.read_key(PAIRS, public_key)
+        if records is None:
             return None
-        pair, account = PairRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
-        if not (pair.active and account.active):
-            return None
-        live = pair.live_keys(self._accounts.clock())
-        keys = tuple(self._seal.open(public_key, key.sealed) for key in live)
-        return Signer(
-            name=pair.account,
-            public_key=public_key,
-            private_keys=keys,
-            terms=account.terms,
-            callback_url=account.callback_url,
+        found = self._found.get(public_key)
+        if found is None or found.records != records:
+            found = self._opened(public_key, records)
+            self._found.set(public_key, found)
+        return found.signer(self._accounts.clock())
+
+    def known(self, public_key: str) -> Signer | None:
+        """As `find`, from memory where it was found before.
+
+        What it gives holds once the ledger has confirmed its `known_key`.
+        """
+        found = self._found.get(public_key)
+        signer = None if found is None else found.signer(self._accounts.clock())
+        if found is None or signer is None:
+            return self.find(public_key)
+        return replace(signer, known_key=KnownKey(public_key=public_key, version=found.version))
+
+    def _opened(self, public_key: str, records: tuple[str, str]) -> "_Found":
+        pair, account = PairRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
+        keys = tuple((key.until_seconds, self._seal.open(public_key, key.sealed)) for key in pair.private_keys)
+        return _Found(
+            records=records,
+            version=hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest(),
+            counts=pair.active and account.active,
+            keys=keys,
+            owner=Signer(
+                name=pair.account,
+                public_key=public_key,
+                private_keys=(),
+                terms=account.terms,
+                callback_url=account.callback_url,
+            ),
         )
 
     def rotate(self, public_key: str, grace_seconds: float | None = None) -> Credentials:

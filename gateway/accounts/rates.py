@@ -1,15 +1,22 @@
 """How often an account may ask."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from cutgate.gateway.accounts.records import Terms
-from cutgate.gateway.accounts.windows import Allowance, Windows
+from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.jobs.ledger.answers import Allowance, Outlook
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
+
+_NO_CAPS: Final = AccountCaps()
 
 
 class Rate(StrEnum):
-    """What a request is counted as; each has a window of its own."""
+    """What a request is counted as; each is counted apart."""
 
     SUBMIT = "submit"
     POLL = "poll"
@@ -31,25 +38,72 @@ class RateExceeded(TooOften):
         super().__init__(f"the limit is {allowance.limit} requests a second", allowance.frees_in_seconds)
 
 
+class KeyChanged(Exception):
+    """A key or its account is not any more what it was when the request was checked; nothing was done."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """A request of an account: it counts once, with whatever the ledger is asked first for it."""
+
+    account: str
+    use: RateUse
+    key: KnownKey | None = None
+    """What is known of its key from before, for the ledger to confirm."""
+    allowance: Allowance | None = None
+    """Once it is counted."""
+
+    def answered(self, outlook: Outlook) -> None:
+        """Take what the ledger says of it.
+
+        Raises:
+            KeyChanged: `key` is no longer so.
+            RateExceeded: it is one too many.
+        """
+        if outlook.key_changed:
+            raise KeyChanged("the key or its account was changed meanwhile")
+        self.allowance = outlook.allowance
+        if self.allowance is not None and not self.allowance.granted:
+            raise RateExceeded(self.allowance)
+
+
 class RequestLimits:
     """Counts requests of accounts."""
 
-    def __init__(self, windows: Windows, settings: GatewaySettings) -> None:
-        """Use windows; the settings have the rates where an account's terms name none."""
-        self._windows = windows
+    def __init__(self, store: RedisLedger, settings: GatewaySettings) -> None:
+        """Use a ledger; the settings have the rates where an account's terms name none."""
+        self._store = store
         self._rates = {Rate.SUBMIT: settings.submits_per_second, Rate.POLL: settings.polls_per_second}
 
-    def take(self, account: str, terms: Terms, rate: Rate, weight: int = 1) -> Allowance:
-        """Count a request of an account, if there is room for it.
+    def entry(self, account: Account, rate: Rate, weight: int = 1) -> Entry:
+        """A request that is still to be counted.
 
         Args:
             account: who asks.
-            terms: the account's own rates.
-            rate: which of them.
-            weight: how many requests it counts as, all of a window at most.
+            rate: what it is counted as.
+            weight: how many requests it counts as, all places of the rate at most.
+        """
+        own = account.terms.submits_per_second if rate is Rate.SUBMIT else account.terms.polls_per_second
+        limit = own or self._rates[rate]
+        use = RateUse(name=f"{rate}:{account.name}", limit=limit, seconds=1, weight=min(weight, limit))
+        return Entry(account=account.name, use=use, key=account.known_key)
+
+    def count(self, entry: Entry) -> None:
+        """Count a request, unless it is counted.
 
         Raises:
-            LedgerUnavailable: the windows are away.
+            KeyChanged: what was known of its key is no longer so.
+            RateExceeded: it is one too many.
+            LedgerUnavailable: the ledger is away.
         """
-        own = {Rate.SUBMIT: terms.submits_per_second, Rate.POLL: terms.polls_per_second}[rate]
-        return self._windows.take(f"{rate}:{account}", limit=own or self._rates[rate], seconds=1, weight=weight)
+        if entry.allowance is None:
+            entry.answered(self._store.look(entry.account, caps=_NO_CAPS, use=entry.use, key=entry.key))
+
+
+def rate_headers(allowance: Allowance) -> Mapping[str, str]:
+    """What a client needs to slow down before it is refused."""
+    return {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(math.ceil(allowance.frees_at_seconds)),
+    }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
@@ -24,11 +25,11 @@ class Services:
     unmetered_credits: int
     """What an account without a balance is told to have."""
 
-    def for_account(self, account: Account) -> Self:
-        """The same on an account's own terms."""
+    def for_account(self, account: Account, entry: Entry) -> Self:
+        """The same on an account's own terms, for one request of it."""
         return replace(
             self,
-            submissions=self.submissions.for_account(account),
+            submissions=self.submissions.for_account(account, entry),
             choice=account.terms.choice(self.choice),
         )
 

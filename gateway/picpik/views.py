@@ -1,18 +1,17 @@
 """The protocol's one address, `POST /`, and the form of every answer: one JSON object, whatever happened."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
-from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
@@ -22,11 +21,12 @@ from cutgate.gateway.picpik.openapi import describe
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.jobs.errors import QueueFull
+from cutgate.jobs.errors import LedgerUnavailable, QueueFull
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
 
 Params = Mapping[str, JsonValue]
+FindSigner = Callable[[str], Signer | None]
 
 REQUEST_UUID_HEADER: Final = "X-UCLOUD-REQUEST-UUID"
 
@@ -124,18 +124,33 @@ class PicpikApi:
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
-        account, rest, signature = self._authenticate(params)
-        self._count(account, action.rate)
-        fields = read_request(action.request, rest, self._reading_rules)
-        if fields.weight > 1:
-            self._count(account, action.rate, fields.weight - 1)
-        caller = Caller(
-            account=account.name,
-            public_key=account.public_key,
-            signature=signature,
-            base_url=self.settings.public_url or request.host_url.rstrip("/"),
-        )
-        answer = action.handle(fields, caller, self.services.for_account(account))
+        try:
+            return self._answer_as(self.key_pairs.known, action, params)
+        except KeyChanged:
+            # Nothing was done yet, so it begins anew with what the ledger has now.
+            return self._answer_as(self.key_pairs.find, action, params)
+
+    def _answer_as(self, find: FindSigner, action: Action[Any, Any], params: Params) -> Response:
+        """Answer a request of whoever `find` says its key belongs to."""
+        account, rest, signature = self._authenticate(find, params)
+        g.entry = entry = self.limits.entry(account, action.rate)
+        try:
+            fields = read_request(action.request, rest, self._reading_rules)
+            g.entry = entry = self.limits.entry(account, action.rate, fields.weight)
+            if action.rate is not Rate.SUBMIT:
+                self.limits.count(entry)
+            caller = Caller(
+                account=account.name,
+                public_key=account.public_key,
+                signature=signature,
+                base_url=self.settings.public_url or request.host_url.rstrip("/"),
+            )
+            answer = action.handle(fields, caller, self.services.for_account(account, entry))
+        except (KeyChanged, LedgerUnavailable):
+            raise
+        except Exception:
+            self.limits.count(entry)  # a bad request counts as well
+            raise
         return _answer(0, "", answer.model_dump(by_alias=True, exclude_none=True))
 
     def _most_bytes(self, action: Action[Any, Any]) -> int:
@@ -143,11 +158,6 @@ class PicpikApi:
         if action.rate is not Rate.SUBMIT:
             return min(WORDS_BYTES, self.settings.max_body_bytes)
         return self.settings.max_batch_body_bytes if action.large else self.settings.max_body_bytes
-
-    def _count(self, account: Account, rate: Rate, weight: int = 1) -> None:
-        g.allowance = self.limits.take(account.name, account.terms, rate, weight)
-        if not g.allowance.granted:
-            raise RateExceeded(g.allowance)
 
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
@@ -172,25 +182,29 @@ class PicpikApi:
             ignore_unknown=self.settings.ignore_unknown_fields, max_batch_images=self.settings.max_batch_images
         )
 
-    def _authenticate(self, params: Params) -> tuple[Signer, Params, str]:
+    def _authenticate(self, find: FindSigner, params: Params) -> tuple[Signer, Params, str]:
         """The account that signed the request, what it signed, and the signature as presented."""
         address = request.remote_addr
         rest, signature = take_signature(params)
         if signature is None:
             self.addresses.fail(address)
             raise faults.SignatureMissing
-        account = self._account_of(params)
-        if not verify(rest, signature, account.private_keys, go_numbers=self.settings.go_numbers):
-            self.addresses.fail(address, account.public_key)
-            raise faults.SignatureWrong
+        account = self._account_of(find, params)
+        is_right = partial(verify, rest, signature, go_numbers=self.settings.go_numbers)
+        if not is_right(account.private_keys):
+            now = self._account_of(self.key_pairs.find, params)
+            if now.private_keys == account.private_keys or not is_right(now.private_keys):
+                self.addresses.fail(address, account.public_key)
+                raise faults.SignatureWrong
+            account = now
         self.addresses.prove(address)
         return account, rest, signature
 
-    def _account_of(self, params: Params) -> Signer:
+    def _account_of(self, find: FindSigner, params: Params) -> Signer:
         public_key = _text(params.get("PublicKey"))
         if not public_key:
             raise faults.ParameterMissing("PublicKey")
-        account = self.key_pairs.find(public_key)
+        account = find(public_key)
         if account is None:
             self.addresses.fail(request.remote_addr)
             raise faults.UserUnknown
@@ -225,8 +239,8 @@ def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
             **members,
         }
     )
-    if "allowance" in g:
-        answer.headers.update(g.allowance.headers())
+    if "entry" in g and g.entry.allowance is not None:
+        answer.headers.update(rate_headers(g.entry.allowance))
     # A header holds printable ASCII only; an id may be any text.
     plain = echo.request_uuid.isascii() and echo.request_uuid.isprintable()
     answer.headers[REQUEST_UUID_HEADER] = echo.request_uuid if plain else quote(echo.request_uuid)

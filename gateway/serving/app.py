@@ -21,7 +21,6 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
-from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
 from cutgate.gateway.picpik import faults
@@ -72,7 +71,6 @@ def create_app(
     settings: GatewaySettings,
     *,
     accounts: Accounts,
-    windows: Windows,
     store: RedisLedger,
     events: RedisTaskEvents,
     presence: RedisPresence,
@@ -85,7 +83,6 @@ def create_app(
     Args:
         settings: limits, prices and addresses.
         accounts: who may call.
-        windows: where it is counted how often they do.
         store: the ledger.
         events: its news.
         presence: which workers are there.
@@ -109,7 +106,7 @@ def create_app(
     )
     # Half of the threads: whoever waits must not keep those out who bring work.
     waits = Waits(tasks, events, at_once=settings.request_threads // 2)
-    limits, addresses = RequestLimits(windows, settings), ClientAddresses(windows, settings)
+    limits, addresses = RequestLimits(store, settings), ClientAddresses(store, settings)
     room = Room(settings.large_bodies_bytes, settings.large_bodies_wait_seconds)
     bodies = Bodies(settings.body_memory_bytes, room)
     picpik = PicpikApi(

@@ -9,7 +9,6 @@ from redis import Redis
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
@@ -51,7 +50,6 @@ def app() -> Flask:
     made = create_app(
         settings,
         accounts=Accounts(KeyTable(client), settings.master_keys()),
-        windows=Windows(client),
         store=store,
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),
         presence=presence,

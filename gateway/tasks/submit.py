@@ -7,6 +7,7 @@ from typing import Final, Self
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.tasks.drafts import Draft, Look, Source, SourceUrl, content_digest
 from cutgate.gateway.tasks.offers import Offers
@@ -24,6 +25,7 @@ from cutgate.jobs.errors import (
 )
 from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from cutgate.jobs.ledger.answers import Outlook
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
@@ -71,15 +73,18 @@ class Submissions:
     """How much the account may hold."""
     callback_url: str | None = field(default=None, repr=False)
     """Where the account has the end of each of its tasks told."""
+    entry: Entry | None = None
+    """The request, where it is still to be counted."""
 
-    def for_account(self, account: Account) -> Self:
-        """The same on an account's own terms, and with its callback."""
+    def for_account(self, account: Account, entry: Entry | None = None) -> Self:
+        """The same on an account's own terms, and with its callback, for one request of it."""
         own = account.terms.price_credits
         return replace(
             self,
             price=self.price if own is None else own,
             caps=account.terms.caps,
             callback_url=account.callback_url,
+            entry=entry,
         )
 
     def for_keeping(self) -> Self:
@@ -110,6 +115,8 @@ class Submissions:
             deliveries: what the caller wants brought to a URL once the task has ended. A repeat has the same.
 
         Raises:
+            RateExceeded: the request is one too many.
+            KeyChanged: what was known of its key is no longer so; nothing is stored.
             DraftRejected: what bytes and header of a picture show, or its box, is not acceptable.
             PictureGone: a kept picture is not there any more; nothing is stored.
             SubmissionRefused: the ledger does not accept the task: nothing is written where that was seen before,
@@ -141,7 +148,7 @@ class Submissions:
             idempotency = Idempotency(key=idempotency_key, content_digest=digest)
         uid = new_task_uid()
         items = self._items(uid, drafts, looks)
-        outlook = self.store.look(account, caps=self.caps, idempotency=idempotency, items=items)
+        outlook = self._look(account, idempotency, items)
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook.refusal, IdempotencyConflict)
@@ -167,6 +174,16 @@ class Submissions:
         if first == uid:
             self._hint(task.items)
         return first
+
+    def _look(self, account: str, idempotency: Idempotency | None, items: Sequence[NewItem]) -> Outlook:
+        entry = self.entry
+        if entry is None:
+            return self.store.look(account, caps=self.caps, idempotency=idempotency, items=items)
+        outlook = self.store.look(
+            account, caps=self.caps, idempotency=idempotency, items=items, use=entry.use, key=entry.key
+        )
+        entry.answered(outlook)
+        return outlook
 
     def _items(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
         return tuple(

@@ -22,8 +22,28 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a rate says of one request."""
+
+    granted: bool
+    limit: int
+    """Places of the rate."""
+    remaining: int
+    """Places that are free now."""
+    frees_at_seconds: float
+    """Unix time, by the server's clock, at which there is one more, or for a refused request enough."""
+    frees_in_seconds: float
+    """The same from now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What CREATE or KEEP_UPLOAD would answer as things stand."""
+
+    allowance: Allowance | None = None
+    """Of the request's rate; one that is refused was asked nothing else."""
+    key_changed: bool = False
+    """The request's key or account is not what was known of it: it was not counted, and asked nothing else."""
 
     first: TaskUid | None = None
     """The task or upload that the idempotency key stands for already."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, astuple, fields
 from typing import Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
+from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.keys import parse_errand_name
 from cutgate.jobs.ledger.presence import WorkerPresence
@@ -15,6 +16,7 @@ from cutgate.jobs.record import (
     ErrorFacts,
     Item,
     ItemState,
+    RateUse,
     Request,
     Result,
     Task,
@@ -81,6 +83,18 @@ def decode_upload(text: str) -> Upload:
     """The inverse of `encode_upload`."""
     said = json.loads(text)
     return Upload(**said | {"blob": BlobKey.parse(said["blob"])})
+
+
+def decode_allowance(use: RateUse, answer: Sequence[int]) -> Allowance:
+    """What the scripts answer to a use of a rate."""
+    granted, remaining, now_us, left_us = answer
+    return Allowance(
+        granted=granted == 1,
+        limit=use.limit,
+        remaining=remaining,
+        frees_at_seconds=(now_us + left_us) / 1_000_000,
+        frees_in_seconds=left_us / 1_000_000,
+    )
 
 
 def encode_deliveries(deliveries: Sequence[Delivery]) -> str:

@@ -9,6 +9,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads) |
 | `strikes:<account>` | list, expires | when its last items hung or harmed their worker, newest first |
+| `places:<rate>` | string, expires | when all places of a rate will be free, in microseconds |
 | `alone:<account>` | string, expires | the item that was claimed last while the account was held back |
 | `totals` | hash | accepted (last acceptance number), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |

@@ -54,9 +54,9 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     settings = make_settings()
-    accounts = Accounts(fresh_key_table(), settings.master_keys())
-    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     ledger = FreshLedger(settings.ledger_limits())
+    accounts = Accounts(fresh_key_table(ledger.key_prefix), settings.master_keys())
+    KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
     gateway = Harness(
         settings=settings,
         accounts=accounts,

@@ -8,30 +8,28 @@ import structlog
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.accounts.windows import Windows
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.installation import Installation
-from tests.ledgers import FreshLedger, fresh_key_table, fresh_windows
+from tests.ledgers import FreshLedger, fresh_key_table
 from tests.servers.redis_server import redis_server
 
 
 @pytest.fixture
-def key_table() -> KeyTable:
-    return fresh_key_table()
+def ledger() -> FreshLedger:
+    return FreshLedger(make_settings().ledger_limits())
 
 
 @pytest.fixture
-def windows() -> Windows:
-    return fresh_windows()
+def key_table(ledger: FreshLedger) -> KeyTable:
+    return fresh_key_table(ledger.key_prefix)
 
 
 @pytest.fixture
-def gateway(key_table: KeyTable, windows: Windows) -> Harness:
+def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     settings = make_settings()
     accounts = Accounts(key_table, settings.master_keys())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
-    ledger = FreshLedger(settings.ledger_limits())
-    return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events, windows=windows)
+    return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import Credentials
-from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.serving.app import create_app
 from cutgate.gateway.serving.health import Readiness, operators_page
 from cutgate.gateway.settings import GatewaySettings
@@ -29,7 +28,7 @@ from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
 from tests.fakes import InlineQueue, MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import FreshPresence, fresh_sessions, fresh_windows
+from tests.ledgers import FreshPresence, fresh_sessions
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -68,8 +67,6 @@ class Harness:
     events: RedisTaskEvents
     presence: RedisPresence = field(default_factory=FreshPresence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
-    windows: Windows = field(default_factory=fresh_windows)
-    """Where request rates are counted."""
     hints: list[Lane] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,7 +79,6 @@ class Harness:
             settings,
             **{
                 "accounts": self.accounts,
-                "windows": self.windows,
                 "store": self.store,
                 "events": self.events,
                 "presence": self.presence,

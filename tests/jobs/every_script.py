@@ -4,7 +4,7 @@ from cutgate.jobs.errors import DecodingStopped
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.record import Claim, Idempotency
+from cutgate.jobs.record import Claim, Idempotency, RateUse
 from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_upload
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
@@ -16,6 +16,7 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     ledger.grant("alice", 10)
     for number in range(4):
         ledger.submit(idempotency=Idempotency(key=str(number), content_digest="d"))
+    assert ledger.take(RateUse(name="alice", limit=2, seconds=60)).remaining == 1
     done, failed, running = ledger.next_claim(), ledger.next_claim(), ledger.next_claim()
     assert ledger.renew(running)
     assert ledger.done(done)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from cutgate.gateway.accounts.rates import Rate, RateExceeded, RequestLimits, TooOften
+from cutgate.gateway.accounts.rates import Rate, RequestLimits, TooOften
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.errors import refusal
@@ -20,7 +20,7 @@ from cutgate.gateway.runware.tasks.services import Caller, Services, TaskContext
 from cutgate.gateway.runware.tasks.storing import image_upload, media_storage
 from cutgate.gateway.runware.tasks.submitting import remove_background
 from cutgate.gateway.tasks.wait import NoPlaceToWait
-from cutgate.jobs.errors import CutoutError
+from cutgate.jobs.errors import CutoutError, LedgerUnavailable
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.record import Task
 
@@ -39,11 +39,13 @@ class Action:
 
     handle: Handler
     rate: Rate = Rate.POLL
+    counts: bool = False
+    """Whether it has the task counted with what it asks the ledger first."""
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
-    TaskType.OLD_REMOVAL: Action(remove_background, Rate.SUBMIT),
-    TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT),
+    TaskType.OLD_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
+    TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
     TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
     TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
     TaskType.GET_RESPONSE: Action(get_response),
@@ -91,12 +93,21 @@ class RunwareTasks:
         if action is None:
             raise faults.TaskTypeUnknown
         context = TaskContext(
-            task_type=task_type, task_uuid=read_task_uuid(task), caller=caller, services=self.services
+            task_type=task_type,
+            task_uuid=read_task_uuid(task),
+            caller=caller,
+            services=self.services,
+            entry=self.limits.entry(caller.account, action.rate),
         )
-        allowance = self.limits.take(caller.account.name, caller.account.terms, action.rate)
-        if not allowance.granted:
-            raise RateExceeded(allowance)
-        return action.handle(task, context)
+        if not action.counts:
+            self.limits.count(context.entry)
+        try:
+            return action.handle(task, context)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            self.limits.count(context.entry)  # a bad task counts as well
+            raise
 
 
 def _about(pending: Pending, echo: Mapping[str, object]) -> Pending:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.pictures.kept import Pictures
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import Outcome
@@ -108,6 +109,8 @@ class TaskContext:
     """As it was sent."""
     caller: Caller
     services: Services
+    entry: Entry
+    """The task as one that counts."""
 
     @property
     def account(self) -> Account:

@@ -83,7 +83,7 @@ def remove_background(task: JsonObject, context: TaskContext) -> Outcome | Pendi
         draft,
         stored,
         context,
-        submissions=context.services.submissions.for_account(context.account),
+        submissions=context.services.submissions.for_account(context.account, context.entry),
         is_sync=(request.delivery_method or ("async" if request.webhook_url else "sync")) == "sync",
         deliveries=_deliveries(request),
     )

@@ -8,10 +8,11 @@ from redis.exceptions import NoPermissionError
 
 from cutgate.jobs.errors import DecodingStopped, LedgerFull, LedgerUnavailable, Terminated, TimedOut
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
-from cutgate.jobs.ledger.answers import Balance, Created, LaneFigures, LedgerFigures, Memory, Outlook
+from cutgate.jobs.ledger.answers import Allowance, Balance, Created, LaneFigures, LedgerFigures, Memory, Outlook
 from cutgate.jobs.ledger.encoding import (
     ITEM_FIELDS,
     TASK_FIELDS,
+    decode_allowance,
     decode_request,
     decode_spec,
     decode_task,
@@ -33,8 +34,10 @@ from cutgate.jobs.record import (
     ErrorFacts,
     Idempotency,
     ItemState,
+    KnownKey,
     NewItem,
     NewTask,
+    RateUse,
     Result,
     Task,
 )
@@ -97,8 +100,12 @@ class RedisLedger(RedisErrands, RedisUploads):
         idempotency: Idempotency | None = None,
         items: Sequence[NewItem] = (),
         upload_bytes: int | None = None,
+        use: RateUse | None = None,
+        key: KnownKey | None = None,
     ) -> Outlook:
         """What `create` or `keep_upload` would answer as things stand, before anything is written. They decide.
+
+        A request's rate is decided here: it counts whatever becomes of the request.
 
         Args:
             account: who asks.
@@ -106,19 +113,33 @@ class RedisLedger(RedisErrands, RedisUploads):
             idempotency: names the request, where the caller gave it a name.
             items: of a task.
             upload_bytes: how long a picture is that would be kept.
+            use: of the request's rate, unless it was counted before.
+            key: of the account, to be confirmed with the use.
         """
         arguments: dict[str, Json] = {"upload_bytes": upload_bytes}
+        if use is not None:
+            known = {} if key is None else {"key": key.public_key, "version": key.version}
+            arguments["entry"] = {"rate": _rate(use), **known}
         if items:
             price = sum(item.price for item in items)
             arguments["task"] = {"price": price, "item_count": len(items), "keeps": items[0].keep}
-        verdict, *facts = self._scripts.run("look", **arguments, **self._admission(account, caps, idempotency))
+        places, verdict, *facts = self._scripts.run(
+            "look", **arguments, **self._admission(account, caps, idempotency)
+        )
+        allowance = None if use is None or places is None else decode_allowance(use, places)
         match verdict:
-            case "admitted":
-                return Outlook()
+            case "admitted" | "too_often":
+                return Outlook(allowance=allowance)
+            case "changed":
+                return Outlook(key_changed=True)
             case "repeated":
-                return Outlook(first=TaskUid(facts[0]))
+                return Outlook(allowance=allowance, first=TaskUid(facts[0]))
             case _:
-                return Outlook(refusal=refusal_of(verdict, facts))
+                return Outlook(allowance=allowance, refusal=refusal_of(verdict, facts))
+
+    def take(self, use: RateUse) -> Allowance:
+        """Count a use of a rate, if there is room for it."""
+        return decode_allowance(use, self._scripts.run("take", rate=_rate(use)))
 
     def _admission(self, account: str, caps: AccountCaps, idempotency: Idempotency | None) -> dict[str, Json]:
         """What decides whether an account may have something new."""
@@ -384,3 +405,7 @@ def _item(item: NewItem) -> dict[str, Json]:
         "price": item.price,
     }
     return fields if item.source_url is None else fields | {"url": item.source_url, "keep": item.keep}
+
+
+def _rate(use: RateUse) -> dict[str, Json]:
+    return {"name": use.name, "limit": use.limit, "window_us": use.seconds * 1_000_000, "weight": use.weight}

@@ -5,12 +5,15 @@ import json
 import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
-from cutgate.gateway.accounts.key_pairs import MAX_LIVE_KEYS, KeyPairs
+from cutgate.gateway.accounts.key_pairs import MAX_LIVE_KEYS, KeyPairs, Signer
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits
 from cutgate.gateway.accounts.records import AccountError, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, PAIRS, KeyTable
-from tests.fakes import ManualClock
-from tests.gateway.harness import there
+from cutgate.jobs.errors import LedgerUnavailable
+from tests.fakes import ManualClock, failing
+from tests.gateway.harness import make_settings, there
 from tests.jobs.build import run_at_once
+from tests.ledgers import FreshLedger, fresh_key_table
 
 
 def live_keys(pairs: KeyPairs) -> tuple[str, ...]:
@@ -208,3 +211,75 @@ class TestTable:
         assert [key_table.add(ACCOUNTS, "a", "1") for _ in range(2)] == [True, True]
         assert [key_table.replace(ACCOUNTS, "a", "1", "2") for _ in range(2)] == [True, True]
         assert key_table.read(ACCOUNTS, "a") == "2"
+
+
+class TestKnownKeys:
+    """What a process remembers of key pairs; the ledger confirms it with the first thing that it is asked."""
+
+    @pytest.fixture
+    def limits(self, ledger: FreshLedger) -> RequestLimits:
+        return RequestLimits(ledger, make_settings(polls_per_second=1_000))
+
+    @pytest.fixture
+    def public_key(self, pairs: KeyPairs) -> str:
+        public_key = pairs.add("one").public_key
+        assert there(pairs.known(public_key)).known_key is None, "it was read right now"
+        return public_key
+
+    def counted(self, limits: RequestLimits, signer: Signer) -> bool:
+        """Whether the ledger agrees with what is known, and counts the request."""
+        entry = limits.entry(signer, Rate.POLL)
+        try:
+            limits.count(entry)
+        except KeyChanged:
+            assert entry.allowance is None
+            return False
+        return True
+
+    def test_it_is_confirmed_without_being_read(
+        self, pairs: KeyPairs, public_key: str, limits: RequestLimits, key_table: KeyTable
+    ) -> None:
+        failing(key_table, read_key=LedgerUnavailable("read all the same"))
+        signer = there(pairs.known(public_key))
+        assert signer.private_keys
+        assert self.counted(limits, signer)
+
+    @pytest.mark.parametrize("change", ["revoked", "rotated", "account suspended", "terms", "all records gone"])
+    def test_a_change_counts_at_once_in_every_process(
+        self,
+        pairs: KeyPairs,
+        accounts: Accounts,
+        public_key: str,
+        limits: RequestLimits,
+        ledger: FreshLedger,
+        change: str,
+    ) -> None:
+        elsewhere = KeyPairs(Accounts(fresh_key_table(ledger.key_prefix), [bytes(32)]))
+        match change:
+            case "revoked":
+                elsewhere.revoke(public_key)
+            case "rotated":
+                elsewhere.rotate(public_key)
+            case "account suspended":
+                accounts.change("one", active=False)
+            case "terms":
+                accounts.change("one", terms=Terms(price_credits=7))
+            case _:
+                ledger._client.delete(f"{ledger.key_prefix}key_pairs")
+        assert not self.counted(limits, there(pairs.known(public_key)))
+        found = pairs.find(public_key)
+        assert (found is None) == (change in {"revoked", "account suspended", "all records gone"})
+        if found is not None:
+            assert self.counted(limits, there(pairs.known(public_key)))
+
+    def test_private_keys_that_end_with_time_end_here_too(
+        self, pairs: KeyPairs, public_key: str, clock: ManualClock
+    ) -> None:
+        pairs.rotate(public_key, grace_seconds=60)
+        assert len(there(pairs.find(public_key)).private_keys) == 2
+        clock.advance(61)
+        assert len(there(pairs.known(public_key)).private_keys) == 1
+
+    def test_nothing_shows_its_secrets(self, pairs: KeyPairs, public_key: str) -> None:
+        [private_key] = there(pairs.known(public_key)).private_keys
+        assert private_key not in repr([*pairs._found._values.values(), there(pairs.known(public_key))])

@@ -2,12 +2,15 @@
 
 import pytest
 
-from cutgate.gateway.accounts.failures import MAX_ADDRESSES, AddressShutOut, ClientAddresses
-from cutgate.gateway.accounts.windows import Windows
+from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
+from cutgate.gateway.accounts.recent import MAX_NAMES
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.limits import LedgerLimits
 from tests.fakes import failing
 from tests.gateway.harness import make_settings
+from tests.ledgers import FreshLedger
 
 HERE, THERE = "192.0.2.7", "192.0.2.8"
 
@@ -22,9 +25,9 @@ class Clock:
         return self.seconds
 
 
-def addresses_of(windows: Windows, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
+def addresses_of(ledger: RedisLedger, clock: Clock | None = None, *, failures: int = 1) -> ClientAddresses:
     settings = make_settings(failed_signatures_per_minute=failures)
-    return ClientAddresses(windows, settings, clock or Clock())
+    return ClientAddresses(ledger, settings, clock or Clock())
 
 
 def shut_out(addresses: ClientAddresses, address: str | None, public_key: str | None = None) -> bool:
@@ -45,22 +48,22 @@ def passes(addresses: ClientAddresses, address: str | None) -> bool:
     return True
 
 
-def test_failures_up_to_the_limit_are_let_pass(windows: Windows) -> None:
-    addresses = addresses_of(windows, failures=2)
+def test_failures_up_to_the_limit_are_let_pass(ledger: FreshLedger) -> None:
+    addresses = addresses_of(ledger, failures=2)
     assert [shut_out(addresses, HERE) for _ in range(4)] == [False, False, True, True]
     assert not passes(addresses, HERE)
     assert passes(addresses, THERE)
     assert not shut_out(addresses, THERE)
 
 
-def test_each_public_key_has_a_count_of_its_own(windows: Windows) -> None:
-    addresses = addresses_of(windows)
+def test_each_public_key_has_a_count_of_its_own(ledger: FreshLedger) -> None:
+    addresses = addresses_of(ledger)
     assert [shut_out(addresses, HERE, key) for key in ("one", "other", None)] == [False, False, False]
     assert shut_out(addresses, HERE, "one")
 
 
-def test_it_says_why_and_when_to_come_back(windows: Windows) -> None:
-    addresses = addresses_of(windows)
+def test_it_says_why_and_when_to_come_back(ledger: FreshLedger) -> None:
+    addresses = addresses_of(ledger)
     addresses.fail(HERE)
     with pytest.raises(AddressShutOut, match="wrong signatures or unknown keys came from your address") as refusal:
         addresses.fail(HERE)
@@ -68,19 +71,19 @@ def test_it_says_why_and_when_to_come_back(windows: Windows) -> None:
     assert HERE not in str(refusal.value)
 
 
-def test_who_is_shut_out_costs_the_server_nothing(windows: Windows) -> None:
-    addresses = addresses_of(windows)
+def test_who_is_shut_out_costs_the_server_nothing(ledger: FreshLedger) -> None:
+    addresses = addresses_of(ledger)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
-    failing(windows, take=LedgerUnavailable("asked all the same"))
+    failing(ledger, take=LedgerUnavailable("asked all the same"))
     assert shut_out(addresses, HERE)
     assert not passes(addresses, HERE)
     with pytest.raises(LedgerUnavailable):
         addresses.fail(THERE)
 
 
-def test_it_ends_with_the_window(windows: Windows) -> None:
+def test_it_ends_with_its_time(ledger: FreshLedger) -> None:
     clock = Clock()
-    addresses = addresses_of(windows, clock)
+    addresses = addresses_of(ledger, clock)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
     clock.seconds += 59
     assert not passes(addresses, HERE)
@@ -88,9 +91,9 @@ def test_it_ends_with_the_window(windows: Windows) -> None:
     assert passes(addresses, HERE)
 
 
-def test_a_right_key_opens_its_address_for_a_while(windows: Windows) -> None:
+def test_a_right_key_opens_its_address_for_a_while(ledger: FreshLedger) -> None:
     clock = Clock()
-    addresses = addresses_of(windows, clock)
+    addresses = addresses_of(ledger, clock)
     assert [shut_out(addresses, HERE) for _ in range(2)] == [False, True]
     addresses.prove(HERE)
     assert passes(addresses, HERE)
@@ -101,12 +104,12 @@ def test_a_right_key_opens_its_address_for_a_while(windows: Windows) -> None:
     assert not passes(addresses, HERE)
 
 
-def test_what_is_remembered_is_bounded(windows: Windows) -> None:
-    addresses = addresses_of(windows)
-    for number in range(MAX_ADDRESSES + 1):
+def test_what_is_remembered_is_bounded(ledger: FreshLedger) -> None:
+    addresses = addresses_of(ledger)
+    for number in range(MAX_NAMES + 1):
         addresses.prove(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-    assert len(addresses._proven._until_seconds) == MAX_ADDRESSES
-    assert "10.0.0.0" not in addresses._proven._until_seconds
+    assert len(addresses._proven._values) == MAX_NAMES
+    assert addresses._proven.get("10.0.0.0") is None
 
 
 @pytest.mark.parametrize(
@@ -120,16 +123,18 @@ def test_what_is_remembered_is_bounded(windows: Windows) -> None:
         ("fe80::1%eth0", "fe80::2%eth1", True),
     ],
 )
-def test_one_subscriber_is_one_address(windows: Windows, one: str | None, other: str | None, same: bool) -> None:
-    addresses = addresses_of(windows)
+def test_one_subscriber_is_one_address(
+    ledger: FreshLedger, one: str | None, other: str | None, same: bool
+) -> None:
+    addresses = addresses_of(ledger)
     assert not shut_out(addresses, one)
     assert shut_out(addresses, one)
     assert not passes(addresses, one)
     assert passes(addresses, other) is not same
 
 
-def test_failures_are_counted_over_processes(windows: Windows) -> None:
-    assert [shut_out(addresses_of(windows), HERE) for _ in range(2)] == [False, True]
+def test_failures_are_counted_over_processes(ledger: FreshLedger) -> None:
+    assert [shut_out(addresses_of(ledger), HERE) for _ in range(2)] == [False, True]
 
 
 def test_a_server_that_is_away() -> None:
@@ -137,4 +142,4 @@ def test_a_server_that_is_away() -> None:
         connect("unix:///nowhere/redis.sock", connect_timeout_seconds=0.1) as client,
         pytest.raises(LedgerUnavailable),
     ):
-        addresses_of(Windows(client)).fail(HERE)
+        addresses_of(RedisLedger(client, LedgerLimits())).fail(HERE)

@@ -113,7 +113,7 @@ class TestFailedSignatures:
         refused = gateway.post(body)
         assert_throttled(refused)
         assert "wrong signatures or unknown keys came from your address" in refused.get_json()["Detail"]
-        assert 50 <= int(refused.headers["Retry-After"]) <= 60
+        assert 25 <= int(refused.headers["Retry-After"]) <= 30
         assert refused.get_json()["Action"] == "ListTasksDetails"
         assert [gateway.code(right) for right in (LIST, PICTURE)] == [0, 0]
 
@@ -132,7 +132,7 @@ class TestFailedSignatures:
     def test_a_large_body_of_an_address_that_is_shut_out_is_not_read(self, gateway: Harness) -> None:
         gateway = gateway.with_settings(failed_signatures_per_minute=1, body_memory_bytes=1_000)
         assert [gateway.code(self.UNKNOWN) for _ in range(2)] == [172, 153]
-        failing(gateway.windows, take=LedgerUnavailable("asked all the same"))
+        failing(gateway.store, take=LedgerUnavailable("asked all the same"))
         for told in ({"CONTENT_LENGTH": "1001"}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}):
             unread = {"wsgi.input": Unreadable(), **told}
             assert_throttled(gateway.post(b"", environ_overrides=unread))
@@ -229,3 +229,31 @@ def test_fifty_submits_at_once_on_a_balance_for_ten(gateway: Harness) -> None:
     balance = there(gateway.store.balance(ACCOUNT))
     assert (balance.granted, balance.reserved, balance.available) == (10, 10, 0)
     assert gateway.store.waiting(gateway.lane) == len(gateway.stored()) == 10
+
+
+class TestKeysThatChange:
+    """A process remembers key pairs, and no request is answered by what is not so any more."""
+
+    def test_a_revoked_pair_is_refused_with_the_next_request(self, gateway: Harness) -> None:
+        assert gateway.code(PICTURE) == gateway.code(LIST) == 0
+        KeyPairs(gateway.accounts).revoke(PUBLIC_KEY)
+        assert gateway.code(PICTURE) == gateway.code(LIST) == 172
+
+    def test_a_new_private_key_counts_with_the_next_request(self, gateway: Harness) -> None:
+        assert gateway.code(LIST) == 0
+        made = KeyPairs(gateway.accounts).rotate(PUBLIC_KEY, grace_seconds=0)
+        params = {name: value for name, value in json.loads(LIST).items() if name != "Signature"}
+        assert gateway.code(json.dumps(signed(params, made.private_key))) == 0
+        assert gateway.code(LIST) == 171
+
+    def test_terms_of_the_account_count_for_the_next_picture(self, gateway: Harness) -> None:
+        assert gateway.code(PICTURE) == 0
+        gateway.accounts.change(ACCOUNT, terms=Terms(price_credits=7))
+        gateway.store.grant(ACCOUNT, 6)
+        assert gateway.code(PICTURE) == 520
+
+    def test_a_bad_request_has_counted_once(self, gateway: Harness) -> None:
+        gateway = gateway.with_settings(submits_per_second=2)
+        assert gateway.code(PICTURE) == 0
+        wrong = json.dumps(signed({"Action": "RemoveBackground", "PublicKey": PUBLIC_KEY, "RawImage": "no"}))
+        assert [gateway.code(wrong), gateway.code(PICTURE)] == [230, 153]

@@ -121,9 +121,9 @@ class Service:
     clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.accounts = Accounts(fresh_key_table(), self.settings.master_keys())
-        self.api_key = ApiKeys(self.accounts).add(ACCOUNT).api_key
         self.store = FreshLedger(self.settings.ledger_limits(), self.clock)
+        self.accounts = Accounts(fresh_key_table(self.store.key_prefix), self.settings.master_keys())
+        self.api_key = ApiKeys(self.accounts).add(ACCOUNT).api_key
         self.blobs = MemoryBlobStore()
         self.harness = Harness(
             settings=self.settings,

@@ -12,7 +12,6 @@ import pytest
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.accounts.windows import Windows
 from cutgate.gateway.serving.health import Readiness
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.jobs.blobs.file import FileBlobStore
@@ -61,7 +60,6 @@ def away(harness: Harness, redis_url: str) -> Harness:
         accounts=Accounts(KeyTable(client), settings.master_keys()),
         store=RedisLedger(client, settings.ledger_limits()),
         presence=RedisPresence(client),
-        windows=Windows(client),
     )
 
 
