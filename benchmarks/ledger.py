@@ -91,7 +91,7 @@ class Queue:
         renewing, finishing = iter(claims), iter(claims)
         renew = cost(self.client, lambda: self.ledger.renew(next(renewing)))
         end = cost(self.client, lambda: finish(self.ledger, next(finishing)))
-        reap = cost(self.client, lambda: self.ledger.reap({LANE: 10**9}), 50)
+        reap = cost(self.client, lambda: self.ledger.reap(), 50)
         return [create, claim, renew, end, reap]
 
 
@@ -135,7 +135,7 @@ def upkeep(console: Console, stored: int, workers: int, seconds: float) -> None:
             tick_at = time.monotonic()
             for lead, owner in leads:
                 if lead.holds():
-                    ledger.reap({LANE: 0})
+                    ledger.reap()
                 if beats % 5 == 0:
                     presence.announce(owner, 20)
                     ledger.require_fit_server()

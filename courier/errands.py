@@ -14,7 +14,6 @@ from cutgate.courier.observe import ended
 from cutgate.gateway.pictures.kept import new_upload
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError, ProcessingFailed, ServiceUnavailable, SourceRejected, UploadsFull
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -43,7 +42,6 @@ class ErrandRunner:
 
     store: RedisLedger
     blobs: BlobStore
-    queue: JobQueue
     fetcher: Fetcher
     deliveries: Deliveries
     limits: SourceLimits
@@ -56,8 +54,7 @@ class ErrandRunner:
         """Do what an errand asks for, and tell the ledger.
 
         Raises:
-            ServiceUnavailable: the ledger, the blob store or the broker does not answer; the errand falls due
-                again.
+            ServiceUnavailable: the ledger or the blob store does not answer; the errand falls due again.
         """
         try:
             if errand.kind is ErrandKind.FETCH:
@@ -110,10 +107,7 @@ class ErrandRunner:
         """Let a picture wait for a worker."""
         assert errand.source is not None
         self.blobs.put(errand.source, data)
-        lane = self.store.fetched(errand)
-        self._brought(errand, errand.source, len(data), counts=lane is not None)
-        if lane is not None:
-            self.queue.hint(lane)
+        self._brought(errand, errand.source, len(data), counts=self.store.fetched(errand))
 
     def _brought(self, errand: Errand, blob: BlobKey, size_bytes: int, *, counts: bool) -> None:
         """Say that a picture is here; it counts unless its item has ended, or another courier has brought it."""

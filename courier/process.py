@@ -25,8 +25,6 @@ from cutgate.courier.presence import CourierPresence
 from cutgate.courier.settings import CourierSettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.hints.celery import CeleryQueue
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.presence import owner_name
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -57,7 +55,6 @@ def run(settings: CourierSettings, client: Redis, renderers: Mapping[str, Render
         settings,
         store=store,
         blobs=open_blob_store(settings),
-        queue=CeleryQueue(redis_url),
         renderers=renderers,
         secret_of=secret_of,
         # Authorities of `certifi`, or those that SSL_CERT_FILE or SSL_CERT_DIR names.
@@ -93,7 +90,6 @@ def make_runner(
     *,
     store: RedisLedger,
     blobs: BlobStore,
-    queue: JobQueue,
     renderers: Mapping[str, Renderer],
     secret_of: SecretOf,
     tls: ssl.SSLContext,
@@ -112,7 +108,6 @@ def make_runner(
     return ErrandRunner(
         store=store,
         blobs=blobs,
-        queue=queue,
         fetcher=Fetcher(
             outside=outside,
             max_bytes=settings.max_source_bytes,

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, TypeVar
 from unittest.mock import Mock
 
@@ -11,9 +11,7 @@ from typing_extensions import override
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import BlobMissing
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.spec import Lane
 
 
 class MemoryBlobStore(BlobStore):
@@ -82,31 +80,6 @@ class MemoryBlobStore(BlobStore):
         """What is stored, in order of their names, so that a test can say what is left."""
         with self._lock:
             return tuple(BlobKey.parse(name) for name in sorted(self._blobs))
-
-
-class InlineQueue(JobQueue):
-    """A queue that is its own worker."""
-
-    def __init__(self, run: Callable[[Lane], None]) -> None:
-        """Keep what a worker would do.
-
-        Args:
-            run: called once for each hint; it claims and does one item of the lane.
-        """
-        self._run = run
-
-    @override
-    def hint(self, lane: Lane) -> None:
-        self._run(lane)
-
-    @override
-    def pending(self, lane: Lane) -> int:
-        """None: each hint was followed before `hint` returned."""
-        return 0
-
-    @override
-    def trim(self, lane: Lane, count: int) -> None:
-        """There are none."""
 
 
 class ManualClock:

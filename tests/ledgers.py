@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.spec import CutoutSpec, Lane
 from tests.fakes import ManualClock
 from tests.servers.redis_server import redis_server
 
@@ -86,6 +87,22 @@ def stored_item(store: RedisLedger, uid: TaskUid, index: int = 0) -> StoredItem:
     """An item that has not ended."""
     fields: Any = store._client.hgetall(f"{store._prefix}item:{uid}:{index}")
     return StoredItem(decode_spec(fields["spec"]), BlobKey.parse(fields["source"]))
+
+
+def hints_of(store: RedisLedger) -> list[Lane]:
+    """The lanes that workers were told of, a name for each hint that none has taken."""
+    messages = [message for name in _queues_of(store) for message in store._client.lrange(name, 0, -1)]
+    return [Lane(json.loads(json.loads(message)["body"])[0][0]) for message in messages]
+
+
+def lose_hints(store: RedisLedger, count: int | None = None) -> int:
+    """Take hints, all or so many of each lane, as a worker does or a loss; how many there were."""
+    return sum(len(store._client.lpop(name, count or 10**6) or ()) for name in _queues_of(store))
+
+
+def _queues_of(store: RedisLedger) -> list[str]:
+    lanes: Any = store._client.smembers(f"{store._prefix}lanes")
+    return [f"{store._prefix}hints:{lane}" for lane in sorted(lanes)]
 
 
 def spent_sources(store: RedisLedger) -> set[BlobKey]:

@@ -44,7 +44,6 @@ from cutgate.gateway.tasks.submit import Submissions
 from cutgate.gateway.tasks.wait import Waits
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import CutoutError
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -75,7 +74,6 @@ def create_app(
     events: RedisTaskEvents,
     presence: RedisPresence,
     blobs: BlobStore,
-    queue: JobQueue,
     sessions: Sessions,
 ) -> Flask:
     """Put the gateway together.
@@ -87,7 +85,6 @@ def create_app(
         events: its news.
         presence: which workers are there.
         blobs: where pictures lie.
-        queue: carries hints to workers.
         sessions: what lost WebSockets are owed.
 
     Returns:
@@ -99,7 +96,6 @@ def create_app(
     submissions = Submissions(
         store=store,
         blobs=blobs,
-        queue=queue,
         limits=settings.source_limits(),
         price=settings.image_price_credits,
         offers=Offers(presence=presence, own=settings.choice, memory_seconds=settings.offer_memory_seconds),

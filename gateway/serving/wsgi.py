@@ -16,8 +16,6 @@ from cutgate.gateway.serving.health import Readiness, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.hints.celery import CeleryQueue
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -44,8 +42,7 @@ def app() -> Flask:
     client = connect_ledger(settings)
     store = RedisLedger(client, settings.ledger_limits())
     blobs = open_blob_store(settings)
-    queue = CeleryQueue(settings.redis_url.get_secret_value())
-    keep_in_order(settings, store, blobs, queue)
+    keep_in_order(settings, store, blobs)
     presence = RedisPresence(client)
     made = create_app(
         settings,
@@ -54,7 +51,6 @@ def app() -> Flask:
         events=RedisTaskEvents(settings.redis_url.get_secret_value()),
         presence=presence,
         blobs=blobs,
-        queue=queue,
         sessions=Sessions(client, keep_seconds=settings.session_seconds),
     )
     if settings.metrics_port is not None:
@@ -66,8 +62,8 @@ def app() -> Flask:
     return made
 
 
-def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore, queue: JobQueue) -> None:
+def keep_in_order(settings: GatewaySettings, store: RedisLedger, blobs: BlobStore) -> None:
     """Do the upkeep for as long as this process lives: there may be no worker that does it."""
     threads = ExitStack()
-    threads.enter_context(upkeep_threads(settings, store, blobs, queue))
+    threads.enter_context(upkeep_threads(settings, store, blobs))
     atexit.register(threads.close)

@@ -19,11 +19,9 @@ from cutgate.jobs.errors import (
     IdempotencyConflict,
     InsufficientCredits,
     LedgerFull,
-    LedgerUnavailable,
     SourceRejected,
     SubmissionRefused,
 )
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.answers import Outlook
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -60,11 +58,10 @@ class PictureGone(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submissions:
-    """Takes drafts to accepted tasks: blobs, then the ledger's record, then hints."""
+    """Takes drafts to accepted tasks: blobs, then the ledger's record."""
 
     store: RedisLedger
     blobs: BlobStore
-    queue: JobQueue
     limits: SourceLimits
     price: int
     """Credits for one picture."""
@@ -170,10 +167,7 @@ class Submissions:
             deliveries=self._with_own(deliveries),
         )
         self._store(task.items, drafts, looks)
-        first = self._create(task)
-        if first == uid:
-            self._hint(task.items)
-        return first
+        return self._create(task)
 
     def _look(self, account: str, idempotency: Idempotency | None, items: Sequence[NewItem]) -> Outlook:
         entry = self.entry
@@ -231,16 +225,6 @@ class Submissions:
                 self.blobs.delete(item.source)
             except BlobStoreUnavailable:
                 _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(item.source))
-
-    def _hint(self, items: Sequence[NewItem]) -> None:
-        """Send a hint for each item that waits for a worker: one does one item a hint."""
-        try:
-            for item in items:
-                if item.source_url is None:
-                    self.queue.hint(item.lane)
-        except LedgerUnavailable as error:
-            # The ledger knows the work, and whoever reaps sends the hints that are missing.
-            _LOG.warning("hints were not sent", reason=str(error))
 
 
 def _refuse(refusal: SubmissionRefused | None, kind: type[SubmissionRefused]) -> None:

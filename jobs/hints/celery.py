@@ -1,25 +1,14 @@
-"""Hints as Celery messages over Redis, and the Celery settings that gateway and worker share."""
+"""How workers take hints: the settings of their Celery application."""
 
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from celery import Celery
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
-from typing_extensions import override
-
-from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.hints.queue import TASK_NAME, JobQueue, queue_name
-from cutgate.jobs.ledger.redis.client import connect, ledger_errors, sentinel_options
+from cutgate.jobs.ledger.redis.client import sentinel_options
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
-from cutgate.jobs.spec import Lane
 
-HINT_TIMEOUT_SECONDS: Final = 0.7
-"""For each thing that a hint waits for: a free connection, connecting, an answer."""
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 SOCKET_TIMEOUT_SECONDS: Final = 10.0
 """A worker's: longer than it waits for a message in one call."""
-PUBLISHER_CONNECTIONS: Final = 32
 VISIBILITY_TIMEOUT_SECONDS: Final = 3_600
 """After so long Redis hands an unacknowledged message out again. The lease does the fast part."""
 
@@ -30,7 +19,7 @@ def celery_settings(
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     socket_timeout_seconds: float = SOCKET_TIMEOUT_SECONDS,
 ) -> dict[str, Any]:
-    """Settings of the Celery app, the same on both sides.
+    """Settings of the Celery application.
 
     Args:
         redis_url: as for `cutgate.jobs.ledger.redis.client.connect`.
@@ -103,52 +92,3 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         return redis_url
     return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={options.get('db', ['0'])[0]}"
-
-
-class CeleryQueue(JobQueue):
-    """Sends hints by the task's name. It holds no worker code and imports none."""
-
-    def __init__(self, redis_url: str) -> None:
-        """Prepare the sender; it connects at the first hint."""
-        # A submit never hangs on its hint: a hint that is lost is sent again by the reaper.
-        settings = celery_settings(
-            redis_url,
-            connect_timeout_seconds=HINT_TIMEOUT_SECONDS,
-            socket_timeout_seconds=HINT_TIMEOUT_SECONDS,
-        )
-        settings["broker_pool_limit"] = PUBLISHER_CONNECTIONS
-        self._client = connect(
-            redis_url,
-            connect_timeout_seconds=HINT_TIMEOUT_SECONDS,
-            socket_timeout_seconds=HINT_TIMEOUT_SECONDS,
-        )
-        self._app = Celery("cutgate", set_as_current=False, config_source=settings)
-
-    @override
-    def hint(self, lane: Lane) -> None:
-        try:
-            with self._app.producer_pool.acquire(block=True, timeout=HINT_TIMEOUT_SECONDS) as producer:
-                self._app.send_task(
-                    TASK_NAME,
-                    args=[lane],
-                    queue=queue_name(lane),
-                    ignore_result=True,
-                    producer=producer,
-                    retry_policy={"max_retries": 1, "interval_start": 0},
-                )
-        except (KombuError, RedisError, OSError) as error:
-            raise LedgerUnavailable(f"the broker does not take a hint: {type(error).__name__}") from error
-
-    @override
-    def pending(self, lane: Lane) -> int:
-        # With one priority step a queue is one list, under the queue's own name.
-        with ledger_errors():
-            return self._client.llen(queue_name(lane))
-
-    @override
-    def trim(self, lane: Lane, count: int) -> None:
-        with ledger_errors():
-            if count:
-                self._client.ltrim(queue_name(lane), 0, count - 1)
-            else:
-                self._client.delete(queue_name(lane))

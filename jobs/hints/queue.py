@@ -1,38 +1,18 @@
-"""Hints: "there is work in this lane". The ledger, not the message, says what is to be done."""
+"""Hints: "there is work in this lane". The ledger, not the message, says what is to be done.
 
-from typing import Final, Protocol
+The ledger's scripts send them in the step that has an item wait (`lua/shared/hints.lua`), as messages of this
+task. One may be lost or doubled; neither harms.
+"""
 
+from typing import Final
+
+from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.spec import Lane
 
 TASK_NAME: Final = "cutgate.run"
-"""The one Celery task. Gateways send it by name; it takes a lane."""
-
-
-class JobQueue(Protocol):
-    """Carries hints to workers. A hint may be lost or doubled; neither harms."""
-
-    def hint(self, lane: Lane) -> None:
-        """Tell one worker of the lane that there is work.
-
-        Raises:
-            LedgerUnavailable: the broker does not answer.
-        """
-
-    def pending(self, lane: Lane) -> int:
-        """How many of the lane's hints no worker has taken yet.
-
-        Raises:
-            LedgerUnavailable: the broker does not answer.
-        """
-
-    def trim(self, lane: Lane, count: int) -> None:
-        """Leave no more than so many of the lane's hints.
-
-        Raises:
-            LedgerUnavailable: the broker does not answer.
-        """
+"""The one Celery task. It takes a lane."""
 
 
 def queue_name(lane: Lane) -> str:
-    """The broker's queue for a lane."""
-    return f"cutgate.{lane}"
+    """The broker's queue for a lane, and the key of its list: among the ledger's keys, in their slot."""
+    return f"{KEY_PREFIX}hints:{lane}"

@@ -120,9 +120,7 @@ class Reaped:
     too_late: int = 0
     """Failed: they waited longer than is allowed."""
     hints: Mapping[Lane, int] = field(default_factory=dict)
-    """How many hints each lane is missing. They count as sent from now on."""
-    needless: Mapping[Lane, int] = field(default_factory=dict)
-    """Lanes that nobody offers and that have more hints under way than items: how many items wait there."""
+    """How many hints were sent for lanes whose own were lost."""
 
     @property
     def items(self) -> int:

@@ -6,14 +6,15 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | Key | Type | Holds |
 | --- | --- | --- |
 | `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted); until its end named (its idempotency key, where there is one); where it was terminated before anything was begun: terminated (the error that stands for its items, which have no hashes any more), retention_ms |
-| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms, hinted_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens |
+| `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads) |
 | `strikes:<account>` | list, expires | when its last items hung or harmed their worker, newest first |
 | `places:<rate>` | string, expires | when all places of a rate will be free, in microseconds |
 | `alone:<account>` | string, expires | the item that was claimed last while the account was held back |
-| `totals` | hash | accepted (last acceptance number), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
+| `totals` | hash | accepted (last acceptance number), hints (sent so far), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |
-| `lane:<lane>` | zset | waiting items by hinted_at_ms: their count, and who has gone without a hint for longest |
+| `lane:<lane>` | zset | waiting items by the time since when |
+| `hints:<lane>` | list | Celery's messages to the lane's workers: its queue as the broker keeps it |
 | `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
 | `waiting:<lane>/<account>` | zset | the account's waiting items by acceptance number |
 | `queued` | zset | waiting items of all lanes, and those that are still to be fetched, by queued_at_ms, for the limit on queue age |

@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.redis.server import ServerUnfit
 from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.settings import JobSettings
@@ -39,7 +38,6 @@ def upkeep_threads(
     settings: JobSettings,
     store: RedisUpkeep,
     blobs: BlobStore,
-    queue: JobQueue,
     wrap: Callable[[Call], Call] = unchanged,
 ) -> Iterator[None]:
     """Keep ledger and storage in order as long as the block lasts. Of all processes one does each sweep.
@@ -48,7 +46,6 @@ def upkeep_threads(
         settings: how often, and how old an orphan is.
         store: the ledger.
         blobs: where pictures lie.
-        queue: carries the hints that were missing.
         wrap: put around what each thread calls.
     """
     sweeper = Sweeper(store, blobs, orphan_grace_seconds=settings.orphan_grace_seconds)
@@ -69,7 +66,7 @@ def upkeep_threads(
 
     with (
         Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),
-        Every(settings.sweep_seconds, wrap(Reaper(store, queue).sweep), "reaper"),
+        Every(settings.sweep_seconds, wrap(Reaper(store).sweep), "reaper"),
         Every(RETENTION_SWEEP_SECONDS, wrap(sweep), "retention"),
         Every(orphans_seconds, wrap(sweep_orphans), "orphans"),
     ):

@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.answers import Reaped
 from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
 from cutgate.jobs.observe import metrics
@@ -28,8 +27,8 @@ log = structlog.get_logger(__name__)
 class Reaper:
     """Keeps claims and hints in order."""
 
-    def __init__(self, store: RedisUpkeep, queue: JobQueue) -> None:
-        self._store, self._queue = store, queue
+    def __init__(self, store: RedisUpkeep) -> None:
+        self._store = store
         self._leadership = Leadership(store, "reaper", HOLD_SECONDS)
 
     def sweep(self) -> Reaped | None:
@@ -39,32 +38,21 @@ class Reaper:
             What the first call did; None when another process is at it.
 
         Raises:
-            LedgerUnavailable: the ledger or the broker does not answer. A hint that was not sent is missing again
-                after the grace time.
+            LedgerUnavailable: the ledger does not answer.
         """
         if not self._leadership.holds():
             return None
         until_seconds = time.monotonic() + BACKLOG_SECONDS
-        first = last = self._reap(hints=True)
-        # While there are more lost items than one call takes on, no time goes into hints.
+        first = last = self._reap()
         while last.items >= BATCH and time.monotonic() < until_seconds:
-            last = self._reap(hints=False)
-        last = first
-        while max(last.hints.values(), default=0) >= BATCH and time.monotonic() < until_seconds:
-            last = self._reap(hints=True)
+            last = self._reap()
         return first
 
-    def _reap(self, *, hints: bool) -> Reaped:
-        under_way = {lane: self._queue.pending(lane) for lane in self._store.lanes()} if hints else {}
-        reaped = self._store.reap(under_way)
+    def _reap(self) -> Reaped:
+        reaped = self._store.reap()
         if reaped != Reaped():
             log.info("reaped", **asdict(reaped))
             _tell_metrics(reaped)
-        for lane, waiting in reaped.needless.items():
-            self._queue.trim(lane, waiting)
-        for lane, count in reaped.hints.items():
-            for _ in range(count):
-                self._queue.hint(lane)
         return reaped
 
 

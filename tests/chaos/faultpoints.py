@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-BEFORE_HINT: Final = "before hint"
+BEFORE_ANSWER: Final = "before answer"
 AFTER_CLAIM: Final = "after claim"
 AFTER_RESULT: Final = "after result"
 AFTER_FINISH: Final = "after finish"

@@ -12,7 +12,7 @@ from typing import Final
 
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.worker.settings import NetworkSettings
-from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_HINT, RAISING, UNMOUNTED
+from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_ANSWER, RAISING, UNMOUNTED
 from tests.chaos.pictures import Effect
 from tests.chaos.service import AWAY, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
 
@@ -213,12 +213,12 @@ SCENARIOS: Final = (
     Scenario(name="replies of Redis lost", fault=lose_replies, every_seconds=0.2),
     Scenario(name="Redis killed and restarted", fault=kill_server, every_seconds=2),
     Scenario(name="gateway killed", fault=kill_gateway, every_seconds=2),
-    Scenario(name="gateway dies between record and hint", chances={BEFORE_HINT: 0.2}),
+    Scenario(name="gateway dies between record and answer", chances={BEFORE_ANSWER: 0.2}),
     Scenario(name="disk full", fault=fill_disk, every_seconds=1.5),
     Scenario(name="Redis full and relieved", fault=fill_server, every_seconds=1.5),
     Scenario(name="a node without its volume", fault=unmount_storage, every_seconds=3),
     Scenario(name="a network that raises for ever", fault=break_network, every_seconds=3),
-    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_HINT: 0.05}),
+    Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_ANSWER: 0.05}),
     Scenario(name="Redis's master killed, failover", fault=fail_over, every_seconds=2, with_copy=True),
     Scenario(
         name="pictures that kill or hang their worker",

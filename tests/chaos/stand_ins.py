@@ -16,7 +16,7 @@ from tests.chaos.faultpoints import (
     AFTER_CLAIM,
     AFTER_FINISH,
     AFTER_RESULT,
-    BEFORE_HINT,
+    BEFORE_ANSWER,
     RAISING,
     UNMOUNTED,
     FaultPoints,
@@ -30,21 +30,11 @@ _HANG_SECONDS: Final = 600
 
 
 def gateway(points: FaultPoints) -> None:
-    """Serve, and die between a task's record and its hint when that point is live."""
-    import flask
-
+    """Serve, and die between a task's record and its answer when that point is live."""
     from cutgate.gateway.__main__ import main
-    from cutgate.jobs.hints.celery import CeleryQueue
-    from cutgate.jobs.spec import Lane
+    from cutgate.jobs.ledger.redis.ledger import RedisLedger
 
-    hint = CeleryQueue.hint
-
-    def hint_or_die(self: CeleryQueue, lane: Lane) -> None:
-        if flask.has_request_context():  # the reaper's hints go another way
-            points.pass_by(BEFORE_HINT)
-        hint(self, lane)
-
-    CeleryQueue.hint = hint_or_die  # type: ignore[method-assign]  # the one way in from outside
+    _die_after(RedisLedger, "create", points, BEFORE_ANSWER)
     main()
 
 

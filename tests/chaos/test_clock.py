@@ -60,7 +60,7 @@ def test_steps_to_and_fro(ledger: Ledger, step_seconds: float) -> None:
         steps = cycle([step_seconds, -step_seconds])
         while ledger.unfinished("alice") and time.monotonic() < give_up_at:
             ledger.clock.advance(seconds=next(steps))
-            ledger.reap({})
+            ledger.reap()
             time.sleep(0.05)
         over.set()
         for worker in running:
@@ -74,7 +74,7 @@ def test_a_step_of_a_day(ledger: Ledger) -> None:
     uids = [ledger.submit(price=PRICE).uid for _ in range(10)]
     claims = [ledger.claim([LANE], "worker", new_token()) for _ in range(3)]
     ledger.clock.advance(seconds=86_400)
-    ledger.reap({})
+    ledger.reap()
     assert not [claim for claim in claims if claim is not None and ledger.done(claim)]
     while (again := ledger.claim([LANE], "worker", new_token())) is not None:
         assert ledger.done(again)

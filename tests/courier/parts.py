@@ -22,10 +22,10 @@ from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.record import Delivery, DeliveryKind, ErrorFacts, Item, Task
 from cutgate.jobs.spec import Lane
 from tests.courier.outside import OutsideServer, Script, Visit
-from tests.fakes import InlineQueue, MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import MASTER_KEY
 from tests.jobs.build import Ledger, result_of
-from tests.ledgers import fresh_prefix
+from tests.ledgers import fresh_prefix, hints_of
 from tests.ledgers import server as redis_server
 
 MAX_BYTES = 200_000
@@ -96,8 +96,12 @@ class CourierParts:
         self.store = Ledger(redis_server(), self.settings.ledger_limits(), key_prefix=fresh_prefix())
         self.clock = self.store.clock
         self.blobs = MemoryBlobStore()
-        self.hints: list[Lane] = []
         self.secrets: dict[str, str] = {}
+
+    @property
+    def hints(self) -> list[Lane]:
+        """The lanes that workers were told of."""
+        return hints_of(self.store)
 
     def runner(
         self, draw: Callable[[], float] = lambda: 1.0, **renderers: Callable[[Task], bytes]
@@ -106,7 +110,6 @@ class CourierParts:
             self.settings,
             store=self.store,
             blobs=self.blobs,
-            queue=InlineQueue(self.hints.append),
             renderers={"test": rendered} | renderers,
             secret_of=self.secrets.get,
             tls=usual_tls(),

@@ -262,8 +262,7 @@ def test_what_can_neither_be_done_nor(
         eventually(lambda: len(parts.server.requests) == 2)
         assert parts.item(uid).state is ItemState.FETCHING
         parts.clock.advance(parts.settings.ledger_limits().errand_lease_seconds + 1)
-        eventually(lambda: parts.hints)
-    assert parts.item(uid).state is ItemState.QUEUED
+        eventually(lambda: parts.item(uid).state is ItemState.QUEUED)
     assert logged(events, line) == 1
 
 

@@ -26,9 +26,9 @@ from cutgate.jobs.record import Claim, ErrorFacts, Result
 from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import parse_body, sign_params
-from tests.fakes import InlineQueue, MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
-from tests.ledgers import FreshPresence, fresh_sessions
+from tests.ledgers import FreshPresence, fresh_sessions, hints_of
 
 PUBLIC_KEY, PRIVATE_KEY = "abcdefg", "123456"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode("ascii")
@@ -67,11 +67,15 @@ class Harness:
     events: RedisTaskEvents
     presence: RedisPresence = field(default_factory=FreshPresence)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
-    hints: list[Lane] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.app = self.make_app(self.settings)
         self.lane = lane_of(CutoutSpec(model=self.settings.model))
+
+    @property
+    def hints(self) -> list[Lane]:
+        """The lanes that workers were told of."""
+        return hints_of(self.store)
 
     def make_app(self, settings: GatewaySettings, **parts: Any) -> Flask:
         """The application, with other settings or parts."""
@@ -83,7 +87,6 @@ class Harness:
                 "events": self.events,
                 "presence": self.presence,
                 "blobs": self.blobs,
-                "queue": InlineQueue(self.hints.append),
                 "sessions": fresh_sessions(settings.session_seconds),
                 **parts,
             },

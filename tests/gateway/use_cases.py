@@ -17,10 +17,10 @@ from cutgate.jobs.presets import Choice
 from cutgate.jobs.record import NewTask, Result, Task
 from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.jobs.urls import ResultPaths
-from tests.fakes import InlineQueue, MemoryBlobStore
+from tests.fakes import MemoryBlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
-from tests.ledgers import FreshLedger, FreshPresence
+from tests.ledgers import FreshLedger, FreshPresence, hints_of
 
 LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10_000, max_side_px=500)
 SPEC = CutoutSpec(model="m")
@@ -63,13 +63,11 @@ class House:
 
     def __init__(self, *, cap: int = 10, loses_reply: bool = False) -> None:
         self.events: list[str] = []
-        self.hints: list[Lane] = []
         self.store = WatchedLedger(self.events, cap=cap, loses_reply=loses_reply)
         self.blobs = WatchedBlobs(self.events)
         self.part = Submissions(
             store=self.store,
             blobs=self.blobs,
-            queue=InlineQueue(self._hint),
             limits=LIMITS,
             price=1,
             offers=Offers(presence=FreshPresence(), own=Choice(model=SPEC.model), memory_seconds=1),
@@ -78,9 +76,10 @@ class House:
             store=self.store, blobs=self.blobs, paths=ResultPaths([bytes(32)]), limits=LIMITS, retention_seconds=60
         )
 
-    def _hint(self, lane: Lane) -> None:
-        self.hints.append(lane)
-        self.events.append("hint")
+    @property
+    def hints(self) -> list[Lane]:
+        """The lanes that workers were told of."""
+        return hints_of(self.store)
 
     def submit(self, *sources: Source | Draft, key: str | None = None, **further: Any) -> Task:
         drafts = [source if isinstance(source, Draft) else Draft(source=source, spec=SPEC) for source in sources]

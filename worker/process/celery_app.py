@@ -25,7 +25,7 @@ from celery.signals import (
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.errors import ServiceUnavailable
-from cutgate.jobs.hints.celery import CeleryQueue, celery_settings
+from cutgate.jobs.hints.celery import celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -113,7 +113,6 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
         store,
         RedisPresence(client),
         blobs,
-        CeleryQueue(redis_url),
         child.deadlines,
     )
     worker = make_app(settings, parent, child).Worker(

@@ -17,7 +17,6 @@ from billiard import active_children
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.hints.queue import JobQueue
 from cutgate.jobs.ledger.presence import owner_name
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -50,11 +49,10 @@ class Parent:
         store: RedisLedger,
         presence: RedisPresence,
         blobs: BlobStore,
-        queue: JobQueue,
         deadlines: Deadlines,
     ) -> None:
         self._settings, self._store, self._presence = settings, store, presence
-        self._blobs, self._queue, self._deadlines = blobs, queue, deadlines
+        self._blobs, self._deadlines = blobs, deadlines
         self._open = ExitStack()
         self._count = 0
         # Two machines may have one name, and containers all begin with process 1.
@@ -83,9 +81,7 @@ class Parent:
         if len(self._deadlines) > 1:
             # Held off at a fork for one more reason: it must not end the child that takes a hanging one's place.
             self._open.enter_context(Every(WATCH_SECONDS, QuietAtFork(self._end_hanging), "watch"))
-        self._open.enter_context(
-            upkeep_threads(self._settings, self._store, self._blobs, self._queue, wrap=QuietAtFork)
-        )
+        self._open.enter_context(upkeep_threads(self._settings, self._store, self._blobs, wrap=QuietAtFork))
 
     def stopping(self, **_: object) -> None:
         """Let the running item finish, but not for ever. Celery calls it from its signal handler."""

@@ -16,7 +16,6 @@ from cutgate.jobs.ledger.redis.refusals import refusal_of
 from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
 from cutgate.jobs.ledger.redis.uploads import record_of, upload_caps
 from cutgate.jobs.record import AccountCaps, ErrorFacts, Upload
-from cutgate.jobs.spec import Lane
 
 _CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()
 _FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
@@ -62,11 +61,11 @@ class RedisErrands(RedisUpkeep):
         name, *values = answer
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
-    def fetched(self, errand: Errand) -> Lane | None:
+    def fetched(self, errand: Errand) -> bool:
         """The bytes lie under `errand.source`: the item waits for a worker from now on, and the errand has ended.
 
         Returns:
-            The lane, where the caller leaves a hint; None, and no effect, when the token does not hold.
+            False, and no effect, when the token does not hold.
 
         Raises:
             ValueError: it is a delivery, or its picture is to be kept.
@@ -76,8 +75,7 @@ class RedisErrands(RedisUpkeep):
             "a delivery ends with `errand_done`, for its task has ended; what is to be kept, with `kept`",
         )
         item = item_name(errand.task, errand.index)
-        lane = self._with_hold("fetched", errand, item=item, source=str(errand.source))
-        return None if lane is None else Lane(lane)
+        return bool(self._with_hold("fetched", errand, item=item, source=str(errand.source)))
 
     def kept(self, errand: Errand, upload: Upload) -> bool:
         """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.

@@ -1,6 +1,6 @@
 """The ledger's upkeep in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis import Redis
@@ -98,20 +98,16 @@ class RedisUpkeep:
         wait_ms: int = self._scripts.run("lead", sweep=sweep, holder=holder, hold_ms=milliseconds(hold_seconds))
         return wait_ms / 1_000
 
-    def reap(self, pending: Mapping[Lane, int]) -> Reaped:
-        """Take back what lost workers hold, fail what is over its time, and count the hints that are missing.
+    def reap(self) -> Reaped:
+        """Take back what lost workers hold, fail what is over its time, and send the hints that are missing.
 
         A lapsed lease counts as an attempt, except within one lease of a restart of the server: then it is
-        renewed, for it lapsed while nobody could renew it. A hint is missing where a lane has more waiting items
-        than hints under way, and none of them was hinted at lately.
-
-        Args:
-            pending: for each lane of interest the number of hints that no worker has taken yet.
+        renewed, for it lapsed while nobody could renew it. Hints are missing where an item has waited for a
+        while, and no worker has been told and has still to come.
         """
         answer = self._run_once(
             "reap",
             run_id=self._run_id(),
-            pending={str(lane): under_way for lane, under_way in pending.items()},
             lease_ms=milliseconds(self._limits.lease_seconds),
             queue_timeout_ms=milliseconds(self._limits.queue_timeout_seconds),
             hint_grace_ms=milliseconds(self._limits.hint_grace_seconds),
@@ -119,7 +115,7 @@ class RedisUpkeep:
             batch=BATCH,
             **self._endings(),
         )
-        renewed, requeued, lost, too_slow, too_late, hints, needless = answer
+        renewed, requeued, lost, too_slow, too_late, hints = answer
         return Reaped(
             renewed=renewed,
             requeued=requeued,
@@ -127,7 +123,6 @@ class RedisUpkeep:
             too_slow=too_slow,
             too_late=too_late,
             hints=_by_lane(hints),
-            needless=_by_lane(needless),
         )
 
     def _run_id(self) -> str:

@@ -17,7 +17,7 @@ _CONNECTION: Final = ("client", "ping", "select")
 _TAKEN_BACK: Final = ("-@admin", "-@dangerous", "+info")
 """From all that was given before: servers differ in the subcommands that they know by name."""
 _SCRIPTS: Final = ("evalsha", "script|load")
-_HINTS: Final = ("cutgate.*", "_kombu.binding*")
+_HINTS: Final = (f"{KEY_PREFIX}hints:*", "_kombu.binding*")
 """Keys of Celery's queues and of what is bound to them."""
 _EVENTS: Final = (f"{KEY_PREFIX}events:*", f"{KEY_PREFIX}couriers")
 
@@ -66,11 +66,8 @@ USERS: Final = {
             *("errand_done", "errands_due", "fetch_failed", "fetched", "kept", "postpone", "take_errand"),
             "read",
         ),
-        commands=(
-            *("del", "exec", "exists", "get", "hget", "llen", "lpush", "multi"),
-            *("psubscribe", "sadd", "set", "setnx", "smembers"),
-        ),
-        keys=(f"{KEY_PREFIX}courier:*", f"{KEY_PREFIX}installation", *_HINTS),
+        commands=("del", "exists", "get", "hget", "psubscribe", "set", "setnx"),
+        keys=(f"{KEY_PREFIX}courier:*", f"{KEY_PREFIX}installation"),
         # The secrets that sign callbacks, which only the master key opens.
         read_keys=(f"{KEY_PREFIX}accounts",),
     ),

@@ -12,7 +12,7 @@ import structlog
 from billiard.util import get_logger
 
 from cutgate.jobs.observe import logs
-from tests.fakes import InlineQueue, failing
+from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import MASTER_KEY, PRIVATE_KEY, Harness
 
@@ -34,7 +34,7 @@ def test_a_fault_is_logged_with_its_trace_and_without_secrets(
     gateway: Harness, capsys: pytest.CaptureFixture[str], log_format: logs.LogFormat
 ) -> None:
     logs.configure(log_format, "info")
-    app = gateway.make_app(gateway.settings, queue=failing(InlineQueue(print), hint=ZeroDivisionError("a bug")))
+    app = gateway.make_app(gateway.settings, blobs=failing(gateway.blobs, put=ZeroDivisionError("a bug")))
     response = app.test_client().post("/", json=gateway.signed_picture(pictures.BASE64_8X8))
     assert (response.status_code, response.get_json()["RetCode"]) == (500, 130)
     text = capsys.readouterr().err

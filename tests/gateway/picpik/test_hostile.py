@@ -13,6 +13,7 @@ from cutgate.gateway.picpik.errors import ROWS
 from cutgate.jobs.ids import TaskUid
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, PUBLIC_KEY, Harness, signed
+from tests.ledgers import lose_hints
 
 CODES = {row.ret_code for row in ROWS.values()} - {130, 150}
 TASK = "d5ari00q5cu0v880200g"
@@ -63,7 +64,7 @@ def check(gateway: Harness, body: bytes | str, **options: Any) -> None:
         gateway.store.terminate(TaskUid(answer["TaskUID"]), ACCOUNT)
         for key in gateway.stored():
             gateway.blobs.delete(key)
-        gateway.hints.clear()
+        lose_hints(gateway.store)
     gateway.assert_nothing_left()
 
 

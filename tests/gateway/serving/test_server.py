@@ -15,6 +15,7 @@ from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader
 
 from cutgate.gateway.serving.server import JsonErrorWorker
 from cutgate.jobs.blobs.file import FileBlobStore
+from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -83,7 +84,7 @@ def finished(live: LiveGateway, installation: Installation, keys: dict[str, str]
     answer = httpx.post(live.url, json=body).json()
     assert answer["RetCode"] == 0, answer
     with connect(installation.redis_url) as client:
-        assert client.llen(f"cutgate.{LANE}") == 1
+        assert client.llen(queue_name(LANE)) == 1
         ledger = RedisLedger(client, LedgerLimits())
         claim = there(ledger.claim([LANE], "worker", new_token()))
         key = result_key(claim.task, claim.index, claim.token)

@@ -39,16 +39,17 @@ def house() -> House:
     return House()
 
 
-def test_blob_then_record_then_hint(house: House) -> None:
+def test_blob_then_record_with_its_hint(house: House) -> None:
     house.submit(INLINE)
-    assert house.events == ["blob", "create", "hint"]
+    assert house.events == ["blob", "create"]
     assert house.hints == [LANE]
 
 
 def test_several_pictures_are_one_task_and_a_hint_each(house: House) -> None:
     task = house.submit(INLINE, INLINE)
     assert [stored_item(house.store, task.uid, index).source.index for index in (0, 1)] == [0, 1]
-    assert house.events == ["blob", "blob", "create", "hint", "hint"]
+    assert house.events == ["blob", "blob", "create"]
+    assert house.hints == [LANE, LANE]
 
 
 def test_one_bad_picture_among_several_leaves_nothing(house: House) -> None:
@@ -142,12 +143,6 @@ def test_a_lost_reply_deletes_nothing_for_the_task_may_exist() -> None:
             house.submit(source)
     assert len(house.blobs.keys()) == 3
     assert house.store.waiting(LANE) == 2
-
-
-def test_a_hint_that_fails_does_not_fail_the_task(house: House) -> None:
-    failing(house.part.queue, hint=LedgerUnavailable("the broker is away"))
-    house.submit(INLINE)
-    assert len(house.blobs.keys()) == 1
 
 
 def test_a_repeat_is_answered_before_anything_is_written(house: House) -> None:

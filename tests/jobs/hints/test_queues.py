@@ -1,56 +1,135 @@
-"""Hints, as Celery carries them and as a test follows them."""
+"""Hints: what the ledger's scripts send, as Celery takes it."""
 
 import json
-import socket
-import time
-from base64 import b64decode
+from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 
-from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.hints.celery import PUBLISHER_CONNECTIONS, CeleryQueue, broker_url, celery_settings
+from cutgate.jobs.hints.celery import broker_url, celery_settings
 from cutgate.jobs.hints.queue import TASK_NAME, queue_name
-from cutgate.jobs.spec import Lane
-from tests.jobs.build import run_at_once
+from cutgate.jobs.ids import new_token
+from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.record import Claim
+from tests.broker import application, take_hint
+from tests.jobs.build import LANE, OTHER_LANE, OTHER_SPEC, Ledger, new_task, run_at_once
+from tests.ledgers import hints_of, lose_hints
 from tests.servers.redis_server import redis_server
+from tests.waiting import eventually
 
-LANE = Lane("isnet-general-use:exact")
-
-
-def test_a_hint_is_a_message_that_carries_the_lane(redis_url: str) -> None:
-    lane = Lane("hinted:exact")
-    queue = CeleryQueue(redis_url)
-    queue.hint(lane)
-    queue.hint(lane)
-    with Redis.from_url(redis_url) as client:
-        assert client.llen(queue_name(lane)) == 2
-        message = json.loads(client.lpop(queue_name(lane)) or b"")
-    assert message["headers"]["task"] == TASK_NAME
-    assert message["headers"]["ignore_result"] is True
-    assert json.loads(b64decode(message["body"]))[0] == [lane]
+MOST = 32
+"""As `lua/shared/hints.lua` has it."""
 
 
-def test_what_no_worker_has_taken_is_pending(redis_url: str) -> None:
-    lane = Lane("pending:exact")
-    queue = CeleryQueue(redis_url)
-    assert queue.pending(lane) == 0
-    queue.hint(lane)
-    queue.hint(lane)
-    queue.hint(Lane("other:exact"))
-    assert queue.pending(lane) == 2
-    with Redis.from_url(redis_url) as client:
-        client.lpop(queue_name(lane))
-    assert queue.pending(lane) == 1
-
-
-def test_a_password_and_a_database_reach_the_broker() -> None:
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    """A server of its own: there the ledger has its usual name, and workers find its hints."""
     with redis_server(password="s3cret") as url:
-        queue = CeleryQueue(f"{url}?db=3")
-        queue.hint(LANE)
-        assert queue.pending(LANE) == 1
-        with Redis.from_url(f"{url}?db=3") as client:
-            assert client.llen(queue_name(LANE)) == 1
+        yield f"{url}?db=3"
+
+
+@pytest.fixture
+def usual_ledger(broker: str) -> Iterator[RedisLedger]:
+    with connect(broker) as client:
+        client.flushdb()
+        yield RedisLedger(client, LedgerLimits())
+
+
+def test_a_hint_is_a_message_that_carries_the_lane(broker: str, usual_ledger: RedisLedger) -> None:
+    usual_ledger.create(new_task(item_count=2))
+    usual_ledger.create(new_task(spec=OTHER_SPEC))
+    assert sorted(hints_of(usual_ledger)) == sorted([LANE, LANE, OTHER_LANE])
+    assert [take_hint(broker, LANE), take_hint(broker, LANE), take_hint(broker, LANE)] == [LANE, LANE, None]
+
+
+def test_it_says_what_celerys_own_message_says(broker: str, usual_ledger: RedisLedger) -> None:
+    """All that Celery's workers read of a message, and nothing that theirs has not."""
+    usual_ledger.create(new_task())
+    app = application(broker)
+    with Redis.from_url(broker, decode_responses=True) as client:
+        ours = json.loads(client.rpop(queue_name(LANE)) or "")
+        app.send_task(TASK_NAME, args=[LANE], queue=queue_name(LANE), ignore_result=True)
+        theirs = json.loads(client.rpop(queue_name(LANE)) or "")
+    for part in ("headers", "properties"):
+        assert ours[part].keys() <= theirs[part].keys()
+        known = {name: value for name, value in ours[part].items() if not name.endswith(("id", "tag"))}
+        assert known == {name: theirs[part][name] for name in known}
+    assert ours["content-type"] == theirs["content-type"]
+    assert len(ours["headers"]["id"]) > 0
+    assert ours["headers"]["id"] == ours["properties"]["correlation_id"] == ours["properties"]["delivery_tag"]
+
+
+def test_each_message_has_an_id_of_its_own(broker: str, usual_ledger: RedisLedger) -> None:
+    usual_ledger.create(new_task(item_count=3))
+    with Redis.from_url(broker) as client:
+        messages = [json.loads(message) for message in client.lrange(queue_name(LANE), 0, -1)]
+    assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
+
+
+def test_a_celery_worker_is_called(broker: str, usual_ledger: RedisLedger) -> None:
+    app, called = application(broker), list[str]()
+
+    @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
+    def run(lane: str) -> None:
+        called.append(lane)
+
+    usual_ledger.create(new_task())
+    # A worker of one thread in this one, until it has taken what there is.
+    with app.connection_for_read() as connection:
+        message = connection.default_channel.basic_get(queue_name(LANE))
+        app.tasks[TASK_NAME](*message.payload[0])
+        message.ack()
+    assert called == [LANE]
+
+
+class TestHowMany:
+    """A few are enough: who follows one leaves another while there is more to do."""
+
+    def follow(self, ledger: Ledger) -> Claim | None:
+        """What a worker does with a hint, where there is one."""
+        return ledger.claim([LANE], "worker", new_token()) if lose_hints(ledger, 1) else None
+
+    def test_a_long_line_has_no_more_than_workers_need(self, ledger: Ledger) -> None:
+        for _ in range(20):
+            ledger.submit(item_count=10)
+        assert hints_of(ledger) == [LANE] * MOST
+
+    @pytest.mark.parametrize("count", [1, MOST, MOST + 1, 5 * MOST])
+    def test_they_last_until_the_lane_is_empty(self, ledger: Ledger, count: int) -> None:
+        ledger.submit(item_count=count)
+        claims = 0
+        while hints_of(ledger):
+            claims += self.follow(ledger) is not None
+        assert (claims, ledger.waiting(LANE)) == (count, 0)
+
+    def test_they_wake_more_workers_than_there_are_hints(self, ledger: Ledger) -> None:
+        """A hundred workers, none of which ends its item before all are at work."""
+        ledger.submit(item_count=100)
+        run_at_once(100, lambda _: eventually(lambda: self.follow(ledger)))
+        assert ledger.waiting(LANE) == 0
+
+    def test_what_is_put_back_is_told_at_once(self, ledger: Ledger) -> None:
+        ledger.submit()
+        claim = self.follow(ledger)
+        assert claim is not None
+        assert hints_of(ledger) == []
+        assert ledger.give_back(claim)
+        assert hints_of(ledger) == [LANE]
+
+    def test_a_lost_workers_item_is_told_at_once(self, ledger: Ledger) -> None:
+        ledger.submit()
+        assert self.follow(ledger)
+        ledger.clock.advance(16)
+        assert ledger.reap().requeued == 1
+        assert hints_of(ledger) == [LANE]
+
+    def test_a_repeat_of_a_task_sends_none(self, ledger: Ledger) -> None:
+        task = new_task()
+        for _ in range(3):
+            ledger.create(task)
+        assert hints_of(ledger) == [LANE]
 
 
 @pytest.mark.parametrize(
@@ -68,41 +147,6 @@ def test_a_password_and_a_database_reach_the_broker() -> None:
 )
 def test_urls_as_celery_reads_them(redis_url: str, expected: str) -> None:
     assert broker_url(redis_url) == expected
-
-
-def test_a_broker_that_is_away() -> None:
-    queue = CeleryQueue("redis://:p4ssw0rd@127.0.0.1:1/0")
-    for call in (queue.hint, queue.pending):
-        with pytest.raises(LedgerUnavailable) as error:
-            call(LANE)
-        assert "p4ssw0rd" not in str(error.value)
-
-
-def test_a_broker_that_hangs_holds_nobody_for_long() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        queue = CeleryQueue(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        started = time.monotonic()
-        with pytest.raises(LedgerUnavailable):
-            queue.hint(LANE)
-        assert time.monotonic() - started < 3
-
-
-def test_more_threads_than_connections_hint_at_once(redis_url: str) -> None:
-    lane = Lane("crowd:exact")
-    queue = CeleryQueue(redis_url)
-    run_at_once(PUBLISHER_CONNECTIONS + 8, lambda _: queue.hint(lane))
-    with Redis.from_url(redis_url) as client:
-        assert client.llen(queue_name(lane)) == PUBLISHER_CONNECTIONS + 8
-
-
-def test_a_broker_that_comes_back() -> None:
-    with redis_server() as url:
-        queue = CeleryQueue(url)
-        queue.hint(LANE)
-        with Redis.from_url(url) as client:
-            client.client_kill_filter(_type="normal", skipme=True)
-            queue.hint(LANE)
-            assert client.llen(queue_name(LANE)) == 2
 
 
 def test_each_side_gets_settings_of_its_own() -> None:

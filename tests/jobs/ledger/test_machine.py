@@ -24,7 +24,7 @@ from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
-from tests.ledgers import fresh_prefix, server, stored_item
+from tests.ledgers import fresh_prefix, hints_of, lose_hints, server, stored_item
 
 GRANTED = 1_000
 LIMITS = LedgerLimits(
@@ -40,6 +40,8 @@ LIMITS = LedgerLimits(
     account_errand_cap=2,
     max_strikes=1_000,  # the order of those that are held back is shown in `test_fairness`
 )
+GRACE = 7
+"""Seconds after which lost hints are noticed."""
 OWNERS = ("worker-1", "worker-2")
 ACCOUNTS = ("alice", "bob")
 
@@ -294,11 +296,19 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.clock.advance(seconds)
         self.model.now += seconds
 
-    @rule(under_way=st.integers(0, 3))
-    def reap(self, under_way: int) -> None:
-        reaped = self.ledger.reap({LANE: under_way})
+    @rule(count=st.sampled_from([1, None]))
+    def lose_hints(self, count: int | None) -> None:
+        lose_hints(self.ledger, count)
+
+    @rule()
+    def reap(self) -> None:
+        self.ledger.reap()
         self.model.reap()
-        assert reaped.hints.get(LANE, 0) <= max(0, self.ledger.waiting(LANE) - under_way)
+        self.ledger.clock.advance(GRACE)
+        self.model.now += GRACE
+        self.ledger.reap()
+        self.model.reap()
+        assert bool(hints_of(self.ledger)) or not self.ledger.waiting(LANE), "items wait that nobody is told of"
 
     @invariant()
     def everything_holds(self) -> None:
@@ -351,7 +361,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whatever happened, a courier and a worker that live bring everything to its end."""
         for _ in range(LIMITS.max_attempts):
             self.ledger.clock.advance(LIMITS.lease_seconds + 1)
-            self.ledger.reap({})
+            self.ledger.reap()
         self._run_errands()
         while (claim := self.ledger.claim([LANE], OWNERS[0], new_token())) is not None:
             assert self.ledger.done(claim)

@@ -9,10 +9,9 @@ from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.upkeep import BATCH
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState
-from cutgate.jobs.spec import Lane
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, OTHER_SPEC, Ledger, run_at_once
 from tests.jobs.every_script import WORKER
-from tests.ledgers import FreshPresence, spent_sources
+from tests.ledgers import FreshPresence, hints_of, lose_hints, spent_sources
 from tests.servers.redis_server import redis_server
 
 
@@ -25,7 +24,7 @@ class TestLapsedLeases:
     def test_the_item_waits_again_and_the_attempt_is_counted(self, ledger: Ledger) -> None:
         claim = ledger.claimed()
         ledger.clock.advance(seconds=16)
-        assert ledger.reap({}) == Reaped(requeued=1)
+        assert ledger.reap() == Reaped(requeued=1)
         item = ledger.item(claim)
         assert (item.state, item.attempts) == (ItemState.QUEUED, 1)
         assert ledger.next_claim().attempt == 2
@@ -34,13 +33,13 @@ class TestLapsedLeases:
         claim = ledger.claimed()
         for _ in range(4):
             ledger.clock.advance(seconds=10)
-            assert ledger.reap({}) == Reaped()
+            assert ledger.reap() == Reaped()
             assert ledger.renew(claim)
 
     def test_who_comes_late_is_refused(self, ledger: Ledger) -> None:
         late, other = ledger.claims(item_count=2)
         ledger.clock.advance(seconds=16)
-        ledger.reap({})
+        ledger.reap()
         assert not ledger.renew(late)
         assert not ledger.done(late)
         assert not ledger.fail(other, ERROR)
@@ -54,7 +53,7 @@ class TestLapsedLeases:
         for _ in range(3):
             claim = ledger.next_claim()
             ledger.clock.advance(seconds=16)
-            answers.append(ledger.reap({}))
+            answers.append(ledger.reap())
         assert answers == [Reaped(requeued=1), Reaped(requeued=1), Reaped(worker_lost=1)]
         assert spent_sources(ledger) == {claim.source}
         assert ledger.error(claim).kind == "worker_lost"
@@ -64,7 +63,7 @@ class TestLapsedLeases:
     def test_a_batch_at_a_time(self, ledger: Ledger) -> None:
         ledger.claims(item_count=BATCH + 5)
         ledger.clock.advance(seconds=16)
-        assert [ledger.reap({}) for _ in range(3)] == [
+        assert [ledger.reap() for _ in range(3)] == [
             Reaped(requeued=BATCH),
             Reaped(requeued=5),
             Reaped(),
@@ -78,9 +77,9 @@ class TestHardDeadlines:
         for _ in range(11):
             ledger.clock.advance(seconds=10)
             assert ledger.renew(claim)
-            assert ledger.reap({}) == Reaped()
+            assert ledger.reap() == Reaped()
         ledger.clock.advance(seconds=11)
-        assert ledger.reap({}) == Reaped(too_slow=1)
+        assert ledger.reap() == Reaped(too_slow=1)
         assert (ledger.error(claim).kind, ledger.item(claim).attempts) == ("timed_out", 1)
         assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
         assert not ledger.done(claim)
@@ -88,7 +87,7 @@ class TestHardDeadlines:
     def test_who_fell_silent_before_is_lost_however_late_it_is_seen(self, ledger: Ledger) -> None:
         ledger.claimed()
         ledger.clock.advance(seconds=1_000)
-        assert ledger.reap({}) == Reaped(requeued=1)
+        assert ledger.reap() == Reaped(requeued=1)
 
 
 class TestQueueAge:
@@ -98,7 +97,7 @@ class TestQueueAge:
         ledger.clock.advance(seconds=1_700)
         young = ledger.submit()
         ledger.clock.advance(seconds=1_901)
-        assert ledger.reap({}) == Reaped(too_late=2)
+        assert ledger.reap() == Reaped(too_late=2)
         assert spent_sources(ledger) == {item.source for item in old.items}
         task = ledger.task(old.uid)
         assert [item.error and item.error.kind for item in task.items] == ["timed_out"] * 2
@@ -111,64 +110,54 @@ class TestQueueAge:
         ledger.clock.advance(seconds=3_599)
         ledger.give_back(ledger.next_claim())
         ledger.clock.advance(seconds=3_599)
-        assert ledger.reap({}) == Reaped()
+        assert ledger.reap() == Reaped()
 
 
 class TestMissingHints:
-    @pytest.mark.parametrize(("under_way", "hints"), [(3, {LANE: 2}), (5, {}), (6, {}), (100, {})])
-    def test_the_deficit(self, ledger: Ledger, under_way: int, hints: dict[Lane, int]) -> None:
+    @pytest.mark.parametrize("count", [1, 5, 200])
+    def test_a_lane_that_lost_all_of_them_gets_some(self, ledger: Ledger, count: int) -> None:
+        ledger.submit(item_count=count)
+        lose_hints(ledger)
+        ledger.clock.advance(seconds=6)
+        sent = min(count, 32)
+        assert ledger.reap() == Reaped(hints={LANE: sent})
+        assert hints_of(ledger) == [LANE] * sent
+        assert ledger.reap() == Reaped()
+
+    def test_one_is_enough(self, ledger: Ledger) -> None:
+        """Who follows it leaves another."""
         ledger.submit(item_count=5)
+        lose_hints(ledger, 4)
         ledger.clock.advance(seconds=6)
-        assert ledger.reap({LANE: under_way}).hints == hints
+        assert ledger.reap() == Reaped()
 
-    def test_not_before_the_grace_time_is_over(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=2)
-        ledger.clock.advance(seconds=3)
+    def test_who_took_the_last_one_is_given_time(self, ledger: Ledger) -> None:
         ledger.submit()
-        assert ledger.reap({LANE: 0}) == Reaped()
-        ledger.clock.advance(seconds=3)
-        assert ledger.reap({LANE: 0}) == Reaped(hints={LANE: 2})
-        ledger.clock.advance(seconds=3)
-        assert ledger.reap({LANE: 0}) == Reaped(hints={LANE: 1})
-
-    def test_each_item_is_hinted_at_once_in_a_grace_time(self, ledger: Ledger) -> None:
-        ledger.submit(item_count=3)
-        ledger.clock.advance(seconds=6)
-        answers = [ledger.reap({LANE: 0}) for _ in range(3)]
-        ledger.clock.advance(seconds=6)
-        answers.append(ledger.reap({LANE: 1}))
-        assert answers == [Reaped(hints={LANE: 3}), Reaped(), Reaped(), Reaped(hints={LANE: 2})]
-
-    def test_an_item_that_came_back_needs_its_hint_at_once(self, ledger: Ledger) -> None:
-        ledger.claimed()
-        ledger.clock.advance(seconds=16)
-        assert ledger.reap({LANE: 0}) == Reaped(requeued=1, hints={LANE: 1})
+        lose_hints(ledger)
+        ledger.clock.advance(seconds=4)
+        assert ledger.reap() == Reaped()
+        ledger.clock.advance(seconds=2)
+        assert ledger.reap() == Reaped(hints={LANE: 1})
 
     def test_lane_by_lane(self, ledger: Ledger) -> None:
         ledger.submit(item_count=2)
         ledger.submit(spec=OTHER_SPEC)
         assert ledger.lanes() == tuple(sorted([LANE, OTHER_LANE]))
+        lose_hints(ledger)
         ledger.clock.advance(seconds=6)
-        answer = ledger.reap({LANE: 1, OTHER_LANE: 0})
-        assert answer == Reaped(hints={LANE: 1, OTHER_LANE: 1})
+        assert ledger.reap() == Reaped(hints={LANE: 2, OTHER_LANE: 1})
 
     def test_running_items_need_none(self, ledger: Ledger) -> None:
         ledger.claimed()
+        lose_hints(ledger)
         ledger.clock.advance(seconds=6)
-        assert ledger.reap({LANE: 0}) == Reaped()
-
-    def test_a_long_line_without_any(self, ledger: Ledger) -> None:
-        """The broker lost its messages: every sweep goes on where the one before it stopped."""
-        ledger.submit(item_count=BATCH + 5)
-        ledger.clock.advance(seconds=6)
-        assert ledger.reap({LANE: 0}) == Reaped(hints={LANE: BATCH})
-        assert ledger.reap({LANE: BATCH}) == Reaped(hints={LANE: 5})
+        assert ledger.reap() == Reaped()
 
 
 def test_of_many_at_once_one_takes_all_back(ledger: Ledger) -> None:
     ledger.claims(item_count=3)
     ledger.clock.advance(seconds=16)
-    answers = run_at_once(8, lambda _: ledger.reap({}))
+    answers = run_at_once(8, lambda _: ledger.reap())
     assert sorted(answer.requeued for answer in answers) == [0] * 7 + [3]
 
 
@@ -177,28 +166,39 @@ def test_a_finish_at_the_same_moment(ledger: Ledger, _: int) -> None:
     """Either the item is done, or it waits again and the old result is refused."""
     claim = ledger.claimed()
     ledger.clock.advance(seconds=16)
-    finished, reaped = run_at_once(2, lambda n: ledger.reap({}) if n else ledger.done(claim))
+    finished, reaped = run_at_once(2, lambda n: ledger.reap() if n else ledger.done(claim))
     assert reaped == (Reaped() if finished else Reaped(requeued=1))
     assert ledger.waiting(LANE) == (0 if finished else 1)
 
 
 def test_nothing_to_do(ledger: Ledger) -> None:
     assert ledger.lanes() == ()
-    assert ledger.reap({LANE: 0}) == Reaped()
+    assert ledger.reap() == Reaped()
 
 
 class TestNeedlessHints:
-    def test_of_a_lane_that_nobody_offers_they_are_named(self, ledger: Ledger) -> None:
-        ledger.submit()
-        assert ledger.reap({LANE: 400, OTHER_LANE: 3}).needless == {LANE: 1, OTHER_LANE: 0}
-        assert ledger.reap({LANE: 1, OTHER_LANE: 0}).needless == {}
+    """Items that end while they wait leave their hints behind."""
+
+    def test_of_a_lane_that_nobody_offers_they_go(self, ledger: Ledger) -> None:
+        tasks = [ledger.submit() for _ in range(3)]
+        for task in tasks[1:]:
+            ledger.terminate(task.uid, "alice")
+        assert hints_of(ledger) == [LANE] * 3
+        ledger.reap()
+        assert hints_of(ledger) == [LANE]
+        ledger.terminate(tasks[0].uid, "alice")
+        ledger.reap()
+        assert hints_of(ledger) == []
 
     def test_a_lane_that_a_worker_offers_is_left_alone(self, ledger: Ledger) -> None:
         presence = FreshPresence(ledger.clock, ledger.key_prefix)
         presence.announce(WORKER, ttl_seconds=20)
-        assert ledger.reap({LANE: 400}).needless == {}
+        ledger.terminate(ledger.submit().uid, "alice")
+        ledger.reap()
+        assert hints_of(ledger) == [LANE]
         ledger.clock.advance(seconds=61)
-        assert ledger.reap({LANE: 400}).needless == {LANE: 0}
+        ledger.reap()
+        assert hints_of(ledger) == []
 
 
 def test_a_server_that_may_not_be_asked_about_itself_is_reaped_all_the_same(binary: Path) -> None:
@@ -209,5 +209,5 @@ def test_a_server_that_may_not_be_asked_about_itself_is_reaped_all_the_same(bina
         ledger = Ledger(client)
         ledger.claimed()
         ledger.clock.advance(seconds=16)
-        assert ledger.reap({}) == Reaped(requeued=1)
+        assert ledger.reap() == Reaped(requeued=1)
         ledger.require_room()

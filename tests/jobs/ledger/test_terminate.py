@@ -155,6 +155,6 @@ class TestWhatNeverRan:
     def test_a_late_courier_is_refused(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
         ledger.terminate(errand.task, "alice")
-        assert ledger.fetched(errand) is None
+        assert not ledger.fetched(errand)
         assert not ledger.fetch_failed(errand, ERROR)
         assert ledger.error(errand).kind == "terminated"

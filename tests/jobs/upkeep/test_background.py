@@ -7,7 +7,6 @@ from cutgate.jobs.ids import new_task_uid, source_key
 from cutgate.jobs.settings import JobSettings
 from cutgate.jobs.upkeep import background
 from cutgate.jobs.upkeep.background import upkeep_threads
-from tests.fakes import InlineQueue
 from tests.jobs.build import LANE, Ledger
 from tests.waiting import eventually
 
@@ -29,8 +28,7 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
     counted = f"{ledger.key_prefix}account:alice"
     ledger.upload()
     ledger.client.hset(counted, "upload_bytes", -1)
-    lanes: list[str] = []
-    with upkeep_threads(settings, ledger, memory_blobs, InlineQueue(lanes.append)):
+    with upkeep_threads(settings, ledger, memory_blobs):
         eventually(lambda: ledger.waiting(LANE) == 1)
         eventually(lambda: list(memory_blobs.tasks()) == [])
         eventually(lambda: ledger.get(expired.task, "alice") is None)

@@ -241,7 +241,7 @@ def test_a_poisoned_picture_can_be_kept(ledger: Ledger, changes: dict[str, Any],
     ledger = ledger.limited(max_attempts=1, **changes)
     claim = ledger.claimed()
     ledger.clock.advance(seconds=16)
-    ledger.reap({})
+    ledger.reap()
     ledger.clock.advance(seconds=61)
     assert ledger.spent() == (() if stays else (claim.source,))
 

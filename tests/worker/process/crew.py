@@ -19,7 +19,6 @@ import pytest
 from PIL import Image
 
 from cutgate.jobs.blobs.file import FileBlobStore
-from cutgate.jobs.hints.celery import CeleryQueue
 from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -99,7 +98,6 @@ class Crew:
         self.ledger = RedisLedger(client, settings.ledger_limits())
         self.presence = RedisPresence(client)
         self.blobs = FileBlobStore(settings.blob_dir)
-        self.queue = CeleryQueue(self.redis_url)
         self.lane = settings.choices[0].lane
         self.spec = CutoutSpec(model=settings.model, refinement=Refinement.OFF)
 
@@ -135,8 +133,6 @@ class Crew:
             self.blobs.put(source, data)
             items.append(NewItem(source=source, spec=spec))
         self.ledger.create(NewTask(uid=uid, account=account, origin="test", items=tuple(items)))
-        for item in items:
-            self.queue.hint(item.lane)
         return uid
 
     def items(self, uid: TaskUid, account: str = ACCOUNT) -> tuple[Item, ...]:

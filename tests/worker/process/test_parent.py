@@ -18,7 +18,7 @@ from cutgate.worker.process.child import Child
 from cutgate.worker.process.parent import Parent, QuietAtFork
 from cutgate.worker.process.several import Deadlines
 from cutgate.worker.settings import WorkerSettings
-from tests.fakes import InlineQueue, ManualClock, MemoryBlobStore
+from tests.fakes import ManualClock, MemoryBlobStore
 from tests.ledgers import FreshLedger, FreshPresence, spent_sources
 from tests.waiting import eventually
 
@@ -39,7 +39,6 @@ class Stage:
             self.ledger,
             self.presence,
             self.blobs,
-            InlineQueue(lambda lane: None),
             Deadlines(1),
         )
         self.parent.before_child()

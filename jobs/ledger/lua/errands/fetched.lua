@@ -6,13 +6,13 @@
 --   errand, item, token
 --   source                where the bytes lie
 --
--- Answers the item's lane, or nil when the courier's hold has ended.
+-- Answers 1, or 0 when the courier's hold has ended.
 local item_key = key('item', args.item)
 local fields = redis.call('HMGET', item_key, 'lane', 'account', 'number', 'queued_at_ms', 'fetched')
 -- The reply was lost and the call comes again: the item waits already, and may be a worker's by now.
-if fields[5] == args.token then return fields[1] end
-if redis.call('HGET', key('errand', args.errand), 'token') ~= args.token then return nil end
+if fields[5] == args.token then return 1 end
+if redis.call('HGET', key('errand', args.errand), 'token') ~= args.token then return 0 end
 remove_errand(args.errand)
-redis.call('HSET', item_key, 'state', 'queued', 'source', args.source, 'fetched', args.token, 'hinted_at_ms', now_ms)
-enter_queue(args.item, fields[1], fields[2], fields[3], fields[4], now_ms)
-return fields[1]
+redis.call('HSET', item_key, 'state', 'queued', 'source', args.source, 'fetched', args.token)
+enter_queue(args.item, fields[1], fields[2], fields[3], fields[4])
+return 1

@@ -1,4 +1,4 @@
--- needs: claims, queue, strikes, tasks, turns
+-- needs: claims, hints, queue, strikes, tasks, turns
 --
 -- CLAIM: takes the next item for a worker, in turn between the accounts that wait.
 --
@@ -9,6 +9,8 @@
 --
 -- Answers {item, account, spec, source, attempt, milliseconds until the hard deadline, milliseconds that it waited,
 -- the request that made the task or nothing}, or nil when nothing waits.
+--
+-- Whoever claims has taken a hint, and leaves another while there is more to do.
 --
 -- A lapsed lease is none of its business: only the reaper can tell a dead worker from a server that was away.
 local function answer(item)
@@ -61,6 +63,7 @@ for _, lane in ipairs(args.lanes) do
     local hard_deadline_ms = now_ms + args.job_timeout_ms
 
     leave_queue(item, lane, account)
+    hint(lane)
     -- Served: to the end of the line, if more of its items wait (XX).
     redis.call('ZADD', key('turns', lane), 'XX', next_turn(), account)
 

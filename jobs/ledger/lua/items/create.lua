@@ -40,7 +40,7 @@ for position, item in ipairs(args.items) do
   local reserved = metered and item.price or 0
   redis.call('HSET', key('item', id), 'state', item.url and 'fetching' or 'queued', 'account', args.account,
     'lane', item.lane, 'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
-    'number', number, 'attempts', 0, 'queued_at_ms', now_ms, 'hinted_at_ms', now_ms)
+    'number', number, 'attempts', 0, 'queued_at_ms', now_ms)
   if item.url then
     redis.call('ZADD', key('queued'), now_ms, id)
     add_errand(fetch_errand(id), args.account, item.url, item.keep)
@@ -50,7 +50,7 @@ for position, item in ipairs(args.items) do
         'upload_cap_bytes', args.upload_cap_bytes)
     end
   else
-    enter_queue(id, item.lane, args.account, number, now_ms, now_ms)
+    enter_queue(id, item.lane, args.account, number, now_ms)
   end
   redis.call('HINCRBY', account_key, 'reserved', reserved)
   if position == 1 then redis.call('ZADD', key('unfinished', args.account), number, args.uid) end

@@ -23,7 +23,7 @@ end
 -- Puts a running item back to its old place, or behind all others. The attempt is taken off again unless it counts.
 local function requeue(item, counts, behind)
   local item_key = key('item', item)
-  local fields = redis.call('HMGET', item_key, 'token', 'lane', 'account', 'number', 'hinted_at_ms')
+  local fields = redis.call('HMGET', item_key, 'token', 'lane', 'account', 'number')
   drop_claim(item, fields[1])
   redis.call('HDEL', item_key, 'token')
   redis.call('HSET', item_key, 'state', 'queued', 'queued_at_ms', now_ms)
@@ -33,7 +33,7 @@ local function requeue(item, counts, behind)
     number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
     redis.call('HSET', item_key, 'number', number)
   end
-  enter_queue(item, fields[2], fields[3], number, now_ms, fields[5])
+  enter_queue(item, fields[2], fields[3], number, now_ms)
 end
 
 -- Whether a running item's worker held on until the hard deadline: leases end there at the latest, so it was alive,

@@ -15,7 +15,7 @@ local function end_item(item, state, outcome, text, keep, charge)
   -- The token stays in the item, so that a repeat of END is known as such. What nobody asks for any more goes.
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
-    'hinted_at_ms', 'claimed_at_ms', 'hard_deadline_ms', 'fetched')
+    'claimed_at_ms', 'hard_deadline_ms', 'fetched')
   if args.source_ms and not keep and fields[5] ~= 'fetching' then
     redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6])
   end

@@ -1,13 +1,15 @@
--- needs: turns
+-- needs: hints, turns
 
--- Puts an item where CLAIM finds it, at its acceptance number: put back after a claim, it has its old place again.
-local function enter_queue(item, lane, account, number, queued_at_ms, hinted_at_ms)
+-- Puts an item where CLAIM finds it, at its acceptance number: put back after a claim, it has its old place again. Tells
+-- one worker of it.
+local function enter_queue(item, lane, account, number, queued_at_ms)
   redis.call('ZADD', key('waiting', lane .. '/' .. account), number, item)
-  redis.call('ZADD', key('lane', lane), hinted_at_ms, item)
+  redis.call('ZADD', key('lane', lane), now_ms, item)
   redis.call('ZADD', key('queued'), queued_at_ms, item)
   redis.call('SADD', key('lanes'), lane)
   -- NX: an account that waits already keeps its place; a newcomer goes to the end, once.
   redis.call('ZADD', key('turns', lane), 'NX', next_turn(), account)
+  hint(lane)
 end
 
 local function leave_queue(item, lane, account)

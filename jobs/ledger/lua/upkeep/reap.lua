@@ -1,17 +1,15 @@
--- needs: claims, failing, once
+-- needs: claims, failing, hints, once
 --
--- REAP: takes back what lost workers hold, fails what is over its time, counts the hints that are missing.
+-- REAP: takes back what lost workers hold, fails what is over its time, sends hints that are missing.
 --
 --   run_id                of the server as it runs now; '' where it does not say
---   pending               lane -> hints under way
 --   lease_ms, max_attempts, queue_timeout_ms, hint_grace_ms, source_ms, keep_poisoned
 --   max_strikes, strike_ms, charge_strikes
 --   worker_lost, too_slow, too_late    JSON of the errors
 --   batch                 the most items of a kind
 --   call, memory_ms       a token of this call, and how long its answer is remembered
 --
--- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}, {lane, waiting, ...}},
--- the last of lanes that nobody offers and that have more hints than items.
+-- Answers {renewed, requeued, worker lost, too slow, too late, {lane, hints, lane, hints ...}}.
 local LONG_GONE_MS = 60000
 
 local renewed, requeued, worker_lost, too_slow, too_late = 0, 0, 0, 0, 0
@@ -42,39 +40,36 @@ local function take_back(item, lease_until_ms, was_away)
   end
 end
 
--- The deficit rule: what waits less what is under way. Who was hinted at longest ago comes first.
-local function missing_hints()
-  local hints = {}
-  for lane, under_way in pairs(args.pending) do
-    local lane_key = key('lane', lane)
-    local missing = math.min(redis.call('ZCARD', lane_key) - under_way, args.batch)
-    if missing > 0 then
-      local items = redis.call('ZRANGEBYSCORE', lane_key, '-inf', now_ms - args.hint_grace_ms, 'LIMIT', 0, missing)
-      for _, item in ipairs(items) do
-        redis.call('HSET', key('item', item), 'hinted_at_ms', now_ms)
-        redis.call('ZADD', lane_key, now_ms, item)
-      end
-      if #items > 0 then
-        hints[#hints + 1] = lane
-        hints[#hints + 1] = #items
-      end
-    end
-  end
-  return hints
+-- A lane whose hints are lost, with a worker that took one or with the broker's list: nothing else would ever be claimed
+-- in it. One that was taken right now is given time.
+local function missing_hints(lane)
+  local lane_key = key('lane', lane)
+  local oldest = redis.call('ZRANGE', lane_key, 0, 0, 'WITHSCORES')
+  if not oldest[2] or tonumber(oldest[2]) > now_ms - args.hint_grace_ms then return 0 end
+  if redis.call('LLEN', key('hints', lane)) > 0 then return 0 end
+  return math.min(redis.call('ZCARD', lane_key), MOST_HINTS)
 end
 
--- Hints that would lie there for ever: their items have ended, and no worker takes them.
-local function needless_hints()
-  local lanes = {}
-  for lane, under_way in pairs(args.pending) do
-    local offered_at_ms = tonumber(redis.call('ZSCORE', key('offered'), lane) or 0)
-    local waiting = redis.call('ZCARD', key('lane', lane))
-    if under_way > waiting and offered_at_ms < now_ms - LONG_GONE_MS then
-      lanes[#lanes + 1] = lane
-      lanes[#lanes + 1] = waiting
+-- Hints of a lane that nobody offers, for items that have ended: they would lie there for ever.
+local function drop_needless_hints(lane)
+  local offered_at_ms = tonumber(redis.call('ZSCORE', key('offered'), lane) or 0)
+  local waiting = redis.call('ZCARD', key('lane', lane))
+  if offered_at_ms > now_ms - LONG_GONE_MS or redis.call('LLEN', key('hints', lane)) <= waiting then return end
+  if waiting == 0 then redis.call('DEL', key('hints', lane)) else redis.call('LTRIM', key('hints', lane), 0, waiting - 1) end
+end
+
+local function mend_hints()
+  local sent = {}
+  for _, lane in ipairs(redis.call('SMEMBERS', key('lanes'))) do
+    local missing = missing_hints(lane)
+    if missing > 0 then
+      send_hints(lane, missing)
+      sent[#sent + 1] = lane
+      sent[#sent + 1] = missing
     end
+    drop_needless_hints(lane)
   end
-  return lanes
+  return sent
 end
 
 return once(function()
@@ -87,5 +82,5 @@ return once(function()
     fail_item(item, args.too_late)
     too_late = too_late + 1
   end
-  return {renewed, requeued, worker_lost, too_slow, too_late, missing_hints(), needless_hints()}
+  return {renewed, requeued, worker_lost, too_slow, too_late, mend_hints()}
 end)

@@ -16,7 +16,6 @@ from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.upkeep.retention import Sweeper
 from tests.courier.outside import OutsideServer, picture, serving, watched_connections
 from tests.courier.parts import make_settings, usual_tls
-from tests.fakes import InlineQueue
 from tests.gateway import picture_files as pictures
 from tests.gateway.runware.service import (
     ACCOUNT,
@@ -60,7 +59,6 @@ def courier_of(service: Service, server: OutsideServer) -> ErrandRunner:
         make_settings(courier_ports=(server.port,), courier_allowed_networks=f"{HERE}/32"),
         store=service.store,
         blobs=service.blobs,
-        queue=InlineQueue(lambda lane: pytest.fail(f"a hint for {lane}")),
         renderers={},
         secret_of=lambda _: None,
         tls=usual_tls(),

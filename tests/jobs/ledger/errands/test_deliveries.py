@@ -52,14 +52,14 @@ def terminate_running(ledger: Ledger, task: NewTask) -> None:
 
 def wait_too_long(ledger: Ledger, task: NewTask) -> None:
     ledger.clock.advance(seconds=601)
-    assert ledger.reap({}) == Reaped(too_late=1)
+    assert ledger.reap() == Reaped(too_late=1)
     assert spent_sources(ledger) == {item.source for item in task.items if item.source_url is None}
 
 
 def lose_every_worker(ledger: Ledger, task: NewTask) -> None:
     ledger.next_claim()
     ledger.clock.advance(seconds=16)
-    assert ledger.reap({}) == Reaped(worker_lost=1)
+    assert ledger.reap() == Reaped(worker_lost=1)
 
 
 def lose_the_owner(ledger: Ledger, task: NewTask) -> None:

@@ -8,7 +8,7 @@ from cutgate.jobs.ledger.answers import Balance, Reaped
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import ItemState, NewItem, NewTask, TaskStatus
 from tests.jobs.build import ERROR, LANE, SPEC, URL, Ledger, new_task, run_at_once
-from tests.ledgers import spent_sources, stored_item
+from tests.ledgers import hints_of, spent_sources, stored_item
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_it_begins_as_fetching(ledger: Ledger) -> None:
 
 def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
     errand = ledger.fetching()
-    assert ledger.fetched(errand) == LANE
+    assert ledger.fetched(errand)
     item = ledger.item(errand)
     assert (item.state, item.attempts) == (ItemState.QUEUED, 0)
     assert stored_item(ledger, errand.task).source == errand.source
@@ -39,9 +39,9 @@ def test_fetched_it_waits_and_is_done(ledger: Ledger) -> None:
 def test_a_repeat_of_fetched_answers_as_the_first_time(ledger: Ledger) -> None:
     """Whoever gets a refusal deletes the bytes."""
     errand = ledger.fetching()
-    assert ledger.fetched(errand) == ledger.fetched(errand) == LANE
+    assert [ledger.fetched(errand) for _ in range(2)] == [True, True]
     claim = ledger.next_claim()
-    assert ledger.fetched(errand) == LANE
+    assert ledger.fetched(errand)
     assert ledger.waiting(LANE) == 0
     assert not ledger.fetch_failed(errand, ERROR)
     assert ledger.done(claim)
@@ -62,7 +62,7 @@ def test_a_failed_fetch_fails_the_item_and_releases_its_price(ledger: Ledger) ->
     assert ledger.balance("alice") == Balance(granted=5, used=0, reserved=3)
     assert ledger.fetch_failed(errand, ERROR)
     assert ledger.fetch_failed(errand, ERROR)
-    assert ledger.fetched(errand) is None
+    assert not ledger.fetched(errand)
     stored = ledger.task(errand.task)
     assert (stored.status, stored.items[0].error) == (TaskStatus.ERROR, ERROR)
     assert ledger.balance("alice") == Balance(granted=5, used=0, reserved=0)
@@ -110,7 +110,7 @@ class TestTerminate:
         errors = [item.error for item in ledger.task(errand.task).items]
         assert errors == [Terminated("the task was terminated").facts()] * 2
         assert (ledger.errands_due(), ledger.no_errand()) == (0, True)
-        assert ledger.fetched(errand) is None
+        assert not ledger.fetched(errand)
         assert not ledger.postpone(errand, 0)
 
     def test_what_was_fetched_is_left_over(self, ledger: Ledger) -> None:
@@ -131,11 +131,11 @@ class TestAge:
     def test_what_is_fetched_for_too_long_fails(self, ledger: Ledger) -> None:
         errand = ledger.fetching()
         ledger.clock.advance(seconds=590)
-        assert ledger.reap({LANE: 0}) == Reaped()
+        assert ledger.reap() == Reaped()
         ledger.clock.advance(seconds=11)
-        assert ledger.reap({LANE: 0}) == Reaped(too_late=1)
+        assert ledger.reap() == Reaped(too_late=1)
         assert ledger.error(errand).kind == TimedOut.kind
-        assert ledger.fetched(errand) is None
+        assert not ledger.fetched(errand)
         assert ledger.no_errand()
 
     def test_it_goes_on_once_fetched(self, ledger: Ledger) -> None:
@@ -145,14 +145,13 @@ class TestAge:
         ledger.fetched(errand)
         ledger.clock.advance(seconds=101)
         assert errand.source is not None
-        assert ledger.reap({}) == Reaped(too_late=1)
+        assert ledger.reap() == Reaped(too_late=1)
         assert spent_sources(ledger) == {errand.source}
 
-    def test_a_hint_is_missing_only_once_fetched(self, ledger: Ledger) -> None:
+    def test_workers_are_told_once_it_is_fetched(self, ledger: Ledger) -> None:
         ledger.submit(source_url=URL)
         ledger.clock.advance(seconds=300)
-        assert ledger.reap({LANE: 0}) == Reaped()
-        ledger.fetched(ledger.next_errand())
-        assert ledger.reap({LANE: 0}) == Reaped()
-        ledger.clock.advance(seconds=6)
-        assert ledger.reap({LANE: 0}) == Reaped(hints={LANE: 1})
+        assert ledger.reap() == Reaped()
+        assert hints_of(ledger) == []
+        assert ledger.fetched(ledger.next_errand())
+        assert hints_of(ledger) == [LANE]

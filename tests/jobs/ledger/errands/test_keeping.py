@@ -108,7 +108,7 @@ def test_terminated_it_is_no_upload(ledger: Ledger, errand: Errand) -> None:
 def test_kept_it_is_never_too_late(ledger: Ledger, errand: Errand) -> None:
     assert ledger.kept(errand, new_upload())
     ledger.clock.advance(seconds=700)
-    assert ledger.reap({LANE: 0}) == Reaped()
+    assert ledger.reap() == Reaped()
 
 
 def test_bytes_that_may_be_swept_are_not_kept(ledger: Ledger, errand: Errand) -> None:

@@ -15,7 +15,7 @@ from cutgate.jobs.errors import LedgerFull
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
-from tests.jobs.build import ERROR, LANE, Ledger, new_task, new_upload, result_of
+from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER
 from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
@@ -64,7 +64,7 @@ def test_only_what_adds_is_refused(small: Redis) -> None:
     last = ledger.next_claim()
     assert ledger.give_back_owned(last.owner, died=True) == 1
     assert ledger.terminate(last.task, "alice")
-    assert ledger.reap({LANE: 0}).items == 0
+    assert ledger.reap().items == 0
     assert ledger.hide_expired() == ()
     assert ledger.use_upload(kept.uid, "alice") == kept
     presence.announce(WORKER, ttl_seconds=60)

@@ -12,7 +12,7 @@ def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStor
     late = ledger.claimed()
     file_blobs.put(late.source, b"source")
     ledger.clock.advance(seconds=LIMITS.lease_seconds + 1)
-    ledger.reap({})
+    ledger.reap()
     winner = ledger.next_claim()
 
     def end(claim: Claim) -> None:

@@ -26,6 +26,7 @@ from tests.jobs.every_script import (
     go_through_every_script,
     go_through_every_upload,
 )
+from tests.ledgers import lose_hints
 from tests.servers.redis_server import redis_server
 from tests.waiting import eventually
 
@@ -51,6 +52,7 @@ class TestKeys:
         self, ledger: Ledger, client: Redis, key_prefix: str
     ) -> None:
         claims = ledger.claims(item_count=2)
+        lose_hints(ledger)
         for claim in claims:
             ledger.done(claim)
         records = {f"task:{claims[0].task}", f"item:{claims[0].task}:0", f"item:{claims[0].task}:1"}
@@ -64,6 +66,7 @@ class TestKeys:
     def test_nothing_is_left_of_errands_and_uploads(self, ledger: Ledger) -> None:
         go_through_every_errand(ledger)
         go_through_every_upload(ledger)
+        lose_hints(ledger)
         ledger.clock.advance(seconds=LedgerLimits().errand_lease_seconds + 1)
         ledger.next_errand()
         for uid in ledger.unfinished("alice"):
@@ -151,7 +154,7 @@ CALLS: tuple[Callable[[Ledger, Claim], object], ...] = (
     lambda ledger, claim: ledger.give_back(claim),
     lambda ledger, claim: ledger.give_back_owned("w", died=True),
     lambda ledger, claim: ledger.lanes(),
-    lambda ledger, claim: ledger.reap({LANE: 0}),
+    lambda ledger, claim: ledger.reap(),
     lambda ledger, claim: ledger.hide_expired(),
     lambda ledger, claim: ledger.forget(claim.task),
     lambda ledger, claim: ledger.unrecorded([claim.task], 0),

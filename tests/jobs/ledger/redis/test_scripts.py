@@ -38,9 +38,9 @@ def test_each_names_exactly_the_parts_that_it_uses() -> None:
     assert len(scripts) == len(script_texts()) + len(PARTS) + 1, "two scripts of one name"
     assert wrongly_named(scripts) == {}
     claim = scripts["items/claim.lua"]
-    assert wrongly_named({"claim": claim.replace("-- needs: claims, queue, ", "-- needs: claims, pace, ")}) == {
-        "claim": {"pace", "queue"}
-    }
+    assert wrongly_named(
+        {"claim": claim.replace("-- needs: claims, hints, queue, ", "-- needs: claims, hints, pace, ")}
+    ) == {"claim": {"pace", "queue"}}
 
 
 def test_a_part_stands_once_and_behind_what_it_needs() -> None:

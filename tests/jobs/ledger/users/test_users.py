@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
 from kombu.entity import Queue
 from redis import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from cutgate.gateway.accounts.tables import ACCOUNTS, API_KEYS, PAIRS
-from cutgate.jobs.hints.celery import CeleryQueue, celery_settings
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import Json, Scripts, connect, script_texts
+from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.ledger.redis.users import USERS, access_control_list
-from cutgate.jobs.spec import Lane
+from cutgate.jobs.limits import LedgerLimits
+from cutgate.jobs.spec import CutoutSpec, Lane
 from cutgate.local.redis_server import access_control_list as with_passwords
-from cutgate.worker.process.broker import HintBroker
 from manual.server_users import FILES
+from tests.broker import application
 from tests.fakes import ManualClock
-from tests.jobs.build import LANE, Ledger
+from tests.jobs.build import Ledger, new_task
 from tests.jobs.every_script import go_through_every_script
 from tests.servers.redis_server import redis_server
 
@@ -170,19 +170,20 @@ def test_every_script_of_a_part_runs_as_its_user(
 def expire_everything(ledger: Ledger) -> None:
     """What upkeep does with leases that lapse, tasks that wait too long, and retention that is over."""
     ledger.clock.advance(seconds=ledger.limits.queue_timeout_seconds + 1)
-    assert ledger.reap({LANE: 0}).items
+    assert ledger.reap().items
     ledger.clock.advance(seconds=ledger.limits.retention_seconds + ledger.limits.upload_retention_seconds)
     for uid in ledger.hide_expired():
         ledger.forget(uid)
 
 
-def test_hints_are_sent_by_every_part_and_taken_by_workers(guarded: Guarded) -> None:
+def test_hints_are_taken_by_workers(guarded: Guarded) -> None:
     guarded.refusals()
     lane = Lane("isnet-general-use:exact")
-    for user in (*USERS, "gateway"):
-        CeleryQueue(guarded.url_of(user)).hint(lane)
-    app = Celery("test", set_as_current=False, amqp=HintBroker)
-    app.conf.update(celery_settings(guarded.url_of("worker")))
+    with connect(guarded.url_of("gateway")) as client:
+        RedisLedger(client, LedgerLimits()).create(
+            new_task(item_count=3, spec=CutoutSpec(model="isnet-general-use"))
+        )
+    app = application(guarded.url_of("worker"))
     with app.connection_for_read() as connection:
         channel, queue = connection.default_channel, queue_name(lane)
         first, second = channel.basic_get(queue), channel.basic_get(queue)
@@ -198,10 +199,6 @@ def test_hints_are_sent_by_every_part_and_taken_by_workers(guarded: Guarded) -> 
         with connection.Consumer(taken, callbacks=[lambda _, message: received.append(message)]):
             connection.drain_events(timeout=5)
         received[0].ack()
-    worker = CeleryQueue(guarded.url_of("worker"))
-    worker.trim(lane, 1)
-    worker.trim(lane, 0)
-    assert worker.pending(lane) == 0
     assert not guarded.refusals()
 
 
