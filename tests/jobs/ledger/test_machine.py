@@ -386,7 +386,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _bring(self, errand: Errand) -> bool:
         """Let a picture be here; of two that are brought for one item the first is kept."""
         if not errand.keep:
-            return self.ledger.fetched(errand) is not None
+            return self.ledger.fetched(errand)
         upload = new_upload(account=errand.account)
         counts = self.ledger.kept(errand, upload)
         if counts:
