@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 import shutil
 import signal
@@ -175,7 +176,11 @@ def test_a_disk_that_fails_leaves_nothing_behind(
 ) -> None:
     other = neighbour_of(key)
     blobs.put(other, b"data")
-    write = {"put": lambda: blobs.put(key, b"data"), "copy": lambda: blobs.copy(other, key)}[call]
+    calls: dict[str, Callable[[], None]] = {
+        "put": lambda: blobs.put(key, b"data"),
+        "copy": lambda: blobs.copy(other, key),
+    }
+    write = calls[call]
 
     def sync(descriptor: int) -> None:
         if fails(os.fstat(descriptor).st_mode):
@@ -338,6 +343,21 @@ class TestBlobsOfBefore:
         assert list(blobs.tasks()) == [other.task]
         assert not (root / key.task).exists()
         assert blobs.get(other) == b"data"
+
+    def test_versions_of_before_find_all_blobs_that_the_page_gives_old_names(
+        self, blobs: FileBlobStore, root: Path, key: BlobKey
+    ) -> None:
+        keys = [
+            key,
+            *(result_key(key.task, 12, token) for token in ("a-token_with-marks", "-at-both-", "--and--so--")),
+        ]
+        for one in keys:
+            blobs.put(one, b"data")
+        page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text(encoding="utf-8")
+        [_, block] = re.findall(r"^```bash (.*?)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+        subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=root, check=True)
+        assert files_under(root) == sorted(root / str(one) for one in keys)
+        assert [blobs.get(one) for one in keys] == [b"data"] * len(keys)
 
     def test_one_that_cannot_be_deleted_is_told(
         self, blobs: FileBlobStore, root: Path, key: BlobKey, monkeypatch: pytest.MonkeyPatch
