@@ -1,7 +1,7 @@
 """Blobs as files in a folder that gateways and workers share."""
 
-import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -18,16 +18,26 @@ from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
 
 INSTALLATION_NAME: Final = ".installation"
 TEMPORARY_PREFIX: Final = ".writing-"
-"""How unfinished files are named. A crash can leave one behind; no key has such a name."""
+"""How files are named that no key names. A crash can leave one behind."""
 
+_FOLDER_CHARACTERS: Final = slice(4, 6)
+"""Of a task's id, those that change every four seconds and come again after 68 minutes: 1024 folders. What is
+written together lies together, and a folder that is listed holds a thousandth of what is stored."""
+_STANDING: Final = re.compile(r"[0-9a-v]{2}")
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
-_FOLDER_ATTEMPTS: Final = 20
 _COPIED_BYTES: Final = 2**20
 
 
 class FileBlobStore(BlobStore):
-    """One file a blob at `<root>/<task>/<item>/<role>-<token>`, readable by the service's user alone."""
+    """One file a blob at `<root>/<folder>/<task>-<item>-<role>-<token>`, readable by the service's user alone.
+
+    The folders are made once and stay. Blobs at `<root>/<task>/<item>/<role>-<token>`, as versions of before wrote
+    them, are read and removed like all others.
+
+    A blob is written under its own name: nobody knows that before `put` returns. What a crash leaves of it goes
+    with its task, as a whole one does that no record names.
+    """
 
     def __init__(self, root: Path) -> None:
         """Use a folder, and make it if it is not there.
@@ -36,16 +46,15 @@ class FileBlobStore(BlobStore):
             BlobStoreUnavailable: it cannot be made.
         """
         self._root = root
+        self._synced: set[Path] = set()
+        """Folders whose names are on the disk."""
         with _storage_errors():
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
 
     @override
     def put(self, key: BlobKey, data: bytes) -> None:
-        path = self._path(key)
-        with _storage_errors(), self._temporary(path) as temporary:
-            _write(temporary, [data])
-            temporary.replace(path)
-            _sync_folder(path.parent)
+        with _storage_errors(), _closing(self._open_folder(key.task)) as folder:
+            _put(folder, _name(key), [data])
 
     @override
     def get(self, key: BlobKey) -> bytes:
@@ -55,12 +64,12 @@ class FileBlobStore(BlobStore):
     @override
     def open(self, key: BlobKey) -> BinaryIO:
         with _storage_errors():
-            try:
-                return self._path(key).open("rb")
-            except FileNotFoundError:
-                # A volume that is not there has no blobs either, but none of them is lost.
-                self._root.stat()
-                raise BlobMissing(f"no blob {key}") from None
+            for path in self._paths(key):
+                with suppress(FileNotFoundError):
+                    return path.open("rb")
+            # A volume that is not there has no blobs either, but none of them is lost.
+            self._root.stat()
+            raise BlobMissing(f"no blob {key}")
 
     @override
     def copy(self, source: BlobKey, target: BlobKey) -> None:
@@ -69,49 +78,50 @@ class FileBlobStore(BlobStore):
         Where that is not to be had, across the parts of a storage or because there is something already, the bytes
         are copied.
         """
-        path = self._path(target)
-        with self.open(source) as original, _storage_errors(), self._temporary(path) as temporary:
+        name = _name(target)
+        with (
+            self.open(source) as original,
+            _storage_errors(),
+            _closing(self._open_folder(target.task)) as folder,
+        ):
             try:
-                path.hardlink_to(self._path(source))
-                temporary.unlink()
+                os.link(original.name, name, dst_dir_fd=folder)
             except OSError:
-                _write(temporary, iter(partial(original.read, _COPIED_BYTES), b""))
-                temporary.replace(path)
-            _sync_folder(path.parent)
+                _put(folder, name, iter(partial(original.read, _COPIED_BYTES), b""))
+            else:
+                _sync_name(folder, name)
 
     @override
     def delete(self, key: BlobKey) -> None:
-        path = self._path(key)
         with _storage_errors():
-            path.unlink(missing_ok=True)
-            self._remove_empty_folders(path)
+            for path in self._paths(key):
+                path.unlink(missing_ok=True)
 
     @override
     def tasks(self) -> Iterator[TaskUid]:
-        with _storage_errors():
-            names = [folder.name for folder in self._root.iterdir()]
-        for name in names:
-            # Whatever else lies in the folder of a volume is none of the service's business.
-            with suppress(ValueError):
-                yield parse_task_uid(name)
+        # Whatever else lies in the folder of a volume is none of the service's business.
+        yield from (known := _task_uids(self._names()))
+        for folder in self._standing_folders():
+            yield from _task_uids(_names_in(folder)) - known
 
     @override
     def delete_task(self, uid: TaskUid) -> None:
+        folder = self._folder(uid)
+        names = [name for name in _names_in(folder) if name.startswith(f"{uid}-")]
         with _storage_errors():
-            for path in _below(self._root / uid):
-                _remove(path)
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            _remove_tree(self._root / uid)
 
     @override
     def delete_unfinished(self, older_than_seconds: float) -> None:
         written_before = time.time() - older_than_seconds
-        for uid in self.tasks():
-            with _storage_errors():
-                for path in _below(self._root / uid):
-                    if path.is_dir() or path.name.startswith(TEMPORARY_PREFIX):
-                        _remove_if_older(path, written_before)
-        with _storage_errors():
-            for path in self._root.glob(f"{TEMPORARY_PREFIX}*"):
-                _remove_if_older(path, written_before)
+        for folder in (self._root, *self._standing_folders()):
+            for name in _names_in(folder):
+                if name.startswith(TEMPORARY_PREFIX):
+                    with _storage_errors(), suppress(FileNotFoundError):
+                        if (folder / name).stat().st_mtime < written_before:
+                            (folder / name).unlink()
 
     @override
     def installation(self) -> str | None:
@@ -123,133 +133,155 @@ class FileBlobStore(BlobStore):
 
     @override
     def install(self, installation: str, *, replace: bool = False) -> str:
-        path, temporary = self._root / INSTALLATION_NAME, self._root / _temporary_name()
-        with _storage_errors():
-            try:
-                _create(temporary)
-                _write(temporary, [installation.encode()])
+        with _storage_errors(), _closing(_open(self._root)) as root:
+            with _temporary(root, [installation.encode()]) as temporary:
                 if replace:
-                    temporary.replace(path)
+                    os.replace(temporary, INSTALLATION_NAME, src_dir_fd=root, dst_dir_fd=root)
                 else:
                     with suppress(FileExistsError):
-                        path.hardlink_to(temporary)
-                _sync_folder(self._root)
-            finally:
-                temporary.unlink(missing_ok=True)
-            return path.read_text().strip()
+                        os.link(temporary, INSTALLATION_NAME, src_dir_fd=root, dst_dir_fd=root)
+                os.fsync(root)
+            return (self._root / INSTALLATION_NAME).read_text().strip()
 
     @override
     def check(self) -> None:
+        with _storage_errors(), _closing(_open(self._root)) as root, _temporary(root, [b"probe"]):
+            pass
+
+    def _names(self) -> list[str]:
         with _storage_errors():
-            probe = self._root / _temporary_name()
-            try:
-                _create(probe)
-                _write(probe, [b"probe"])
-            finally:
-                probe.unlink(missing_ok=True)
+            self._root.stat()
+        return _names_in(self._root)
 
-    def _path(self, key: BlobKey) -> Path:
-        # A key's parts hold no separator and no dot, so the path cannot leave the root.
-        return self._root / str(key)
+    def _standing_folders(self) -> list[Path]:
+        return [self._root / name for name in self._names() if _STANDING.fullmatch(name)]
 
-    @contextmanager
-    def _temporary(self, path: Path) -> Iterator[Path]:
-        """An empty file beside a blob's place, which holds the folder; it is removed if the block fails."""
-        temporary = path.with_name(_temporary_name())
-        try:
-            self._create_with_folders(temporary)
-            yield temporary
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            self._remove_empty_folders(path)
-            raise
+    def _folder(self, uid: TaskUid) -> Path:
+        return self._root / uid[_FOLDER_CHARACTERS]
 
-    def _create_with_folders(self, path: Path) -> None:
-        """Create an empty file, and the folders of its item and task.
+    def _paths(self, key: BlobKey) -> tuple[Path, Path]:
+        """Where a blob lies, and where versions of before put it.
 
-        A delete that empties the folder can take it away between its making and the file's, so both are repeated;
-        once the file is there, the folder is not empty and stays.
+        A key's parts hold no separator and no dot, so no path can leave the root.
         """
-        for _ in range(_FOLDER_ATTEMPTS):
+        return self._folder(key.task) / _name(key), self._root / str(key)
+
+    def _open_folder(self, uid: TaskUid) -> int:
+        """Open the folder of a task's blobs, whose name is on the disk.
+
+        It is opened each time: the storage may be emptied or mounted anew while the process runs, and what is held
+        open cannot be unmounted.
+        """
+        path = self._folder(uid)
+        if path in self._synced:
             with suppress(FileNotFoundError):
-                for folder in (path.parent.parent, path.parent):
-                    self._make_folder(folder)
-                return _create(path)
-        self._root.stat()
-        raise BlobStoreUnavailable("the folder of a blob was taken away again and again")
-
-    def _make_folder(self, folder: Path) -> None:
+                return _open(path)
         with suppress(FileExistsError):
-            folder.mkdir(mode=_FOLDER_MODE)
-            _sync_folder(folder.parent)
-
-    def _remove_empty_folders(self, path: Path) -> None:
-        """Remove the item's folder and the task's, as far as they are empty: `rmdir` refuses all others."""
-        for folder in (path.parent, path.parent.parent):
-            try:
-                folder.rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError:
-                return
+            path.mkdir(mode=_FOLDER_MODE)
+        # Also where another process has made it, which may not have come so far.
+        with _closing(_open(self._root)) as root:
+            os.fsync(root)
+        self._synced.add(path)
+        return _open(path)
 
 
-def _below(folder: Path) -> list[Path]:
-    """A folder and all that it holds, what lies deepest first. Parts of it may be gone meanwhile, or all."""
+def _name(key: BlobKey) -> str:
+    return f"{key.task}-{key.index}-{key.role}-{key.token}"
+
+
+def _task_uids(names: Iterable[str]) -> set[TaskUid]:
+    """The tasks that names of blobs, or of a task's folder, begin with; other names are left out."""
+    found = set()
+    for text in {name.partition("-")[0] for name in names}:
+        with suppress(ValueError):
+            found.add(parse_task_uid(text))
+    return found
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What lies in a folder; nothing where there is none."""
+    with _storage_errors(), suppress(FileNotFoundError, NotADirectoryError):
+        return os.listdir(folder)  # noqa: PTH208 (a path for each of many thousand names costs four times as much)
+    return []
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder and all that it holds. Others may be doing the same."""
 
     def heed(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise error
 
-    found: list[Path] = []
     for parent, _, files in os.walk(folder, topdown=False, onerror=heed):
-        found += [*(Path(parent, name) for name in files), Path(parent)]
-    return found
+        for name in files:
+            Path(parent, name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            Path(parent).rmdir()
 
 
-def _remove(path: Path) -> None:
-    """Remove a file, or a folder if it is empty. It may be gone already."""
-    with suppress(FileNotFoundError):
-        if not path.is_dir():
-            path.unlink()
-            return
-        try:
-            path.rmdir()
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
+def _open(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
-def _remove_if_older(path: Path, written_before: float) -> None:
-    with suppress(FileNotFoundError):
-        if path.stat().st_mtime < written_before:
-            _remove(path)
-
-
-def _temporary_name() -> str:
-    return f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-
-
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE))
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a whole file and wait until it is on the disk."""
-    with path.open("wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+@contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _put(folder: int, name: str, pieces: Iterable[bytes]) -> None:
+    """Write a file, and wait until it and its name are on the disk."""
+    try:
+        _write(folder, name, pieces)
+    except FileExistsError:
+        # A call that did not learn that it had succeeded is made again.
+        with _temporary(folder, pieces) as temporary:
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+    else:
+        _sync_name(folder, name)
+
+
+def _write(folder: int, name: str, pieces: Iterable[bytes]) -> None:
+    """Write a file that is not there yet, and wait until its bytes are on the disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    file = os.open(name, flags, _FILE_MODE, dir_fd=folder)
+    with _removed_if_failing(folder, name), _closing(file):
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+
+
+def _sync_name(folder: int, name: str) -> None:
+    """Wait until the name of a file is on the disk."""
+    with _removed_if_failing(folder, name):
+        os.fsync(folder)
+
+
+@contextmanager
+def _removed_if_failing(folder: int, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+@contextmanager
+def _temporary(folder: int, pieces: Iterable[bytes]) -> Iterator[str]:
+    """A file under a name of its own, its bytes on the disk. After the block nothing has that name."""
+    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    _write(folder, name, pieces)
+    try:
+        yield name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from cutgate.jobs.ids import BlobKey, TaskUid
 
 
 class BlobStore(Protocol):
-    """Bytes under keys. A blob is whole or absent; it is written once and never changed.
+    """Bytes under keys. A blob is whole once `put` has returned, never changes, and is named nowhere before.
 
     Every method raises `BlobStoreUnavailable` when the storage cannot be read or written.
     """

@@ -38,7 +38,7 @@ class Fault:
 
 
 def names_under(root: Path) -> Callable[[], list[str]]:
-    return lambda: sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    return lambda: sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
 
 
 def names_of(bucket: Bucket) -> Callable[[], list[str]]:

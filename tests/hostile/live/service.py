@@ -206,8 +206,8 @@ def _judge_rest(target: Target, findings: Findings, before_bytes: int) -> None:
 def strays(service: Service) -> list[str]:
     """Files in the blob store whose task or upload the ledger does not know."""
     known = {str(name).rpartition(":")[2] for kind in ("task", "upload") for name in _names(service, kind)}
-    files = (path.relative_to(service.blob_dir) for path in service.blob_dir.rglob("*") if path.is_file())
-    return [str(path) for path in files if path.name != INSTALLATION_NAME and not known.intersection(path.parts)]
+    names = (path.name for path in service.blob_dir.rglob("*") if path.is_file())
+    return [name for name in names if name != INSTALLATION_NAME and name.partition("-")[0] not in known]
 
 
 def _names(service: Service, kind: str) -> Iterator[object]:
