@@ -121,6 +121,7 @@ class Child:
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
+            threads=settings.thread_count(),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults
