@@ -125,7 +125,7 @@ class Child:
             read_image=decoder.read_image,
         )
         self._faults = runner.faults
-        self._items = ConcurrentItems(runner, self.deadlines)
+        self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
         presence = RedisPresence(redis)
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]

@@ -3,7 +3,6 @@
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -18,7 +17,7 @@ from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.models.engine import Engine
-from cutgate.worker.models.engines.batching import doubled_sizes, every_size
+from cutgate.worker.models.engines.batching import ONE_RUN, doubled_sizes, every_size
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
@@ -67,7 +66,7 @@ class Segmenter:
         self.threads = threads
         self.predict = predict
         self.reading = reading
-        self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext() if shared else ONE_RUN
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
