@@ -131,9 +131,11 @@ class ConcurrentItems:
 
     def _has_room(self) -> bool:
         """Whether another item can be begun."""
+        if not self._free:
+            return False
         if self._max_pixels is None or not self._pixels:
-            return bool(self._free)
-        return bool(self._free) and sum(self._pixels.values()) + self._runner.limits.max_pixels <= self._max_pixels
+            return True
+        return sum(self._pixels.values()) + self._runner.limits.max_pixels <= self._max_pixels
 
     def _wait_for_free(self, count: int, seconds: float | None = None) -> bool:
         with self._changed:
