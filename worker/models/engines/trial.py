@@ -89,7 +89,7 @@ def main(graph: str, engine: str, floats: str, threads: str, enough_seconds: str
     except (ModelUnavailable, ImportError) as error:
         sys.exit(str(error).partition("\n")[0])
     batch = np.load(Path(folder, _PICTURE)).astype(network.input_type)
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < 2 and not (seconds and seconds[0] > float(enough_seconds)):
         begin = time.perf_counter()
         output = network.run(batch)
