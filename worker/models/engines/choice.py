@@ -1,8 +1,8 @@
 """The engine that computes a network exactly in the shortest time on this machine: tried once, and remembered.
 
-Every installed engine runs the prepared graph on one picture, in each type of number that counts as exact. The
-fastest is taken whose map is that of single precision. What was found lies beside the graph, in a file for each
-processor, number of threads, set of versions and graph.
+Every installed engine runs the prepared graph on one picture, in each type of number that may be exact. Of those
+whose map is that of single precision the one is taken that needs the least processor time. What was found lies
+beside the graph, in a file for each processor, number of threads, set of versions and graph.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ MOST_LEVELS: Final = 12
 _ENOUGH: Final = 3.0
 """A first run that takes so many times the shortest of the others is not followed by a second."""
 _LOOK_SECONDS: Final = 0.1
+_REMEDY: Final = "`models fetch --again` tries anew, CUTGATE_ENGINE decides otherwise"
 
 Say = Callable[[str], object]
 """Takes one line for a person."""
@@ -64,7 +65,7 @@ class Attempt(BaseModel):
     engine: EngineName
     floats: str
     seconds: float | None
-    """Of the network's run on one picture."""
+    """Of processor time, all threads together, for one picture."""
     refused: str
     """Why it is not taken, however fast; empty where nothing speaks against it."""
 
@@ -95,7 +96,7 @@ class Choice(BaseModel):
     def __str__(self) -> str:
         best = self.best
         others = ", ".join(str(attempt) for attempt in self.attempts if attempt is not best)
-        return f"{best}; {others}" if best else f"by the processor's features, since none could be tried: {others}"
+        return f"{best} of processor time a picture; {others}" if best else others
 
 
 def is_open(settings: NetworkSettings) -> bool:
@@ -135,7 +136,7 @@ def choose(
     """Try the engines on a prepared graph and remember what was found, where that is not known yet.
 
     Processes that start together try them once: the others wait for the first. In a folder that cannot be written
-    nothing is tried, since each start would have to do so anew.
+    nothing is tried, since each start would have to do so anew. That time was too short is remembered as well.
 
     Args:
         plan: what the settings mean as far as the processor's features tell.
@@ -151,6 +152,7 @@ def choose(
         return
     facts = _facts(plan, processor, graph)
     path = _path(graph, facts)
+    by_features = f"{plan.engine} {plan.floats} by the processor's features"
     choice = None if again else _read(graph, facts)
     if choice is None and settings.engine_trial_seconds > 0:
         try:
@@ -159,10 +161,11 @@ def choose(
                 choice = choice or _tried(plans, facts, graph, row, settings.engine_trial_seconds)
                 write_whole(path, choice.model_dump_json(indent=2).encode())
         except OSError as error:
-            say(f"engine: {plan.engine} {plan.floats}, by the processor's features: {error}")
+            say(f"engine: {by_features}: {error}; {_REMEDY}")
             return
     if choice is not None:
-        say(f"engine: {choice}; remembered in {path}; set CUTGATE_ENGINE to choose yourself")
+        found = str(choice) if choice.best else f"{by_features}: {choice}"
+        say(f"engine: {found}; remembered in {path}; {_REMEDY}")
 
 
 @contextmanager

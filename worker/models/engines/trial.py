@@ -1,4 +1,4 @@
-"""One engine on one picture: how long its run takes, and the map that comes of it.
+"""One engine on one picture: what its run takes of the processors, and the map that comes of it.
 
 A program of its own, so that what an engine takes or breaks ends with it:
 `python -m cutgate.worker.models.engines.trial GRAPH ENGINE FLOATS THREADS ENOUGH_SECONDS FOLDER`.
@@ -21,6 +21,7 @@ from cutgate.worker.settings import Device, EngineName
 
 _PICTURE: Final = "picture.npy"
 _OUTCOME: Final = "outcome.npz"
+_LATE: Final = "not done in time"
 _MODULE: Final = "cutgate.worker.models.engines.trial"
 
 
@@ -33,7 +34,8 @@ class Outcome:
     """What one engine did."""
 
     seconds: float
-    """Of a run: the shorter of two, or the first alone."""
+    """Of processor time, all threads together, for a run: the cheaper of two, or the first alone. The clock would
+    tell more of what else the machine does."""
     output: Floats
     """(height, width), the network's output as it is."""
 
@@ -46,13 +48,16 @@ def run_apart(graph: Path, plan: Plan, batch: Floats, folder: Path, limits: tupl
         plan: engine, number type and threads.
         batch: (1, channels, height, width) float32, one prepared picture.
         folder: for the files between the two processes.
-        limits: seconds that the process may take, and seconds of a first run past which there is no second.
+        limits: wall seconds that the process may take, and processor seconds of a first run past which there is no
+            second.
 
     Raises:
         TrialFailed: it did not end well, or not in time.
         OSError: the folder cannot be written.
     """
     most_seconds, enough_seconds = limits
+    if most_seconds <= 0:
+        raise TrialFailed(_LATE)
     np.save(folder / _PICTURE, batch)
     arguments = (graph, plan.engine, plan.floats, plan.threads, enough_seconds, folder)
     command = [sys.executable, "-P", "-m", _MODULE, *map(str, arguments)]
@@ -62,11 +67,11 @@ def run_apart(graph: Path, plan: Plan, batch: Floats, folder: Path, limits: tupl
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            timeout=max(0.0, most_seconds),
+            timeout=most_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise TrialFailed("not done in time") from None
+        raise TrialFailed(_LATE) from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise TrialFailed(said[-1] if said else f"its process ended with {done.returncode}")
@@ -91,9 +96,9 @@ def main(graph: str, engine: str, floats: str, threads: str, enough_seconds: str
     batch = np.load(Path(folder, _PICTURE)).astype(network.input_type)
     seconds: list[float] = []
     while len(seconds) < 2 and not (seconds and seconds[0] > float(enough_seconds)):
-        begin = time.perf_counter()
+        begin = time.process_time()
         output = network.run(batch)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
     np.savez(Path(folder, _OUTCOME), seconds=min(seconds), output=output[0])
 
 
