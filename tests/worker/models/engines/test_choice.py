@@ -14,7 +14,14 @@ import pytest
 
 from cutgate.worker.machine.cpu import this_processor
 from cutgate.worker.models.engines import choice
-from cutgate.worker.models.engines.choice import MOST_LEVELS, candidates, choose, inexact, remembered
+from cutgate.worker.models.engines.choice import (
+    MOST_LEVELS,
+    candidates,
+    choose,
+    inexact,
+    remembered,
+    sample_picture,
+)
 from cutgate.worker.models.engines.plans import Plan, plan_for
 from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.models.engines.trial import run_apart
@@ -266,6 +273,22 @@ def test_what_counts_as_exact() -> None:
     assert inexact(one[::-1], one) != ""
     assert inexact(reference - 1, reference) == "not exact: 1.0 levels of 255 off on average, 1 at most"
     assert inexact(reference, None) == "nothing to compare it with"
+
+
+@pytest.mark.long
+def test_the_sample_tells_eight_bits_from_exact_numbers(weights_dir: Path) -> None:
+    """The default network finds a subject in it, and 8-bit integers, which are not exact, show."""
+    sample = sample_picture(1024, 1024)
+    masks = {}
+    for precision in ("exact", "fast"):
+        settings = NetworkSettings.model_validate(
+            {"engine": "onnxruntime", "models_dir": weights_dir, "precision": precision, "threads": 2}
+        )
+        masks[precision] = load_segmenter(settings)(sample)
+    assert 0.2 < (masks["exact"] > 127).mean() < 0.5
+    assert masks["exact"][512, 512] > 200
+    assert masks["exact"][10, 10] < 20
+    assert inexact(masks["fast"], masks["exact"]).startswith("not exact: ")
 
 
 def test_workers_that_start_together_try_once(bench: Bench, tries: list[Plan]) -> None:
