@@ -37,7 +37,7 @@ class EngineName(StrEnum):
     """The library that computes the network."""
 
     AUTO = "auto"
-    """OpenVINO where it is installed and the processor gains by it, else ONNX Runtime."""
+    """Whichever was the fastest here of those that are exact."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
 
@@ -73,7 +73,11 @@ class NetworkSettings(BaseSettings):
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or names
     with a precision. It holds all of them in memory."""
     engine: EngineName = EngineName.AUTO
-    """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
+    """`auto` takes whichever of `onnxruntime` and `openvino` is the fastest here and exact, see `docs/models.md`.
+    An engine that is named is taken untried, and is an error where it is not there."""
+    engine_trial_seconds: NonNegativeFloat = 10
+    """How long trying the engines may take at the first start, for each model. With `0` none is tried, and the
+    processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; checked before use, fetched into when they are not there."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
