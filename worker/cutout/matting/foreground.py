@@ -40,11 +40,12 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     foreground = background = colours
     for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(colours, foreground, background, small_alpha, window_px)
-    layers: FloatImage = np.dstack([*foreground, *background])
+    layers = np.dstack([*foreground]), np.dstack([*background])
 
     def own(soft: Pixels) -> Floats:
-        both, share = sampled(layers, soft), to_unit(alpha[soft.index])[:, None]
-        return _explained(to_unit(image[soft.index]), both[:, :3], both[:, 3:], share)
+        return _explained(
+            to_unit(soft.of(image)), *(sampled(layer, soft) for layer in layers), to_unit(soft.of(alpha))[:, None]
+        )
 
     return fill_band(image, alpha, own)
 
