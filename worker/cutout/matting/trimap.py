@@ -59,9 +59,11 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
         least, greatest = eroded(mask, square(erode_px)), dilated(mask, square(erode_px))
     foreground = least if least.max() > thresholds.foreground else mask
     background = greatest if greatest.min() < thresholds.background else mask
-    trimap = (foreground > thresholds.foreground).view(np.uint8) * np.uint8(FOREGROUND - UNKNOWN)
-    trimap += (background >= thresholds.background).view(np.uint8) * np.uint8(UNKNOWN - BACKGROUND)
-    return trimap
+    above = cv2.threshold(foreground, thresholds.foreground, FOREGROUND - UNKNOWN, cv2.THRESH_BINARY)[1]
+    from_there_on = cv2.threshold(background, thresholds.background - 1, UNKNOWN - BACKGROUND, cv2.THRESH_BINARY)[
+        1
+    ]
+    return np.asarray(cv2.add(above, from_there_on, dst=above), np.uint8)
 
 
 def tells_apart(trimap: ByteMask) -> bool:
