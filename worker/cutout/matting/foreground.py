@@ -34,7 +34,7 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     Returns:
         (height, width, 3) uint8; equal to `image` where alpha is 0 or 255.
     """
-    small, small_alpha = reduced(image, WORKING_SIDE_PX), reduced(alpha, WORKING_SIDE_PX)
+    small, small_alpha = (reduced(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
     needed = _around_soft(small_alpha)
     colours, share = _planes(to_unit(small[needed])), to_unit(small_alpha[needed])
     foreground = background = colours

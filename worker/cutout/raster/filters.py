@@ -15,11 +15,17 @@ LEAST_ROUNDED_PX: Final = 1000
 """Half of an odd side is rounded from this length on."""
 
 
-def shrunk(image: Array, height_px: int, width_px: int) -> Array:
+def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image made smaller, each pixel the mean of what it covers.
 
     A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. Of an odd number
     of rows or columns the last is left out, where that is too little to be seen.
+
+    Args:
+        image: (height, width) or (height, width, channels).
+        height_px: of what is wanted, as `width_px`.
+        width_px: no more than the image's, as `height_px`.
+        interpolation: OpenCV's, for what is left to shrink; `INTER_LINEAR` leaves more contrast and is faster.
     """
     rows, columns = image.shape[0] // 2, image.shape[1] // 2
     while rows >= height_px and columns >= width_px:
@@ -28,13 +34,13 @@ def shrunk(image: Array, height_px: int, width_px: int) -> Array:
         whole = image[: 2 * rows, : 2 * columns]
         image = cast("Array", cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
         rows, columns = rows // 2, columns // 2
-    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=interpolation))
 
 
-def reduced(image: Array, long_side_px: int) -> Array:
+def reduced(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image shrunk to fit a long side; as it is where it does."""
     height_px, width_px = image.shape[:2]
-    return shrunk(image, *fitted(height_px, width_px, long_side_px))
+    return shrunk(image, *fitted(height_px, width_px, long_side_px), interpolation)
 
 
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:
