@@ -5,15 +5,14 @@ A large picture's band of soft pixels is a small part of it; nothing here is as 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats
-
-Array = TypeVar("Array", Bytes, Floats)
+from cutgate.worker.cutout.raster.filters import Array
 
 STRIP_PIXELS: Final = 2**17
 """Pixels of the picture that are looked at together: what is computed of them stays in the processor's cache."""
