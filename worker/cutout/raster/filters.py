@@ -11,7 +11,7 @@ from cutgate.worker.cutout.raster.geometry import fitted
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
-LEAST_ROUNDED_PX: Final = 700
+LEAST_ROUNDED_PX: Final = 1000
 """Half of an odd side is rounded from this length on."""
 
 
