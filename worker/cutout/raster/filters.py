@@ -19,13 +19,8 @@ def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2
     """The image made smaller, each pixel the mean of what it covers.
 
     A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. Of an odd number
-    of rows or columns the last is left out, where that is too little to be seen.
-
-    Args:
-        image: (height, width) or (height, width, channels).
-        height_px: of what is wanted, as `width_px`.
-        width_px: no more than the image's, as `height_px`.
-        interpolation: OpenCV's, for what is left to shrink; `INTER_LINEAR` leaves more contrast and is faster.
+    of rows or columns the last is left out, where that is too little to be seen. The rest is done
+    by OpenCV's `interpolation`: `INTER_LINEAR` keeps more contrast than means, and is faster.
     """
     rows, columns = image.shape[0] // 2, image.shape[1] // 2
     while rows >= height_px and columns >= width_px:
