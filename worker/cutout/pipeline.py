@@ -182,12 +182,12 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = matte.apart(mask)
+            alpha = keep_known(matte.apart(mask), trimap)
         elif not frame.refined:
-            alpha = matte.remap(mask, thresholds, erode_px)
+            alpha = keep_known(matte.remap(mask, thresholds, erode_px), trimap)
         else:
             alpha = estimate(_seen(frame), mask, trimap, frame.zones)
-        return replace(frame, alpha=keep_known(alpha, trimap))
+        return replace(frame, alpha=alpha)
 
     return step
 

@@ -114,7 +114,7 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     residual = _without_wash_out(finest, residual)
     if zones is not None:
         residual *= zones.blend_weight
-    return fill_band(trimap, trimap, lambda band: _clipped(to_unit(mask[band.index]) + sampled(residual, band)))
+    return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
 
 
 def working(mask: ByteMask) -> ByteMask:
