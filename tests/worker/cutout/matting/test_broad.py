@@ -8,6 +8,7 @@ from cutgate.worker.cutout.matting.broad import made_opaque
 from cutgate.worker.cutout.matting.matte import refine
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.filters import enlarged, eroded, square, to_unit
 from tests.worker.cutout.runs import alpha_of
 
 DARK, LEAVES, TWIG = (30, 24, 22), (90, 130, 70), (150, 120, 80)
@@ -19,7 +20,7 @@ HAIR = (slice(0, 300), slice(0, 800))
 
 def speckled(size: tuple[int, int], colour: tuple[int, int, int], seed: int) -> RgbImage:
     grain = np.random.default_rng(seed).normal(0, 6, (*size, 1))
-    return np.clip(grain + np.array(colour), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(grain + np.array(colour), 0, 255), np.uint8)
 
 
 def mixed(alpha: ByteMask, above: RgbImage, below: RgbImage) -> RgbImage:
@@ -45,8 +46,8 @@ def animal() -> tuple[RgbImage, ByteMask, ByteMask]:
 
 def test_a_broad_area_with_the_subjects_colours_is_opaque() -> None:
     photo, truth, mask = animal()
-    alpha = alpha_of(photo, mask / np.float32(255))
-    assert (alpha[CHEST][cv2.erode(truth, np.ones((21, 21)))[CHEST] == 255] >= 250).all()
+    alpha = alpha_of(photo, to_unit(mask))
+    assert (alpha[CHEST][eroded(truth, square(21))[CHEST] == 255] >= 250).all()
     assert alpha[HOLE][8:-8, 8:-8].max() < 26
 
 
@@ -99,8 +100,8 @@ def own(truth: ByteMask) -> RgbImage:
 def test_the_edge_of_such_an_area_is_as_soft_as_before(scale: int) -> None:
     truth = np.rint(np.clip((190 - np.arange(200)) / 15, 0, 1) * 255).astype(np.uint8)[None].repeat(400, 0)
     photo, alpha = flanked(own(truth), np.rint(truth * 0.6).astype(np.uint8))
-    size = (600 * scale, 400 * scale)
-    after = made_opaque(cv2.resize(photo, size), cv2.resize(alpha, size))[::scale, ::scale]
+    size = (400 * scale, 600 * scale)
+    after = made_opaque(enlarged(photo, *size), enlarged(alpha, *size))[::scale, ::scale]
     assert (after[:, :365] == 255).all()
     assert np.abs(after[:, 375:400].astype(int) - truth[:, 175:]).max() < 0.15 * 255
 
