@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, reduced, square, to_unit
-from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region
+from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, reduced, repeated, square, to_unit
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region, fitted
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 CLEAR, OPAQUE = 13, 242
@@ -48,7 +48,8 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
         (height, width) uint8. At an area's rim alpha is raised in proportion, so that its edge stays soft; what is
         0 or 255 stays.
     """
-    small = reduced(alpha, WORKING_SIDE_PX)
+    # Single pixels, for means would take fine strands beside each other for a broad area.
+    small = repeated(alpha, *fitted(*alpha.shape, WORKING_SIDE_PX))
     cores = _subjects_own(image, small)
     if not cores.any():
         return alpha
