@@ -49,7 +49,8 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
         0 or 255 stays.
     """
     # Single pixels, for means would take fine strands beside each other for a broad area.
-    small = repeated(alpha, *fitted(*alpha.shape, WORKING_SIDE_PX))
+    height, width = alpha.shape
+    small = repeated(alpha, *fitted(height, width, WORKING_SIDE_PX))
     cores = _subjects_own(image, small)
     if not cores.any():
         return alpha
