@@ -50,7 +50,7 @@ def test_jobs_are_measured_beside_the_network(
         monkeypatch.setenv(f"CUTGATE_{name.upper()}", str(getattr(tiny_settings, name)))
     rows = jobs.measure(EXACT_HERE, {jobs.JOB}, [SMALL], rounds=1)[jobs.JOB]
     assert [row.measured.partition(": ")[2] for row in rows] == ["HairOptimization off", "HairOptimization auto"]
-    assert all(float(row.reached) > 1 for row in rows), "a tiny network takes less than the job around it"
+    assert all(float(row.reached) > 0 and row.goal == "–" for row in rows), "goals are of other sizes"
 
 
 def test_a_job_is_measured_step_by_step_in_two_trees(
