@@ -49,11 +49,11 @@ def python_of(tree: Path) -> str:
     return str(python)
 
 
-class Probe:
+class TreeProbe:
     """`probe.py` at work in a tree."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, tree: Path, process: subprocess.Popen[str]) -> None:
+        self._tree, self._process = tree, process
 
     def costs(self, photo: Path, refinement: str) -> Costs:
         """What one job costs.
@@ -63,24 +63,23 @@ class Probe:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"photo": str(photo), "refinement": refinement}) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise Absent(f"the tree of {self._process.args!s} cannot be measured")
-        costs: Costs = json.loads(answer)
+        try:
+            self._process.stdin.write(json.dumps({"photo": str(photo), "refinement": refinement}) + "\n")
+            costs: Costs = json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, ValueError):  # it has ended, before the request or over it
+            raise Absent(f"{self._tree} cannot be measured: its probe has failed") from None
         return costs
 
 
 @contextmanager
-def probe_of(tree: Path, cache_dir: Path) -> Iterator[Probe]:
+def probe_of(tree: Path, cache_dir: Path) -> Iterator[TreeProbe]:
     """A probe in a tree, which ends with the block."""
     command = [python_of(tree), "-P", str(PROBE), str(NetworkSettings().models_dir), str(cache_dir)]
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(tree)}
     with subprocess.Popen(
-        command, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, bufsize=1, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Probe(process)
+        yield TreeProbe(tree, process)
 
 
 def measure(photos: Sequence[Photo], rounds: int, before: Path | None) -> tuple[list[Row], str]:

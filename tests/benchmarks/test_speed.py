@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks import Absent
 from benchmarks.bounds import at_most
 from benchmarks.photos import HAIR, PORTRAIT, Photo, photos
 from benchmarks.speed import demo, jobs, overhead, throughput
@@ -74,6 +75,17 @@ def test_a_tree_without_an_environment_of_its_own_is_named(
 ) -> None:
     assert main(["--only", "overhead", "--before", str(tmp_path)]) == 2
     assert str(tmp_path / ".venv") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit", "input(); raise SystemExit", "print('?')"])
+def test_a_probe_that_fails_ends_the_measurement(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(program, encoding="utf-8")
+    monkeypatch.setattr(overhead, "PROBE", probe)
+    with pytest.raises(Absent, match="cannot be measured"):
+        overhead.measure([SMALL], 1, None)
 
 
 def test_an_engine_answers_each_photo_once_and_then_from_memory() -> None:
