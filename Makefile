@@ -56,7 +56,7 @@ bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos w
 	@$(BIN)/python -m benchmarks.quality --write docs/benchmarks.md
 
 bench-speed: $(VENV)/.dev weights ## Compare time and memory with the network's alone and with rembg's
-	@$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md $(if $(REMBG),--rembg $(REMBG))
+	@$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md $(if $(REMBG),--rembg $(REMBG)) $(if $(BEFORE),--before $(BEFORE))
 
 weights: $(VENV)/.app
 	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm
