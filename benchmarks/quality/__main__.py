@@ -16,22 +16,19 @@ from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
 from benchmarks.quality.methods import CUTGATE, MATTING, METHODS, Results, by_service, in_process
-from benchmarks.quality.pairs import Evaluator, PairSet, read_pairs
+from benchmarks.quality.pairs import SHARED, SHARED_SETS, Evaluator, PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import Scored
 from benchmarks.quality.sheet import Exhibit, chosen_by_sad, contact_sheet
 from cutgate.worker.models.errors import ModelUnavailable
 
-SHARED: Final = Path("../shared")
 PART: Final = "quality"
 """Of the page that `--write` names."""
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--pairs", nargs="+", type=Path, default=[SHARED / "data" / "eval", SHARED / "data" / "eval_small"]
-    )
+    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
     parser.add_argument("--evaluator", type=Path, default=SHARED / "tools" / "evaluate.py")
     parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep cut-outs and scores here")
     parser.add_argument("--service", metavar="URL", help="measure a running service")

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,14 @@ from typing import Any, Final, cast
 
 from benchmarks import Absent
 
+SHARED: Final = Path("../shared")
+SHARED_SETS: Final = (SHARED / "data" / "eval", SHARED / "data" / "eval_small")
+
 SMALL: Final = "small"
 """The kind of pairs whose subject takes up little of the picture."""
+
+SOFT: Final = (2, 253)
+"""Between these levels the true alpha counts as soft, as it does for the evaluator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,12 @@ class Pair:
     photo: Path
     alpha: Path
     foreground: Path
+    category: str
+    kind: str
+    subject: str
+    """What it shows; several photos may show one subject."""
+    fold: int | None = None
+    """Of composites: no other fold shows the subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,6 @@ class PairSet:
 
     folder: Path
     pairs: tuple[Pair, ...]
-    kinds: frozenset[str]
     digest: str
     """Of the manifest: results of another set are not taken for this one's."""
 
@@ -42,7 +54,7 @@ class PairSet:
     @property
     def small(self) -> bool:
         """Whether all subjects are small."""
-        return self.kinds == {SMALL}
+        return all(pair.kind == SMALL for pair in self.pairs)
 
 
 def read_pairs(folder: Path) -> PairSet:
@@ -56,9 +68,16 @@ def read_pairs(folder: Path) -> PairSet:
         raise Absent(f"no pairs: {manifest} is not there; say where they are with --pairs")
     content = manifest.read_bytes()
     entries = json.loads(content)["pairs"]
-    pairs = tuple(Pair(e["name"], folder / e["image"], folder / e["alpha"], folder / e["fg"]) for e in entries)
-    kinds = frozenset(entry["kind"] for entry in entries)
-    return PairSet(folder, pairs, kinds, hashlib.sha256(content).hexdigest()[:8])
+    pairs = tuple(_pair(folder, entry) for entry in entries)
+    return PairSet(folder, pairs, hashlib.sha256(content).hexdigest()[:8])
+
+
+def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
+    photo, alpha, foreground = (folder / entry[role] for role in ("image", "alpha", "fg"))
+    # Two photos made from one original show one subject.
+    subject = entry.get("subject") or Path(entry.get("original", entry["name"])).stem
+    kinds = entry["category"], entry["kind"]
+    return Pair(entry["name"], photo, alpha, foreground, *kinds, subject, entry.get("fold"))
 
 
 class Evaluator:

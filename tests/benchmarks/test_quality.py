@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 from benchmarks.quality import methods
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.methods import CUTGATE, MATTING, METHODS, PLAIN
-from benchmarks.quality.pairs import PairSet, read_pairs
+from benchmarks.quality.pairs import SMALL, PairSet, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
 from benchmarks.quality.scores import MEASURES, THIN, Scored
 from benchmarks.rembg_peer import isnet_weights
@@ -16,6 +17,7 @@ from cutgate.worker.settings import NetworkSettings
 
 EVALUATOR = """
 import json
+from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np
 def evaluate(folders, results):
@@ -133,7 +135,7 @@ def test_goals_are_held_against_matting(folder: Path, value: float, iou: float, 
 
 def test_a_set_of_small_subjects_has_one_goal(folder: Path) -> None:
     pairs = read_pairs(folder)
-    small = PairSet(pairs.folder, pairs.pairs, frozenset({"small"}), pairs.digest)
+    small = PairSet(pairs.folder, tuple(replace(pair, kind=SMALL) for pair in pairs.pairs), pairs.digest)
     rows, all_met = SetReport(
         small, {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
     ).goals()
