@@ -1,15 +1,11 @@
 """Composites with true alpha: the shared sets' subjects over other backgrounds, in folds by subject.
 
-    python -m benchmarks.quality.composites --out DIR [--pairs DIR ...] [--maps]
-
 The same sources give the same files. A threshold that is chosen on some folds meets no subject of theirs on the
 others; backgrounds are shared by all.
 """
 
-import argparse
 import hashlib
 import json
-import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +14,11 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import skimage.data
+from numpy.typing import NDArray
 
 from benchmarks import Absent
-from benchmarks.quality.pairs import SHARED_SETS, SMALL, SOFT, Pair, read_pairs
+from benchmarks.quality.backdrops import BY_NAME
+from benchmarks.quality.pairs import SMALL, SOFT, Pair, PairSet, read_pairs
 from cutgate.files import write_whole
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, RgbImage
 
@@ -38,9 +35,6 @@ MARGINS: Final = ((0.02, 0.15), (0.1, 0.4), (0.4, 1.0))
 
 JPEG_QUALITIES: Final = (95, 88, 75)
 GRAIN_LEVELS: Final = (0.0, 2.0, 4.0)
-BLUR_SHARES: Final = (0.004, 0.02)
-"""Least and greatest blur of a background out of focus, in its long side."""
-
 NOT_EMPTY: Final = frozenset(
     {"small_cmp_curls_dark", "small_cmp_dog", "small_obj_marble", "small_obj_rocks_house"}
 )
@@ -74,8 +68,8 @@ class Subject:
         inside = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         height_px, width_px = alpha.shape
         cut_off = (rows[0] == 0, rows[-1] == height_px - 1, columns[0] == 0, columns[-1] == width_px - 1)
-        share = (alpha[inside] / np.float32(255))[..., None]
-        return cls(pair.name, pair.subject, pair.category, colours[inside] * share, alpha[inside].copy(), cut_off)
+        premultiplied = np.asarray(colours[inside] * (alpha[inside] / np.float32(255))[..., None], np.float32)
+        return cls(pair.name, pair.subject, pair.category, premultiplied, alpha[inside].copy(), cut_off)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,10 +111,10 @@ def composites_of(subject: Subject, backgrounds: Sequence[RgbImage], seed: int =
     photos = rng.permutation(len(backgrounds))
     for number, backdrop in enumerate(BACKDROPS):
         share, alpha = _placed(subject, rng)
-        background = _background(backdrop, backgrounds[photos[number % len(photos)]], alpha.shape, rng)
+        height_px, width_px = alpha.shape
+        background = BY_NAME[backdrop](backgrounds[photos[number % len(photos)]], height_px, width_px, rng)
         weight = (alpha / np.float32(255))[..., None]
-        seen = share + (1 - weight) * background
-        seen += rng.normal(0, rng.choice(GRAIN_LEVELS), seen.shape)
+        seen = share + (1 - weight) * background + rng.normal(0, rng.choice(GRAIN_LEVELS), share.shape)
         colours = share / np.maximum(weight, np.float32(1 / 255))
         soft = (alpha > SOFT[0]) & (alpha < SOFT[1])
         yield Composite(
@@ -128,29 +122,37 @@ def composites_of(subject: Subject, backgrounds: Sequence[RgbImage], seed: int =
         )
 
 
-def write_composites(pairs: Sequence[Pair], folder: Path) -> None:
+def composites_in(folder: Path, sets: Sequence[PairSet]) -> PairSet:
+    """The composites of some sets' subjects, made where they are not there or were made otherwise.
+
+    Raises:
+        Absent: no set has small subjects, whose pictures lend their backgrounds.
+    """
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    made_from = {"program": made_by, "sets": [pairs.digest for pairs in sets]}
+    manifest = folder / MANIFEST
+    if not manifest.is_file() or json.loads(manifest.read_bytes())["made_from"] != made_from:
+        write_composites([pair for pairs in sets for pair in pairs.pairs], folder, made_from)
+    return read_pairs(folder)
+
+
+def write_composites(pairs: Sequence[Pair], folder: Path, made_from: Mapping[str, Any]) -> None:
     """Write every composite and the manifest, which comes last.
 
     Raises:
-        Absent: the pairs have no small subjects, whose pictures lend their backgrounds.
+        Absent: as `composites_in`.
     """
     backgrounds, subjects = backgrounds_of(pairs), subjects_of(pairs)
     folds = folds_of(subjects)
     folder.mkdir(parents=True, exist_ok=True)
     entries: list[Mapping[str, Any]] = []
-    for subject in subjects:
+    for place, subject in enumerate(subjects):
+        common = {"category": subject.category, "kind": "fold", "subject": subject.identity}
         for number, composite in enumerate(composites_of(subject, backgrounds)):
-            name = f"{subject.name}_{number}_{composite.backdrop}"
-            entries.append(
-                _written(composite, folder, name)
-                | {
-                    "category": subject.category,
-                    "kind": "fold",
-                    "subject": subject.identity,
-                    "fold": folds[subject.name],
-                }
-            )
-    write_whole(folder / MANIFEST, json.dumps({"seed": SEED, "pairs": entries}, indent=1).encode())
+            written = _written(composite, folder, f"{subject.name}_{number}_{composite.backdrop}")
+            sampled = number == place % len(BACKDROPS)
+            entries.append(written | common | {"fold": folds[subject.name], "sampled": sampled})
+    write_whole(folder / MANIFEST, json.dumps({"made_from": made_from, "pairs": entries}, indent=1).encode())
 
 
 def _written(composite: Composite, folder: Path, name: str) -> dict[str, Any]:
@@ -175,72 +177,24 @@ def _placed(subject: Subject, rng: np.random.Generator) -> tuple[FloatImage, Byt
     """The subject with margins, scaled: its premultiplied colours and its alpha."""
     margins = rng.uniform(*MARGINS[rng.integers(len(MARGINS))], size=4)
     height_px, width_px = subject.alpha.shape
-    sides = (height_px, height_px, width_px, width_px)
+    sides_px = (height_px, height_px, width_px, width_px)
     top, bottom, left, right = (
-        0 if cut else int(margin * side) for cut, margin, side in zip(subject.cut_off, margins, sides, strict=True)
+        0 if cut else int(margin * side_px)
+        for cut, margin, side_px in zip(subject.cut_off, margins, sides_px, strict=True)
     )
     long_side_px = max(height_px + top + bottom, width_px + left + right)
     scale = min(1.0, int(rng.choice(LONG_SIDES_PX)) / long_side_px)
-    around = tuple(int(scale * margin_px) for margin_px in (top, bottom, left, right))
     size = max(1, round(scale * width_px)), max(1, round(scale * height_px))
-    share, alpha = (cv2.resize(array, size, interpolation=cv2.INTER_AREA) for array in _channels(subject))
-    # In float: the colours are those of the alpha that is written, which is rounded.
+    given = subject.premultiplied, subject.alpha.astype(np.float32)
+    top, bottom, left, right = (int(scale * margin_px) for margin_px in (top, bottom, left, right))
+    share, alpha = (
+        cv2.copyMakeBorder(array, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
+        for array in (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in given)
+    )
+    # What is laid over the background goes with the alpha that is written, which is rounded.
     rounded = np.clip(np.rint(alpha), 0, 255)
-    share *= (rounded / np.maximum(alpha, np.float32(1e-6)))[..., None]
-    placed = (cv2.copyMakeBorder(array, *around, cv2.BORDER_CONSTANT, value=0) for array in (share, rounded))
-    share, rounded = placed
-    return share, rounded.astype(np.uint8)
-
-
-def _channels(subject: Subject) -> tuple[FloatImage, FloatImage]:
-    return subject.premultiplied, subject.alpha.astype(np.float32)
-
-
-def _background(kind: str, photo: RgbImage, size: tuple[int, ...], rng: np.random.Generator) -> FloatImage:
-    """(height, width, 3) float32, 0 to 255."""
-    height_px, width_px = size
-    if kind in {"photo", "blurred"}:
-        covering = _covering(photo, height_px, width_px, rng)
-        if kind == "photo":
-            return covering
-        return cv2.GaussianBlur(covering, (0, 0), float(rng.uniform(*BLUR_SHARES) * max(size)))
-    if kind == "texture":
-        texture = getattr(skimage.data, str(rng.choice(("brick", "grass", "gravel"))))()
-        tint = rng.uniform(0.6, 1.0, 3)
-        repeats = [-(-side // length) for side, length in zip(size, texture.shape, strict=True)]
-        return np.asarray(np.tile(texture, repeats)[:height_px, :width_px, None] * tint, np.float32)
-    down, across = np.mgrid[0 : 1 : height_px * 1j, 0 : 1 : width_px * 1j].astype(np.float32)[..., None]
-    if kind == "gradient":
-        ends = rng.uniform(0, 255, (3, 3))
-        return np.asarray(
-            ends[0] + down * (ends[1] - ends[0]) + across * (ends[2] - ends[0]) / 2, np.float32
-        ).clip(0, 255)
-    if kind == "noise":
-        level, spread = rng.uniform(60, 200, 3), rng.uniform(10, 40)
-        coarse = rng.normal(0, 1, (height_px // 4 + 1, width_px // 4 + 1, 3)).astype(np.float32)
-        enlarged = cv2.resize(coarse, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(level + spread * enlarged, np.float32).clip(0, 255)
-    # A studio: paper in even light, darker towards the corners, and its floor a little darker than the wall.
-    level = rng.uniform(244, 255) if kind == "white" else rng.uniform(90, 200)
-    light = 1 - rng.uniform(0, 0.12) * ((down - 0.5) ** 2 + (across - 0.5) ** 2) * 2
-    floor = 1 - rng.uniform(0, 0.06) / (1 + np.exp(-40 * (down - rng.uniform(0.6, 0.9))))
-    return np.asarray(level * light * floor * np.ones(3), np.float32).clip(0, 255)
-
-
-def _covering(photo: RgbImage, height_px: int, width_px: int, rng: np.random.Generator) -> FloatImage:
-    """A part of a photo at the size of the composite, from a random place, mirrored in half of all cases."""
-    scale = max(height_px / photo.shape[0], width_px / photo.shape[1])
-    part_px = [
-        min(side, max(1, int(length / scale)))
-        for side, length in zip(photo.shape, (height_px, width_px), strict=False)
-    ]
-    top, left = (int(rng.integers(side - part + 1)) for side, part in zip(photo.shape, part_px, strict=False))
-    part = photo[top : top + part_px[0], left : left + part_px[1], ::]
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    resized = cv2.resize(part.astype(np.float32), (width_px, height_px), interpolation=way)
-    return np.asarray(resized, np.float32).clip(0, 255)
+    kept = np.asarray(share * (rounded / np.maximum(alpha, np.float32(1e-6)))[..., None], np.float32)
+    return kept, rounded.astype(np.uint8)
 
 
 def _beside_the_subject(pair: Pair) -> RgbImage:
@@ -252,22 +206,5 @@ def _beside_the_subject(pair: Pair) -> RgbImage:
     return max(strips, key=lambda strip: strip.size)
 
 
-def _levels(values: FloatImage) -> RgbImage:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args(arguments)
-    try:
-        write_composites([pair for folder in options.pairs for pair in read_pairs(folder).pairs], options.out)
-    except Absent as missing:
-        print(missing, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _levels(values: NDArray[np.floating[Any]]) -> RgbImage:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

@@ -3,8 +3,8 @@
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
@@ -35,6 +35,8 @@ class Pair:
     """What it shows; several photos may show one subject."""
     fold: int | None = None
     """Of composites: no other fold shows the subject."""
+    sampled: bool = True
+    """Whether slow methods cut it out, too: of composites one of each subject, over all backdrops in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class PairSet:
     folder: Path
     pairs: tuple[Pair, ...]
     digest: str
-    """Of the manifest: results of another set are not taken for this one's."""
+    """Of what the manifest says of them: results of another set are not taken for this one's."""
 
     @property
     def name(self) -> str:
@@ -56,6 +58,20 @@ class PairSet:
         """Whether all subjects are small."""
         return all(pair.kind == SMALL for pair in self.pairs)
 
+    @property
+    def in_folds(self) -> bool:
+        """Whether they are composites in folds, of which no rule has seen some."""
+        return all(pair.fold is not None for pair in self.pairs)
+
+    @property
+    def sampled(self) -> "PairSet":
+        """What slow methods cut out."""
+        return self.only(lambda pair: pair.sampled)
+
+    def only(self, wanted: Callable[[Pair], bool]) -> "PairSet":
+        """Some of the pairs."""
+        return replace(self, pairs=tuple(pair for pair in self.pairs if wanted(pair)))
+
 
 def read_pairs(folder: Path) -> PairSet:
     """The pairs that a folder's `manifest.json` lists.
@@ -66,10 +82,9 @@ def read_pairs(folder: Path) -> PairSet:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise Absent(f"no pairs: {manifest} is not there; say where they are with --pairs")
-    content = manifest.read_bytes()
-    entries = json.loads(content)["pairs"]
+    entries = json.loads(manifest.read_bytes())["pairs"]
     pairs = tuple(_pair(folder, entry) for entry in entries)
-    return PairSet(folder, pairs, hashlib.sha256(content).hexdigest()[:8])
+    return PairSet(folder, pairs, hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:8])
 
 
 def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
@@ -77,7 +92,9 @@ def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
     # Two photos made from one original show one subject.
     subject = entry.get("subject") or Path(entry.get("original", entry["name"])).stem
     kinds = entry["category"], entry["kind"]
-    return Pair(entry["name"], photo, alpha, foreground, *kinds, subject, entry.get("fold"))
+    return Pair(
+        entry["name"], photo, alpha, foreground, *kinds, subject, entry.get("fold"), entry.get("sampled", True)
+    )
 
 
 class Evaluator:
@@ -104,12 +121,14 @@ class Evaluator:
         return module
 
     def __call__(self, pairs: PairSet, results: Path) -> list[dict[str, Any]]:
-        """One row for each photo: its name, its category and every measure by name.
+        """One row for each pair: its name, category and subject, and every measure by name.
 
         Raises:
             Absent: results are missing.
         """
+        subjects = {pair.name: pair.subject for pair in pairs.pairs}
         report = self._module.evaluate([str(pairs.folder)], str(results))
-        if report["missing"]:
-            raise Absent(f"{results} has no result for {', '.join(report['missing'])}")
-        return cast("list[dict[str, Any]]", report["images"])
+        if missing := subjects.keys() & set(report["missing"]):
+            raise Absent(f"{results} has no result for {', '.join(sorted(missing))}")
+        rows = cast("list[dict[str, Any]]", report["images"])
+        return [row | {"subject": subjects[row["name"]]} for row in rows if row["name"] in subjects]

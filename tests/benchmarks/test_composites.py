@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,15 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import Absent
-from benchmarks.quality.composites import (
-    BACKDROPS,
-    FOLDS,
-    SEED,
-    composites_of,
-    main,
-    subjects_of,
-    write_composites,
-)
+from benchmarks.quality.composites import BACKDROPS, FOLDS, SEED, composites_in, composites_of, subjects_of
 from benchmarks.quality.pairs import SMALL, SOFT, PairSet, read_pairs
 
 SUBJECTS = 30
@@ -56,9 +49,7 @@ def _files(folder: Path, name: str, step: int, written: tuple[tuple[str, np.ndar
 
 @pytest.fixture(scope="session")
 def made(drawn: PairSet, tmp_path_factory: pytest.TempPathFactory) -> PairSet:
-    folder = tmp_path_factory.mktemp("folds")
-    write_composites(drawn.pairs, folder)
-    return read_pairs(folder)
+    return composites_in(tmp_path_factory.mktemp("folds"), [drawn])
 
 
 def test_thirty_subjects_give_three_hundred_composites(made: PairSet) -> None:
@@ -77,10 +68,22 @@ def test_no_subject_is_in_two_folds_though_two_photos_show_it(made: PairSet) -> 
 
 
 def test_the_same_sources_give_the_same_files(drawn: PairSet, made: PairSet, tmp_path: Path) -> None:
-    write_composites(drawn.pairs, tmp_path)
-    assert read_pairs(tmp_path).digest == made.digest
-    first = made.pairs[0]
-    assert (tmp_path / first.photo.name).read_bytes() == first.photo.read_bytes()
+    again = composites_in(tmp_path, [drawn])
+    assert again.digest == made.digest
+    first = again.pairs[0].photo
+    assert first.read_bytes() == made.pairs[0].photo.read_bytes()
+    first.unlink()
+    composites_in(tmp_path, [drawn])
+    assert not first.is_file(), "they are there already"
+    other = replace(drawn, digest="other photos")
+    composites_in(tmp_path, [other])
+    assert first.is_file()
+
+
+def test_slow_methods_see_one_composite_of_each_subject(made: PairSet) -> None:
+    sampled = made.sampled.pairs
+    assert len(sampled) == len({pair.subject for pair in sampled}) == SUBJECTS
+    assert len({pair.name.split("_")[-1] for pair in sampled}) == len(set(BACKDROPS))
 
 
 def test_another_seed_gives_other_pictures(drawn: PairSet) -> None:
@@ -109,10 +112,4 @@ def test_alpha_is_true(drawn: PairSet, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_small_pictures_there_are_no_backgrounds(drawn: PairSet, tmp_path: Path) -> None:
     with pytest.raises(Absent, match="eval_small"):
-        write_composites([pair for pair in drawn.pairs if pair.kind != SMALL], tmp_path)
-
-
-def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--pairs", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    assert "say where they are with --pairs" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+        composites_in(tmp_path, [drawn.only(lambda pair: pair.kind != SMALL)])
