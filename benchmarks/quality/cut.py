@@ -50,10 +50,13 @@ class Before:
 
     def cut_out(self, pairs: PairSet, out: Path, maps: Path) -> None:
         """Write `<name>.png` of each pair."""
+        self.run(__name__, *(str(path.absolute()) for path in (pairs.folder, out, maps)))
+
+    def run(self, module: str, *arguments: str) -> None:
+        """Run a module of these benchmarks on that commit's worker; paths have to be absolute."""
         # Python looks for modules in the working directory first, so it finds that commit's packages.
-        places = [str(path.absolute()) for path in (pairs.folder, out, maps)]
         environment = os.environ | {"PYTHONPATH": str(self._tree)}
-        subprocess.run([sys.executable, "-m", __name__, *places], cwd=self._tree, env=environment, check=True)
+        subprocess.run([sys.executable, "-m", module, *arguments], cwd=self._tree, env=environment, check=True)
 
     def _check_out(self) -> None:
         self._tree.parent.mkdir(parents=True, exist_ok=True)
