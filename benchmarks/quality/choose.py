@@ -60,7 +60,7 @@ class Constant:
 
 
 def _prior(slope: float) -> ByteMask:
-    return np.clip(np.rint((np.arange(256) - 127.5) * slope + 127.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint((np.arange(256) - 127.5) * slope + 127.5), 0, 255), np.uint8)
 
 
 CONSTANTS: Final[Mapping[str, tuple[Constant, float]]] = {

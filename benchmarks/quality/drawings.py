@@ -25,7 +25,7 @@ from benchmarks.quality.maps import keep_maps
 from benchmarks.quality.methods import MAPS
 from benchmarks.quality.sheet import BACKGROUNDS, composite
 from cutgate.files import write_whole
-from cutgate.jobs.spec import CutoutSpec
+from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, RgbaImage, RgbImage
 from cutgate.worker.models.engines.runtime import load_segmenter
@@ -53,7 +53,7 @@ class Drawing:
     mask: ByteMask | None = None
     """What the network is taken to see; None: it is asked."""
     tidy: bool = False
-    """Whether the row shows the option instead of a commit: `postProcessMask` off, then on."""
+    """Whether the row shows an option instead of a commit: `postProcessMask` off, then on, without refinement."""
 
 
 def drawings() -> tuple[Drawing, ...]:
@@ -97,18 +97,18 @@ def white_card() -> Drawing:
 
 def soft_cutout() -> Drawing:
     """A cut-out with a soft edge, cut out again by a network that sees it as it is."""
-    alpha = cv2.GaussianBlur(_discs(((400, 250), 170, 255)), (0, 0), 16)
+    alpha = np.asarray(cv2.GaussianBlur(_discs(((400, 250), 170, 255)), (0, 0), 16), np.uint8)
     return Drawing("cut-out", np.dstack([np.full((*SIZE, 3), (190, 90, 40), np.uint8), alpha]), alpha)
 
 
 def lawn() -> Drawing:
-    """Grass everywhere, of which a network sees a haze and a few pixels."""
+    """Grass everywhere, of which a network sees a haze and a few pixels: too few for a subject."""
     rng, grass = np.random.default_rng(0), np.zeros((*SIZE, 3))
     for sigma_px in (1.0, 2.5, 8.0):
         blades = cv2.GaussianBlur(rng.normal(0, 1, SIZE), (0, 0), sigma_px)
         grass += (blades / blades.std())[..., None] * (14, 20, 8)
     haze = cv2.GaussianBlur(_discs(((300, 260), 110, 118), ((560, 220), 70, 100)), (0, 0), 30)
-    seen = np.maximum(haze, _discs(((310, 240), 6, 190), ((570, 300), 5, 180), ((450, 130), 5, 200)))
+    seen = np.maximum(haze, _discs(((310, 240), 3, 255)))
     return Drawing("lawn", _levels(grass + np.array((70, 110, 45))), seen)
 
 
@@ -127,11 +127,11 @@ def frayed() -> Drawing:
     """A disc of paper on a table of nearly its colour: a network sees a frayed edge and specks."""
     rng = np.random.default_rng(0)
     disc = _discs(((400, 250), 180, 255))
-    soft = cv2.GaussianBlur(disc, (0, 0), 7).astype(np.float64)
-    rough = cv2.GaussianBlur(rng.normal(0, 1, SIZE), (0, 0), 2.5)
-    mask = _levels(soft + 120 * rough / rough.std() * ((soft > 8) & (soft < 247)))
+    soft = cv2.GaussianBlur(disc, (0, 0), 4).astype(np.float64)
+    rough = cv2.GaussianBlur(rng.normal(0, 1, SIZE), (0, 0), 1)
+    mask = _levels(soft + 60 * rough / rough.std() * ((soft > 8) & (soft < 247)))
     for x_px, y_px in rng.integers((40, 40), (760, 460), (16, 2)):
-        cv2.circle(mask, (int(x_px), int(y_px)), 7, 190, -1)
+        cv2.circle(mask, (int(x_px), int(y_px)), 6, 190, -1)
     colours = np.where(disc[..., None] > 128, (176, 168, 150), (150, 146, 140))
     return Drawing("frayed mask", _grained(colours), np.asarray(cv2.GaussianBlur(mask, (0, 0), 1)), tidy=True)
 
@@ -149,7 +149,9 @@ def cut_all(out: Path, maps: Path) -> None:
                 # A closer look sees nothing new: the drawing is all there is.
                 return segmenter(image) if mask is None or image.shape[:2] != mask.shape else mask
 
-            pixels = cut_out(source, CutoutSpec(model=segmenter.model, tidy_mask=tidy), seen, lambda: None).pixels
+            refinement = Refinement.OFF if drawing.tidy else Refinement.AUTO
+            spec = CutoutSpec(model=segmenter.model, tidy_mask=tidy, refinement=refinement)
+            pixels = cut_out(source, spec, seen, lambda: None).pixels
             write_whole(out / _file(drawing, tidy=tidy), _png(np.asarray(pixels, np.uint8)))
 
 

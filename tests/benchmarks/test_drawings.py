@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.drawings import BACKGROUNDS, drawings, main
+from benchmarks.quality.drawings import drawings, main
 from cutgate.worker.settings import NetworkSettings
 
 
@@ -19,7 +19,6 @@ def test_every_row_is_drawn_by_one_command(
     names = {drawing.name for drawing in drawings()}
     assert {"lawn", "frayed mask"} <= names
     assert len(list((tmp_path / "out" / "after").iterdir())) == len(names) + 1, "one with an option twice"
-    assert len(BACKGROUNDS) == 3
 
 
 def test_a_drawing_and_what_is_seen_of_it_have_one_size() -> None:
