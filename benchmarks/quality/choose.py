@@ -38,6 +38,10 @@ from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
 
 
+LEAST_GAIN: Final = 0.005
+"""What a change is worth: so much of SAD, even at the interval's end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A constant of the product, and what else it might be."""
@@ -98,7 +102,7 @@ class Trial:
     def verdict(self) -> float | None:
         """The candidate to change to: every fold's choice, and surely better on what it has not seen."""
         choices = set(self.chosen().values())
-        if len(choices) > 1 or self.in_use in choices or self.held_out().high >= 1:
+        if len(choices) > 1 or self.in_use in choices or self.held_out().high >= 1 - LEAST_GAIN:
             return None
         return choices.pop()
 
