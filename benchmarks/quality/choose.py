@@ -37,7 +37,6 @@ from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
 
-
 LEAST_GAIN: Final = 0.005
 """What a change is worth: so much of SAD, even at the interval's end."""
 
