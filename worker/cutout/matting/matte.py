@@ -66,6 +66,9 @@ a variance of (8 levels)^2. Colours less apart than that tell nothing; grain wou
 TRUST_POWER: Final = 4
 """The share of alpha's variance that colours explain counts to this power: half explained is hardly trusted."""
 
+LEAST_EXPLAINED: Final = 0.5
+"""Below this share the picture's pixels are not read at all."""
+
 DATA_WEIGHT: Final = 1e-4
 DATA_WEIGHT_WHERE_SURE: Final = 1e-2
 """How strongly the solution is drawn to the prior, everywhere and where the mask is near 0 or 1."""
@@ -158,10 +161,11 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     if max(mask.shape) < LEAST_GAIN * max(change.shape):
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(mask[band.index]) + sampled(change, band)))
     trusted, models = _models(layer, residual, weight)
+    both = np.dstack([change, trusted])
 
     def alpha(band: Pixels) -> Floats:
-        values, trust = to_unit(mask[band.index]) + sampled(change, band), sampled(trusted, band)
-        told = np.flatnonzero(trust)
+        added, trust = sampled(both, band).T
+        values, told = to_unit(mask[band.index]) + added, np.flatnonzero(trust)
         pixels = Pixels(band.height, band.width, band.rows[told], band.columns[told])
         model, colours, trust = sampled(models, pixels), to_unit(image[pixels.index]), trust[told]
         guided = np.clip(np.einsum("nc,nc->n", model[:, :3], colours) + model[:, 3], 0, trust)
@@ -205,7 +209,7 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
     if unknown.any():
         alpha = np.clip(to_unit(layer.mask) + residual, 0, 1)
         model, explained = affine_models(to_unit(layer.image), alpha, unknown, GUIDED_EPSILON)
-        trusted[unknown] = explained**TRUST_POWER
+        trusted[unknown] = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0)
         trusted *= weight
         models[unknown] = model * trusted[unknown][:, None]
     return trusted, models
