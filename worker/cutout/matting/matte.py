@@ -53,9 +53,6 @@ LARGE_PIXELS: Final = 4_000_000
 LEAST_GAIN: Final = 1.2
 """That level has to be so many times as large as the one before."""
 
-FLAT: Final = 0.02
-"""Where alpha comes so near to 0 or 1, with all that is around, one more level does not seek it anew."""
-
 EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
 
@@ -118,7 +115,7 @@ class Layer:
     def narrowed(self, residual: FloatMask, settled: ByteMask) -> Layer:
         """With alpha from a coarser level's residual fixed where that is `settled`, or flat with all around it."""
         alpha = np.clip(to_unit(self.mask) + enlarged(residual, *self.mask.shape), 0, 1)
-        soft = dilated(((alpha > FLAT) & (alpha < 1 - FLAT)).view(np.uint8), square(3))
+        soft = dilated(((alpha > ALPHA_CLIP) & (alpha < 1 - ALPHA_CLIP)).view(np.uint8), square(3))
         soft &= repeated(1 - settled, *self.mask.shape)
         unknown = self.unknown * soft
         return replace(self, fixed=np.where(unknown < self.unknown, to_levels(alpha), self.fixed), unknown=unknown)
