@@ -61,7 +61,7 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
     layers = np.dstack([gain, mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)])
 
     def raised(band: Pixels) -> Floats:
-        own, (gain, weight) = to_unit(alpha[band.index]), sampled(layers, band).T
+        own, (gain, weight) = to_unit(band.of(alpha)), sampled(layers, band).T
         return np.asarray(own + weight * (np.minimum(gain * own, 1) - own))
 
     return fill_band(alpha, alpha, raised)
