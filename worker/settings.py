@@ -15,6 +15,7 @@ from cutgate.worker.machine.container import cpu_quota, memory_limit_bytes
 
 _LEAST_WORKER_BYTES = 2 * 2**30
 _GPU_BATCH = 4
+_PIXELS_BESIDE_LARGEST = 16_000_000
 BEATS_IN_LEASE = 3
 
 Choices = Annotated[
@@ -36,7 +37,7 @@ class EngineName(StrEnum):
     """The library that computes the network."""
 
     AUTO = "auto"
-    """OpenVINO where it is installed and the processor gains by it, else ONNX Runtime."""
+    """Whichever was the fastest here of those that are exact."""
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
 
@@ -72,7 +73,11 @@ class NetworkSettings(BaseSettings):
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or names
     with a precision. It holds all of them in memory."""
     engine: EngineName = EngineName.AUTO
-    """`auto`, `onnxruntime` or `openvino`. A named engine that is not there is an error."""
+    """`auto` takes whichever of `onnxruntime` and `openvino` is the fastest here and exact, see `docs/models.md`.
+    An engine that is named is taken untried, and is an error where it is not there."""
+    engine_trial_seconds: NonNegativeFloat = 10
+    """How long trying the engines may take at the first start, for each model. With `0` none is tried, and the
+    processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; checked before use, fetched into when they are not there."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
@@ -118,8 +123,13 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
     container may use, but never less than 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures that a worker works on at the same time, each on a thread of its own; unset, 1 on the CPU, and on a
-    GPU one for each processor besides a full batch. Each needs memory for itself."""
+    """Pictures that a worker works on at the same time, each on a thread of its own; unset, 2 on the CPU where it
+    has two threads, so that one is read or written while the network sees the other, and on a GPU one for each
+    processor besides a full batch. Each needs memory for itself."""
+    pixels_at_once: PositiveInt | None = None
+    """Pixels of the pictures that a worker works on at the same time. It begins another only where there is room
+    for one of `CUTGATE_MAX_SOURCE_PIXELS` beside those at work; one alone always is begun. Unset, on the CPU
+    `CUTGATE_MAX_SOURCE_PIXELS` and 16 million, and on a GPU without a bound."""
     decode_timeout_seconds: PositiveFloat = 20
     """Longest time that decoding one picture may take; it then fails."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
@@ -141,4 +151,10 @@ class WorkerSettings(NetworkSettings, JobSettings):
 
     def item_count(self) -> int:
         """Pictures at the same time: as set, else so many that neither the GPU nor a processor waits."""
-        return self.items_at_once or (cpu_quota() + self.batch_count() if self.device is Device.GPU else 1)
+        usual = cpu_quota() + self.batch_count() if self.device is Device.GPU else min(2, self.thread_count())
+        return self.items_at_once or usual
+
+    def pixel_count(self) -> int | None:
+        """Pixels of the pictures that are worked on at the same time; None for no bound."""
+        usual = None if self.device is Device.GPU else self.max_source_pixels + _PIXELS_BESIDE_LARGEST
+        return self.pixels_at_once or usual

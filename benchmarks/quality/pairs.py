@@ -3,15 +3,22 @@
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
 from benchmarks import Absent
 
+SHARED: Final = Path("../shared")
+SHARED_SETS: Final = (SHARED / "data" / "eval", SHARED / "data" / "eval_small")
+
 SMALL: Final = "small"
 """The kind of pairs whose subject takes up little of the picture."""
+
+SOFT: Final = (2, 253)
+"""Between these levels the true alpha counts as soft, as it does for the evaluator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,14 @@ class Pair:
     photo: Path
     alpha: Path
     foreground: Path
+    category: str
+    kind: str
+    subject: str
+    """What it shows; several photos may show one subject."""
+    fold: int | None = None
+    """Of composites: no other fold shows the subject."""
+    sampled: bool = True
+    """Whether slow methods cut it out, too: of composites one of each subject, over all backdrops in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +45,8 @@ class PairSet:
 
     folder: Path
     pairs: tuple[Pair, ...]
-    kinds: frozenset[str]
     digest: str
-    """Of the manifest: results of another set are not taken for this one's."""
+    """Of what the manifest says of them: results of another set are not taken for this one's."""
 
     @property
     def name(self) -> str:
@@ -42,7 +56,21 @@ class PairSet:
     @property
     def small(self) -> bool:
         """Whether all subjects are small."""
-        return self.kinds == {SMALL}
+        return all(pair.kind == SMALL for pair in self.pairs)
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether they are composites in folds, of which no rule has seen some."""
+        return all(pair.fold is not None for pair in self.pairs)
+
+    @property
+    def sampled(self) -> "PairSet":
+        """What slow methods cut out."""
+        return self.only(lambda pair: pair.sampled)
+
+    def only(self, wanted: Callable[[Pair], bool]) -> "PairSet":
+        """Some of the pairs."""
+        return replace(self, pairs=tuple(pair for pair in self.pairs if wanted(pair)))
 
 
 def read_pairs(folder: Path) -> PairSet:
@@ -54,11 +82,19 @@ def read_pairs(folder: Path) -> PairSet:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise Absent(f"no pairs: {manifest} is not there; say where they are with --pairs")
-    content = manifest.read_bytes()
-    entries = json.loads(content)["pairs"]
-    pairs = tuple(Pair(e["name"], folder / e["image"], folder / e["alpha"], folder / e["fg"]) for e in entries)
-    kinds = frozenset(entry["kind"] for entry in entries)
-    return PairSet(folder, pairs, kinds, hashlib.sha256(content).hexdigest()[:8])
+    entries = json.loads(manifest.read_bytes())["pairs"]
+    pairs = tuple(_pair(folder, entry) for entry in entries)
+    return PairSet(folder, pairs, hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:8])
+
+
+def _pair(folder: Path, entry: Mapping[str, Any]) -> Pair:
+    photo, alpha, foreground = (folder / entry[role] for role in ("image", "alpha", "fg"))
+    # Two photos made from one original show one subject.
+    subject = entry.get("subject") or Path(entry.get("original", entry["name"])).stem
+    kinds = entry["category"], entry["kind"]
+    return Pair(
+        entry["name"], photo, alpha, foreground, *kinds, subject, entry.get("fold"), entry.get("sampled", True)
+    )
 
 
 class Evaluator:
@@ -85,12 +121,14 @@ class Evaluator:
         return module
 
     def __call__(self, pairs: PairSet, results: Path) -> list[dict[str, Any]]:
-        """One row for each photo: its name, its category and every measure by name.
+        """One row for each pair: its name, category and subject, and every measure by name.
 
         Raises:
             Absent: results are missing.
         """
+        subjects = {pair.name: pair.subject for pair in pairs.pairs}
         report = self._module.evaluate([str(pairs.folder)], str(results))
-        if report["missing"]:
-            raise Absent(f"{results} has no result for {', '.join(report['missing'])}")
-        return cast("list[dict[str, Any]]", report["images"])
+        if missing := subjects.keys() & set(report["missing"]):
+            raise Absent(f"{results} has no result for {', '.join(sorted(missing))}")
+        rows = cast("list[dict[str, Any]]", report["images"])
+        return [row | {"subject": subjects[row["name"]]} for row in rows if row["name"] in subjects]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from benchmarks.quality.pairs import Pair
+from benchmarks.quality.pairs import SOFT, Pair
 from benchmarks.quality.scores import Scored
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
 
@@ -23,8 +23,6 @@ ENLARGEMENT: Final = 2
 CAPTION_PX: Final = 16
 GAP_PX: Final = 4
 TRUTH: Final = "truth"
-SOFT: Final = (2, 253)
-"""Between these levels the true alpha counts as soft, as it does for the evaluator."""
 
 
 @dataclass(frozen=True, slots=True)

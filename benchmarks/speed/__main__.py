@@ -1,6 +1,6 @@
 """Time jobs beside the network alone and beside rembg on the same weights, and hold Cutgate to its goals.
 
-    python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--jobs N] [--rembg COMMAND] [--write PAGE]
+    python -m benchmarks.speed [--only SECTION ...] [--rounds N] [--before TREE] [--write PAGE] ...
 
 Every engine and section runs in a process of its own, so that none sees the threads or the memory of another. What
 this processor or installation cannot run says what it lacks. The exit status is 1 where a goal is missed, 2 where
@@ -8,12 +8,10 @@ this processor or installation cannot run says what it lacks. The exit status is
 """
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,23 +19,31 @@ from typing import Final, TypeVar
 from benchmarks import Absent
 from benchmarks.machine import conditions, this_command
 from benchmarks.pages import require_parts, write_part
-from benchmarks.speed import jobs, memory, refinement, service
+from benchmarks.photos import photos
+from benchmarks.speed import demo, jobs, memory, overhead, service, throughput
 from benchmarks.speed.engines import CHOICES
-from benchmarks.speed.rows import Row, as_table, lacking
+from benchmarks.speed.rows import BEFORE, Row, as_table, lacking
 from cutgate.worker.models.errors import ModelUnavailable
 
 Made = TypeVar("Made")
 
-REFINEMENT, SERVICE, MEMORY = "refinement", "service", "memory"
+SHARED: Final = Path("../shared")
+
+OVERHEAD, QUEUE, DEMO, MEMORY = "overhead", "queue", "demo", "memory"
 TITLES: Final = {
     jobs.JOB: "A whole job, from encoded photo to encoded PNG, over the network's run alone",
     jobs.REMBG: "rembg's time over Cutgate's, both without matting",
     jobs.MATTING: "rembg's time with alpha matting over Cutgate's with HairOptimization on",
-    REFINEMENT: "Refinement and colours alone, on one thread: CPU seconds",
-    SERVICE: "Pictures a second through the whole service over those of `rembg s`, four clients, 1 megapixel",
+    OVERHEAD: "Everything but the network, on one thread: CPU milliseconds",
+    service.SERVICE: "Pictures a second through the whole service over those of `rembg s`, four clients, 1 MP",
+    QUEUE: "Pictures a second of a queue through one worker, two at once over one at a time",
+    DEMO: "Seconds of `make demo` until its first file",
     MEMORY: "Memory of a worker's process",
 }
 """Sections in the order of the page."""
+
+Table = tuple[str, list[Row], str]
+"""A section, its rows, and all that is shown of it as Markdown."""
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -47,7 +53,20 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         "--rounds",
         type=positive,
         default=5,
-        help="of each comparison; half of them where rembg mattes and for the service",
+        help="of each comparison; half of them where one takes long",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="TREE",
+        type=lambda path: Path(path).resolve(),
+        help="a checkout of an earlier commit, with a .venv of its own, to measure in turn",
+    )
+    parser.add_argument(
+        "--photos",
+        metavar="DIR",
+        type=Path,
+        default=SHARED / "data" / "eval",
+        help="where photos with hair and fur are",
     )
     parser.add_argument("--jobs", type=positive, default=300, help="how many jobs the memory is watched over")
     parser.add_argument(
@@ -76,42 +95,42 @@ def rembg_command(named: str | None) -> str:
     return named or (str(beside) if beside.is_file() else shutil.which("rembg") or "rembg")
 
 
-def sections(options: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
-    """Each chosen section's rows, as soon as they are there."""
+def sections(options: argparse.Namespace) -> Iterator[Table]:
+    """Each chosen section, as soon as it is there."""
+    taken, few = photos(options.photos), (options.rounds + 1) // 2
     in_jobs = [section for section in (jobs.JOB, jobs.REMBG, jobs.MATTING) if section in options.only]
     if in_jobs:
-        yield from job_rows(in_jobs, options.rounds).items()
-    if REFINEMENT in options.only:
-        with environment(refinement.ONE_THREAD):
-            rows = apart(refinement.measure, options.rounds)
-        yield REFINEMENT, rows
-    if SERVICE in options.only:
-        yield SERVICE, service_rows(rembg_command(options.rembg), options.rounds)
+        for section, rows in by_choice(in_jobs, jobs.measure, in_jobs, taken, options.rounds).items():
+            yield section, rows, as_table(rows)
+    if OVERHEAD in options.only:
+        rows, steps = apart(overhead.measure, taken, options.rounds, options.before)
+        yield OVERHEAD, rows, f"{as_table(rows, BEFORE)}\n\n{steps}"
+    if service.SERVICE in options.only:
+        rows = by_choice([service.SERVICE], service.measure, rembg_command(options.rembg), few)[service.SERVICE]
+        yield service.SERVICE, rows, as_table(rows)
+    if QUEUE in options.only:
+        rows = apart(throughput.measure, few)
+        yield QUEUE, rows, as_table(rows)
+    if DEMO in options.only:
+        rows = apart(demo.measure, few, options.before)
+        yield DEMO, rows, as_table(rows, BEFORE)
     if MEMORY in options.only:
-        yield MEMORY, apart(memory.measure, options.jobs)
+        rows = apart(memory.measure, options.jobs)
+        yield MEMORY, rows, as_table(rows)
 
 
-def job_rows(in_jobs: Sequence[str], rounds: int) -> dict[str, list[Row]]:
-    """Rows of the sections that share their runs."""
-    rows: dict[str, list[Row]] = {section: [] for section in in_jobs}
+def by_choice(
+    chosen: Sequence[str], measure: Callable[..., Mapping[str, list[Row]]], *arguments: object
+) -> dict[str, list[Row]]:
+    """Rows of some sections for every engine and precision; those that cannot be run here say why."""
+    rows: dict[str, list[Row]] = {section: [] for section in chosen}
     for choice in CHOICES:
         try:
-            made = apart(jobs.measure, choice, in_jobs, rounds)
+            made = apart(measure, choice, *arguments)
         except (Absent, ModelUnavailable) as reason:
-            made = {section: [lacking(choice.name, reason)] for section in in_jobs}
+            made = {section: [lacking(choice.name, reason)] for section in chosen}
         for section, section_rows in made.items():
             rows[section] += section_rows
-    return rows
-
-
-def service_rows(rembg: str, rounds: int) -> list[Row]:
-    """Rows of the section that starts servers."""
-    rows: list[Row] = []
-    for choice in CHOICES:
-        try:
-            rows += apart(service.measure, choice, rembg, (rounds + 1) // 2)
-        except (Absent, ModelUnavailable) as reason:
-            rows.append(lacking(choice.name, reason))
     return rows
 
 
@@ -121,33 +140,22 @@ def apart(function: Callable[..., Made], *arguments: object) -> Made:
         return pool.submit(function, *arguments).result()
 
 
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """The environment with some variables set, for processes that start within the block."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
+    missed = False
     try:
         if options.write:
             require_parts(options.write, map(part_of, options.only))
+        overhead.python_of(options.before or overhead.ROOT)
+        for section, rows, text in sections(options):
+            print(f"\n{TITLES[section]}\n\n{text}", flush=True)
+            if options.write:
+                measured = conditions(this_command("benchmarks.speed"))
+                write_part(options.write, part_of(section), f"{measured}\n\n{text}")
+            missed |= any(row.met is False for row in rows)
     except Absent as missing:
         print(missing, file=sys.stderr)
         return 2
-    missed = False
-    for section, rows in sections(options):
-        print(f"\n{TITLES[section]}\n\n{as_table(rows)}", flush=True)
-        if options.write:
-            measured = conditions(this_command("benchmarks.speed"))
-            write_part(options.write, part_of(section), f"{measured}\n\n{as_table(rows)}")
-        missed |= any(row.met is False for row in rows)
     return 1 if missed else 0
 
 

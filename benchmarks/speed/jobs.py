@@ -1,29 +1,27 @@
 """Whole jobs in one process, beside the network alone and beside rembg."""
 
 import sys
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Sequence
 
 from benchmarks.job import do_job, network_alone
-from benchmarks.photos import photo
+from benchmarks.photos import Photo, photo
 from benchmarks.rembg_peer import Rembg, isnet_weights
 from benchmarks.speed.engines import JOB_AUTO, JOB_OFF, OVER_MATTING, OVER_PLAIN, Choice, load
 from benchmarks.speed.rows import Row, ratio
 from benchmarks.speed.timing import in_turn
-from cutgate.jobs.spec import CutoutSpec, Precision, Refinement
+from cutgate.jobs.spec import CutoutSpec, Refinement
 from cutgate.worker.models.engines.runtime import Segmenter
 from cutgate.worker.settings import NetworkSettings
 
 JOB, REMBG, MATTING = "job", "rembg", "matting"
 """Sections: over the network alone; beside rembg; beside rembg with matting."""
 
-MEGAPIXELS: Final = (1, 4, 12)
-MATTING_MEGAPIXELS: Final = (1, 4)
-NETWORK, OFF, AUTO, ON = "network", "off", "auto", "on"
-REMBG_PLAIN, REMBG_MATTING = "rembg", "rembg matting"
+NETWORK, OURS, PEER = "network", "Cutgate", "rembg"
 
 
-def measure(choice: Choice, sections: Collection[str], rounds: int) -> dict[str, list[Row]]:
+def measure(
+    choice: Choice, sections: Collection[str], photos: Sequence[Photo], rounds: int
+) -> dict[str, list[Row]]:
     """The rows of each section for one engine and precision.
 
     Matting takes so long that half the rounds must do.
@@ -31,14 +29,17 @@ def measure(choice: Choice, sections: Collection[str], rounds: int) -> dict[str,
     Raises:
         Absent, ModelUnavailable: as `engines.load`.
     """
+    print(choice.name, file=sys.stderr, flush=True)
     bench = _Bench(choice, load(choice))
-    rows: dict[str, list[Row]] = {section: [] for section in sections}
-    for megapixels in MEGAPIXELS:
-        print(f"{choice.name}, {megapixels} megapixels", file=sys.stderr, flush=True)
-        for section, section_rows in bench.plain(megapixels, sections, rounds).items():
-            rows[section] += section_rows
-        if MATTING in sections and megapixels in MATTING_MEGAPIXELS:
-            rows[MATTING].append(bench.matting(megapixels, (rounds + 1) // 2))
+    rows: dict[str, list[Row]] = {}
+    if JOB in sections:
+        rows[JOB] = [row for each in photos for row in bench.over_network(each, rounds)]
+    if REMBG in sections:
+        rows[REMBG] = [bench.beside_rembg(size, rounds, matting=False) for size in OVER_PLAIN[choice]]
+    if MATTING in sections:
+        rows[MATTING] = [
+            bench.beside_rembg(size, (rounds + 1) // 2, matting=True) for size in OVER_MATTING[choice]
+        ]
     return rows
 
 
@@ -48,49 +49,41 @@ class _Bench:
     def __init__(self, choice: Choice, segmenter: Segmenter) -> None:
         self.choice = choice
         self.segmenter = segmenter
+        self.name = f"{choice.name} ({segmenter.dtype})"
         self.rembg: Rembg | None = None
 
-    def plain(self, megapixels: int, sections: Collection[str], rounds: int) -> dict[str, list[Row]]:
-        """Rows of the sections without matting, from the same rounds."""
-        exact = self.choice.precision is Precision.EXACT
-        calls = {OFF: self._job(megapixels, Refinement.OFF)}
-        if JOB in sections and exact:
-            calls[NETWORK] = network_alone(self.segmenter, photo(megapixels))
-            calls[AUTO] = self._job(megapixels, Refinement.AUTO)
-        if REMBG in sections:
-            calls[REMBG_PLAIN] = self._peer(megapixels, matting=False)
-        if len(calls) == 1:
-            return {}
-        timings = in_turn(calls, rounds)
-        name = self._name(megapixels)
-        rows: dict[str, list[Row]] = {}
-        if NETWORK in calls:
-            rows[JOB] = [
-                ratio(f"{name}: HairOptimization off", timings, OFF, NETWORK, JOB_OFF[megapixels]),
-                ratio(f"{name}: HairOptimization auto", timings, AUTO, NETWORK, JOB_AUTO[megapixels]),
-            ]
-        if REMBG_PLAIN in calls:
-            rows[REMBG] = [ratio(name, timings, REMBG_PLAIN, OFF, OVER_PLAIN[self.choice][megapixels])]
-        return rows
+    def over_network(self, taken: Photo, rounds: int) -> list[Row]:
+        """The time of a whole job over that of the network alone, without and with refinement."""
+        goals = {Refinement.OFF: JOB_OFF[self.choice], Refinement.AUTO: JOB_AUTO[self.choice]}
+        calls = {str(refinement): self._job(taken.data, refinement) for refinement in goals}
+        timings = in_turn({NETWORK: network_alone(self.segmenter, taken.data), **calls}, rounds)
+        return [
+            ratio(
+                f"{self.name}, {taken.name}: HairOptimization {refinement}",
+                timings,
+                str(refinement),
+                NETWORK,
+                by_size.get(taken.megapixels),
+            )
+            for refinement, by_size in goals.items()
+        ]
 
-    def matting(self, megapixels: int, rounds: int) -> Row:
-        """The time of rembg with matting over ours with refinement."""
+    def beside_rembg(self, megapixels: float, rounds: int, *, matting: bool) -> Row:
+        """The time of rembg over ours, both with or both without refinement."""
+        data = photo(megapixels)
+        peer = self._peer()
         calls = {
-            ON: self._job(megapixels, Refinement.ON),
-            REMBG_MATTING: self._peer(megapixels, matting=True),
+            OURS: self._job(data, Refinement.ON if matting else Refinement.OFF),
+            PEER: lambda: peer(data, matting=matting),
         }
-        bound = OVER_MATTING[self.choice][megapixels]
-        return ratio(self._name(megapixels), in_turn(calls, rounds), REMBG_MATTING, ON, bound)
+        bound = (OVER_MATTING if matting else OVER_PLAIN)[self.choice][megapixels]
+        return ratio(f"{self.name}, {megapixels} MP", in_turn(calls, rounds), PEER, OURS, bound)
 
-    def _name(self, megapixels: int) -> str:
-        return f"{self.choice.name} ({self.segmenter.dtype}), {megapixels} MP"
-
-    def _job(self, megapixels: int, refinement: Refinement) -> Callable[[], object]:
+    def _job(self, data: bytes, refinement: Refinement) -> Callable[[], object]:
         spec = CutoutSpec(model=self.segmenter.model, refinement=refinement)
-        return lambda: do_job(photo(megapixels), spec, self.segmenter)
+        return lambda: do_job(data, spec, self.segmenter)
 
-    def _peer(self, megapixels: int, *, matting: bool) -> Callable[[], object]:
+    def _peer(self) -> Rembg:
         if self.rembg is None:
             self.rembg = Rembg(isnet_weights().path, NetworkSettings().thread_count())
-        remove = self.rembg
-        return lambda: remove(photo(megapixels), matting=matting)
+        return self.rembg

@@ -21,10 +21,13 @@ from benchmarks.bounds import Bound
 from benchmarks.photos import photo
 from benchmarks.rembg_peer import HOME_VARIABLE, MODEL, isnet_weights
 from benchmarks.speed.engines import SERVICE_MATTING, SERVICE_PLAIN, Choice, require
-from benchmarks.speed.rows import NONE, Row
+from benchmarks.speed.rows import NONE, Row, figure
 from cutgate import Client
 from cutgate.errors import LocalError
 from cutgate.local.stack import Stack, StackOptions, claim_port, run_stack
+
+SERVICE: Final = "service"
+"""The section's name."""
 
 CLIENTS: Final = 4
 MEGAPIXELS: Final = 1
@@ -56,7 +59,7 @@ def pictures_per_second(remove: Remove, *, matting: bool) -> float:
     return CLIENTS * JOBS_EACH[matting] / (time.perf_counter() - started)
 
 
-def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
+def measure(choice: Choice, rembg: str, rounds: int) -> dict[str, list[Row]]:
     """Both servers in turn, without and with matting.
 
     Args:
@@ -72,15 +75,12 @@ def measure(choice: Choice, rembg: str, rounds: int) -> list[Row]:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="cutgate-speed-")))
         peer = undo.enter_context(rembg_server(rembg, folder / "rembg.log"))
-        try:
-            stack = undo.enter_context(run_stack(StackOptions(data=folder / "cutgate", announced=False)))
-        except LocalError as error:  # as one that can be told to another process
-            raise Absent(str(error)) from None
-        ours = cutgate_server(stack)
-        return [
+        ours = cutgate_server(undo.enter_context(stack_in(folder / "cutgate")))
+        rows = [
             _compared(choice, ours, peer, rounds, SERVICE_PLAIN.get(choice), matting=False),
             _compared(choice, ours, peer, rounds, SERVICE_MATTING.get(choice), matting=True),
         ]
+        return {SERVICE: rows}
 
 
 def _compared(
@@ -93,13 +93,26 @@ def _compared(
     paces = [tuple(pictures_per_second(remove, matting=matting) for remove in (ours, peer)) for _ in range(rounds)]
     value = median(mine / theirs for mine, theirs in paces)
     best = " / ".join(f"{1 / max(pace):.2f}" for pace in zip(*paces, strict=True))
-    goal = bound.text(".2f") if bound else NONE
-    return Row(name, f"{value:.2f}", goal, bound.met(value) if bound else None, seconds=best)
+    return figure(name, value, bound, ".2f", details=(best, NONE))
 
 
-def another_photo() -> bytes:
+def another_photo(megapixels: float = MEGAPIXELS) -> bytes:
     """The photo with a number behind its end: a service may answer a repeated request with what it has."""
-    return photo(MEGAPIXELS) + next(_numbers).to_bytes(8)
+    return photo(megapixels) + next(_numbers).to_bytes(8)
+
+
+@contextmanager
+def stack_in(folder: Path) -> Iterator[Stack]:
+    """Cutgate as `cutgate up` starts it, with the settings of the environment, until the block ends.
+
+    Raises:
+        Absent: it does not start.
+    """
+    try:
+        with run_stack(StackOptions(data=folder, announced=False)) as stack:
+            yield stack
+    except LocalError as error:  # as one that can be told to another process
+        raise Absent(str(error)) from None
 
 
 def cutgate_server(stack: Stack) -> Remove:

@@ -1,21 +1,30 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import benchmarks
+from benchmarks import Absent
 from benchmarks.quality import methods
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.methods import CUTGATE, MATTING, METHODS, PLAIN
-from benchmarks.quality.pairs import PairSet, read_pairs
+from benchmarks.quality.cut import Before
+from benchmarks.quality.maps import keep_maps
+from benchmarks.quality.methods import BEFORE, CUTGATE, MATTING, PLAIN
+from benchmarks.quality.pairs import SMALL, read_pairs
 from benchmarks.quality.report import SetReport, whole_report
-from benchmarks.quality.scores import MEASURES, THIN, Scored
+from benchmarks.quality.scores import MEASURES, PRODUCT, THIN, Scored
 from benchmarks.rembg_peer import isnet_weights
+from cutgate.worker.models.engines.batching import BatchFailed
+from cutgate.worker.models.engines.network_run import NetworkRun
+from cutgate.worker.models.engines.runtime import load_segmenter
 from cutgate.worker.settings import NetworkSettings
 
 EVALUATOR = """
 import json
+from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np
 def evaluate(folders, results):
@@ -85,12 +94,12 @@ def test_a_run_compares_writes_and_keeps_the_peers_results(
     evaluator.write_text(f"MEASURES = {MEASURES}\n{EVALUATOR}", encoding="utf-8")
     page.write_text("<!-- quality: written by a program -->\n<!-- end of quality -->\nwords", encoding="utf-8")
     call = ["--pairs", str(folder), "--evaluator", str(evaluator), "--out", str(out), "--write", str(page)]
-    statuses = [main(call), main(call)]
+    statuses = [main(call), main([*call, "--before", "HEAD"])]
     assert StandIn.cut_out == 4, "two methods on two photos, once"
     printed = capsys.readouterr().out
     assert statuses == [1, 1]
     assert "falls short" in printed
-    assert all(method in printed for method in METHODS)
+    assert all(method in printed for method in (PLAIN, MATTING, BEFORE, CUTGATE))
     assert page.read_text(encoding="utf-8").endswith("words")
     assert "Measured " in page.read_text(encoding="utf-8")
     assert (out / "sheet.png").is_file()
@@ -118,7 +127,9 @@ def test_a_service_needs_a_key_pair(
 
 def scored(value: float, iou: float) -> Scored:
     values = dict.fromkeys(MEASURES, value) | {"IoU": iou}
-    return Scored.of([{"category": THIN, **values}, {"category": "portrait/hair", **values}])
+    return Scored.of(
+        {"name": category, "category": category, **values} for category in (THIN, "portrait/hair", PRODUCT)
+    )
 
 
 @pytest.mark.parametrize(("value", "iou", "met"), [(5.0, 0.95, True), (5.0, 0.89, False), (9.9, 0.95, False)])
@@ -133,8 +144,53 @@ def test_goals_are_held_against_matting(folder: Path, value: float, iou: float, 
 
 def test_a_set_of_small_subjects_has_one_goal(folder: Path) -> None:
     pairs = read_pairs(folder)
-    small = PairSet(pairs.folder, pairs.pairs, frozenset({"small"}), pairs.digest)
-    rows, all_met = SetReport(
-        small, {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
-    ).goals()
-    assert (len(rows), all_met) == (1, True)
+    small = replace(pairs, pairs=tuple(replace(pair, kind=SMALL) for pair in pairs.pairs))
+    goals = SetReport(small, {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}).goals()
+    assert [met for _, met in goals] == [True]
+
+
+def test_a_photo_that_got_worse_is_named(folder: Path) -> None:
+    methods = {name: scored(value, 0.9) for name, value in ((PLAIN, 20), (MATTING, 10), (BEFORE, 5), (CUTGATE, 5))}
+    methods[CUTGATE].values["SAD"][1] = 5.6
+    missed = [row for row, met in SetReport(read_pairs(folder), methods).goals() if not met]
+    assert [(row[0].split(": ")[-1], row[4]) for row in missed] == [("worst SAD, portrait/hair", "1.12")]
+
+
+def test_photos_are_named_with_the_rules_that_were_set_on_them(folder: Path) -> None:
+    methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
+    pairs = read_pairs(folder)
+    held_apart, seen = (SetReport(replace(pairs, folder=Path(name)), methods) for name in ("others", "eval"))
+    assert [row[1] for row in held_apart.photos() + seen.photos()] == ["none"] * 3 + ["all rules"] * 3
+
+
+def test_the_mean_is_given_without_the_photo_that_carries_it(folder: Path) -> None:
+    methods = {PLAIN: scored(20, 0.5), MATTING: scored(10, 0.9), CUTGATE: scored(6, 0.1)}
+    methods[MATTING].values["SAD"][1] = 90.0
+    report = SetReport(read_pairs(folder), methods)
+    assert "all but portrait/hair" in report.means()
+    assert "all but portrait/hair" in report.compared_with(MATTING)
+
+
+def test_before_is_another_commit_beside_these_benchmarks(tmp_path: Path) -> None:
+    before = Before("HEAD", tmp_path)
+    tree = tmp_path / f"tree-{before.commit}"
+    assert (tree / "cutgate" / "worker" / "cut_out.py").is_file()
+    assert (tree / "benchmarks").resolve() == Path(benchmarks.__file__).parent
+    with pytest.raises(Absent, match="no commit to compare with"):
+        Before("no-such-commit", tmp_path)
+
+
+def test_a_map_is_kept_and_taken_again(
+    tiny_settings: NetworkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    plain = load_segmenter(tiny_settings)(image)
+    segmenter = load_segmenter(tiny_settings)
+    assert isinstance(segmenter.predict, NetworkRun)
+    engine = segmenter.predict.engine
+    first = keep_maps(segmenter, tmp_path)(image)
+    monkeypatch.delattr(type(engine), "run")
+    np.testing.assert_array_equal(segmenter(image), first)
+    assert np.abs(first.astype(int) - plain).max() <= 1
+    with pytest.raises(BatchFailed, match="run"):
+        segmenter(image[::-1])

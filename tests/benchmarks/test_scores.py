@@ -7,16 +7,22 @@ from benchmarks.quality.scores import (
     MEASURES,
     Scored,
     bootstrap,
+    carrier_of,
     geometric_mean_ratio,
     ratio_of_means,
+    ratio_of_medians,
     share_lower,
+    worst_photo,
 )
 
 THEIRS = np.array([10.0, 20.0, 30.0, 40.0, 50.0])
 
 
 def rows(categories: list[str], value: float) -> list[dict[str, object]]:
-    return [{"category": category, **dict.fromkeys(MEASURES, value)} for category in categories]
+    return [
+        {"name": str(place), "category": category, **dict.fromkeys(MEASURES, value)}
+        for place, category in enumerate(categories)
+    ]
 
 
 def test_one_ratio_for_all_photos_leaves_no_doubt() -> None:
@@ -43,8 +49,48 @@ def test_pairs_stay_together() -> None:
 
 
 def test_equal_is_not_lower_and_a_perfect_photo_has_a_finite_ratio() -> None:
-    assert share_lower(np.array([1.0, 2.0, 3.0, 3.0]), np.array([2.0, 2.0, 4.0, 1.0])) == 0.5
-    assert np.isfinite(geometric_mean_ratio(np.array([0.0, 1.0]), np.array([1.0, 1.0])))
+    lower = bootstrap(np.array([1.0, 2.0, 3.0, 3.0]), np.array([2.0, 2.0, 4.0, 1.0]), share_lower)
+    assert lower.value == 0.5
+    assert np.isfinite(bootstrap(np.array([0.0, 1.0]), np.array([1.0, 1.0]), geometric_mean_ratio).low)
+
+
+def test_many_photos_of_one_subject_are_no_many_subjects() -> None:
+    rng = np.random.default_rng(0)
+    theirs = rng.uniform(20, 40, 60)
+    ours = theirs * np.repeat(np.exp(rng.normal(0, 0.3, 6)), 10)
+    alone = bootstrap(ours, theirs, geometric_mean_ratio)
+    by_subject = bootstrap(ours, theirs, geometric_mean_ratio, np.repeat(list("abcdef"), 10))
+    assert by_subject.value == alone.value
+    assert by_subject.high - by_subject.low > 2 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_medians_are_the_usual_ones(count: int) -> None:
+    ours, theirs = np.random.default_rng(count).uniform(1, 9, (2, count))
+    assert bootstrap(ours, theirs, ratio_of_medians).value == pytest.approx(np.median(ours) / np.median(theirs))
+    first_twice = np.array([[2.0] + [1.0] * (count - 1)])
+    expected = np.median([*ours, ours[0]]) / np.median([*theirs, theirs[0]])
+    assert ratio_of_medians(ours, theirs, first_twice)[0] == pytest.approx(expected)
+
+
+def test_the_photo_that_carries_a_mean_is_found() -> None:
+    ours, theirs = (Scored.of(rows(["a"] * 4, value)) for value in (9.0, 10.0))
+    theirs.values["SAD"][2] = 100.0
+    assert carrier_of(ours, theirs) == 2
+
+
+def test_the_worst_photo_is_named_and_next_to_nothing_is_no_harm() -> None:
+    before, after = (Scored.of(rows(["a"] * 3, 10.0)) for _ in range(2))
+    after.values["SAD"][1] = 11.5
+    before.values["SAD"][2], after.values["SAD"][2] = 0.01, 0.04
+    name, ratio = worst_photo(after, before, "SAD")
+    assert (name, round(ratio, 9)) == ("1", 1.15)
+
+
+def test_methods_meet_on_the_photos_of_both() -> None:
+    ours, theirs = Scored.of(rows(["a", "b", "a"], 5.0)), Scored.of(rows(["a", "b", "a"], 6.0)[1:])
+    assert ours.among(theirs).names == theirs.names == ("1", "2")
+    assert ours.among(theirs).values["SAD"].size == 2
 
 
 @pytest.mark.parametrize("other", [np.array([]), np.array([1.0]), THEIRS[None]])

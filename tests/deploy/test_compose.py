@@ -212,9 +212,13 @@ def test_a_worker_cannot_write_what_it_computes_with() -> None:
         assert {one for one in needed if needed[one] == {"condition": "service_completed_successfully"}} >= before
     for name in GRAPHS:
         assert "graphs:/var/tmp" in SERVICES[name]["volumes"]
-        for variable in ("CUTGATE_MODEL", "CUTGATE_WORKER_MODELS", "CUTGATE_PRECISION", "CUTGATE_CACHE_DIR"):
+        for variable in ("MODEL", "WORKER_MODELS", "PRECISION", "ENGINE", "CACHE_DIR"):
+            variable = f"CUTGATE_{variable}"
             assert SERVICES[name]["environment"][variable] == SERVICES["worker"]["environment"][variable]
     assert SERVICES["graphs-gpu"]["environment"]["CUTGATE_DEVICE"] == "gpu"
+    # What is the fastest on so many processors.
+    cpus = [SERVICES[name]["deploy"]["resources"]["limits"]["cpus"] for name in ("graphs", "worker")]
+    assert cpus[0] == cpus[1]
 
 
 def test_every_variable_of_a_service_is_a_setting() -> None:

@@ -33,7 +33,7 @@ def test_the_readmes_figures_are_those_that_were_measured() -> None:
         r"takes ([\d.]+) of the network's own time in fp32 \(([\d.]+) s\) and ([\d.]+) in bf16 \(([\d.]+) s\)",
         readme,
     )
-    row = r"{} exact \({}\), 1 MP: HairOptimization auto \| ≤ [\d.]+ \| ([\d.]+) \| \w+ \| ([\d.]+) /"
+    row = r"{} exact \({}\), 1 MP(?: portrait)?: \w+ auto \| ≤ \S+ \| ([\d.]+) \| [\w ]+ \| ([\d.]+) /"
     assert figures(row.format("onnxruntime", "fp32"), benchmarks) == (fp32, fp32_seconds)
     assert figures(row.format("openvino", "bf16"), benchmarks) == (bf16, bf16_seconds)
 

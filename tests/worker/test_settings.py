@@ -63,13 +63,21 @@ def test_the_network_alone_needs_no_key_and_threads_default_to_the_quota() -> No
     assert NetworkSettings().thread_count() >= 1
 
 
-def test_a_gpu_works_on_several_pictures_and_a_cpu_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_works_on_several_pictures_and_a_cpu_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cutgate.worker.settings.cpu_quota", lambda: 8)
     cpu, gpu = WorkerSettings(), WorkerSettings(device=Device.GPU)
-    assert (cpu.batch_count(), cpu.item_count()) == (1, 1)
+    assert (cpu.batch_count(), cpu.item_count()) == (1, 2)
     assert (gpu.batch_count(), gpu.item_count()) == (4, 12)
+    assert WorkerSettings(threads=1).item_count() == 1
     chosen = WorkerSettings(device=Device.GPU, pictures_per_run=2, items_at_once=5)
     assert (chosen.batch_count(), chosen.item_count()) == (2, 5)
+
+
+def test_pixels_at_once_are_bounded_on_a_cpu() -> None:
+    assert WorkerSettings(max_source_pixels=10**6).pixel_count() == 17_000_000
+    assert WorkerSettings(pixels_at_once=5).pixel_count() == 5
+    assert WorkerSettings(device=Device.GPU).pixel_count() is None
+    assert WorkerSettings(device=Device.GPU, pixels_at_once=5).pixel_count() == 5
 
 
 def test_a_worker_may_take_three_quarters_of_the_container_and_never_less_than_two_gibibytes(

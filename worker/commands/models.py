@@ -9,6 +9,7 @@ import click
 
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.worker.models.engines.choice import choose
 from cutgate.worker.models.engines.plans import plan_for
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.models.graphs.prepare import prepared_graph
@@ -81,9 +82,13 @@ def _echo_table(rows: Sequence[Sequence[str]]) -> None:
 @click.option(
     "--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, help="The model of a preset."
 )
+@click.option("--again", is_flag=True, help="Try the engines again, whatever is remembered.")
 @json_option
-def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) -> None:
-    """Fetch, check and prepare weights: of the models that are named, else of those that this worker offers."""
+def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, again: bool, as_json: bool) -> None:
+    """Fetch, check and prepare weights: of the models that are named, else of those that this worker offers.
+
+    Where no setting names an engine, then find out which is the fastest for them here, and remember it.
+    """
     settings = read_settings(NetworkSettings)
     try:
         asked = [*map(Choice.parse, names), *(PRESETS[preset] for preset in presets)]
@@ -93,7 +98,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
     ready: list[dict[str, str | None]] = []
     for choice in asked or settings.choices:
         try:
-            path = _fetch(settings.for_choice(choice))
+            path = _fetch(settings.for_choice(choice), again=again)
         except ModelUnavailable as error:
             raise click.ClickException(str(error)) from error
         ready.append({"model": choice.model, "precision": choice.precision, "path": path})
@@ -103,7 +108,7 @@ def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, as_json: bool) ->
         click.echo(json.dumps(ready))
 
 
-def _fetch(settings: NetworkSettings) -> str | None:
+def _fetch(settings: NetworkSettings, *, again: bool) -> str | None:
     """Make a model ready to be loaded, and say where its weights are; None: where rembg keeps them.
 
     Raises:
@@ -115,15 +120,20 @@ def _fetch(settings: NetworkSettings) -> str | None:
 
         load_segmenter(settings)
         return None
-    weights = ensure_weights(model, settings.models_dir, lambda line: click.echo(line, err=True))
-    variant = plan_for(settings).variant
+    weights = ensure_weights(model, settings.models_dir, _say)
+    plan = plan_for(settings)
     # Where a network turns out to mix up the pictures of a batch, the other one is needed.
     for batches in {False, settings.batch_count() > 1}:
-        prepared_graph(weights, settings.cache_dir, variant, batches=batches)
+        graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batches)
+        choose(plan, settings, graph, weights.row, lambda line: _say(f"{model.name}: {line}"), again=again)
     refiner = second_stage(model, settings.models_dir)
     if refiner is not None:
-        _fetch(settings.for_choice(Choice(model=refiner.name)))
+        _fetch(settings.for_choice(Choice(model=refiner.name)), again=again)
     return str(weights.path)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from cutgate.worker.cutout.mask.segment import Predict, Soft, segment
 from cutgate.worker.cutout.mask.tidy import tidied
 from cutgate.worker.cutout.mask.zoom_in import zoom_in
 from cutgate.worker.cutout.matting import matte
+from cutgate.worker.cutout.matting.broad import made_opaque
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
 from cutgate.worker.cutout.matting.second_stage import Refine, refine_with
@@ -174,7 +175,7 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
 
 def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
-    estimate = matte.refine if refine is None else partial(refine_with, refine)
+    estimate = _closed_form if refine is None else partial(refine_with, refine)
 
     def step(frame: Frame) -> Frame:
         if not filled(frame.subject_found):
@@ -182,12 +183,12 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = matte.apart(mask)
+            alpha = keep_known(matte.apart(mask), trimap)
         elif not frame.refined:
-            alpha = matte.remap(mask, thresholds, erode_px)
+            alpha = keep_known(matte.remap(mask, thresholds, erode_px), trimap)
         else:
             alpha = estimate(_seen(frame), mask, trimap, frame.zones)
-        return replace(frame, alpha=keep_known(alpha, trimap))
+        return replace(frame, alpha=alpha)
 
     return step
 
@@ -230,6 +231,10 @@ def restore_size(frame: Frame) -> Frame:
 def _final_alpha(frame: Frame) -> ByteMask:
     source = frame.source_alpha
     return combined(filled(frame.alpha), None if source is None else source[filled(frame.region).index])
+
+
+def _closed_form(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> ByteMask:
+    return made_opaque(image, matte.refine(image, mask, trimap, zones))
 
 
 def _seen(frame: Frame) -> RgbImage:

@@ -7,9 +7,12 @@ is in, and ends it before any other where the machine has no memory left.
 `python -m cutgate.worker.pictures.decoder SOCKET` is the server.
 """
 
+import fcntl
 import gc
 import io
 import json
+import math
+import mmap
 import os
 import resource
 import signal
@@ -56,6 +59,12 @@ _DEATH_SECONDS: Final = 0.5
 """How long a process that is killed may take to end."""
 _MARGIN_SECONDS: Final = 5.0
 """From the end of a picture's time until nothing more is waited for; the kernel is prompt."""
+_SEALS: Final = (
+    fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    if sys.platform == "linux"
+    else 0
+)
+"""Nothing in a file in memory changes any more. Another system has no such files."""
 _ADVICE: Final = "save it again as a plain PNG or JPEG, or with fewer pixels"
 _TOO_LONG: Final = "decoding the picture takes longer than {:g} seconds; " + _ADVICE
 _TOO_MUCH: Final = "decoding the picture takes more than {} MiB of memory; " + _ADVICE
@@ -190,12 +199,12 @@ def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> Sourc
         height_px, width_px = (int(side_px) for side_px in answer["size"])
         if min(height_px, width_px) < 1 or height_px * width_px > limits.max_pixels:
             raise EOFError
-        file.seek(0)
+        contents = _Contents(_sealed(file))
         return SourceImage(
-            rgb=_array(file, (height_px, width_px, 3), np.uint8),
-            alpha=_array(file, (height_px, width_px), np.uint8) if answer["alpha"] else None,
-            samples=_array(file, (height_px, width_px, 3), np.uint16) if answer["samples"] else None,
-            icc_profile=file.read(limits.max_bytes) or None,
+            samples=contents.array((height_px, width_px, 3), np.uint16) if answer["samples"] else None,
+            rgb=contents.array((height_px, width_px, 3), np.uint8),
+            alpha=contents.array((height_px, width_px), np.uint8) if answer["alpha"] else None,
+            icc_profile=contents.rest(limits.max_bytes) or None,
             dpi=None if answer["dpi"] is None else (float(answer["dpi"][0]), float(answer["dpi"][1])),
         )
     except (ValueError, TypeError, LookupError):
@@ -207,17 +216,46 @@ def _error(answer: dict[str, Any]) -> CutoutError:
     return error(**details) if details else error(answer["message"])
 
 
-def _array(file: FileIO, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    array = np.empty(shape, dtype)
-    if file.readinto(array.data.cast("B")) != array.nbytes:
-        raise EOFError
-    return array
+class _Contents:
+    """What lies one after the other in a file."""
+
+    def __init__(self, buffer: mmap.mmap | bytes) -> None:
+        self._buffer, self._place = buffer, 0
+
+    def array(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+        """The next array, which is not copied.
+
+        Raises:
+            ValueError: the file holds less.
+        """
+        array = np.frombuffer(self._buffer, dtype, math.prod(shape), self._place).reshape(shape)
+        self._place += array.nbytes
+        return array
+
+    def rest(self, most_bytes: int) -> bytes:
+        """What lies behind the arrays."""
+        return self._buffer[self._place : self._place + most_bytes]
+
+
+def _sealed(file: FileIO) -> mmap.mmap | bytes:
+    """The contents of a file that nobody can change any more; where a file cannot be sealed, a copy of them.
+
+    The decoder still has the file. It could cut it short, which would end this process at the next pixel.
+
+    Raises:
+        OSError: the decoder keeps a way to change it.
+    """
+    if not _SEALS:
+        file.seek(0)
+        return file.readall()
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+    return mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE | mmap.MAP_POPULATE, mmap.PROT_READ)
 
 
 def _memory_file() -> FileIO:
     """A file that only those see who are given it; in memory where the kernel has such."""
-    if hasattr(os, "memfd_create"):
-        return FileIO(os.memfd_create("picture"), "r+")
+    if _SEALS:
+        return FileIO(os.memfd_create("picture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "r+")
     with tempfile.TemporaryFile() as file:
         return FileIO(os.dup(file.fileno()), "r+")
 
@@ -275,7 +313,7 @@ def _written(source: SourceImage, file: FileIO) -> dict[str, Any]:
     """Put a picture into a file; returns what describes it."""
     file.seek(0)
     file.truncate()
-    for array in (source.rgb, source.alpha, source.samples):
+    for array in (source.samples, source.rgb, source.alpha):  # two bytes a sample begin at an even place
         if array is not None:
             file.write(np.ascontiguousarray(array).data.cast("B"))
     file.write(source.icc_profile or b"")

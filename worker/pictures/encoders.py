@@ -63,13 +63,14 @@ class Picture:
         return width_px, height_px
 
 
-def encode(picture: Picture, file_format: FileFormat, quality: int | None = None) -> bytes:
+def encode(picture: Picture, file_format: FileFormat, quality: int | None = None, *, threads: int = 1) -> bytes:
     """A result as a file.
 
     Args:
         picture: of 8 bits, except for PNG. A cut-out that becomes a JPEG is opaque: JPEG has no alpha.
         file_format: how to write it.
         quality: 1 to 100, of JPEG and WebP; None is lossless WebP, and `JPEG_QUALITY`.
+        threads: how many may write a PNG.
 
     Raises:
         ProcessingFailed: the picture is larger than the format can hold.
@@ -81,27 +82,27 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None = None
             width_px=picture.size_px[0],
             height_px=picture.size_px[1],
         )
-    return _ENCODERS[file_format](picture, quality)
+    return _ENCODERS[file_format](picture, quality, threads)
 
 
-def _encode_png(picture: Picture, _quality: int | None = None) -> bytes:
-    return write_png(picture.pixels, picture.icc_profile, picture.dpi)
+def _encode_png(picture: Picture, _quality: int | None, threads: int) -> bytes:
+    return write_png(picture.pixels, picture.icc_profile, picture.dpi, threads=threads)
 
 
-def _encode_webp(picture: Picture, quality: int | None) -> bytes:
+def _encode_webp(picture: Picture, quality: int | None, _threads: int) -> bytes:
     options = _LOSSLESS_WEBP if quality is None else {**_LOSSY_WEBP, "quality": quality}
     metadata = {} if picture.dpi is None else {"exif": exif_with(picture.dpi)}
     return _saved(picture, "WEBP", **options, **metadata)
 
 
-def _encode_jpeg(picture: Picture, quality: int | None) -> bytes:
+def _encode_jpeg(picture: Picture, quality: int | None, _threads: int) -> bytes:
     quality = quality or JPEG_QUALITY
     subsampling = "4:4:4" if quality >= _WHOLE_CHROMA_QUALITY else "4:2:0"
     density = {} if picture.dpi is None else {"dpi": tuple(round(value) for value in picture.dpi)}
     return _saved(picture, "JPEG", quality=quality, subsampling=subsampling, **density)
 
 
-def _encode_zip(picture: Picture, quality: int | None) -> bytes:
+def _encode_zip(picture: Picture, quality: int | None, threads: int) -> bytes:
     """Colours and straight alpha apart; of a mask there is alpha alone. The members are packed already."""
     alpha = Picture(pixels=picture.pixels if picture.is_mask else picture.pixels[..., 3], dpi=picture.dpi)
     file = io.BytesIO()
@@ -113,12 +114,12 @@ def _encode_zip(picture: Picture, quality: int | None) -> bytes:
                 dpi=picture.dpi,
             )
             # ZipInfo's own date makes equal results equal files.
-            archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality))
-        archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), _encode_png(alpha))
+            archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality, threads))
+        archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), _encode_png(alpha, None, threads))
     return file.getvalue()
 
 
-_ENCODERS: Final[dict[FileFormat, Callable[[Picture, int | None], bytes]]] = {
+_ENCODERS: Final[dict[FileFormat, Callable[[Picture, int | None, int], bytes]]] = {
     FileFormat.PNG: _encode_png,
     FileFormat.WEBP: _encode_webp,
     FileFormat.JPEG: _encode_jpeg,

@@ -49,8 +49,8 @@ class Finished:
     subject_found: bool
 
 
-def finish(picture: Picture, how: Finish) -> Finished:
-    """Make a file of a result.
+def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
+    """Make a file of a result, with so many threads at most.
 
     Raises:
         ProcessingFailed: the picture is larger than the format can hold.
@@ -59,7 +59,7 @@ def finish(picture: Picture, how: Finish) -> Finished:
         picture = _cropped(picture, how.crop_margin_px)
     if not picture.is_mask:
         picture = _over_background(picture, how)
-    data = encode(picture, how.file_format, how.quality)
+    data = encode(picture, how.file_format, how.quality, threads=threads)
     width_px, height_px = picture.size_px
     return Finished(
         data=data,

@@ -121,10 +121,11 @@ class Child:
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
+            threads=settings.thread_count(),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults
-        self._items = ConcurrentItems(runner, self.deadlines)
+        self._items = ConcurrentItems(runner, self.deadlines, settings.pixel_count())
         self._ready.value = True
         presence = RedisPresence(redis)
         workers = [presence_of(owner, choice.lane, segmenters[choice.lane]) for choice in settings.choices]

@@ -57,6 +57,8 @@ class Runner:
     beat_seconds: float
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False
+    threads: int = 1
+    """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
     """`images.read_image`, or a decoder's."""
     reading_for: Callable[[CutoutSpec], Reading] = lambda _: USUAL
@@ -152,6 +154,7 @@ class Runner:
                 self.reading_for(claim.spec),
             ),
             Finish.of(claim.spec),
+            threads=self.threads,
         )
         watch.ended("encode")
         key = result_key(claim.task, claim.index, claim.token)

@@ -1,17 +1,22 @@
-"""Several items at once in one process: each with its own claim, heartbeat and thread; they share the network."""
+"""Several items at once in one process: each with its own claim, heartbeat and thread; they share the network.
+
+On a CPU one picture is read or written beside another's run of the network, which keeps all processors busy alone.
+"""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing.sharedctypes import RawArray
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from cutgate.jobs.record import Claim
 from cutgate.jobs.spec import Lane
+from cutgate.worker.pictures.images import SourceImage
 from cutgate.worker.process.heartbeat import Heartbeat
 from cutgate.worker.process.runner import Runner
 
@@ -55,11 +60,25 @@ class Deadlines:
 
 
 class ConcurrentItems:
-    """Works on as many items at once as there are deadlines; one alone has the caller's own thread."""
+    """Works on as many items at once as there are deadlines; one alone has the caller's own thread.
 
-    def __init__(self, runner: Runner, deadlines: Deadlines) -> None:
-        self._runner, self._deadlines = runner, deadlines
+    Their pictures are held in memory, so there is a bound on their pixels. A picture's size is known once it is
+    decoded: until then it counts as one of the largest, and beside those at work there must be room for such a one
+    before another is claimed. So what is claimed never waits for memory, and with a bound below two of the largest
+    one picture is decoded at a time.
+    """
+
+    def __init__(self, runner: Runner, deadlines: Deadlines, max_pixels: int | None = None) -> None:
+        """Prepare it.
+
+        Args:
+            runner: works on each.
+            deadlines: of so many items.
+            max_pixels: of all their pictures; None for no bound.
+        """
+        self._runner, self._deadlines, self._max_pixels = runner, deadlines, max_pixels
         self._free = list(range(len(deadlines)))
+        self._pixels: dict[int, int] = {}
         self._changed = threading.Condition()
         self._threads = ThreadPoolExecutor(len(deadlines), "item")
 
@@ -86,8 +105,10 @@ class ConcurrentItems:
                 work = partial(self._runner.work_on, beat=beat) if alone else self._runner.store.give_back
                 self._work(place, claim, work)
         else:
-            self._threads.submit(self._work, place, claim, self._runner.work_on)
-            self._wait_for_free(1)
+            runner = replace(self._runner, read_image=partial(self._read_image, place))
+            self._threads.submit(self._work, place, claim, runner.work_on)
+            with self._changed:
+                self._changed.wait_for(self._has_room)
 
     def drain(self) -> None:
         """Return when every item has ended."""
@@ -96,8 +117,25 @@ class ConcurrentItems:
     def _place_for(self, claim: Claim) -> int:
         with self._changed:
             place = self._free.pop()
+            self._pixels[place] = self._runner.limits.max_pixels
         self._deadlines.set(place, claim.deadline_in_seconds)
         return place
+
+    def _read_image(self, place: int, *arguments: Any, **options: Any) -> SourceImage:
+        """As the runner's; the picture's size is known then."""
+        source = self._runner.read_image(*arguments, **options)
+        with self._changed:
+            self._pixels[place] = source.rgb.shape[0] * source.rgb.shape[1]
+            self._changed.notify_all()
+        return source
+
+    def _has_room(self) -> bool:
+        """Whether another item can be begun."""
+        if not self._free:
+            return False
+        if self._max_pixels is None or not self._pixels:
+            return True
+        return sum(self._pixels.values()) + self._runner.limits.max_pixels <= self._max_pixels
 
     def _wait_for_free(self, count: int, seconds: float | None = None) -> bool:
         with self._changed:
@@ -112,5 +150,6 @@ class ConcurrentItems:
         finally:
             self._deadlines.clear(place)
             with self._changed:
+                del self._pixels[place]
                 self._free.append(place)
                 self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,25 @@ class TestFetch:
         result = run("fetch", "two-stages")
         assert result.exit_code == 1
         assert "band.onnx: not there" in result.stderr
+
+    def test_the_engine_is_found_out_once_and_again_where_that_is_asked_for(
+        self, tiny_settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert run("fetch", "--again").stderr == "", "an engine that is named is not tried"
+        monkeypatch.setenv("CUTGATE_ENGINE", "auto")
+        monkeypatch.setenv("CUTGATE_ENGINE_TRIAL_SECONDS", "100")
+        first = run("fetch")
+        (file,) = tiny_settings.cache_dir.glob("engine-*.json")
+        assert re.fullmatch(
+            r"tiny: engine: \w+ \w+ \d+\.\d\d s of processor time a picture; .+; remembered in \S+; .+\n",
+            first.stderr,
+        )
+        assert str(file) in first.stderr
+        known = file.stat().st_mtime_ns
+        assert run("fetch").stderr == first.stderr
+        assert file.stat().st_mtime_ns == known
+        run("fetch", "--again")
+        assert file.stat().st_mtime_ns != known
 
     def test_what_is_missing_is_told(self, models_dir: Path) -> None:
         (models_dir / "tiny.onnx").unlink()

@@ -1,16 +1,18 @@
 """Pictures made smaller, and small arrays read at a large picture's pixels."""
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import pytest
 
 from cutgate.worker.cutout.raster import sampling
-from cutgate.worker.cutout.raster.filters import enlarged, shrunk
-from cutgate.worker.cutout.raster.sampling import sampled, soft_pixels
+from cutgate.worker.cutout.raster.filters import enlarged, shrunk, to_unit
+from cutgate.worker.cutout.raster.sampling import fill_band, sampled, soft_pixels
 
 
 @pytest.mark.parametrize("size", [(40, 57), (41, 200), (13, 17), (1, 90)])
-@pytest.mark.parametrize("channels", [(), (6,)])
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
 def test_sampled_is_the_enlarged_array(size: tuple[int, int], channels: tuple[int, ...]) -> None:
     small = np.random.default_rng(0).random((min(13, size[0]), 17, *channels)).astype(np.float32)
     levels = np.random.default_rng(1).integers(0, 3, size, np.uint8)
@@ -28,12 +30,29 @@ def test_a_picture_that_is_halved_first_is_the_same_picture(size: tuple[int, int
     assert apart.mean() < 1
 
 
+def test_a_large_picture_of_odd_sides_is_halved_as_well() -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+    large = np.asarray(enlarged(coarse, 2999, 4001))
+    halves = cv2.resize(large[:2998, :4000], (2000, 1499), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(shrunk(large, 750, 1000), cv2.resize(halves, (1000, 750), interpolation=cv2.INTER_AREA))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_band_is_filled_in_a_copy_whatever_lies_beside_the_array(order: Literal["C", "F"]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8).copy(order)[5:25, 10:40]
+    band = np.zeros((20, 30), np.uint8)
+    band[3, 4] = 128
+    filled = fill_band(levels, band, lambda soft: to_unit(255 - soft.of(levels)))
+    assert np.array_equal(filled[3, 4], 255 - levels[3, 4])
+    assert np.array_equal(filled[band == 0], levels[band == 0])
+
+
 def test_strips_cover_every_soft_pixel_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "STRIP_PIXELS", 50)
     levels = np.random.default_rng(0).integers(0, 256, (31, 20), np.uint8)
     seen = np.zeros_like(levels)
     for pixels in soft_pixels(levels, 10, 250):
-        seen[pixels.index] += 1
+        seen[pixels.strip].reshape(-1)[pixels.places] += 1
     assert np.array_equal(seen, (levels > 10) & (levels < 250))
 
 

@@ -4,16 +4,19 @@ Run as `python -m tests.worker.pictures.harmful_decoder SOCKET`.
 """
 
 import ctypes
+import mmap
 import os
 import signal
 import socket
 import sys
+import time
+from io import FileIO
 from typing import Any
 
 from cutgate.worker.pictures import decoder
 from cutgate.worker.pictures.images import SourceImage, read_image
 
-HANGS_PX, CRASHES_PX, SERVER_DIES_PX, LIES_PX, WRITES_PX = 41, 42, 43, 44, 45
+HANGS_PX, CRASHES_PX, SERVER_DIES_PX, LIES_PX, WRITES_PX, KEEPS_PX = 41, 42, 43, 44, 45, 46
 
 
 def read_with_harm(*arguments: Any, **options: Any) -> SourceImage:
@@ -32,7 +35,19 @@ def read_with_harm(*arguments: Any, **options: Any) -> SourceImage:
             decoder._written = lambda *_: {"size": [10**6, 10**6], "alpha": False, "samples": False, "dpi": None}
         case 45:
             os.write(2, b"a line of the decoder's library\n")
+        case 46:
+            decoder._written = written_and_kept
     return source
+
+
+def written_and_kept(source: SourceImage, file: FileIO, write: Any = decoder._written) -> Any:
+    """Leave a process that can change the pixels after they were handed over."""
+    answer = write(source, file)
+    with mmap.mmap(file.fileno(), 0):
+        if os.fork() == 0:
+            time.sleep(5)
+            os._exit(0)
+    return answer
 
 
 if __name__ == "__main__":

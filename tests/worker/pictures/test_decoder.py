@@ -1,5 +1,6 @@
 """Decoders as processes of their own: the same pixels, and no harm to anything but one picture."""
 
+import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,13 +11,20 @@ import pytest
 from PIL import Image
 
 from cutgate.jobs.errors import CutoutError, DecodingStopped
-from cutgate.worker.pictures.decoder import Decoder
+from cutgate.worker.pictures.decoder import Decoder, _memory_file, _sealed
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
 from tests.jobs.pictures.test_price import progressive
 from tests.waiting import eventually
 from tests.worker.pictures import samples
-from tests.worker.pictures.harmful_decoder import CRASHES_PX, HANGS_PX, LIES_PX, SERVER_DIES_PX, WRITES_PX
+from tests.worker.pictures.harmful_decoder import (
+    CRASHES_PX,
+    HANGS_PX,
+    KEEPS_PX,
+    LIES_PX,
+    SERVER_DIES_PX,
+    WRITES_PX,
+)
 from tests.worker.pictures.samples import gradient, saved, wide_profile
 
 LIMITS = replace(samples.LIMITS, max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
@@ -103,12 +111,28 @@ def test_a_picture_that_takes_too_much_memory(decoder: Decoder) -> None:
         (HANGS_PX, f"longer than {HARM_SECONDS} seconds"),
         (CRASHES_PX, "breaks its decoder"),
         (LIES_PX, "breaks its decoder"),
+        (KEEPS_PX, "breaks its decoder"),
     ],
 )
 def test_one_that_harms_its_decoder_harms_nothing_else(harmful: Decoder, width_px: int, reason: str) -> None:
     with pytest.raises(DecodingStopped, match=reason):
         harmful.read_image(picture(width_px), LIMITS)
     assert harmful.read_image(picture(30), LIMITS).rgb.shape == (30, 30, 3)
+
+
+def test_pixels_are_not_copied_and_change_no_more() -> None:
+    """Cut short, the file would end the process that reads it."""
+    with _memory_file() as file:
+        file.write(b"pixels")
+        contents = _sealed(file)
+        file.seek(0)
+        for size_bytes in (0, 9):
+            with pytest.raises(PermissionError):
+                file.truncate(size_bytes)
+        with pytest.raises(PermissionError):
+            file.write(b"others")
+    assert isinstance(contents, mmap.mmap)
+    assert contents[:] == b"pixels"
 
 
 def test_a_server_that_dies_is_no_pictures_fault(harmful: Decoder) -> None:

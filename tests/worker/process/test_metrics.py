@@ -46,7 +46,7 @@ def test_counters_outlive_children_and_what_computes_is_named_while_it_lives(tea
     assert before.total(names.STEP_SECONDS, "_sum") == pytest.approx(whole, rel=0.5)
 
     slow = team.submit(SLOW_PX)
-    eventually(lambda: team.item(slow).state is ItemState.RUNNING)
+    eventually(lambda: scrape(port).value(names.CLAIMS, attempt="first") == 3)
     os.kill(worker.child_pid(), signal.SIGKILL)
     eventually(lambda: scrape(port).value(names.CHILDREN_GONE, end="died") == 1)
     eventually(lambda: team.ended(slow))

@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.observe.alive import AliveFile
 from cutgate.jobs.record import ItemState
@@ -26,6 +28,17 @@ def test_all_that_a_dead_child_held_reruns_at_once(team: Crew, at_once: int) -> 
     os.kill(worker.child_pid(), signal.SIGKILL)
     eventually(lambda: [entry["items"] for entry in worker.log("child_gone")] == [at_once], seconds=5)
     assert eventually(lambda: any(item.attempts == 2 for item in team.items(uid))) < 5
+    eventually(lambda: team.ended(uid))
+    assert team.outcomes(uid) == {(ItemState.DONE, 2)}
+
+
+@pytest.mark.parametrize("team", [{"CUTGATE_THREADS": "2", "CUTGATE_LEASE_SECONDS": "60"}], indirect=True)
+def test_on_two_threads_two_are_at_work_and_both_survive_their_child(team: Crew) -> None:
+    worker = team.start_ready()
+    uid = team.submit(SLOW_PX, SLOW_PX)
+    eventually(lambda: team.all_running(uid))
+    os.kill(worker.child_pid(), signal.SIGKILL)
+    eventually(lambda: [entry["items"] for entry in worker.log("child_gone")] == [2], seconds=5)
     eventually(lambda: team.ended(uid))
     assert team.outcomes(uid) == {(ItemState.DONE, 2)}
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -12,6 +13,8 @@ from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import Claim, ItemState, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.models.engines.runtime import Segmenter
+from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from tests.fakes import ManualClock, MemoryBlobStore
@@ -24,6 +27,8 @@ LANE = lane_of(SPEC)
 PATIENCE_SECONDS = 20
 LEAST_PX = 20
 """Width of the first picture; each next one is a pixel wider, and the network knows it by that."""
+HEIGHT_PX = 30
+LIMITS = SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000)
 RAISES = 7
 
 
@@ -38,24 +43,40 @@ class Refusing(FreshLedger):
 
 
 class Stage:
-    """Items of one task and what works on them, with a network that answers when the test says so."""
+    """Items of one task and what works on them, with a network that answers when the test says so.
 
-    def __init__(self, count: int, limits: LedgerLimits) -> None:
+    Several may be in it at the same time, unless it is `whole`, as on a CPU.
+    """
+
+    def __init__(self, count: int, limits: LedgerLimits, max_pixels: int | None, *, whole: bool) -> None:
         self.ledger, self.blobs = Refusing(limits, ManualClock()), MemoryBlobStore()
+        segmenter = Segmenter(
+            self.predict, model="stand-in", engine="none", provider="none", dtype="none", threads=1
+        )
         runner = Runner(
             store=self.ledger,
             blobs=self.blobs,
-            predict_for=lambda _: self.predict,
+            predict_for=lambda _: segmenter if whole else self.predict,
             owner="w1",
-            limits=SourceLimits(max_bytes=2**20, max_pixels=10**6, max_side_px=2000),
+            limits=LIMITS,
             beat_seconds=60,
+            read_image=self.read_image,
         )
+        self.read: list[int] = []
+        self.may_read = threading.Event()
+        self.may_read.set()
         self.at_work: dict[int, threading.Thread] = {}
         self.ended: list[int] = []
         self.go_on = [threading.Event() for _ in range(10)]
         self.deadlines = Deadlines(count)
-        self.items = ConcurrentItems(runner, self.deadlines)
+        self.items = ConcurrentItems(runner, self.deadlines, max_pixels)
         self.takers: list[threading.Thread] = []
+
+    def read_image(self, *arguments: Any, **options: Any) -> SourceImage:
+        assert self.may_read.wait(PATIENCE_SECONDS)
+        source = read_image(*arguments, **options)
+        self.read.append(source.rgb.shape[1] - LEAST_PX)
+        return source
 
     def predict(self, image: RgbImage) -> ByteMask:
         index = image.shape[1] - LEAST_PX
@@ -65,11 +86,11 @@ class Stage:
         self.ended.append(index)
         return image[..., 0]
 
-    def submit(self, count: int) -> None:
+    def submit(self, count: int, unreadable: int = 0) -> None:
         uid = new_task_uid()
         items = tuple(NewItem(source=source_key(uid, index), spec=SPEC) for index in range(count))
         for index, item in enumerate(items):
-            self.blobs.put(item.source, picture(LEAST_PX + index))
+            self.blobs.put(item.source, b"no picture" if index < unreadable else picture(LEAST_PX + index))
         self.ledger.create(NewTask(uid=uid, account="ada", origin="test", items=items))
         self.uid = uid
 
@@ -106,12 +127,16 @@ class Stage:
 def stages() -> Iterator[Callable[..., Stage]]:
     made: list[Stage] = []
 
-    def make(count: int, job_timeout_seconds: float = 120) -> Stage:
-        made.append(Stage(count, LedgerLimits(job_timeout_seconds=job_timeout_seconds)))
+    def make(
+        count: int, job_timeout_seconds: float = 120, max_pixels: int | None = None, *, whole: bool = False
+    ) -> Stage:
+        limits = LedgerLimits(job_timeout_seconds=job_timeout_seconds)
+        made.append(Stage(count, limits, max_pixels, whole=whole))
         return made[-1]
 
     yield make
     for stage in made:
+        stage.may_read.set()
         stage.finish(*range(len(stage.go_on)))
         for taker in stage.takers:
             taker.join(PATIENCE_SECONDS)
@@ -149,6 +174,70 @@ def test_the_last_hint_is_held_until_there_is_room(stages: Callable[..., Stage])
     second.join(PATIENCE_SECONDS)
     assert not second.is_alive()
     assert stage.ended == [0]
+
+
+def test_one_is_read_while_the_network_sees_another(stages: Callable[..., Stage]) -> None:
+    stage = stages(2, whole=True)
+    stage.submit(2)
+    stage.take_whole()
+    eventually(lambda: list(stage.at_work) == [0])
+    stage.take()
+    eventually(lambda: stage.read == [0, 1] and list(stage.at_work) == [0])
+    stage.finish(0)
+    eventually(lambda: stage.ended == [0] and list(stage.at_work) == [1])
+
+
+def test_without_room_for_one_of_the_largest_no_other_is_claimed(stages: Callable[..., Stage]) -> None:
+    first_pixels = LEAST_PX * HEIGHT_PX
+    tight = stages(2, max_pixels=LIMITS.max_pixels + first_pixels - 1)
+    tight.submit(2)
+    taker = tight.take()
+    eventually(lambda: list(tight.at_work) == [0])
+    taker.join(0.2)
+    assert taker.is_alive()
+    assert tight.states() == [ItemState.RUNNING, ItemState.QUEUED]
+    tight.finish(0)
+    taker.join(PATIENCE_SECONDS)
+    assert tight.ended == [0]
+
+    wide = stages(2, max_pixels=LIMITS.max_pixels + first_pixels)
+    wide.submit(2)
+    wide.take_whole()
+    wide.take()
+    eventually(lambda: sorted(wide.at_work) == [0, 1])
+
+
+def test_what_is_not_decoded_counts_as_one_of_the_largest(stages: Callable[..., Stage]) -> None:
+    stage = stages(2, max_pixels=2 * LIMITS.max_pixels - 1)
+    stage.may_read.clear()
+    stage.submit(2)
+    taker = stage.take()
+    eventually(lambda: stage.states()[0] is ItemState.RUNNING)
+    taker.join(0.2)
+    assert taker.is_alive()
+    stage.may_read.set()
+    taker.join(PATIENCE_SECONDS)
+    assert list(stage.ended) == []
+    stage.take()
+    eventually(lambda: sorted(stage.at_work) == [0, 1])
+
+
+def test_one_larger_than_the_bound_is_worked_on_alone(stages: Callable[..., Stage]) -> None:
+    stage = stages(2, max_pixels=1)
+    stage.submit(3)
+    stage.finish(0, 1, 2)
+    stage.take_whole(3)
+    assert stage.ended == [0, 1, 2]
+
+
+def test_what_fails_leaves_its_room(stages: Callable[..., Stage]) -> None:
+    stage = stages(2, max_pixels=2 * LIMITS.max_pixels - 1)
+    stage.submit(3, unreadable=2)
+    stage.take_whole(2)
+    stage.finish(2)
+    stage.take_whole()
+    stage.items.drain()
+    assert stage.states() == [ItemState.FAILED, ItemState.FAILED, ItemState.DONE]
 
 
 def test_without_work_a_hint_is_done(stages: Callable[..., Stage]) -> None:

@@ -26,11 +26,11 @@ def compose(colours: RgbImage, alpha: ByteMask) -> RgbaImage:
 
     The zeros keep the background from leaking and the file small.
     """
-    cutout = np.empty((*alpha.shape, 4), np.uint8)
+    cutout = np.zeros((*alpha.shape, 4), np.uint8)
     for strip in strips(alpha.shape[0]):
         with_alpha = cv2.cvtColor(colours[strip], cv2.COLOR_RGB2RGBA)
-        with_alpha[..., 3] = alpha[strip]
-        cutout[strip] = cv2.bitwise_and(with_alpha, with_alpha, mask=alpha[strip])
+        cv2.insertChannel(alpha[strip], with_alpha, 3)
+        cv2.copyTo(with_alpha, alpha[strip], cutout[strip])
     return cutout
 
 

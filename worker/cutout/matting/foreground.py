@@ -2,11 +2,12 @@
 
 from typing import Final, TypeAlias
 
+import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import mean, shrunk, to_unit
-from cutgate.worker.cutout.raster.geometry import fitted
+from cutgate.worker.cutout.raster.filters import mean, reduced, to_unit
+from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 Planes: TypeAlias = Floats
@@ -33,20 +34,28 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     Returns:
         (height, width, 3) uint8; equal to `image` where alpha is 0 or 255.
     """
-    height, width = alpha.shape
-    rows, columns = fitted(height, width, WORKING_SIDE_PX)
-    small, small_alpha = to_unit(shrunk(image, rows, columns)), to_unit(shrunk(alpha, rows, columns))
-    colours = _planes(small)
+    small, small_alpha = (reduced(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
+    needed = _around_soft(small_alpha)
+    colours, share = _planes(to_unit(small[needed])), to_unit(small_alpha[needed])
     foreground = background = colours
     for window_px in WINDOWS_PX:
-        foreground, background = _blur_fusion(colours, foreground, background, small_alpha, window_px)
-    layers: FloatImage = np.dstack([*foreground, *background])
+        foreground, background = _blur_fusion(colours, foreground, background, share, window_px)
+    layers = np.zeros((2, *small.shape), np.float32)
+    layers[:, *needed] = np.moveaxis(np.stack([foreground, background]), 1, -1)
 
     def own(soft: Pixels) -> Floats:
-        both, share = sampled(layers, soft), to_unit(alpha[soft.index])[:, None]
-        return _explained(to_unit(image[soft.index]), both[:, :3], both[:, 3:], share)
+        foreground, background = (sampled(layer, soft) for layer in layers)
+        return _explained(to_unit(soft.of(image)), foreground, background, to_unit(soft.of(alpha))[:, None])
 
     return fill_band(image, alpha, own)
+
+
+def _around_soft(alpha: ByteMask) -> tuple[slice, slice]:
+    """The rows and columns that the windows reach from pixels that are neither clear nor opaque."""
+    reach_px = sum(WINDOWS_PX) // 2 + 1
+    left, top, width, height = cv2.boundingRect(((alpha > 0) & (alpha < 255)).view(np.uint8))
+    index = Region(left - reach_px, top - reach_px, left + width + reach_px, top + height + reach_px)
+    return index.clamped(*alpha.shape).index
 
 
 def _planes(image: FloatImage) -> Planes:
@@ -72,6 +81,10 @@ def _weighted_mean(layer: Planes, share: FloatMask, window_px: int) -> Planes:
 
 def _explained(image: Floats, foreground: Floats, background: Floats, share: Floats) -> Floats:
     """The foreground, changed towards what explains the image; `share` is alpha, and counts for every colour."""
-    residual = image - background - share * (foreground - background)
-    explained: Floats = np.clip(foreground + share * residual, np.float32(0), np.float32(1))
-    return explained
+    explained = foreground - background
+    explained *= -share
+    explained += image
+    explained -= background
+    explained *= share
+    explained += foreground
+    return np.clip(explained, np.float32(0), np.float32(1), out=explained)

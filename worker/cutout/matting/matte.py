@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, laplacian_rows
+from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatImage, FloatMask, Floats, RgbImage
@@ -18,13 +18,16 @@ from cutgate.worker.cutout.raster.filters import (
     disc,
     enlarged,
     looked_up,
+    repeated,
     shrunk,
     softened,
+    square,
+    to_levels,
     to_unit,
     top_hat,
 )
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
-from cutgate.worker.cutout.raster.sampling import fill_band, sampled
+from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 MIN_SIDE_PX: Final = 3
 """Below this no window of colours fits into the picture."""
@@ -42,8 +45,22 @@ LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18),
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
+FINEST: Final = Level(1600, 6)
+LARGE_PIXELS: Final = 4_000_000
+"""One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
+
 EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
+
+GUIDED_EPSILON: Final = 1e-3
+"""The same where the picture's own pixels are read, with the grain and texture that smaller ones average away:
+a variance of (8 levels)^2. Colours less apart than that tell nothing; grain would show in alpha."""
+
+TRUST_POWER: Final = 4
+"""The share of alpha's variance that colours explain counts to this power: half explained is hardly trusted."""
+
+LEAST_EXPLAINED: Final = 0.5
+"""Below this share the picture's pixels are not read at all."""
 
 DATA_WEIGHT: Final = 1e-4
 DATA_WEIGHT_WHERE_SURE: Final = 1e-2
@@ -91,12 +108,22 @@ class Layer:
         arrays = (self.image, self.mask, self.prior, self.fixed, self.unknown)
         return Layer(*(shrunk(array, *size) for array in arrays))
 
+    def narrowed(self, residual: FloatMask, settled: ByteMask) -> Layer:
+        """With alpha from a coarser level's residual fixed where that is `settled`, or flat with all around it."""
+        alpha = np.clip(to_unit(self.mask) + enlarged(residual, *self.mask.shape), 0, 1)
+        soft = dilated(((alpha > ALPHA_CLIP) & (alpha < 1 - ALPHA_CLIP)).view(np.uint8), square(3))
+        soft &= repeated(1 - settled, *self.mask.shape)
+        unknown = self.unknown * soft
+        return replace(self, fixed=np.where(unknown < self.unknown, to_levels(alpha), self.fixed), unknown=unknown)
+
 
 def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None = None) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
     Each level starts from its own mask plus the residual of the coarser one, not from that one's result: the
-    mask's fine detail, which a coarse level cannot hold, stays.
+    mask's fine detail, which a coarse level cannot hold, stays. Between the finest level's pixels alpha follows
+    the picture's: alpha = a I + b with the finest level's a and b (He and Sun, "Fast Guided Filter", 2015), as far
+    as these explain its alpha.
 
     Args:
         image: (height, width, 3) uint8, at least `MIN_SIDE_PX` on each side.
@@ -107,35 +134,59 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
+    layer = _layer(image, mask, trimap, zones, WORKING_SIDE_PX)
     residual: FloatMask = np.zeros((1, 1), np.float32)
-    finest = _finest_layer(image, mask, trimap, zones)
-    for layer, steps in _pyramid(finest):
-        residual = _solve(layer, residual, steps)
-    residual = _without_wash_out(finest, residual)
-    if zones is not None:
-        residual *= zones.blend_weight
-    return fill_band(trimap, trimap, lambda band: _clipped(to_unit(mask[band.index]) + sampled(residual, band)))
+    for level, steps in _pyramid(layer):
+        residual = _solve(level, residual, steps)
+    residual, settled = _without_wash_out(layer, residual)
+    if mask.size < LARGE_PIXELS:
+        if zones is not None:
+            residual *= zones.blend_weight
+        return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
+    layer = _layer(image, mask, trimap, zones, FINEST.long_side_px).narrowed(residual, settled)
+    residual = _solve(layer, residual, FINEST.steps)
+    weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
+    return _guided(image, mask, trimap, layer, residual, weight)
+
+
+def _guided(
+    image: RgbImage, mask: ByteMask, trimap: ByteMask, layer: Layer, residual: FloatMask, weight: FloatMask
+) -> ByteMask:
+    """Alpha at the picture's size, following the picture's own pixels as far as they explain the layer's alpha.
+
+    `residual` is what was found in the finest `layer`, `weight` how much of it counts; both are as large as that.
+    """
+    trusted, models = _models(layer, residual, weight)
+    told = np.dstack([residual * weight, trusted, trusted])
+
+    def alpha(band: Pixels) -> Floats:
+        added, trust, _ = sampled(told, band).T
+        values = to_unit(band.of(mask)) + added
+        chosen = np.flatnonzero(trust)
+        pixels, trust = band.only(chosen), trust[chosen]
+        model = sampled(models, pixels)
+        guided = np.einsum("nc,nc->n", model[:, :3], to_unit(pixels.of(image))) + model[:, 3]
+        values[chosen] = np.clip(guided, 0, trust) + (1 - trust) * values[chosen]
+        return _clipped(values)
+
+    return fill_band(trimap, trimap, alpha)
 
 
 def working(mask: ByteMask) -> ByteMask:
-    """The mask at the size of the finest level."""
+    """The mask at the size that zones are measured at."""
     return shrunk(mask, *_working_size(mask, WORKING_SIDE_PX))
 
 
-def _finest_layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
-    size = _working_size(mask, WORKING_SIDE_PX)
-    small_mask, small_trimap = shrunk(mask, *size), shrunk(trimap, *size)
-    unknown = (small_trimap > BACKGROUND) & (small_trimap < FOREGROUND)
-    subject = small_trimap >= UNKNOWN
-    fixed = np.where(subject, np.uint8(255), np.uint8(0))
+def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None, long_side_px: int) -> Layer:
+    image, mask, trimap = (shrunk(array, *_working_size(mask, long_side_px)) for array in (image, mask, trimap))
+    unknown = (trimap > BACKGROUND) & (trimap < FOREGROUND)
+    fixed = np.where(trimap >= UNKNOWN, np.uint8(255), np.uint8(0))
     if zones is not None:
-        beside = np.where(
-            zones.blend_weight > 0, np.where(small_mask >= 128, np.uint8(255), np.uint8(0)), small_mask
-        )
+        near, estimated = repeated(zones.near, *mask.shape) > 0, repeated(zones.blend_weight, *mask.shape) > 0
+        beside = np.where(estimated, np.where(mask >= 128, np.uint8(255), np.uint8(0)), mask)
         fixed = np.where(unknown, beside, fixed)
-        unknown = unknown & (zones.near > 0) & (zones.blend_weight > 0)
-    prior = looked_up(small_mask, PRIOR)
-    return Layer(shrunk(image, *size), small_mask, prior, fixed, 255 * unknown.view(np.uint8))
+        unknown = unknown & near & estimated
+    return Layer(image, mask, looked_up(mask, PRIOR), fixed, 255 * unknown.view(np.uint8))
 
 
 def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
@@ -147,6 +198,19 @@ def _pyramid(layer: Layer) -> list[tuple[Layer, int]]:
             finest_first.pop()
         finest_first.append((layer, level.steps))
     return finest_first[::-1]
+
+
+def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[FloatMask, Floats]:
+    """How much to trust what colours say of alpha, (height, width); and that, times trust, (height, width, 4)."""
+    unknown = layer.unknown > 0
+    trusted, models = np.zeros(unknown.shape, np.float32), np.zeros((*unknown.shape, 4), np.float32)
+    if unknown.any():
+        alpha = np.clip(to_unit(layer.mask) + residual, 0, 1)
+        model, explained = affine_models(to_unit(layer.image), alpha, unknown, GUIDED_EPSILON)
+        trusted[unknown] = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0)
+        trusted *= weight
+        models[unknown] = model * trusted[unknown][:, None]
+    return trusted, models
 
 
 def _working_size(mask: ByteMask, long_side_px: int) -> tuple[int, int]:
@@ -218,10 +282,13 @@ class _System:
         return solution
 
 
-def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
+def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, ByteMask]:
     """The residual, and towards the prior where matting takes away a component that the mask is sure of.
 
     It happens to small components with little known foreground of their own and colours like their background.
+
+    Returns:
+        (height, width) float32; and (height, width) uint8, 1 there and 0 elsewhere.
     """
     count, labels = cv2.connectedComponents((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
@@ -230,9 +297,9 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> FloatMask:
     seen, kept = (np.bincount(labels_sure, each, count) for each in (mask_sure, mask_sure + residual[sure]))
     washed_out = (area_sure > SURE_SHARE * area) & (kept < LEAST_KEPT * seen)
     if not washed_out.any():
-        return residual
+        return residual, np.zeros(residual.shape, np.uint8)
     around = dilated(washed_out[labels].view(np.uint8), disc(2 * SOFT_EDGE_PX + 1))
-    return np.where(around > 0, to_unit(layer.prior) - to_unit(layer.mask), residual)
+    return np.where(around > 0, to_unit(layer.prior) - to_unit(layer.mask), residual), around
 
 
 def _thin_structures(mask: ByteMask) -> ByteMask:

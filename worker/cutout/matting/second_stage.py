@@ -51,8 +51,8 @@ def refine_with(
     weight = zones.blend_weight
 
     def blended(band: Pixels) -> Floats:
-        own = to_unit(mask[band.index])
-        return np.asarray(own + sampled(weight, band) * (to_unit(alpha[band.index]) - own))
+        own = to_unit(band.of(mask))
+        return np.asarray(own + sampled(weight, band) * (to_unit(band.of(alpha)) - own))
 
     return fill_band(trimap, trimap, blended)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
-from cutgate.worker.cutout.raster.filters import eroded, square
+from cutgate.worker.cutout.raster.filters import dilated, eroded, square
 
 BACKGROUND: Final = 0
 UNKNOWN: Final = 128
@@ -53,9 +53,17 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
     Returns:
         (height, width) uint8 of BACKGROUND, UNKNOWN and FOREGROUND.
     """
-    background = _shrunk((mask < thresholds.background).view(np.uint8), erode_px)
-    foreground = _shrunk((mask > thresholds.foreground).view(np.uint8), erode_px)
-    return UNKNOWN + (FOREGROUND - UNKNOWN) * foreground - (UNKNOWN - BACKGROUND) * background
+    least = greatest = mask
+    if erode_px > 1:
+        # To erode what lies beyond a threshold is to threshold the least and the greatest level around each pixel.
+        least, greatest = eroded(mask, square(erode_px)), dilated(mask, square(erode_px))
+    foreground = least if least.max() > thresholds.foreground else mask
+    background = greatest if greatest.min() < thresholds.background else mask
+    above = cv2.threshold(foreground, thresholds.foreground, FOREGROUND - UNKNOWN, cv2.THRESH_BINARY)[1]
+    from_there_on = cv2.threshold(background, thresholds.background - 1, UNKNOWN - BACKGROUND, cv2.THRESH_BINARY)[
+        1
+    ]
+    return np.asarray(cv2.add(above, from_there_on, dst=above), np.uint8)
 
 
 def tells_apart(trimap: ByteMask) -> bool:
@@ -65,11 +73,4 @@ def tells_apart(trimap: ByteMask) -> bool:
 
 def keep_known(alpha: ByteMask, trimap: ByteMask) -> ByteMask:
     """`alpha`, opaque where the trimap knows the subject and clear where it knows the background."""
-    return np.where(trimap == UNKNOWN, alpha, trimap)
-
-
-def _shrunk(known: ByteMask, side_px: int) -> ByteMask:
-    if side_px <= 1:
-        return known
-    rest = eroded(known, square(side_px))
-    return rest if rest.any() else known
+    return np.asarray(cv2.copyTo(alpha, (trimap == UNKNOWN).view(np.uint8), trimap.copy()), np.uint8)

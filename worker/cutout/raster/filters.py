@@ -1,6 +1,6 @@
 """OpenCV's filters as the maths needs them: typed, and with the border replicated."""
 
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -11,23 +11,31 @@ from cutgate.worker.cutout.raster.geometry import fitted
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
+LEAST_ROUNDED_PX: Final = 1000
+"""Half of an odd side is rounded from this length on."""
 
-def shrunk(image: Array, height_px: int, width_px: int) -> Array:
+
+def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image made smaller, each pixel the mean of what it covers.
 
-    A large one is halved first: means of four pixels are fast, those of parts of pixels are slow.
+    A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. Of an odd number
+    of rows or columns the last is left out, where that is too little to be seen. The rest is done
+    by OpenCV's `interpolation`: `INTER_LINEAR` keeps more contrast than means, and is faster.
     """
-    rows, columns = image.shape[:2]
-    while rows >= 2 * height_px and columns >= 2 * width_px and rows % 2 == columns % 2 == 0:
+    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    while rows >= height_px and columns >= width_px:
+        if min(rows, columns) < LEAST_ROUNDED_PX and (image.shape[0] % 2 or image.shape[1] % 2):
+            break
+        whole = image[: 2 * rows, : 2 * columns]
+        image = cast("Array", cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
         rows, columns = rows // 2, columns // 2
-        image = cast("Array", cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA))
-    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA))
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=interpolation))
 
 
-def reduced(image: Array, long_side_px: int) -> Array:
+def reduced(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image shrunk to fit a long side; as it is where it does."""
     height_px, width_px = image.shape[:2]
-    return shrunk(image, *fitted(height_px, width_px, long_side_px))
+    return shrunk(image, *fitted(height_px, width_px, long_side_px), interpolation)
 
 
 def enlarged(image: Array, height_px: int, width_px: int) -> Array:

@@ -14,7 +14,7 @@ CONTEXT_PART: Final = 0.10
 CONTEXT_MIN_PX: Final = 16
 
 WORKING_SIDE_PX: Final = 800
-"""Long side at which alpha is estimated at the finest."""
+"""Long side at which edges are measured."""
 
 
 @dataclass(frozen=True, slots=True)

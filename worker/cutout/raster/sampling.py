@@ -4,16 +4,21 @@ A large picture's band of soft pixels is a small part of it; nothing here is as 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Self, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats
+from cutgate.worker.cutout.raster.filters import Array
 
-STRIP_PIXELS: Final = 2**20
-"""Pixels of the picture that are looked at together, which bounds the memory."""
+STRIP_PIXELS: Final = 2**17
+"""Pixels of the picture that are looked at together: what is computed of them stays in the processor's cache."""
+
+LINE_PX: Final = 1024
+"""Places are read in lines of so many: OpenCV takes no line of 2^15 or more."""
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -25,13 +30,19 @@ class Pixels:
     height: int
     """Of the picture, as `width`."""
     width: int
-    rows: Indices
-    columns: Indices
+    strip: slice
+    """The rows that hold all of them."""
+    places: Indices
+    """Where they are in the strip's flattened rows."""
 
-    @property
-    def index(self) -> tuple[Indices, Indices]:
-        """What selects the pixels from an array as large as the picture."""
-        return self.rows, self.columns
+    def of(self, array: Array) -> Array:
+        """The values of these pixels in an array as large as the picture: (n,) or (n, channels)."""
+        strip = array[self.strip]
+        return strip.reshape(-1, *strip.shape[2:]).take(self.places, axis=0)
+
+    def only(self, chosen: Indices) -> Self:
+        """Those of them at some places in their order."""
+        return replace(self, places=self.places[chosen])
 
 
 def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
@@ -42,8 +53,7 @@ def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
         strip = levels[top : top + strip_rows]
         places = np.flatnonzero((strip > low) & (strip < high))
         if places.size:
-            rows, columns = np.divmod(places, width)
-            yield Pixels(height, width, rows + top, columns)
+            yield Pixels(height, width, slice(top, top + len(strip)), places)
 
 
 def fill_band(levels: Bytes, band: ByteMask, values: Callable[[Pixels], Floats]) -> Bytes:
@@ -57,9 +67,10 @@ def fill_band(levels: Bytes, band: ByteMask, values: Callable[[Pixels], Floats])
     Returns:
         As `levels`, and equal to it outside the band.
     """
-    filled = levels.copy()
+    filled = np.array(levels, order="C")
     for pixels in soft_pixels(band, 0, 255):
-        filled[pixels.index] = np.rint(np.clip(values(pixels), 0, 1) * 255).astype(np.uint8)
+        strip = filled[pixels.strip].reshape(-1, *levels.shape[2:])
+        strip[pixels.places] = np.rint(np.clip(values(pixels), 0, 1) * 255).astype(np.uint8)
     return filled
 
 
@@ -67,31 +78,20 @@ def sampled(small: Floats, pixels: Pixels) -> Floats:
     """The values that a picture enlarged from `small` would have at some pixels; linear between its pixels.
 
     Args:
-        small: (rows, columns) or (rows, columns, channels) float32 that shows the whole picture.
+        small: (rows, columns) or (rows, columns, channels) float32 that shows the whole picture; 3 or 4 channels.
         pixels: n of the picture's pixels.
 
     Returns:
         (n,) or (n, channels) float32.
     """
-    above, below, down = _between(pixels.rows, small.shape[0] / pixels.height, small.shape[0])
-    left, right, along = _between(pixels.columns, small.shape[1] / pixels.width, small.shape[1])
-    values = small.reshape(-1, *small.shape[2:])
-    if small.ndim == 3:
-        down, along = down[:, None], along[:, None]
-
-    def across(row: Indices) -> Floats:
-        start = row * small.shape[1]
-        first = values.take(start + left, axis=0)
-        return np.asarray(first + along * (values.take(start + right, axis=0) - first))
-
-    top = across(above)
-    return np.asarray(top + down * (across(below) - top))
-
-
-def _between(places: Indices, scale: float, count: int) -> tuple[Indices, Indices, Floats]:
-    """The two neighbours of each place in the smaller array, and how near the second is."""
-    table = (np.arange(round(count / scale)) + 0.5) * scale - 0.5
-    table = np.clip(table, 0, count - 1)
-    first = table.astype(np.intp)
-    second = np.minimum(first + 1, count - 1)
-    return first[places], second[places], (table - first).astype(np.float32)[places]
+    count = pixels.places.size
+    if not count:
+        return np.empty((0, *small.shape[2:]), np.float32)
+    at = np.zeros((2, -(-count // LINE_PX) * LINE_PX), np.float32)
+    rows, columns = np.divmod(pixels.places.astype(np.int32), np.int32(pixels.width))
+    scales = small.shape[0] / pixels.height, small.shape[1] / pixels.width
+    for line, places, first, scale in zip(at, (rows, columns), (pixels.strip.start, 0), scales, strict=True):
+        line[:count] = (places + np.float32(first + 0.5)) * np.float32(scale) - np.float32(0.5)
+    down, across = at.reshape(2, -1, LINE_PX)
+    values = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(values.reshape(-1, *small.shape[2:])[:count], np.float32)

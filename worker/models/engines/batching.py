@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -21,6 +21,10 @@ Slots: TypeAlias = NDArray[Any]
 
 Fill: TypeAlias = Callable[[Slots], None]
 """Writes a picture into its slot, (3, height, width)."""
+
+
+ONE_RUN: Final = threading.RLock()
+"""Held while a network of this process runs, whichever it is: one run keeps every processor busy."""
 
 
 class BatchFailed(RuntimeError):
@@ -168,16 +172,18 @@ class Batcher:
     def _run_batch(self, batch: _Batch) -> None:
         size = next(size for size in self._sizes if size >= batch.joined)
         outcome: Floats | BaseException
-        started = time.perf_counter()
-        try:
-            outcome = self._run(batch.slots[:size])
-        except BaseException as error:  # whatever it is, the others must not wait for ever
-            outcome = error
+        with ONE_RUN:
+            started = time.perf_counter()
+            try:
+                outcome = self._run(batch.slots[:size])
+            except BaseException as error:  # whatever it is, the others must not wait for ever
+                outcome = error
+            seconds = time.perf_counter() - started
         with self._changed:
             batch.outcome = outcome
             self.spent.runs += 1
             self.spent.pictures += batch.joined
-            self.spent.seconds += time.perf_counter() - started
+            self.spent.seconds += seconds
             # Of the last size alone: of slots in every size that ever came there would be no end.
             self._spare = {batch.size_px: [*self._spare.get(batch.size_px, ()), batch.slots]}
             self._running = False

@@ -125,7 +125,7 @@ def is_installed(name: EngineName) -> bool:
 
 
 def _engine_name(settings: NetworkSettings, processor: Processor) -> EngineName:
-    """`auto` is OpenVINO where it is installed and pays: on bf16 processors, and for 8-bit integers."""
+    """`auto`, as far as features tell: OpenVINO on bf16 processors and for 8-bit integers, if it is installed."""
     if settings.engine is not EngineName.AUTO:
         return settings.engine
     pays = processor.has_bf16 or settings.precision is Precision.FAST

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,18 +29,18 @@ class Processing:
             input_type: the number type that the engine wants.
         """
         self._row, self._input_type = row, input_type
-        # (x / 255 - mean) / std as one multiplication and one addition.
         mean, std = (np.asarray(values, np.float32) for values in (row.mean, row.std))
         if row.takes_trimap:
             mean, std = np.append(mean, np.float32(0)), np.append(std, np.float32(1))
-        self._scale = np.float32(1) / (np.float32(255) * std)
-        self._shift = -mean / std
+        levels = np.arange(256, dtype=np.float32)
+        # (x / 255 - mean) / std of each level and channel.
+        self._normalised = (levels / (255 * std[:, None]) - (mean / std)[:, None]).astype(input_type)
         self._to_usual_levels = None if row.thresholds is None else _table(row.thresholds)
 
     @property
     def channels(self) -> int:
         """Of the network's input: 3, or 4 with the trimap."""
-        return len(self._scale)
+        return len(self._normalised)
 
     def new_batch(self, count: int, height_px: int, width_px: int) -> NDArray[Any]:
         """Room for so many pictures: (count, channels, height, width), unfilled; a slot is one picture's."""
@@ -57,9 +58,8 @@ class Processing:
             # What a pixel covers is known only where all of it is.
             trimap = small[..., 3]
             trimap[(trimap > BACKGROUND) & (trimap < FOREGROUND)] = UNKNOWN
-        for channel in range(self.channels):
-            np.multiply(small[..., channel], self._scale[channel], out=slot[channel], casting="unsafe")
-            slot[channel] += self._shift[channel]
+        for plane, table, out in zip(cv2.split(small), self._normalised, slot, strict=True):
+            cv2.LUT(plane, table, dst=out)
 
     def mask(self, output: Floats, height_px: int, width_px: int) -> ByteMask:
         """Read one map back.

@@ -3,7 +3,6 @@
 An engine does not survive a fork: load a segmenter in the process that runs it.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -18,7 +17,8 @@ from cutgate.worker.cutout.matting.trimap import UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
 from cutgate.worker.models.engine import Engine
-from cutgate.worker.models.engines.batching import doubled_sizes, every_size
+from cutgate.worker.models.engines.batching import ONE_RUN, doubled_sizes, every_size
+from cutgate.worker.models.engines.choice import remembered
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
@@ -67,7 +67,7 @@ class Segmenter:
         self.threads = threads
         self.predict = predict
         self.reading = reading
-        self._turn: AbstractContextManager[Any] = nullcontext() if shared else threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext() if shared else ONE_RUN
 
     def __call__(self, image: RgbImage) -> ByteMask:
         """The coarse foreground probability of a picture.
@@ -140,7 +140,8 @@ def _network(model: Model, settings: NetworkSettings) -> NetworkRun:
 def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> NetworkRun:
     plan = plan_for(settings)
     weights = ensure_weights(model, settings.models_dir)
-    engine = open_engine(prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched), plan)
+    graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched)
+    engine = open_engine(graph, remembered(plan, settings, graph))
     run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)
     row = weights.row
     _warm_up(model.name, run, with_trimap=row.takes_trimap, free=row.fit is not InputFit.STRETCH)

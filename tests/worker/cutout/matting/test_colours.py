@@ -43,6 +43,25 @@ def test_colours_change_only_where_alpha_is_soft(composite: Composite) -> None:
     assert not np.array_equal(cleaned[~hard], composite.photo[~hard])
 
 
+def test_what_lies_far_from_the_band_has_no_part_in_its_colours() -> None:
+    random = np.random.default_rng(0)
+    photo, alpha = random.integers(0, 256, (400, 600, 3), np.uint8), np.zeros((400, 600), np.uint8)
+    alpha[40:60, 500:530] = random.integers(1, 255, (20, 30), np.uint8)
+    alpha[:, :200] = 255
+    far_away = photo.copy()
+    far_away[:, :400] = far_away[200:] = 0
+    soft = (alpha > 0) & (alpha < 255)
+    cleaned, cleaned_too = (estimate_foreground(each, alpha)[soft] for each in (photo, far_away))
+    assert np.array_equal(cleaned, cleaned_too)
+    assert not np.array_equal(cleaned, photo[soft])
+
+
+def test_no_soft_pixel_leaves_every_colour() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for level in (0, 255):
+        assert np.array_equal(estimate_foreground(photo, np.full((40, 60), level, np.uint8)), photo)
+
+
 def test_a_subject_and_a_background_of_one_colour_each_are_told_apart() -> None:
     alpha = np.tile(np.clip(np.linspace(-510, 765, 120), 0, 255).astype(np.uint8), (40, 1))
     share = alpha[..., None] / 255

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.laplacian import laplacian_rows
+from cutgate.worker.cutout.matting.laplacian import affine_models, laplacian_rows
 from cutgate.worker.cutout.raster.arrays import FloatImage
 
 EPSILON = 1e-4
@@ -42,3 +42,20 @@ def test_rows_are_the_formula() -> None:
 def test_a_picture_of_one_colour_is_handled() -> None:
     image = np.full((5, 6, 3), 0.5, np.float32)
     assert np.isfinite(laplacian_rows(image, np.ones((5, 6), bool), 1e-7).data).all()
+
+
+def test_alpha_that_is_affine_in_colour_is_explained_by_just_that_function() -> None:
+    image = picture()
+    slope, offset = np.array([0.3, -0.2, 0.4], np.float32), np.float32(0.25)
+    alpha = (image @ slope + offset).astype(np.float32)
+    unknown = some_unknown(image)
+    models, explained = affine_models(image, alpha, unknown, 1e-7)
+    assert models.shape == (np.count_nonzero(unknown), 4)
+    assert np.allclose(models, [*slope, offset], atol=1e-3)
+    assert (explained > 0.97).all()
+
+
+def test_flat_alpha_is_explained_by_no_colour() -> None:
+    image = picture()
+    _, explained = affine_models(image, np.full(image.shape[:2], 0.5, np.float32), some_unknown(image), 1e-3)
+    assert (explained < 1e-3).all()

@@ -286,3 +286,16 @@ class TestSizes:
             batcher(lambda: filled_with(0.5), side_px, 8)
         assert len(rooms) == 32  # the last size found what was there
         assert [room() is not None for room in rooms] == [False] * 31 + [True]
+
+
+def test_two_networks_of_a_process_take_turns(pool: ThreadPoolExecutor) -> None:
+    first, second = Gated(opened=False), Gated()
+    busy = pool.submit(Batcher(first, new_slots, sizes=(1,), wait_seconds=0), lambda: filled_with(0.0))
+    assert first.entered.acquire(timeout=PATIENCE_SECONDS)
+    waiting = Callers(pool, Batcher(second, new_slots, sizes=(1,), wait_seconds=0))
+    answer = waiting.call(1.0)
+    assert waiting.arrived.acquire(timeout=PATIENCE_SECONDS)
+    assert not second.entered.acquire(timeout=0.2)
+    first.gate.set()
+    assert answer.result(PATIENCE_SECONDS)[0, 0] == odds(1.0)
+    assert busy.done()

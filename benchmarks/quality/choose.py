@@ -1,0 +1,171 @@
+"""Choose a rule's constant on some folds of the composites, and report it on the others.
+
+    python -m benchmarks.quality.choose NAME [--candidates X ...] [--every N] [--out DIR] [--pairs DIR ...]
+
+The candidate with the least SAD (geometric mean of the ratio to the value in use) on all folds but one is held to
+that one. Where every fold leads to the same candidate, and it is better on what it has not seen, the constant may
+be changed; where the folds disagree it carries no information and stays. The exit status is 1 where it stays.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import Absent
+from benchmarks.pages import table
+from benchmarks.photos import LIMITS
+from benchmarks.quality.composites import composites_in
+from benchmarks.quality.maps import keep_maps
+from benchmarks.quality.methods import MAPS
+from benchmarks.quality.pairs import SHARED_SETS, Pair, read_pairs
+from benchmarks.quality.scores import LEAST, Estimate, Scores, bootstrap, geometric_mean_ratio
+from cutgate.jobs.spec import CutoutSpec, Output
+from cutgate.worker.cut_out import cut_out
+from cutgate.worker.cutout.matting import matte, zones
+from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.images import read_image
+from cutgate.worker.settings import NetworkSettings
+
+LEAST_GAIN: Final = 0.005
+"""What a change is worth: so much of SAD, even at the interval's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant of the product, and what else it might be."""
+
+    module: ModuleType
+    name: str
+    candidates: tuple[float, ...]
+    made: Callable[[float], Any] = float
+    """From a candidate to the constant's value."""
+
+    @contextmanager
+    def set_to(self, candidate: float) -> Iterator[None]:
+        """As if the product said so."""
+        before = getattr(self.module, self.name)
+        setattr(self.module, self.name, self.made(candidate))
+        try:
+            yield
+        finally:
+            setattr(self.module, self.name, before)
+
+
+def _prior(slope: float) -> ByteMask:
+    return np.asarray(np.clip(np.rint((np.arange(256) - 127.5) * slope + 127.5), 0, 255), np.uint8)
+
+
+CONSTANTS: Final[Mapping[str, tuple[Constant, float]]] = {
+    "least-kept": (Constant(matte, "LEAST_KEPT", (0.6, 0.7, 0.8, 0.9)), matte.LEAST_KEPT),
+    "alpha-clip": (Constant(matte, "ALPHA_CLIP", (0.0, 0.03, 0.05, 0.08)), matte.ALPHA_CLIP),
+    "prior-slope": (Constant(matte, "PRIOR", (1.25, 1.5, 1.75, 2.0, 2.5), _prior), 1.75),
+    "hard-width": (Constant(zones, "HARD_WIDTH_PX", (1.0, 1.3, 1.6)), zones.HARD_WIDTH_PX),
+    "soft-width": (Constant(zones, "SOFT_WIDTH_PX", (1.6, 2.0, 2.5, 3.0)), zones.SOFT_WIDTH_PX),
+}
+"""By the name that the command takes, each with the value in use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """SAD of composites with each candidate, and what choosing on the folds gives."""
+
+    folds: NDArray[np.intp]
+    """(composites,): the fold of each."""
+    subjects: tuple[str, ...]
+    in_use: float
+    sad: Mapping[float, Scores]
+    """By candidate, the value in use among them; (composites,) each."""
+
+    def chosen(self) -> dict[int, float]:
+        """For each fold, the candidate that is best on all others; of equals the one in use."""
+        return {fold: self._best(self.folds != fold) for fold in sorted(set(self.folds.tolist()))}
+
+    def held_out(self) -> Estimate:
+        """Ratio to the value in use, each fold with what the others chose."""
+        ours = np.empty(len(self.folds))
+        for fold, candidate in self.chosen().items():
+            ours[self.folds == fold] = self.sad[candidate][self.folds == fold]
+        return bootstrap(ours, self.sad[self.in_use], geometric_mean_ratio, self.subjects)
+
+    def verdict(self) -> float | None:
+        """The candidate to change to: every fold's choice, and surely better on what it has not seen."""
+        choices = set(self.chosen().values())
+        if len(choices) > 1 or self.in_use in choices or self.held_out().high >= 1 - LEAST_GAIN:
+            return None
+        return choices.pop()
+
+    def markdown(self) -> str:
+        """A table of candidates by fold, then what was chosen."""
+        whole = np.ones(len(self.folds), np.bool_)
+        chosen, held_out = self.chosen(), self.held_out()
+        rows = [
+            [f"{candidate:g}{' (in use)' * (candidate == self.in_use)}", f"{self._ratio(candidate, whole):.4f}"]
+            + [f"{self._ratio(candidate, self.folds == fold):.4f}" for fold in chosen]
+            for candidate in sorted(self.sad)
+        ]
+        rows.append(["chosen on the other folds", "", *(f"{candidate:g}" for candidate in chosen.values())])
+        heads = ["SAD over the value in use", "all", *(f"fold {fold}" for fold in chosen)]
+        to = self.verdict()
+        said = "it stays" if to is None else f"{to:g} is better"
+        interval = f"{held_out.value:.4f} [{held_out.low:.4f}, {held_out.high:.4f}]"
+        return f"{table(heads, rows)}\n\nOn what the choice has not seen: {interval}; {said}."
+
+    def _best(self, composites: NDArray[np.bool_]) -> float:
+        return min(self.sad, key=lambda candidate: (self._ratio(candidate, composites), candidate != self.in_use))
+
+    def _ratio(self, candidate: float, composites: NDArray[np.bool_]) -> float:
+        ours, in_use = (np.maximum(self.sad[each][composites], LEAST) for each in (candidate, self.in_use))
+        return float(np.exp(np.log(ours / in_use).mean()))
+
+
+def tried(constant: Constant, in_use: float, pairs: Sequence[Pair], segmenter: Segmenter) -> Trial:
+    """Cut every composite out with every candidate."""
+    sad: dict[float, list[float]] = {candidate: [] for candidate in sorted({in_use, *constant.candidates})}
+    spec = CutoutSpec(model=segmenter.model, output=Output.MASK)
+    for number, pair in enumerate(pairs, 1):
+        print(f"{number} of {len(pairs)}", file=sys.stderr, flush=True)
+        source, truth = read_image(pair.photo.read_bytes(), LIMITS), np.asarray(Image.open(pair.alpha), np.int16)
+        for candidate, scores in sad.items():
+            with constant.set_to(candidate):
+                alpha = cut_out(source, spec, segmenter, lambda: None, reading=segmenter.reading).pixels
+            scores.append(np.abs(alpha.astype(np.int16) - truth).sum() / 255000)
+    folds = np.array([pair.fold for pair in pairs], np.intp)
+    by_candidate = {candidate: np.array(scores) for candidate, scores in sad.items()}
+    return Trial(folds, tuple(pair.subject for pair in pairs), in_use, by_candidate)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=CONSTANTS)
+    parser.add_argument("--candidates", nargs="+", type=float, help="instead of the usual ones")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth composite")
+    parser.add_argument("--out", type=Path, default=Path("out/quality"), help="keep composites and maps here")
+    parser.add_argument("--pairs", nargs="+", type=Path, default=list(SHARED_SETS))
+    options = parser.parse_args(arguments)
+    constant, in_use = CONSTANTS[options.name]
+    if options.candidates:
+        constant = replace(constant, candidates=tuple(options.candidates))
+    try:
+        pairs = composites_in(options.out / "folds", [read_pairs(folder) for folder in options.pairs]).pairs
+        segmenter = keep_maps(load_segmenter(NetworkSettings()), options.out / MAPS)
+    except (Absent, ModelUnavailable) as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    trial = tried(constant, in_use, pairs[:: options.every], segmenter)
+    print(f"{options.name}\n\n{trial.markdown()}")
+    return 1 if trial.verdict() is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
