@@ -57,7 +57,7 @@ class Side:
     def _send(self, row: Row, made: Sequence[Request], connections: int) -> Sent:
         arguments = (self.gateway.port, made, min(connections, len(made)), row.expected, row.or_else)
         sent = self.clients.submit(send_all, *arguments).result()
-        self.rested_at = time.monotonic() + 1
+        self.rested_at = time.monotonic() + self.cast.rest_seconds(len(made))
         return sent
 
 

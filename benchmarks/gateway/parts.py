@@ -31,7 +31,6 @@ VIEW: Final = "the rest of the view"
 LOG: Final = "log line, counts, span"
 
 SEAMS: Final = (
-    ("receive the body", "gateway.bodies", "Bodies.received"),
     ("parse", "gateway.picpik.views", "parse_body"),
     ("parse", "gateway.runware.http.views", "read_message"),
     ("key", "gateway.accounts.key_pairs", "KeyPairs.known"),
@@ -128,7 +127,9 @@ def measure_parts(gateway: Gateway, cast: Cast, rows: Sequence[Row], requests: i
         # Of each account one, where there is time: a process remembers keys.
         first = row.make(cast, min(count, len(cast.paying)))
         measured = row.make(cast, count)
-        plans[row.name] = _Plan(row.expected, measured if row.repeated else first, measured)
+        plans[row.name] = _Plan(
+            row.expected, measured if row.repeated else first, measured, cast.rest_seconds(count)
+        )
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, dict(gateway.installation.environment), plans).result()
 
@@ -140,6 +141,7 @@ class _Plan:
     expected: bytes
     first: Sequence[Request]
     measured: Sequence[Request]
+    rest_seconds: float
 
 
 def _measure(environment: Mapping[str, str], plans: Mapping[str, _Plan]) -> dict[str, Parts]:
@@ -158,11 +160,11 @@ def _measure(environment: Mapping[str, str], plans: Mapping[str, _Plan]) -> dict
     found = {}
     for name, plan in plans.items():
         for requests in (plan.first, plan.measured):
-            time.sleep(1)  # each account may then send a second's worth at once
             stopwatch.seconds.clear()
             stopwatch.calls.clear()
             for request in requests:
                 call(app, _environ(request), plan.expected)
+            time.sleep(plan.rest_seconds)
         count = len(plan.measured)
         each = {part: seconds / count * 1e6 for part, seconds in stopwatch.seconds.items()}
         found[name] = Parts(each, {part: calls / count for part, calls in stopwatch.calls.items()})

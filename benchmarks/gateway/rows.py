@@ -25,7 +25,7 @@ NOT_AVAILABLE: Final = b'"RetCode":230'
 RUNWARE_ACCEPTED: Final = b'{"data":[{'
 
 MOST_ACCOUNTS: Final = 200
-READERS: Final = 4
+READERS: Final = 2
 READ_AT_ONCE: Final = 100
 _GENEROUS: Final = ("--submits-per-second", "2000", "--polls-per-second", "2000")
 _WARM_UP_ROUNDS: Final = 3
@@ -45,6 +45,8 @@ class Cast:
     """It may send one request a second, and sends many."""
     readings: Sequence[Request]
     """`ListTasksDetails` of tasks that wait; each of an account that has them."""
+    rate: int
+    """What each of the first three may send in a second; as much, it may send at once."""
 
     @classmethod
     def on(cls, gateway: Gateway, *, requests: int, rate: int) -> Self:
@@ -53,10 +55,10 @@ class Cast:
         Args:
             gateway: whose.
             requests: how many a run sends.
-            rate: what an account may send in a second. There are as many accounts as a run needs, however quick.
+            rate: what an account may send in a second.
         """
         add = gateway.installation.account
-        count = min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
+        count = account_count(requests, rate)
         terms = ("--submits-per-second", str(rate))
         rich = ("--credits", "100000000", "--queue-cap", "1000000")
         cast = cls(
@@ -65,12 +67,17 @@ class Cast:
             poor=[add(f"poor-{number}", "--credits", "1", "--price", "2", *terms) for number in range(count)],
             hasty=add("hasty", "--submits-per-second", "1"),
             readings=[_reading(gateway, add(f"reader-{number}", *rich, *_GENEROUS)) for number in range(READERS)],
+            rate=rate,
         )
         send_all(gateway.port, [removal(account, SMALL) for account in cast.full], 4)
         for _ in range(_WARM_UP_ROUNDS):
             for accounts in (cast.paying, cast.full, cast.poor):
                 send_all(gateway.port, _faulty(accounts, count), 16, NOT_AVAILABLE)
         return cast
+
+    def rest_seconds(self, requests: int) -> float:
+        """How long after so many requests each account may send a second's worth at once again."""
+        return min(1, 2 * requests / len(self.paying) / self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,11 @@ class Row:
     def count(self, requests: int) -> int:
         """How many are sent; never fewer than show anything."""
         return max(4, round(requests * self.share))
+
+
+def account_count(requests: int, rate: int) -> int:
+    """How many accounts share a run, so that none sends more than it may at once, however quick the run is."""
+    return min(MOST_ACCOUNTS, max(2, math.ceil(requests / rate)))
 
 
 def _reading(gateway: Gateway, account: Account) -> Request:
