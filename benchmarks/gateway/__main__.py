@@ -59,6 +59,7 @@ def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
     """A table for each number of processes and of connections, once it is there; whether goals are met."""
     checkouts = [Checkout.at(options.before)] if options.before else []
     checkouts.append(Checkout.at(HERE))
+    commits = " / ".join(checkout.commit() for checkout in checkouts)
     for processes in options.processes:
         with ExitStack() as stack:
             clients = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
@@ -73,7 +74,7 @@ def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
                     row: in_turn(sides, row, options.requests, connections, options.rounds)
                     for row in chosen(options)
                 }
-                title = f"Gateway processes: {processes}; connections: {connections}. {disk}"
+                title = f"{commits}. Gateway processes: {processes}; connections: {connections}. {disk}"
                 rows = [cells(row, figures) for row, figures in found.items()]
                 yield f"{title}\n\n{table(heads(len(sides)), rows)}", all(map(goals_met, found, found.values()))
 

@@ -57,6 +57,12 @@ class Checkout:
         """The module of its gateway's commands."""
         return f"{self.package}.gateway" if (self.root / self.package / "gateway").exists() else "gateway"
 
+    def commit(self) -> str:
+        """The commit that it has checked out, in short; files may differ from it."""
+        command = ["git", "-C", str(self.root), "rev-parse", "--short", "HEAD"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        return done.stdout.strip() or "no commit"
+
     def setting(self, name: str) -> str:
         """The variable of a setting."""
         return f"{self.package}_{name}".upper()
@@ -179,11 +185,10 @@ def _wait_until_alive(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """A process and all that it, or a thread of it, has started."""
+    """A process and what its first thread has started, as a gateway and the keeper of an installation do."""
     yield pid
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from _tree(int(child))
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield from _tree(int(child))
 
 
 def _resident_kb(pid: int) -> int:

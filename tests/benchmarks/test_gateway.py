@@ -12,7 +12,7 @@ from benchmarks import Absent
 from benchmarks.gateway.__main__ import cells, heads
 from benchmarks.gateway.clients import Sent, Unexpected
 from benchmarks.gateway.disk import measure_disk
-from benchmarks.gateway.live import HERE, Checkout, live_gateway
+from benchmarks.gateway.live import HERE, Checkout, installed, live_gateway
 from benchmarks.gateway.measure import Figures, Run, Side, in_turn
 from benchmarks.gateway.parts import FRAMEWORK, LOG, VIEW, measure_parts
 from benchmarks.gateway.requests import Picture
@@ -133,3 +133,17 @@ def test_a_gateway_gets_none_of_the_callers_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CUTGATE_REDIS_URL", "redis://elsewhere")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere")
     assert not {"CUTGATE_REDIS_URL", "REDIS_URL"} & Checkout.at(HERE).environment().keys()
+
+
+def test_nothing_is_left_of_an_installation_whose_command_failed() -> None:
+    with installed(Checkout.at(HERE)) as installation:
+        keeper, folder = (
+            Path(f"/proc/{installation.pid}"),
+            Path(installation.environment["CUTGATE_BLOB_DIR"]).parent,
+        )
+        assert keeper.exists()
+        assert folder.is_dir()
+        with pytest.raises(RuntimeError, match="no answer to: keys add --credits 0"):
+            installation.run("keys", "add", "--credits", "0")
+    assert not keeper.exists()
+    assert not folder.exists()
