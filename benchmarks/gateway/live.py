@@ -19,7 +19,7 @@ from benchmarks.gateway.requests import Account
 from cutgate.local.stack import claim_port
 
 HOST: Final = "127.0.0.1"
-START_SECONDS: Final = 60
+START_SECONDS: Final = 120
 HERE: Final = Path(__file__).parents[2]
 _HOST_PROGRAM: Final = Path(__file__).with_name("host.py")
 
@@ -150,15 +150,15 @@ def installed(checkout: Checkout) -> Iterator[Installation]:
 @contextmanager
 def live_gateway(checkout: Checkout, processes: int, **settings: str) -> Iterator[Gateway]:
     """A gateway on an installation of its own; `settings` by their names, in capitals."""
-    port = claim_port(HOST, 0)
     values = {"PROCESSES": str(processes), "TOTAL_QUEUE_CAP": "1000000", "LOG_FORMAT": "json", **settings}
     with installed(checkout) as installation:
+        port = claim_port(HOST, 0)
         own = {checkout.setting(name): value for name, value in values.items()}
         environment = {**installation.environment, **own}
         command = [checkout.python, "-m", checkout.gateway, "serve", "--host", HOST, "--port", str(port)]
         with subprocess.Popen(command, cwd=checkout.root, env=environment, stderr=subprocess.DEVNULL) as process:
             try:
-                _wait_until_alive(process, f"http://{HOST}:{port}/healthz")
+                _wait_until_alive(process, port)
                 yield Gateway(port, process.pid, installation)
             finally:
                 process.terminate()
@@ -171,17 +171,21 @@ def _line(stream: IO[str], what: str) -> Any:
     return json.loads(line)
 
 
-def _wait_until_alive(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait_until_alive(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a gateway answers.
+
+    Raises:
+        RuntimeError: it has ended, or does not answer in time.
+    """
     give_up_at = time.monotonic() + START_SECONDS
-    while True:
+    while process.poll() is None and time.monotonic() < give_up_at:
         try:
-            httpx.get(url, trust_env=False).raise_for_status()
+            httpx.get(f"http://{HOST}:{port}/healthz", trust_env=False).raise_for_status()
         except httpx.TransportError:
-            if time.monotonic() > give_up_at or process.poll() is not None:
-                raise
             time.sleep(0.05)
         else:
             return
+    raise RuntimeError(f"a gateway that was to listen on port {port} has not started; status {process.poll()}")
 
 
 def _tree(pid: int) -> Iterator[int]:
