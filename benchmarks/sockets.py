@@ -22,7 +22,9 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.gateway import HOST, Gateway, Picture, live_gateway, send
+from benchmarks.gateway.clients import send
+from benchmarks.gateway.live import HERE, HOST, Checkout, Gateway, live_gateway
+from benchmarks.gateway.requests import Account, Picture, removal
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ids import new_token, result_key
 from cutgate.jobs.ledger.redis.client import connect as connect_ledger
@@ -31,8 +33,9 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Result
 from cutgate.jobs.spec import CutoutSpec, lane_of
 
-SMALL: Final = Picture("8 x 8 px", 8, 0)
+SMALL: Final = Picture(8)
 _MODEL: Final = "stand-in"
+_TERMS: Final = ("--credits", "1000000", "--queue-cap", "1000000", "--submits-per-second", "100000")
 _ANSWER_SECONDS: Final = 60
 _PICPIK_PAUSE_SECONDS: Final = 0.02
 _OPEN_AT_ONCE: Final = 50
@@ -63,11 +66,20 @@ def measure(*, idle: int, busy: int, seconds: float, processes: int) -> Measured
     room = str(2 * (idle + busy))
     with (
         live_gateway(
-            processes, CUTGATE_SOCKETS=room, CUTGATE_POLLS_PER_SECOND="100000", CUTGATE_MODEL=_MODEL
+            Checkout.at(HERE), processes, SOCKETS=room, POLLS_PER_SECOND="100000", MODEL=_MODEL
         ) as gateway,
-        stand_in_worker(gateway.environment),
+        stand_in_worker(gateway.installation.environment),
     ):
-        return asyncio.run(_measure(gateway, idle, busy, seconds))
+        account = gateway.installation.account("caller", *_TERMS)
+        return asyncio.run(_measure(_Callers(gateway, account), idle, busy, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Callers:
+    """Of one account, all of them."""
+
+    gateway: Gateway
+    account: Account
 
 
 @contextmanager
@@ -97,21 +109,22 @@ def stand_in_worker(environment: Mapping[str, str]) -> Iterator[None]:
         thread.join()
 
 
-async def _measure(gateway: Gateway, idle: int, busy: int, seconds: float) -> Measured:
-    before = await asyncio.to_thread(_submits, gateway, seconds)
+async def _measure(callers: _Callers, idle: int, busy: int, seconds: float) -> Measured:
+    before = await asyncio.to_thread(_submits, callers, seconds)
+    gateway = callers.gateway
     memory_mb, threads = gateway.resident_mb(), gateway.threads()
     async with AsyncExitStack() as open_sockets:
         started = time.perf_counter()
-        idle_sockets = await _open(gateway, idle, open_sockets)
+        idle_sockets = await _open(callers, idle, open_sockets)
         opening_seconds = time.perf_counter() - started
         idle_kb = (gateway.resident_mb() - memory_mb) * 1_024 / idle
         idle_threads = gateway.threads() - threads
-        busy_sockets = await _open(gateway, busy, open_sockets)
+        busy_sockets = await _open(callers, busy, open_sockets)
         until = time.perf_counter() + seconds
         *calls, pongs, submits = await asyncio.gather(
             *(_call_on(connection, until) for connection in busy_sockets),
             _ping_on(idle_sockets[0], until),
-            asyncio.to_thread(_submits, gateway, seconds),
+            asyncio.to_thread(_submits, callers, seconds),
         )
         return Measured(
             opening_seconds=opening_seconds,
@@ -125,15 +138,15 @@ async def _measure(gateway: Gateway, idle: int, busy: int, seconds: float) -> Me
         )
 
 
-async def _open(gateway: Gateway, count: int, opened: AsyncExitStack) -> list[ClientConnection]:
+async def _open(callers: _Callers, count: int, opened: AsyncExitStack) -> list[ClientConnection]:
     """Open connections and show the key on each."""
     places = asyncio.Semaphore(_OPEN_AT_ONCE)
 
     async def one() -> ClientConnection:
         async with places:
-            url = f"ws://{HOST}:{gateway.port}/v1"
+            url = f"ws://{HOST}:{callers.gateway.port}/v1"
             connection = await opened.enter_async_context(connect(url, open_timeout=_ANSWER_SECONDS, proxy=None))
-            await _ask(connection, {"taskType": "authentication", "apiKey": gateway.api_key})
+            await _ask(connection, {"taskType": "authentication", "apiKey": callers.account.api_key})
             return connection
 
     return await asyncio.gather(*(one() for _ in range(count)))
@@ -171,11 +184,11 @@ async def _ping_on(connection: ClientConnection, until: float) -> list[float]:
     return took
 
 
-def _submits(gateway: Gateway, seconds: float) -> list[float]:
+def _submits(callers: _Callers, seconds: float) -> list[float]:
     took: list[float] = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
-        took += send(gateway.port, gateway.requests(SMALL, 1))
+        took += send(callers.gateway.port, [removal(callers.account, SMALL)]).took_seconds
         time.sleep(_PICPIK_PAUSE_SECONDS)
     return took
 

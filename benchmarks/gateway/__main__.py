@@ -1,0 +1,172 @@
+"""Measure the gateway alone: processor time of each kind of request, how many pass in a second, and memory.
+
+    python -m benchmarks.gateway [--only ROW ...] [--requests N] [--rounds N] [--before CHECKOUT]
+    python -m benchmarks.gateway --parts
+    python -m benchmarks.gateway --memory
+
+Processor time holds on busy machines too; requests a second and their times hold on idle ones alone. With
+`--before` another checkout, which has an environment of its own in `.venv`, is measured in turn with this one. The
+exit status is 1 where a goal is missed, 2 where the other checkout or a place for the tables is absent.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks import Absent
+from benchmarks.bounds import Bound
+from benchmarks.gateway.disk import measure_disk
+from benchmarks.gateway.live import HERE, Checkout, live_gateway
+from benchmarks.gateway.measure import Figures, Side, in_turn
+from benchmarks.gateway.memory import measure_memory
+from benchmarks.gateway.parts import FRAMEWORK, LOG, SEAMS, VIEW, Parts, measure_parts
+from benchmarks.gateway.rows import ROWS, Cast, Row
+from benchmarks.machine import conditions, this_command
+from benchmarks.pages import require_parts, table, write_part
+
+FIGURES = "gateway"
+PARTS = "gateway, parts"
+"""Places in the page that `--write` names."""
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [row.name for row in ROWS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names))
+    parser.add_argument("--requests", type=int, default=600, help="small ones in a run; large ones are fewer")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind")
+    parser.add_argument("--connections", type=int, nargs="+", default=[16, 64], help="keep-alive connections")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="gateway processes")
+    parser.add_argument("--rate", type=int, default=20, help="requests that an account may send in a second")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, measured in turn")
+    parser.add_argument(
+        "--parts", action="store_true", help="measure the parts of the path instead, in one process"
+    )
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    parser.add_argument("--write", metavar="PAGE", type=Path, help="write the tables into this page, too")
+    return parser.parse_args(arguments)
+
+
+def chosen(options: argparse.Namespace) -> list[Row]:
+    return [row for row in ROWS if row.name in options.only]
+
+
+def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+    """A table for each number of processes and of connections, once it is there; whether goals are met."""
+    checkouts = [Checkout.at(options.before)] if options.before else []
+    checkouts.append(Checkout.at(HERE))
+    commits = " / ".join(checkout.commit() for checkout in checkouts)
+    for processes in options.processes:
+        with ExitStack() as stack:
+            clients = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            sides = []
+            for checkout in checkouts:
+                gateway = stack.enter_context(live_gateway(checkout, processes))
+                cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
+                sides.append(Side(gateway, cast, clients))
+            for connections in options.connections:
+                disk = measure_disk(connections, options.requests)
+                found = {
+                    row: in_turn(sides, row, options.requests, connections, options.rounds)
+                    for row in chosen(options)
+                }
+                title = f"{commits}. Gateway processes: {processes}; connections: {connections}. {disk}"
+                rows = [cells(row, figures) for row, figures in found.items()]
+                yield f"{title}\n\n{table(heads(len(sides)), rows)}", all(map(goals_met, found, found.values()))
+
+
+def heads(sides: int) -> list[str]:
+    costs = [["gateway µs", "goal"], ["server µs", "goal"]]
+    with_ratios = [head for cost in costs for head in ([*cost, "ratio"] if sides > 1 else cost)]
+    return ["", *with_ratios, "clients µs", "a second", "p50 ms", "p99 ms"]
+
+
+def cells(row: Row, figures: Sequence[Figures]) -> list[str]:
+    """A line of the table; before and now have a slash between."""
+
+    def both(name: str, form: str = ".0f") -> str:
+        return " / ".join(f"{getattr(each, name):{form}}" for each in figures)
+
+    def ratio(name: str) -> list[str]:
+        before, now = getattr(figures[0], name), getattr(figures[-1], name)
+        return [f"{now / before:.2f}"] if len(figures) > 1 else []
+
+    return [
+        row.name,
+        both("gateway_us"),
+        goal(row.gateway_goal_us),
+        *ratio("gateway_us"),
+        both("server_us"),
+        goal(row.server_goal_us),
+        *ratio("server_us"),
+        both("clients_us"),
+        both("a_second"),
+        both("p50_ms", ".1f"),
+        both("p99_ms", ".1f"),
+    ]
+
+
+def goal(bound: Bound | None) -> str:
+    return "–" if bound is None else bound.text(".0f")
+
+
+def goals_met(row: Row, figures: Sequence[Figures]) -> bool:
+    """Whether this checkout reaches the goals of a row."""
+    pairs = ((row.gateway_goal_us, figures[-1].gateway_us), (row.server_goal_us, figures[-1].server_us))
+    return all(bound is None or bound.met(figure) for bound, figure in pairs)
+
+
+def parts(options: argparse.Namespace) -> str:
+    """A table of the parts of each row's path, and what serving it over a connection adds."""
+    rows = [row for row in chosen(options) if row.or_else is None]
+    with (
+        live_gateway(Checkout.at(HERE), processes=1) as gateway,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients,
+    ):
+        cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
+        side = Side(gateway, cast, clients)
+        live = {
+            row.name: in_turn([side], row, options.requests, options.connections[0], options.rounds)[0].gateway_us
+            for row in rows
+        }
+        found = measure_parts(gateway, cast, rows, options.requests)
+    names = [*dict.fromkeys(part for part, _, _ in SEAMS), VIEW, LOG, FRAMEWORK]
+    lines = [[name, *(_share(each, name) for each in found.values())] for name in names]
+    lines.append(["all of these, in one thread", *(f"{each.total_us:.0f}" for each in found.values())])
+    lines.append(["live, over connections", *(f"{live[name]:.0f}" for name in found)])
+    return table(["processor µs, share", *found], lines)
+
+
+def _share(of_row: Parts, name: str) -> str:
+    microseconds = of_row.microseconds.get(name)
+    return "–" if microseconds is None else f"{microseconds:.0f}, {microseconds / of_row.total_us:.0%}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parsed(arguments)
+    if options.memory:
+        return 0 if measure_memory() else 1
+    part = PARTS if options.parts else FIGURES
+    try:
+        if options.write:
+            require_parts(options.write, [part])
+        made = [(parts(options), True)] if options.parts else speed(options)
+        texts, met = [], True
+        for text, goals in made:
+            print(f"\n{text}", flush=True)
+            texts.append(text)
+            met &= goals
+    except Absent as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    if options.write:
+        write_part(options.write, part, "\n\n".join([conditions(this_command("benchmarks.gateway")), *texts]))
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
