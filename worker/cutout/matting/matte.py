@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows
+from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatImage, FloatMask, Floats, RgbImage
@@ -243,7 +243,7 @@ def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
         )
         system = _System(to_unit(layer.image), layer.unknown > 0, data_weight)
         field.ravel()[pixels] = 0
-        goal = data_weight * drawn_to - system.laplacian @ field.ravel()
+        goal = data_weight * drawn_to - system.laplacian @ np.pad(field.ravel(), margin(mask.shape[1]))
         solution = system.solved(goal, np.clip(start, 0, 1), steps)
         field.ravel()[pixels] = np.clip(solution, 0, 1)
     return np.asarray(field - mask, np.float32)
@@ -254,9 +254,9 @@ class _System:
 
     def __init__(self, image: FloatImage, unknown: NDArray[np.bool_], data_weight: Floats) -> None:
         self.laplacian = laplacian_rows(image, unknown, EPSILON)
-        self._pixels = np.flatnonzero(unknown)
+        self._pixels = np.flatnonzero(unknown) + margin(unknown.shape[1])
         self._data_weight = data_weight
-        self._field = np.zeros(unknown.size, np.float32)
+        self._field = np.zeros(self.laplacian.shape[1], np.float32)
 
     def product(self, values: Floats) -> Floats:
         self._field[self._pixels] = values

@@ -1,9 +1,11 @@
 """The sparse rows against the paper's formula, written out."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.laplacian import affine_models, laplacian_rows
+from cutgate.worker.cutout.matting import laplacian
+from cutgate.worker.cutout.matting.laplacian import affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.raster.arrays import FloatImage
 
 EPSILON = 1e-4
@@ -35,8 +37,21 @@ def some_unknown(image: FloatImage) -> NDArray[np.bool_]:
 def test_rows_are_the_formula() -> None:
     image = picture()
     unknown = some_unknown(image)
-    expected = written_out(image, EPSILON)[np.flatnonzero(unknown)]
+    expected = np.pad(
+        written_out(image, EPSILON)[np.flatnonzero(unknown)], ((0, 0), 2 * (margin(image.shape[1]),))
+    )
     assert np.allclose(laplacian_rows(image, unknown, EPSILON).toarray(), expected, atol=1e-5)
+
+
+def test_blocks_of_pixels_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture()
+    unknown = some_unknown(image)
+    alpha = image[..., 0]
+    rows, models = laplacian_rows(image, unknown, EPSILON), affine_models(image, alpha, unknown, EPSILON)
+    monkeypatch.setattr(laplacian, "BLOCK_PIXELS", 4)
+    assert np.array_equal(laplacian_rows(image, unknown, EPSILON).data, rows.data)
+    for found, whole in zip(affine_models(image, alpha, unknown, EPSILON), models, strict=True):
+        assert np.array_equal(found, whole)
 
 
 def test_a_picture_of_one_colour_is_handled() -> None:
