@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cutgate.worker.cutout.raster.arrays import FloatImage, FloatMask, Floats
-from cutgate.worker.cutout.raster.filters import dilated, square
+from cutgate.worker.cutout.raster.arrays import Bytes, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import dilated, square, to_unit
 
 Planes: TypeAlias = NDArray[np.float32]
 """(channels, pixels of a window, windows) float32: each plane lies together in memory."""
@@ -34,13 +34,13 @@ SPAN: Final = range(-REACH, REACH + 1)
 NEIGHBOURS: Final[Offsets] = tuple((dy, dx) for dy in SPAN for dx in SPAN)
 
 
-def laplacian_rows(image: FloatImage, unknown: NDArray[np.bool_], epsilon: float) -> csr_array:
+def laplacian_rows(image: RgbImage, unknown: NDArray[np.bool_], epsilon: float) -> csr_array:
     """Rows of the closed-form matting Laplacian (Levin, Lischinski and Weiss, PAMI 2008), 3 x 3 windows.
 
     Args:
-        image: (height, width, 3) float32 in [0, 1], at least 3 px on each side.
+        image: (height, width, 3) uint8, at least 3 px on each side.
         unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the colour covariance; larger is smoother.
+        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
 
     Returns:
         (n, height * width + 2 m) float32: a row for each unknown pixel, a column for each pixel, and on both sides
@@ -49,22 +49,22 @@ def laplacian_rows(image: FloatImage, unknown: NDArray[np.bool_], epsilon: float
     height, width = unknown.shape
     pixels, blocks = _blocks(unknown)
     values = np.empty((len(pixels), len(NEIGHBOURS)), np.float32)
-    channels = cv2.split(image)
+    channels = _channels(image)
     for block, centres, holders in blocks:
         values[block] = _summed(_windows(channels, centres), holders, epsilon).T
-    columns = (pixels + margin(width))[:, None] + _flat(NEIGHBOURS, width)
+    columns = (pixels + margin(width)).astype(np.int32)[:, None] + _flat(NEIGHBOURS, width)
     starts = np.arange(0, columns.size + 1, len(NEIGHBOURS), dtype=np.int32)
     shape = len(pixels), height * width + 2 * margin(width)
     return csr_array((values.ravel(), columns.ravel(), starts), shape)
 
 
-def margin(width: int) -> np.int32:
+def margin(width: int) -> int:
     """How far beyond a flattened picture the neighbours of its pixels lie at most."""
-    return np.int32(REACH * width + REACH)
+    return REACH * width + REACH
 
 
 def affine_models(
-    image: FloatImage, alpha: FloatMask, unknown: NDArray[np.bool_], epsilon: float
+    image: RgbImage, alpha: FloatMask, unknown: NDArray[np.bool_], epsilon: float
 ) -> tuple[Floats, Floats]:
     """The functions alpha = a I + b that fit the windows best (guided filter: He, Sun and Tang, PAMI 2013).
 
@@ -72,10 +72,10 @@ def affine_models(
     covariance c of colours and alpha, and the unit matrix U.
 
     Args:
-        image: (height, width, 3) float32 in [0, 1], at least 3 px on each side.
+        image: (height, width, 3) uint8, at least 3 px on each side.
         alpha: (height, width) float32 in [0, 1].
         unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the colour covariance; larger is smoother.
+        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
 
     Returns:
         (n, 4) float32, a and b, means of the windows that hold the pixel; (n,) float32 in [0, 1], the share of
@@ -83,9 +83,9 @@ def affine_models(
     """
     pixels, blocks = _blocks(unknown)
     means = np.empty((len(pixels), 5), np.float32)
-    channels = cv2.split(image)
+    channels = _channels(image)
     for block, centres, holders in blocks:
-        models = _fitted(_windows(channels, centres), _windows([alpha], centres)[0], epsilon)
+        models = _fitted(_windows(channels, centres), alpha.take(_places(centres, alpha.shape[1])), epsilon)
         sums = models.take(holders[0], axis=0)
         for holder in holders[1:]:
             sums += models.take(holder, axis=0)
@@ -130,10 +130,19 @@ def _blocks(unknown: NDArray[np.bool_]) -> tuple[Indices, Iterator[tuple[slice, 
     return pixels, blocks()
 
 
-def _windows(channels: Sequence[Floats], centres: Indices) -> Planes:
-    """The pixels of a picture, (height, width) for each channel, in the windows around some of them."""
-    places = _flat(WINDOW, channels[0].shape[1])[:, None] + centres
-    return np.stack([channel.take(places) for channel in channels])
+def _channels(image: RgbImage) -> list[Bytes]:
+    return [np.asarray(channel, np.uint8) for channel in cv2.split(image)]
+
+
+def _windows(channels: Sequence[Bytes], centres: Indices) -> Planes:
+    """The colours in [0, 1] in the windows around some pixels, from the picture's (height, width) channels."""
+    places = _places(centres, channels[0].shape[1])
+    return to_unit(np.stack([channel.take(places) for channel in channels]))
+
+
+def _places(centres: Indices, width: int) -> Indices:
+    """(9, n): the pixels of windows, in the flattened picture."""
+    return np.asarray(_flat(WINDOW, width)[:, None] + centres)
 
 
 def _flat(offsets: Offsets, width: int) -> NDArray[np.int32]:
