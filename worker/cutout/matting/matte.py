@@ -45,7 +45,7 @@ LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18),
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
-FINEST: Final = Level(1600, 6)
+FINEST: Final = Level(1200, 6)
 LARGE_PIXELS: Final = 4_000_000
 """One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
 
