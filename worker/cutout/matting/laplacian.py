@@ -1,23 +1,31 @@
 """Alpha as an affine function of colour in 3 x 3 windows: the matting Laplacian, and those functions."""
 
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import combinations_with_replacement
 from typing import Final, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cutgate.worker.cutout.raster.arrays import FloatImage, FloatMask, Floats
-from cutgate.worker.cutout.raster.filters import dilated, square
+from cutgate.worker.cutout.raster.arrays import Bytes, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import dilated, square, to_unit
 
 Planes: TypeAlias = NDArray[np.float32]
 """(channels, pixels of a window, windows) float32: each plane lies together in memory."""
+
+Indices: TypeAlias = NDArray[np.intp]
 
 REACH: Final = 2
 """How far two pixels that share a 3 x 3 window lie apart at most, on each axis."""
 
 NO_VARIANCE: Final = np.float32(1e-4)
 """Alpha that varies less within a window is flat: no function of colour explains it."""
+
+BLOCK_PIXELS: Final = 2**13
+"""Unknown pixels that are worked on together: what is computed of their windows stays in the processor's cache."""
 
 Offsets: TypeAlias = tuple[tuple[int, int], ...]
 
@@ -26,29 +34,37 @@ SPAN: Final = range(-REACH, REACH + 1)
 NEIGHBOURS: Final[Offsets] = tuple((dy, dx) for dy in SPAN for dx in SPAN)
 
 
-def laplacian_rows(image: FloatImage, unknown: NDArray[np.bool_], epsilon: float) -> csr_array:
+def laplacian_rows(image: RgbImage, unknown: NDArray[np.bool_], epsilon: float) -> csr_array:
     """Rows of the closed-form matting Laplacian (Levin, Lischinski and Weiss, PAMI 2008), 3 x 3 windows.
 
     Args:
-        image: (height, width, 3) float32 in [0, 1], at least 3 px on each side.
+        image: (height, width, 3) uint8, at least 3 px on each side.
         unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the colour covariance; larger is smoother.
+        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
 
     Returns:
-        (n, height * width) float32: a row for each unknown pixel, a column for each pixel.
+        (n, height * width + 2 m) float32: a row for each unknown pixel, a column for each pixel, and on both sides
+        of these `margin(width)` = m columns of 0.
     """
     height, width = unknown.shape
-    pixels, centres, holders = _around(unknown)
-    planes = _windows(image, centres)
-    values = _summed(planes, holders, epsilon)
-    # A neighbour beyond the picture has the value 0, for no window reaches it; its column may be any.
-    columns = np.clip(pixels[:, None] + _flat(NEIGHBOURS, width), 0, height * width - 1)
+    pixels, blocks = _blocks(unknown)
+    values = np.empty((len(pixels), len(NEIGHBOURS)), np.float32)
+    channels = _channels(image)
+    for block, centres, holders in blocks:
+        values[block] = _summed(_windows(channels, centres), holders, epsilon).T
+    columns = (pixels + margin(width)).astype(np.int32)[:, None] + _flat(NEIGHBOURS, width)
     starts = np.arange(0, columns.size + 1, len(NEIGHBOURS), dtype=np.int32)
-    return csr_array((values.T.ravel(), columns.ravel(), starts), (len(pixels), height * width))
+    shape = len(pixels), height * width + 2 * margin(width)
+    return csr_array((values.ravel(), columns.ravel(), starts), shape)
+
+
+def margin(width: int) -> int:
+    """How far beyond a flattened picture the neighbours of its pixels lie at most."""
+    return REACH * width + REACH
 
 
 def affine_models(
-    image: FloatImage, alpha: FloatMask, unknown: NDArray[np.bool_], epsilon: float
+    image: RgbImage, alpha: FloatMask, unknown: NDArray[np.bool_], epsilon: float
 ) -> tuple[Floats, Floats]:
     """The functions alpha = a I + b that fit the windows best (guided filter: He, Sun and Tang, PAMI 2013).
 
@@ -56,53 +72,77 @@ def affine_models(
     covariance c of colours and alpha, and the unit matrix U.
 
     Args:
-        image: (height, width, 3) float32 in [0, 1], at least 3 px on each side.
+        image: (height, width, 3) uint8, at least 3 px on each side.
         alpha: (height, width) float32 in [0, 1].
         unknown: (height, width) bool, n of them set.
-        epsilon: regularisation of the colour covariance; larger is smoother.
+        epsilon: regularisation of the covariance of colours in [0, 1]; larger is smoother.
 
     Returns:
         (n, 4) float32, a and b, means of the windows that hold the pixel; (n,) float32 in [0, 1], the share of
         alpha's variance that they explain (R squared).
     """
-    _, centres, holders = _around(unknown)
-    colours, alphas = _windows(image, centres), _windows(alpha[..., None], centres)[0]
+    pixels, blocks = _blocks(unknown)
+    means = np.empty((len(pixels), 5), np.float32)
+    channels = _channels(image)
+    for block, centres, holders in blocks:
+        models = _fitted(_windows(channels, centres), alpha.take(_places(centres, alpha.shape[1])), epsilon)
+        sums = models.take(holders[0], axis=0)
+        for holder in holders[1:]:
+            sums += models.take(holder, axis=0)
+        means[block] = sums[:, :5] / sums[:, 5:]
+    return means[:, :4], means[:, 4]
+
+
+def _fitted(colours: Planes, alphas: Floats, epsilon: float) -> Floats:
+    """(n + 1, 6) of n windows: a, b, what these explain, and 1; the last is 0, for no window."""
     mean_colour, mean_alpha = colours.mean(axis=1), alphas.mean(axis=0)
     centred, apart = colours - mean_colour[:, None], (alphas - mean_alpha) / np.float32(len(WINDOW))
     covariance = np.einsum("can,an->cn", centred, apart)
     slope = np.einsum("can,an->cn", _whitened(centred, epsilon), apart)
     variance = np.einsum("an,an->n", apart, apart) * len(WINDOW) + NO_VARIANCE
-    models = np.zeros((len(centres) + 1, 6), np.float32)  # the last is the window that is not there
+    models = np.zeros((len(mean_alpha) + 1, 6), np.float32)
     models[:-1, :3], models[:-1, 3] = slope.T, mean_alpha - np.einsum("cn,cn->n", slope, mean_colour)
     models[:-1, 4], models[:-1, 5] = np.clip(np.einsum("cn,cn->n", covariance, slope) / variance, 0, 1), 1
-    sums = models.take(holders[0], axis=0)
-    for holder in holders[1:]:
-        sums += models.take(holder, axis=0)
-    means = sums[:, :5] / sums[:, 5:]
-    return means[:, :4], means[:, 4]
+    return models
 
 
-def _around(unknown: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """The unknown pixels, n; centres of the windows that hold one, m; and which windows hold each.
+def _blocks(unknown: NDArray[np.bool_]) -> tuple[Indices, Iterator[tuple[slice, Indices, Indices]]]:
+    """The unknown pixels' places in the flattened picture, (n,); and some of them at a time, from top to bottom.
 
-    Returns:
-        (n,) and (m,): places in the flattened picture. (9, n): the window in which a pixel has each of the nine
-        places; m for none.
+    Each block is: its slice of the n; the centres of m windows, every one that holds some of its k pixels; and
+    (9, k), the window in which a pixel has each of the nine places, m for none.
     """
-    pixels, centres = np.flatnonzero(unknown).astype(np.int32), _centres(unknown)
-    window_at = np.full(unknown.size, len(centres), np.int32)  # the entry after the last stands for no window
+    pixels, centres = np.flatnonzero(unknown), _centres(unknown)
+    window_at = np.full(unknown.size, len(centres), np.int32)
     window_at[centres] = np.arange(len(centres), dtype=np.int32)
-    # No window has its centre on the border, so what is clipped finds none there either.
     members = _flat(WINDOW, unknown.shape[1])
-    return pixels, centres, window_at.take(pixels - members[:, None], mode="clip")
+    reach = members[-1]
+
+    def blocks() -> Iterator[tuple[slice, Indices, Indices]]:
+        for first in range(0, len(pixels), BLOCK_PIXELS):
+            block = slice(first, first + BLOCK_PIXELS)
+            own = pixels[block]
+            low, high = np.searchsorted(centres, [own[0] - reach, own[-1] + reach + 1])
+            # No window has its centre on the border, so what is clipped finds none there either.
+            holders = window_at.take(own - members[:, None], mode="clip")
+            yield block, centres[low:high], np.minimum(holders - low, high - low).astype(np.intp)
+
+    return pixels, blocks()
 
 
-def _windows(image: Floats, centres: NDArray[np.int32]) -> Planes:
-    """The pixels of a (height, width, channels) picture in the windows around some of them."""
-    width, channels = image.shape[1:]
-    members = (_flat(WINDOW, width)[:, None] + centres).ravel()
-    values = image.reshape(-1, channels).take(members, axis=0)
-    return np.ascontiguousarray(values.T).reshape(channels, len(WINDOW), len(centres))
+def _channels(image: RgbImage) -> list[Bytes]:
+    return [np.asarray(channel, np.uint8) for channel in cv2.split(image)]
+
+
+def _windows(channels: Sequence[Bytes], centres: Indices) -> Planes:
+    """The colours in [0, 1] in the windows around some pixels, from the picture's (height, width) channels."""
+    places = _places(centres, channels[0].shape[1])
+    return to_unit(np.stack([channel.take(places) for channel in channels]))
+
+
+def _places(centres: Indices, width: int) -> Indices:
+    """(9, n): the pixels of windows, in the flattened picture."""
+    return np.asarray(_flat(WINDOW, width)[:, None] + centres)
 
 
 def _flat(offsets: Offsets, width: int) -> NDArray[np.int32]:
@@ -110,15 +150,15 @@ def _flat(offsets: Offsets, width: int) -> NDArray[np.int32]:
     return np.array([dy * width + dx for dy, dx in offsets], np.int32)
 
 
-def _centres(unknown: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _centres(unknown: NDArray[np.bool_]) -> Indices:
     """Centres of the 3 x 3 windows that lie in the picture and hold an unknown pixel."""
     near = dilated(unknown.view(np.uint8), square(3))
     near[[0, -1]] = 0
     near[:, [0, -1]] = 0
-    return np.flatnonzero(near).astype(np.int32)
+    return np.flatnonzero(near)
 
 
-def _summed(colours: Planes, holders: NDArray[np.int32], epsilon: float) -> NDArray[np.float32]:
+def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.float32]:
     """(25, pixels): the Laplacian's values, summed over the windows that a pixel shares with each neighbour.
 
     Args:
@@ -129,21 +169,24 @@ def _summed(colours: Planes, holders: NDArray[np.int32], epsilon: float) -> NDAr
     centred = colours - colours.mean(axis=1, keepdims=True)
     pulled = _whitened(centred, epsilon)
     sums = np.zeros((len(NEIGHBOURS), holders.shape[1]), np.float32)
-    value = np.zeros(colours.shape[2] + 1, np.float32)  # the last stays 0: a window that is not there
-    product = value[:-1]
-    # The diagonal is not taken from the others, although each row's sum is 0: it would lose what the solve needs.
-    for i, j in combinations_with_replacement(range(len(WINDOW)), 2):
-        np.einsum("cn,cn->n", pulled[:, i], centred[:, j], out=product)
-        product += 1
-        product *= np.float32(-1 / len(WINDOW))
-        if i == j:
-            product += 1
-        sums[_neighbour(i, j)] += value.take(holders[i])
-        if i != j:
-            sums[_neighbour(j, i)] += value.take(holders[j])
+    values = np.zeros((len(WINDOW), colours.shape[2] + 1), np.float32)  # the last stays 0: no window
+    value = np.empty(holders.shape[1], np.float32)
+    for i, holder in enumerate(holders):
+        # The diagonal is not taken from the others, although each row's sum is 0: it would lose what the solve
+        # needs.
+        products = values[i:, :-1]
+        np.einsum("cn,cjn->jn", pulled[:, i], centred[:, i:], out=products)
+        products += 1
+        products *= np.float32(-1 / len(WINDOW))
+        products[0] += 1
+        for j in range(i, len(WINDOW)):
+            sums[_neighbour(i, j)] += values[j].take(holder, out=value, mode="clip")
+            if i != j:
+                sums[_neighbour(j, i)] += values[j].take(holders[j], out=value, mode="clip")
     return sums
 
 
+@cache
 def _neighbour(i: int, j: int) -> int:
     """Which neighbour of a window's i-th pixel its j-th pixel is."""
     (y, x), (to_y, to_x) = WINDOW[i], WINDOW[j]

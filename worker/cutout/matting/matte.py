@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows
+from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
-from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatImage, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatMask, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import (
     dilated,
     disc,
@@ -45,7 +45,7 @@ LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18),
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
-FINEST: Final = Level(1600, 6)
+FINEST: Final = Level(1200, 6)
 LARGE_PIXELS: Final = 4_000_000
 """One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
 
@@ -206,7 +206,7 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
     trusted, models = np.zeros(unknown.shape, np.float32), np.zeros((*unknown.shape, 4), np.float32)
     if unknown.any():
         alpha = np.clip(to_unit(layer.mask) + residual, 0, 1)
-        model, explained = affine_models(to_unit(layer.image), alpha, unknown, GUIDED_EPSILON)
+        model, explained = affine_models(layer.image, alpha, unknown, GUIDED_EPSILON)
         trusted[unknown] = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0)
         trusted *= weight
         models[unknown] = model * trusted[unknown][:, None]
@@ -241,9 +241,9 @@ def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
         data_weight = (DATA_WEIGHT + DATA_WEIGHT_WHERE_SURE * sure + DATA_WEIGHT_WHERE_THIN * thin).astype(
             np.float32
         )
-        system = _System(to_unit(layer.image), layer.unknown > 0, data_weight)
+        system = _System(layer.image, layer.unknown > 0, data_weight)
         field.ravel()[pixels] = 0
-        goal = data_weight * drawn_to - system.laplacian @ field.ravel()
+        goal = data_weight * drawn_to - system.laplacian @ np.pad(field.ravel(), margin(mask.shape[1]))
         solution = system.solved(goal, np.clip(start, 0, 1), steps)
         field.ravel()[pixels] = np.clip(solution, 0, 1)
     return np.asarray(field - mask, np.float32)
@@ -252,11 +252,11 @@ def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
 class _System:
     """The equations of one level."""
 
-    def __init__(self, image: FloatImage, unknown: NDArray[np.bool_], data_weight: Floats) -> None:
+    def __init__(self, image: RgbImage, unknown: NDArray[np.bool_], data_weight: Floats) -> None:
         self.laplacian = laplacian_rows(image, unknown, EPSILON)
-        self._pixels = np.flatnonzero(unknown)
+        self._pixels = np.flatnonzero(unknown) + margin(unknown.shape[1])
         self._data_weight = data_weight
-        self._field = np.zeros(unknown.size, np.float32)
+        self._field = np.zeros(self.laplacian.shape[1], np.float32)
 
     def product(self, values: Floats) -> Floats:
         self._field[self._pixels] = values
