@@ -19,7 +19,7 @@ ENDED_AT_ONCE: Final = 250
 
 
 class RedisReads(RedisUpkeep):
-    """The part of the Redis ledger that shows tasks. No call holds the server for longer than about a millisecond."""
+    """The part of the Redis ledger that shows tasks, and holds the server for a millisecond at most at a time."""
 
     def get(self, uid: TaskUid, account: str) -> Task | None:
         """The task as it stands; None when it does not exist or belongs to another account."""
