@@ -194,8 +194,8 @@ class GatewaySettings(JobSettings):
     and from then on evenly."""
     failed_signatures_per_minute: PositiveInt = 30
     """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute: so many at
-    once, and from then on evenly. Past that its large bodies and WebSockets are refused for a while; a right key in
-    a small body passes, and ends that."""
+    once, and from then on evenly. Past that its large bodies and WebSockets are refused for a while; a right key
+    in a small body passes, and ends that."""
     proven_address_seconds: NonNegativeFloat = 3_600
     """How long an address from which a right key came is not shut out, whoever sends wrong ones from there."""
 

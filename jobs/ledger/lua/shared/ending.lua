@@ -1,10 +1,10 @@
 -- needs: claims, errands, tasks
 
--- Writes what became of a task's items into its own hash, as a list in JSON, and takes it out of theirs, which go on
--- to know repeats of END: so that a task that has ended is read at once, however many items it has.
+-- Takes what became of a task's items out of their hashes, which go on to know repeats of END, and answers it as a list in
+-- JSON. In the task's own hash it is read at once, however many items there are.
 local function gather_items(uid)
-  local task_key, gathered = key('task', uid), {}
-  for index = 0, number_of(task_key, 'item_count') - 1 do
+  local gathered = {}
+  for index = 0, number_of(key('task', uid), 'item_count') - 1 do
     local item_key = key('item', uid .. ':' .. index)
     local state, price, attempts, result, error, charged =
       unpack(redis.call('HMGET', item_key, 'state', 'price', 'attempts', 'result', 'error', 'charged'))
@@ -12,7 +12,7 @@ local function gather_items(uid)
       charged or 0}, ',') .. ']'
     redis.call('HDEL', item_key, 'price', 'attempts', 'result', 'error', 'charged')
   end
-  redis.call('HSET', task_key, 'items', '[' .. table.concat(gathered, ',') .. ']')
+  return '[' .. table.concat(gathered, ',') .. ']'
 end
 
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
@@ -41,7 +41,6 @@ local function end_item(item, state, outcome, text, keep, charge)
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
     redis.call('HINCRBY', key('totals'), 'booked', fields[4])
-    redis.call('HINCRBY', task_key, 'booked', fields[4])
   end
   if charge then redis.call('HSET', item_key, 'charged', 1) end
   if state == 'done' then redis.call('HINCRBY', task_key, 'done_count', 1) end
@@ -49,14 +48,15 @@ local function end_item(item, state, outcome, text, keep, charge)
   redis.call('HINCRBY', key('totals'), 'open', -1)
 
   if redis.call('HINCRBY', task_key, 'open_count', -1) == 0 then
-    gather_items(uid)
-    redis.call('HSET', task_key, 'ended_at_ms', now_ms)
+    redis.call('HSET', task_key, 'ended_at_ms', now_ms, 'items', gather_items(uid))
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
     redis.call('HDEL', task_key, 'named', 'booked')
     local due = deliveries(uid)
     for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
     if #due == 0 then redis.call('HDEL', task_key, 'request') end
+  elseif state == 'done' or charge then
+    redis.call('HINCRBY', task_key, 'booked', fields[4])
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end
