@@ -195,6 +195,12 @@ class TestWhatAReadCosts:
         assert None not in ledger.get_many([task.uid for task in tasks], "alice")
         assert calls_of(client, "evalsha") == (before[0] + 3,)
 
+    def test_large_batches_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
+        uids = done(ledger.limited(account_queue_cap=2_000), 7, item_count=200)
+        before = calls_of(client, "evalsha")
+        assert None not in ledger.get_many(uids, "alice")
+        assert calls_of(client, "evalsha") == (before[0] + 2,)
+
 
 def test_a_task_that_ended_before_its_hash_said_all(ledger: Ledger, client: Redis, key_prefix: str) -> None:
     """What became of its items is in their own hashes, as versions before left it."""

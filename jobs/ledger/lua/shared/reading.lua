@@ -9,7 +9,7 @@
 --                   `items`, `terminated` and `memo`
 --   item_fields     what is asked of items
 --   open_items      nil, or true where items of open tasks are asked for
---   read_at_most    hashes, and KiB of memos: no other call is to wait for long
+--   read_at_most    hashes, and KiB of memos and items: no other call is to wait for long
 --
 -- Answers fewer than there are ids where it would be too much at a time, but one at least.
 local function read_tasks(uids)
@@ -19,7 +19,7 @@ local function read_tasks(uids)
     local fields = redis.call('HMGET', key('task', uid), unpack(args.task_fields))
     local account, ended_at_ms, hidden, retention_ms, item_count, items, terminated, memo = unpack(fields, 1, 8)
     local is_there = account == args.account and is_visible(account, ended_at_ms, hidden, retention_ms)
-    spent = spent + 1 + math.floor(#(memo or '') / 1024)
+    spent = spent + 1 + math.floor((#(memo or '') + #(items or '')) / 1024)
     if is_there and not items and not terminated and (ended_at_ms or args.open_items) then
       for index = 0, item_count - 1 do
         fields[#args.task_fields + 1 + index] =
