@@ -13,8 +13,8 @@ from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.record import KnownKey, RateUse, Task
 
 READ_AT_ONCE: Final = 128
-"""Tasks that one script reads, less where it has to read their items besides, or memos and items are long: it takes
-the server about half a millisecond."""
+"""Tasks that one script reads, less where it has to read their items besides, or memos and items are long: it
+takes the server about half a millisecond."""
 ENDED_AT_ONCE: Final = 250
 
 
