@@ -187,12 +187,15 @@ class GatewaySettings(JobSettings):
     """`TotalCredits` of an account that was never granted any, and is therefore not metered."""
 
     submits_per_second: PositiveInt = 10
-    """Requests with pictures that one account may send in a second, unless its own terms say otherwise."""
+    """Requests with pictures that one account may send in a second, unless its own terms say otherwise: so many at
+    once, and from then on evenly."""
     polls_per_second: PositiveInt = 50
-    """Other requests that one account may send in a second, unless its own terms say otherwise."""
+    """Other requests that one account may send in a second, unless its own terms say otherwise: so many at once,
+    and from then on evenly."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute. Past that its
-    large bodies and WebSockets are refused for a while; a right key in a small body passes, and ends that."""
+    """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute: so many at
+    once, and from then on evenly. Past that its large bodies and WebSockets are refused for a while; a right key
+    in a small body passes, and ends that."""
     proven_address_seconds: NonNegativeFloat = 3_600
     """How long an address from which a right key came is not shut out, whoever sends wrong ones from there."""
 

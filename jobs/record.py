@@ -223,13 +223,18 @@ class Item:
 
     index: int
     state: ItemState
-    price: int
-    attempts: int
+    price: int = 0
+    attempts: int = 0
     """How many claims count: all but those that a worker gave back in order."""
     result: Result | None = None
     error: ErrorFacts | None = None
     charged: bool = False
     """Whether its price is booked although it failed."""
+
+    @property
+    def booked(self) -> bool:
+        """Whether its price is charged."""
+        return self.state is ItemState.DONE or self.charged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,13 +248,11 @@ class Task:
     created_at_ms: int
     ended_at_ms: int | None
     items: tuple[Item, ...]
+    """None of an open task that was read among many."""
+    booked: int
+    """Credits charged: the price of every item that is done, and of those that failed and are charged."""
     memo: str = ""
     """What the façade gave with the task."""
-
-    @property
-    def booked(self) -> int:
-        """Credits charged: the price of every item that is done, and of those that failed and are charged."""
-        return sum(item.price for item in self.items if item.state is ItemState.DONE or item.charged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from redis import Redis
 
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.runware.sockets.sessions import KEEP_SECONDS, Sessions
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.encoding import decode_spec
-from cutgate.jobs.ledger.redis.client import connect
+from cutgate.jobs.ledger.redis.client import Scripts, connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents, RedisTaskEvents
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -153,3 +154,16 @@ def fresh_key_table(key_prefix: str | None = None) -> KeyTable:
 def fresh_sessions(keep_seconds: float = KEEP_SECONDS) -> Sessions:
     """No connections yet."""
     return Sessions(server(), keep_seconds=keep_seconds, key_prefix=fresh_prefix())
+
+
+def noted_calls(patch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the ledger's scripts, as they are run from now on."""
+    names: list[str] = []
+    run = Scripts.run
+
+    def noted(scripts: Scripts, name: str, **arguments: Any) -> Any:
+        names.append(name)
+        return run(scripts, name, **arguments)
+
+    patch.setattr(Scripts, "run", noted)
+    return names

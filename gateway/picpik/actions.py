@@ -21,30 +21,37 @@ class Action(Generic[R, A]):
     handle: Callable[[R, Caller, Services], A]
     rate: Rate = Rate.POLL
     """What a request is counted as."""
+    counts: bool = False
+    """Whether it has the request counted with what it asks the ledger first."""
     large: bool = False
     """Whether its body may be as large as a batch's."""
 
 
 ACTIONS: Final[Mapping[str, Action[Any, Any]]] = {
     "RemoveBackground": Action(
-        requests.RemoveBackground, answers.TaskCreated, submitting.remove_background, Rate.SUBMIT
+        requests.RemoveBackground, answers.TaskCreated, submitting.remove_background, Rate.SUBMIT, counts=True
     ),
     "RemoveBackgroundsInBatch": Action(
         requests.RemoveBackgroundsInBatch,
         answers.TaskCreated,
         submitting.remove_backgrounds_in_batch,
         Rate.SUBMIT,
+        counts=True,
         large=True,
     ),
-    "ListTasksDetails": Action(requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details),
+    "ListTasksDetails": Action(
+        requests.ListTasksDetails, answers.TaskDetails, querying.list_tasks_details, counts=True
+    ),
     "ListRunningTasks": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
     "TerminateTask": Action(requests.OneTask, answers.Answer, querying.terminate_task),
     "GetCreditBalance": Action(requests.Plain, answers.CreditBalance, querying.get_credit_balance),
     "ListModels": Action(requests.Plain, answers.ModelLists, querying.list_models),
     # No longer maintained by the protocol's owner, and still met in old clients.
     "ListGenerateTaskDetail": Action(
-        requests.ListGenerateTaskDetail, answers.GenerateTasks, querying.list_generate_task_detail
+        requests.ListGenerateTaskDetail, answers.GenerateTasks, querying.list_generate_task_detail, counts=True
     ),
-    "GetGenerateTaskDetail": Action(requests.OneTask, answers.GenerateTask, querying.get_generate_task_detail),
+    "GetGenerateTaskDetail": Action(
+        requests.OneTask, answers.GenerateTask, querying.get_generate_task_detail, counts=True
+    ),
     "ListRunningTask": Action(requests.Plain, answers.TaskIds, querying.list_running_tasks),
 }

@@ -28,7 +28,7 @@ _NAMED: Final = 16
 def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Services) -> TaskDetails:
     """Show tasks in the order of the request, at once or when one of them has ended."""
     _bind(request.uids)
-    found = services.waits.find(caller.account, request.uids, request.wait_seconds)
+    found = services.waits.find(caller.account, request.uids, request.wait_seconds, caller.entry)
     return TaskDetails(task_detail_list=[view.detail() for view in _views(request.uids, found, caller, services)])
 
 
@@ -48,7 +48,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
 def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
     """Show one task in the words of the older interface."""
     bind_contextvars(task_uid=request.uid)
-    [task] = services.tasks.find(caller.account, [request.uid])
+    [task] = services.tasks.find(caller.account, [request.uid], caller.entry)
     if task is None:
         raise _unknown_task()
     return View.of(request.uid, task, services.tasks, caller.base_url).generate_task()
@@ -59,7 +59,7 @@ def list_generate_task_detail(
 ) -> GenerateTasks:
     """Show tasks in the words of the older interface."""
     _bind(request.uids)
-    found = services.tasks.find(caller.account, request.uids)
+    found = services.tasks.find(caller.account, request.uids, caller.entry)
     return GenerateTasks(
         task_detail_list=[view.listed_generate_task() for view in _views(request.uids, found, caller, services)]
     )

@@ -44,3 +44,5 @@ class Caller:
     """As presented."""
     base_url: str
     """Scheme and host in front of result paths."""
+    entry: Entry
+    """The request as one that counts."""

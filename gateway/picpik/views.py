@@ -137,13 +137,14 @@ class PicpikApi:
         try:
             fields = read_request(action.request, rest, self._reading_rules)
             g.entry = entry = self.limits.entry(account, action.rate, fields.weight)
-            if action.rate is not Rate.SUBMIT:
+            if not action.counts:
                 self.limits.count(entry)
             caller = Caller(
                 account=account.name,
                 public_key=account.public_key,
                 signature=signature,
                 base_url=self.settings.public_url or request.host_url.rstrip("/"),
+                entry=entry,
             )
             answer = action.handle(fields, caller, self.services.for_account(account, entry))
         except (KeyChanged, LedgerUnavailable):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import Result, Task
@@ -19,15 +20,26 @@ class Tasks:
     retention_seconds: float
     """How long a task and its results are shown after its end."""
 
-    def find(self, account: str, uids: Sequence[TaskUid]) -> tuple[Task | None, ...]:
-        """Each task as it stands, in the order of `uids`.
+    def find(self, account: str, uids: Sequence[TaskUid], entry: Entry | None = None) -> tuple[Task | None, ...]:
+        """Each task as it stands, in the order of `uids`, those that have not ended without their items.
 
         None stands for a task that is unknown, another account's, or older than the retention.
 
+        Args:
+            account: who asks.
+            uids: of the tasks.
+            entry: the request, where it is still to be counted.
+
         Raises:
+            KeyChanged: what was known of its key is no longer so.
+            RateExceeded: it is one too many.
             LedgerUnavailable: the ledger does not answer.
         """
-        return self.store.get_many(uids, account)
+        if entry is None:
+            return self.store.get_many(uids, account)
+        outlook, found = self.store.poll(uids, account, use=entry.use, key=entry.key)
+        entry.answered(outlook)
+        return found
 
     def ended(self, account: str, uids: Sequence[TaskUid]) -> tuple[TaskUid, ...]:
         """Those of the tasks that have ended or are not there, which costs far less than to find them all.
@@ -46,14 +58,22 @@ class Tasks:
         ended = self.ended(account, uids)
         return dict(zip(ended, self.find(account, ended), strict=True))
 
-    def named(self, account: str, key: str) -> Task | None:
+    def named(self, account: str, key: str, entry: Entry) -> Task | None:
         """The task that an idempotency key names, whatever its content; None when none can be seen.
 
+        Args:
+            account: who asks.
+            key: the name.
+            entry: the request, which is still to be counted.
+
         Raises:
+            KeyChanged: what was known of its key is no longer so.
+            RateExceeded: it is one too many.
             LedgerUnavailable: the ledger does not answer.
         """
-        uid = self.store.named(account, key)
-        return None if uid is None else self.store.get(uid, account)
+        outlook, task = self.store.poll_named(key, account, use=entry.use, key=entry.key)
+        entry.answered(outlook)
+        return task
 
     def result_path(
         self,

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.events import RedisTaskEvents
@@ -27,7 +28,9 @@ class Place:
     tasks: Tasks
     events: RedisTaskEvents
 
-    def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
+    def find(
+        self, account: str, uids: Sequence[TaskUid], wait_seconds: float, entry: Entry | None = None
+    ) -> tuple[Task | None, ...]:
         """Each task as it stands once one of them has ended, or once the time is over; see `Tasks.find`.
 
         A task that is not there counts as ended: nothing will ever happen to it.
@@ -36,17 +39,21 @@ class Place:
             account: who asks.
             uids: the tasks.
             wait_seconds: how long at most.
+            entry: the request, where it is still to be counted.
 
         Raises:
+            KeyChanged, RateExceeded: as `Tasks.find`, and at once.
             LedgerUnavailable: the ledger does not answer.
         """
         until_seconds = time.monotonic() + wait_seconds
         with self.events.listen(uids) as waiter:
-            while not self.tasks.ended(account, uids):
-                left_seconds = until_seconds - time.monotonic()
-                if left_seconds <= 0:
-                    break
+            found = self.tasks.find(account, uids, entry)
+            if any(task is None or task.ended_at_ms is not None for task in found):
+                return found
+            while (left_seconds := until_seconds - time.monotonic()) > 0:
                 waiter.wait(min(left_seconds, STEP_SECONDS))
+                if self.tasks.ended(account, uids):
+                    break
         return self.tasks.find(account, uids)
 
 
@@ -78,13 +85,16 @@ class Waits:
         finally:
             self._places.release()
 
-    def find(self, account: str, uids: Sequence[TaskUid], wait_seconds: float) -> tuple[Task | None, ...]:
+    def find(
+        self, account: str, uids: Sequence[TaskUid], wait_seconds: float, entry: Entry | None = None
+    ) -> tuple[Task | None, ...]:
         """As `Place.find`, and at once with what is known where no place is free.
 
         Raises:
+            KeyChanged, RateExceeded: as `Tasks.find`.
             LedgerUnavailable: the ledger does not answer.
         """
         if wait_seconds:
             with suppress(NoPlaceToWait), self.place() as place:
-                return place.find(account, uids, wait_seconds)
-        return self._place.tasks.find(account, uids)
+                return place.find(account, uids, wait_seconds, entry)
+        return self._place.tasks.find(account, uids, entry)

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, fields
-from typing import Final
+from dataclasses import asdict, astuple
+from typing import Any, Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
 from cutgate.jobs.ledger.answers import Allowance
@@ -48,9 +48,19 @@ def encode_result(result: Result) -> str:
 
 def decode_result(text: str) -> Result:
     """The inverse of `encode_result`."""
-    blob, *values = json.loads(text)
-    names = (field.name for field in fields(Result))
-    return Result(**dict(zip(names, [BlobKey.parse(blob), *values], strict=True)))
+    return _result(json.loads(text))
+
+
+def _result(values: Sequence[Any]) -> Result:
+    blob, media_type, width_px, height_px, size_bytes, subject_found = values
+    return Result(
+        blob=BlobKey.parse(blob),
+        media_type=media_type,
+        width_px=width_px,
+        height_px=height_px,
+        size_bytes=size_bytes,
+        subject_found=subject_found,
+    )
 
 
 def encode_error(error: ErrorFacts) -> str:
@@ -83,6 +93,11 @@ def decode_upload(text: str) -> Upload:
     """The inverse of `encode_upload`."""
     said = json.loads(text)
     return Upload(**said | {"blob": BlobKey.parse(said["blob"])})
+
+
+def encode_rate(use: RateUse) -> dict[str, Any]:
+    """A use of a rate as the scripts take it."""
+    return {"name": use.name, "limit": use.limit, "window_us": use.seconds * 1_000_000, "weight": use.weight}
 
 
 def decode_allowance(use: RateUse, answer: Sequence[int]) -> Allowance:
@@ -142,51 +157,76 @@ def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
 
 
 TASK_FIELDS: Final = (
-    "account",
-    "origin",
-    "started",
-    "open_count",
-    "done_count",
-    "created_at_ms",
-    "ended_at_ms",
-    "memo",
+    *("account", "ended_at_ms", "hidden", "retention_ms", "item_count", "items", "terminated", "memo"),
+    *("origin", "started", "open_count", "done_count", "created_at_ms", "booked"),
 )
 ITEM_FIELDS: Final = ("state", "price", "attempts", "result", "error", "charged")
 """What READ answers of a task and of each of its items."""
 
 
-def decode_task(uid: TaskUid, answer: Sequence[Sequence[str | None]] | None) -> Task | None:
-    """A task from the fields of its hash and of its items' in order; None where there is none."""
+def decode_task(uid: TaskUid, answer: Sequence[Any] | None) -> Task | None:
+    """A task from what READ answers: the fields of its hash and then of its items'; None where there is none."""
     if answer is None:
         return None
-    task, *items = answer
-    account, origin, started, open_count, done_count, created_at_ms, ended_at_ms, memo = task
+    task, items = answer[: len(TASK_FIELDS)], answer[len(TASK_FIELDS) :]
+    account, ended_at_ms, _, _, item_count, gathered, terminated, memo, *more = task
+    origin, started, open_count, done_count, created_at_ms, booked = more
+    if terminated is not None:
+        error = decode_error(terminated)
+        known = [Item(index=index, state=ItemState.FAILED, error=error) for index in range(int(item_count))]
+    elif gathered is not None:
+        known = [_gathered_item(index, *item) for index, item in enumerate(json.loads(gathered))]
+    else:
+        known = [_item(index, *item) for index, item in enumerate(items)]
     return Task(
         uid=uid,
-        account=account or "",
-        origin=origin or "",
-        status=status_of(started=started == "1", open_count=int(open_count or 0), done_count=int(done_count or 0)),
-        created_at_ms=int(created_at_ms or 0),
+        account=account,
+        origin=origin,
+        status=status_of(started=started == "1", open_count=int(open_count), done_count=int(done_count)),
+        created_at_ms=int(created_at_ms),
         ended_at_ms=None if ended_at_ms is None else int(ended_at_ms),
-        items=tuple(_item(index, *item) for index, item in enumerate(items)),
-        memo=memo or "",
+        items=tuple(known),
+        booked=sum(item.price for item in known if item.booked) if known else int(booked or 0),
+        memo=memo,
+    )
+
+
+def _gathered_item(
+    index: int,
+    state: str,
+    price: int,
+    attempts: int,
+    result: list[Any] | None,
+    error: dict[str, Any] | None,
+    charged: int,
+) -> Item:
+    """An item of a task that has ended, as the task's hash has it."""
+    return Item(
+        index=index,
+        state=ItemState(state),
+        price=price,
+        attempts=attempts,
+        result=None if result is None else _result(result),
+        error=None if error is None else ErrorFacts(**error),
+        charged=charged == 1,
     )
 
 
 def _item(
     index: int,
-    state: str | None,
-    price: str | None,
-    attempts: str | None,
+    state: str,
+    price: str,
+    attempts: str,
     result: str | None,
     error: str | None,
     charged: str | None,
 ) -> Item:
+    """An item as its own hash has it."""
     return Item(
         index=index,
-        state=ItemState(state or ""),
-        price=int(price or 0),
-        attempts=int(attempts or 0),
+        state=ItemState(state),
+        price=int(price),
+        attempts=int(attempts),
         result=None if result is None else decode_result(result),
         error=None if error is None else decode_error(error),
         charged=charged is not None,

@@ -76,7 +76,7 @@ SUBMIT_SECONDS: Final = Metric(
     name="cutgate_submit_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
-    help="Time that accepting a task took, once its request was read: checks, blobs, ledger, hints.",
+    help="Time that accepting a task took, once its request was read: checks, blobs, ledger.",
     unit="seconds",
     buckets=_REQUEST_SECONDS,
 )

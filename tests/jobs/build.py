@@ -137,6 +137,11 @@ class Ledger(RedisLedger):
             raise outlook.refusal
         return outlook.first
 
+    def named(self, account: str, key: str) -> TaskUid | None:
+        """The task or upload that an idempotency key stands for, whatever its content."""
+        outlook, _ = self.poll_named(key, account)
+        return outlook.first
+
     def submit(self, **facts: Any) -> NewTask:
         """A task, accepted."""
         task = new_task(**facts)

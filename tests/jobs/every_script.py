@@ -36,6 +36,7 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     ledger.forget_spent([done.source])
     ledger.defer([new_task_uid()], 60)
     assert ledger.ended([done.task], "alice") == (done.task,)
+    assert ledger.get_many([done.task], "alice") == ledger.poll([done.task], "alice")[1]
     assert ledger.hide_expired() == ()
     ledger.forget(ended.uid)
     assert ledger.unrecorded([ended.uid], 0) == ()

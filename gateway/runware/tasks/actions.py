@@ -48,8 +48,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
     TaskType.NEW_REMOVAL: Action(remove_background, Rate.SUBMIT, counts=True),
     TaskType.IMAGE_UPLOAD: Action(image_upload, Rate.SUBMIT),
     TaskType.MEDIA_STORAGE: Action(media_storage, Rate.SUBMIT),
-    TaskType.GET_RESPONSE: Action(get_response),
-    TaskType.GET_TASK_DETAILS: Action(get_task_details),
+    TaskType.GET_RESPONSE: Action(get_response, counts=True),
+    TaskType.GET_TASK_DETAILS: Action(get_task_details, counts=True),
     TaskType.ACCOUNT_MANAGEMENT: Action(account_management),
 }
 """Beside `authentication` and `ping`, which need no caller."""

@@ -72,7 +72,7 @@ def account_management(task: JsonObject, context: TaskContext) -> Outcome:
 
 
 def _find(context: TaskContext) -> Task:
-    found = context.services.tasks.named(context.account.name, context.key)
+    found = context.services.tasks.named(context.account.name, context.key, context.entry)
     if found is None:
         raise faults.TaskUnknown
     return found

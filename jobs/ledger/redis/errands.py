@@ -12,9 +12,9 @@ from cutgate.jobs.ledger.errands import (
 )
 from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.redis.client import Json
-from cutgate.jobs.ledger.redis.refusals import refusal_of
 from cutgate.jobs.ledger.redis.upkeep import BATCH, RedisUpkeep
 from cutgate.jobs.ledger.redis.uploads import record_of, upload_caps
+from cutgate.jobs.ledger.refusals import refusal_of
 from cutgate.jobs.record import AccountCaps, ErrorFacts, Upload
 
 _CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from redis.exceptions import NoPermissionError
@@ -10,24 +11,23 @@ from cutgate.jobs.errors import DecodingStopped, LedgerFull, LedgerUnavailable, 
 from cutgate.jobs.ids import BlobKey, TaskUid, made_at_seconds
 from cutgate.jobs.ledger.answers import Allowance, Balance, Created, LaneFigures, LedgerFigures, Memory, Outlook
 from cutgate.jobs.ledger.encoding import (
-    ITEM_FIELDS,
-    TASK_FIELDS,
     decode_allowance,
     decode_request,
     decode_spec,
-    decode_task,
     encode_deliveries,
     encode_error,
+    encode_rate,
     encode_request,
     encode_result,
     encode_spec,
     milliseconds,
 )
-from cutgate.jobs.ledger.keys import idempotency_name, item_name
+from cutgate.jobs.ledger.keys import item_name
 from cutgate.jobs.ledger.redis.client import Json, ledger_errors
 from cutgate.jobs.ledger.redis.errands import RedisErrands
-from cutgate.jobs.ledger.redis.refusals import refusal_of
+from cutgate.jobs.ledger.redis.reads import RedisReads, entry_of, outlook_of
 from cutgate.jobs.ledger.redis.uploads import RedisUploads, upload_caps
+from cutgate.jobs.ledger.refusals import refusal_of
 from cutgate.jobs.record import (
     AccountCaps,
     Claim,
@@ -39,22 +39,18 @@ from cutgate.jobs.record import (
     NewTask,
     RateUse,
     Result,
-    Task,
 )
 from cutgate.jobs.spec import Lane
 
 ROOM_SECONDS: Final = 1.0
 """How long what the server said of its memory counts."""
-READ_AT_ONCE: Final = 8
-"""Tasks that one script reads: 16 pictures in each take the server about a millisecond."""
-ENDED_AT_ONCE: Final = 250
 HARMFUL: Final = frozenset({TimedOut.kind, DecodingStopped.kind})
 """Kinds of errors with which an item has cost its worker more than its size is worth."""
 PACE_SECONDS: Final = 120.0
 """An end of this age counts for 1/e of a fresh one in the pace that a full queue tells who has to wait."""
 
 
-class RedisLedger(RedisErrands, RedisUploads):
+class RedisLedger(RedisErrands, RedisUploads, RedisReads):
     """The ledger: the one truth about tasks, items and claims.
 
     Every move is one Lua script, atomic, on the server's clock, and may run twice: a client that lost the reply
@@ -117,29 +113,24 @@ class RedisLedger(RedisErrands, RedisUploads):
             key: of the account, to be confirmed with the use.
         """
         arguments: dict[str, Json] = {"upload_bytes": upload_bytes}
-        if use is not None:
-            known = {} if key is None else {"key": key.public_key, "version": key.version}
-            arguments["entry"] = {"rate": _rate(use), **known}
         if items:
             price = sum(item.price for item in items)
             arguments["task"] = {"price": price, "item_count": len(items), "keeps": items[0].keep}
         places, verdict, *facts = self._scripts.run(
-            "look", **arguments, **self._admission(account, caps, idempotency)
+            "look", **arguments, **entry_of(use, key), **self._admission(account, caps, idempotency)
         )
-        allowance = None if use is None or places is None else decode_allowance(use, places)
+        outlook = outlook_of(use, places, verdict)
         match verdict:
-            case "admitted" | "too_often":
-                return Outlook(allowance=allowance)
-            case "changed":
-                return Outlook(key_changed=True)
+            case "admitted" | "too_often" | "changed":
+                return outlook
             case "repeated":
-                return Outlook(allowance=allowance, first=TaskUid(facts[0]))
+                return replace(outlook, first=TaskUid(facts[0]))
             case _:
-                return Outlook(allowance=allowance, refusal=refusal_of(verdict, facts))
+                return replace(outlook, refusal=refusal_of(verdict, facts))
 
     def take(self, use: RateUse) -> Allowance:
         """Count a use of a rate, if there is room for it."""
-        return decode_allowance(use, self._scripts.run("take", rate=_rate(use)))
+        return decode_allowance(use, self._scripts.run("take", rate=encode_rate(use)))
 
     def _admission(self, account: str, caps: AccountCaps, idempotency: Idempotency | None) -> dict[str, Json]:
         """What decides whether an account may have something new."""
@@ -240,46 +231,6 @@ class RedisLedger(RedisErrands, RedisUploads):
         """
         count: int = self._run_once("give_back_owned", owner=owner, died=died, **self._endings())
         return count
-
-    def get(self, uid: TaskUid, account: str) -> Task | None:
-        """The task as it stands; None when it does not exist or belongs to another account."""
-        return self.get_many([uid], account)[0]
-
-    def get_many(self, uids: Sequence[TaskUid], account: str) -> tuple[Task | None, ...]:
-        """As `get`, for each of the ids in their order, some at a time so that no other call waits for long."""
-        distinct = list(dict.fromkeys(uids))
-        found: dict[TaskUid, Task | None] = {}
-        for first in range(0, len(distinct), READ_AT_ONCE):
-            some = distinct[first : first + READ_AT_ONCE]
-            answers = self._scripts.run(
-                "read",
-                uids=list(some),
-                account=account,
-                retention_ms=self._retention_ms,
-                task_fields=list(TASK_FIELDS),
-                item_fields=list(ITEM_FIELDS),
-            )
-            found |= {uid: decode_task(uid, answer) for uid, answer in zip(some, answers, strict=True)}
-        return tuple(found[uid] for uid in uids)
-
-    def ended(self, uids: Sequence[TaskUid], account: str) -> tuple[TaskUid, ...]:
-        """Those of the tasks that have ended or are not the account's: far cheaper than to read them."""
-        distinct = list(dict.fromkeys(uids))
-        some = (distinct[first : first + ENDED_AT_ONCE] for first in range(0, len(distinct), ENDED_AT_ONCE))
-        answers = (self._scripts.run("ended", uids=list(part), account=account) for part in some)
-        return tuple(TaskUid(uid) for answer in answers for uid in answer)
-
-    def named(self, account: str, key: str) -> TaskUid | None:
-        """The task or upload that an idempotency key stands for, whatever its content; None when none is seen."""
-        name: dict[str, Json] = {"name": idempotency_name(account, key)}
-        uid = self._scripts.run("recall", account=account, **self._repeats(account, None), idempotency=name)
-        return None if uid is None else TaskUid(uid)
-
-    def unfinished(self, account: str) -> tuple[TaskUid, ...]:
-        """The account's tasks that have not ended, oldest first."""
-        with ledger_errors():
-            uids = self._client.zrange(f"{self._prefix}unfinished:{account}", 0, -1)
-        return tuple(TaskUid(str(uid)) for uid in uids)
 
     def terminate(self, uid: TaskUid, account: str) -> bool:
         """End every item that has not ended as `Terminated`, releasing its price; running claims lose their token.
@@ -405,7 +356,3 @@ def _item(item: NewItem) -> dict[str, Json]:
         "price": item.price,
     }
     return fields if item.source_url is None else fields | {"url": item.source_url, "keep": item.keep}
-
-
-def _rate(use: RateUse) -> dict[str, Json]:
-    return {"name": use.name, "limit": use.limit, "window_us": use.seconds * 1_000_000, "weight": use.weight}

@@ -7,8 +7,8 @@ from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
 from cutgate.jobs.ledger.keys import idempotency_name, short_digest
 from cutgate.jobs.ledger.redis.client import Json
-from cutgate.jobs.ledger.redis.refusals import refusal_of
 from cutgate.jobs.ledger.redis.upkeep import CALL_MEMORY_SECONDS, RedisUpkeep
+from cutgate.jobs.ledger.refusals import refusal_of
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import AccountCaps, Idempotency, Upload
 

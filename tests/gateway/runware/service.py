@@ -194,7 +194,7 @@ class Service:
         return self.harness.lane
 
     def task_of(self, task: Mapping[str, Any]) -> Task:
-        uid = there(self.store.named(ACCOUNT, f"runware:{task['taskUUID']}"))
+        uid = there(self.store.poll_named(f"runware:{task['taskUUID']}", ACCOUNT)[0].first)
         return there(self.store.get(uid, ACCOUNT))
 
     def spec(self, **fields: Any) -> CutoutSpec:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import Entry
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.query import Tasks
@@ -22,8 +22,7 @@ from cutgate.jobs.errors import (
     TaskTooLarge,
 )
 from cutgate.jobs.ids import BlobKey
-from cutgate.jobs.ledger.redis.client import Scripts
-from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind
+from cutgate.jobs.record import MAX_MEMO_BYTES, Delivery, DeliveryKind, RateUse
 from cutgate.jobs.spec import CutoutSpec
 from cutgate.jobs.urls import ResultPaths
 from tests.fakes import failing
@@ -31,7 +30,7 @@ from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
 from tests.gateway.use_cases import INLINE, LANE, SPEC, House
 from tests.jobs.build import new_task, take_errand
-from tests.ledgers import stored_item
+from tests.ledgers import noted_calls, stored_item
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def test_what_must_be_refused_is_refused_before_anything_is_written(
         house.submit(*[INLINE] * count, key=key)
     assert house.events == []
     house.store.grant("a", 100)
-    assert house.store.named("a", "key") is None
+    assert house.store.poll_named("key", "a")[1] is None
 
 
 def test_a_picture_that_can_never_be_taken_is_told_before_a_queue_that_is_full() -> None:
@@ -123,14 +122,7 @@ def test_credits_are_told_before_the_faults_of_pictures() -> None:
 def test_a_submit_asks_the_ledger_twice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What may refuse it, and its record; of the server's memory once a second."""
     house.submit(INLINE, key="first")
-    calls: list[str] = []
-    run = Scripts.run
-
-    def counted(scripts: Scripts, name: str, **arguments: Any) -> Any:
-        calls.append(name)
-        return run(scripts, name, **arguments)
-
-    monkeypatch.setattr(Scripts, "run", counted)
+    calls = noted_calls(monkeypatch)
     house.part.submit("a", "Cut", [Draft(source=INLINE, spec=SPEC)], "second")
     assert calls == ["look", "create"]
 
@@ -247,10 +239,15 @@ def tasks_of(house: House) -> Tasks:
 def test_a_task_is_found_by_the_name_of_its_request_and_its_account(house: House) -> None:
     task = house.submit(INLINE, key="key", memo="what was asked")
     tasks = tasks_of(house)
-    named = there(tasks.named("a", "key"))
+    named = there(tasks.named("a", "key", poll_of("a")))
     assert (named.uid, named.memo) == (task.uid, "what was asked")
-    assert tasks.named("stranger", "key") is None
-    assert tasks.named("a", "another") is None
+    assert tasks.named("stranger", "key", poll_of("stranger")) is None
+    assert tasks.named("a", "another", poll_of("a")) is None
+
+
+def poll_of(account: str) -> Entry:
+    """A request that has not been counted."""
+    return Entry(account=account, use=RateUse(name=account, limit=10, seconds=1))
 
 
 @pytest.mark.parametrize(("ttl_seconds", "good_seconds"), [(None, 1_000), (60, 60), (5_000, 1_000)])

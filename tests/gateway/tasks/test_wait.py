@@ -13,7 +13,8 @@ from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
 from cutgate.jobs.ids import new_task_uid, parse_task_uid
 from cutgate.jobs.record import TaskStatus
 from tests.gateway.harness import ACCOUNT, Answer, Harness, there
-from tests.ledgers import FreshLedger
+from tests.ledgers import FreshLedger, noted_calls
+from tests.waiting import eventually
 
 SOON_SECONDS = 2.0
 """Far less than the calls below would wait, far more than an answer takes."""
@@ -119,6 +120,44 @@ def test_the_field(gateway: Harness, seconds: Any, code: int) -> None:
     assert answer["RetCode"] == code
     if code:
         assert "[WaitSeconds]" in answer["Message"]
+
+
+def test_a_call_that_waits_reads_when_it_begins_and_ends(
+    gateway: Harness, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In between it asks only which of its tasks have ended."""
+    batch, single = gateway.submit_batch(2), gateway.submit()
+    calls = noted_calls(monkeypatch)
+    future = held(gateway, threads, batch, single)
+    gateway.finish_one()
+    eventually(lambda: "ended" in calls)
+    gateway.finish_one()
+    assert statuses(future.result(SOON_SECONDS)) == ["Finished", "Queuing"]
+    asked = [name for name in calls if name not in {"claim", "end"}]
+    assert (asked[0], asked[-1], set(asked[1:-1])) == ("poll", "read", {"ended"})
+
+
+@pytest.mark.parametrize(
+    ("action", "named"),
+    [
+        ("ListTasksDetails", "TaskUIDList"),
+        ("ListGenerateTaskDetail", "TaskUIDs"),
+        ("GetGenerateTaskDetail", "TaskUID"),
+    ],
+)
+def test_a_poll_asks_the_ledger_once(
+    gateway: Harness, monkeypatch: pytest.MonkeyPatch, action: str, named: str
+) -> None:
+    """Its rate, whether its key still counts, and its tasks."""
+    uid = gateway.submit()
+    gateway.finish_one()
+    calls = noted_calls(monkeypatch)
+    fields: dict[str, Any] = {named: uid if named == "TaskUID" else [uid]}
+    answer = gateway.call(action, **fields)
+    assert (answer["RetCode"], calls) == (0, ["poll"])
+    if action == "ListTasksDetails":
+        assert statuses(waiting(gateway, uid)) == ["Finished"]
+        assert calls == ["poll", "poll"]
 
 
 def test_places_are_shared_by_both_ways_of_waiting_and_free_after_an_error(gateway: Harness) -> None:

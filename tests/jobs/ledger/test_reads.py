@@ -7,11 +7,12 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.errors import IdempotencyConflict
-from cutgate.jobs.ids import new_task_uid
-from cutgate.jobs.ledger.answers import Created
-from cutgate.jobs.ledger.redis.ledger import READ_AT_ONCE
+from cutgate.jobs.ids import TaskUid, new_task_uid
+from cutgate.jobs.ledger.answers import Created, Outlook
+from cutgate.jobs.ledger.encoding import encode_result
+from cutgate.jobs.ledger.redis.reads import READ_AT_ONCE
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency
+from cutgate.jobs.record import MAX_MEMO_BYTES, Idempotency, ItemState, KnownKey, RateUse, TaskStatus
 from tests.jobs.build import Ledger, new_task
 
 KEY = Idempotency(key="order-7", content_digest="abc")
@@ -19,14 +20,61 @@ KEY = Idempotency(key="order-7", content_digest="abc")
 
 class TestGetMany:
     def test_in_the_order_of_the_ids(self, ledger: Ledger) -> None:
-        tasks = [ledger.submit(item_count=count) for count in (1, 3, 2)]
-        uids = [tasks[2].uid, tasks[0].uid, tasks[1].uid, tasks[0].uid]
-        assert ledger.get_many(uids, "alice") == tuple(ledger.get(uid, "alice") for uid in uids)
+        [one], [three], [two] = (done(ledger, 1, item_count=count) for count in (1, 3, 2))
+        uids = [two, one, three, one]
+        found = ledger.get_many(uids, "alice")
+        assert found == tuple(ledger.get(uid, "alice") for uid in uids)
+        assert [len(task.items) for task in found if task is not None] == [2, 1, 3, 1]
+
+    def test_an_open_task_without_its_items(self, ledger: Ledger) -> None:
+        uid = ledger.submit(item_count=3, price=2).uid
+        ledger.done(ledger.next_claim())
+        ledger.next_claim()
+        read, [listed] = ledger.task(uid), ledger.get_many([uid], "alice")
+        assert [item.state for item in read.items] == [ItemState.DONE, ItemState.RUNNING, ItemState.QUEUED]
+        assert listed == replace(read, items=())
+        assert (listed.status, listed.booked) == (TaskStatus.RUNNING, 2)
 
     def test_none_for_what_the_account_does_not_have(self, ledger: Ledger) -> None:
         task, foreign = ledger.submit(), ledger.submit(account="bob")
         answers = ledger.get_many([new_task_uid(), task.uid, foreign.uid], "alice")
         assert [answer and answer.uid for answer in answers] == [None, task.uid, None]
+
+
+class TestPoll:
+    """A request for tasks is counted and answered in one step."""
+
+    USE = RateUse(name="poll:alice", limit=2, seconds=1_000)
+
+    def test_it_reads_what_get_many_reads(self, ledger: Ledger) -> None:
+        uids = [ledger.submit().uid, *done(ledger, 1), new_task_uid(), ledger.submit(account="bob").uid]
+        outlook, found = ledger.poll(uids, "alice", use=self.USE)
+        assert found == ledger.get_many(uids, "alice")
+        assert (outlook.allowance and outlook.allowance.remaining) == 1
+
+    def test_more_than_one_script_reads_count_once(self, ledger: Ledger, client: Redis) -> None:
+        uids = [ledger.submit().uid for _ in range(READ_AT_ONCE + 1)]
+        before = calls_of(client, "evalsha")
+        outlook, found = ledger.poll(uids, "alice", use=self.USE)
+        assert [task and task.uid for task in found] == uids
+        assert (outlook.allowance and outlook.allowance.remaining) == 1
+        assert calls_of(client, "evalsha") == (before[0] + 2,)
+
+    def test_one_too_many_reads_nothing(self, ledger: Ledger, client: Redis) -> None:
+        uids = [ledger.submit().uid for _ in range(READ_AT_ONCE + 1)]
+        ledger.poll(uids, "alice", use=replace(self.USE, weight=2))
+        before = calls_of(client, "evalsha", "hmget")
+        outlook, found = ledger.poll(uids, "alice", use=self.USE)
+        assert (outlook.allowance and outlook.allowance.granted, found) == (False, ())
+        assert calls_of(client, "evalsha", "hmget") == (before[0] + 1, before[1])
+
+    def test_a_key_that_is_not_what_was_known_reads_nothing_and_does_not_count(self, ledger: Ledger) -> None:
+        uid = ledger.submit(idempotency=KEY).uid
+        key = KnownKey(public_key="k", version="v")
+        assert ledger.poll([uid], "alice", use=self.USE, key=key) == (Outlook(key_changed=True), ())
+        assert ledger.poll_named(KEY.key, "alice", use=self.USE, key=key) == (Outlook(key_changed=True), None)
+        outlook, task = ledger.poll_named(KEY.key, "alice", use=self.USE)
+        assert (outlook.allowance and outlook.allowance.remaining, task and task.uid) == (1, uid)
 
 
 def test_what_is_unfinished_the_oldest_first(ledger: Ledger) -> None:
@@ -124,13 +172,50 @@ class TestRetention:
         assert ledger.recall("alice", replace(KEY, content_digest="other")) == again.uid
 
 
-def test_many_are_read_some_at_a_time_and_duplicates_once(ledger: Ledger, client: Redis) -> None:
-    """One script must not hold the server for longer than a few milliseconds."""
-    tasks = [ledger.submit().uid for _ in range(3 * READ_AT_ONCE)]
-    before = calls_of_scripts(client)
-    found = ledger.get_many([*tasks, *tasks], "alice")
-    assert calls_of_scripts(client) - before == 3
-    assert [task.uid for task in found if task is not None] == [*tasks, *tasks]
+class TestWhatAReadCosts:
+    """A script holds the server for less than a millisecond, whatever is asked for."""
+
+    def test_a_hash_for_each_task_however_many_items_it_has(self, ledger: Ledger, client: Redis) -> None:
+        uids = [*done(ledger, 6, item_count=3), *(ledger.submit(item_count=3).uid for _ in range(6))]
+        before = calls_of(client, "evalsha", "hmget")
+        assert None not in ledger.get_many([*uids, *uids], "alice")
+        assert calls_of(client, "evalsha", "hmget") == (before[0] + 1, before[1] + len(uids))
+
+    def test_more_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
+        uids = [ledger.submit().uid for _ in range(2 * READ_AT_ONCE + 1)]
+        before = calls_of(client, "evalsha")
+        assert [task and task.uid for task in ledger.get_many(uids, "alice")] == uids
+        assert calls_of(client, "evalsha") == (before[0] + 3,)
+
+    def test_long_memos_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
+        tasks = [replace(new_task(), memo="m" * MAX_MEMO_BYTES) for _ in range(6)]
+        for task in tasks:
+            ledger.create(task)
+        before = calls_of(client, "evalsha")
+        assert None not in ledger.get_many([task.uid for task in tasks], "alice")
+        assert calls_of(client, "evalsha") == (before[0] + 3,)
+
+    def test_large_batches_are_read_in_several_calls(self, ledger: Ledger, client: Redis) -> None:
+        uids = done(ledger.limited(account_queue_cap=2_000), 7, item_count=200)
+        before = calls_of(client, "evalsha")
+        assert None not in ledger.get_many(uids, "alice")
+        assert calls_of(client, "evalsha") == (before[0] + 2,)
+
+
+def test_a_task_that_ended_before_its_hash_said_all(ledger: Ledger, client: Redis, key_prefix: str) -> None:
+    """What became of its items is in their own hashes, as versions before left it."""
+    uids = done(ledger, 5, item_count=40)
+    found = [ledger.task(uid) for uid in uids]
+    for task in found:
+        client.hdel(f"{key_prefix}task:{task.uid}", "items")
+        for item in task.items:
+            assert item.result is not None
+            name, result = f"{key_prefix}item:{task.uid}:{item.index}", encode_result(item.result)
+            client.hset(name, mapping={"price": item.price, "attempts": item.attempts, "result": result})
+    before = calls_of(client, "evalsha")
+    assert list(ledger.get_many(uids, "alice")) == found
+    assert calls_of(client, "evalsha") == (before[0] + 2,)
+    assert [ledger.get(uid, "alice") for uid in uids] == found
 
 
 def test_which_have_ended_is_told_without_reading_them(ledger: Ledger) -> None:
@@ -139,5 +224,15 @@ def test_which_have_ended_is_told_without_reading_them(ledger: Ledger) -> None:
     assert ledger.ended([waiting, done, done, foreign, unknown], "alice") == (done, foreign, unknown)
 
 
-def calls_of_scripts(client: Redis) -> int:
-    return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+def done(ledger: Ledger, count: int, **facts: int) -> list[TaskUid]:
+    """So many tasks of which every item is done."""
+    tasks = [ledger.submit(**facts) for _ in range(count)]
+    for task in tasks:
+        for _ in task.items:
+            ledger.done(ledger.next_claim())
+    return [task.uid for task in tasks]
+
+
+def calls_of(client: Redis, *commands: str) -> tuple[int, ...]:
+    stats = client.info("commandstats")
+    return tuple(int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"]) for command in commands)

@@ -15,6 +15,7 @@ local task_key = key('task', args.uid)
 local function keep_briefly(uid, named)
   for index = 0, number_of(task_key, 'item_count') - 1 do redis.call('DEL', key('item', uid .. ':' .. index)) end
   redis.call('HSET', task_key, 'terminated', args.error)
+  redis.call('HDEL', task_key, 'items')
   if #deliveries(uid) > 0 then return end
   local retention_ms = math.min(args.terminated_retention_ms, args.retention_ms)
   redis.call('HSET', task_key, 'retention_ms', retention_ms)

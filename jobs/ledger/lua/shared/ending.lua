@@ -1,5 +1,20 @@
 -- needs: claims, errands, tasks
 
+-- Takes what became of a task's items out of their hashes, which go on to know repeats of END, and answers it as a list in
+-- JSON. In the task's own hash it is read at once, however many items there are.
+local function gather_items(uid)
+  local gathered = {}
+  for index = 0, number_of(key('task', uid), 'item_count') - 1 do
+    local item_key = key('item', uid .. ':' .. index)
+    local state, price, attempts, result, error, charged =
+      unpack(redis.call('HMGET', item_key, 'state', 'price', 'attempts', 'result', 'error', 'charged'))
+    gathered[index + 1] = '["' .. table.concat({state .. '"', price, attempts, result or 'null', error or 'null',
+      charged or 0}, ',') .. ']'
+    redis.call('HDEL', item_key, 'price', 'attempts', 'result', 'error', 'charged')
+  end
+  return '[' .. table.concat(gathered, ',') .. ']'
+end
+
 -- Ends an item for good, once it has left its queue. Done: its reserved credits are booked; failed: they are released.
 -- Its source goes with the upkeep, args.source_ms later, since an end that a failover loses is made again from it; keep:
 -- the source stays with the task, as all do where args.source_ms is nil. charge: it is booked although it failed.
@@ -33,13 +48,15 @@ local function end_item(item, state, outcome, text, keep, charge)
   redis.call('HINCRBY', key('totals'), 'open', -1)
 
   if redis.call('HINCRBY', task_key, 'open_count', -1) == 0 then
-    redis.call('HSET', task_key, 'ended_at_ms', now_ms)
+    redis.call('HSET', task_key, 'ended_at_ms', now_ms, 'items', gather_items(uid))
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
-    redis.call('HDEL', task_key, 'named')
+    redis.call('HDEL', task_key, 'named', 'booked')
     local due = deliveries(uid)
     for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
     if #due == 0 then redis.call('HDEL', task_key, 'request') end
+  elseif state == 'done' or charge then
+    redis.call('HINCRBY', task_key, 'booked', fields[4])
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)
 end

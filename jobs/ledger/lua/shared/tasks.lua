@@ -3,11 +3,14 @@ local function request_of(name)
   return redis.call('HGET', key('task', string.match(name, '^([^:]*):')), 'request') or ''
 end
 
--- Whether a task can be seen: not marked as hidden, and not past its retention, swept or not.
+-- Whether a task with these fields can be seen: not marked as hidden, and not past its retention, swept or not.
+local function is_visible(account, ended_at_ms, hidden, retention_ms)
+  if not account or hidden then return false end
+  return not ended_at_ms or now_ms - tonumber(ended_at_ms) < math.min(tonumber(retention_ms) or math.huge, args.retention_ms)
+end
+
 local function visible(uid)
-  local fields = redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden', 'retention_ms')
-  if not fields[1] or fields[3] then return false end
-  return not fields[2] or now_ms - tonumber(fields[2]) < math.min(tonumber(fields[4]) or math.huge, args.retention_ms)
+  return is_visible(unpack(redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden', 'retention_ms')))
 end
 
 -- What a task's end makes due: {errand, url} of each delivery, in their order.

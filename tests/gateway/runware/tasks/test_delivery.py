@@ -4,6 +4,7 @@ import base64
 import re
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.gateway.runware.service import (
     ACCOUNT,
     Item,
     Service,
+    details,
     make_service,
     new_removal,
     pixels_of,
@@ -25,6 +27,7 @@ from tests.gateway.runware.service import (
     upload,
 )
 from tests.jobs.build import take_errand
+from tests.ledgers import noted_calls
 from tests.waiting import eventually
 
 KINDS = {"JPG": ("image/jpeg", ".jpg"), "PNG": ("image/png", ".png"), "WEBP": ("image/webp", ".webp")}
@@ -122,6 +125,19 @@ def test_a_poll_is_held_until_the_task_ends(patient_service: Service) -> None:
     patient_service.result(task)
     with patient_service.working():
         assert patient_service.result(poll(task))["status"] == "success"
+
+
+@pytest.mark.parametrize("asked", [poll, details])
+def test_a_question_for_a_task_that_has_ended_asks_the_ledger_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch, asked: Callable[[Item], Item]
+) -> None:
+    """Its rate, which task its name stands for, and the task."""
+    task = removal()
+    with service.working():
+        service.result(task)
+    calls = noted_calls(monkeypatch)
+    service.result(asked(task))
+    assert calls == ["poll"]
 
 
 def test_a_webhook_makes_it_asynchronous_and_gets_what_a_poll_gets(service: Service) -> None:
