@@ -147,6 +147,24 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
     assert peak_bytes - before_bytes < 2.2 * len(sent)
 
 
+def test_a_small_body_is_received_where_it_is_read() -> None:
+    sent = b"x" * (MIB + 1)
+    tracemalloc.start()
+    try:
+        with bodies(memory_bytes=2 * MIB).received(io.BytesIO(sent), len(sent)) as body:
+            assert len(body.file.read()) == len(sent)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.1 * len(sent)
+
+
+@pytest.mark.parametrize("sent", [b"", b"short"])
+def test_a_body_that_ends_early_is_as_long_as_it_is(sent: bytes) -> None:
+    with bodies(memory_bytes=100).received(io.BytesIO(sent), 50) as body:
+        assert (body.size_bytes, body.file.read()) == (len(sent), sent)
+
+
 @pytest.mark.parametrize(("uuid", "code", "status"), [("plain", 0, 200), ("ü", 230, 413)])
 def test_above_the_limit_of_one_picture_a_body_is_plain(
     gateway: Harness, uuid: str, code: int, status: int
