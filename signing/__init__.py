@@ -35,7 +35,7 @@ from cutgate.signing.errors import (
 )
 from cutgate.signing.flat import unflatten
 from cutgate.signing.forms import FormText, parse_form
-from cutgate.signing.jsontext import JsonValue, NumberText, dump_body, parse_body
+from cutgate.signing.jsontext import JsonValue, NumberText, dump_body, parse_body, parse_value
 from cutgate.signing.picpik import sign, sign_params, take_signature, verify
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "dump_body",
     "parse_body",
     "parse_form",
+    "parse_value",
     "sign",
     "sign_params",
     "take_signature",

@@ -33,6 +33,9 @@ MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
 """Members and elements at all depths together; a verification writes each of them once for every form."""
 
+_LONG_CHARACTERS: Final = 2**16
+"""A longer text is mostly a picture."""
+
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 # Up to the next bracket or comma outside of strings, or to the end. Possessive, with an optional closing quote,
@@ -90,15 +93,25 @@ def parse_body(body: bytes | str) -> dict[str, JsonValue]:
     """
     text = _decoded(body)
     del body  # of a large body there are two copies at a time, not three
-    _check_structure(text)
-    try:
-        params: JsonValue = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise NotJson(error.msg, error.pos) from None
+    params = parse_value(text)
     if not isinstance(params, dict):
         raise NotAnObject
-    _refuse_lone_surrogates(params)
     return params
+
+
+def parse_value(text: str) -> JsonValue:
+    """Read any JSON value in the way of `parse_body`, with the same limits.
+
+    Raises:
+        BodyRejected: one of its subclasses says why the body cannot be read.
+    """
+    _check_structure(text)
+    try:
+        value: JsonValue = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotJson(error.msg, error.pos) from None
+    _refuse_lone_surrogates(value)
+    return value
 
 
 def dump_body(params: dict[str, JsonValue]) -> str:
@@ -118,8 +131,8 @@ def _decoded(body: bytes | str) -> str:
 def _check_structure(text: str) -> None:
     """Bound depth and number of values before the decoder recurses or allocates."""
     # Counted with those in strings they are bounds already, and found many times as fast as the tokens below.
-    brackets = text.count("[") + text.count("{")
-    if brackets <= MAX_DEPTH and brackets + text.count(",") < MAX_VALUES:
+    brackets = _count(text, "[", MAX_DEPTH + 1) + _count(text, "{", MAX_DEPTH + 1)
+    if brackets <= MAX_DEPTH and brackets + _count(text, ",", MAX_VALUES) < MAX_VALUES:
         return
     depth, values = 0, 1
     for token in _STRUCTURE.finditer(text):
@@ -135,6 +148,18 @@ def _check_structure(text: str) -> None:
             raise TooDeep(MAX_DEPTH)
         if values > MAX_VALUES:
             raise TooManyValues(MAX_VALUES)
+
+
+def _count(text: str, character: str, most: int) -> int:
+    """How often a character occurs; more than `most` counts as that many."""
+    if len(text) < _LONG_CHARACTERS:
+        return text.count(character)
+    # A search goes through a picture thirty times as fast as a count does.
+    count, position = 0, text.find(character)
+    while position >= 0 and count < most:
+        count += 1
+        position = text.find(character, position + 1)
+    return count
 
 
 def _without_duplicates(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

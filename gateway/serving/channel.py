@@ -7,9 +7,14 @@ import socket
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Final, Protocol
+from functools import partial
+from typing import IO, Final, Protocol, TypeVar
 
+from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.message import Request
 from typing_extensions import override
 
 from cutgate.gateway.settings import PeerLimits
@@ -18,6 +23,8 @@ MEMORY_BYTES: Final = 2**16
 """Of an answer that waits for its caller so much lies in memory; the rest lies in a temporary file."""
 _STEP_BYTES: Final = 2**20
 """What one connection is sent before another has its turn."""
+
+_R = TypeVar("_R")
 
 
 class PeerTooSlow(TimeoutError):
@@ -73,14 +80,16 @@ class Channel(socket.socket):
         Raises:
             PeerTooSlow: it sends nothing, or too little.
         """
-        while True:
-            try:
-                data = super().recv(bufsize, flags)
-            except BlockingIOError:
-                self._wait_until_readable()
-            else:
-                self._moved_bytes += len(data)
-                return data
+        data = self._wait_for(partial(super().recv, bufsize, flags))
+        self._moved_bytes += len(data)
+        return data
+
+    @override
+    def recv_into(self, buffer: memoryview, nbytes: int = 0, flags: int = 0) -> int:  # type: ignore[override]
+        """The same into memory that is there."""
+        came_bytes = self._wait_for(partial(super().recv_into, buffer, nbytes, flags))
+        self._moved_bytes += came_bytes
+        return came_bytes
 
     @override
     def send(self, data: "bytes | memoryview", flags: int = 0, /) -> int:  # type: ignore[override]
@@ -149,6 +158,13 @@ class Channel(socket.socket):
             self._parts.append(spool := _Spool(tempfile.TemporaryFile(buffering=0)))  # noqa: SIM115 — closed with it
             spool.add(view)
 
+    def _wait_for(self, receive: Callable[[], _R]) -> _R:
+        while True:
+            try:
+                return receive()
+            except BlockingIOError:
+                self._wait_until_readable()
+
     def _wait_until_readable(self) -> None:
         left_seconds = self._limits.allowed_seconds(self._moved_bytes) - self._waited_seconds
         if not self._waits or left_seconds <= 0:
@@ -160,6 +176,65 @@ class Channel(socket.socket):
         self._waited_seconds += time.monotonic() - began
         if not is_readable:
             raise PeerTooSlow
+
+
+class WatchedBody(Body):  # type: ignore[misc]  # gunicorn publishes no types
+    """A body that says when it has come; unless it has, its connection cannot be used again."""
+
+    def __init__(self, request: Request, *, came: Callable[[], None], too_slow: Callable[[], None]) -> None:
+        super().__init__(request.body.reader)
+        self._request = request
+        self._came, self._too_slow = came, too_slow
+        self._closes = request.must_close
+        self._is_open = request.must_close = True
+
+    def readinto(self, place: memoryview) -> int:
+        """Receive into memory that is there: through `read` gunicorn copies each byte several times."""
+        if not isinstance(self.reader, LengthReader):
+            data = self.read(len(place))
+            place[: len(data)] = data
+            return len(data)
+        with self._watched():
+            size_bytes = self._receive_into(place[: self.reader.length])
+        self.reader.length -= size_bytes
+        if not self.reader.length:
+            self._end()
+        return size_bytes
+
+    @override
+    def _read_reader(self, size: int) -> bytes:
+        with self._watched():
+            data: bytes = super()._read_reader(size)
+        if not data:
+            self._end()
+        return data
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.failed = True  # for gunicorn: nobody knows where the next request begins
+            if isinstance(error, PeerTooSlow):
+                self._too_slow()
+            raise
+
+    def _receive_into(self, place: memoryview) -> int:
+        unreader = self.reader.unreader
+        if not place:
+            return 0
+        if came := unreader.take_buffered():
+            size_bytes = min(len(came), len(place))
+            place[:size_bytes] = came[:size_bytes]
+            unreader.unread(came[size_bytes:])
+            return size_bytes
+        received_bytes: int = unreader.sock.recv_into(place)
+        return received_bytes
+
+    def _end(self) -> None:
+        if self._is_open:
+            self._is_open, self._request.must_close = False, self._closes
+            self._came()
 
 
 class _Part(Protocol):

@@ -25,14 +25,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from gunicorn.config import Config
-from gunicorn.http.body import Body
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from typing_extensions import override
 
 from cutgate.gateway.addresses import Places, subscriber
 from cutgate.gateway.serving.admission import CutOff, Told, counted_as
-from cutgate.gateway.serving.channel import Channel, PeerTooSlow
+from cutgate.gateway.serving.channel import Channel, WatchedBody
 from cutgate.gateway.serving.heads import Head, find_head
 from cutgate.gateway.serving.outside import answer_outside, refuse_at_once
 from cutgate.gateway.settings import PeerLimits
@@ -146,7 +145,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     def handle_request(self, req: Request, conn: PolledConnection) -> bool:
         """Answer a request. Runs in its thread."""
         if conn.receives:
-            req.body = _WatchedBody(
+            req.body = WatchedBody(
                 req,
                 came=partial(self.method_queue.defer, self._leave_receiving, conn),
                 too_slow=partial(self.method_queue.defer, self._told.cut_off, CutOff.BODY, conn.address),
@@ -364,26 +363,3 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         else:
             self.poller.modify(connection.sock, events, partial(self._ready, connection))
         connection.events = events
-
-
-class _WatchedBody(Body):  # type: ignore[misc]  # gunicorn publishes no types
-    """A body that says when it has come; unless it has, its connection cannot be used again."""
-
-    def __init__(self, request: Request, *, came: Callable[[], None], too_slow: Callable[[], None]) -> None:
-        super().__init__(request.body.reader)
-        self._request = request
-        self._came, self._too_slow = came, too_slow
-        self._closes = request.must_close
-        self._is_open = request.must_close = True
-
-    @override
-    def _read_reader(self, size: int) -> bytes:
-        try:
-            data: bytes = super()._read_reader(size)
-        except PeerTooSlow:
-            self._too_slow()
-            raise
-        if self._is_open and not data:
-            self._is_open, self._request.must_close = False, self._closes
-            self._came()
-        return data

@@ -61,14 +61,20 @@ class Look:
     """Why the picture cannot be accepted."""
 
     @classmethod
-    def at(cls, draft: Draft, limits: SourceLimits) -> Self:
-        """Look at a picture as far as it is here; what is wrong with it is kept, not raised."""
+    def at(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
+        """Look at a picture as far as it is here; what is wrong with it is kept, not raised.
+
+        Args:
+            draft: where it is, and what is to be done with it.
+            limits: what it may be.
+            digests: whether its digest is asked for; else that of a picture in the request is empty.
+        """
         source = draft.source
         if isinstance(source, SourceUrl):
             return cls._at_url(source, draft.spec)
         if isinstance(source, KeptPicture):
             return cls._at_kept(source, draft, limits)
-        return cls._at_text(source, draft, limits)
+        return cls._at_text(source, draft, limits, digests=digests)
 
     @classmethod
     def _at_url(cls, source: SourceUrl, spec: CutoutSpec) -> Self:
@@ -86,12 +92,12 @@ class Look:
             return cls(digest, draft.spec, fault=fault)
 
     @classmethod
-    def _at_text(cls, source: str, draft: Draft, limits: SourceLimits) -> Self:
+    def _at_text(cls, source: str, draft: Draft, limits: SourceLimits, *, digests: bool) -> Self:
         try:
             data = decode_source(source, limits.max_bytes)
         except SourceRejected as fault:
             return cls(_name_digest("text", source), draft.spec, fault=fault)
-        digest = hashlib.sha256(data).digest()
+        digest = hashlib.sha256(data).digest() if digests else b""
         try:
             header = inspect(data, limits)
             return cls(digest, _boxed(draft, header.width_px, header.height_px), header.picture_of(data))

@@ -138,7 +138,7 @@ class Submissions:
         asked: str,
         deliveries: Sequence[Delivery],
     ) -> TaskUid:
-        looks = [Look.at(draft, self.limits) for draft in drafts]
+        looks = [Look.at(draft, self.limits, digests=idempotency_key is not None) for draft in drafts]
         idempotency = None
         if idempotency_key is not None:
             digest = content_digest(origin, drafts, looks, asked, deliveries)

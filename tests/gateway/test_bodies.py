@@ -64,7 +64,7 @@ def test_characters_that_may_take_more_than_a_byte_are_noticed(sent: bytes) -> N
     ("error", "raised"), [(OSError("chunk"), TransferBroken), (RequestEntityTooLarge(), RequestEntityTooLarge)]
 )
 def test_a_transfer_that_breaks_is_no_body(error: Exception, raised: type[Exception]) -> None:
-    with pytest.raises(raised), bodies().received(Mock(read=Mock(side_effect=[b"{", error])), None):
+    with pytest.raises(raised), bodies().received(Mock(readinto=Mock(side_effect=[1, error])), None):
         pytest.fail("it has not arrived")
 
 
@@ -145,6 +145,24 @@ def test_a_body_in_memory_takes_twice_its_size() -> None:
         tracemalloc.stop()
     assert not fits
     assert peak_bytes - before_bytes < 2.2 * len(sent)
+
+
+def test_a_small_body_is_received_where_it_is_read() -> None:
+    sent = b"x" * (MIB + 1)
+    tracemalloc.start()
+    try:
+        with bodies(memory_bytes=2 * MIB).received(io.BytesIO(sent), len(sent)) as body:
+            assert len(body.file.read()) == len(sent)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.1 * len(sent)
+
+
+@pytest.mark.parametrize("sent", [b"", b"short"])
+def test_a_body_that_ends_early_is_as_long_as_it_is(sent: bytes) -> None:
+    with bodies(memory_bytes=100).received(io.BytesIO(sent), 50) as body:
+        assert (body.size_bytes, body.file.read()) == (len(sent), sent)
 
 
 @pytest.mark.parametrize(("uuid", "code", "status"), [("plain", 0, 200), ("ü", 230, 413)])

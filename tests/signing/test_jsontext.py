@@ -22,6 +22,7 @@ from cutgate.signing import (
     TooManyValues,
     dump_body,
     parse_body,
+    parse_value,
 )
 from cutgate.signing.jsontext import MAX_DEPTH, MAX_EXPONENT, MAX_NUMBER_CHARACTERS, MAX_VALUES
 
@@ -173,13 +174,31 @@ def test_siblings_and_brackets_in_strings_are_no_depth() -> None:
     parse_body(json.dumps({"a": "[{" * 1000, "b": '\\"[' * 1000, "c": [[]] * 1000}))
 
 
-def test_values_up_to_the_most() -> None:
-    # The object and the array count as well.
-    elements = MAX_VALUES - 2
-    parse_body(f'{{"a":[{"1," * (elements - 1)}1]}}')
+@pytest.mark.parametrize("picture", ["", "A" * 100_000, "[" * 100_000, "," * 100_000])
+def test_values_up_to_the_most(picture: str) -> None:
+    # The object, its first member and the array count as well.
+    elements = MAX_VALUES - 3
+    parse_body(f'{{"p":"{picture}","a":[{"1," * (elements - 1)}1]}}')
     with pytest.raises(TooManyValues, match=rf"^the body holds more than {MAX_VALUES} values$") as caught:
-        parse_body(f'{{"a":[{"1," * (elements + 1)}1]}}')
+        parse_body(f'{{"p":"{picture}","a":[{"1," * elements}1]}}')
     assert caught.value.limit == MAX_VALUES
+
+
+@pytest.mark.parametrize("picture", ["", "A" * 100_000, "[" * 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_depth_beside_a_picture(opening: str, picture: str) -> None:
+    deepest = opening * (MAX_DEPTH - 1) + "1" + ("]" if opening == "[" else "}") * (MAX_DEPTH - 1)
+    parse_body(f'{{"p":"{picture}","a":{deepest}}}')
+    with pytest.raises(TooDeep):
+        parse_body(f'{{"p":"{picture}","a":[{deepest}]}}')
+
+
+@pytest.mark.parametrize(("text", "value"), [("[]", []), ('"a"', "a"), ("1.0", NumberText("1.0")), ("null", None)])
+def test_any_value_is_read_in_the_way_of_a_body(text: str, value: object) -> None:
+    assert parse_value(text) == value
+    for broken in (f"{text}]", f'[{text},{{"a":1,"a":1}}]', f"{'[' * MAX_DEPTH}[{text}]{']' * MAX_DEPTH}"):
+        with pytest.raises(BodyRejected):
+            parse_value(broken)
 
 
 HOSTILE: dict[str, tuple[bytes, type[BodyRejected]]] = {

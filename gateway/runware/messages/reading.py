@@ -15,14 +15,13 @@ from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject
 from cutgate.gateway.runware.messages.fields import WRONG
 from cutgate.gateway.runware.messages.requests import Fields, TaskType
-from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_body
+from cutgate.signing import BodyRejected, JsonValue, NotJson, NumberText, canonical_number, parse_value
 
 F = TypeVar("F", bound=Fields)
 
 _PING_BYTES: Final = 1_024
 """A longer message is not looked at before its turn."""
 _MARK: Final = "\ufeff"
-_HEAD: Final = '{"tasks":'
 _MAX_DIGITS: Final = 18
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -42,19 +41,14 @@ def read_message(text: bytes | str, max_tasks: int) -> list[JsonObject]:
     Raises:
         RequestUnreadable: it is not an array of 1 to `max_tasks` objects.
     """
+    decoded = _decoded(text)
+    del text  # of a large message there are two copies at a time, not three
     try:
-        decoded = _decoded(text)
-        del text  # of a large message there are two copies at a time, not three
-        wrapped = f"{_HEAD}{decoded}}}"
-        del decoded
-        members = parse_body(wrapped)
+        tasks = parse_value(decoded)
     except NotJson as error:
         raise faults.RequestUnreadable(f"the message is not JSON: {error.reason}") from None
     except BodyRejected as error:
         raise faults.RequestUnreadable(f"the message cannot be read: {error}") from None
-    if len(members) != 1:  # something closed the object around it
-        raise faults.RequestUnreadable("the message is not JSON")
-    tasks = members["tasks"]
     elements = tasks if isinstance(tasks, list) else [tasks]
     if not elements:
         raise faults.RequestUnreadable("the array holds no task")

@@ -1,6 +1,7 @@
 """Base64 as callers write it."""
 
 import base64
+import binascii
 
 import pytest
 from hypothesis import given
@@ -63,3 +64,21 @@ def test_any_text_is_decoded_or_refused(text: str) -> None:
         assert len(decode_source(text, 30)) <= 30
     except SourceRejected:
         return
+
+
+@given(st.text("ABz09+/=-_ \n!", max_size=40))
+def test_what_is_read_is_what_the_standard_library_reads(text: str) -> None:
+    standard = text.translate(str.maketrans("-_", "+/", " \n"))
+    bare = standard.rstrip("=")
+    try:
+        expected = binascii.a2b_base64(bare + "=" * (-len(bare) % 4), strict_mode=True)
+    except ValueError:
+        expected = None
+    try:
+        assert decode_source(text, 1_000) == expected
+    except SourceUnreadable:
+        assert expected is None or standard != bare  # more padding than its last group lacks
+
+
+def test_white_space_is_not_counted_as_bytes_of_the_picture() -> None:
+    assert decode_source(" " * 10_000 + PLAIN, len(DATA)) == DATA

@@ -23,6 +23,23 @@ del pictures
 print(resident_mb() - before)
 """
 
+FAULTS_OF_SMALL = """
+import resource
+import threading
+from cutgate.gateway.serving.malloc import give_back_large_blocks
+
+def bodies():
+    for _ in range(50):
+        blocks = [bytearray(b"x") * 1_400_000 for _ in range(3)]
+
+give_back_large_blocks()
+thread = threading.Thread(target=bodies)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
 
 @pytest.mark.needs("glibc")
 @pytest.mark.parametrize(
@@ -34,3 +51,10 @@ def test_large_blocks_go_back_to_the_system(chosen: dict[str, str], least: int, 
     command = [sys.executable, "-c", LEFT_MB]
     done = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=True)
     assert least < float(done.stdout) < most
+
+
+@pytest.mark.needs("glibc")
+def test_bodies_in_memory_use_the_same_pages_again() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULTS_OF_SMALL], capture_output=True, text=True, check=True)
+    pages_of_one_round = 3 * 1_400_000 // os.sysconf("SC_PAGE_SIZE")
+    assert int(done.stdout) < 10 * pages_of_one_round
