@@ -21,6 +21,7 @@ from cutgate.gateway.picpik.openapi import describe
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, QueueFull
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
@@ -143,7 +144,7 @@ class PicpikApi:
                 account=account.name,
                 public_key=account.public_key,
                 signature=signature,
-                base_url=self.settings.public_url or request.host_url.rstrip("/"),
+                base_url=self.settings.public_url or base_url(request.scheme, request.host),
             )
             answer = action.handle(fields, caller, self.services.for_account(account, entry))
         except (KeyChanged, LedgerUnavailable):

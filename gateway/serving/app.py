@@ -50,7 +50,7 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import SigningError
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     MethodNotAllowed: faults.MethodNotAllowed,
