@@ -29,9 +29,9 @@ def _begin() -> None:
     # A façade whose protocol gives requests an id binds that one instead.
     logs.begin(request_uuid=str(uuid.uuid4()))
     g.started_at_seconds = time.monotonic()
-    g.lasting = ExitStack()
-    if request.blueprint != _UNTOLD:
+    if traces.are_recorded() and request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
+        g.lasting = ExitStack()
         g.lasting.enter_context(traces.span(_name(), Kind.SERVER, parent=parent))
 
 
