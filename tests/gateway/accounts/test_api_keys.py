@@ -28,9 +28,12 @@ def test_a_key_is_decoded_once_for_as_long_as_its_records_stay(
     made = api_keys.add("anna")
     decoded: list[str] = []
     decode = ApiKeyRecord.model_validate_json
-    monkeypatch.setattr(
-        ApiKeyRecord, "model_validate_json", lambda text: decoded.append(str(text)) or decode(text)
-    )
+
+    def counted(text: str) -> ApiKeyRecord:
+        decoded.append(text)
+        return decode(text)
+
+    monkeypatch.setattr(ApiKeyRecord, "model_validate_json", counted)
     found = [there(api_keys.find(made.api_key)) for _ in range(3)]
     assert (found[1:], len(decoded)) == ([found[0]] * 2, 1)
     accounts.change("anna", terms=Terms(queue_cap=7))
