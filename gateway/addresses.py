@@ -1,14 +1,18 @@
 """What stands for a client where clients are counted by address, and places of which each has a share."""
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 _IPV6_HOST_BITS: Final = 64
 """One subscriber of IPv6 has at least so many bits to choose addresses from."""
 _UNKNOWN_ADDRESS: Final = "unknown"
+_ADDRESSES: Final = 4_096
+"""How many are remembered: callers come again and again."""
 
 
+@lru_cache(_ADDRESSES)
 def subscriber(address: str | None) -> str:
     """What stands for everybody behind an address: of IPv6 the network that one subscriber has."""
     if address is None:

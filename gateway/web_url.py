@@ -1,7 +1,10 @@
-"""The form of URLs that are taken from outside: of sources, callbacks and uploads."""
+"""The form of URLs that are taken from outside, of sources, callbacks and uploads, and the base of our own."""
 
 import re
+from functools import lru_cache
 from typing import Final
+
+from werkzeug.sansio.utils import get_current_url
 
 MAX_URL_CHARACTERS: Final = 2_048
 """The longest URL that is taken from outside."""
@@ -13,6 +16,12 @@ WEB_URL_FORM: Final = (
 
 _NOT_IN_URLS: Final = r"\s\x00-\x1f\x7f\ud800-\udfff"
 _WEB_URL: Final = re.compile(rf"https?://[^{_NOT_IN_URLS}/?#@]+([/?#][^{_NOT_IN_URLS}]*)?", re.IGNORECASE)
+
+
+@lru_cache(256)
+def base_url(scheme: str, host: str) -> str:
+    """What stands in front of paths where a request came in, by its own words; they are mostly the same."""
+    return get_current_url(scheme, host).rstrip("/")
 
 
 def is_web_url(text: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cutgate.jobs.spec import CutoutSpec, Lane, ModelName, Precision, lane_of
+from cutgate.jobs.spec import Lane, ModelName, Precision, lane_for
 
 DEFAULT_MODEL: Final = "isnet-general-use"
 
@@ -20,7 +20,7 @@ class Choice(BaseModel):
     @property
     def lane(self) -> Lane:
         """Where items that ask for it wait."""
-        return lane_of(CutoutSpec(model=self.model, precision=self.precision))
+        return lane_for(self.model, self.precision)
 
     @classmethod
     def parse(cls, text: str) -> Self:

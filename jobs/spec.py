@@ -110,4 +110,9 @@ class CutoutSpec(BaseModel):
 
 def lane_of(spec: CutoutSpec) -> Lane:
     """The lane that an item with this spec waits in."""
-    return Lane(f"{spec.model}:{spec.precision}")
+    return lane_for(spec.model, spec.precision)
+
+
+def lane_for(model: ModelName, precision: Precision) -> Lane:
+    """The lane of a model at a precision."""
+    return Lane(f"{model}:{precision}")

@@ -136,6 +136,8 @@ def _key_bytes(private_key: str) -> bytes:
 
 def _distinct_texts(params: Mapping[str, Signable], *, go_numbers: bool) -> list[list[str]]:
     """The accepted texts in pieces. Equal pieces are mostly the same objects, so comparing them is quick."""
+    if all(type(value) is str for value in params.values()):
+        return [list(canonical_pieces(params))]  # the forms differ in numbers and nulls alone
     texts: list[list[str]] = []
     for form in REQUIRED_FORMS + (GO_FORMS if go_numbers else ()):
         pieces = list(canonical_pieces(params, form))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
+from cutgate.gateway.accounts.recent import Recent
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, ApiKeyRecord, Records, Terms
 from cutgate.gateway.accounts.tables import API_KEYS
 
@@ -40,12 +41,21 @@ class ApiKey:
     terms: Terms
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A key as its records had it, decoded."""
+
+    records: tuple[str, str] = field(repr=False)
+    owner: Account | None
+
+
 class ApiKeys:
     """Adds, finds, lists and ends API keys."""
 
     def __init__(self, accounts: Accounts) -> None:
         """Work on the keys of accounts, in the same table."""
         self._accounts = accounts
+        self._found = Recent[_Found]()
         self._records = Records(accounts.table, API_KEYS, ApiKeyRecord)
 
     def add(self, name: str, *, terms: Terms | None = None) -> ApiKeyCredentials:
@@ -80,13 +90,14 @@ class ApiKeys:
 
     def find_hashed(self, key_hash: str) -> Account | None:
         """The same by what `hash_of` gives."""
-        found = self._accounts.table.read_key(API_KEYS, key_hash)
-        if found is None:
+        records = self._accounts.table.read_key(API_KEYS, key_hash)
+        if records is None:
             return None
-        key, account = ApiKeyRecord.model_validate_json(found[0]), AccountRecord.model_validate_json(found[1])
-        if not (key.active and account.active):
-            return None
-        return Account(name=key.account, terms=account.terms, callback_url=account.callback_url)
+        found = self._found.get(key_hash)
+        if found is None or found.records != records:
+            found = _Found(records, _owner(*records))
+            self._found.set(key_hash, found)
+        return found.owner
 
     def revoke(self, key: str) -> ApiKey:
         """End an API key for good.
@@ -120,6 +131,14 @@ class ApiKeys:
             _listed(record, accounts[record.account]) for record in records if name in {None, record.account}
         )
         return tuple(sorted(listed, key=lambda key: (key.account, key.created_at_seconds, key.prefix)))
+
+
+def _owner(key_record: str, account_record: str) -> Account | None:
+    """Who holds a key; None where it or its account does not count."""
+    key, account = ApiKeyRecord.model_validate_json(key_record), AccountRecord.model_validate_json(account_record)
+    if not (key.active and account.active):
+        return None
+    return Account(name=key.account, terms=account.terms, callback_url=account.callback_url)
 
 
 def _listed(record: ApiKeyRecord, account: AccountRecord) -> ApiKey:

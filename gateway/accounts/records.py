@@ -121,6 +121,8 @@ class Terms(Record):
 
     def choice(self, installation: Choice) -> Choice:
         """What computes its pictures. A model of its own is computed exactly unless its precision is set, too."""
+        if self.model is None and self.precision is None:
+            return installation
         if self.model is not None:
             return Choice(model=self.model, precision=self.precision or Precision.EXACT)
         return Choice(model=installation.model, precision=self.precision or installation.precision)

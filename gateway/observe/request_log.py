@@ -13,7 +13,7 @@ from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.spans import Kind
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 _UNTOLD: Final = "health"
 """The blueprint whose requests come every few seconds and say nothing."""
 
@@ -29,9 +29,9 @@ def _begin() -> None:
     # A façade whose protocol gives requests an id binds that one instead.
     logs.begin(request_uuid=str(uuid.uuid4()))
     g.started_at_seconds = time.monotonic()
-    g.lasting = ExitStack()
-    if request.blueprint != _UNTOLD:
+    if traces.are_recorded() and request.blueprint != _UNTOLD:
         parent = request.headers.get("traceparent", "")
+        g.lasting = ExitStack()
         g.lasting.enter_context(traces.span(_name(), Kind.SERVER, parent=parent))
 
 
@@ -48,12 +48,17 @@ def _end(response: Response) -> Response:
         status=response.status_code,
         duration_ms=round(seconds * 1_000),
     )
+    if traces.are_recorded():
+        _tell_span(response)
+    return response
+
+
+def _tell_span(response: Response) -> None:
     if request.url_rule is not None:
         traces.say(method=request.method, route=request.url_rule.rule)
     traces.say(status=response.status_code, **_known("request_uuid", "action", "account", "task_uid", "ret_code"))
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         traces.fail(str(response.status_code))
-    return response
 
 
 def _forget(_: BaseException | None) -> None:

@@ -4,8 +4,9 @@ Their order is the order in which faults are reported.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Final, TypeVar
 
 import structlog
@@ -45,7 +46,7 @@ IGNORED: Final = frozenset({"Region", "Zone", "ProjectId", "SecurityToken", "Rem
 IDS_OF_A_REQUEST: Final = 20
 """So many tasks may be asked about in what counts as one request."""
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 _ACTION: Final = "Action"
 _UNKNOWN, _MISSING, _TYPE, _VALUE = range(4)
@@ -212,8 +213,7 @@ def read_request(model: type[R], params: Mapping[str, JsonValue], rules: Reading
             then required fields, types, and values, each in the order of the fields.
         FlattenedNamesRejected: members `Name.K` do not make an array.
     """
-    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
-    arrays = [name for name, mark in marks.items() if mark and mark.empty == ()]
+    marks, arrays = _marks(model)
     own = unflatten({name: params[name] for name in params if name not in ENVELOPE | IGNORED}, arrays)
     unknown = [name for name in own if name not in marks]
     if unknown:
@@ -240,6 +240,13 @@ def _require_action_first(params: Mapping[str, JsonValue]) -> None:
     first = min(params, default=_ACTION)
     if first < _ACTION:
         raise faults.ParameterNotAvailable(first, f"no name may sort before {_ACTION}: take it out, and sign anew")
+
+
+@cache
+def _marks(model: type[Request]) -> tuple[Mapping[str, Absent | None], Collection[str]]:
+    """The marks of a model's fields by their names in a request, and which of these are arrays."""
+    marks = {field.alias or name: _mark(field) for name, field in model.model_fields.items()}
+    return marks, frozenset(name for name, mark in marks.items() if mark and mark.empty == ())
 
 
 def _mark(field: FieldInfo) -> Absent | None:

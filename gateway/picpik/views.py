@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, rate_headers
+from cutgate.gateway.accounts.rates import Entry, KeyChanged, Rate, RequestLimits, TooOften, rate_headers
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
@@ -21,6 +21,7 @@ from cutgate.gateway.picpik.openapi import describe
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, QueueFull
 from cutgate.jobs.observe import logs
 from cutgate.signing import JsonValue, NumberText, parse_body, parse_form, take_signature, verify
@@ -119,8 +120,8 @@ class PicpikApi:
         return parse_body(body.file.read()) if is_json else parse_form(body.file.read())
 
     def _answer_to(self, params: Params, size_bytes: int) -> Response:
-        g.echo = Echo.of(params)
-        structlog.contextvars.bind_contextvars(request_uuid=g.echo.request_uuid, action=g.echo.action)
+        g.echo = echo = Echo.of(params)
+        structlog.contextvars.bind_contextvars(request_uuid=echo.request_uuid, action=echo.action)
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
@@ -143,7 +144,7 @@ class PicpikApi:
                 account=account.name,
                 public_key=account.public_key,
                 signature=signature,
-                base_url=self.settings.public_url or request.host_url.rstrip("/"),
+                base_url=self.settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
             )
             answer = action.handle(fields, caller, self.services.for_account(account, entry))
@@ -240,8 +241,9 @@ def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
             **members,
         }
     )
-    if "entry" in g and g.entry.allowance is not None:
-        answer.headers.update(rate_headers(g.entry.allowance))
+    entry: Entry | None = g.get("entry")
+    if entry is not None and entry.allowance is not None:
+        answer.headers.update(rate_headers(entry.allowance))
     # A header holds printable ASCII only; an id may be any text.
     plain = echo.request_uuid.isascii() and echo.request_uuid.isprintable()
     answer.headers[REQUEST_UUID_HEADER] = echo.request_uuid if plain else quote(echo.request_uuid)

@@ -28,7 +28,7 @@ from cutgate.jobs.pictures.headers import PictureHeader, inspect
 from cutgate.jobs.record import AccountCaps, Idempotency, Result, Upload
 from cutgate.jobs.urls import ResultPaths
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 _ARCHIVE: Final = "application/zip"
 
 

@@ -15,7 +15,7 @@ from cutgate.jobs.observe.metrics import count
 
 _TELL_SECONDS: Final = 60.0
 """How often a line of the log tells of callers that were cut off for the same reason."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 
 class CutOff(StrEnum):

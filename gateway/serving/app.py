@@ -1,11 +1,12 @@
 """The Flask application, made of parts that are passed in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response
+from typing_extensions import override
 from werkzeug.exceptions import (
     BadRequest,
     ClientDisconnected,
@@ -50,7 +51,7 @@ from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.urls import ResultPaths
 from cutgate.signing import SigningError
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     MethodNotAllowed: faults.MethodNotAllowed,
@@ -136,7 +137,7 @@ def create_app(
         events=events,
         sockets=sockets,
     )
-    app = Flask("gateway", static_folder=None)
+    app = _App("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be a page in HTML
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
@@ -154,6 +155,14 @@ def create_app(
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+class _App(Flask):
+    """Flask, which need not find out each time that no view is a coroutine."""
+
+    @override
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def _harden(response: Response) -> Response:

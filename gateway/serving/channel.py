@@ -21,6 +21,8 @@ from cutgate.gateway.settings import PeerLimits
 
 MEMORY_BYTES: Final = 2**16
 """Of an answer that waits for its caller so much lies in memory; the rest lies in a temporary file."""
+_GATHERED_BYTES: Final = 2**14
+"""Of an answer whose request has come whole so much waits for its end: head and body then leave in one call."""
 _STEP_BYTES: Final = 2**20
 """What one connection is sent before another has its turn."""
 
@@ -50,7 +52,9 @@ class Channel(socket.socket):
         super().setblocking(False)
         self._limits = limits
         self._parts: deque[_Part] = deque()
+        self._gathered = bytearray()
         self._waits = False
+        self._gathers = False
         self._moved_bytes = 0
         self._waited_seconds = 0.0
 
@@ -65,6 +69,8 @@ class Channel(socket.socket):
     def expect(self, *, waits: bool) -> None:
         """Begin with another request; `waits` says whether `recv` may wait for it at all."""
         self._waits, self._moved_bytes, self._waited_seconds = waits, 0, 0.0
+        # Whoever is still to send may be told to by what is sent here.
+        self._gathers = not waits
 
     def recv_now(self, size_bytes: int) -> bytes | None:
         """What the caller has sent: nothing at the end, None where nothing is there yet."""
@@ -99,16 +105,17 @@ class Channel(socket.socket):
 
     @override
     def sendall(self, data: "bytes | memoryview", flags: int = 0, /) -> None:  # type: ignore[override]
-        """Send as much as the caller takes at once, and keep the rest for `flush`."""
-        view = memoryview(data)
-        if not self._parts:
-            view = view[self._send_now(view) :]
-        if view:
-            self._keep(view)
+        """Send as much as the caller takes at once, and keep the rest for `flush`; what is small waits for it."""
+        if self._gathers and not self._parts and len(self._gathered) + len(data) <= _GATHERED_BYTES:
+            self._gathered += data
+            return
+        self._send_gathered()
+        self._send_or_keep(memoryview(data))
 
     @override
     def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
         """The same for a part of a file; the caller of this method may close it."""
+        self._send_gathered()
         size_bytes = os.fstat(file.fileno()).st_size - offset if count is None else count
         self._parts.append(_FilePart(os.fdopen(os.dup(file.fileno()), "rb", buffering=0), offset, size_bytes))
         self.flush()
@@ -116,7 +123,7 @@ class Channel(socket.socket):
 
     def flush(self) -> int:
         """Send on; gives how many bytes the caller took."""
-        taken_bytes = 0
+        taken_bytes = self._send_gathered()
         while self._parts and taken_bytes < _STEP_BYTES:
             try:
                 taken_bytes += self._parts[0].send_to(self)
@@ -141,6 +148,18 @@ class Channel(socket.socket):
     def send_part(self, data: memoryview) -> int:
         """Send what fits; raises `BlockingIOError` if nothing does."""
         return super().send(data)
+
+    def _send_gathered(self) -> int:
+        if not self._gathered:
+            return 0
+        gathered, self._gathered = self._gathered, bytearray()
+        return self._send_or_keep(memoryview(gathered))
+
+    def _send_or_keep(self, view: memoryview) -> int:
+        sent_bytes = 0 if self._parts else self._send_now(view)
+        if sent_bytes < len(view):
+            self._keep(view[sent_bytes:])
+        return sent_bytes
 
     def _send_now(self, view: memoryview) -> int:
         try:

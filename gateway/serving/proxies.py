@@ -31,6 +31,8 @@ class TrustedProxies:
 
 def is_within(peer: str, networks: Sequence[Network]) -> bool:
     """Whether a peer's address lies in one of some networks."""
+    if not networks:
+        return False
     try:
         address = ip_address(peer)
     except ValueError:

@@ -24,7 +24,7 @@ TICK_SECONDS: Final = 0.25
 """How often connections are looked over: what is late, what is silent."""
 _SILENT_PINGS: Final = 3
 """A peer from which nothing at all came for so many pings is gone, whatever the connection says."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")

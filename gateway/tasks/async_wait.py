@@ -18,7 +18,7 @@ STEP_SECONDS: Final = 1.0
 """Every record is read this often at least, since news can be lost."""
 _AT_ONCE: Final = 100
 """Records of one round trip."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 FindEnded = Callable[[str, Sequence[TaskUid]], Awaitable[Mapping[TaskUid, Task | None]]]
 

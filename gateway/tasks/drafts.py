@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 from cutgate.gateway.pictures.base64 import decode_source
@@ -16,6 +17,9 @@ from cutgate.jobs.spec import Box, CutoutSpec
 
 _INSTALLATION: Final = {"version", "model", "precision"}
 """Parts of a spec that the installation chooses, not the caller."""
+
+_SPECS: Final = 256
+"""How many specs are kept as JSON: most requests ask for one of few."""
 
 Corners = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels of the oriented picture, as the caller sent them."""
@@ -111,8 +115,9 @@ def _boxed(draft: Draft, width_px: int, height_px: int) -> CutoutSpec:
     Raises:
         BoxOutsidePicture: nothing of the box is left within the picture.
     """
-    box = None if draft.corners is None else clamp(draft.corners, width_px, height_px)
-    return draft.spec.model_copy(update={"box": box})
+    if draft.corners is None:
+        return draft.spec
+    return draft.spec.model_copy(update={"box": clamp(draft.corners, width_px, height_px)})
 
 
 def clamp(corners: Corners, width_px: int, height_px: int) -> Box:
@@ -143,14 +148,19 @@ def content_digest(
     """A digest of what the caller asked for, once decoded: a repeat has the same, another request has not."""
     state = hashlib.sha256(origin.encode())
     for draft, look in zip(drafts, looks, strict=True):
-        spec = draft.spec.model_dump_json(exclude=_INSTALLATION)
-        state.update(f"\0{spec}\0{draft.corners}\0".encode())
+        state.update(f"\0{_asked_of(draft.spec)}\0{draft.corners}\0".encode())
         state.update(look.digest)
     # Written only where there is any, each under a name that begins no spec.
     for name, value in (("asked", asked), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
         if value:
             state.update(f"\0{name}\0".encode() + _name_digest(name, value))
     return state.hexdigest()
+
+
+@lru_cache(_SPECS)
+def _asked_of(spec: CutoutSpec) -> str:
+    """What the caller chose of a spec, as JSON."""
+    return spec.model_dump_json(exclude=_INSTALLATION)
 
 
 def _name_digest(kind: str, name: str) -> bytes:

@@ -35,7 +35,7 @@ from cutgate.jobs.spec import CutoutSpec
 MAX_DELIVERIES: Final = 4
 """What a façade may have brought to other servers at a task's end, the account's own callback beside it."""
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 
 class DraftRejected(Exception):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
+from functools import lru_cache
 from typing import Any, Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
@@ -31,6 +32,7 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+@lru_cache(256)  # most requests ask for one of few
 def encode_spec(spec: CutoutSpec) -> str:
     """A spec as JSON."""
     return spec.model_dump_json()
@@ -124,7 +126,8 @@ def decode_deliveries(text: str) -> tuple[Delivery, ...]:
 
 def encode_request(request: Request) -> str:
     """The request that made a task, as JSON; empty where nothing is known of it."""
-    known = {name: value for name, value in asdict(request).items() if value}
+    said = {"uuid": request.uuid, "traceparent": request.traceparent}
+    known = {name: value for name, value in said.items() if value}
     return json.dumps(known) if known else ""
 
 

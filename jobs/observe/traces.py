@@ -76,6 +76,11 @@ def fail(kind: str) -> None:
         tracer.fail(kind)
 
 
+def are_recorded() -> bool:
+    """Whether anybody hears of spans: what is not at hand need not be gathered for them."""
+    return _tracer is not None
+
+
 def traceparent() -> str:
     """The present span as W3C's Trace Context writes it, for a process that goes on; empty where there is none."""
     return "" if (tracer := _tracer) is None else tracer.traceparent()

@@ -26,11 +26,12 @@ from cutgate.gateway.runware.tasks.authentication import Authenticator, key_in_h
 from cutgate.gateway.runware.tasks.services import Caller
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
+from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
 
 PATH: Final = "/v1"
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ class RunwareApi:
         return self.authenticator.account_of(api_key, request.remote_addr)
 
     def _base_url(self) -> str:
-        return self.settings.public_url or request.host_url.rstrip("/")
+        return self.settings.public_url or base_url(request.scheme, request.host)
 
     def _answer(self, outcomes: Sequence[Outcome], body: Any = None) -> Response:
         log = AnswerLog(g.started_at_seconds)

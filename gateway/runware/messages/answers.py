@@ -21,7 +21,7 @@ from cutgate.jobs.record import Task
 _TASK_TYPES: Final = frozenset(TaskType)
 OK: Final = "ok"
 """What stands for the code where the answer is no error."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 JsonObject: TypeAlias = dict[str, Any]
 """As `json` gives and takes it."""

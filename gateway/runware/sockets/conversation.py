@@ -45,7 +45,7 @@ _WAITING_BYTES: Final = LARGE_BYTES
 """What of a connection's messages may wait for its turn, or be at it; with more nothing is read from it."""
 _KEPT: Final = frozenset({TaskType.IMAGE_UPLOAD, TaskType.MEDIA_STORAGE})
 """Tasks whose answers cannot be made anew from a record."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 Guard = AbstractAsyncContextManager[None]
 """What has to be entered to hold a message in memory in several forms."""

@@ -23,7 +23,7 @@ from cutgate.jobs.ids import TaskUid
 
 OVERSIZED_BYTES: Final = 2**20
 """One client refuses longer frames, with close code 1009."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from cutgate.jobs.record import Task
 _PATHS: Final = (PATH, "/")
 _LARGE_AT_ONCE: Final = 2
 """Large messages that are read at a time."""
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)

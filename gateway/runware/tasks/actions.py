@@ -24,7 +24,7 @@ from cutgate.jobs.errors import CutoutError, LedgerUnavailable
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.record import Task
 
-_LOG: Final = structlog.get_logger()
+_LOG: Final = structlog.get_logger(__name__)
 
 _EXPECTED: Final = (faults.RequestFault, TooOften, NoPlaceToWait, CutoutError)
 """What a task can run into; all else is a fault of this server."""

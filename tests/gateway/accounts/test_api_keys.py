@@ -9,7 +9,7 @@ import pytest
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
-from cutgate.gateway.accounts.records import AccountError, Terms
+from cutgate.gateway.accounts.records import AccountError, ApiKeyRecord, Terms
 from cutgate.gateway.accounts.tables import ACCOUNTS, API_KEYS, KeyTable
 from tests.fakes import ManualClock
 from tests.gateway.harness import there
@@ -20,6 +20,25 @@ def test_a_key_is_found_again(api_keys: ApiKeys) -> None:
     assert re.fullmatch(r"kc_[A-Za-z0-9_-]{43}", made.api_key)
     bearer = there(api_keys.find(made.api_key))
     assert (bearer.name, bearer.terms, bearer.callback_url) == ("anna", Terms(price_credits=3), None)
+
+
+def test_a_key_is_decoded_once_for_as_long_as_its_records_stay(
+    accounts: Accounts, api_keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = api_keys.add("anna")
+    decoded: list[str] = []
+    decode = ApiKeyRecord.model_validate_json
+
+    def counted(text: str) -> ApiKeyRecord:
+        decoded.append(text)
+        return decode(text)
+
+    monkeypatch.setattr(ApiKeyRecord, "model_validate_json", counted)
+    found = [there(api_keys.find(made.api_key)) for _ in range(3)]
+    assert (found[1:], len(decoded)) == ([found[0]] * 2, 1)
+    accounts.change("anna", terms=Terms(queue_cap=7))
+    assert there(api_keys.find(made.api_key)).terms == Terms(queue_cap=7)
+    assert len(decoded) == 2
 
 
 def test_both_kinds_of_key_belong_to_one_account(
