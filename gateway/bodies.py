@@ -99,7 +99,7 @@ class Bodies:
 
         Args:
             stream: ends where the body does.
-            told_bytes: its size as the caller tells it; None where it does not.
+            told_bytes: its size as the caller tells it; None or 0 where it does not.
 
         Raises:
             TransferBroken: the stream ends before the body does, or is no HTTP.
@@ -107,7 +107,7 @@ class Bodies:
             ServiceUnavailable: there was no space for it on disk, or no room in memory in time.
         """
         source = cast("_Source", stream)
-        if told_bytes is not None and told_bytes <= self.memory_bytes:
+        if told_bytes and told_bytes <= self.memory_bytes:
             received = _in_memory(source, told_bytes)
         else:
             received = self._in_file(source, told_bytes)
@@ -134,7 +134,7 @@ class Bodies:
 
     def _new_file(self, told_bytes: int | None) -> IO[bytes]:
         """Where a body arrives; a large one at once on disk, without having been in memory."""
-        if told_bytes is None:
+        if not told_bytes:
             return tempfile.SpooledTemporaryFile(self.memory_bytes)
         try:
             return tempfile.TemporaryFile()

@@ -42,7 +42,7 @@ SEAMS: Final = (
     ("LOOK", "jobs.ledger.redis.ledger", "RedisLedger.look"),
     ("blob", "jobs.blobs.file", "FileBlobStore.put"),
     ("CREATE", "jobs.ledger.redis.ledger", "RedisLedger.create"),
-    ("details", "jobs.ledger.redis.ledger", "RedisLedger.get_many"),
+    ("details", "jobs.ledger.redis.reads", "RedisReads.poll"),
     ("answer", "gateway.picpik.views", "_answer"),
     ("answer", "gateway.runware.http.views", "RunwareApi._answer"),
 )

@@ -128,7 +128,7 @@ def judge(
     """
     ledger = RedisLedger(service.client, service.limits)
     uids = _tasks_of(service, account)
-    tasks = dict(zip(uids, ledger.get_many(uids, account), strict=True))
+    tasks = {uid: ledger.get(uid, account) for uid in uids}
     histories = read_history(*service.redis_dirs)
     asked = {uid: histories[item_name(uid, 0)] for uid in (*uids, *accepted)}
     mine = {name: histories[name] for uid in uids for name in [item_name(uid, 0)]}
