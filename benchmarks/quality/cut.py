@@ -64,7 +64,8 @@ class Before:
             whole, archive = Path(scratch, "tree"), Path(scratch, "tree.tar")
             _git("archive", "--output", str(archive), self.commit)
             with tarfile.open(archive) as files:
-                files.extractall(whole, filter="data")
+                # Python 3.11.3 and older have no filters.
+                files.extractall(whole, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
             shutil.rmtree(whole / "benchmarks", ignore_errors=True)
             (whole / "benchmarks").symlink_to(Path(benchmarks.__file__).parent.absolute())
             whole.rename(self._tree)
