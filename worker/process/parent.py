@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from typing import Final, Self
 
@@ -36,6 +37,8 @@ WATCH_SECONDS: Final = 0.5
 """How often a child that works on several items is looked at."""
 HANG_MARGIN_SECONDS: Final = 2
 """From an item's hard deadline to the end of a child that does not let go of it."""
+IDLE_SECONDS: Final = 3.0
+"""How long a child may have nothing to do, once it is to end, and not have ended."""
 QUIET_SECONDS: Final = 5.0
 """How long a fork waits for the parent's threads to be at rest."""
 
@@ -60,7 +63,8 @@ class Parent:
         self._living: str | None = None
         self._unburied: dict[str, bool] = {}
         self._burying = threading.Lock()
-        self._grace: threading.Timer | None = None
+        self._stopping: threading.Thread | None = None
+        self._ended = threading.Event()
 
     @property
     def owner(self) -> str:
@@ -85,13 +89,25 @@ class Parent:
 
     def stopping(self, **_: object) -> None:
         """Let the running item finish, but not for ever. Celery calls it from its signal handler."""
-        if self._grace is None:
-            self._grace = threading.Timer(self._settings.stop_grace_seconds, self._end_grace)
-            self._grace.daemon = True
-            self._grace.start()
+        if self._stopping is None:
+            self._stopping = threading.Thread(target=self._await_end, name="stop", daemon=True)
+            self._stopping.start()
 
-    def _end_grace(self) -> None:
-        log.warning("stop_grace_over", seconds=self._settings.stop_grace_seconds)
+    def _await_end(self) -> None:
+        """Wait for the child, which Celery ends once its item has; then end it.
+
+        A hint that comes in the same moment as the signal may never reach the child, and Celery waits for it to be
+        followed for ever.
+        """
+        now_seconds = time.monotonic()
+        grace_ends_at, idle_ends_at = now_seconds + self._settings.stop_grace_seconds, now_seconds + IDLE_SECONDS
+        while now_seconds < min(grace_ends_at, idle_ends_at):
+            if self._ended.wait(min(WATCH_SECONDS, grace_ends_at - now_seconds)):
+                return
+            now_seconds = time.monotonic()
+            if self._deadlines.any():
+                idle_ends_at = now_seconds + IDLE_SECONDS
+        log.warning("stop_grace_over", seconds=self._settings.stop_grace_seconds, idle=not self._deadlines.any())
         _kill_children()
         self._child_gone(died=False)
 
@@ -131,8 +147,7 @@ class Parent:
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads and bury the last child, which Celery has ended by now."""
-        if self._grace is not None:
-            self._grace.cancel()
+        self._ended.set()
         self._open.close()
         self._child_gone(died=False)
 

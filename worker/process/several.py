@@ -53,6 +53,10 @@ class Deadlines:
         for place in range(len(self)):
             self.clear(place)
 
+    def any(self) -> bool:
+        """Whether an item is being worked on."""
+        return any(self._ends_at)
+
     def overdue(self, margin_seconds: float) -> bool:
         """Whether an item has not ended so long after its time."""
         latest = time.monotonic() - margin_seconds

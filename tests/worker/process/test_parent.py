@@ -34,12 +34,13 @@ class Stage:
         settings = WorkerSettings(keep_poisoned_source=keep_poisoned_source)
         self.ledger, self.presence = FreshLedger(settings.ledger_limits(), clock), FreshPresence(clock)
         self.blobs = MemoryBlobStore()
+        self.deadlines = Deadlines(1)
         self.parent = Parent(
             settings,
             self.ledger,
             self.presence,
             self.blobs,
-            Deadlines(1),
+            self.deadlines,
         )
         self.parent.before_child()
         self.first = self.parent.owner
@@ -138,3 +139,41 @@ def test_a_child_that_could_not_start_gives_its_hints_to_others() -> None:
     with pytest.raises(Reject) as caught:
         Child(settings).run(LANE)
     assert caught.value.requeue
+
+
+def killed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once the parent kills its children."""
+    event = threading.Event()
+    monkeypatch.setattr("cutgate.worker.process.parent._kill_children", event.set)
+    monkeypatch.setattr("cutgate.worker.process.parent.WATCH_SECONDS", 0.02)
+    monkeypatch.setattr("cutgate.worker.process.parent.IDLE_SECONDS", 0.2)
+    return event
+
+
+def test_a_child_that_has_nothing_to_do_and_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint that came with the signal is lost between Celery and its pool: nobody will follow it."""
+    kill = killed(monkeypatch)
+    stage = Stage()
+    stage.parent.stopping()
+    assert kill.wait(10)
+    eventually(lambda: stage.item().state is ItemState.QUEUED)
+    assert stage.item().attempts == 0
+
+
+def test_a_child_that_works_has_its_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = killed(monkeypatch)
+    stage = Stage()
+    stage.deadlines.set(0, 60)
+    with stage.parent:
+        stage.parent.stopping()
+        assert not kill.wait(1)
+        stage.deadlines.clear(0)
+        assert kill.wait(10)
+
+
+def test_who_ends_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = killed(monkeypatch)
+    stage = Stage()
+    with stage.parent:
+        stage.parent.stopping()
+    assert not kill.wait(0.5)
