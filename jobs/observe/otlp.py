@@ -95,12 +95,14 @@ class OtlpTracer(Tracer):
                 raise
 
     @override
-    def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
-        now_ns = time.time_ns()
+    def past(
+        self, name: str, seconds: float, ended_ns: int | None, parent: str | None, attributes: dict[str, Value]
+    ) -> None:
+        ended_ns = time.time_ns() if ended_ns is None else ended_ns
         span = self._tracer.start_span(
-            name, _context(parent), attributes=_named(attributes), start_time=now_ns - round(seconds * 1e9)
+            name, _context(parent), attributes=_named(attributes), start_time=ended_ns - round(seconds * 1e9)
         )
-        span.end(now_ns)
+        span.end(ended_ns)
 
     @override
     def say(self, attributes: dict[str, Value]) -> None:

@@ -25,7 +25,9 @@ class Tracer(Protocol):
     ) -> AbstractContextManager[object]:
         """See `jobs.observe.traces.span`."""
 
-    def past(self, name: str, seconds: float, parent: str | None, attributes: dict[str, Value]) -> None:
+    def past(
+        self, name: str, seconds: float, ended_ns: int | None, parent: str | None, attributes: dict[str, Value]
+    ) -> None:
         """See `jobs.observe.traces.past`."""
 
     def say(self, attributes: dict[str, Value]) -> None:

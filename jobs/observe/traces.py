@@ -58,10 +58,12 @@ def span(
     return _NO_SPAN if (tracer := _tracer) is None else tracer.span(name, kind, parent, attributes)
 
 
-def past(name: str, seconds: float, *, parent: str | None = None, **attributes: Value) -> None:
-    """A span that took so many seconds and ends now."""
+def past(
+    name: str, seconds: float, ended_ns: int | None = None, /, *, parent: str | None = None, **attributes: Value
+) -> None:
+    """A span that took so many seconds and ended at a time since 1970, or ends now."""
     if (tracer := _tracer) is not None:
-        tracer.past(name, seconds, parent, attributes)
+        tracer.past(name, seconds, ended_ns, parent, attributes)
 
 
 def say(**attributes: Value) -> None:

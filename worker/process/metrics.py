@@ -44,17 +44,19 @@ class Stopwatch:
     """Runs from an item's claim on. What lies between two steps counts for the later one."""
 
     def __init__(self) -> None:
-        self._started = self._last = time.monotonic()
+        self._started_ns = self._last_ns = time.monotonic_ns()
+        self._clock_ahead_ns = time.time_ns() - self._started_ns
 
     def ended(self, step: str) -> None:
-        """Note that a step has ended: it is a span of its own under the item's."""
-        now = time.monotonic()
-        metrics.observe(STEP_SECONDS, now - self._last, step=step)
-        traces.past(step, now - self._last)
-        self._last = now
+        """Note that a step has ended: it is a span of its own under the item's, from where the last one ended."""
+        now_ns = time.monotonic_ns()
+        seconds = (now_ns - self._last_ns) / 1e9
+        metrics.observe(STEP_SECONDS, seconds, step=step)
+        traces.past(step, seconds, now_ns + self._clock_ahead_ns)
+        self._last_ns = now_ns
 
     def done(self) -> float:
         """Note that the item is done, and say after how many seconds."""
-        seconds = time.monotonic() - self._started
+        seconds = (time.monotonic_ns() - self._started_ns) / 1e9
         metrics.observe(ITEM_SECONDS, seconds)
         return seconds

@@ -3,11 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from cutgate.jobs.observe import traces
+from cutgate.jobs.observe import metrics, traces
 from cutgate.jobs.settings import JobSettings
+from cutgate.worker.process.metrics import Stopwatch
 from tests.end_to_end.observed.collector import Collector, collecting
 from tests.servers.ports import free_port
 
@@ -70,6 +73,26 @@ def test_a_span_that_took_so_long_ends_now(collector: Collector) -> None:
     read, item = collector.spans()
     assert (read.name, read.parent, read.attributes) == ("read", item.id, {"cutgate.lane": "isnet:exact"})
     assert read.seconds == pytest.approx(1.5)
+
+
+def test_steps_begin_where_the_one_before_ended_however_late_each_is_told(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe = metrics.observe
+
+    def slow(*args: Any, **labels: Any) -> None:
+        time.sleep(0.02)
+        observe(*args, **labels)
+
+    monkeypatch.setattr(metrics, "observe", slow)
+    with recording(collector.url), traces.span("item", parent=""):
+        watch = Stopwatch()
+        for step in ("read", "choose", "write"):
+            watch.ended(step)
+    steps = [span.span for span in collector.spans()[:-1]]
+    assert [step.name for step in steps] == ["read", "choose", "write"]
+    for earlier, later in pairwise(steps):
+        assert later.start_time_unix_nano == earlier.end_time_unix_nano
 
 
 def test_a_collector_that_is_away_holds_nobody_up() -> None:
