@@ -53,10 +53,10 @@ docs: $(VENV)/.dev ## Write the parts of docs/ that the program knows, and build
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench-quality: $(VENV)/.dev weights ## Compare cut-outs with rembg's on photos whose alpha is known; BEFORE=commit compares with it, too
-	@$(BIN)/python -m benchmarks.quality $(if $(BEFORE),--before $(BEFORE)) --write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.quality $(if $(BEFORE),--before $(BEFORE)) --write benchmarks/results/quality.md
 
 bench-speed: $(VENV)/.dev weights ## Compare time and memory with the network's alone and with rembg's
-	@$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md $(if $(REMBG),--rembg $(REMBG)) $(if $(BEFORE),--before $(BEFORE))
+	@$(BIN)/python -m benchmarks.speed --write benchmarks/results/speed.md $(if $(REMBG),--rembg $(REMBG)) $(if $(BEFORE),--before $(BEFORE))
 
 weights: $(VENV)/.app
 	@command -v npm >/dev/null || $(MAKE) --silent $(VENV)/.npm

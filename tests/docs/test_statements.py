@@ -21,21 +21,22 @@ def figures(pattern: str, text: str) -> tuple[str, ...]:
 
 
 def test_the_readmes_figures_are_those_that_were_measured() -> None:
-    readme, benchmarks, images = page("README.md"), page("docs/benchmarks.md"), page("docs/images.md")
+    readme, images = page("README.md"), page("docs/images.md")
+    quality, speed = (page(f"benchmarks/results/{name}.md") for name in ("quality", "speed"))
     photos, sad, low, high, share = figures(
         r"Over (\d+) photos .* is ([\d.]+) of that .* interval ([\d.]+) to ([\d.]+)\), and lower on (\d+) %",
         readme,
     )
     row = rf"\| all \| {photos} \| ([\d.]+) \[([\d.]+), ([\d.]+)\] \| (\d+)%"
-    assert figures(row, benchmarks) == (sad, low, high, share)
+    assert figures(row, quality) == (sad, low, high, share)
 
     fp32, fp32_seconds, bf16, bf16_seconds = figures(
         r"takes ([\d.]+) of the network's own time in fp32 \(([\d.]+) s\) and ([\d.]+) in bf16 \(([\d.]+) s\)",
         readme,
     )
     row = r"{} exact \({}\), 1 MP(?: portrait)?: \w+ auto \| ≤ \S+ \| ([\d.]+) \| [\w ]+ \| ([\d.]+) /"
-    assert figures(row.format("onnxruntime", "fp32"), benchmarks) == (fp32, fp32_seconds)
-    assert figures(row.format("openvino", "bf16"), benchmarks) == (bf16, bf16_seconds)
+    assert figures(row.format("onnxruntime", "fp32"), speed) == (fp32, fp32_seconds)
+    assert figures(row.format("openvino", "bf16"), speed) == (bf16, bf16_seconds)
 
     gateway, worker = figures(r"add (\d+) MB \(gateway\) and (\d+) MB \(CPU worker, weights included\)", readme)
     assert figures(r"\| `gateway` \| (\d+) \|", images) == (gateway,)
