@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cutgate.files import write_whole
 from cutgate.worker.cutout.raster.arrays import Floats
 from cutgate.worker.models.engine import Engine
+from cutgate.worker.models.engines.batching import Batcher
 from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.runtime import Segmenter
 
@@ -28,8 +29,6 @@ class KeptRuns:
         self._engine = engine
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.name, self.provider, self.dtype = engine.name, engine.provider, engine.dtype
-        self.input_type = engine.input_type
 
     def run(self, batch: NDArray[Any]) -> Floats:
         """As `Engine.run`; one picture at a time."""
@@ -48,5 +47,7 @@ def keep_maps(segmenter: Segmenter, folder: Path) -> Segmenter:
     network = segmenter.predict
     assert isinstance(network, NetworkRun), "this model runs through rembg; choose another with CUTGATE_MODEL"
     place = folder / "-".join((segmenter.model, *segmenter.engine.split(), segmenter.dtype))
-    segmenter.predict = NetworkRun(KeptRuns(network.engine, place), network.row)
+    network.batcher = Batcher(
+        KeptRuns(network.engine, place).run, network.processing.new_batch, sizes=(1,), wait_seconds=0
+    )
     return segmenter

@@ -341,5 +341,5 @@ def test_a_worker_may_be_started_many_times() -> None:
 
 def test_a_workers_limit_leaves_room_over_the_size_at_which_it_is_replaced() -> None:
     limit_bytes = size_bytes(SERVICES["worker"]["deploy"]["resources"]["limits"]["memory"])
-    # benchmarks/results/speed.md: a picture of 50 megapixels takes 0.58 GiB more; parent and health check, a quarter.
+    # benchmarks/results/speed.md: 50 megapixels take 0.58 GiB more; parent and health check, a quarter.
     assert limit_bytes - max(2 * GIB, limit_bytes * 3 // 4) >= 0.85 * GIB
