@@ -16,7 +16,7 @@ from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves
-from manual.markdown import code, message, one_line, summaries, summary, table
+from manual.markdown import alike, code, message, one_line, summaries, summary, table
 from manual.rates import COUNTED
 
 FORMS: Final[dict[str, type[requests.Fields]]] = {
@@ -52,8 +52,9 @@ def companions() -> str:
         form = FORMS[name]
         if form is requests.Removal:
             continue
-        blocks += [f"### {name}", f"{summary(action.handle)} {COUNTED[action.rate]}"]
-        blocks.append(_fields(form, form.model_fields) if form.model_fields else "No fields of its own.")
+        blocks += [f"### {name}", f"{summary(action.handle)}{COUNTED[action.rate]}"]
+        if form.model_fields:
+            blocks.append(_fields(form, form.model_fields))
     return "\n\n".join(blocks)
 
 
@@ -100,7 +101,7 @@ def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:
         (code(name), _values(form, name), _default(name, field), one_line(field.description))
         for name, field in described.items()
     ]
-    return table(("Field", "Value", "Default", "What it says"), rows)
+    return table(("Field", "Value", "Default", "Meaning"), alike(rows))
 
 
 def _default(name: str, field: FieldInfo) -> str:
