@@ -29,10 +29,10 @@ def shown_facts(row: WeightsFile) -> tuple[str, ...]:
     size_bytes = row.download_bytes
     return (
         "?" if size_bytes is None else f"{size_bytes / 1e6:.0f}",
-        row.licence,
-        row.origin,
         row.input_label,
         ", ".join(row.precisions),
+        row.origin,
+        row.licence,
     )
 
 
