@@ -30,7 +30,7 @@ FORMS: Final[dict[str, type[requests.Fields]]] = {
 }
 """The fields of each task."""
 
-_REFUSAL: Final = re.compile(r"^must be (one of )?|^is not usable: a URL is ")
+_REFUSAL: Final = re.compile(r"^must be (one of |an integer (from|of) |an? )?|^is not usable: a URL is ")
 """How the server's sentences on wrong values begin."""
 
 
@@ -79,10 +79,16 @@ def task_errors() -> str:
         if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
     rows = [
-        (code(row.code), message(row.message), summaries(grouped[row]))
+        (code(row.code), message(row.message), _when_later(grouped[row], row))
         for row in sorted(grouped, key=lambda row: row.code)
     ]
     return table(("code", "message", "When"), rows)
+
+
+def _when_later(errors_of_row: list[type[Exception]], row: Row) -> str:
+    """When a task ends so; what a request is refused with under the same code, the table above says."""
+    fresh = [kind for kind in errors_of_row if ROWS[kind].code != row.code]
+    return f"As for a request. {summaries(fresh)}".strip() if len(fresh) < len(errors_of_row) else summaries(fresh)
 
 
 def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
@@ -121,4 +127,4 @@ def _values(form: type[requests.Fields], name: str) -> str:
         form.model_validate({name: object()})
     except ValidationError as error:
         [problem] = (found for found in error.errors(include_url=False) if found["loc"] == (name,))
-    return _REFUSAL.sub("", problem["msg"]) if problem["type"] == WRONG else "an object"
+    return _REFUSAL.sub("", problem["msg"]) if problem["type"] == WRONG else "object"

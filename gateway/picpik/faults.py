@@ -34,7 +34,7 @@ class BodyNotReadable(RequestFault):
 
 
 class BodyTooLarge(RequestFault):
-    """The body has more bytes than the limit."""
+    """The body is too large."""
 
 
 class BodyTooSlow(RequestFault):

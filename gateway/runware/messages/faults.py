@@ -29,7 +29,7 @@ class RequestUnreadable(RequestFault):
 
 
 class RequestTooLarge(RequestFault):
-    """The message has more bytes than the limit."""
+    """The message is too large."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__("message too large")
