@@ -62,13 +62,13 @@ class SourceRejected(CutoutError):
 
 
 class SourceUnreadable(SourceRejected):
-    """The bytes are not a picture in a known format, or its size cannot be read."""
+    """Not a picture in a known format, or its size cannot be read."""
 
     kind = "source_unreadable"
 
 
 class SourceTooLarge(SourceRejected):
-    """The picture is over a limit on bytes, pixels or side."""
+    """The picture exceeds a limit on bytes, pixels or side."""
 
     kind = "source_too_large"
 
@@ -83,7 +83,7 @@ class SourceTooLarge(SourceRejected):
 
 
 class SourceTooCostly(SourceRejected):
-    """Decoding the picture would take far more than its size is worth."""
+    """Decoding would cost far more than the picture's size is worth."""
 
     kind = "source_too_costly"
 
@@ -98,13 +98,13 @@ class SourceTooCostly(SourceRejected):
 
 
 class BoxOutsidePicture(SourceRejected):
-    """The box has no area left once it is clamped to the oriented picture."""
+    """The box has no area inside the upright picture."""
 
     kind = "box_outside_picture"
 
 
 class SourceUnreachable(SourceRejected):
-    """The picture's URL may not be called, does not answer, or answers with something else."""
+    """The picture's URL may not be called, or gives no picture."""
 
     kind = "source_unreachable"
 
@@ -116,25 +116,25 @@ class ProcessingFailed(CutoutError):
 
 
 class SourceUndecodable(ProcessingFailed):
-    """Decoding showed what the header did not: the picture is truncated or damaged."""
+    """Decoding found the picture truncated or damaged."""
 
     kind = "source_undecodable"
 
 
 class DecodingStopped(ProcessingFailed):
-    """Decoding the picture took more time or memory than is allowed, or broke the decoder."""
+    """Decoding took too much time or memory, or broke the decoder."""
 
     kind = "decoding_stopped"
 
 
 class TimedOut(ProcessingFailed):
-    """The item passed its hard deadline or waited too long."""
+    """The item passed its deadline or waited too long."""
 
     kind = "timed_out"
 
 
 class WorkerLost(ProcessingFailed):
-    """The item's workers died as often as is allowed."""
+    """Too many workers died on the item."""
 
     kind = "worker_lost"
 
@@ -158,7 +158,7 @@ class InsufficientCredits(SubmissionRefused):
 
 
 class QueueFull(SubmissionRefused):
-    """The cap on queued items, of the account or of the whole queue, would be passed."""
+    """The account's queue, or the whole queue, is full."""
 
     kind = "queue_full"
 
@@ -190,7 +190,7 @@ class QueueFull(SubmissionRefused):
 
 
 class TaskTooLarge(SubmissionRefused):
-    """The task has more pictures than may ever wait or run at a time."""
+    """The task has more pictures than the queue may hold."""
 
     kind = "task_too_large"
 
@@ -212,7 +212,7 @@ class TaskTooLarge(SubmissionRefused):
 
 
 class UploadsFull(SubmissionRefused):
-    """The account has as many uploads, or bytes of them, as it may."""
+    """The account's uploads have reached their limit."""
 
     kind = "uploads_full"
 
@@ -240,13 +240,13 @@ class IdempotencyConflict(SubmissionRefused):
 
 
 class SourceExpired(SubmissionRefused):
-    """The source blobs are so old that the sweeper may take them before the task exists."""
+    """The source blobs may be swept before the task exists."""
 
     kind = "source_expired"
 
 
 class ModelNotOffered(SubmissionRefused):
-    """No worker computes the model in this precision, and none has done so of late."""
+    """No worker has offered the model in this precision of late."""
 
     kind = "model_not_offered"
 
@@ -261,7 +261,7 @@ class Terminated(CutoutError):
 
 
 class BlobMissing(CutoutError):
-    """The blob store has nothing under the key."""
+    """The blob store no longer has the picture."""
 
     kind = "blob_missing"
 
@@ -279,7 +279,7 @@ class LedgerUnavailable(ServiceUnavailable):
 
 
 class LedgerFull(LedgerUnavailable):
-    """The ledger's server has no memory left for something new; what it holds goes on."""
+    """The ledger's server is out of memory; accepted tasks go on."""
 
     kind = "ledger_full"
 

@@ -11,6 +11,14 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(map(_in_a_cell, cells))} |" for cells in lines)
 
 
+def alike(rows: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Rows of a table, those that differ in their first cell alone as one that names them all."""
+    named: dict[tuple[str, ...], list[str]] = {}
+    for name, *rest in rows:
+        named.setdefault(tuple(rest), []).append(name)
+    return [(", ".join(names), *rest) for rest, names in named.items()]
+
+
 def code(text: object) -> str:
     """Something to be typed or read as it stands."""
     return f"`{text}`"

@@ -1,6 +1,6 @@
 """PICPIK's actions and errors, from the models and the table that requests and answers pass through."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cutgate.gateway.picpik.actions import ACTIONS, Action
@@ -12,12 +12,15 @@ from cutgate.jobs import errors as jobs
 from cutgate.signing import BodyRejected
 from manual.advice import PICPIK_ADVICE
 from manual.errors import leaves
-from manual.markdown import code, message, one_line, summaries, summary, table
+from manual.markdown import alike, code, message, one_line, summaries, summary, table
 from manual.rates import COUNTED
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
 """What every request or answer has; the page says it once."""
 _TASK_ENVELOPE: Final = _ENVELOPE - {"Action"}
+_Cells = tuple[str, ...]
+_Shown = dict[_Cells, str]
+"""By a row, the action that it was shown with first."""
 _NOT_FOUND: Final = (
     str(NOT_FOUND_CODE),
     "Task […] not found",
@@ -29,7 +32,10 @@ def actions() -> str:
     """Every action with its fields and its answer."""
     limit = GatewaySettings.model_fields["max_batch_images"].default
     schemas = describe(ACTIONS, max_batch_images=limit)["components"]["schemas"]
-    return "\n\n".join(block for name, action in ACTIONS.items() for block in _action(name, action, schemas))
+    shown: _Shown = {}
+    return "\n\n".join(
+        block for name, action in ACTIONS.items() for block in _action(name, action, schemas, shown)
+    )
 
 
 def errors() -> str:
@@ -72,34 +78,51 @@ def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
     return summaries(errors_of_row)
 
 
-def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any], shown: _Shown) -> Iterator[str]:
     yield f"### {name}"
-    yield f"{summary(action.handle)} {COUNTED[action.rate]}"
-    yield _fields(schemas[f"{name}Request"], _ENVELOPE | IGNORED) or "No fields of its own."
+    yield f"{summary(action.handle)}{COUNTED[action.rate]}"
+    fields = _fields(schemas[f"{name}Request"])
+    yield from _once(name, ("Field", "Value", "Default", "Meaning"), fields, shown)
     answer = schemas[f"{name}Answer"]
-    yield _answer_fields(answer, _ENVELOPE) or "The answer has no members of its own."
+    yield from _once(name, ("Answer", "Value", "Meaning"), _answer_fields(answer, _ENVELOPE), shown)
     for member, schema in answer["properties"].items():
         if "$ref" in schema.get("items", {}):
-            yield f"An element of `{member}`:"
-            yield _answer_fields(schemas[schema["items"]["$ref"].rpartition("/")[2]], _TASK_ENVELOPE)
+            element = schemas[schema["items"]["$ref"].rpartition("/")[2]]
+            yield from _once(
+                name, (f"In `{member}`", "Value", "Meaning"), _answer_fields(element, _TASK_ENVELOPE), shown
+            )
 
 
-def _fields(schema: Mapping[str, Any], hidden: set[str] | frozenset[str]) -> str:
-    rows = [
+def _once(name: str, heads: Sequence[str], rows: Sequence[_Cells], shown: _Shown) -> Iterator[str]:
+    """What no action before has shown, as a sentence or a table, and where the rest is."""
+    fresh = [row for row in rows if shown.setdefault(row, name) == name]
+    if len(fresh) == 1:
+        [(field, *values, meaning)] = fresh
+        yield f"{heads[0]}: {field} ({', '.join(values)}). {meaning}"
+    elif fresh:
+        yield table(heads, alike(fresh))
+    known: dict[str, list[str]] = {}
+    for row in rows:
+        if row not in fresh:
+            known.setdefault(shown[row], []).append(row[0])
+    for action, names in known.items():
+        yield f"{heads[0]}{'s' * (len(names) > 1)} as in [{action}](#{action.lower()}): {', '.join(names)}."
+
+
+def _fields(schema: Mapping[str, Any]) -> list[_Cells]:
+    return [
         (code(name), _values(field), _default(name, field, schema), one_line(field["description"]))
         for name, field in schema["properties"].items()
-        if name not in hidden
+        if name not in _ENVELOPE | IGNORED
     ]
-    return table(("Field", "Value", "Default", "What it says"), rows) if rows else ""
 
 
-def _answer_fields(schema: Mapping[str, Any], hidden: set[str]) -> str:
-    rows = [
+def _answer_fields(schema: Mapping[str, Any], hidden: set[str]) -> list[_Cells]:
+    return [
         (code(name), _values(field), one_line(field["description"]))
         for name, field in schema["properties"].items()
         if name not in hidden
     ]
-    return table(("Member of the answer", "Value", "What it says"), rows) if rows else ""
 
 
 def _default(name: str, field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

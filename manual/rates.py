@@ -1,10 +1,10 @@
-"""What a call counts as, in words."""
+"""What a call counts as, in words, where it is no poll."""
 
 from typing import Final
 
 from cutgate.gateway.accounts.rates import Rate
 
 COUNTED: Final = {
-    Rate.SUBMIT: "Counted as a request with pictures.",
-    Rate.POLL: "Counted as any other request.",
+    Rate.SUBMIT: " Counts against the rate of submits.",
+    Rate.POLL: "",
 }

@@ -16,7 +16,7 @@ from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves
-from manual.markdown import code, message, one_line, summaries, summary, table
+from manual.markdown import alike, code, message, one_line, summaries, summary, table
 from manual.rates import COUNTED
 
 FORMS: Final[dict[str, type[requests.Fields]]] = {
@@ -30,7 +30,7 @@ FORMS: Final[dict[str, type[requests.Fields]]] = {
 }
 """The fields of each task."""
 
-_REFUSAL: Final = re.compile(r"^must be (one of )?|^is not usable: a URL is ")
+_REFUSAL: Final = re.compile(r"^must be (one of |an integer (from|of) |an? )?|^is not usable: a URL is ")
 """How the server's sentences on wrong values begin."""
 
 
@@ -52,8 +52,9 @@ def companions() -> str:
         form = FORMS[name]
         if form is requests.Removal:
             continue
-        blocks += [f"### {name}", f"{summary(action.handle)} {COUNTED[action.rate]}"]
-        blocks.append(_fields(form, form.model_fields) if form.model_fields else "No fields of its own.")
+        blocks += [f"### {name}", f"{summary(action.handle)}{COUNTED[action.rate]}"]
+        if form.model_fields:
+            blocks.append(_fields(form, form.model_fields))
     return "\n\n".join(blocks)
 
 
@@ -78,10 +79,16 @@ def task_errors() -> str:
         if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
     rows = [
-        (code(row.code), message(row.message), summaries(grouped[row]))
+        (code(row.code), message(row.message), _when_later(grouped[row], row))
         for row in sorted(grouped, key=lambda row: row.code)
     ]
     return table(("code", "message", "When"), rows)
+
+
+def _when_later(errors_of_row: list[type[Exception]], row: Row) -> str:
+    """When a task ends so; what a request is refused with under the same code, the table above says."""
+    fresh = [kind for kind in errors_of_row if ROWS[kind].code != row.code]
+    return f"As for a request. {summaries(fresh)}".strip() if len(fresh) < len(errors_of_row) else summaries(fresh)
 
 
 def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
@@ -100,7 +107,7 @@ def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:
         (code(name), _values(form, name), _default(name, field), one_line(field.description))
         for name, field in described.items()
     ]
-    return table(("Field", "Value", "Default", "What it says"), rows)
+    return table(("Field", "Value", "Default", "Meaning"), alike(rows))
 
 
 def _default(name: str, field: FieldInfo) -> str:
@@ -120,4 +127,4 @@ def _values(form: type[requests.Fields], name: str) -> str:
         form.model_validate({name: object()})
     except ValidationError as error:
         [problem] = (found for found in error.errors(include_url=False) if found["loc"] == (name,))
-    return _REFUSAL.sub("", problem["msg"]) if problem["type"] == WRONG else "an object"
+    return _REFUSAL.sub("", problem["msg"]) if problem["type"] == WRONG else "object"

@@ -18,7 +18,7 @@ from cutgate.jobs.record import RateUse
 
 
 class AddressShutOut(TooOften):
-    """Too many wrong signatures or unknown keys came from an address."""
+    """Too many wrong or unknown keys came from the address."""
 
     def __init__(self, frees_in_seconds: float) -> None:
         super().__init__("too many wrong signatures or unknown keys came from your address", frees_in_seconds)

@@ -32,7 +32,7 @@ class TooOften(Exception):
 
 
 class RateExceeded(TooOften):
-    """Too many requests of an account."""
+    """The account sends too many requests."""
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(f"the limit is {allowance.limit} requests a second", allowance.frees_in_seconds)

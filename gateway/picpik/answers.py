@@ -28,13 +28,13 @@ class TaskDetail(Answer):
     """A task as it stands; all members are there, whatever the state."""
 
     task_uid: str = Field(alias="TaskUID")
-    """The id that was asked about."""
+    """The requested id."""
     action: str
-    """The action that made the task; empty where there is no such task."""
+    """The action that made the task; empty for an unknown task."""
     status: str
     """`Queuing`, `Running`, `Finished` or `Error`."""
     img_list: list[str]
-    """Addresses of the results, in the order of the pictures; empty text where one failed."""
+    """URLs of the results in the order of the pictures; empty for one that failed."""
     seed: int = 0
     """Always 0."""
     txt_list: list[str] = Field(default_factory=list)
@@ -67,11 +67,11 @@ class CreditBalance(Answer):
     """Credits of the account."""
 
     total_credits: int
-    """Granted altogether, used ones included."""
+    """All ever granted."""
     used_credits: int
     """Charged for finished pictures."""
     expire_timestamp: int | None = None
-    """Unix seconds at which the credits lapse; absent, since they do not."""
+    """Absent: credits do not lapse."""
 
 
 class ModelLists(Answer):
@@ -91,7 +91,7 @@ class GenerateTask(Answer):
     """A task as it stands, in the words of the older interface."""
 
     task_type: str
-    """`TaskRemoveBackground`; empty where there is no such task."""
+    """`TaskRemoveBackground`; empty for an unknown task."""
     task_status: str
     """As `Status` of `ListTasksDetails`."""
     final_picture_urls: list[str]
@@ -106,7 +106,7 @@ class ListedGenerateTask(GenerateTask):
     """The same in a list, with its id."""
 
     task_uid: str = Field(alias="TaskUid")
-    """The id that was asked about; the spelling is the protocol's."""
+    """The requested id."""
 
 
 class GenerateTasks(Answer):

@@ -34,11 +34,11 @@ class BodyNotReadable(RequestFault):
 
 
 class BodyTooLarge(RequestFault):
-    """The body has more bytes than the limit."""
+    """The body is too large."""
 
 
 class BodyTooSlow(RequestFault):
-    """The body comes at less than the least rate, or takes longer than the limit."""
+    """The body arrives too slowly."""
 
 
 class EncodingNotSupported(RequestFault):
@@ -46,7 +46,7 @@ class EncodingNotSupported(RequestFault):
 
 
 class PathUnknown(RequestFault):
-    """Nothing lies under the path."""
+    """The path does not exist."""
 
 
 class MethodNotAllowed(RequestFault):
@@ -54,7 +54,7 @@ class MethodNotAllowed(RequestFault):
 
 
 class RangeNotAvailable(RequestFault):
-    """The range asked for lies outside of the result."""
+    """The range lies outside the result."""
 
 
 class ActionMissing(RequestFault):
@@ -62,7 +62,7 @@ class ActionMissing(RequestFault):
 
 
 class ActionUnknown(RequestFault):
-    """`Action` names nothing that this server does."""
+    """The action does not exist here."""
 
     def __init__(self, name: str) -> None:
         super().__init__("unknown action")
@@ -101,4 +101,4 @@ class ParameterOfWrongType(ParameterFault):
 
 
 class ParameterNotAvailable(ParameterFault):
-    """The value is out of range, malformed or not among the allowed ones; or the name is unknown."""
+    """The value is out of range or malformed, or the name is unknown."""

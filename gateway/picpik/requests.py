@@ -87,18 +87,17 @@ class OnePicture(Request):
     """What is cut out."""
 
     raw_image: Annotated[Picture, Field(repr=False)]
-    """The picture in Base64, or a data URI with it: JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, and HEIC where the
-    service reads it. EXIF orientation is applied first."""
+    """The picture in Base64, or a data URI: JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, and HEIC where the service
+    reads it. EXIF orientation is applied."""
     box: Corners = Field(default_factory=list)
-    """Limits of the subject in pixels of the oriented picture: left, top, right, bottom; the whole picture where
-    absent."""
+    """Limits of the subject in pixels of the upright picture: left, top, right, bottom."""
 
 
 class SeveralPictures(Request):
     """What is cut out, all in the same manner."""
 
     raw_images: Annotated[Pictures, Field(repr=False)]
-    """The pictures, each as `RawImage`; results come in their order."""
+    """The pictures, each as `RawImage`."""
 
 
 class Cutting(Request):
@@ -111,9 +110,9 @@ class Cutting(Request):
     background_threshold: Annotated[Level, Field(validate_default=True)] = 15
     """Mask level below which a pixel is certain background; not above `ForegroundThreshold`."""
     hair_optimization: Hair = "auto"
-    """Whether alpha and colours are estimated anew where the edge is soft: `auto` decides region by region."""
+    """Whether alpha and colours are estimated at soft edges; `auto` decides region by region."""
     only_mask: Flag = False
-    """Give the alpha as a grey PNG instead of the cut-out."""
+    """Return the alpha as a grey PNG."""
 
     @field_validator("background_threshold")
     @classmethod
@@ -152,7 +151,7 @@ class ListTasksDetails(Listing):
     task_uid_list: Annotated[Uids, Field(alias="TaskUIDList")]
     """The tasks to show."""
     wait_seconds: WaitSeconds = 0
-    """Cutgate's own: hold the answer back until one of the tasks has ended, for so many seconds at most."""
+    """Cutgate's own: answer once one of the tasks has ended, or after so many seconds."""
 
     @property
     @override

@@ -29,7 +29,7 @@ class RequestUnreadable(RequestFault):
 
 
 class RequestTooLarge(RequestFault):
-    """The message has more bytes than the limit."""
+    """The message is too large."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__("message too large")
@@ -37,7 +37,7 @@ class RequestTooLarge(RequestFault):
 
 
 class RequestTooSlow(RequestFault):
-    """The message comes at less than the least rate, or takes longer than the limit."""
+    """The message arrives too slowly."""
 
 
 class EncodingNotSupported(RequestFault):
@@ -57,7 +57,7 @@ class TaskTypeMissing(RequestFault):
 
 
 class TaskTypeUnknown(RequestFault):
-    """`taskType` names nothing that this server does."""
+    """The task type does not exist here."""
 
 
 class TaskUuidMissing(RequestFault):
@@ -73,15 +73,15 @@ class TaskUnknown(RequestFault):
 
 
 class TookTooLong(RequestFault):
-    """The result was not there in the time for which a caller is kept waiting; the task goes on."""
+    """The result took longer than a caller may wait; the task goes on."""
 
 
 class ServerStops(RequestFault):
-    """The server takes on nothing new; another one does, or this one in a moment."""
+    """The server is stopping; another one answers, or this one in a moment."""
 
 
 class ResultTooLarge(RequestFault):
-    """The caller's side of the connection refused the result's frame as too long, and would do so again."""
+    """The caller's side refused the result's frame as too long."""
 
 
 class FieldFault(RequestFault):
@@ -106,7 +106,7 @@ class FieldMissing(FieldFault):
 
 
 class FieldWrong(FieldFault):
-    """The value has the wrong type, or lies outside its list or range."""
+    """The value has the wrong type or is out of range."""
 
 
 class PictureNotUsable(FieldFault):

@@ -44,20 +44,20 @@ class Settings(Fields):
     """How a background is removed."""
 
     rgba: fields.Rgba | None = None
-    """Colour and alpha of what lies under the cut-out; of a JPG, which has no alpha, the colour alone."""
+    """Colour and alpha behind the cut-out; in a JPG the colour alone."""
     post_process_mask: fields.Flag | None = None
-    """Clean specks and frayed edges away before all else."""
+    """Clean away specks and frayed edges first."""
     return_only_mask: fields.Flag | None = None
-    """Give the mask instead of the cut-out: white on the subject, the size of the picture."""
+    """Return the mask: white on the subject, the size of the picture."""
     alpha_matting: fields.Flag | None = None
-    """Estimate alpha and colours anew where the mask is unsure."""
+    """Estimate alpha and colours where the mask is unsure."""
     alpha_matting_foreground_threshold: fields.MatteSetting | None = None
-    """Mask level above which a pixel is certain foreground; with `alphaMatting` alone."""
+    """Mask level above which a pixel is certain foreground; only with `alphaMatting`."""
     alpha_matting_background_threshold: fields.MatteSetting | None = None
-    """Mask level below which a pixel is certain background, not above the foreground's; with `alphaMatting`
-    alone."""
+    """Mask level below which a pixel is certain background, at most the foreground's; only with
+    `alphaMatting`."""
     alpha_matting_erode_size: fields.MatteSetting | None = None
-    """Side in pixels of the square that both certain regions are eroded with; with `alphaMatting` alone."""
+    """Side in pixels of the square that erodes both certain regions; only with `alphaMatting`."""
 
 
 class Inputs(Fields):
@@ -71,29 +71,28 @@ class Removal(Settings):
     """Remove a background: the old form, the new one, and what mixes them."""
 
     input_image: fields.Text | None = None
-    """The picture of the old form: Base64, a data URI, a URL, or the UUID of an upload or a result. One of
-    the two is required."""
+    """The picture in the old form: Base64, a data URI, a URL, or the UUID of an upload or a result.
+    Required, unless `inputs` is there."""
     inputs: Inputs | None = None
-    """The picture of the new form, as `inputs.image`; it counts where both are there."""
+    """The picture in the new form, as `inputs.image`; overrides `inputImage`."""
     settings: Settings | None = None
-    """The settings of the new form; in the old one they lie beside the other fields."""
+    """The settings in the new form."""
     model: fields.Model = DEFAULT_MODEL
-    """Any of the protocol's models; which network runs it is the installation's choice."""
+    """Which network runs it is the installation's choice."""
     output_type: fields.OutputTypes = ("URL",)
     """How the result comes back."""
     output_format: fields.OutputFormat = "JPG"
-    """Encoding of the result, in any letter case. Only PNG and WEBP have alpha."""
+    """Format of the result, in any case. JPG has no alpha."""
     output_quality: fields.Quality = 95
-    """Of JPG and WEBP; PNG has none."""
+    """For JPG and WEBP."""
     delivery_method: fields.DeliveryMethod | None = None
-    """Wait for the result, or have it acknowledged and ask with `getResponse`; `sync` where absent, `async`
-    with a `webhookURL`."""
+    """Wait for the result, or ask for it with `getResponse`; default `sync`, with a `webhookURL` `async`."""
     webhook_url: Annotated[fields.WebUrl | None, Field(alias="webhookURL", repr=False)] = None
-    """Where the outcome is posted to; the task is then asynchronous unless it says `sync`."""
+    """Where the outcome is posted."""
     upload_endpoint: Annotated[fields.WebUrl | None, Field(repr=False)] = None
-    """Where the encoded result is put to, beside the answer."""
+    """Where the result is also put."""
     ttl: fields.Ttl | None = None
-    """Seconds for which `imageURL` is good; never longer than results are kept."""
+    """How long `imageURL` is valid, while results are kept."""
     include_cost: fields.Flag = False
     """Add `cost` to the result."""
     routing: fields.Ignored | None = None
@@ -108,7 +107,7 @@ class Storing(Fields):
     """What the tasks have in common that keep a picture."""
 
     delivery_method: fields.DeliveryMethod | None = None
-    """Whether to wait for a picture by URL, `sync` where absent; any other is kept at once."""
+    """For a picture by URL; default `sync`. Any other is kept at once."""
 
 
 class ImageUpload(Storing):
@@ -131,7 +130,7 @@ class AccountManagement(Fields):
     """Show the account."""
 
     operation: fields.AccountOperation
-    """The one thing that there is to ask."""
+    """The only operation."""
 
 
 class Plain(Fields):
