@@ -20,59 +20,58 @@ class CourierSettings(GatewaySettings):
     """What one courier process reads, once, at its entry point."""
 
     courier_errands: PositiveInt = 32
-    """Errands that one courier runs at a time, besides those that wait for slow servers."""
+    """Errands of one courier at once, besides those that wait for slow servers."""
     courier_slow_errands: PositiveInt = 128
-    """Errands that may go on although their servers are slow; past that some wait for another try."""
+    """Errands that may wait for slow servers; beyond it some are put back."""
     courier_memory_bytes: PositiveInt = 512 * 2**20
-    """What the pictures that one courier is fetching may take in memory, all together; at least
-    `CUTGATE_MAX_SOURCE_BYTES`."""
+    """Memory for all pictures that a courier is fetching; at least `CUTGATE_MAX_SOURCE_BYTES`."""
     courier_kept_errands: NonNegativeInt = 2
-    """How many of these fetches leave to callbacks and uploads, and those to fetches; half of them at most."""
+    """Places that fetches leave to callbacks and uploads, and those to fetches; at most half of all."""
     courier_account_errands: PositiveInt = 4
-    """Errands of one account that may be under way at a time, over all couriers."""
+    """Errands of one account at once, over all couriers."""
     courier_max_attempts: PositiveInt = 3
-    """After so many attempts in which its courier died, an errand ends."""
+    """An errand ends once this many of its couriers have died."""
     courier_poll_seconds: PositiveFloat = 1
-    """How often a courier with nothing to do looks for errands; of most it is told at once."""
+    """How often an idle courier looks for errands; of most it is told."""
     courier_stop_seconds: NonNegativeFloat = 4
-    """How long a courier that is told to stop goes on with its errands; after that it gives them back."""
+    """How long a stopping courier goes on before it gives its errands back."""
 
     courier_metrics_port: MetricsPort = None
-    """Port that a courier shows its metrics on, at `/metrics`; unset, it shows none."""
+    """Port of `/metrics`; unset, none."""
 
     courier_allowed_networks: Networks = ()
-    """Addresses or networks, split by commas, that sources and callbacks may be at although not public."""
+    """Addresses or networks that may be called although not public."""
     courier_refused_networks: Networks = ()
-    """Addresses or networks, split by commas, that nothing may be at although public: your own, for one."""
+    """Addresses or networks that may not be called although public, such as your own."""
     courier_ports: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
     ] = (80, 443, 8_080, 8_443)
-    """Ports, split by commas, that sources and callbacks may be at."""
+    """Ports that may be called."""
     courier_redirects: Annotated[int, Field(ge=0, le=5)] = 5
-    """Redirects that are followed on the way to a source."""
+    """Redirects followed on the way to a source."""
     courier_media_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = (
         "image/*",
         "application/octet-stream",
         "binary/octet-stream",
     )
-    """What a source's server may call it, split by commas; its bytes decide what it is."""
+    """Media types that a source's server may declare; the bytes decide."""
 
     courier_connect_seconds: PositiveFloat = 5
-    """How long a connection to one address may take."""
+    """Longest time to connect to one address."""
     courier_read_seconds: PositiveFloat = 10
-    """How long a server outside may be silent."""
+    """Longest silence of a server outside."""
     courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
-    """How long an errand's whole exchange may take, names and redirects among it; less than its lease."""
+    """Longest time of an errand, look-ups and redirects included; 80 at most."""
     courier_first_seconds: Annotated[float, Field(gt=0, le=80)] = 15
-    """How long the first try of a fetch may take; later ones have `CUTGATE_COURIER_TOTAL_SECONDS`."""
+    """The same for the first try of a fetch."""
     courier_fetch_attempts: PositiveInt = 3
-    """How often a source is fetched whose server fails."""
+    """Tries of a source whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600
-    """How long a callback or an upload is tried again after it fell due."""
+    """How long a callback or upload is retried after it fell due."""
     courier_first_pause_seconds: PositiveFloat = 10
-    """The longest pause before a delivery is tried again; each further one may be twice as long."""
+    """Longest pause before the first retry of a delivery; it doubles with each further one."""
     courier_longest_pause_seconds: PositiveFloat = 600
-    """What the pauses between two tries of a delivery never exceed."""
+    """Bound of these pauses."""
 
     @override
     def ledger_limits(self) -> LedgerLimits:

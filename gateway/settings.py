@@ -121,137 +121,129 @@ class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
 
     master_key: SecretStr
-    """32 bytes in Base64: keys of accounts are encrypted with it, result addresses signed. While it is being
-    replaced two, the new one first, with a blank or an end of line between: the first one encrypts and signs, both
-    decrypt and check. Workers have no use for it and are not given it."""
+    """32 bytes in Base64 that encrypt accounts' keys and sign result addresses. While it is replaced two, the new
+    one first, split by white space: the first encrypts and signs, both decrypt and check. Not for workers."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     """Port to listen on."""
     metrics_port: MetricsPort = None
-    """Port that the gateway shows its metrics on, at `/metrics`, and at `/readyz` which parts are away and which
-    workers are there; unset, it shows neither."""
+    """Port of `/metrics`, and of a `/readyz` that names missing parts and workers; unset, none."""
     readiness_seconds: NonNegativeFloat = 1
-    """How long what `/readyz` found counts, however many ask."""
+    """How long a finding of `/readyz` is reused."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
-    """Request threads of each process; half of them may wait for results."""
+    """Request threads; half of them may wait for results."""
     shutdown_seconds: PositiveInt = 30
-    """How long running requests may take to end after the stop signal."""
+    """How long requests may go on after the stop signal."""
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
-    """HTTP connections that each process holds at once. When there are more, idle ones are closed."""
+    """HTTP connections; beyond it idle ones are closed."""
     connections_per_address: PositiveInt = 128
-    """HTTP connections that each process holds of one address at once, unless it is a trusted proxy's; one more is
-    answered with 503."""
+    """HTTP connections from one address, trusted proxies excepted; else 503."""
     head_seconds: PositiveFloat = 10
-    """How long the head of a request may take; over it the answer is HTTP 408. Bodies and answers have as long to
-    begin with."""
+    """Longest time for a request's head, else 408. Bodies and answers get as much to begin with."""
     max_head_bytes: Annotated[int, Field(ge=4_096, le=2**20)] = 64 * 2**10
-    """Longest head of a request; over it the answer is HTTP 431."""
+    """Longest head of a request, else 431."""
     least_bytes_per_second: PositiveInt = 16 * 2**10
-    """What a body and an answer must move on average; a slower body is answered with HTTP 408, and of a slower
-    answer the rest is not sent."""
+    """Least average speed of a body, else 408, and of an answer, else it is cut off."""
     transfer_seconds: PositiveFloat = 300
-    """Longest time that a body may take to arrive, or an answer to be read."""
+    """Longest time for a body to arrive, or an answer to be read."""
     receiving_threads: PositiveInt = 16
-    """Threads of each process, beside its request threads, for large bodies that arrive; other bodies wait."""
+    """Threads that receive large bodies, beside the request threads."""
     receiving_threads_per_address: PositiveInt = 8
-    """Of those, what bodies from one address may take, unless it is a trusted proxy's."""
+    """Most of those for one address, trusted proxies excepted."""
     receiving_wait_seconds: PositiveFloat = 30
-    """How long a large body waits for such a thread; then the answer is HTTP 503."""
+    """How long a large body waits for such a thread, else 503."""
 
     playground: bool = True
-    """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own."""
+    """Serve the web page at `/playground`."""
     public_url: str | None = None
-    """Base of result addresses, such as `https://cutouts.example.com`; the request's own host when absent."""
+    """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()
-    """Addresses or networks, split by commas, whose `X-Forwarded-*` headers count."""
+    """Addresses or networks whose `X-Forwarded-*` headers count."""
     max_body_bytes: PositiveInt = 48 * 2**20
-    """Largest request body; over it the answer is HTTP 413."""
+    """Largest request body, else 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """Largest request body of `RemoveBackgroundsInBatch`."""
+    """Largest body of `RemoveBackgroundsInBatch`."""
     body_memory_bytes: PositiveInt = 2 * 2**20
-    """Larger request bodies arrive in a temporary file; `TMPDIR` says where, and should be on a disk."""
+    """Larger bodies arrive in a temporary file; `TMPDIR` should be on a disk."""
     large_bodies_bytes: PositiveInt = 48 * 2**20
-    """So many bytes of such bodies each process reads at a time, before it knows who sent them; the others wait on
-    disk. It takes twice as much memory. A body that is larger is read alone."""
+    """Bytes of such bodies that are read at once before their senders are known, at twice the memory; others wait
+    on disk. A larger body is read alone."""
     large_bodies_wait_seconds: PositiveFloat = 30
-    """How long a body waits for that; then the answer is HTTP 503."""
+    """How long a body waits for that, else 503."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
-    """Most pictures of one batch."""
+    """Most pictures of a batch."""
     image_price_credits: NonNegativeInt = 1
-    """Price of one picture."""
+    """Price of a picture."""
     unmetered_credits: NonNegativeInt = 1_000_000_000
-    """`TotalCredits` of an account that was never granted any, and is therefore not metered."""
+    """`TotalCredits` of an account that is not metered: it was never granted credits."""
 
     submits_per_second: PositiveInt = 10
-    """Requests with pictures that one account may send in a second, unless its own terms say otherwise: so many at
-    once, and from then on evenly."""
+    """Requests with pictures that one account may send in a second, unless set for it; as many may come at
+    once."""
     polls_per_second: PositiveInt = 50
-    """Other requests that one account may send in a second, unless its own terms say otherwise: so many at once,
-    and from then on evenly."""
+    """The same for other requests."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Unknown keys, and wrong signatures of one key, that a client's address may send in a minute: so many at
-    once, and from then on evenly. Past that its large bodies and WebSockets are refused for a while; a right key
-    in a small body passes, and ends that."""
+    """Unknown keys, and wrong signatures of one key, that an address may send in a minute; as many may come at
+    once. Past that its large bodies and WebSockets are refused for a while, or until a right key comes in a small
+    body."""
     proven_address_seconds: NonNegativeFloat = 3_600
-    """How long an address from which a right key came is not shut out, whoever sends wrong ones from there."""
+    """How long an address that sent a right key is not shut out."""
 
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
     ignore_unknown_fields: bool = False
-    """Ignore names that an action does not know, instead of refusing them."""
+    """Ignore fields that an action does not know."""
     throttle_status: Literal[200, 429] = 429
-    """HTTP status of an answer that says a cap or rate is reached."""
+    """HTTP status when a cap or rate is reached: 429 or 200."""
     retry_after_seconds: PositiveInt = 2
-    """What `Retry-After` says when a part is away; of rates and full queues it is computed where it can be."""
+    """`Retry-After` when a part is down; for rates and full queues it is computed if possible."""
     max_runware_body_bytes: PositiveInt = 64 * 2**20
-    """Largest request body, and message of a WebSocket, of the Runware protocol."""
+    """Largest body, and WebSocket message, of Runware's protocol."""
     max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
-    """Most tasks of one of its messages."""
+    """Most tasks of one such message."""
     runware_models: Models = ()
-    """What runs its models, such as `runware:109@1=fast,runware:112@5=birefnet-general`: presets, models, or names
-    with a precision. Others run as the network that they name where workers offer it, else as the account's."""
+    """What runs Runware's models, such as `runware:109@1=fast,runware:112@5=birefnet-general`: presets, models, or
+    models with a precision. Others run as the network they name if a worker offers it, else as the account's."""
     offer_memory_seconds: PositiveFloat = 7 * 86_400
-    """How long a model can be asked for after its last worker has gone; then a request for it is refused at once.
-    `CUTGATE_MODEL` is never refused."""
+    """How long a model can be asked for after its last worker has gone; `CUTGATE_MODEL` always can."""
     runware_sync_seconds: PositiveFloat = 60
-    """How long one of its calls may wait for a result; then the answer is HTTP 504."""
+    """How long a call of Runware's may wait for its result, else 504."""
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task that has not ended."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """WebSockets that each process holds at once; one more is closed with code 1013."""
+    """WebSockets; one more is closed with code 1013, as below."""
     sockets_per_account: PositiveInt = 250
-    """Of those, what one account may have; one more is closed with code 1013."""
+    """Most of those for one account."""
     socket_threads: PositiveInt = 8
-    """Threads of each process that do what comes over its WebSockets."""
+    """Threads for what comes over WebSockets."""
     socket_calls: PositiveInt = 100
     """Calls of one WebSocket that may wait for results at once."""
     socket_idle_seconds: PositiveFloat = 120
-    """A WebSocket on which nothing came for so long, while nothing is waited for, is closed."""
+    """A WebSocket silent for this long that waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
-    """Time between the server's own pings."""
+    """Interval of the server's pings."""
     socket_authentication_seconds: PositiveFloat = 15
-    """A WebSocket on which no key came for so long is closed."""
+    """A WebSocket without a key for this long is closed."""
     sockets_unauthenticated: PositiveInt = 100
-    """WebSockets of each process on which no key has come yet, and never more than half of all; one more is closed
-    with code 1013."""
+    """WebSockets without a key so far, at most half of all."""
     sockets_unauthenticated_per_address: PositiveInt = 32
-    """Of those, what one address may have."""
+    """Most of those from one address."""
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
-    """What may wait for the caller of a WebSocket that does not read, beside one result; over it the connection is
-    broken off."""
+    """Bytes that may wait for a WebSocket's caller who does not read, beside one result; beyond it the connection
+    is cut."""
     socket_large_messages: PositiveInt = 8
-    """Messages of more than 1 MiB that each process receives and works on at once, over all WebSockets, at most
-    half of them of one account; others wait. Two at a time take a few times their size in memory."""
+    """Messages over 1 MiB that are taken at once over all WebSockets, at most half from one account. Two at a time
+    take a few times their size in memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
-    """What a credit costs where the protocol speaks of US dollars: `cost` and `balance`."""
+    """US dollars for a credit, in Runware's `cost` and `balance`."""
     redis_timeout_seconds: PositiveFloat = 0.6
-    """How long one of three attempts to reach the ledger's server may take."""
+    """Longest time for each of three attempts to reach Redis."""
 
     @field_validator("master_key")
     @classmethod

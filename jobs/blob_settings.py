@@ -30,23 +30,23 @@ class BlobSettings(BaseSettings):
     )
 
     blob_store: Literal["file", "s3"] = "file"
-    """Where sources and results lie: `file`, in `CUTGATE_BLOB_DIR`, or `s3`, in a bucket: `docs/storage.md`."""
+    """`file`, in `CUTGATE_BLOB_DIR`, or `s3`, in a bucket; see `docs/storage.md`."""
     blob_dir: Path = Path("/var/lib/cutgate/blobs")
-    """Folder of sources and results; on a volume that gateways and workers share."""
+    """Folder of pictures, which gateways, couriers and workers share."""
     s3_endpoint_url: str | None = None
-    """Address of the S3 server, `https://` or `http://`; Amazon's own when absent."""
+    """URL of the S3 server; unset, Amazon's."""
     s3_region: str = "us-east-1"
     """Region that requests are signed for."""
     s3_bucket: str = ""
-    """Bucket of sources and results; it must exist. Required with `s3`."""
+    """Existing bucket; required with `s3`."""
     s3_prefix: str = ""
-    """What the names of all objects begin with, such as `cutgate/blobs`; for a bucket that others use too."""
+    """Prefix of all object names, such as `cutgate/blobs`, in a shared bucket."""
     s3_access_key: str = ""
-    """Access key of the bucket's user. Required with `s3`."""
+    """Access key; required with `s3`."""
     s3_secret_key: SecretStr = SecretStr("")
-    """Secret key of the bucket's user. Required with `s3`."""
+    """Secret key; required with `s3`."""
     s3_timeout_seconds: PositiveFloat = 1.5
-    """How long the S3 server may be silent before a call is given up."""
+    """Longest silence of the S3 server."""
 
     @field_validator("blob_store")
     @classmethod

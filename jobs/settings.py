@@ -48,10 +48,9 @@ class JobSettings(BlobSettings):
     """What both sides read."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Redis or Valkey: `redis://`, `rediss://`, `unix://`, or `sentinel://host:26379,host2:26379/0?service=NAME`
-    with `&sentinel_password=…` where the sentinels have one; may hold passwords, so it is a secret.
-    `rediss+sentinel://` is the same with TLS. With it and with `rediss://`, `ssl_ca_certs=/path/ca.pem` in the
-    query names the file of a private authority's certificates, for sentinels and servers alike."""
+    """Redis or Valkey: `redis://`, `rediss://` (TLS), `unix://`, or
+    `sentinel://host:26379,host2:26379/0?service=NAME` (with TLS `rediss+sentinel://`; `&sentinel_password=…` if
+    sentinels have one). `ssl_ca_certs=/path/ca.pem` names a private authority. A secret: it may hold passwords."""
 
     model: ModelName = DEFAULT_MODEL
     """Model that new items ask for where their account has none of its own, and that workers offer."""
@@ -60,70 +59,67 @@ class JobSettings(BlobSettings):
     and what workers offer."""
 
     max_source_bytes: PositiveInt = 32 * 2**20
-    """Largest picture, in bytes after Base64."""
+    """Largest picture in bytes, after Base64."""
     max_source_pixels: PositiveInt = 50_000_000
-    """Largest picture, in pixels; checked before decoding."""
+    """Most pixels of a picture, checked before decoding."""
     max_source_side_px: PositiveInt = 12_000
-    """Longest side of a picture, in pixels; checked before decoding."""
+    """Longest side of a picture, in pixels."""
     max_decoded_pixels: PositiveInt = 1_000_000_000
-    """Pixels that decoding a picture may go over: all of them, once for each scan of a JPEG; checked before
-    decoding."""
+    """Most pixels that decoding goes over: all of them for each scan of a JPEG."""
 
     lease_seconds: PositiveFloat = 15
-    """A worker that is silent for so long has lost its item."""
+    """A worker silent for this long loses its pictures to others."""
     job_timeout_seconds: PositiveFloat = 120
-    """Longest time that one picture may take in a worker."""
+    """Longest time of a picture in a worker."""
     max_attempts: PositiveInt = 3
-    """After so many attempts in which its worker died, a picture fails."""
+    """A picture fails once this many of its workers have died."""
     max_strikes: PositiveInt = 3
-    """With so many pictures within `CUTGATE_STRIKE_SECONDS` that ran into a limit on time or memory, or that
-    workers died of, an account's pictures are worked on one at a time, and behind those of all others."""
+    """After this many pictures that hit a limit of time or memory, or killed their worker, an account's run one at
+    a time, behind all others."""
     strike_seconds: PositiveFloat = 600
-    """How long such a picture counts against its account."""
+    """How long such a picture counts."""
     charge_strikes: bool = False
-    """Charge such a picture although it has failed."""
+    """Charge for such a failed picture."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1
-    """How often lapsed leases and missing hints are looked for."""
+    """Interval of looking for lapsed leases and lost hints."""
     account_queue_cap: PositiveInt = 500
     """Pictures of one account that may wait or run."""
     total_queue_cap: PositiveInt = 10_000
     """Pictures of all accounts that may wait or run."""
     idempotency_seconds: PositiveFloat = 86_400
-    """How long a repeated request answers with the first task."""
+    """How long a repeated request gets the first one's task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
-    """Age from which a blob without a record may be swept."""
+    """Age from which a blob without a record may be deleted."""
     delete_source: bool = True
-    """Delete a source picture a minute after its result is stored, or it has failed."""
+    """Delete a source picture a minute after it is done or has failed."""
     keep_poisoned_source: bool = False
-    """Keep the source of a picture whose workers died until its retention is over, to find out why."""
+    """Keep, for debugging, a source whose workers died until its task's retention ends."""
     retention_seconds: PositiveFloat = 86_400
-    """How long results stay after a task has ended."""
+    """How long an ended task and its results stay."""
     terminated_retention_seconds: PositiveFloat = 3_600
-    """How long a task stays that was terminated before any of its pictures was begun, unless a callback is to tell
-    of it."""
+    """The same for a task terminated before any picture was begun, unless a callback is due."""
     account_upload_cap: PositiveInt = 1_000
-    """Uploaded pictures that one account may have at a time, unless its own terms say otherwise."""
+    """Uploads of one account, unless set for it."""
     account_upload_bytes: PositiveInt = 2 * 2**30
-    """Bytes that the uploaded pictures of one account may have together, unless its own terms say otherwise."""
+    """Bytes of one account's uploads, unless set for it."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
-    """How long an uploaded picture stays after its last use."""
+    """How long an upload stays after its last use."""
 
     metrics_host: str = "127.0.0.1"
-    """Address that metrics are shown at, by processes that have a port for it. Whoever reaches it reads them."""
+    """Address of the metrics ports; anyone who reaches it can read them."""
     alive_file: Path | None = None
-    """File that a worker or courier keeps while it announces itself, for `python -m cutgate.jobs.observe.alive`;
-    unset, none."""
+    """File that a worker or courier keeps fresh for `python -m cutgate.jobs.observe.alive`; unset, none."""
     log_format: Literal["json", "console"] = "json"
-    """One JSON object a line, or text for people."""
+    """`json`, one object a line, or `console`, text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines of Cutgate's own that are written; of its libraries there are warnings and errors."""
+    """`debug`, `info`, `warning` or `error`; libraries log warnings and errors only."""
     traces_url: SecretStr | None = None
-    """OTLP/HTTP address of an OpenTelemetry collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces
-    are recorded. It may hold a password, so it is a secret."""
+    """OTLP/HTTP address of a collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces. A secret: it
+    may hold a password."""
     traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How many of the traces are recorded, from 0 to 1."""
+    """Share of traces that is recorded, 0 to 1."""
 
     @override
     @classmethod

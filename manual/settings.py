@@ -64,4 +64,6 @@ def _default(name: str, field: FieldInfo) -> str:
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     if isinstance(default, tuple):
         default = ", ".join(map(str, default))
+    if isinstance(default, bool):
+        default = str(default).lower()
     return "unset" if default in (None, "") else code(default)

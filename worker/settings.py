@@ -65,31 +65,31 @@ class NetworkSettings(BaseSettings):
     )
 
     model: ModelName = JobSettings.model_fields["model"].default
-    """Model that this worker offers: a built-in one, one of the models folder, or any other that rembg knows."""
+    """Model that workers offer, and that new items ask for where their account has none: built in, from the models
+    folder, or one of rembg's."""
     precision: Precision = JobSettings.model_fields["precision"].default
-    """`exact`, or `fast`: 8-bit integers, for models that have a table of ranges. New items ask for it where their
-    account has no precision of its own, and wait until a worker offers it."""
+    """`exact`, or `fast`: 8-bit integers, for models with a table of ranges. New items ask for it where their
+    account has none, and wait until a worker offers it."""
     worker_models: Choices = ()
-    """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or names
-    with a precision. It holds all of them in memory."""
+    """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or models
+    with a precision. All are held in memory."""
     engine: EngineName = EngineName.AUTO
-    """`auto` takes whichever of `onnxruntime` and `openvino` is the fastest here and exact, see `docs/models.md`.
-    An engine that is named is taken untried, and is an error where it is not there."""
+    """`auto` takes the fastest exact one of `onnxruntime` and `openvino`, see `docs/models.md`. A named engine is
+    taken untried, and must be installed."""
     engine_trial_seconds: NonNegativeFloat = 10
-    """How long trying the engines may take at the first start, for each model. With `0` none is tried, and the
-    processor's features decide."""
+    """Longest trial of engines at the first start, for each model. With `0` the processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
-    """Folder of weights; checked before use, fetched into when they are not there."""
+    """Folder of weights; checked before use, fetched if missing."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
     """Folder of prepared graphs; may be emptied at any time."""
     device: Device = Device.CPU
-    """`cpu` or `gpu`. With `gpu` a worker refuses to start when CUDA does not answer."""
+    """`cpu` or `gpu`; with `gpu` a worker refuses to start without CUDA."""
     threads: PositiveInt | None = None
     """Threads of the network on the CPU; unset, the container's quota of processors."""
     pictures_per_run: PositiveInt | None = None
-    """Pictures that one run of the network may take; unset, 1 on the CPU and 4 on a GPU, if the network can."""
+    """Pictures in one run of the network; unset, 1 on the CPU and 4 on a GPU, if the network can."""
     run_wait_seconds: NonNegativeFloat = 0.005
-    """How long a picture that is ready waits for others to share its run with, while some are about to be."""
+    """How long a ready picture waits to share its run with others that are nearly ready."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -113,32 +113,29 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Everything that a worker reads."""
 
     worker_metrics_port: MetricsPort = None
-    """Port that a worker shows its metrics on, at `/metrics`; unset, it shows none. `cutgate up` gives each
-    further worker the next."""
+    """Port of `/metrics`; unset, none. `cutgate up` gives each further worker the next."""
     start_timeout_seconds: PositiveFloat = 120
-    """How long loading a model may take."""
+    """Longest time to load a model."""
     stop_grace_seconds: PositiveFloat = 30
-    """How long a worker that is told to stop may go on with its pictures; after that it gives them back."""
+    """How long a stopping worker goes on before it gives its pictures back."""
     max_worker_bytes: PositiveInt | None = None
-    """Memory past which the working process is replaced between two pictures; unset, three quarters of what the
-    container may use, but never less than 2 GiB."""
+    """Memory past which the computing process is replaced between pictures; unset, three quarters of the
+    container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures that a worker works on at the same time, each on a thread of its own; unset, 2 on the CPU where it
-    has two threads, so that one is read or written while the network sees the other, and on a GPU one for each
-    processor besides a full batch. Each needs memory for itself."""
+    """Pictures that a worker works on at once, each with a thread and memory of its own; unset, 2 on a CPU with
+    two threads, and on a GPU one for each processor and a full batch."""
     pixels_at_once: PositiveInt | None = None
-    """Pixels of the pictures that a worker works on at the same time. It begins another only where there is room
-    for one of `CUTGATE_MAX_SOURCE_PIXELS` beside those at work; one alone always is begun. Unset, on the CPU
-    `CUTGATE_MAX_SOURCE_PIXELS` and 16 million, and on a GPU without a bound."""
+    """Pixels of those pictures together: another is begun only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit,
+    one alone always. Unset, that and 16 million on the CPU, no bound on a GPU."""
     decode_timeout_seconds: PositiveFloat = 20
-    """Longest time that decoding one picture may take; it then fails."""
+    """Longest time to decode a picture; it then fails."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
-    """Memory that decoding one picture may take, in a process of its own; beyond it the picture fails. Raise it
-    together with `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel are needed at most."""
+    """Memory to decode a picture, in a process of its own; beyond it the picture fails. Raise it with
+    `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel at most."""
     keep_rgb_profile: bool = False
-    """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
+    """Keep an RGB colour profile and its values instead of converting to sRGB."""
     keep_16_bit: bool = False
-    """Give the cut-out of a PNG or TIFF picture of 16 bits per channel 16 bits as well, and the profile it has."""
+    """Write the cut-out of a 16-bit PNG or TIFF in 16 bits, with its profile."""
 
     @property
     def beat_seconds(self) -> float:

@@ -58,8 +58,8 @@ REQUESTS: Final = Metric(
     name="cutgate_requests_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Requests that were answered, by the protocol's own action and code, else by view and HTTP status. Of "
-    "Runware each task of a message counts, by its type, as ok where it is no error.",
+    help="Answered requests, by the protocol's action and code, else by view and HTTP status; of Runware "
+    "each task, by its type.",
     unit="requests",
     labels={"facade": OPEN, "action": OPEN, "code": OPEN},
 )
@@ -67,7 +67,7 @@ REQUEST_SECONDS: Final = Metric(
     name="cutgate_request_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
-    help="Time from a request's head, or a frame, to the answer, waiting for a result included.",
+    help="Time from a request's head, or a frame, to its answer, including any wait for a result.",
     unit="seconds",
     labels={"facade": OPEN, "action": OPEN},
     buckets=_REQUEST_SECONDS,
@@ -76,7 +76,7 @@ SUBMIT_SECONDS: Final = Metric(
     name="cutgate_submit_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.GATEWAY,),
-    help="Time that accepting a task took, once its request was read: checks, blobs, ledger.",
+    help="Time to accept a task once its request was read.",
     unit="seconds",
     buckets=_REQUEST_SECONDS,
 )
@@ -84,8 +84,8 @@ PEERS_CUT_OFF: Final = Metric(
     name="cutgate_peers_cut_off_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Callers that were cut off: their head, body or answer took too long, no thread became free in turn for "
-    "their large body, or they had too many connections.",
+    help="Callers that were cut off: too slow a head, body or answer, no free thread for a large body, too "
+    "many connections.",
     unit="connections",
     labels={"reason": ("head", "body", "answer", "turn", "connections")},
 )
@@ -93,7 +93,7 @@ SOCKETS_OPEN: Final = Metric(
     name="cutgate_sockets_open",
     kind=Kind.GAUGE,
     parts=(Part.GATEWAY,),
-    help="WebSockets that are open.",
+    help="Open WebSockets.",
     unit="sockets",
 )
 
@@ -101,21 +101,21 @@ LEDGER_UP: Final = Metric(
     name="cutgate_ledger_up",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="1 if the ledger answered this scrape; the others of its metrics are missing where it did not.",
+    help="1 if Redis answered this scrape; else the other ledger metrics are missing.",
     unit="yes or no",
 )
 LEDGER_MEMORY_BYTES: Final = Metric(
     name="cutgate_ledger_memory_bytes",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="What the ledger's server holds in memory.",
+    help="Memory that Redis uses.",
     unit="bytes",
 )
 LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
     name="cutgate_ledger_memory_limit_bytes",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="What it may hold, its `maxmemory`; 0 where there is no limit. At nine tenths new tasks are refused.",
+    help="Its `maxmemory`, 0 for none. At nine tenths new tasks are refused.",
     unit="bytes",
 )
 ITEMS_WAITING: Final = Metric(
@@ -130,7 +130,7 @@ OLDEST_WAITING_SECONDS: Final = Metric(
     name="cutgate_oldest_waiting_seconds",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Time since the oldest waiting item's task was accepted; 0 where none waits.",
+    help="Age of the oldest waiting item's task; 0 if none waits.",
     unit="seconds",
     labels={"lane": OPEN},
 )
@@ -160,7 +160,7 @@ CREDITS_BOOKED: Final = Metric(
     name="cutgate_credits_booked_total",
     kind=Kind.COUNTER,
     parts=(Part.LEDGER,),
-    help="Price of every item that was done, of metered accounts and of others.",
+    help="Price of all items done, of unmetered accounts too.",
     unit="credits",
 )
 
@@ -168,7 +168,7 @@ CLAIMS: Final = Metric(
     name="cutgate_claims_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that were claimed, for the first time or again after a worker was lost.",
+    help="Claimed items; again: after a worker was lost.",
     unit="claims",
     labels={"attempt": ("first", "again")},
 )
@@ -176,7 +176,7 @@ ITEMS: Final = Metric(
     name="cutgate_items_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Claims that have ended; lost: the item was taken back or terminated meanwhile.",
+    help="Ended claims; lost: the item was taken back or terminated meanwhile.",
     unit="items",
     labels={"outcome": ("done", "failed", "lost")},
 )
@@ -184,7 +184,7 @@ ITEM_ERRORS: Final = Metric(
     name="cutgate_item_errors_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that a worker failed, by the kind of error that their record holds.",
+    help="Items that a worker failed, by kind of error.",
     unit="items",
     labels={"kind": OPEN},
 )
@@ -192,7 +192,7 @@ RESULTS: Final = Metric(
     name="cutgate_results_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that are done, by whether a subject was found; where none was, the result is transparent.",
+    help="Items done; none: no subject was found, and the result is transparent.",
     unit="items",
     labels={"subject": ("found", "none")},
 )
@@ -200,14 +200,14 @@ PIXELS: Final = Metric(
     name="cutgate_pixels_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Pixels of the pictures that were read; a million is a megapixel.",
+    help="Pixels of the pictures that were read.",
     unit="pixels",
 )
 ITEM_SECONDS: Final = Metric(
     name="cutgate_item_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
-    help="Time from the claim of an item to its end as done.",
+    help="Time from an item's claim until it was done.",
     unit="seconds",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
@@ -215,7 +215,7 @@ STEP_SECONDS: Final = Metric(
     name="cutgate_step_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
-    help="Time of an item by step. They follow one another without a gap: together they are the item's work.",
+    help="Time of an item by step, without gaps between steps.",
     unit="seconds",
     labels={"step": OPEN},
     buckets=_STEP_SECONDS,
@@ -224,7 +224,7 @@ WORKER_INFO: Final = Metric(
     name="cutgate_worker_info",
     kind=Kind.GAUGE,
     parts=(Part.WORKER,),
-    help="1 with what computes the network, checked after it was loaded; missing while none is loaded.",
+    help="1, with what computes the network; missing while none is loaded.",
     unit="1",
     labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN),
 )
@@ -232,7 +232,7 @@ CHILDREN_GONE: Final = Metric(
     name="cutgate_children_gone_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Computing processes of a worker that have gone, replaced at their memory's limit included.",
+    help="A worker's computing processes that ended, replacements included.",
     unit="processes",
     labels={"end": ("died", "stopped")},
 )
@@ -240,7 +240,7 @@ ITEMS_TAKEN_BACK: Final = Metric(
     name="cutgate_items_taken_back_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that a computing process held when it had gone.",
+    help="Items that a computing process held when it ended.",
     unit="items",
 )
 
@@ -248,8 +248,7 @@ REAPED: Final = Metric(
     name="cutgate_reaped_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
-    help="Items whose lease lapsed or whose time was over, by what the reaper did. One works at a time: sum over "
-    "all processes.",
+    help="Items whose lease lapsed or time was over, by what the reaper did. Sum over all processes.",
     unit="items",
     labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
 )
@@ -257,7 +256,7 @@ HINTS_RESENT: Final = Metric(
     name="cutgate_hints_resent_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
-    help="Hints that were missing and that the reaper sent.",
+    help="Missing hints that the reaper sent.",
     unit="hints",
 )
 
@@ -265,8 +264,8 @@ ERRANDS: Final = Metric(
     name="cutgate_errands_total",
     kind=Kind.COUNTER,
     parts=(Part.COURIER,),
-    help="Errands that were run. again: put off after a fault of the other side; given_up: for good; moot: "
-    "nothing was left to do; interrupted: a part of this service was away.",
+    help="Errands run. again: put off after a fault of the other side; given_up: for good; moot: nothing "
+    "left to do; interrupted: a part of this service was down.",
     unit="errands",
     labels={
         "kind": tuple(ErrandKind),

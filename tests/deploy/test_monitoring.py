@@ -19,7 +19,6 @@ from tests.deploy.promql import SAMPLES, faults, labels, parsed, selectors
 
 MONITORING = ROOT / "deploy" / "monitoring"
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-PRODUCTION = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 BOARD: dict[str, Any] = json.loads(dashboard.PATH.read_text(encoding="utf-8"))
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 UNITS = {
@@ -46,7 +45,7 @@ def expressions() -> Iterator[tuple[str, str]]:
         yield from ((f"dashboard: {panel['title']}", target["expr"]) for target in panel["targets"])
     yield "dashboard: alerts", dashboard.ALERTS
     yield from ((name, rule["expr"]) for name, rule in ALERTS.items())
-    questions = PAGE.partition("## Questions")[2].partition("\n## ")[0]
+    questions = PAGE.partition("## Queries")[2].partition("\n## ")[0]
     rows = [line.split(" | ", 1)[1] for line in questions.splitlines() if line.startswith("| ") and "`" in line]
     yield from (("docs/metrics.md", expression) for row in rows for expression in re.findall(r"`([^`]+)`", row))
 
@@ -172,8 +171,8 @@ def test_alerts_say_what_is_wrong_and_the_page_says_what_to_do_with_them_and_no_
         assert set(rule["annotations"]) == {"summary", "description"}, name
         texts = " ".join(rule["annotations"].values())
         assert set(re.findall(r"\$labels\.(\w+)", texts)) <= labels(parsed(rule["expr"])), name
-        assert PRODUCTION.count(f"| `{name}` |") == 1, name
-    assert set(re.findall(r"`(Cutgate[A-Z]\w+)`", PRODUCTION)) == set(ALERTS)
+        assert PAGE.count(f"| `{name}` |") == 1, name
+    assert set(re.findall(r"`(Cutgate[A-Z]\w+)`", PAGE)) == set(ALERTS)
 
 
 @pytest.mark.needs("promtool")
