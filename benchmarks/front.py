@@ -1,4 +1,4 @@
-"""Draw `docs/beside-rembg.jpg`: hair, cloth and a product beside rembg's results on the same weights, enlarged twice.
+"""Draw `docs/beside-rembg.jpg`: hair, cloth and a product beside rembg's results with the same weights.
 
 python -m benchmarks.front --write docs/beside-rembg.jpg
 """
