@@ -109,6 +109,8 @@ class JobSettings(BlobSettings):
     """Bytes that the uploaded pictures of one account may have together, unless its own terms say otherwise."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an uploaded picture stays after its last use."""
+    usage_retention_seconds: PositiveFloat = 400 * 86_400
+    """How long is kept which account used how much on a day, at least: 32 days go together."""
 
     metrics_host: str = "127.0.0.1"
     """Address that metrics are shown at, by processes that have a port for it. Whoever reaches it reads them."""
