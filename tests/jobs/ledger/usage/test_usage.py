@@ -1,7 +1,7 @@
 """Who used how much on which day: counted in the step that ends an item, each item once, on the server's days."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -23,20 +23,6 @@ EPOCH = date(1970, 1, 1)
 def limits() -> LedgerLimits:
     """The clock runs ahead of the tasks' ids by months."""
     return LedgerLimits(source_max_age_seconds=1e9)
-
-
-def today(ledger: Ledger) -> date:
-    """By the ledger's clock."""
-    seconds, _ = ledger.client.time()
-    return datetime.fromtimestamp(float(seconds) + ledger.clock.offset_ms() / 1_000, UTC).date()
-
-
-def next_noon(ledger: Ledger) -> date:
-    """Put the clock forward to noon, so that no test runs over midnight."""
-    seconds, _ = ledger.client.time()
-    now_seconds = float(seconds) + ledger.clock.offset_ms() / 1_000
-    ledger.clock.advance((43_200 - now_seconds) % 86_400)
-    return today(ledger)
 
 
 def give_up(ledger: Ledger) -> None:
@@ -73,7 +59,7 @@ ENDS: dict[str, tuple[Callable[[Ledger], object], Usage]] = {
 def test_every_end_is_counted(
     ledger: Ledger, end: Callable[[Ledger], object], usage: Usage, metered: bool
 ) -> None:
-    next_noon(ledger)
+    ledger.wait_for_noon()
     if metered:
         ledger.grant("alice", 100)
     end(ledger)
@@ -85,7 +71,7 @@ def test_what_has_not_ended_counts_nothing(ledger: Ledger) -> None:
     ledger.submit(price=3)
     claim = ledger.next_claim()
     ledger.give_back(claim)
-    assert ledger.usage(today(ledger) - DAY, today(ledger) + DAY) == {}
+    assert ledger.usage(ledger.today() - DAY, ledger.today() + DAY) == {}
 
 
 def test_a_repeat_counts_once(ledger: Ledger) -> None:
@@ -104,7 +90,7 @@ def test_what_harms_may_be_charged(ledger: Ledger) -> None:
 
 
 def test_it_is_by_account_and_day(ledger: Ledger) -> None:
-    first = next_noon(ledger)
+    first = ledger.wait_for_noon()
     for account, price in (("bob", 2), ("alice", 1), ("alice", 4)):
         assert ledger.done(ledger.claimed(account=account, price=price))
     ledger.clock.advance(86_400)
@@ -126,7 +112,7 @@ def test_it_is_by_account_and_day(ledger: Ledger) -> None:
 
 
 def test_the_day_turns_at_midnight_in_utc(ledger: Ledger) -> None:
-    first = next_noon(ledger)
+    first = ledger.wait_for_noon()
     ledger.clock.advance(43_200 - 60)
     assert ledger.done(ledger.claimed())
     ledger.clock.advance(120)
@@ -139,7 +125,7 @@ def test_the_day_turns_at_midnight_in_utc(ledger: Ledger) -> None:
 
 def test_a_quarter_of_it(ledger: Ledger) -> None:
     """Every day is found again, whichever hash it is in, and each hash has its compact form."""
-    first = next_noon(ledger)
+    first = ledger.wait_for_noon()
     for _ in range(USAGE_DAYS * 3):
         assert ledger.done(ledger.claimed())
         ledger.ended_task()
@@ -156,7 +142,7 @@ def test_a_quarter_of_it(ledger: Ledger) -> None:
 
 def test_it_goes_after_its_retention(ledger: Ledger) -> None:
     kept_days = 400
-    first = next_noon(ledger)
+    first = ledger.wait_for_noon()
     for number in range(BATCH + 3):
         assert ledger.done(ledger.claimed(account=f"account-{number}"))
     ledger.clock.advance(kept_days * 86_400 - 60)
@@ -180,7 +166,7 @@ def test_tasks_that_are_forgotten_leave_their_usage(ledger: Ledger) -> None:
 
 
 def test_a_thousand_accounts_are_few_round_trips(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, accounts = next_noon(ledger), 1_000
+    first, accounts = ledger.wait_for_noon(), 1_000
     with ledger.client.pipeline(transaction=False) as pipeline:
         number = (first - EPOCH).days
         counts: dict[Any, Any] = {f"{number}:done": 2, f"{number}:credits": 6}
