@@ -26,17 +26,6 @@ _COLUMNS: Final = (
 )
 _KEY_CHARACTERS: Final = 12
 """So many of a public key are shown to people: enough to tell it from others."""
-_UNITS: Final = {
-    "price_credits": "price {}",
-    "submits_per_second": "{} submits/s",
-    "polls_per_second": "{} polls/s",
-    "queue_cap": "{} waiting",
-    "upload_cap": "{} uploads",
-    "upload_bytes": "{} bytes of uploads",
-    "model": "{}",
-    "precision": "{}",
-}
-"""How people are told a term that was set."""
 
 
 def rows_of(
@@ -88,12 +77,12 @@ def _state(key: KeyPair | ApiKey, account: AccountRecord) -> str:
 
 def _brief(row: Row) -> tuple[Cell, ...]:
     left = "unmetered" if row["credits_left"] is None else row["credits_left"]
-    terms = [text.format(row[name]) for name, text in _UNITS.items() if row[name] is not None]
+    terms = [f"{name.replace('_', ' ')} {row[name]}" for name in Terms.model_fields if row[name] is not None]
     return (row["account"], row["state"], _key(row), left, row["credits_used"], ", ".join(terms))
 
 
 def _key(row: Row) -> str:
     if row["public_key"] is None:
-        return f"{row['api_key']}…"
+        return str(row["api_key"])
     whole = str(row["public_key"])
     return whole if len(whole) <= _KEY_CHARACTERS else f"{whole[:_KEY_CHARACTERS]}…"

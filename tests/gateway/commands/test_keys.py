@@ -271,10 +271,10 @@ def test_people_see_what_they_look_for(installation: Installation) -> None:
         f"{key['public_key'][:12]}…",
         "5",
         "4",
-        "7 waiting, isnet-general-use, fast",
+        "queue cap 7, model isnet-general-use, precision fast",
     ]
     (mia,) = (line for line in lines if line.split()[0] == "mia")
-    assert mia.split() == ["mia", "active", f"{api_key[:11]}…", "unmetered", "4"]
+    assert mia.split() == ["mia", "active", api_key[:11], "unmetered", "4"]
 
 
 def test_programs_read_whole_keys_with_tabs(installation: Installation) -> None:
