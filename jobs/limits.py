@@ -63,6 +63,8 @@ class LedgerLimits:
     """How long they may be together."""
     upload_retention_seconds: float = 30 * 86_400
     """How long an upload stays after its last use. From then on it looks as if it had never been."""
+    usage_retention_seconds: float = 400 * 86_400
+    """How long accounts' usage of a day stays at least; 32 days go together."""
 
     @property
     def name_seconds(self) -> float:

@@ -106,6 +106,8 @@ class JobSettings(BlobSettings):
     """Bytes of one account's uploads, unless set for it."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an upload stays after its last use."""
+    usage_retention_seconds: PositiveFloat = 400 * 86_400
+    """How long is kept which account used how much on a day, at least: 32 days go together."""
 
     metrics_host: str = "127.0.0.1"
     """Address of the metrics ports; anyone who reaches it can read them."""

@@ -100,4 +100,4 @@ def compare_engines(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m cutgate.worker")
+    main()

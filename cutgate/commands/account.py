@@ -22,6 +22,9 @@ def balance(target: Target, as_json: bool) -> None:
         lapse = found.expires_at.isoformat() if found.expires_at else None
         print_json({**asdict(found), "available": found.available, "expires_at": lapse})
         return
+    if not found.metered:
+        click.echo(f"unmetered, {found.used} used")
+        return
     click.echo(f"{found.available} of {found.total} credits are left; {found.used} are used.")
     if found.expires_at:
         click.echo(f"They lapse at {found.expires_at:%Y-%m-%d %H:%M} UTC.")
@@ -33,8 +36,11 @@ def balance(target: Target, as_json: bool) -> None:
 def list_(target: Target, as_json: bool) -> None:
     """Show the account's tasks that have not ended, oldest first."""
     with target.client() as client:
-        for status in client.statuses(job.uid for job in client.jobs()):
-            show_status(status, as_json=as_json)
+        found = client.statuses(job.uid for job in client.jobs())
+    for one in found:
+        show_status(one, as_json=as_json)
+    if not found and not as_json:
+        click.echo("no tasks", err=True)
 
 
 @click.command()

@@ -1,12 +1,8 @@
 """The command `cutgate`: results on standard output, all else on standard error."""
 
-import json
 import os
-import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -17,14 +13,12 @@ from cutgate.commands.console import Commands, json_option, print_json, stop_sig
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
 from cutgate.commands.options import data_option, host_option, port_option
+from cutgate.commands.relay import HELP, Relayed, relay
 from cutgate.commands.watch import watch
-from cutgate.errors import CommandFailed, NotRunning
+from cutgate.errors import NotRunning
 from cutgate.local.data_folder import DataDir
-from cutgate.local.parts import last_line, part_command, require_parts, running_environment
+from cutgate.local.parts import running_environment
 from cutgate.local.stack import StackOptions, run_stack
-
-relayed = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-RELAY: Final = {"ignore_unknown_options": True}
 
 
 @click.group(cls=Commands)
@@ -61,64 +55,41 @@ def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
         stop.wait()
 
 
-@main.command(context_settings=RELAY)
+@main.command(
+    cls=Relayed,
+    commands={
+        "account": "Show an account, and change what is given of it.",
+        "add": "Add a key pair, or an API key.",
+        "credits": "Show an account's credits, and grant more.",
+        "list": "List keys, and the terms and credits of their accounts.",
+        "reseal": "Encrypt every stored secret with the first master key.",
+        "revoke": "End a key for good, from the next request on.",
+        "rotate": "Give a pair a new private key, shown this once.",
+        "usage": "Show who used how much.",
+    },
+)
 @data_option
 @json_option
-@relayed
 def keys(data: Path, arguments: tuple[str, ...], as_json: bool) -> None:
-    """Manage keys and accounts of the stack in --data.
-
-    add [--runware] [--name NAME] [--credits N] [--price N] [--preset fast|exact|best]; list;
-    rotate PUBLIC_KEY [--grace SECONDS | --finish]; revoke KEY; reseal; credits NAME [--grant N];
-    account NAME [--queue-cap N] [--model NAME] [--callback-url URL] [--suspended | --active].
-    `python -m cutgate.gateway keys COMMAND --help` says the rest.
-    """
+    """Manage keys and accounts of the stack in --data."""
     environment = running_environment(DataDir(data), "gateway")
-    if environment is None:
+    if environment is None and HELP not in arguments:
         raise NotRunning(data)
-    relay(("gateway", "keys", *arguments), environment, as_json=as_json)
+    relay(("gateway", "keys", *arguments), environment or os.environ, as_json=as_json)
 
 
-@main.command(context_settings=RELAY)
+@main.command(
+    cls=Relayed,
+    commands={
+        "fetch": "Fetch, check and prepare weights.",
+        "list": "Show the models, and which of their weights are here and right.",
+        "verify": "Read weights through and compare their digests.",
+    },
+)
 @json_option
-@relayed
 def models(arguments: tuple[str, ...], as_json: bool) -> None:
-    """Manage the weights on this machine.
-
-    list; fetch [MODEL[:PRECISION]]... [--preset fast|exact|best]; verify [MODEL]...
-    """
+    """Manage the weights on this machine."""
     relay(("worker", "models", *arguments), os.environ, as_json=as_json)
-
-
-def relay(command: Sequence[str], environment: Mapping[str, str], *, as_json: bool) -> None:
-    """Run another part's command on this terminal and end as it ends.
-
-    Args:
-        command: the part and its arguments.
-        environment: its environment.
-        as_json: ask it for JSON, and make JSON of its errors.
-
-    Raises:
-        CommandFailed: it failed, and `as_json` is set.
-    """
-    require_parts(command[0])
-    asked = part_command(*command, *(["--json"] if as_json else []))
-    captured = subprocess.PIPE if as_json else None
-    done = subprocess.run(asked, env=dict(environment), stdout=captured, stderr=captured, text=True, check=False)
-    if as_json and done.stdout:
-        print_json(json_of(done.stdout))
-    elif as_json and done.returncode:
-        raise CommandFailed(" ".join(command), last_line(done.stderr).removeprefix("Error: "))
-    # A command that a signal ended reports a negative number, which no process can exit with.
-    raise click.exceptions.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
-
-
-def json_of(printed: str) -> object:
-    """What a part printed; what it has no JSON for is text in an object."""
-    try:
-        return json.loads(printed)
-    except ValueError:
-        return {"output": printed}
 
 
 @main.command()

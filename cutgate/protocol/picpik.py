@@ -93,6 +93,8 @@ class Balance:
     used: int
     expires_at: datetime | None
     """When they lapse; None when they do not."""
+    metered: bool = True
+    """False where credits limit nothing, and `total` is only a large number."""
 
     @property
     def available(self) -> int:
@@ -107,6 +109,7 @@ class Balance:
             total=answer["TotalCredits"],
             used=answer["UsedCredits"],
             expires_at=datetime.fromtimestamp(lapse, UTC) if lapse else None,
+            metered=answer.get("Metered") is not False,
         )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import click
 
@@ -22,6 +23,11 @@ def reported_errors() -> Iterator[None]:
 def warn(text: str) -> None:
     """Tell of what is done all the same."""
     click.echo(f"Warning: {text}", err=True)
+
+
+def iso_time(seconds: float) -> str:
+    """Unix time as operators read it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def show(facts: Mapping[str, object], *, as_json: bool) -> None:

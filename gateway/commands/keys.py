@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -23,23 +22,15 @@ from cutgate.gateway.accounts.key_pairs import (
 )
 from cutgate.gateway.accounts.records import AccountRecord, Resealed, Terms
 from cutgate.gateway.accounts.tables import KeyTable
-from cutgate.gateway.commands.console import reported_errors, show, warn
+from cutgate.gateway.commands.console import iso_time, reported_errors, show, warn
+from cutgate.gateway.commands.listing import rows_of, show_list
 from cutgate.gateway.commands.terms import Term, TermsChange, terms_options
+from cutgate.gateway.commands.usage import usage
 from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.console import read_settings
 from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
-
-_COLUMNS: Final = (
-    "account",
-    "public_key",
-    "api_key",
-    "active",
-    "private_key_count",
-    "created_at",
-    *Terms.model_fields,
-)
 
 _PROGRESS_RECORDS: Final = 1_000
 """After so many records `reseal` says how far it is."""
@@ -70,6 +61,9 @@ def _parts() -> Iterator[_Parts]:
 @click.group()
 def keys() -> None:
     """Manage key pairs, API keys, and their accounts."""
+
+
+keys.add_command(usage)
 
 
 def _from_stdin(what: str) -> str:
@@ -134,18 +128,20 @@ def add(
 @keys.command("list")
 @as_json_option
 def list_(as_json: bool) -> None:
-    """List keys and their accounts' terms: of API keys the first characters, of private keys the number.
+    """List keys, and the terms and credits of their accounts.
 
-    A dash stands for what the settings say.
+    Of API keys the first characters are shown, of private keys the number. On a terminal it is a table of the
+    terms that were set; elsewhere every column, with tabs between them, and a dash for what the settings say.
     """
     with _parts() as parts:
         listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]
-    rows = [_row(key) for key in sorted(listed, key=lambda key: key.account)]
+        accounts = parts.accounts.all()
+        found = dict(zip(accounts, parts.ledger.accounts_credits(list(accounts)), strict=True))
+    rows = list(rows_of(listed, accounts, found))
     if as_json:
         click.echo(json.dumps(rows))
-        return
-    for cells in (_COLUMNS, *([_cell(row[name]) for name in _COLUMNS] for row in rows)):
-        click.echo("\t".join(cells))
+    else:
+        show_list(rows)
 
 
 @keys.command()
@@ -156,7 +152,10 @@ def list_(as_json: bool) -> None:
 )
 @as_json_option
 def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bool) -> None:
-    """Give a pair a new private key, shown this once; the one before counts until --finish or --grace ends it."""
+    """Give a pair a new private key, shown this once.
+
+    The one before counts until --finish or --grace ends it.
+    """
     if finish and grace_seconds is not None:
         raise click.UsageError("--finish drops the keys at once: it takes no --grace")
     with _parts() as parts:
@@ -172,7 +171,10 @@ def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bo
 @click.argument("key", metavar="KEY")
 @as_json_option
 def revoke(key: str, as_json: bool) -> None:
-    """End a key for good, from the next request on: KEY is a public key, or what the list shows of an API key."""
+    """End a key for good, from the next request on.
+
+    KEY is a public key, or what the list shows of an API key.
+    """
     with _parts() as parts:
         if key.startswith(API_KEY_START):
             ended: dict[str, object] = {"api_key": parts.api_keys.revoke(key).prefix}
@@ -190,8 +192,10 @@ def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
     """Show an account's credits, and grant more. One that was never granted any is not metered."""
     with _parts() as parts:
         parts.accounts.record(name)  # a misspelt name is told, not granted credits
-        balance = parts.ledger.balance(name) if credit_count is None else parts.ledger.grant(name, credit_count)
-    show({"account": name, **_credits(balance)}, as_json=as_json)
+        if credit_count is not None:
+            parts.ledger.grant(name, credit_count)
+        [found] = parts.ledger.accounts_credits([name])
+    show({"account": name, **_credits(*found)}, as_json=as_json)
 
 
 @keys.command()
@@ -235,17 +239,18 @@ def account(
                 warn("CUTGATE_PUBLIC_URL is unset: callbacks of PICPIK's tasks name results without a host")
         if from_defaults or active is not None or change:
             parts.accounts.change(name, terms=change.given, active=active, forget=forget)
-        record, balance = parts.accounts.record(name), parts.ledger.balance(name)
-    show({"account": name, **_facts(record), **_credits(balance), **shown_once}, as_json=as_json)
+        record = parts.accounts.record(name)
+        [found] = parts.ledger.accounts_credits([name])
+    show({"account": name, **_facts(record), **_credits(*found), **shown_once}, as_json=as_json)
 
 
 @keys.command()
 @as_json_option
 def reseal(*, as_json: bool) -> None:
-    """Encrypt every stored secret with the first master key: the last step before the one of before is dropped.
+    """Encrypt every stored secret with the first master key.
 
-    The service may run meanwhile, and the command may be repeated. It exits with 1 where a secret was encrypted
-    with a master key that is not set.
+    It is the last step before the master key of before is dropped. The service may run meanwhile, and the command
+    may be repeated. It exits with 1 where a secret was encrypted with a master key that is not set.
     """
     counts = Counter(dict.fromkeys(Resealed, 0))
     with _parts() as parts:
@@ -263,36 +268,13 @@ def reseal(*, as_json: bool) -> None:
 def _facts(record: AccountRecord) -> dict[str, object]:
     return {
         "active": record.active,
-        "created_at": _date(record.created_at_seconds),
+        "created_at": iso_time(record.created_at_seconds),
         **record.terms.model_dump(),
         "callback_url": record.callback_url,
     }
 
 
-def _row(key: KeyPair | ApiKey) -> dict[str, object]:
-    if isinstance(key, KeyPair):
-        own = {"public_key": key.public_key, "api_key": None, "private_key_count": key.private_key_count}
-    else:
-        own = {"public_key": None, "api_key": key.prefix, "private_key_count": None}
-    facts: dict[str, object] = {
-        "account": key.account,
-        "active": key.active,
-        "created_at": _date(key.created_at_seconds),
-        **own,
-        **key.terms.model_dump(),
-    }
-    return {name: facts[name] for name in _COLUMNS}
-
-
-def _credits(balance: Balance | None) -> dict[str, object]:
+def _credits(balance: Balance | None, booked: int) -> dict[str, object]:
     if balance is None:
-        return {"metered": False}
+        return {"metered": False, "used": booked}
     return {"metered": True, **asdict(balance), "available": balance.available}
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value)

@@ -72,6 +72,8 @@ class CreditBalance(Answer):
     """Charged for finished pictures."""
     expire_timestamp: int | None = None
     """Absent: credits do not lapse."""
+    metered: bool | None = None
+    """False where credits limit nothing, and `TotalCredits` is only a large number; absent where they do."""
 
 
 class ModelLists(Answer):

@@ -67,11 +67,9 @@ def list_generate_task_detail(
 
 def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBalance:
     """Show the account's credits."""
-    balance = services.store.balance(caller.account)
+    [(balance, booked)] = services.store.accounts_credits([caller.account])
     if balance is None:
-        return CreditBalance(
-            total_credits=services.unmetered_credits, used_credits=services.store.booked(caller.account)
-        )
+        return CreditBalance(total_credits=services.unmetered_credits, used_credits=booked, metered=False)
     return CreditBalance(total_credits=balance.granted, used_credits=balance.used)
 
 

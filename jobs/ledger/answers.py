@@ -66,6 +66,22 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an account used in some time: items that ended then, and what they were charged."""
+
+    done: int = 0
+    failed: int = 0
+    """Terminated ones too; what was reserved for them is released."""
+    credits: int = 0
+    """The price of what was done, and of what failed where that is charged, metered or not."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            done=self.done + other.done, failed=self.failed + other.failed, credits=self.credits + other.credits
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the ledger's server holds in memory."""
 

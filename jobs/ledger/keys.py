@@ -8,6 +8,8 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted); until its end named (its idempotency key, where there is one), booked (the price of its items that are); from its end on items (JSON: for each item in order state, price, attempts, result, error, charged); where it was terminated before anything was begun: terminated (the error that stands for its items, which have no hashes any more), retention_ms |
 | `item:<item>` | hash | state, account, lane, spec, source, price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens; once its task has ended only state, ended_at_ms and tokens |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads) |
+| `usage:<account>/<number>` | hash | the account's usage by UTC day, of 32 days from day 32 · number on, days since the epoch: `<day>:done`, `<day>:failed` (items that ended so), `<day>:credits` (that they were charged) |
+| `usages` | zset | the names of all those hashes by their number |
 | `strikes:<account>` | list, expires | when its last items hung or harmed their worker, newest first |
 | `places:<rate>` | string, expires | when all places of a rate will be free, in microseconds |
 | `alone:<account>` | string, expires | the item that was claimed last while the account was held back |
@@ -56,6 +58,8 @@ from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.errands import ErrandKind
 
 KEY_PREFIX: Final = "{cutgate}:"
+USAGE_DAYS: Final = 32
+"""Days of which a hash has an account's usage, as lua/shared/usage.lua has it."""
 
 
 def item_name(uid: TaskUid, index: int) -> str:

@@ -63,6 +63,7 @@ def upkeep_threads(
         if orphans.holds() and belong_together(installation):
             sweeper.sweep_orphans()
             sweeper.count_uploads()
+            sweeper.sweep_usage()
 
     with (
         Every(WATCH_SECONDS, wrap(partial(watch_server, store)), "server"),

@@ -121,6 +121,15 @@ class Sweeper:
         if accounts := self._store.count_uploads():
             log.warning("upload_counts_mended", accounts=accounts)
 
+    def sweep_usage(self) -> None:
+        """Delete accounts' usage that is past its retention.
+
+        Raises:
+            LedgerUnavailable: the ledger does not answer; the next sweep goes on.
+        """
+        while self._store.forget_usage():
+            pass
+
     def _storage_works(self) -> bool:
         try:
             self._blobs.check()

@@ -107,6 +107,10 @@ def book(field: str, played: Played) -> None:
     played.evidence.client.hincrby(f"{KEY_PREFIX}account:alice", field, 3)
 
 
+def forget_usage(played: Played) -> None:
+    played.evidence.client.delete(*played.evidence.client.scan_iter(match=f"{KEY_PREFIX}usage:*"))
+
+
 OPEN = {"lost", "still_open", "charged_wrong_credits", "orphans"}
 BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
     "never ends": (lambda played: played.accept(), OPEN),
@@ -117,6 +121,7 @@ BREACHES: dict[str, tuple[Callable[[Played], object], set[str]]] = {
     "is done again": (is_done_again, {"finished_twice"}),
     "is charged twice": (partial(book, "used"), {"charged_wrong_credits"}),
     "stays reserved": (partial(book, "reserved"), {"charged_wrong_credits"}),
+    "is missing from the usage": (forget_usage, {"charged_wrong_credits"}),
     "gets another result": (lambda played: (played.accept(), played.finish(picture(2))), {"wrong_results"}),
     "loses its result": (loses_its_result, {"wrong_results"}),
     "is taken twice": (is_taken_twice, {"unasked"}),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -42,7 +43,7 @@ class Verdict:
     """Tasks that nobody asked for: a repeat was taken for a request of its own."""
     finished_twice: tuple[str, ...]
     charged_wrong_credits: int
-    """Off what was right: used and reserved together."""
+    """Off what was right: used, reserved, and what the usage by day says, together."""
     wrong_results: tuple[str, ...]
     """Not readable, or another picture's."""
     still_open: tuple[str, ...]
@@ -185,7 +186,9 @@ def _charged_wrong(ledger: RedisLedger, account: str, tasks: Mapping[TaskUid, Ta
     balance = ledger.balance(account)
     assert balance is not None
     due = sum(item.price for task in tasks.values() if task and (item := _item(task)).result)
-    return abs(balance.used - due) + balance.reserved
+    usage = ledger.usage(date.min, date.max).get(account, {})
+    counted = sum(day.credits for day in usage.values())
+    return abs(balance.used - due) + balance.reserved + abs(balance.used - counted)
 
 
 def _is_wrong(service: Evidence, task: Task | None, picture: Picture) -> bool:

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any, Self, TypeVar
 
 from redis import Redis
 
 from cutgate.jobs.ids import TaskUid, new_task_uid, new_token, result_key, source_key, upload_key
+from cutgate.jobs.ledger.answers import Usage
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -205,6 +207,23 @@ class Ledger(RedisLedger):
     def item(self, of: Claim | Errand) -> Item:
         """The claim's or the errand's item as it stands."""
         return self.task(of.task, of.account).items[of.index]
+
+    def used(self, account: str = "alice") -> Usage:
+        """All that the account used on any day."""
+        return sum(self.usage(date.min, date.max).get(account, {}).values(), Usage())
+
+    def today(self) -> date:
+        """The day by its clock, in UTC."""
+        return datetime.fromtimestamp(self._now_seconds(), UTC).date()
+
+    def wait_for_noon(self) -> date:
+        """Put the clock forward, so that no day turns while a test runs; returns the day."""
+        self.clock.advance((43_200 - self._now_seconds()) % 86_400)
+        return self.today()
+
+    def _now_seconds(self) -> float:
+        seconds, _ = self.client.time()
+        return float(seconds) + self.clock.offset_ms() / 1_000
 
     def error(self, of: Claim | Errand) -> ErrorFacts:
         """Why its item failed."""

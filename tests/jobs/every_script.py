@@ -38,6 +38,7 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     assert ledger.ended([done.task], "alice") == (done.task,)
     assert ledger.get_many([done.task], "alice") == ledger.poll([done.task], "alice")[1]
     assert ledger.hide_expired() == ()
+    assert ledger.forget_usage() == 0
     ledger.forget(ended.uid)
     assert ledger.unrecorded([ended.uid], 0) == ()
     assert ledger.figures().booked == 1

@@ -39,9 +39,10 @@ def models() -> None:
 @models.command("list")
 @json_option
 def list_models(*, as_json: bool) -> None:
-    """Show the built-in models and those of the models folder, and which of their weights are here and right.
+    """Show the models, and which of their weights are here and right.
 
-    Any other name is handed to rembg, where that is installed.
+    They are the built-in ones, and those of the models folder. Any other name is handed to rembg, where that is
+    installed.
     """
     settings = read_settings(NetworkSettings)
     rows: list[ModelFacts] = []
@@ -85,9 +86,10 @@ def _echo_table(rows: Sequence[Sequence[str]]) -> None:
 @click.option("--again", is_flag=True, help="Try the engines again, whatever is remembered.")
 @json_option
 def fetch(names: tuple[str, ...], presets: tuple[str, ...], *, again: bool, as_json: bool) -> None:
-    """Fetch, check and prepare weights: of the models that are named, else of those that this worker offers.
+    """Fetch, check and prepare weights.
 
-    Where no setting names an engine, then find out which is the fastest for them here, and remember it.
+    They are those of the models that are named, else of those that this worker offers. Where no setting names an
+    engine, then find out which is the fastest for them here, and remember it.
     """
     settings = read_settings(NetworkSettings)
     try:
@@ -155,9 +157,9 @@ class Verdict:
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @json_option
 def verify(names: tuple[str, ...], *, as_json: bool) -> None:
-    """Read weights through and compare their digests; exit with 1 on a fault.
+    """Read weights through and compare their digests.
 
-    Without a name: every file that is here. A model that is named must be here.
+    It exits with 1 on a fault. Without a name: every file that is here. A model that is named must be here.
     """
     settings = read_settings(NetworkSettings)
     verdicts: list[Verdict] = []

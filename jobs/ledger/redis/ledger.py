@@ -258,21 +258,6 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         granted, used, reserved = self._run_once("grant", account=account, credit_count=credit_count)
         return Balance(granted=granted, used=used, reserved=reserved)
 
-    def balance(self, account: str) -> Balance | None:
-        """The account's credits; None when it is not metered."""
-        with ledger_errors():
-            granted, used, reserved = self._client.hmget(
-                f"{self._prefix}account:{account}", ["granted", "used", "reserved"]
-            )
-        if granted is None:
-            return None
-        return Balance(granted=int(granted), used=int(used or 0), reserved=int(reserved or 0))
-
-    def booked(self, account: str) -> int:
-        """The price of everything that was ever done for an account, metered or not."""
-        with ledger_errors():
-            return int(self._client.hget(f"{self._prefix}account:{account}", "booked") or 0)
-
     def waiting(self, lane: Lane) -> int:
         """How many items wait in a lane."""
         with ledger_errors():

@@ -1,13 +1,15 @@
-"""What is asked of the ledger's tasks. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""What is asked of the ledger's tasks and accounts. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Final
 
 from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.answers import Outlook
+from cutgate.jobs.ledger.answers import Balance, Outlook, Usage
 from cutgate.jobs.ledger.encoding import ITEM_FIELDS, TASK_FIELDS, decode_allowance, decode_task, encode_rate
-from cutgate.jobs.ledger.keys import idempotency_name
+from cutgate.jobs.ledger.keys import USAGE_DAYS, idempotency_name
 from cutgate.jobs.ledger.redis.client import Json, ledger_errors
 from cutgate.jobs.ledger.redis.upkeep import RedisUpkeep
 from cutgate.jobs.record import KnownKey, RateUse, Task
@@ -16,10 +18,13 @@ READ_AT_ONCE: Final = 128
 """Tasks that one script reads, less where it has to read their items besides, or memos and items are long: it
 takes the server about half a millisecond."""
 ENDED_AT_ONCE: Final = 250
+USAGE_AT_ONCE: Final = 250
+"""Accounts that one round trip asks about: their hashes of usage are some 300 KB."""
+_EPOCH: Final = date(1970, 1, 1)
 
 
 class RedisReads(RedisUpkeep):
-    """The part of the Redis ledger that shows tasks, and holds the server for a millisecond at most at a time."""
+    """The part of the Redis ledger that only shows, and holds the server for a millisecond at most at a time."""
 
     def get(self, uid: TaskUid, account: str) -> Task | None:
         """The task as it stands; None when it does not exist or belongs to another account."""
@@ -117,6 +122,68 @@ class RedisReads(RedisUpkeep):
         with ledger_errors():
             uids = self._client.zrange(f"{self._prefix}unfinished:{account}", 0, -1)
         return tuple(TaskUid(str(uid)) for uid in uids)
+
+    def balance(self, account: str) -> Balance | None:
+        """The account's credits; None when it is not metered."""
+        [(balance, _)] = self.accounts_credits([account])
+        return balance
+
+    def booked(self, account: str) -> int:
+        """The price of everything that was ever done for an account, metered or not."""
+        [(_, booked)] = self.accounts_credits([account])
+        return booked
+
+    def accounts_credits(self, accounts: Sequence[str]) -> list[tuple[Balance | None, int]]:
+        """Of each account what `balance` and `booked` say."""
+        with ledger_errors(), self._client.pipeline(transaction=False) as pipeline:
+            for account in accounts:
+                pipeline.hmget(f"{self._prefix}account:{account}", ["granted", "used", "reserved", "booked"])
+            return [_credits_of(fields) for fields in pipeline.execute()]
+
+    def usage(self, first: date, last: date, account: str | None = None) -> dict[str, dict[date, Usage]]:
+        """Who used how much, by account and day in UTC, each in order. Days without an end are left out.
+
+        Args:
+            first: day.
+            last: day, which is included.
+            account: whose; everybody's when absent.
+        """
+        begin, end = ((day - _EPOCH).days // USAGE_DAYS for day in (first, last))
+        with ledger_errors():
+            names = list(map(str, self._client.zrangebyscore(f"{self._prefix}usages", begin, end)))
+        if account is not None:
+            names = [name for name in names if name.rpartition("/")[0] == account]
+        found: dict[str, dict[date, Usage]] = defaultdict(dict)
+        for name, fields in self._usage_hashes(names):
+            found[name.rpartition("/")[0]] |= _usage_of(fields, first, last)
+        return {name: dict(sorted(days.items())) for name, days in sorted(found.items()) if days}
+
+    def _usage_hashes(self, names: Sequence[str]) -> Iterable[tuple[str, Mapping[str, str]]]:
+        """The hashes of these names, some at a time: between two lots the server serves others."""
+        for start in range(0, len(names), USAGE_AT_ONCE):
+            some = names[start : start + USAGE_AT_ONCE]
+            with ledger_errors(), self._client.pipeline(transaction=False) as pipeline:
+                for name in some:
+                    pipeline.hgetall(f"{self._prefix}usage:{name}")
+                answers = pipeline.execute()
+            yield from zip(some, answers, strict=True)
+
+
+def _usage_of(fields: Mapping[str, str], first: date, last: date) -> dict[date, Usage]:
+    """What a hash says of some days."""
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for field, count in fields.items():
+        day, _, what = field.partition(":")
+        counts[int(day)][what] = int(count)
+    days = {_EPOCH + timedelta(day): Usage(**found) for day, found in counts.items()}
+    return {day: usage for day, usage in days.items() if first <= day <= last}
+
+
+def _credits_of(fields: Sequence[str | None]) -> tuple[Balance | None, int]:
+    """An account's credits if it is metered, and what was booked for it."""
+    granted, used, reserved, booked = (None if field is None else int(field) for field in fields)
+    balance = None if granted is None else Balance(granted=granted, used=used or 0, reserved=reserved or 0)
+    return balance, booked or 0
 
 
 def entry_of(use: RateUse | None, key: KnownKey | None) -> dict[str, Json]:

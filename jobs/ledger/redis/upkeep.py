@@ -186,6 +186,12 @@ class RedisUpkeep:
             accounts = sorted(map(str, self._client.smembers(f"{self._prefix}uploaders")))
         return sum(self._scripts.run("count_uploads", account=account) != [0, 0] for account in accounts)
 
+    def forget_usage(self) -> int:
+        """Delete accounts' usage past its retention, and say of how many accounts it was, at most `BATCH`."""
+        retention_ms = milliseconds(self._limits.usage_retention_seconds)
+        count: int = self._scripts.run("forget_usage", retention_ms=retention_ms, batch=BATCH)
+        return count
+
     def _run_once(self, script: str, **arguments: Json) -> Any:
         """Run a script that remembers its answer for a repeat, because its arguments alone do not tell one."""
         memory_ms = milliseconds(CALL_MEMORY_SECONDS)

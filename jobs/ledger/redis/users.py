@@ -75,7 +75,8 @@ USERS: Final = {
         scripts=(
             *("claim", "end", "give_back", "give_back_owned", "renew"),
             *("alive", "announce", "leave"),
-            *("defer", "forget", "forget_spent", "hide_expired", "lead", "reap", "spent", "unrecorded"),
+            *("defer", "forget", "forget_spent", "forget_usage", "hide_expired", "lead", "reap", "spent"),
+            "unrecorded",
         ),
         commands=(
             *("brpop", "del", "exec", "get", "hdel", "hget", "hset", "llen", "lpush", "ltrim", "multi", "rpop"),

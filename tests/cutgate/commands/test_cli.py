@@ -8,7 +8,7 @@ import pytest
 
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import Service, run
-from tests.gateway.harness import PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -126,3 +126,22 @@ def test_doctor_relays_the_bench(
     monkeypatch.setenv("CUTGATE_THREADS", "none")  # timing anything would take long
     assert run("doctor", "--bench", "--data", tmp_path / "data").exit_code == 1
     assert "CUTGATE_THREADS" in capfd.readouterr().err
+
+
+def test_an_unmetered_account_is_said_to_be_so(
+    worked_service: Service, photos: list[Path], tmp_path: Path
+) -> None:
+    assert worked_service.run("cut", photos[0], "-o", tmp_path / "out.png").exit_code == 0
+    used = worked_service.gateway.store.booked(ACCOUNT)
+    assert used > 0
+    assert worked_service.run("balance").stdout == f"unmetered, {used} used\n"
+    assert json.loads(worked_service.run("balance", "--json").stdout)["metered"] is False
+    worked_service.gateway.store.grant(ACCOUNT, 7)
+    assert worked_service.run("balance").stdout == "7 of 7 credits are left; 0 are used.\n"
+    assert json.loads(worked_service.run("balance", "--json").stdout)["metered"] is True
+
+
+def test_an_empty_list_says_so(service: Service) -> None:
+    result = service.run("list")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no tasks\n")
+    assert service.run("list", "--json").output == ""

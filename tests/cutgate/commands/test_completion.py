@@ -20,6 +20,10 @@ ask cutgate ""
 ask cutgate cut --back
 ask cutgate cut --hair ""
 ask cutgate completion ""
+ask cutgate keys ""
+ask cutgate models f
+ask cutgate keys add ""
+ask cutgate keys --da
 """
 
 
@@ -34,9 +38,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def test_bash_completes_commands_options_and_values(environment: dict[str, str]) -> None:
     done = subprocess.run(["bash", "-euc", ASK], env=environment, capture_output=True, text=True, check=True)
-    registered, commands, options, values, shells = done.stdout.splitlines()
+    registered, commands, options, values, shells, *relayed = done.stdout.splitlines()
     assert registered == "complete -o nosort -F _cutgate_completion cutgate"
     assert {"cut", "watch", "balance", "status", "terminate", "up"} <= set(commands.split())
     assert options.split() == ["--background-threshold", "--background", "--background-image"]
     assert values.split() == ["auto", "on", "off"]
     assert shells.split() == ["bash", "zsh", "fish"]
+    keys = "account add credits list reseal revoke rotate usage"
+    assert relayed == [keys, "fetch", "", "--data"]

@@ -11,8 +11,10 @@ from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.jobs.ledger.redis.client import connect
+from tests.gateway.commands.terminal import shown_on_a_terminal
 from tests.gateway.harness import MASTER_KEY, make_settings, there
 from tests.gateway.installation import Installation
+from tests.jobs.build import Ledger
 
 TERMS = {
     "price_credits": 3,
@@ -53,7 +55,8 @@ def test_an_account_with_terms_of_its_own(installation: Installation, accounts: 
     (row,) = (row for row in installation.keys("list") if row["account"] == "anna")
     assert row.pop("created_at").endswith("+00:00")
     shown = {"account": "anna", "public_key": made["public_key"], "api_key": None, "active": True}
-    assert row == {**shown, "private_key_count": 1, **TERMS}
+    means = {"state": "active", "credits_left": 9, "credits_used": 0}
+    assert row == {**shown, "private_key_count": 1, **TERMS, **means}
 
 
 def test_keys_that_clients_have_already(installation: Installation, accounts: Accounts) -> None:
@@ -212,7 +215,7 @@ def test_callbacks_that_are_refused(
 
 def test_credits(installation: Installation) -> None:
     installation.keys("add", "--name", "fritz")
-    assert installation.keys("credits", "fritz") == {"account": "fritz", "metered": False}
+    assert installation.keys("credits", "fritz") == {"account": "fritz", "metered": False, "used": 0}
     expected = {"account": "fritz", "metered": True, "granted": 5, "used": 0, "reserved": 0, "available": 5}
     assert installation.keys("credits", "fritz", "--grant", "5") == expected
     assert installation.keys("credits", "fritz") == expected
@@ -249,3 +252,38 @@ def test_stored_secrets_are_encrypted_anew(installation: Installation, accounts:
     assert json.loads(done.stdout)["unreadable"] > 0
     # The tests beside this one share the table.
     assert installation.call("keys", "reseal", CUTGATE_MASTER_KEY=f"{MASTER_KEY} {new}").returncode == 0
+
+
+def test_people_see_what_they_look_for(installation: Installation) -> None:
+    key = installation.keys("add", "--name", "lena", "--credits", "9", "--queue-cap", "7", "--preset", "fast")
+    api_key = installation.keys("add", "--runware", "--name", "mia")["api_key"]
+    with connect(installation.redis_url) as client:
+        ledger = Ledger(client)
+        for account in ("lena", "mia"):
+            assert ledger.done(ledger.claimed(account=account, price=4))
+    lines = shown_on_a_terminal(installation, "keys", "list")
+    assert lines[1].split() == ["account", "state", "key", "left", "used", "terms"]
+    assert max(map(len, lines)) <= 120
+    (lena,) = (line for line in lines if line.split()[0] == "lena")
+    assert lena.split(maxsplit=5) == [
+        "lena",
+        "active",
+        f"{key['public_key'][:12]}…",
+        "5",
+        "4",
+        "queue cap 7, model isnet-general-use, precision fast",
+    ]
+    (mia,) = (line for line in lines if line.split()[0] == "mia")
+    assert mia.split() == ["mia", "active", api_key[:11], "unmetered", "4"]
+
+
+def test_programs_read_whole_keys_with_tabs(installation: Installation) -> None:
+    key = installation.keys("add", "--name", "nora")["public_key"]
+    installation.keys("account", "nora", "--suspended")
+    revoked = installation.keys("add", "--name", "otto")["public_key"]
+    installation.keys("revoke", revoked)
+    heads, *rows = (line.split("\t") for line in installation.call("keys", "list").stdout.splitlines())
+    found = {row[heads.index("public_key")]: dict(zip(heads, row, strict=True)) for row in rows}
+    assert (found[key]["state"], found[key]["active"]) == ("suspended", "False")
+    assert (found[revoked]["state"], found[revoked]["credits_left"]) == ("revoked", "-")
+    assert heads[:4] == ["account", "public_key", "api_key", "active"]

@@ -136,7 +136,8 @@ class TestCredits:
         gateway.submit_batch(3)
         gateway.finish_one()
         gateway.finish_one()
-        assert own(gateway.call("GetCreditBalance")) == {"TotalCredits": 5_000, "UsedCredits": 6}
+        shown = {"TotalCredits": 5_000, "UsedCredits": 6, "Metered": False}
+        assert own(gateway.call("GetCreditBalance")) == shown
 
 
 def test_there_are_no_models(gateway: Harness) -> None:

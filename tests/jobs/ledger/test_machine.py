@@ -3,6 +3,7 @@
 Every picture is fetched by one courier at most, and every delivery is made.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.ledger.answers import Balance
+from cutgate.jobs.ledger.answers import Balance, Usage
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.record import Claim, Item, ItemState, NewTask, Task, Upload
@@ -341,6 +342,9 @@ class LedgerMachine(RuleBasedStateMachine):
             used = sum(item.price for item in items if item.state is ItemState.DONE)
             reserved = sum(item.price for item in items if not item.state.final)
             assert self.ledger.balance(account) == Balance(granted=GRANTED, used=used, reserved=reserved)
+            ends = Counter(item.state for item in items)
+            usage = Usage(done=ends[ItemState.DONE], failed=ends[ItemState.FAILED], credits=used)
+            assert self.ledger.used(account) == usage
             still_open = [task.uid for task in tasks if not all(item.state.final for item in self._items_of(task))]
             assert self.ledger.unfinished(account) == tuple(still_open)
             waiting += sum(item.state is ItemState.QUEUED for item in items)

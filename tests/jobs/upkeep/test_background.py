@@ -25,6 +25,7 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
     ledger.clock.advance(seconds=101)
     ledger.claimed()
     ledger.clock.advance(seconds=16)
+    ledger.client.zadd(f"{ledger.key_prefix}usages", {"alice/1": 1})  # of days long past
     counted = f"{ledger.key_prefix}account:alice"
     ledger.upload()
     ledger.client.hset(counted, "upload_bytes", -1)
@@ -33,4 +34,6 @@ def test_it_takes_items_back_and_removes_what_is_past_its_time(
         eventually(lambda: list(memory_blobs.tasks()) == [])
         eventually(lambda: ledger.get(expired.task, "alice") is None)
         eventually(lambda: ledger.client.hget(counted, "upload_bytes") == "12345")
+        eventually(lambda: ledger.client.zscore(f"{ledger.key_prefix}usages", "alice/1") is None)
+    assert ledger.used().done == 1
     assert ledger.installation() == memory_blobs.installation() is not None

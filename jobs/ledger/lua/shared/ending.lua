@@ -1,4 +1,4 @@
--- needs: claims, errands, tasks
+-- needs: claims, errands, tasks, usage
 
 -- Takes what became of a task's items out of their hashes, which go on to know repeats of END, and answers it as a list in
 -- JSON. In the task's own hash it is read at once, however many items there are.
@@ -37,7 +37,9 @@ local function end_item(item, state, outcome, text, keep, charge)
 
   -- Not `-reserved`: of 0 Lua would send "-0", which is no number to Redis 7.0.
   redis.call('HINCRBY', account_key, 'reserved', 0 - reserved)
-  if state == 'done' or charge then
+  local booked = state == 'done' or charge
+  count_usage(account, state, booked and tonumber(fields[4]) or 0)
+  if booked then
     redis.call('HINCRBY', account_key, 'used', reserved)
     redis.call('HINCRBY', account_key, 'booked', fields[4])
     redis.call('HINCRBY', key('totals'), 'booked', fields[4])
@@ -55,7 +57,7 @@ local function end_item(item, state, outcome, text, keep, charge)
     local due = deliveries(uid)
     for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
     if #due == 0 then redis.call('HDEL', task_key, 'request') end
-  elseif state == 'done' or charge then
+  elseif booked then
     redis.call('HINCRBY', task_key, 'booked', fields[4])
   end
   redis.call('PUBLISH', key('events', uid), index .. ' ' .. state)

@@ -78,6 +78,12 @@ def test_an_upload_whose_bytes_are_gone_is_no_fault_of_the_server(service: Servi
         assert service.error(task)["code"] == "invalidInputImage"
 
 
+def test_an_account_that_is_not_metered_says_so(service: Service) -> None:
+    task = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
+    item = service.result(task)
+    assert (item["balance"], item["usage"]) == (0, {"metered": False, "usedCredits": 0})
+
+
 def test_the_account_is_shown(service: Service) -> None:
     service.store.grant(ACCOUNT, 10)
     task = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
@@ -85,7 +91,8 @@ def test_the_account_is_shown(service: Service) -> None:
     assert uuid.UUID(item["organizationUUID"])
     assert (item["organizationName"], item["balance"]) == (ACCOUNT, 0.006)
     assert (item["team"], item["apiKeys"]) == ([], [])
-    assert item["usage"] == {"usedCredits": 0, "grantedCredits": 10, "availableCredits": 10}
+    usage = {"metered": True, "usedCredits": 0, "grantedCredits": 10, "availableCredits": 10}
+    assert item["usage"] == usage
     assert service.result(task)["organizationUUID"] == item["organizationUUID"]
 
 

@@ -57,7 +57,9 @@ class TestKeys:
             ledger.done(claim)
         records = {f"task:{claims[0].task}", f"item:{claims[0].task}:0", f"item:{claims[0].task}:1"}
         shortly = {"spent", "past_claims"}  # for a minute
-        assert names_left(ledger) - shortly == {*records, "account:alice", "totals", "lanes", "ended"}
+        (usage,) = map(str, client.zrange(f"{key_prefix}usages", 0, -1))
+        lasting = {"account:alice", "totals", "lanes", "usages", f"usage:{usage}"}
+        assert names_left(ledger) - shortly == {*records, *lasting, "ended"}
         account = client.hgetall(f"{key_prefix}account:alice")
         assert account.keys() - {"open", "reserved", "used", "booked"} == {"pace", "pace_since_ms", "pace_at_ms"}
         assert [account[field] for field in ("open", "reserved", "used", "booked")] == ["0", "0", "0", "2"]
@@ -75,6 +77,8 @@ class TestKeys:
         for uid in ledger.hide_expired():
             ledger.forget(uid)
         ledger.forget_spent(ledger.spent())
+        ledger.clock.advance(seconds=LedgerLimits().usage_retention_seconds + keys.USAGE_DAYS * 86_400)
+        assert ledger.forget_usage() > 0
         left = names_left(ledger)
         assert {name for name in left if not name.startswith("answer:")} == {"account:alice", "totals", "lanes"}
 

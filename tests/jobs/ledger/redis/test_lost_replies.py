@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from cutgate.jobs.ids import new_token
-from cutgate.jobs.ledger.answers import Balance, Created, Reaped
+from cutgate.jobs.ledger.answers import Balance, Created, Reaped, Usage
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
@@ -96,6 +96,9 @@ def test_what_ends_a_claim_or_prolongs_it(
     balance = ledger.balance("alice")
     assert balance is not None
     assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.item(claim).attempts) == after
+    ends = int(ledger.item(claim).state.final)
+    usage = ledger.used()
+    assert (usage.done + usage.failed, usage.credits) == (ends, balance.used)
 
 
 def test_reap(ledger: Ledger, reply_lost: ReplyLost) -> None:
@@ -137,6 +140,7 @@ def test_what_ends_a_fetch_or_puts_it_off(
     balance = ledger.balance("alice")
     assert balance is not None
     assert (balance.used, balance.reserved, ledger.waiting(LANE), ledger.errands_due()) == after
+    assert ledger.used() == Usage(failed=int(ledger.item(errand).state.final))
     assert ledger.next_errand().index == 1
 
 
@@ -145,6 +149,7 @@ def test_kept(ledger: Ledger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         assert ledger.kept(errand, upload)
     assert ledger.balance("alice") == Balance(granted=10, used=3, reserved=0)
+    assert ledger.used() == Usage(done=1, credits=3)
     assert ledger.drop_upload(upload.uid, "alice") == upload
 
 
