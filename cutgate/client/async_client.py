@@ -140,6 +140,14 @@ class AsyncJob:
         """The job's id at the service."""
         return self._ticket.uid
 
+    @property
+    def subject_found(self) -> bool | None:
+        """Whether the result shows a subject: False where it is clear throughout.
+
+        None until `result` or `save` has fetched it, and where the service does not say.
+        """
+        return self._ticket.subject_found
+
     async def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands, as `Job.status`."""
         return await self._run(self._say.status(self._ticket, wait_seconds))

@@ -179,6 +179,14 @@ class Job:
         """The job's id at the service."""
         return self._ticket.uid
 
+    @property
+    def subject_found(self) -> bool | None:
+        """Whether the result shows a subject: False where it is clear throughout.
+
+        None until `result` or `save` has fetched it, and where the service does not say.
+        """
+        return self._ticket.subject_found
+
     def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
 
@@ -215,6 +223,7 @@ class Job:
 
         Raises:
             JobFailed, JobTimeout, ServiceError, TransportError: as `wait`.
+            WrongSuffix: the file's name is one of another format, such as `a.webp` for a PNG.
             OSError: the file cannot be written.
         """
         return self._run(self._say.save(self._ticket, Path(path), timeout_seconds))

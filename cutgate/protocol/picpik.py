@@ -65,6 +65,8 @@ class JobStatus:
     error_code: int
     """0 while nothing is wrong."""
     error_message: str
+    subject_found: bool | None = None
+    """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
 
     @property
     def ended(self) -> bool:
