@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from cutgate.batches.batch import AT_ONCE, Batch, Making, Progress, Report
+from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
@@ -140,7 +140,7 @@ class Client:
         making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
         with Journal(Path(output)) as journal:
             orders = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
-            batch = Batch(self.conversation, journal, making, again=again)
+            batch = ServiceBatch(self.conversation, journal, making, again=again)
             return cut_all(self.driver, batch, orders, at_once=at_once, on_progress=on_progress)
 
     def job(self, uid: str) -> Job:

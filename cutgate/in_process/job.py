@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import structlog
 from pydantic import ValidationError
 
 from cutgate.errors import CutoutFailed, NetworkUnavailable
@@ -13,7 +15,7 @@ from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
 from cutgate.in_process.sources import Picture, source_of
 from cutgate.jobs.errors import CutoutError
-from cutgate.jobs.presets import Choice
+from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
 from cutgate.worker.cut_out import cut_out
@@ -61,10 +63,18 @@ class Network:
         if threads is not None:
             settings = settings.model_copy(update={"threads": threads})
         settings = settings.for_choice(Choice.parse(model) if model else settings.choices[0])
+        if not structlog.is_configured():  # what it writes by default goes to standard output
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         try:
             return cls(settings, load_segmenter(settings, say))
         except ModelUnavailable as error:
             raise NetworkUnavailable(str(error)) from error
+
+    @property
+    def unusual_model(self) -> str:
+        """Its name and precision; empty for those that everybody has who chooses nothing."""
+        choice = self.settings.choice
+        return "" if choice == PRESETS["exact"] else str(choice)
 
     def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
@@ -94,7 +104,7 @@ class Network:
             for name, value in options.items()
             if name in _FIELDS and value is not None
         }
-        choice = self.settings.choices[0]
+        choice = self.settings.choice
         try:
             spec = CutoutSpec(model=choice.model, precision=choice.precision, **given)
         except ValidationError as error:
