@@ -72,7 +72,9 @@ OPTIONS = (
         show_default=True,
         help="Pictures on their way at a time; without a service as many as pay here, two as a rule.",
     ),
-    click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for one picture."),
+    click.option(
+        "--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for one picture of a service."
+    ),
 )
 
 

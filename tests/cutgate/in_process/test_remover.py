@@ -242,11 +242,15 @@ def test_the_import_loads_no_image_library() -> None:
     assert (IMAGE_CODE | {"openvino", "pydantic", "cutgate.jobs"}).isdisjoint(loaded)
 
 
-def test_nothing_is_said_on_standard_output(tmp_path: Path, photo: bytes) -> None:
+def test_nothing_is_said_on_standard_output(tmp_path: Path, photo: bytes, tiny: dict[str, str]) -> None:
     (tmp_path / "photo.png").write_bytes(photo)
     code = f"from cutgate import remove_background; remove_background({str(tmp_path / 'photo.png')!r})"
     done = run(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for graph in Path(tiny["CUTGATE_CACHE_DIR"]).glob("*.onnx"):
+        graph.write_bytes(b"damaged")
+    done = run(code)
+    assert (done.returncode, done.stdout, "graph_damaged" in done.stderr) == (0, "", True)
 
 
 def test_without_the_workers_libraries_it_says_what_to_install(
