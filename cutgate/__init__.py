@@ -1,4 +1,8 @@
-"""Background removal on your own machines: a client for the service, and the command `cutgate`.
+"""Background removal on your own machines: in this process, by a client for the service, and as a command.
+
+from cutgate import remove_background
+
+remove_background("cat.jpg").save("cat.png")
 
 from cutgate import Client
 
@@ -21,13 +25,18 @@ if TYPE_CHECKING:
     from cutgate.errors import (
         ConversionFailed,
         CutgateError,
+        CutoutFailed,
         JobFailed,
         JobTimeout,
         LocalError,
         NameTaken,
         ServiceError,
         TransportError,
+        WrongSuffix,
     )
+    from cutgate.in_process.cutout import Cutout
+    from cutgate.in_process.options import CutoutOptions
+    from cutgate.in_process.remover import Remover, remove_background
     from cutgate.protocol.connection import Retries
     from cutgate.protocol.picpik import Balance, JobStatus, Settings
 
@@ -38,6 +47,9 @@ __all__ = [
     "Client",
     "ConversionFailed",
     "CutgateError",
+    "Cutout",
+    "CutoutFailed",
+    "CutoutOptions",
     "Job",
     "JobFailed",
     "JobStatus",
@@ -46,17 +58,23 @@ __all__ = [
     "NameTaken",
     "Outcome",
     "Progress",
+    "Remover",
     "Report",
     "Retries",
     "ServiceError",
     "Settings",
     "TransportError",
+    "WrongSuffix",
+    "remove_background",
 ]
 
 _MODULES: Final = {
     **dict.fromkeys(("Outcome", "Progress", "Report"), "batches.batch"),
     **dict.fromkeys(("AsyncClient", "AsyncJob"), "client.async_client"),
     **dict.fromkeys(("Client", "Job"), "client.client"),
+    "Cutout": "in_process.cutout",
+    "CutoutOptions": "in_process.options",
+    **dict.fromkeys(("Remover", "remove_background"), "in_process.remover"),
     "Retries": "protocol.connection",
     **dict.fromkeys(("Balance", "JobStatus", "Settings"), "protocol.picpik"),
 }

@@ -6,9 +6,12 @@
   x JobFailed
   x JobTimeout
   x ConversionFailed
+  x CutoutFailed
   x NameTaken
+  x WrongSuffix
   x LocalError
     + PartsMissing
+    + NetworkUnavailable
     + NoServer
     + ServerTooOld
     + DataDirInUse
@@ -110,11 +113,28 @@ class ConversionFailed(CutgateError):
         self.uid, self.reason = uid, reason
 
 
+class CutoutFailed(CutgateError):
+    """A picture could not be cut out in this process."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"the picture could not be cut out: {reason}")
+        #: The worker's name for what went wrong, such as `source_unreadable`.
+        self.kind = kind
+
+
 class NameTaken(CutgateError):
     """A result's file would be a picture, or the result of another one."""
 
     def __init__(self, target: Path) -> None:
         super().__init__(f"{target} is a picture or another one's result", advice="choose another output")
+        self.target = target
+
+
+class WrongSuffix(CutgateError):
+    """A file's name says another format than its content has, or none that there is."""
+
+    def __init__(self, target: Path, reason: str, suffixes: str) -> None:
+        super().__init__(f"{target}: {reason}", advice=f"name the file {suffixes}")
         self.target = target
 
 
@@ -125,13 +145,15 @@ class LocalError(CutgateError):
 class PartsMissing(LocalError):
     """Libraries that a part of the service needs are not installed."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        super().__init__(
-            f"not installed: {', '.join(modules)}",
-            advice=f"run {install('gateway', 'worker', 'cpu', 'local')}"
-            " (gpu in place of cpu on a machine with an NVIDIA card)",
-        )
+    def __init__(self, modules: Sequence[str], parts: Sequence[str] = ("gateway", "worker")) -> None:
+        extras = [*parts, *(["cpu"] if "worker" in parts else []), *(["local"] if "gateway" in parts else [])]
+        gpu = " (gpu in place of cpu on a machine with an NVIDIA card)" if "cpu" in extras else ""
+        super().__init__(f"not installed: {', '.join(modules)}", advice=f"run {install(*extras)}{gpu}")
         self.modules = tuple(modules)
+
+
+class NetworkUnavailable(LocalError):
+    """The network cannot be had or run on this machine; the text says why and what to do."""
 
 
 class NoServer(LocalError):

@@ -1,14 +1,15 @@
-"""Many pictures through one client: each is done once, over as many calls as that takes."""
+"""Many pictures: each is done once, over as many calls as that takes."""
 
 import hashlib
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import Order
@@ -39,6 +40,8 @@ class Outcome:
     """`kept`: an earlier call had saved the result, of the same picture with the same settings."""
     uid: str | None
     """The task at the service, where there was one."""
+    subject_found: bool | None = None
+    """False where the result is clear throughout, for want of a subject; None where that is not known."""
     error: CutgateError | OSError | None = None
     """Why it failed."""
 
@@ -91,6 +94,11 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.state == state]
 
     @property
+    def without_subject(self) -> list[Outcome]:
+        """The pictures whose results are clear throughout, as far as that is known."""
+        return [outcome for outcome in self.outcomes if outcome.subject_found is False]
+
+    @property
     def untried(self) -> int:
         """Pictures that were not begun, because the service was away or refused the account."""
         return self.orders - len(self.outcomes)
@@ -138,46 +146,54 @@ class Making:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class Batch:
+class Content(NamedTuple):
+    """What a file is to be made of."""
+
+    data: bytes
+    subject_found: bool | None
+
+
+class Batch(ABC):
     """Pictures into one folder, which remembers how far they are.
 
     Args:
-        conversation: with the service.
         journal: of the folder, entered.
         making: how results are made.
         again: whether to make results anew that are there.
     """
 
-    def __init__(
-        self, conversation: Conversation, journal: Journal, making: Making, *, again: bool = False
-    ) -> None:
-        self._conversation, self._journal, self._making = conversation, journal, making
-        self._again = again
+    def __init__(self, journal: Journal, making: Making, *, again: bool = False) -> None:
+        self._journal, self._making, self._again = journal, making, again
+
+    @abstractmethod
+    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[Content]:
+        """Have a picture cut out; the ticket gets the task's id, where there is one."""
 
     def cut(self, order: Order) -> Flow[Outcome]:
         """Bring one picture to its end, from wherever an earlier call left it. What is wrong is in the outcome."""
         ticket = Ticket("")
         outcome = partial(Outcome, source=order.source.path, target=self._journal.folder / order.target)
         try:
-            state = yield from self._cut(order, ticket)
+            state, found = yield from self._cut(order, ticket)
         except (CutgateError, OSError) as error:
             entry = self._journal.find(order.target)
             # A request that was refused is nothing to the service, so it may be sent again under its id.
             if entry is not None and isinstance(error, JobFailed):
                 yield from self._note(replace(entry, state="failed"))
             return outcome(state="failed", uid=ticket.uid or None, error=error)
-        return outcome(state=state, uid=ticket.uid)
+        return outcome(state=state, uid=ticket.uid or None, subject_found=found)
 
-    def _cut(self, order: Order, ticket: Ticket) -> Flow[Literal["saved", "kept"]]:
+    def _cut(self, order: Order, ticket: Ticket) -> Flow[tuple[Literal["saved", "kept"], bool | None]]:
         target = self._journal.folder / order.target
         entry = yield from work(partial(self._entry, order))
         if entry.state == "saved" and target.exists():
             ticket.uid = entry.uid or ""
-            return "kept"
+            return "kept", entry.subject_found
         content = yield from self._content(order, entry, ticket)
-        yield from work(partial(self._save, target, content, ticket.uid))
-        yield from self._note(replace(self._journal.find(order.target) or entry, state="saved"))
-        return "saved"
+        yield from work(partial(self._save, target, content.data, ticket.uid))
+        entry = self._journal.find(order.target) or entry
+        yield from self._note(replace(entry, state="saved", subject_found=content.subject_found))
+        return "saved", content.subject_found
 
     def _entry(self, order: Order) -> Entry:
         """How far the picture is; a new entry when it is to be begun."""
@@ -197,22 +213,6 @@ class Batch:
             ),
         )
 
-    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[bytes]:
-        """Hand the picture in, if that was not done, and fetch its result."""
-        resumed = entry.uid is not None
-        if entry.uid is None:
-            submit = self._conversation.submit(order.source.path, self._making.settings, entry.request_uuid)
-            entry = yield from self._note(replace(entry, uid=(yield from submit)))
-        ticket.uid, ticket.ended = entry.uid or "", None
-        try:
-            return (yield from self._conversation.result(ticket, self._making.timeout_seconds))
-        except JobFailed as error:
-            if not resumed or error.code != UNKNOWN_TASK:
-                raise
-        # An earlier call handed it in, and the service keeps results for a day only.
-        entry = yield from work(partial(self._begin, order, entry.fingerprint))
-        return (yield from self._content(order, entry, ticket))
-
     def _note(self, entry: Entry) -> Flow[Entry]:
         return work(partial(self._journal.note, entry))
 
@@ -226,3 +226,37 @@ class Batch:
                 raise ConversionFailed(uid, f"{type(error).__name__}: {error}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
+
+
+class ServiceBatch(Batch):
+    """Pictures that a service cuts out.
+
+    Args:
+        conversation: with the service.
+        journal: of the folder, entered.
+        making: how results are made.
+        again: whether to make results anew that are there.
+    """
+
+    def __init__(
+        self, conversation: Conversation, journal: Journal, making: Making, *, again: bool = False
+    ) -> None:
+        super().__init__(journal, making, again=again)
+        self._conversation = conversation
+
+    def _content(self, order: Order, entry: Entry, ticket: Ticket) -> Flow[Content]:
+        """Hand the picture in, if that was not done, and fetch its result."""
+        resumed = entry.uid is not None
+        if entry.uid is None:
+            submit = self._conversation.submit(order.source.path, self._making.settings, entry.request_uuid)
+            entry = yield from self._note(replace(entry, uid=(yield from submit)))
+        ticket.uid, ticket.ended = entry.uid or "", None
+        try:
+            data = yield from self._conversation.result(ticket, self._making.timeout_seconds)
+            return Content(data, ticket.subject_found)
+        except JobFailed as error:
+            if not resumed or error.code != UNKNOWN_TASK:
+                raise
+        # An earlier call handed it in, and the service keeps results for a day only.
+        entry = yield from work(partial(self._begin, order, entry.fingerprint))
+        return (yield from self._content(order, entry, ticket))

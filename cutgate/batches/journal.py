@@ -35,6 +35,8 @@ class Entry:
     uid: str | None = None
     """The task, once the service has answered."""
     state: Literal["begun", "saved", "failed"] = "begun"
+    subject_found: bool | None = None
+    """Whether the result shows a subject, once it is saved and where that was told."""
 
 
 class Journal:

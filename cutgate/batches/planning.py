@@ -1,6 +1,7 @@
 """Which pictures a call is about, and where each one's result goes."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -69,12 +70,13 @@ def plan(
 ) -> list[Order]:
     """Say where each picture's result goes: the same name with the suffix, in the output folder.
 
-    Where two pictures differ in their suffix only, the second one's result has its whole name before the suffix.
+    Where pictures differ in their suffix only, each one's result has its whole name before the suffix; a result
+    that was there before keeps its name.
 
     Args:
         sources: the pictures.
         output: the folder.
-        suffix: what the names of results end with.
+        suffix: what the names of results end with, such as `.png` or `-cutout.png`.
         owners: results that were there before, and the pictures that they are of.
 
     Raises:
@@ -84,13 +86,20 @@ def plan(
     names = dict(owners or {})
     kept = {source.path.resolve() for source in pictures}
     orders: dict[str, Order] = {}
+    wanted = Counter(_short(name, suffix) for name in {source.name for source in pictures})
     for source in pictures:
-        name = PurePosixPath(source.name)
-        short, long = str(name.with_suffix(suffix)), f"{name}{suffix}"
-        target = short if names.get(short, source.name) == source.name else long
+        short, long = _short(source.name, suffix), f"{source.name}{suffix}"
+        is_free = short not in names and wanted[short] == 1 and names.get(long) != source.name
+        target = short if is_free or names.get(short) == source.name else long
         other = names.get(target, source.name) != source.name
         if other or target in orders or (output / target).resolve() in kept:
             raise NameTaken(output / target)
         names[target] = source.name
         orders[target] = Order(source, target)
     return list(orders.values())
+
+
+def _short(name: str, suffix: str) -> str:
+    """A picture's name with the suffix in place of its own."""
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem}{suffix}"))

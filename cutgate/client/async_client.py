@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from cutgate.batches.batch import AT_ONCE, Batch, Making, Progress, Report
+from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
@@ -89,7 +89,7 @@ class AsyncClient:
         with Journal(Path(output)) as journal:
             found = await asyncio.to_thread(find_pictures, pictures, journal.folder)
             orders = plan(found, journal.folder, suffix, journal.owners)
-            batch = Batch(self.conversation, journal, making, again=again)
+            batch = ServiceBatch(self.conversation, journal, making, again=again)
             report = Report(len(orders))
             waiting = takewhile(lambda _: not report.hopeless, orders)
 
@@ -139,6 +139,14 @@ class AsyncJob:
     def uid(self) -> str:
         """The job's id at the service."""
         return self._ticket.uid
+
+    @property
+    def subject_found(self) -> bool | None:
+        """Whether the result shows a subject: False where it is clear throughout.
+
+        None until `result` or `save` has fetched it, and where the service does not say.
+        """
+        return self._ticket.subject_found
 
     async def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands, as `Job.status`."""

@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from cutgate.batches.batch import AT_ONCE, Batch, Making, Progress, Report
+from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
@@ -140,7 +140,7 @@ class Client:
         making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)
         with Journal(Path(output)) as journal:
             orders = plan(find_pictures(pictures, journal.folder), journal.folder, suffix, journal.owners)
-            batch = Batch(self.conversation, journal, making, again=again)
+            batch = ServiceBatch(self.conversation, journal, making, again=again)
             return cut_all(self.driver, batch, orders, at_once=at_once, on_progress=on_progress)
 
     def job(self, uid: str) -> Job:
@@ -179,6 +179,14 @@ class Job:
         """The job's id at the service."""
         return self._ticket.uid
 
+    @property
+    def subject_found(self) -> bool | None:
+        """Whether the result shows a subject: False where it is clear throughout.
+
+        None until `result` or `save` has fetched it, and where the service does not say.
+        """
+        return self._ticket.subject_found
+
     def status(self, wait_seconds: float = 0) -> JobStatus:
         """Ask where the job stands; a job that has ended is not asked for again.
 
@@ -215,6 +223,7 @@ class Job:
 
         Raises:
             JobFailed, JobTimeout, ServiceError, TransportError: as `wait`.
+            WrongSuffix: the file's name is one of another format, such as `a.webp` for a PNG.
             OSError: the file cannot be written.
         """
         return self._run(self._say.save(self._ticket, Path(path), timeout_seconds))

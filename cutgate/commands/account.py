@@ -73,9 +73,9 @@ def terminate(uids: tuple[str, ...], target: Target, as_json: bool) -> None:
 def show_status(status: JobStatus, *, as_json: bool) -> None:
     """One line for one task, and one for each of its results."""
     if as_json:
-        print_json(
-            {"task": status.uid, **{name: value for name, value in asdict(status).items() if name != "uid"}}
-        )
+        told = asdict(status)
+        del told["subject_found"]  # known only to whoever fetches the result
+        print_json({"task": told.pop("uid"), **told})
         return
     state = click.style(f"{status.state:8}", fg=COLOURS.get(status.state))
     wrong = f"  {status.error_message} (code {status.error_code})" if status.error_code else ""

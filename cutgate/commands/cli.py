@@ -26,7 +26,7 @@ from cutgate.local.stack import StackOptions, run_stack
 def main() -> None:
     """Cut subjects out of pictures, on this machine or at a service.
 
-    Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject (cut --fail-on-empty), 130 interrupted.
     """
 
 

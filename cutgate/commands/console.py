@@ -1,9 +1,10 @@
 """What all commands share: errors in one line or in JSON, exit codes, and the two forms of what is printed.
 
-Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 misused, 3 without a subject where that was to fail, 130 interrupted.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from cutgate.errors import CutgateError, facts
+from cutgate.in_process.batch import is_at_work
 
+WITHOUT_SUBJECT: Final = 3
 INTERRUPTED: Final = 130
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
@@ -29,22 +32,27 @@ class Commands(click.Group):
         as_json = "--json" in given  # also where the command line cannot be understood
         try:
             code = super().main(given, *others, **extra | {"standalone_mode": False})
-        except click.Abort:
-            code = tell(Interrupted(), as_json=as_json, code=INTERRUPTED)
+        except (click.Abort, Interrupted) as error:
+            said = error if isinstance(error, Interrupted) else Interrupted()
+            code = tell(said, as_json=as_json, code=INTERRUPTED)
         except click.ClickException as error:
             if not as_json:
                 error.show()
             code = tell(misuse(error), as_json=True, code=error.exit_code) if as_json else error.exit_code
         except (CutgateError, OSError) as error:
             code = tell(error, as_json=as_json)
+        if is_at_work():  # Ctrl-C does not wait for it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
         sys.exit(code)
 
 
 class Interrupted(CutgateError):
     """Ctrl-C ended the command."""
 
-    def __init__(self) -> None:
-        super().__init__("interrupted")
+    def __init__(self, advice: str = "") -> None:
+        super().__init__("interrupted", advice=advice)
 
 
 def misuse(error: click.ClickException) -> CutgateError:

@@ -1,60 +1,204 @@
 """The command `cutgate cut`."""
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
-from cutgate.batches.batch import Batch
+from cutgate.batches.batch import Report
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Order, Source, find_pictures, plan
 from cutgate.batches.threads import cut_all
-from cutgate.commands.console import json_option
-from cutgate.commands.display import Display
+from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
+from cutgate.commands.display import STANDARD, Display
 from cutgate.commands.result_options import ResultOptions, result_options
 from cutgate.commands.target import Target, target_options
 from cutgate.errors import NameTaken
-from cutgate.local.finishing import named_for
+from cutgate.formats import SUFFIXES
+
+BESIDE: Final = {False: "-cutout", True: "-mask"}
+"""What is put behind a picture's name where its result goes beside it; the second of masks."""
+PIPED: Final = Path(STANDARD)
 
 
 @click.command()
 @click.argument(
-    "pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PICTURE..."
+    "pictures",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    metavar="PICTURE...",
 )
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(path_type=Path),
-    help="File; for a folder or several pictures a folder.",
+    help="File, whose suffix says the format; for a folder or several pictures a folder; - is standard output. "
+    "Otherwise photo.jpg becomes photo-cutout.png beside it.",
 )
 @click.option("--again", is_flag=True, help="Make results anew that an earlier call has made.")
+@click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
 @result_options
 @target_options
 @json_option
 def cut(
-    pictures: tuple[Path, ...], output: Path, again: bool, results: ResultOptions, target: Target, as_json: bool
+    pictures: tuple[Path, ...],
+    output: Path | None,
+    again: bool,
+    fail_on_empty: bool,
+    results: ResultOptions,
+    target: Target,
+    as_json: bool,
 ) -> None:
-    """Cut the subject out of pictures, or of all pictures in folders.
+    """Cut the subject out of pictures, or of all pictures in folders; - is standard input.
 
-    That is done at --url, or by the stack that runs in --data, or by one that is started for this call. Results in
-    a folder are remembered there: the same command, after Ctrl-C or a crash, goes on where it was and hands no
-    picture in twice.
+    That is done at --url, or by the stack that runs in --data, or in this process where there is none. Results in
+    a folder are remembered there: the same command, after Ctrl-C or a crash, goes on where it was and does no
+    picture twice.
     """
-    into_folder = len(pictures) > 1 or pictures[0].is_dir() or output.is_dir()
-    folder = output if into_folder else output.parent
-    with results.making() as making, Journal(folder, kept=into_folder) as journal:
-        if into_folder:
-            orders = plan(find_pictures(pictures, folder), folder, making.suffix, journal.owners)
-        else:
-            orders = single_order(pictures[0], named_for(output, results.finish.file_format))
-        if not orders:
-            raise click.UsageError(f"there is no picture in {', '.join(map(str, pictures))}")
-        with target.client(workers=len(orders)) as client, Display(len(orders), as_json=as_json) as display:
-            batch = Batch(client.conversation, journal, making, again=again)
-            report = cut_all(client.driver, batch, orders, at_once=results.at_once, on_progress=display.progress)
-    display.summary(report)
+    with destination(pictures, output, results, as_json=as_json) as call:
+        report = call.carry_out(target, again=again, as_json=as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
+    if fail_on_empty and report.without_subject:
+        raise click.exceptions.Exit(WITHOUT_SUBJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which pictures a call is about, and where their results go."""
+
+    pictures: tuple[Path, ...]
+    results: ResultOptions
+    folder: Path
+    file: Path | None = None
+    """The result's file, where there is one alone."""
+    beside: bool = False
+    """Whether each result goes beside its picture."""
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether the folder keeps a journal."""
+        return self.file is None and not self.beside
+
+    def orders(self, journal: Journal) -> list[Order]:
+        """What to do.
+
+        Raises:
+            NameTaken: a result's file would be a picture, or the result of another one.
+            UsageError: there is nothing to do.
+        """
+        if self.file is not None:
+            return single_order(self.pictures[0], self.file)
+        if self.beside:
+            mark = BESIDE[self.results.settings.get("only_mask", False)]
+            sources = [Source(path, str(path)) for path in self.pictures]
+            return plan(sources, self.folder, f"{mark}{self.results.suffix}")
+        found = find_pictures(self.pictures, self.folder)
+        if not found:
+            raise click.UsageError(f"there is no picture in {', '.join(map(str, self.pictures))}")
+        return plan(found, self.folder, self.results.suffix, journal.owners)
+
+    def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:
+        """Do it, and show what becomes of it.
+
+        Raises:
+            Interrupted: Ctrl-C.
+        """
+        with Journal(self.folder, kept=self.is_remembered) as journal:
+            orders = self.orders(journal)
+            try:
+                with (
+                    target.batch(self.results, journal, again=again) as work,
+                    Display(len(orders), as_json=as_json, names=self._names()) as display,
+                ):
+                    report = cut_all(
+                        work.driver, work.batch, orders, at_once=work.at_once, on_progress=display.progress
+                    )
+            except KeyboardInterrupt:
+                goes_on = "the same command goes on where it was" if self.is_remembered else ""
+                raise Interrupted(goes_on) from None
+        display.summary(report)
+        return report
+
+    def _names(self) -> dict[Path, str]:
+        return {path: STANDARD for path in (*self.pictures, self.file) if path and path.parent.name == SPOOL}
+
+
+SPOOL: Final = "cutgate-standard-streams"
+
+
+@contextmanager
+def destination(
+    pictures: tuple[Path, ...], output: Path | None, results: ResultOptions, *, as_json: bool
+) -> Iterator[Call]:
+    """What a command line means; what is piped in or out is a file for the length of the block.
+
+    Raises:
+        UsageError: it contradicts itself.
+    """
+    several = len(pictures) > 1 or pictures[0].is_dir()
+    piped_in = PIPED in pictures
+    piped_out = output == PIPED or (output is None and piped_in)
+    if piped_in or piped_out:
+        refuse_streams(several=several, piped_in=piped_in, piped_out=piped_out, as_json=as_json)
+        with tempfile.TemporaryDirectory() as folder:
+            spool = Path(folder, SPOOL)
+            spool.mkdir()
+            yield from _piped(pictures[0], None if piped_out else output, results, spool)
+    elif output is None:
+        if any(path.is_dir() for path in pictures):
+            raise click.UsageError("a folder of pictures needs a folder for its results: add -o FOLDER")
+        yield Call(pictures, results.for_file(None), Path(), beside=True)
+    elif output.is_dir() or several:
+        if not output.is_dir() and (output.exists() or is_a_results_name(output)):
+            raise click.UsageError(
+                f"{output} is the name of one file, and there are several results: name a folder"
+            )
+        yield Call(pictures, results.for_file(None), output)
+    else:
+        yield Call(pictures, results.for_file(output), output.parent, file=output)
+
+
+def _piped(picture: Path, output: Path | None, results: ResultOptions, spool: Path) -> Iterator[Call]:
+    """A call whose picture comes in by a pipe, or whose result goes out by one, through files of a folder."""
+    results = results.for_file(output)
+    if picture == PIPED:
+        picture = spool / "in"
+        with picture.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    target = spool / "out" if output is None else output
+    yield Call((picture,), results, target.parent, file=target)
+    if output is None and target.exists():
+        sys.stdout.buffer.write(target.read_bytes())
+        sys.stdout.flush()
+
+
+def refuse_streams(*, several: bool, piped_in: bool, piped_out: bool, as_json: bool) -> None:
+    """Refuse what cannot go through a pipe.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if several:
+        raise click.UsageError("- stands for one picture and one result: leave the others out")
+    if piped_out and as_json:
+        raise click.UsageError("--json and the result cannot both go to standard output: name a file with -o")
+    if piped_in and sys.stdin.isatty():
+        raise click.UsageError("standard input is a terminal: pipe a picture into it, or name a file")
+    if piped_out and sys.stdout.isatty():
+        raise click.UsageError("standard output is a terminal: pipe the result on, or name a file with -o")
+
+
+def is_a_results_name(path: Path) -> bool:
+    """Whether a name ends as a file of results does."""
+    return any(path.suffix.lower() in suffixes for suffixes in SUFFIXES.values())
 
 
 def single_order(picture: Path, target: Path) -> list[Order]:

@@ -1,7 +1,9 @@
 """What a call with many pictures shows: results on standard output, a bar and what failed on standard error."""
 
 import sys
-from typing import Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
 
 import click
 from rich import progress as rich
@@ -11,6 +13,17 @@ from cutgate.batches.batch import Outcome, Progress, Report
 from cutgate.commands.console import print_json, tell
 from cutgate.errors import facts
 
+STANDARD: Final = "-"
+"""Standard input and output, where files are named."""
+REMEDY: Final = "--box says where one is"
+WORDS: Final = {
+    "saved": "saved",
+    "kept": "already there",
+    "no_subject": "of them without a subject",
+    "failed": "failed",
+    "untried": "not begun",
+}
+
 
 class Display:
     """Shows pictures as they end; a bar above nothing else while the block lasts, on a terminal only.
@@ -18,10 +31,11 @@ class Display:
     Args:
         total: how many pictures there are; None when nobody knows.
         as_json: one object for each picture, and no bar.
+        names: what files are called that the caller did not name.
     """
 
-    def __init__(self, total: int | None, *, as_json: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, total: int | None, *, as_json: bool, names: Mapping[Path, str] | None = None) -> None:
+        self._as_json, self._names = as_json, names or {}
         console = Console(stderr=True)
         self._shown = console.is_terminal and not as_json
         columns: list[rich.ProgressColumn] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
@@ -54,34 +68,42 @@ class Display:
 
     def outcome(self, outcome: Outcome) -> None:
         """Show one picture's end."""
+        source, target = (self._names.get(path, str(path)) for path in (outcome.source, outcome.target))
         if self._as_json:
             print_json(
                 {
-                    "source": str(outcome.source),
-                    "target": str(outcome.target),
+                    "source": source,
+                    "target": target,
                     "state": outcome.state,
+                    "subject": outcome.subject_found,
                     "task": outcome.uid,
                     "error": None if outcome.error is None else facts(outcome.error),
                 }
             )
-        elif outcome.error is not None:
-            tell(outcome.error, as_json=False, about=str(outcome.source))
-        else:
-            click.echo(outcome.target)
+            return
+        if outcome.error is not None:
+            tell(outcome.error, as_json=False, about=source)
+        elif outcome.state == "kept":
+            click.echo(f"Already there: {target}", err=True)
+        elif target != STANDARD:
+            click.echo(target)
+        if outcome.subject_found is False:
+            warning = click.style("Warning:", fg="yellow", bold=True)
+            click.echo(f"{warning} {source}: no subject was found, the result is clear; {REMEDY}", err=True)
 
     def summary(self, report: Report) -> None:
         """Show what became of all pictures."""
         counts = {
             "saved": len(report.of("saved")),
             "kept": len(report.of("kept")),
+            "no_subject": len(report.without_subject),
             "failed": len(report.of("failed")),
             "untried": report.untried,
         }
         if self._as_json:
             print_json({"summary": counts})
-        elif self._shown and len(report.outcomes) > 1:
-            words = {"saved": "saved", "kept": "already there", "failed": "failed", "untried": "not begun"}
-            said = [f"{number} {words[state]}" for state, number in counts.items() if number or state == "saved"]
+        elif len(report.outcomes) > 1:
+            said = [f"{number} {WORDS[state]}" for state, number in counts.items() if number or state == "saved"]
             click.echo(f"{', '.join(said)}.", err=True)
         if report.untried and not self._as_json:
             click.echo(f"{report.untried} pictures were not begun; the same command goes on with them.", err=True)

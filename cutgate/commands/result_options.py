@@ -3,15 +3,18 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import click
 
 from cutgate.batches.batch import AT_ONCE, Making
 from cutgate.commands.options import Box, Colour, existing_file
-from cutgate.local.finishing import SUFFIXES, Finisher, FinishOptions
+from cutgate.errors import WrongSuffix
+from cutgate.formats import SUFFIXES, format_for
+from cutgate.in_process.options import CutoutOptions
+from cutgate.local.finishing import Finisher, FinishOptions
 from cutgate.protocol.conversation import WAIT_SECONDS
 from cutgate.protocol.picpik import FIELDS, Settings
 
@@ -51,9 +54,8 @@ OPTIONS = (
         "--format",
         "file_format",
         type=click.Choice(list(SUFFIXES)),
-        default="png",
-        show_default=True,
-        help="What to write; zip has colours and alpha apart. This and the next four need Cutgate's worker here.",
+        help="What to write; as the suffix of --output says otherwise, else png. zip has colours and alpha apart."
+        " This and the next four need Cutgate's worker here.",
     ),
     click.option(
         "--quality", type=click.IntRange(1, 100), help="Of webp, which is lossless without it, jpeg and zip."
@@ -68,9 +70,11 @@ OPTIONS = (
         type=click.IntRange(1, 64),
         default=AT_ONCE,
         show_default=True,
-        help="Pictures on their way at a time.",
+        help="Pictures on their way at a time; without a service as many as pay here, two as a rule.",
     ),
-    click.option("--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for one picture."),
+    click.option(
+        "--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for one picture of a service."
+    ),
 )
 
 
@@ -82,26 +86,63 @@ class ResultOptions:
     finish: FinishOptions
     timeout_seconds: float
     at_once: int
+    file_format: str | None
+    """The format that was asked for."""
+
+    def for_file(self, target: Path | None) -> Self:
+        """The same for a file whose name says the format, where none was asked for; None for any names.
+
+        Raises:
+            UsageError: the options, or they and the name, contradict each other.
+        """
+        try:
+            file_format = format_for(target or "", self.file_format)
+            finish = replace(self.finish, file_format=file_format)
+            finish.check(only_mask=self.settings.get("only_mask", False))
+        except (ValueError, WrongSuffix) as error:
+            raise click.UsageError(str(error)) from None
+        return replace(self, finish=finish, file_format=file_format)
+
+    @property
+    def suffix(self) -> str:
+        """What the names of results end with."""
+        return SUFFIXES[self.finish.file_format][0]
+
+    @property
+    def as_made(self) -> Making:
+        """How to make them where what makes them finishes them as well."""
+        return Making(
+            settings=self.settings,
+            suffix=self.suffix,
+            variant=" ".join(self.finish.arguments()) if self.finish.any else "",
+            timeout_seconds=self.timeout_seconds,
+        )
 
     @contextmanager
     def making(self) -> Iterator[Making]:
-        """How to make them, as long as the block lasts: as delivered, or by this machine's worker.
+        """How to make them of what a service delivers, as long as the block lasts: by this machine's worker.
 
         Raises:
             PartsMissing: the libraries of the worker are not installed.
         """
-        suffix, wait_seconds = SUFFIXES[self.finish.file_format][0], self.timeout_seconds
         if not self.finish.any:
-            yield Making(settings=self.settings, suffix=suffix, timeout_seconds=wait_seconds)
+            yield self.as_made
             return
         with Finisher(self.finish) as finisher:
-            yield Making(
-                settings=self.settings,
-                suffix=suffix,
-                convert=finisher.convert,
-                variant=" ".join(self.finish.arguments()),
-                timeout_seconds=wait_seconds,
-            )
+            yield replace(self.as_made, convert=finisher.convert)
+
+    def options(self) -> CutoutOptions:
+        """The same for this process; a JPEG without a background lies over white, as a service has it."""
+        finish, options = self.finish, cast("CutoutOptions", dict(self.settings))
+        if finish.background is not None:
+            options["background"] = finish.background
+        elif finish.background_image is not None:
+            options["background_image"] = finish.background_image
+        elif finish.file_format == "jpeg" and not self.settings.get("only_mask"):
+            options["background"] = "#ffffff"
+        if finish.crop_margin is not None:
+            options["crop_margin"] = finish.crop_margin
+        return options
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -110,7 +151,7 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def collect(
         *,
-        file_format: str,
+        file_format: str | None,
         quality: int | None,
         background: str | None,
         background_image: Path | None,
@@ -122,16 +163,11 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
         named = {name: others.pop(name) for name in FIELDS}
         settings = cast("Settings", {name: value for name, value in named.items() if value is not None})
         finish = FinishOptions(
-            file_format=file_format,
             quality=quality,
             background=background,
             background_image=background_image,
             crop_margin=crop_margin,
         )
-        try:
-            finish.check(only_mask=named["only_mask"])
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        command(results=ResultOptions(settings, finish, timeout, at_once), **others)
+        command(results=ResultOptions(settings, finish, timeout, at_once, file_format), **others)
 
     return functools.reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), collect)

@@ -1,24 +1,36 @@
-"""Which service a command talks to, and as whom."""
+"""Which service a command talks to, and as whom; or that this process cuts out itself."""
 
 import functools
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.console import Console
 
+from cutgate.batches.batch import Batch, ServiceBatch
+from cutgate.batches.journal import Journal
 from cutgate.client.client import Client
 from cutgate.commands.options import data_option, existing_file
+from cutgate.commands.result_options import ResultOptions
 from cutgate.errors import NotRunning
+from cutgate.in_process.batch import InProcessBatch
+from cutgate.in_process.remover import Remover
 from cutgate.local.data_folder import DataDir
-from cutgate.local.stack import Stack, StackOptions, cpus, run_stack
+from cutgate.protocol.flows import Driver
 
-CPUS_PER_WORKER: Final = 4
-"""For a stack that a call starts: a network is faster on some threads than on one."""
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What cuts pictures out, and how many of them at a time."""
+
+    driver: Driver
+    batch: Batch
+    at_once: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +43,11 @@ class Target:
     data: Path
 
     @contextmanager
-    def client(self, *, workers: int = 0) -> Iterator[Client]:
+    def client(self) -> Iterator[Client]:
         """A client for the length of a block.
 
-        Args:
-            workers: where no stack runs in the data folder, start one with at most so many workers for the block.
-
         Raises:
-            NotRunning: no stack runs, and none is to be started.
-            LocalError: a stack cannot be started.
+            NotRunning: no service was named, and no stack runs.
         """
         if self.url is not None:
             with self._named(self.url) as client:
@@ -47,15 +55,25 @@ class Target:
             return
         data = DataDir(self.data)
         running, account = data.running(), data.account()
-        with ExitStack() as undo:
-            if running is not None and account is not None:
-                url = running.url
-            elif workers:
-                stack = undo.enter_context(_own_stack(self.data, workers))
-                url, account = stack.url, stack.account
-            else:
-                raise NotRunning(self.data)
-            yield undo.enter_context(Client(url, account.public_key, account.private_key))
+        if running is None or account is None:
+            raise NotRunning(self.data)
+        with Client(running.url, account.public_key, account.private_key) as client:
+            yield client
+
+    @contextmanager
+    def batch(self, results: ResultOptions, journal: Journal, *, again: bool = False) -> Iterator[Work]:
+        """What cuts pictures out for the length of a block: the service, or this process where there is none.
+
+        Raises:
+            LocalError: the libraries or the network for it cannot be had here.
+        """
+        if self.url is None and DataDir(self.data).running() is None:
+            with Remover() as remover:
+                yield _in_process(remover, results, journal, again=again)
+            return
+        with results.making() as making, self.client() as client:
+            batch = ServiceBatch(client.conversation, journal, making, again=again)
+            yield Work(client.driver, batch, results.at_once)
 
     def _named(self, url: str) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
@@ -70,15 +88,21 @@ class Target:
             raise click.UsageError(str(error)) from None
 
 
-@contextmanager
-def _own_stack(folder: Path, workers: int) -> Iterator[Stack]:
-    """A stack that nobody else finds."""
-    most = max(1, cpus() // CPUS_PER_WORKER)
-    options = StackOptions(data=folder, workers=min(workers, most), announced=False)
-    with ExitStack() as undo:
-        with Console(stderr=True).status("Starting a stack for this call"):
-            stack = undo.enter_context(run_stack(options))
-        yield stack
+def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Work:
+    with Console(stderr=True).status("Loading the network"):
+        network = remover.load()
+    making, finish = results.as_made, results.finish
+    making = replace(making, variant=f"{making.variant}{network.unusual_model}")
+    batch = InProcessBatch(
+        remover,
+        journal,
+        making,
+        results.options(),
+        file_format=finish.file_format,
+        quality=finish.quality,
+        again=again,
+    )
+    return Work(Driver(None, time.sleep), batch, min(results.at_once, network.settings.item_count()))
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,16 +10,15 @@ from typing import Final
 import click
 import watchfiles
 
-from cutgate.batches.batch import Batch, Outcome, Progress
+from cutgate.batches.batch import Outcome, Progress
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Order, Source, find_pictures, is_picture, plan
 from cutgate.batches.threads import cut_all
 from cutgate.batches.watching import Arrivals
-from cutgate.client.client import Client
 from cutgate.commands.console import json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
 from cutgate.commands.result_options import ResultOptions, result_options
-from cutgate.commands.target import Target, target_options
+from cutgate.commands.target import Target, Work, target_options
 from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
@@ -41,19 +40,17 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
     pictures wait. Ctrl-C ends after the pictures that are under way, a second one at once; either way the same
     command goes on later, and no picture is handed in twice.
     """
-    folder, output = folder.resolve(), output.resolve()
+    folder, output, results = folder.resolve(), output.resolve(), results.for_file(None)
     if folder == output:
         raise click.UsageError("the results need a folder of their own")
     with (
         stop_signals(impatient=True) as stop,
-        results.making() as making,
         Journal(output) as journal,
-        target.client(workers=results.at_once) as client,
+        target.batch(results, journal) as work,
         Display(None, as_json=as_json) as display,
     ):
         display.say(f"Watching {folder}")
-        batch = Batch(client.conversation, journal, making)
-        rounds = Rounds(client, batch, journal, making.suffix, results.at_once, display, stop, as_json)
+        rounds = Rounds(work, journal, results.suffix, display, stop, as_json)
         for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
             display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
             rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
@@ -103,11 +100,9 @@ def _pictures(folder: Path, output: Path, places: Iterable[Path]) -> Iterator[Pa
 class Rounds:
     """One call for all files that are whole at a time; those that the service could not take come again."""
 
-    client: Client
-    batch: Batch
+    work: Work
     journal: Journal
     suffix: str
-    at_once: int
     display: Display
     stop: threading.Event
     as_json: bool
@@ -125,10 +120,10 @@ class Rounds:
         if not orders:
             return
         report = cut_all(
-            self.client.driver,
-            self.batch,
+            self.work.driver,
+            self.work.batch,
             orders,
-            at_once=self.at_once,
+            at_once=self.work.at_once,
             on_progress=self._progress,
             stop=self.stop,
         )

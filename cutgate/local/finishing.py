@@ -16,9 +16,6 @@ from typing import Final, Self
 from cutgate.errors import CommandFailed
 from cutgate.local.parts import last_line, part_command, require_parts
 
-SUFFIXES: Final = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg"), "zip": (".zip",)}
-"""File formats, and what the names of their files end with; the first one is ours."""
-
 COMMAND: Final = ("worker", "finish")
 GRACE_SECONDS: Final = 5
 
@@ -62,13 +59,6 @@ class FinishOptions:
             "--crop-margin": self.crop_margin,
         }
         return [f"{name}={value}" for name, value in named.items() if value is not None]
-
-
-def named_for(target: Path, file_format: str) -> Path:
-    """A file's name with the suffix of its format in place of another format's; any other name stays."""
-    own = SUFFIXES[file_format]
-    others = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes if suffix not in own}
-    return target.with_suffix(own[0]) if target.suffix.lower() in others else target
 
 
 class Finisher:

@@ -50,7 +50,7 @@ def require_parts(*parts: str) -> None:
     needed = {module for part in parts for module in MODULES[part]}
     missing = sorted(module for module in needed if importlib.util.find_spec(module) is None)
     if missing:
-        raise PartsMissing(missing)
+        raise PartsMissing(missing, parts)
 
 
 def server_url(data: DataDir, socket_path: Path, user: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -32,6 +32,9 @@ LAST_FINAL_CODE: Final = 2000
 """Of the family's codes those above pass."""
 
 PASSING_FAULTS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
+SUBJECT_HEADER: Final = "Cutgate-Subject"
+SUBJECTS: Final = {"found": True, "none": False}
+"""What that header of a result says; other services have none."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _DOUBLINGS: Final = 60
@@ -106,6 +109,14 @@ def uses_environment(url: httpx.URL) -> bool:
     return url.host not in LOOPBACK
 
 
+class Download(NamedTuple):
+    """A result as it was delivered."""
+
+    content: bytes
+    subject_found: bool | None
+    """Whether it shows a subject; None where the service does not say."""
+
+
 class Connection:
     """What is sent to one service, and sent again when it met a passing fault.
 
@@ -137,7 +148,7 @@ class Connection:
             raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
         return answer
 
-    def download(self, url: str) -> Flow[bytes]:
+    def download(self, url: str) -> Flow[Download]:
         """Fetch a result; `url` may be relative to the service's address.
 
         Raises:
@@ -150,7 +161,7 @@ class Connection:
         if response.status_code != HTTPStatus.OK:
             reason = f"HTTP {response.status_code} for the result"
             raise TransportError(place, reason, passing=_is_passing(response))
-        return response.content
+        return Download(response.content, SUBJECTS.get(response.headers.get(SUBJECT_HEADER, "")))
 
     def _send(self, exchange: Exchange, place: str) -> Flow[httpx.Response]:
         started = self.clock()

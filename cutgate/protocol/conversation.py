@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cutgate.errors import JobFailed, JobTimeout, ServiceError, TransportError
 from cutgate.files import write_whole
+from cutgate.formats import require_match
 from cutgate.protocol.connection import Connection, Retries, service_url
 from cutgate.protocol.flows import Flow, Pause, work
 from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings, read_picture, signed_body, submission
@@ -32,6 +33,11 @@ class Ticket:
 
     uid: str
     ended: JobStatus | None = None
+
+    @property
+    def subject_found(self) -> bool | None:
+        """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
+        return None if self.ended is None else self.ended.subject_found
 
 
 class Conversation:
@@ -149,15 +155,22 @@ class Conversation:
             wait_seconds = ends_at - asked_at
 
     def result(self, ticket: Ticket, timeout_seconds: float, on_progress: OnStatus | None = None) -> Flow[bytes]:
-        """The PNG, waited for; raises what `wait` raises."""
+        """The result, waited for; raises what `wait` raises. The ticket then knows whether it shows a subject."""
         status = yield from self.wait(ticket, timeout_seconds, on_progress)
         if not status.result_urls or not status.result_urls[0]:
             raise JobFailed(ticket.uid, status.error_code, "it finished without a result")
-        return (yield from self._connection.download(status.result_urls[0]))
+        content, subject_found = yield from self._connection.download(status.result_urls[0])
+        ticket.ended = replace(status, subject_found=subject_found)
+        return content
 
     def save(self, ticket: Ticket, path: Path, timeout_seconds: float) -> Flow[Path]:
-        """Write the result, waited for, to a file that appears whole or not at all; returns its path."""
+        """Write the result, waited for, to a file that appears whole or not at all; returns its path.
+
+        Raises:
+            WrongSuffix: the file's name is one of another format.
+        """
         content = yield from self.result(ticket, timeout_seconds)
+        require_match(path, content)
         yield from work(partial(write_whole, path, content))
         return path
 

@@ -58,11 +58,11 @@ class Driver:
     """Carries flows out in the thread that asks; any number of threads may.
 
     Args:
-        http: sends requests.
+        http: sends requests; None for flows that send none.
         sleep: pauses for so many seconds.
     """
 
-    def __init__(self, http: httpx.Client, sleep: Callable[[float], object]) -> None:
+    def __init__(self, http: httpx.Client | None, sleep: Callable[[float], object]) -> None:
         self._http, self._sleep = http, sleep
 
     def run(self, flow: Flow[T], given_up: threading.Event | None = None) -> T:
@@ -94,6 +94,7 @@ class Driver:
     def _do(self, step: Step, sleep: Callable[[float], object]) -> object:
         match step:
             case Exchange(method, url, content, headers):
+                assert self._http is not None
                 return self._http.request(method, url, content=content, headers=headers)
             case Pause(seconds):
                 return sleep(seconds)

@@ -65,6 +65,8 @@ class JobStatus:
     error_code: int
     """0 while nothing is wrong."""
     error_message: str
+    subject_found: bool | None = None
+    """Whether the result shows a subject; None until it was fetched, and where the service does not say."""
 
     @property
     def ended(self) -> bool:
@@ -131,15 +133,21 @@ def read_picture(picture: Picture) -> bytes:
 
     Raises:
         ValueError: it is an address; the protocol carries pictures, not where they are.
+        TypeError: it is none of these, or a file that is open for text.
         OSError: the file cannot be read.
     """
-    if isinstance(picture, bytes):
-        return picture
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return bytes(picture)
     if isinstance(picture, str | os.PathLike):
         if os.fspath(picture).startswith(("http://", "https://")):
-            raise ValueError(f"{picture} is an address, and the service takes pictures: download it first")
+            raise ValueError(f"{picture} is an address, and what is taken are pictures: download it first")
         return Path(picture).read_bytes()
-    return picture.read()
+    if not hasattr(picture, "read"):
+        raise TypeError(f"{type(picture).__name__} is no picture: pass a file's name, its bytes, or an open file")
+    content = picture.read()
+    if not isinstance(content, bytes):
+        raise TypeError("the file was opened for text: open it for reading bytes, with mode 'rb'")
+    return content
 
 
 def submission(picture: bytes, settings: Settings) -> dict[str, Any]:

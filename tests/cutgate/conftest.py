@@ -1,9 +1,10 @@
 """A real gateway on memory parts, served over HTTP."""
 
+import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,14 +85,21 @@ def delivered() -> bytes:
 
 
 @contextmanager
-def working(service: Service, delivered: bytes) -> Iterator[Service]:
-    """A service whose worker answers each picture with the same cut-out."""
+def working(service: Service, delivered: bytes, subjects: Sequence[bool] | None = None) -> Iterator[Service]:
+    """A service whose worker answers each picture with the same cut-out.
+
+    Args:
+        service: whose pictures it does.
+        delivered: the cut-out.
+        subjects: whether there is a subject in each of the pictures, and in none that come later; None for all.
+    """
     stop = threading.Event()
+    found = itertools.repeat(True) if subjects is None else itertools.chain(subjects, itertools.repeat(False))
 
     def work() -> None:
         while not stop.wait(0.01):
             if service.gateway.store.waiting(service.gateway.lane):
-                service.gateway.finish_one(delivered)
+                service.gateway.finish_one(delivered, subject_found=next(found))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -5,7 +5,6 @@ PICPIK's protocol knows PNG alone, without a crop and without a background.
 
 import io
 import json
-import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -20,13 +19,13 @@ from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import Colour, FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels, RgbImage
+from cutgate.worker.pictures.backdrop import colour_of
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.pictures.metadata import dpi_of
 from cutgate.worker.pictures.sixteen_bit import is_deep, read_samples
 
-_COLOUR: Final = re.compile(r"#([0-9a-fA-F]{6})([0-9a-fA-F]{2})?")
 _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)
 """For the caller's own files."""
 
@@ -38,11 +37,10 @@ class HexColour(click.ParamType[Colour]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Colour:
         """Read the text of the option."""
-        match = _COLOUR.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a colour such as #ffffff or #ffffff80", param, ctx)
-        red, green, blue = bytes.fromhex(match[1])
-        return red, green, blue, int(match[2] or "ff", 16)
+        try:
+            return colour_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("finish")

@@ -56,9 +56,9 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
         ProcessingFailed: the picture is larger than the format can hold.
     """
     if how.crop_margin_px is not None:
-        picture = _cropped(picture, how.crop_margin_px)
+        picture = cropped(picture, how.crop_margin_px)
     if not picture.is_mask:
-        picture = _over_background(picture, how)
+        picture = over_background(picture, how)
     data = encode(picture, how.file_format, how.quality, threads=threads)
     width_px, height_px = picture.size_px
     return Finished(
@@ -70,12 +70,14 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
     )
 
 
-def _cropped(picture: Picture, margin_px: int) -> Picture:
+def cropped(picture: Picture, margin_px: int) -> Picture:
+    """A result cut down to its subject and so much around it."""
     alpha = picture.pixels if picture.is_mask else picture.pixels[..., 3]
     return replace(picture, pixels=picture.pixels[subject_box(alpha, margin_px).index])
 
 
-def _over_background(picture: Picture, how: Finish) -> Picture:
+def over_background(picture: Picture, how: Finish) -> Picture:
+    """A cut-out, not a mask, over what is to be behind it; for a JPEG over white at least."""
     width_px, height_px = picture.size_px
     background = how.background
     if how.file_format is FileFormat.JPEG:

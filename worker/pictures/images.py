@@ -123,7 +123,8 @@ def read_image(
                 source = _decode_deep(data, _opened(data, decoder, limits))
                 if source is not None:
                     return source
-            return _decode(_loaded(data, _opened(data, decoder, limits)), keep_rgb_profile=keep_rgb_profile)
+            picture = _loaded(data, _opened(data, decoder, limits))
+            return of_pillow(picture, keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
         except UnidentifiedImageError as error:  # its header has passed, so its decoder knows no such samples
@@ -198,8 +199,12 @@ def _loaded(data: bytes, picture: Image.Image) -> Image.Image:
     return loaded
 
 
-def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
-    """Bring a decoded picture to plain sRGB."""
+def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> SourceImage:
+    """Bring a decoded picture to plain sRGB, upright. It stays as it is; Pillow's own errors pass through.
+
+    Raises:
+        SourceUndecodable: it has samples of 32 bits.
+    """
     icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
     dpi = dpi_of(picture, orientation)
@@ -243,6 +248,7 @@ def _alpha_of(picture: Image.Image) -> Bytes | None:
     key = picture.info.get("transparency")
     if picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
         # The transparent colour of a 16-bit picture, whose samples Pillow has cut to their upper 8 bits.
+        picture = picture.copy()
         picture.info["transparency"] = tuple(level >> 8 for level in key)
     alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
     return None if alpha.min() == 255 else alpha

@@ -196,6 +196,25 @@ def test_names_that_differ_in_their_suffix_stay_apart_over_calls(
     assert found == {("a.jpg", "a.jpg.png", "saved"), ("a.png", "a.png", "kept")}
 
 
+def test_of_two_that_differ_in_their_suffix_each_result_tells_which_it_is_of(
+    worked_service: Service, tmp_path: Path, out: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "a.jpg", "b.jpg"):
+        (folder / name).write_bytes(png())
+    with worked_service.client() as client:
+        client.remove_backgrounds(folder, out)
+        assert results(out) == {"a.jpg.png", "a.png.png", "b.png"}
+        (folder / "a.png").unlink()
+        again = next(
+            outcome
+            for outcome in client.remove_backgrounds(folder, out).outcomes
+            if outcome.source.name == "a.jpg"
+        )
+    assert (again.target.name, again.state) == ("a.jpg.png", "kept")
+
+
 def test_a_function_of_the_callers_makes_the_files(
     worked_service: Service, tmp_path: Path, photo: Path, out: Path
 ) -> None:

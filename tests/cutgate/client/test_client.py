@@ -1,5 +1,6 @@
 """The client against the real gateway over HTTP; the test does the worker's part."""
 
+import io
 import json
 import os
 import stat
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError
+from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError, WrongSuffix
 from cutgate.jobs.errors import SourceUndecodable
 from cutgate.jobs.spec import Box, CutoutSpec, Output, Refinement
 from tests.cutgate.conftest import Service
@@ -46,6 +47,34 @@ def test_a_picture_is_handed_in_waited_for_and_saved(service: Service, tmp_path:
         assert job.save(tmp_path / "out.png").read_bytes() == b"the cut-out"
     assert seen == ["Queuing", "Finished"]
     assert (status.credits, status.error_code, len(status.result_urls)) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_whether_there_is_a_subject_is_known_with_the_result(service: Service, found: bool) -> None:
+    with service.client() as client:
+        job = client.remove_background(png())
+        service.gateway.finish_one(subject_found=found)
+        assert (job.wait().subject_found, job.subject_found) == (None, None)
+        job.result()
+        assert (job.status().subject_found, job.subject_found) == (found, found)
+
+
+def test_a_file_is_not_named_for_another_format(service: Service, tmp_path: Path) -> None:
+    with service.client() as client:
+        job = client.remove_background(png())
+        service.gateway.finish_one(png())
+        with pytest.raises(WrongSuffix, match=r"out\.webp: the result is png; name the file \.png"):
+            job.save(tmp_path / "out.webp")
+        assert list(tmp_path.iterdir()) == []
+        assert job.save(tmp_path / "out.png").read_bytes() == png()
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"), [(17, "int is no picture"), (io.StringIO("text"), "was opened for text")]
+)
+def test_what_is_no_picture_is_not_handed_in(service: Service, picture: Any, said: str) -> None:
+    with service.client() as client, pytest.raises(TypeError, match=said):
+        client.remove_background(picture)
 
 
 def test_settings_arrive_as_they_were_given(service: Service) -> None:

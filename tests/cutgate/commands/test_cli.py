@@ -2,13 +2,15 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cutgate.batches.journal import JOURNAL_NAME
-from tests.cutgate.conftest import Service, run
+from tests.cutgate.conftest import Service, run, working
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY
+from tests.gateway.picture_files import png
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -56,7 +58,7 @@ def test_one_bad_picture_does_not_stop_the_others(
     assert result.exit_code == 1
     assert results(tmp_path / "out") == {"a.png", "c.png"}
     assert result.stderr.startswith(f"Error: {photos[1]}: RemoveBackground refused: Params [RawImage]")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.splitlines()[1:] == ["2 saved, 1 failed."]
 
 
 def test_a_wrong_key_says_what_to_check(service: Service, photos: list[Path], tmp_path: Path) -> None:
@@ -95,7 +97,52 @@ def test_ctrl_c_ends_the_wait(service: Service, photos: list[Path], tmp_path: Pa
         eventually(lambda: service.gateway.store.waiting(service.gateway.lane) == len(photos))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=4)[1]  # less than the service may hold an answer back
-    assert (process.returncode, said.strip()) == (130, "Error: interrupted")
+    assert (process.returncode, said.strip()) == (
+        130,
+        "Error: interrupted; the same command goes on where it was",
+    )
+
+
+@pytest.fixture
+def subjectless_service(service: Service) -> Iterator[Service]:
+    """A service that finds a subject in the first picture and in no other."""
+    with working(service, png(), subjects=[True]):
+        yield service
+
+
+def test_a_result_without_a_subject_is_told_counted_and_remembered(
+    subjectless_service: Service, photos: list[Path], tmp_path: Path
+) -> None:
+    command: list[str | Path] = ["cut", *photos, "-o", tmp_path / "out", "--at-once", "1"]
+    for state in ("saved", "kept"):
+        lines = [json.loads(line) for line in subjectless_service.run(*command, "--json").stdout.splitlines()]
+        assert [(line["state"], line["subject"]) for line in lines[:-1]] == [
+            (state, found) for found in (True, False, False)
+        ]
+        assert (lines[-1]["summary"][state], lines[-1]["summary"]["no_subject"]) == (3, 2)
+    result = subjectless_service.run(*command)
+    assert result.exit_code == 0
+    assert f"Warning: {photos[1]}: no subject was found, the result is clear; --box says where one is" in (
+        result.stderr
+    )
+    assert result.stderr.endswith("0 saved, 3 already there, 2 of them without a subject.\n")
+    assert subjectless_service.run(*command, "--fail-on-empty").exit_code == 3
+
+
+def test_kept_results_and_new_ones_are_told_apart(
+    worked_service: Service, photos: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first = worked_service.run("cut", *photos[:2], "-o", out)
+    assert set(first.stdout.splitlines()) == {f"{out / 'a.png'}", f"{out / 'b.png'}"}
+    assert first.stderr == "2 saved.\n"
+    second = worked_service.run("cut", *photos, "-o", out)
+    assert second.stdout == f"{out / 'c.png'}\n"
+    assert set(second.stderr.splitlines()) == {
+        f"Already there: {out / 'a.png'}",
+        f"Already there: {out / 'b.png'}",
+        "1 saved, 2 already there.",
+    }
 
 
 def test_keys_need_a_running_stack(tmp_path: Path) -> None:

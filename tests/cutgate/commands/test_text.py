@@ -115,21 +115,6 @@ def tiny_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("tiny_network")
-def test_a_photo_is_cut_out_without_a_service(tmp_path: Path) -> None:
-    photo, target = tmp_path / "photo.png", tmp_path / "cut.png"
-    photo.write_bytes(png(64, 48))
-    data = tmp_path / "data"
-    command = [sys.executable, "-m", "cutgate", "cut", str(photo), "-o", str(target), "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stdout) == (0, f"{target}\n"), done.stderr
-    assert target.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert not (data / "stack.json").exists()
-    result = run("list", "--data", data)
-    assert (result.exit_code, f"no stack runs in {data}" in result.stderr) == (1, True)
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("tiny_network")
 def test_up_says_where_it_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cutgate", "up", "--data", str(tmp_path / "data"), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

@@ -23,7 +23,7 @@ from cutgate.worker.models.engines.network_run import NetworkRun
 from cutgate.worker.models.engines.plans import open_engine, plan_for
 from cutgate.worker.models.errors import BatchesRefused, ModelUnavailable
 from cutgate.worker.models.graphs.prepare import prepared_graph
-from cutgate.worker.models.weights.files import ensure_weights
+from cutgate.worker.models.weights.files import Say, ensure_weights, say_to_log
 from cutgate.worker.models.weights.model import InputFit, Model, WeightsFile
 from cutgate.worker.models.weights.registry import find_model, second_stage
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
@@ -86,25 +86,29 @@ class Segmenter:
             return self.predict(image)
 
 
-def load_segmenter(settings: NetworkSettings) -> Segmenter:
+def load_segmenter(settings: NetworkSettings, say: Say = say_to_log) -> Segmenter:
     """Find or fetch the model's weights, prepare them, load them, and run them once.
+
+    Args:
+        settings: which model, and how it is to be run.
+        say: told, a line at a time, what is fetched.
 
     Raises:
         ModelUnavailable: the model cannot be run here as the settings ask; the text says why and what to do.
     """
     model = find_model(settings.model, settings.models_dir, settings.precision)
     try:
-        return _from_rembg(settings) if model is None else _from_row(model, settings)
+        return _from_rembg(settings) if model is None else _from_row(model, settings, say)
     except ImportError as error:  # an engine that is there and broken; its module is loaded only now
         raise ModelUnavailable(f"the engine cannot be loaded: {error}") from error
 
 
-def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
+def _from_row(model: Model, settings: NetworkSettings, say: Say) -> Segmenter:
     if model.takes_trimap:
         raise ModelUnavailable(
             f"{model.name} takes a trimap: name it as the `refiner` of a model that finds subjects"
         )
-    network = _network(model, settings)
+    network = _network(model, settings, say)
     return Segmenter(
         network,
         model=model.name,
@@ -112,34 +116,34 @@ def _from_row(model: Model, settings: NetworkSettings) -> Segmenter:
         provider=network.engine.provider,
         dtype=network.engine.dtype,
         threads=settings.thread_count(),
-        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings)),
+        reading=Reading(soft=network.row.soft, refine=_refine_of(model, settings, say)),
         shared=True,
     )
 
 
-def _refine_of(model: Model, settings: NetworkSettings) -> Refine | None:
+def _refine_of(model: Model, settings: NetworkSettings, say: Say) -> Refine | None:
     """What refines the model's map, in the precision that all of them have."""
     refiner = second_stage(model, settings.models_dir)
     if refiner is None:
         return None
-    return _network(refiner, settings.for_choice(Choice(model=refiner.name)))
+    return _network(refiner, settings.for_choice(Choice(model=refiner.name)), say)
 
 
-def _network(model: Model, settings: NetworkSettings) -> NetworkRun:
+def _network(model: Model, settings: NetworkSettings, say: Say) -> NetworkRun:
     """A row's network, loaded and run once; on batches, where the settings and the network allow it."""
     if settings.batch_count() > 1:
         try:
-            return _load(model, settings, batched=True)
+            return _load(model, settings, say, batched=True)
         except BatchesRefused as refusal:
             if settings.pictures_per_run is not None:
                 raise
             log.warning("one_picture_at_a_time", reason=str(refusal))
-    return _load(model, settings, batched=False)
+    return _load(model, settings, say, batched=False)
 
 
-def _load(model: Model, settings: NetworkSettings, *, batched: bool) -> NetworkRun:
+def _load(model: Model, settings: NetworkSettings, say: Say, *, batched: bool) -> NetworkRun:
     plan = plan_for(settings)
-    weights = ensure_weights(model, settings.models_dir)
+    weights = ensure_weights(model, settings.models_dir, say)
     graph = prepared_graph(weights, settings.cache_dir, plan.variant, batches=batched)
     engine = open_engine(graph, remembered(plan, settings, graph))
     run = _batched_run(engine, weights.row, settings) if batched else NetworkRun(engine, weights.row)

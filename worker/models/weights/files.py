@@ -25,7 +25,8 @@ Say = Callable[[str], object]
 """Takes one line for a person."""
 
 
-def _say_to_log(line: str) -> None:
+def say_to_log(line: str) -> None:
+    """Log a line, as a worker does."""
     _log.info("weights", progress=line)
 
 
@@ -50,7 +51,7 @@ def find_weights(model: Model, models_dir: Path) -> Weights:
     return found
 
 
-def ensure_weights(model: Model, models_dir: Path, say: Say = _say_to_log) -> Weights:
+def ensure_weights(model: Model, models_dir: Path, say: Say = say_to_log) -> Weights:
     """The model's weights, fetched from the first source that answers when the models folder has none.
 
     Two processes may fetch at the same time: each writes its own temporary file, and the name always holds a

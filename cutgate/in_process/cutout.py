@@ -1,0 +1,136 @@
+"""What comes of a picture that was cut out in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cutgate.errors import CutoutFailed
+from cutgate.files import write_whole
+from cutgate.formats import format_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from cutgate.jobs.spec import Colour
+    from cutgate.worker.cutout.raster.arrays import RgbImage
+    from cutgate.worker.pictures.encoders import Picture
+
+
+class Cutout:
+    """A subject without its background, or its mask where `only_mask` was set. Made by `remove_background`."""
+
+    def __init__(self, result: Picture, background: Colour | RgbImage | None, threads: int) -> None:
+        self._result, self._background, self._threads = result, background, threads
+
+    def __repr__(self) -> str:
+        width_px, height_px = self._result.size_px
+        subject = "" if self.subject_found else ", no subject found"
+        return f"<Cutout of {width_px} x {height_px} px{subject}>"
+
+    @property
+    def subject_found(self) -> bool:
+        """False where the result is clear throughout, for want of a subject."""
+        return self._result.subject_found
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """(height, width, 4) with straight alpha, over the background if there is one; a mask is (height, width).
+
+        Of uint8, or of uint16 where the picture had 16 bits that were kept.
+        """
+        return self._shown().pixels
+
+    @property
+    def image(self) -> Image.Image:
+        """The same as a Pillow picture of 8 bits: RGBA with straight alpha; a mask is L."""
+        from PIL import Image
+
+        shown = self._narrowed(self._shown())
+        image = Image.fromarray(shown.pixels)
+        if shown.icc_profile is not None:
+            image.info["icc_profile"] = shown.icc_profile
+        if shown.dpi is not None:
+            image.info["dpi"] = shown.dpi
+        return image
+
+    @property
+    def mask(self) -> Image.Image:
+        """The subject's alpha as a Pillow picture of mode L, whatever lies behind the subject."""
+        from PIL import Image
+
+        pixels = self._narrowed(self._result).pixels
+        return Image.fromarray(pixels if pixels.ndim == 2 else pixels[..., 3].copy())
+
+    def to_bytes(self, file_format: str = "png", *, quality: int | None = None) -> bytes:
+        """The content of a file.
+
+        Args:
+            file_format: `png`, `webp`, `jpeg`, or `zip` with colours and alpha apart.
+            quality: 1 to 100, of jpeg, zip, and webp, which is lossless without it.
+
+        Raises:
+            ValueError: there is no such format or quality; or it is JPEG, which has no transparency, and there is
+                no background.
+            CutoutFailed: the picture is larger than the format can hold.
+        """
+        from cutgate.jobs.errors import CutoutError
+        from cutgate.jobs.spec import FileFormat
+        from cutgate.worker.pictures.finish import Finish, finish
+
+        kind = FileFormat(format_for("", file_format))
+        if quality is not None and not 1 <= quality <= 100:
+            raise ValueError(f"quality is 1 to 100, not {quality}")
+        if kind is FileFormat.JPEG and self._background is None and not self._result.is_mask:
+            raise ValueError("JPEG has no transparency: pass background='#ffffff', or write PNG or WebP")
+        result = self._result if kind is FileFormat.PNG else self._narrowed(self._result)
+        how = Finish(file_format=kind, quality=quality, background=self._background)
+        try:
+            return finish(result, how, threads=self._threads).data
+        except CutoutError as error:
+            raise CutoutFailed(error.kind, error.message) from error
+
+    def save(
+        self, path: str | os.PathLike[str], *, file_format: str | None = None, quality: int | None = None
+    ) -> Path:
+        """Write a file, which appears whole or not at all; its suffix says the format. Returns its path.
+
+        Args:
+            path: the file; without a suffix it is a PNG.
+            file_format: as `to_bytes`, for a name that does not say it.
+            quality: as `to_bytes`.
+
+        Raises:
+            WrongSuffix: the suffix is no format's, or another one's than `file_format`.
+            ValueError, CutoutFailed: as `to_bytes`.
+            OSError: the file cannot be written.
+        """
+        target = Path(path)
+        write_whole(target, self.to_bytes(format_for(target, file_format), quality=quality))
+        return target
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self.to_bytes("png")
+
+    def _shown(self) -> Picture:
+        from cutgate.worker.pictures.finish import Finish, over_background
+
+        if self._result.is_mask:
+            return self._result
+        return over_background(self._result, Finish(background=self._background))
+
+    @staticmethod
+    def _narrowed(picture: Picture) -> Picture:
+        """The picture at 8 bits."""
+        from dataclasses import replace
+
+        import numpy as np
+
+        from cutgate.worker.pictures.sixteen_bit import to_8_bit
+
+        if picture.pixels.dtype == np.uint8:
+            return picture
+        return replace(picture, pixels=to_8_bit(np.asarray(picture.pixels, np.uint16)))

@@ -1,0 +1,149 @@
+"""One picture from what the caller has to a cut-out, by the function that workers use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import structlog
+from pydantic import ValidationError
+
+from cutgate.errors import CutoutFailed, NetworkUnavailable
+from cutgate.in_process.cutout import Cutout
+from cutgate.in_process.options import CutoutOptions
+from cutgate.in_process.sources import Picture, source_of
+from cutgate.jobs.errors import CutoutError
+from cutgate.jobs.presets import PRESETS, Choice
+from cutgate.jobs.settings import WrongSettings, load_settings
+from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
+from cutgate.worker.cut_out import cut_out
+from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
+from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.backdrop import colour_of
+from cutgate.worker.pictures.finish import cropped
+from cutgate.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from cutgate.worker.cutout.raster.arrays import RgbImage
+
+_FIELDS: Final = {
+    "box": "box",
+    "erode_size": "erode_px",
+    "foreground_threshold": "foreground_threshold",
+    "background_threshold": "background_threshold",
+    "hair_optimization": "refinement",
+    "only_mask": "output",
+    "background": "background",
+    "crop_margin": "crop_margin_px",
+}
+"""Options, and the fields of a spec that they fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that is loaded, with the settings that it was loaded by."""
+
+    settings: WorkerSettings
+    segmenter: Segmenter
+
+    @classmethod
+    def load(cls, model: str | None, threads: int | None, say: Callable[[str], object]) -> Self:
+        """Find or fetch the weights and load them, as a worker with these settings does.
+
+        Raises:
+            NetworkUnavailable: that cannot be done.
+            ValueError: a setting is wrong, or `model` is no model's name.
+        """
+        try:
+            settings = load_settings(WorkerSettings)
+        except WrongSettings as error:
+            raise ValueError(f"wrong settings\n{error}") from None
+        if threads is not None:
+            settings = settings.model_copy(update={"threads": threads})
+        settings = settings.for_choice(Choice.parse(model) if model else settings.choices[0])
+        if not structlog.is_configured():  # what it writes by default goes to standard output
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        try:
+            return cls(settings, load_segmenter(settings, say))
+        except ModelUnavailable as error:
+            raise NetworkUnavailable(str(error)) from error
+
+    @property
+    def unusual_model(self) -> str:
+        """Its name and precision; empty for those that everybody has who chooses nothing."""
+        choice = self.settings.choice
+        return "" if choice == PRESETS["exact"] else str(choice)
+
+    def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
+        """As `Remover.remove_background`."""
+        spec, behind = self._spec(options), None
+        try:
+            if "background_image" in options:
+                behind = self._background_image(options["background_image"], spec)
+            source = source_of(picture, self.settings, keep_16_bit=spec.output is Output.CUTOUT)
+            result = cut_out(source, spec, self.segmenter, lambda: None, reading=self.segmenter.reading)
+        except CutoutError as error:
+            raise CutoutFailed(error.kind, error.message) from error
+        if spec.crop_margin_px is not None:
+            result = cropped(result, spec.crop_margin_px)
+        return Cutout(result, spec.background if behind is None else behind, self.settings.thread_count())
+
+    def _spec(self, options: CutoutOptions) -> CutoutSpec:
+        """The options as a worker takes them.
+
+        Raises:
+            TypeError: there is no such option.
+            ValueError: one is wrong; the text names it.
+        """
+        if unknown := options.keys() - CutoutOptions.__optional_keys__:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        given: dict[str, Any] = {
+            _FIELDS[name]: _READ.get(name, _as_it_is)(value)
+            for name, value in options.items()
+            if name in _FIELDS and value is not None
+        }
+        choice = self.settings.choice
+        try:
+            spec = CutoutSpec(model=choice.model, precision=choice.precision, **given)
+        except ValidationError as error:
+            raise ValueError("; ".join(map(_said, error.errors()))) from None
+        if spec.output is Output.MASK and (spec.background or options.get("background_image") is not None):
+            raise ValueError("a mask has no background")
+        return spec
+
+    def _background_image(self, picture: Picture | None, spec: CutoutSpec) -> RgbImage | None:
+        if picture is None:
+            return None
+        if spec.background is not None:
+            raise ValueError("background and background_image exclude each other")
+        return source_of(picture, self.settings, keep_16_bit=False).rgb
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _box_of(value: Any) -> Box:
+    left, top, right, bottom = value
+    return Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
+
+
+def _colour_of(value: Any) -> Colour:
+    return colour_of(value) if isinstance(value, str) else (*value, 255) if len(value) == 3 else tuple(value)
+
+
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    "box": _box_of,
+    "only_mask": lambda only_mask: Output.MASK if only_mask else Output.CUTOUT,
+    "background": _colour_of,
+}
+
+
+def _said(fault: Any) -> str:
+    """What is wrong with an option, under the caller's name for it."""
+    names = {field: name for name, field in _FIELDS.items()}
+    where = ".".join(names.get(str(part), str(part)) for part in fault["loc"][:1])
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said

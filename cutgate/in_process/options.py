@@ -1,0 +1,21 @@
+"""How a picture is cut out in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cutgate.protocol.picpik import Settings
+
+if TYPE_CHECKING:
+    from cutgate.in_process.sources import Picture
+
+
+class CutoutOptions(Settings, total=False):
+    """The service's settings under the client's names, and what lies behind the subject."""
+
+    background: str | tuple[int, int, int] | tuple[int, int, int, int]
+    """Colour behind the subject: `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
+    background_image: Picture
+    """Picture behind the subject, scaled to cover; it may be all that a picture may be."""
+    crop_margin: int
+    """Cut down to the subject and so many pixels around; the whole picture otherwise."""

@@ -1,0 +1,217 @@
+"""`cutgate cut` where no service runs: this process does it. The tiny network, which finds dark squares."""
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cutgate.batches.journal import JOURNAL_NAME
+from tests.cutgate.conftest import run
+from tests.pictures.tiny_network import tiny_environment
+
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
+
+def photo(*, subject: bool = True, side_px: int = 64) -> bytes:
+    levels = np.full((side_px, side_px, 3), 255, np.uint8)
+    if subject:
+        levels[side_px // 4 : -side_px // 4, side_px // 4 : -side_px // 4] = 20
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with two photos in it."""
+    for name, value in (tiny_environment(tmp_path / "tiny") | {"CUTGATE_THREADS": "2"}).items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("a.png", "b.jpg"):
+        (folder / name).write_bytes(photo())
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {JOURNAL_NAME}
+
+
+def piped(*arguments: str, content: bytes = b"", **streams: Any) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command in a process of its own, with a picture on standard input."""
+    command = [sys.executable, "-m", "cutgate", *arguments]
+    given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    if "stdin" not in streams:
+        given["input"] = content
+    done: Any = subprocess.run(command, timeout=100, check=False, **given)
+    return cast("subprocess.CompletedProcess[bytes]", done)
+
+
+def test_one_photo_goes_beside_itself_and_no_stack_is_started(folder: Path, tmp_path: Path) -> None:
+    done = piped("cut", "a.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a-cutout.png\n", b"")
+    assert names(folder) == {"a.png", "b.jpg", "a-cutout.png"}
+    assert not (tmp_path / "home").exists()
+    with Image.open("a-cutout.png") as cutout:
+        assert (cutout.mode, cutout.getpixel((0, 0))[3], cutout.getpixel((32, 32))[3]) == ("RGBA", 0, 255)  # type: ignore[index]
+
+
+def test_several_go_each_beside_its_own(folder: Path) -> None:
+    (folder / "summer").mkdir()
+    (folder / "summer" / "c.png").write_bytes(photo())
+    (folder / "a.webp").write_bytes(photo())
+    result = run("cut", "a.png", "a.webp", "b.jpg", "summer/c.png", "--mask", "--format", "webp")
+    assert result.exit_code == 0, result.output
+    assert set(result.stdout.split()) == {
+        "a.png-mask.webp",
+        "a.webp-mask.webp",
+        "b-mask.webp",
+        "summer/c-mask.webp",
+    }
+    assert all(Path(name).exists() for name in result.stdout.split())
+    assert not (folder / JOURNAL_NAME).exists()
+    assert result.stderr == "4 saved.\n"
+
+
+def test_a_result_beside_its_picture_never_replaces_a_picture(folder: Path) -> None:
+    (folder / "a-cutout.png").write_bytes(b"a picture of the caller's")
+    result = run("cut", "a.png", "a-cutout.png")
+    assert (result.exit_code, "a-cutout.png is a picture or another one's result" in result.stderr) == (1, True)
+    assert (folder / "a-cutout.png").read_bytes() == b"a picture of the caller's"
+
+
+def test_a_folder_wants_a_folder(folder: Path) -> None:
+    result = run("cut", folder)
+    assert (result.exit_code, "add -o FOLDER" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "corner"), [("c.webp", "WEBP", (0, 0, 0, 0)), ("c.jpg", "JPEG", (255, 255, 255))]
+)
+def test_the_suffix_says_the_format(folder: Path, name: str, kind: str, corner: tuple[int, ...]) -> None:
+    result = run("cut", "a.png", "-o", name)
+    assert (result.exit_code, result.stdout) == (0, f"{name}\n"), result.output
+    with Image.open(folder / name) as picture:
+        assert (picture.format, picture.getpixel((0, 0))) == (kind, corner)
+
+
+def test_options_are_those_of_a_service(folder: Path) -> None:
+    Image.new("RGB", (3, 2), "blue").save("behind.png")
+    options = ("--crop-margin", "2", "--background-image", "behind.png", "--box", "16,16,40,48", "--hair", "off")
+    result = run("cut", "a.png", "-o", "c.png", *options)
+    assert result.exit_code == 0, result.output
+    with Image.open("c.png") as picture:
+        assert (picture.size, picture.getpixel((0, 0))) == ((28, 36), (0, 0, 255, 255))
+
+
+def test_a_pipe_in_and_a_pipe_out(folder: Path) -> None:
+    for arguments in (("cut", "-"), ("cut", "a.png", "-o", "-")):
+        done = piped(*arguments, content=photo())
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr
+        with Image.open(io.BytesIO(done.stdout)) as cutout:
+            assert (cutout.format, cutout.mode, cutout.size) == ("PNG", "RGBA", (64, 64))
+    assert piped("cut", "-", "-o", "c.webp", content=photo()).stdout == b"c.webp\n"
+    assert names(folder) == {"a.png", "b.jpg", "c.webp"}
+
+
+def test_what_comes_by_a_pipe_and_is_no_picture_leaves_nothing(folder: Path) -> None:
+    done = piped("cut", "-", content=b"no picture")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"Error: -: the picture could not be cut out: the bytes are not a JPEG")
+    assert names(folder) == {"a.png", "b.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments"), [("stdout", ("cut", "a.png", "-o", "-")), ("stdin", ("cut", "-", "-o", "c.png"))]
+)
+def test_a_terminal_is_no_picture(folder: Path, stream: str, arguments: tuple[str, ...]) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        streams: dict[str, Any] = {stream: theirs}
+        done = piped(*arguments, **streams)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.returncode, b"is a terminal" in done.stderr) == (2, True), done.stderr
+    assert names(folder) == {"a.png", "b.jpg"}
+
+
+def test_no_subject_is_told_counted_and_may_fail(folder: Path) -> None:
+    (folder / "b.jpg").write_bytes(photo(subject=False))
+    result = run("cut", "a.png", "b.jpg", "-o", "out")
+    assert result.exit_code == 0
+    assert "Warning: b.jpg: no subject was found, the result is clear" in result.stderr
+    assert result.stderr.endswith("2 saved, 1 of them without a subject.\n")
+    result = run("cut", "a.png", "b.jpg", "-o", "out", "--json", "--fail-on-empty")
+    *lines, summary = map(json.loads, result.stdout.splitlines())
+    assert {line["source"]: (line["state"], line["subject"], line["task"]) for line in lines} == {
+        "a.png": ("kept", True, None),
+        "b.jpg": ("kept", False, None),
+    }
+    assert (result.exit_code, summary["summary"]["no_subject"]) == (3, 1)
+    (folder / "c.png").write_bytes(b"no picture")
+    assert run("cut", "c.png", "b.jpg", "-o", "out", "--fail-on-empty").exit_code == 1
+
+
+def test_a_folder_is_remembered_whoever_does_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("cut", ".", "-o", "out").stderr == "2 saved.\n"
+    journal = (folder / "out" / JOURNAL_NAME).read_text()
+    (folder / "out" / JOURNAL_NAME).write_text(
+        journal.replace(', "subject_found": true', "")
+    )  # of a version before
+    assert run("cut", ".", "-o", "out").stderr.splitlines()[-1] == "0 saved, 2 already there."
+    (folder / "a.png").write_bytes(photo(side_px=48))
+    assert run("cut", ".", "-o", "out").stdout == "out/a.png\n"
+    # Another model's results are others.
+    tiny = Path(os.environ["CUTGATE_MODELS_DIR"])
+    for suffix in ("onnx", "json"):
+        (tiny / f"other.{suffix}").write_bytes((tiny / f"tiny.{suffix}").read_bytes())
+    monkeypatch.setenv("CUTGATE_MODEL", "other")
+    assert run("cut", ".", "-o", "out").stderr == "2 saved.\n"
+
+
+def test_a_network_that_cannot_be_had_is_said_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(os.environ["CUTGATE_MODELS_DIR"], "tiny.onnx").write_bytes(b"no network")
+    result = run("cut", "a.png", "b.jpg", "--json")
+    [error] = [json.loads(line)["error"] for line in result.stdout.splitlines()]
+    assert (result.exit_code, error["code"], "tiny.onnx" in error["message"]) == (1, "NetworkUnavailable", True)
+    assert names(folder) == {"a.png", "b.jpg"}
+
+
+def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(folder: Path) -> None:
+    """While a picture is being computed: native code must not abort the process that ends around it."""
+    album = folder / "album"
+    album.mkdir()
+    for number in range(6):
+        (album / f"{number}.png").write_bytes(photo(side_px=1500))
+    command = [sys.executable, "-m", "cutgate", "cut", "album", "-o", "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "Error: interrupted; the same command goes on where it was\n")
+    done = {path.name for path in (folder / "out").glob("*.png")}
+    assert 1 <= len(done) < 6
+    result = run("cut", "album", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert names(folder / "out") == {f"{number}.png" for number in range(6)}
+    assert result.stderr.count("Already there: ") >= 1
+
+
+def test_a_folder_is_watched_without_a_service(folder: Path) -> None:
+    (folder / "b.jpg").write_bytes(photo(subject=False))
+    result = run("watch", ".", "-o", "out", "--once", "--json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {Path(line["source"]).name: line["subject"] for line in lines} == {"a.png": True, "b.jpg": False}
+    assert names(folder / "out") == {"a.png", "b.png"}

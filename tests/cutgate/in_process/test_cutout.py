@@ -1,0 +1,96 @@
+"""A cut-out of this process as an object: files by their suffix, and what contradicts itself."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutgate import WrongSuffix, remove_background
+from cutgate.formats import format_for, require_match
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode"),
+    [
+        ("a.png", "PNG", "RGBA"),
+        ("a.PNG", "PNG", "RGBA"),
+        ("a", "PNG", "RGBA"),
+        ("a.webp", "WEBP", "RGBA"),
+        ("a.jpg", "JPEG", "RGB"),
+        ("a.jpeg", "JPEG", "RGB"),
+    ],
+)
+def test_the_suffix_says_the_format(photo: bytes, tmp_path: Path, name: str, kind: str, mode: str) -> None:
+    cutout = remove_background(photo, background="#00ff00" if kind == "JPEG" else None)  # type: ignore[arg-type]
+    assert cutout.save(tmp_path / name) == tmp_path / name
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.mode, picture.size) == (kind, mode, (64, 48))
+        if kind != "JPEG":
+            assert np.array_equal(np.asarray(picture), cutout.array)
+
+
+def test_a_zip_holds_colours_and_alpha(photo: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(remove_background(photo).save(tmp_path / "a.zip")) as archive:
+        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+
+
+def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) -> None:
+    cutout = remove_background(photo)
+    with pytest.raises(WrongSuffix, match=r"a\.webp: png was asked for; name the file \.png"):
+        cutout.save(tmp_path / "a.webp", file_format="png")
+    with pytest.raises(WrongSuffix, match=r"\.tiff is no format that can be written"):
+        cutout.save(tmp_path / "a.tiff")
+    with pytest.raises(ValueError, match="JPEG has no transparency: pass background="):
+        cutout.save(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="'gif' is not a format"):
+        cutout.to_bytes("gif")
+    with pytest.raises(ValueError, match="quality is 1 to 100"):
+        cutout.to_bytes("webp", quality=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+    assert cutout.save(tmp_path / "my.cat", file_format="png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quality_and_depth_reach_the_file(levels: NDArray[np.uint8]) -> None:
+    deep = remove_background(levels.astype(np.uint16) * 257)
+    assert deep.to_bytes("png")[24] == 16  # bits per channel, in the header
+    noise = np.random.default_rng(1).integers(0, 90, levels.shape, dtype=np.uint8)
+    cutout = remove_background(noise)
+    assert len(cutout.to_bytes("webp", quality=10)) < len(cutout.to_bytes("webp"))
+    with Image.open(io.BytesIO(deep.to_bytes("webp"))) as picture:
+        assert np.array_equal(np.asarray(picture), np.asarray(deep.image))
+
+
+def test_a_mask_may_be_a_jpeg(photo: bytes, tmp_path: Path) -> None:
+    with Image.open(remove_background(photo, only_mask=True).save(tmp_path / "a.jpg")) as picture:
+        assert picture.mode == "L"
+
+
+def test_a_notebook_shows_it(photo: bytes) -> None:
+    assert remove_background(photo)._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "expected"),
+    [
+        ("out.png", None, "png"),
+        ("out.JPG", None, "jpeg"),
+        ("out", None, "png"),
+        ("out", "zip", "zip"),
+        ("my.cat", "zip", "zip"),
+        ("out.jpeg", "jpeg", "jpeg"),
+    ],
+)
+def test_a_format_follows_the_name(name: str, asked: str | None, expected: str) -> None:
+    assert format_for(name, asked) == expected
+
+
+def test_a_content_is_held_to_its_name(tmp_path: Path) -> None:
+    require_match(tmp_path / "a.png", b"\x89PNG")
+    require_match(tmp_path / "a.webp", b"of no known format")
+    require_match(tmp_path / "a.cat", b"\x89PNG")
+    with pytest.raises(WrongSuffix, match=r"a\.webp: the result is png; name the file \.png"):
+        require_match(tmp_path / "a.webp", b"\x89PNG")
