@@ -31,7 +31,7 @@ def start(visitor: Visitor, photo: Path, private_key: str | None = None) -> None
 
 
 def test_the_page_advises_wherever_the_command_does(visitor: Visitor) -> None:
-    advice = visitor.page.evaluate("async () => (await import('/playground/errors.js')).ADVICE")
+    advice = visitor.page.evaluate("async () => (await import('/playground/service/errors.js')).ADVICE")
     assert ADVICE.keys() <= set(map(int, advice))
 
 

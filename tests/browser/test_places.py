@@ -15,7 +15,7 @@ PREFIX = "/tools/cutgate"
 TAIL = "/r/mac-_/1700000000/d5ari00q5cu0v880200g/0/token.png"
 RESULT_URL = """
 async (address) => {
-  const { resultUrl } = await import(new URL("playground/client.js", document.baseURI));
+  const { resultUrl } = await import(new URL("playground/service/picpik.js", document.baseURI));
   return resultUrl(address).href;
 }
 """

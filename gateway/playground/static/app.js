@@ -1,15 +1,15 @@
 /** Puts the page together: what the visitor does, and what comes of it. */
 
-import { API, Client } from "./client.js";
-import { curlCommand, shortened } from "./curl.js";
-import { element } from "./dom.js";
-import { asWebp, save } from "./export.js";
-import { chosenFields, pairSliders } from "./fields.js";
-import { Job, megabytes } from "./job.js";
-import { Photo } from "./photo.js";
-import { clearProblem, showBalance, showBusy, showProblem, tell } from "./report.js";
-import { Stage } from "./stage.js";
-import { followTheme } from "./theme.js";
+import { API, Client } from "./service/picpik.js";
+import { curlCommand, shortened } from "./service/curl.js";
+import { element } from "./page/dom.js";
+import { asWebp, save } from "./saving/encode.js";
+import { chosenFields, pairSliders } from "./page/settings.js";
+import { Job, megabytes } from "./photos/job.js";
+import { Photo } from "./photos/photo.js";
+import { clearProblem, showBalance, showBusy, showProblem, tell } from "./page/report.js";
+import { Stage } from "./stage/stage.js";
+import { followTheme } from "./page/theme.js";
 
 const stage = new Stage(showProblem);
 /** @type {Job | null} */

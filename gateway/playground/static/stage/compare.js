@@ -1,7 +1,7 @@
 /** Before and after: how much of the photo is shown beside the cut-out, and what lies behind it. */
 
-import { setPixels } from "./dom.js";
-import { sizeOf } from "./photo.js";
+import { setPixels } from "../page/dom.js";
+import { sizeOf } from "../photos/photo.js";
 
 export class Compare {
   #parts;

@@ -1,6 +1,6 @@
 /** One picture's way through the service. */
 
-import { download } from "./client.js";
+import { download } from "../service/picpik.js";
 
 const STATES = { Queuing: "Waiting for a worker…", Running: "Cutting out…", Finished: "Fetching the result…" };
 
@@ -9,7 +9,7 @@ export class Job {
   #uid = "";
   #abort = new AbortController();
 
-  /** @param {import("./client.js").Client} client */
+  /** @param {import("../service/picpik.js").Client} client */
   constructor(client) {
     this.#client = client;
   }
@@ -19,7 +19,7 @@ export class Job {
   }
 
   /**
-   * @param {import("./photo.js").Photo} photo
+   * @param {import("../photos/photo.js").Photo} photo
    * @param {Record<string, unknown>} fields
    * @param {{tell: (text: string) => void, sent: (body: Record<string, unknown>, bytes: Blob) => void}} watcher
    * @returns {Promise<{blob: Blob, subjectFound: boolean}>}

@@ -2,11 +2,11 @@
 
 import { BoxTool } from "./box.js";
 import { Compare } from "./compare.js";
-import { chosen, element } from "./dom.js";
-import { LocalError } from "./errors.js";
-import { followBoxNumbers, showBox } from "./fields.js";
+import { chosen, element } from "../page/dom.js";
+import { LocalError } from "../service/errors.js";
+import { followBoxNumbers, showBox } from "../page/settings.js";
 import { followPointers, panning } from "./gestures.js";
-import { sizeOf } from "./photo.js";
+import { sizeOf } from "../photos/photo.js";
 import { View } from "./view.js";
 
 const ZOOM_BUTTONS = ["zoom-out", "zoom-in", "zoom-fit", "zoom-real"];
@@ -20,7 +20,7 @@ export class Stage {
   #box = new BoxTool(element("box"), element("shade"), this.#view, (box) => this.#boxChanged(box));
   #compare;
   #onProblem;
-  /** @type {import("./photo.js").Photo | null} */
+  /** @type {import("../photos/photo.js").Photo | null} */
   #photo = null;
   #resultUrl = "";
 
@@ -44,7 +44,7 @@ export class Stage {
     return this.#photo?.size ? this.#box.box : null;
   }
 
-  /** @param {import("./photo.js").Photo} photo takes the place of the one before */
+  /** @param {import("../photos/photo.js").Photo} photo takes the place of the one before */
   showPhoto(photo) {
     this.#photo?.close();
     this.#photo = photo;

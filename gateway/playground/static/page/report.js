@@ -1,7 +1,7 @@
 /** Tells the visitor what goes on and what went wrong. */
 
 import { element } from "./dom.js";
-import { ServiceError } from "./errors.js";
+import { ServiceError } from "../service/errors.js";
 
 /** @param {string} text */
 export function tell(text) {

@@ -1,6 +1,6 @@
 /** Results in the visitor's hands. */
 
-import { LocalError } from "./errors.js";
+import { LocalError } from "../service/errors.js";
 
 const MEDIA_TYPE = "image/webp";
 

@@ -17,7 +17,7 @@ export function pairSliders() {
 }
 
 /**
- * @param {import("./box.js").Box | null} box
+ * @param {import("../stage/box.js").Box | null} box
  * @returns {Record<string, unknown>} fields of `RemoveBackground`, without the picture
  */
 export function chosenFields(box) {
@@ -33,14 +33,14 @@ export function chosenFields(box) {
 /**
  * Shows the box in numbers.
  *
- * @param {import("./box.js").Box | null} box
+ * @param {import("../stage/box.js").Box | null} box
  */
 export function showBox(box) {
   element("box-numbers").disabled = !box;
   for (const side of BOX_SIDES) element(`box-${side}`).value = box ? String(box[side]) : "";
 }
 
-/** @param {(box: import("./box.js").Box) => void} onChange told of a box that was typed */
+/** @param {(box: import("../stage/box.js").Box) => void} onChange told of a box that was typed */
 export function followBoxNumbers(onChange) {
   const inputs = BOX_SIDES.map((side) => [side, element(`box-${side}`)]);
   const read = () => Object.fromEntries(inputs.map(([side, input]) => [side, input.valueAsNumber || 0]));
