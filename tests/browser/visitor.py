@@ -51,6 +51,7 @@ class Visitor:
         return self.page.locator(f"#{name}")
 
     def type_keys(self, private_key: str | None = None) -> None:
+        self.by_id("keys").evaluate("keys => (keys.open = true)")  # folded once they are known to be right
         self.by_id("public-key").fill(self.stack.public_key)
         self.by_id("private-key").fill(private_key or self.stack.private_key)
 
@@ -66,13 +67,15 @@ class Visitor:
     def slide(self, name: str, value: int) -> None:
         self.by_id(name).fill(str(value))
 
-    def saved(self, button: str) -> Download:
+    def saved(self, button: str = "save", *, as_format: str = "") -> Download:
+        if as_format:
+            self.by_id("format").select_option(as_format)
         with self.page.expect_download() as download:
             self.by_id(button).click()
         return download.value
 
-    def saved_bytes(self, button: str) -> bytes:
-        return Path(self.saved(button).path()).read_bytes()
+    def saved_bytes(self, button: str = "save", *, as_format: str = "") -> bytes:
+        return Path(self.saved(button, as_format=as_format).path()).read_bytes()
 
     def keep_picture(self, name: str) -> Path:
         """Keep a screenshot as the page is now."""

@@ -1,41 +1,62 @@
-/** Tells the visitor what goes on and what went wrong. */
+/** Tells the visitor what goes on and what went wrong: in words first, what the protocol says small beneath. */
 
 import { element } from "./dom.js";
-import { ServiceError } from "../service/errors.js";
+
+const NO_SUBJECT = {
+  message: "No subject was found",
+  detail: "The result is transparent all over.",
+  advice: "draw a box around the subject, or try another picture",
+};
 
 /** @param {string} text */
 export function tell(text) {
-  element("status").textContent = text;
+  if (element("status").textContent !== text) element("status").textContent = text;
 }
 
 /** @param {boolean} isBusy */
 export function showBusy(isBusy) {
   element("progress").hidden = !isBusy;
   element("cancel").hidden = !isBusy;
-  element("run").disabled = isBusy;
   element("stage").setAttribute("aria-busy", String(isBusy));
 }
 
-export function clearProblem() {
-  element("problem").hidden = true;
-}
-
-/** @param {unknown} error */
+/**
+ * Shows one problem, or none.
+ *
+ * @param {any} error
+ */
 export function showProblem(error) {
-  const { message, detail = "", advice = "" } = /** @type {any} */ (error);
-  const code = error instanceof ServiceError ? ` (code ${error.code})` : "";
-  element("problem-title").textContent = message + code;
-  element("problem-detail").textContent = detail === message ? "" : detail;
-  element("problem-advice").textContent = advice && `What to do: ${advice}.`;
-  element("problem").hidden = false;
+  const { message = "", detail = "", advice = "", technical = "" } = error ?? {};
+  const problem = element("problem");
+  problem.classList.toggle("notice", error === NO_SUBJECT);
+  // What stays is not written again: a screen reader would say it once more.
+  for (const [id, text] of Object.entries({
+    "problem-title": message,
+    "problem-detail": sentence(detail),
+    "problem-advice": advice && `What to do: ${advice}.`,
+    "problem-code": technical,
+  })) {
+    if (element(id).textContent !== text) element(id).textContent = text;
+  }
+  problem.hidden = !error;
 }
 
-/** @param {{total: number, used: number}} balance */
-export function showBalance({ total, used }) {
-  const left = total - used;
-  const notation = left < 1_000_000 ? "standard" : "compact";
-  const count = new Intl.NumberFormat("en", { notation });
-  element("balance").textContent = `${count.format(left)} credits left`;
-  element("balance").title = `${used} used of ${total}`;
-  element("balance").hidden = false;
+/** What is wrong with a photo, or strange about its result. */
+export function problemOf(photo) {
+  if (photo?.state === "failed") return photo.error;
+  return photo?.state === "empty" ? NO_SUBJECT : null;
+}
+
+/** @param {import("../service/client.js").Balance} balance */
+export function showBalance({ used, left }) {
+  const count = new Intl.NumberFormat("en");
+  const [isMetered, chip] = [left !== null, element("balance")];
+  chip.textContent = isMetered ? `${count.format(left)} credits left` : `unmetered, ${count.format(used)} used`;
+  chip.title = isMetered ? `${used} used of ${used + left}` : "This account may use as much as it likes";
+  chip.hidden = false;
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text && `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 }

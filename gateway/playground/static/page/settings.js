@@ -1,33 +1,61 @@
-/** The form: what the visitor chose, as fields of the protocol. */
+/** The form: how a photo is cut out, and what of it is not in the result yet. */
 
 import { chosen, element } from "./dom.js";
 
-const SLIDERS = { foreground: "ForegroundThreshold", background: "BackgroundThreshold", erode: "ErodeSize" };
+const SLIDERS = ["foreground", "background", "erode"];
 const BOX_SIDES = ["left", "top", "right", "bottom"];
 
-/** Keeps each slider and its number the same. */
-export function pairSliders() {
-  for (const id of Object.keys(SLIDERS)) {
-    const [range, number] = [element(id), element(`${id}-number`)];
-    range.addEventListener("input", () => (number.value = range.value));
-    number.addEventListener("input", () => {
-      if (number.validity.valid && number.value) range.value = number.value;
-    });
-  }
-}
+/** @typedef {import("../service/client.js").Settings} Settings */
 
-/**
- * @param {import("../stage/box.js").Box | null} box
- * @returns {Record<string, unknown>} fields of `RemoveBackground`, without the picture
- */
-export function chosenFields(box) {
-  const numbers = Object.entries(SLIDERS).map(([id, name]) => [name, element(`${id}-number`).valueAsNumber]);
-  return {
-    ...Object.fromEntries(numbers),
-    HairOptimization: chosen("hair"),
-    OnlyMask: element("only-mask").checked,
-    ...(box && { Box: BOX_SIDES.map((side) => box[side]) }),
-  };
+/** @type {Settings} */
+export const DEFAULTS = { foreground: 240, background: 15, erode: 15, hair: "auto", onlyMask: false };
+
+export class SettingsForm {
+  #onChange;
+  /** The control that is at work: what it changes until it is let go counts as one change. */
+  #held = null;
+
+  /** @param {(settings: Settings, isContinued: boolean) => void} onChange */
+  constructor(onChange) {
+    this.#onChange = onChange;
+    const form = element("settings");
+    form.addEventListener("input", ({ target }) => this.#input(target));
+    form.addEventListener("change", () => (this.#held = null));
+  }
+
+  /**
+   * @param {Settings} settings
+   * @param {Settings | null} applied those of the result
+   */
+  show(settings, applied) {
+    for (const id of SLIDERS) {
+      element(id).value = String(settings[id]);
+      const number = element(`${id}-number`);
+      // What is being typed is left alone.
+      if (number.valueAsNumber !== settings[id] && number !== document.activeElement) number.value = settings[id];
+    }
+    document.querySelector(`input[name="hair"][value="${settings.hair}"]`).checked = true;
+    element("only-mask").checked = settings.onlyMask;
+    for (const note of document.querySelectorAll("[data-unapplied]")) {
+      const { unapplied } = /** @type {HTMLElement} */ (note).dataset;
+      note.hidden = !applied || applied[unapplied] === settings[unapplied];
+    }
+  }
+
+  #input(control) {
+    for (const id of SLIDERS) {
+      if (control.id === id) element(`${id}-number`).value = control.value;
+      if (control.id === `${id}-number` && control.checkValidity()) element(id).value = control.value;
+    }
+    this.#onChange(this.#read(), this.#held === control);
+    this.#held = control;
+  }
+
+  /** A number that is not possible leaves its slider where it was. */
+  #read() {
+    const numbers = Object.fromEntries(SLIDERS.map((id) => [id, element(id).valueAsNumber]));
+    return { ...numbers, hair: chosen("hair"), onlyMask: element("only-mask").checked };
+  }
 }
 
 /**

@@ -1,54 +1,66 @@
-/** One picture's way through the service. */
+/** One photo's way through the service. */
 
-import { download } from "../service/picpik.js";
-
-const STATES = { Queuing: "Waiting for a worker…", Running: "Cutting out…", Finished: "Fetching the result…" };
+import { LocalError } from "../service/errors.js";
+import { download } from "../service/http.js";
+import { draw } from "./thumbnail.js";
 
 export class Job {
   #client;
-  #uid = "";
+  #photo;
+  #onChange;
+  #task = "";
   #abort = new AbortController();
 
-  /** @param {import("../service/picpik.js").Client} client */
-  constructor(client) {
+  /**
+   * @param {import("../service/client.js").Client} client
+   * @param {import("./photo.js").Photo} photo
+   * @param {() => void} onChange told of each step
+   */
+  constructor(client, photo, onChange) {
     this.#client = client;
+    this.#photo = photo;
+    this.#onChange = onChange;
   }
 
   get isCancelled() {
     return this.#abort.signal.aborted;
   }
 
-  /**
-   * @param {import("../photos/photo.js").Photo} photo
-   * @param {Record<string, unknown>} fields
-   * @param {{tell: (text: string) => void, sent: (body: Record<string, unknown>, bytes: Blob) => void}} watcher
-   * @returns {Promise<{blob: Blob, subjectFound: boolean}>}
-   */
-  async run(photo, fields, { tell, sent }) {
+  /** @returns {Promise<import("./photo.js").Result>} */
+  async run() {
     const { signal } = this.#abort;
-    tell("Reading and signing…");
-    const body = await this.#client.signed("RemoveBackground", { RawImage: await photo.dataUri(), ...fields });
-    const bytes = new Blob([JSON.stringify(body)], { type: "application/json" });
-    sent(body, bytes);
+    const [photo, client] = [this.#photo, this.#client];
+    const [settings, box] = [photo.settings.current, photo.box];
+    this.#tell("Reading and signing…");
+    photo.request = await client.prepare(await photo.dataUri(), settings, box);
     signal.throwIfAborted();
-    tell(`Sending ${megabytes(bytes.size)}…`);
-    const { TaskUID } = await this.#client.send(bytes, signal);
-    this.#uid = TaskUID;
-    tell(STATES.Queuing);
-    const task = await this.#client.waitFor(TaskUID, ({ Status }) => tell(STATES[Status] ?? Status), signal);
-    this.#uid = "";
-    return download(task.ImgList[0], signal);
+    this.#tell(`Sending ${megabytes(photo.request.bytes.size)}…`);
+    this.#task = await client.submit(photo.request, signal);
+    this.#tell("Waiting for a worker…");
+    const address = await client.waitFor(this.#task, () => this.#tell("Cutting out…"), signal);
+    this.#task = "";
+    this.#tell("Fetching the result…");
+    const { blob, subjectFound } = await download(address, signal);
+    const size = await draw(photo.thumbnail, blob);
+    if (!size) throw new LocalError("The result cannot be shown", "try again");
+    return { blob, url: URL.createObjectURL(blob), size, subjectFound, settings, box };
   }
 
   /** Stops waiting, and has the service stop too. */
   async cancel() {
     this.#abort.abort();
-    if (this.#uid) await this.#client.terminate(this.#uid);
+    if (this.#task) await this.#client.terminate(this.#task);
   }
 
   /** The same for a page that is being left. */
   abandon() {
-    if (this.#uid) this.#client.abandon(this.#uid);
+    if (this.#task) this.#client.abandon(this.#task);
+  }
+
+  #tell(progress) {
+    this.#photo.progress = progress;
+    this.#photo.state = "working";
+    this.#onChange();
   }
 }
 

@@ -1,17 +1,27 @@
-/** The request that was sent, as a command that can be run. It holds the signature, never the private key. */
+/** The request that was sent, as a command that can be run. It may hold a signature, never a key. */
 
 const SHOWN_CHARACTERS = 48;
 
 /**
- * @param {URL} api
+ * @param {URL} url where it goes
+ * @param {object} body
+ * @param {string} [key] a header that reads the key from the environment, where the body has no signature
+ * @returns {import("./client.js").PreparedRequest}
+ */
+export function prepared(url, body, key) {
+  const bytes = new Blob([JSON.stringify(body)], { type: "application/json" });
+  return { bytes, curl: curlCommand(url, key), shown: shortened(body) };
+}
+
+/**
+ * @param {URL} url
+ * @param {string} [key] a header
  * @returns {string} sends `request.json` of the present folder
  */
-export function curlCommand(api) {
-  return [
-    `curl ${quoted(api.href)} \\`,
-    "  --header 'Content-Type: application/json' \\",
-    "  --data-binary @request.json",
-  ].join("\n");
+function curlCommand(url, key) {
+  const headers = ["'Content-Type: application/json'", ...(key ? [`"${key}"`] : [])];
+  const words = [quoted(url.href), ...headers.map((header) => `--header ${header}`), "--data-binary @request.json"];
+  return `curl ${words.join(" \\\n  ")}`;
 }
 
 /** @param {string} text an argument for a POSIX shell */
@@ -22,10 +32,10 @@ function quoted(text) {
 /**
  * The body with long texts cut, for reading.
  *
- * @param {Record<string, unknown>} body
+ * @param {object} body
  * @returns {string}
  */
-export function shortened(body) {
+function shortened(body) {
   return JSON.stringify(body, (_, value) => (typeof value === "string" ? cut(value) : value), 2);
 }
 

@@ -1,15 +1,13 @@
 /** The picture's side of the page: the photo, the box on it, the result over it. */
 
+import { element, setPixels } from "../page/dom.js";
+import { followBoxNumbers, showBox } from "../page/settings.js";
 import { BoxTool } from "./box.js";
 import { Compare } from "./compare.js";
-import { chosen, element } from "../page/dom.js";
-import { LocalError } from "../service/errors.js";
-import { followBoxNumbers, showBox } from "../page/settings.js";
 import { followPointers, panning } from "./gestures.js";
-import { sizeOf } from "../photos/photo.js";
 import { View } from "./view.js";
 
-const ZOOM_BUTTONS = ["zoom-out", "zoom-in", "zoom-fit", "zoom-real"];
+const NOTHING = { widthPx: 0, heightPx: 0 };
 
 /** @typedef {"empty" | "ready" | "done"} State nothing chosen; a photo to draw on; a result to look at */
 
@@ -19,102 +17,119 @@ export class Stage {
   #view = new View(this.#surface);
   #box = new BoxTool(element("box"), element("shade"), this.#view, (box) => this.#boxChanged(box));
   #compare;
-  #onProblem;
+  #onBox;
+  #canBox = true;
   /** @type {import("../photos/photo.js").Photo | null} */
   #photo = null;
-  #resultUrl = "";
+  /** @type {import("../photos/photo.js").Result | null} */
+  #result = null;
+  /** @type {import("../saving/crop.js").Rectangle | null} */
+  #frame = null;
 
-  /** @param {(error: unknown) => void} onProblem */
-  constructor(onProblem) {
-    this.#onProblem = onProblem;
+  /** @param {(box: import("./box.js").Box | null) => void} onBox told of the box on the photo that is shown */
+  constructor(onBox) {
+    this.#onBox = onBox;
     const ids = ["after", "backdrop", "divider", "split", "surface"];
     this.#compare = new Compare(Object.fromEntries(ids.map((id) => [id, element(id)])), this.#view);
     followPointers(this.#surface, this.#view, (event) =>
-      this.#state === "done" ? panning(this.#surface, this.#view, event) : this.#box.begin(event),
+      this.#state === "done" || !this.#canBox
+        ? panning(this.#surface, this.#view, event)
+        : this.#box.begin(event),
     );
     followBoxNumbers((box) => (this.#box.box = box));
+    this.#view.listen(() => this.#drawFrame());
     this.#followButtons();
   }
 
-  get photo() {
-    return this.#photo;
+  /** @param {import("../photos/photo.js").Photo | null} photo with its result, where it has one */
+  show(photo) {
+    const result = photo?.result ?? null;
+    if (photo === this.#photo && result === this.#result) return;
+    const isOther = photo !== this.#photo;
+    [this.#photo, this.#result] = [photo, result];
+    if (isOther) this.#showPhoto();
+    if (result) element("result").src = result.url;
+    else element("result").removeAttribute("src");
+    if (result && this.#view.isEmpty) this.#view.show(result.size);
+    this.showFrame(null);
+    this.#enter(!photo ? "empty" : result ? "done" : "ready");
   }
 
-  get box() {
-    return this.#photo?.size ? this.#box.box : null;
-  }
-
-  /** @param {import("../photos/photo.js").Photo} photo takes the place of the one before */
-  showPhoto(photo) {
-    this.#photo?.close();
-    this.#photo = photo;
-    this.#showResult("");
-    const canShow = photo.size !== null;
-    const unshown = element("unshown");
-    unshown.hidden = canShow;
-    unshown.textContent = `This browser cannot show ${photo.file.name}. It can be sent all the same.`;
-    element("before").hidden = !canShow;
-    if (canShow) element("before").src = photo.url;
-    this.#enter("ready");
-    this.#view.show(photo.size ?? { widthPx: 0, heightPx: 0 });
-    this.#box.box = null;
-    this.#surface.tabIndex = 0;
-    this.#surface.focus();
+  /** @param {boolean} canBox whether the service can be told of a box */
+  allowBox(canBox) {
+    this.#canBox = canBox;
+    if (!canBox) this.#box.box = null;
+    this.#enter(this.#state);
   }
 
   /**
-   * @param {Blob} blob a result
-   * @returns {Promise<string>} its address in memory
+   * @param {string} colour behind the cut-out
+   * @param {string} url of a picture there
    */
-  async showCutout(blob) {
-    const url = URL.createObjectURL(blob);
-    const size = await sizeOf(url);
-    if (size === null) {
-      URL.revokeObjectURL(url);
-      throw new LocalError("The result cannot be shown", "try again");
-    }
-    this.#showResult(url);
-    element("unshown").hidden = true;
-    if (this.#view.isEmpty) this.#view.show(size);
-    this.#enter("done");
-    return url;
+  showBackdrop(colour, url) {
+    this.#compare.fill(colour, url);
+  }
+
+  /** @param {import("../saving/crop.js").Rectangle | null} frame the part of the result that counts */
+  showFrame(frame) {
+    this.#frame = frame;
+    this.#drawFrame();
+  }
+
+  focus() {
+    this.#surface.focus();
   }
 
   get #state() {
     return /** @type {State} */ (this.#stage.dataset.state);
   }
 
-  /** @param {State} state with a photo, shown or not */
-  #enter(state) {
-    this.#stage.dataset.state = state;
-    const isDone = state === "done";
-    const isPhotoShown = this.#photo?.size !== null;
-    element("drop").hidden = true;
-    element("after").hidden = !isDone;
-    element("compare").hidden = !isDone;
-    element("show-result").hidden = isDone || !this.#resultUrl;
-    element("box-keys").hidden = isDone || !isPhotoShown;
-    this.#compare.show(isDone && isPhotoShown);
-    for (const id of ZOOM_BUTTONS) element(id).disabled = !isDone && !isPhotoShown;
-    this.#boxChanged(this.#box.box);
+  #showPhoto() {
+    const photo = this.#photo;
+    const canShow = Boolean(photo?.size);
+    element("before").hidden = !canShow;
+    if (canShow) element("before").src = photo.url;
+    this.#view.show(photo?.size ?? NOTHING);
+    this.#box.box = photo?.box ?? null;
+    this.#surface.tabIndex = photo ? 0 : -1;
   }
 
-  /** @param {string} url */
-  #showResult(url) {
-    if (this.#resultUrl) URL.revokeObjectURL(this.#resultUrl);
-    this.#resultUrl = url;
-    if (url) element("result").src = url;
-    else element("result").removeAttribute("src");
+  /** @param {State} state */
+  #enter(state) {
+    this.#stage.dataset.state = state;
+    const [isDone, isEmpty] = [state === "done", state === "empty"];
+    const isPhotoShown = Boolean(this.#photo?.size);
+    element("drop").hidden = element("samples").hidden = !isEmpty;
+    element("zoom").hidden = !isDone && !isPhotoShown;
+    element("after").hidden = element("saving").hidden = !isDone;
+    element("show-result").hidden = isDone || !this.#result;
+    element("box-keys").hidden = isDone || !isPhotoShown || !this.#canBox;
+    const unshown = element("unshown");
+    unshown.hidden = isEmpty || isDone || isPhotoShown;
+    unshown.textContent = `This browser cannot show ${this.#photo?.name}. The service may read it all the same.`;
+    this.#compare.show(isDone && isPhotoShown);
+    this.#drawFrame();
+    this.#boxChanged(this.#box.box);
   }
 
   /** @param {import("./box.js").Box | null} box */
   #boxChanged(box) {
     const button = element("box-toggle");
     const isDone = this.#state === "done";
-    button.disabled = !this.#photo?.size;
+    button.hidden = !this.#photo?.size || !this.#canBox;
     button.textContent = isDone ? "Edit box" : box ? "Remove box" : "Add box";
     button.setAttribute("aria-pressed", String(box !== null && !isDone));
     showBox(box);
+    this.#onBox(box);
+  }
+
+  #drawFrame() {
+    const shade = element("frame");
+    shade.hidden = !this.#frame || this.#state !== "done";
+    if (!this.#frame) return;
+    const { x, y, width, height } = this.#frame;
+    const { scale } = this.#view;
+    setPixels(shade.firstElementChild, { left: x * scale, top: y * scale, w: width * scale, h: height * scale });
   }
 
   #followButtons() {
@@ -126,33 +141,11 @@ export class Stage {
     element("zoom-real").addEventListener("click", () => view.real());
     element("box-toggle").addEventListener("click", () => this.#toggleBox());
     element("show-result").addEventListener("click", () => this.#enter("done"));
-    for (const radio of document.querySelectorAll('input[name="backdrop"]')) {
-      radio.addEventListener("change", () => this.#showBackdrop());
-    }
-    element("colour").addEventListener("input", () => this.#showBackdrop());
-    element("scene-choose").addEventListener("click", () => element("scene").click());
-    element("scene").addEventListener("change", () => this.#showScene(element("scene").files[0]));
   }
 
   #toggleBox() {
     if (this.#state === "done") this.#enter("ready");
     else if (this.#box.box) this.#box.box = null;
     else this.#box.add();
-  }
-
-  #showBackdrop() {
-    const kind = chosen("backdrop");
-    element("colour").hidden = kind !== "colour";
-    element("scene-choose").hidden = kind !== "picture";
-    if (kind === "colour") this.#compare.colour(element("colour").value);
-    else if (kind === "picture" && this.#compare.hasScene) this.#compare.scene();
-    else this.#compare.checker();
-  }
-
-  /** @param {File | undefined} file */
-  async #showScene(file) {
-    if (file && !(await this.#compare.picture(file))) {
-      this.#onProblem(new LocalError(`This browser cannot show ${file.name}`, "choose a JPEG, PNG or WebP"));
-    }
   }
 }
