@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,17 @@ PHOTO = ROOT / "examples" / "chelsea.jpg"
 ACTION_MS = 10_000
 CUT_MS = 60_000
 WIDE = (1280, 860)
+WATCH_BODIES = """
+() => {
+  const send = window.fetch;
+  window.sentBodies = [];
+  window.fetch = async (url, options) => {
+    const body = options?.body;
+    if (body) window.sentBodies.push(body instanceof Blob ? await body.text() : body);
+    return send(url, options);
+  };
+}
+"""
 
 
 @dataclass
@@ -90,6 +101,16 @@ class Visitor:
         assert [text for text in self.complaints if not (expected and re.search(expected, text))] == []
         own = urlsplit(self.stack.url).netloc
         assert {urlsplit(url).netloc for url in self.requests if not url.startswith(("blob:", "data:"))} <= {own}
+
+
+def bodies_of(visitor: Visitor) -> Callable[[], list[str]]:
+    """Watch what the page sends: the browser's driver does not see bodies that the page has as files.
+
+    Returns:
+        what tells the bodies so far.
+    """
+    visitor.page.evaluate(WATCH_BODIES)
+    return lambda: list(visitor.page.evaluate("sentBodies"))
 
 
 def pixel_of_page(visitor: Visitor, x: int, y: int) -> tuple[int, ...]:

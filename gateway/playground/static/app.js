@@ -42,6 +42,7 @@ function show() {
   element("undo").disabled = !album.canUndo;
   element("reset").disabled = JSON.stringify(settings) === JSON.stringify(DEFAULTS);
   element("spread").hidden = album.photos.length < 2;
+  element("remove").hidden = album.photos.length !== 1; // of several, each has a button in the strip
   element("choose").textContent = selected ? "Add photos" : "Choose photos";
   element("run").textContent = buttonText(pending);
   element("run").disabled = pending.length === 0;
@@ -162,6 +163,10 @@ element("panel").addEventListener("submit", (event) => {
 });
 element("check").addEventListener("click", () => element("panel").reportValidity() && check());
 element("cancel").addEventListener("click", cancel);
+element("remove").addEventListener("click", () => {
+  remove(album.selected);
+  element("choose").focus();
+});
 element("undo").addEventListener("click", () => album.undo());
 element("reset").addEventListener("click", () => album.change(DEFAULTS));
 element("spread").addEventListener("click", () => album.spread());

@@ -1,6 +1,7 @@
 """Settings: what is not applied yet, the way back, and whose they are."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,19 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.page.conftest import picture
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, bodies_of
 
 pytestmark = pytest.mark.long
 
 
+Requests = Callable[[], list[dict[str, Any]]]
+
+
 @pytest.fixture
-def sent(visitor: Visitor) -> list[dict[str, Any]]:
-    """What is asked for, in order."""
-    requests: list[dict[str, Any]] = []
-
-    def hear(body: str | None) -> None:
-        if body and '"RemoveBackground"' in body:
-            requests.append(json.loads(body))
-
-    visitor.page.on("request", lambda request: hear(request.post_data))
-    return requests
+def sent(visitor: Visitor) -> Requests:
+    """What was asked for so far, in order."""
+    bodies = bodies_of(visitor)
+    return lambda: [json.loads(body) for body in bodies() if '"RemoveBackground"' in body]
 
 
 def unapplied(visitor: Visitor) -> Locator:
@@ -34,7 +32,7 @@ def erode(visitor: Visitor) -> str:
     return visitor.by_id("erode-number").input_value()
 
 
-def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: list[dict[str, Any]]) -> None:
+def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
     run = visitor.by_id("run")
     visitor.choose(picture(tmp_path / "disc.png"))
     visitor.slide("erode", 8)
@@ -47,7 +45,7 @@ def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: li
     expect(run).to_have_text("Apply")
     run.click()
     expect(unapplied(visitor)).to_have_count(0)
-    assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent] == [(8, False), (9, True)]
+    assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent()] == [(8, False), (9, True)]
 
 
 def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_path: Path) -> None:
@@ -73,7 +71,7 @@ def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_p
 
 
 def test_each_photo_keeps_its_settings_and_the_next_takes_the_last(
-    visitor: Visitor, tmp_path: Path, sent: list[dict[str, Any]]
+    visitor: Visitor, tmp_path: Path, sent: Requests
 ) -> None:
     visitor.choose(picture(tmp_path / "one.png"))
     visitor.slide("erode", 4)
@@ -89,18 +87,16 @@ def test_each_photo_keeps_its_settings_and_the_next_takes_the_last(
     expect(visitor.by_id("run")).to_have_text("Apply")
     visitor.cut_out()
     expect(visitor.page.get_by_text("Done", exact=True)).to_have_count(2)
-    assert [body["ErodeSize"] for body in sent] == [4, 30, 4]
+    assert [body["ErodeSize"] for body in sent()] == [4, 30, 4]
 
 
-def test_photos_that_are_not_cut_out_yet_share_theirs(
-    visitor: Visitor, tmp_path: Path, sent: list[dict[str, Any]]
-) -> None:
+def test_photos_that_are_not_cut_out_yet_share_theirs(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
     visitor.by_id("file").set_input_files([picture(tmp_path / name) for name in ("one.png", "two.png")])
     expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
     visitor.slide("erode", 7)
     visitor.cut_out()
     expect(visitor.by_id("status")).to_contain_text("Done: 2 of 2")
-    assert [body["ErodeSize"] for body in sent] == [7, 7]
+    assert [body["ErodeSize"] for body in sent()] == [7, 7]
 
 
 def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ async (files) => {
   const { zip } = await import("/playground/saving/zip.js");
   const blobs = files.map(([name, text]) => ({ name, blob: new Blob([text]) }));
   const archive = await zip(blobs, new Date(2026, 10, 21, 9, 30, 14));
-  return btoa(Array.from(new Uint8Array(await archive.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(""));
+  const bytes = new Uint8Array(await archive.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 """
 TOO_MUCH = """

@@ -82,7 +82,15 @@ def test_a_slash_too_many_leads_to_the_page(client: FlaskClient) -> None:
     "path",
     [
         *("index.html", "views.py", "../views.py", "..%2fviews.py", "%2e%2e/__init__.py", "/etc/passwd"),
-        *("static/app.js", "app.js/", "app.js%00", "service", "service/", "service//errors.js", "service/../app.js"),
+        *(
+            "static/app.js",
+            "app.js/",
+            "app.js%00",
+            "service",
+            "service/",
+            "service//errors.js",
+            "service/../app.js",
+        ),
     ],
 )
 def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
