@@ -32,7 +32,8 @@ CONTRAST = """
     const colour = getComputedStyle(element).backgroundColor;
     return colour === "rgba(0, 0, 0, 0)" && element.parentElement ? groundOf(element.parentElement) : colour;
   };
-  return [...document.querySelectorAll("h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a")]
+  const texts = "h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a, .show *, .unapplied";
+  return [...document.querySelectorAll(texts)]
     .filter((found) => found.checkVisibility() && !found.disabled && found.innerText.trim())
     .map((found) => [found.innerText.slice(0, 30), ratio(getComputedStyle(found).color, groundOf(found))])
     .filter(([, found]) => found < 4.5);

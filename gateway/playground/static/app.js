@@ -34,11 +34,12 @@ const access = new Access({ kind: showProtocol, signedIn: check });
 /** Shows everything as it is now. */
 function show() {
   const { selected, settings, pending } = album;
+  const result = selected?.result;
   stage.show(selected);
   saving.show();
   strip.show();
   request.show(selected?.request ?? null);
-  form.show(settings, selected?.result?.settings ?? null);
+  form.show({ ...settings, box: selected?.box ?? null }, result ? { ...result.settings, box: result.box } : null);
   element("undo").disabled = !album.canUndo;
   element("reset").disabled = JSON.stringify(settings) === JSON.stringify(DEFAULTS);
   element("spread").hidden = album.photos.length < 2;

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.page.conftest import picture
-from tests.browser.visitor import CUT_MS, Visitor
+from tests.browser.page.conftest import link, picture
+from tests.browser.test_keyboard import NAMELESS
+from tests.browser.test_looks import CONTRAST, OVERFLOW_PX
+from tests.browser.visitor import CUT_MS, WIDE, Visitor, visiting
+from tests.clients.conftest import RunwareStack
 
 pytestmark = pytest.mark.long
 
@@ -80,6 +83,24 @@ def test_forty_photos_at_once(visitor: Visitor, tmp_path: Path) -> None:
     assert archive.read("photo-07-cutout.png") == visitor.saved_bytes()
     with Image.open(archive.open("Photo-00-cutout-2.png")) as small:
         assert small.size == (64, 48)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((390, 844), "dark"), ((320, 720), "light"), (WIDE, "dark")])
+def test_many_photos_fit_and_can_be_read(
+    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, size: tuple[int, int], scheme: str
+) -> None:
+    with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
+        visitor.open(link(quick_stack.live))
+        discs = [picture(tmp_path / f"{number}.png") for number in range(12)]
+        put_in(visitor, picture(tmp_path / "wall.png", disc=None), *discs)
+        visitor.by_id("run").click()
+        expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
+        expect(visitor.by_id("problem-title")).to_have_text("No subject was found")
+        visitor.slide("erode", 3)
+        assert visitor.page.evaluate(OVERFLOW_PX) <= 0
+        assert visitor.page.evaluate(CONTRAST) == []
+        assert visitor.page.evaluate(NAMELESS) == []
+        visitor.keep_picture(f"many-{size[0]}-{scheme}")
 
 
 def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:

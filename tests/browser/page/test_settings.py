@@ -105,5 +105,6 @@ def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: P
     visitor.by_id("box-toggle").click()
     visitor.by_id("box-toggle").click()
     expect(visitor.by_id("run")).to_have_text("Apply")
+    expect(unapplied(visitor)).to_have_count(1)
     visitor.by_id("box-toggle").click()
     expect(visitor.by_id("run")).to_be_disabled()

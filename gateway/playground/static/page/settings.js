@@ -24,8 +24,8 @@ export class SettingsForm {
   }
 
   /**
-   * @param {Settings} settings
-   * @param {Settings | null} applied those of the result
+   * @param {Settings & {box: object | null}} settings
+   * @param {Settings & {box: object | null} | null} applied those of the result
    */
   show(settings, applied) {
     for (const id of SLIDERS) {
@@ -38,7 +38,7 @@ export class SettingsForm {
     element("only-mask").checked = settings.onlyMask;
     for (const note of document.querySelectorAll("[data-unapplied]")) {
       const { unapplied } = /** @type {HTMLElement} */ (note).dataset;
-      note.hidden = !applied || applied[unapplied] === settings[unapplied];
+      note.hidden = !applied || JSON.stringify(applied[unapplied]) === JSON.stringify(settings[unapplied]);
     }
   }
 

@@ -79,13 +79,16 @@ export class ServiceError extends Error {
 
 /** No usable answer came. */
 export class TransportError extends Error {
-  /** @param {string} reason */
-  constructor(reason) {
+  /**
+   * @param {string} reason
+   * @param {number} [status] of an answer that could not be used; 0 where none came
+   */
+  constructor(reason, status = 0) {
     super("No usable answer came from the service");
     this.detail = "";
     this.advice = "check the connection, and that the service runs; then try again";
     this.technical = reason;
-    this.concernsAll = true;
+    this.concernsAll = status === 0 || status >= 500;
   }
 }
 

@@ -57,7 +57,7 @@ export async function polled(ask, heldSeconds, signal) {
  */
 export async function download(address, signal) {
   const response = await persistently(resultUrl(address), { signal });
-  if (!response.ok) throw new TransportError(`HTTP ${response.status} for the result`);
+  if (!response.ok) throw new TransportError(`HTTP ${response.status} for the result`, response.status);
   return { blob: await response.blob(), subjectFound: response.headers.get("Cutgate-Subject") !== "none" };
 }
 

@@ -100,7 +100,7 @@ function fieldsOf({ foreground, background, erode, hair, onlyMask }, box) {
 async function send(body, signal) {
   const { status, answer } = await post(API, { body, signal });
   if (typeof answer?.RetCode !== "number") {
-    throw new TransportError(`HTTP ${status} with a body that is not the protocol's`);
+    throw new TransportError(`HTTP ${status} with a body that is not the protocol's`, status);
   }
   if (answer.RetCode !== 0) throw new ServiceError(answer.RetCode, answer.Message, answer.Detail);
   return answer;

@@ -67,7 +67,7 @@ export class RunwareClient {
     const [error] = answer?.errors ?? [];
     if (error) throw new ServiceError(error.code, error.message);
     const [item] = answer?.data ?? [];
-    if (!item) throw new TransportError(`HTTP ${status} with a body that is not the protocol's`);
+    if (!item) throw new TransportError(`HTTP ${status} with a body that is not the protocol's`, status);
     return item;
   }
 }
