@@ -1,6 +1,6 @@
 """Serves the playground: the files of `static/`, read once, under a policy that lets nothing else in.
 
-The page signs in the visitor's browser with the visitor's own key pair, so that neither this module nor any file
+The page works in the visitor's browser with the visitor's own keys, so that neither this module nor any file
 beside it holds a secret. It speaks to the API as any client does.
 """
 

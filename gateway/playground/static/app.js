@@ -142,7 +142,7 @@ async function check() {
   try {
     showBalance(await access.client.balance());
     access.fold();
-    if (!queue.isBusy) tell(album.selected ? "The keys are right." : "The keys are right: choose photos, or try a sample.");
+    if (!queue.isBusy) tell(`The keys are right${album.selected ? "" : ": choose photos, or try a sample"}.`);
   } catch (error) {
     problem = error;
     access.unfold();

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS
 from tests.browser.page.conftest import link, picture
 from tests.browser.visitor import Visitor, bodies_of, visiting
 from tests.clients.conftest import RunwareStack
@@ -99,6 +100,11 @@ def test_a_wrong_api_key(browser: Browser, quick_stack: RunwareStack) -> None:
         expect(visitor.by_id("problem-title")).to_have_text("The API key is wrong")
         expect(visitor.by_id("problem-code")).to_contain_text("invalidApiKey")
         expect(visitor.by_id("api-key")).to_be_visible()
+
+
+def test_words_are_for_codes_that_there_are(visitor: Visitor) -> None:
+    words = visitor.page.evaluate("async () => (await import('/playground/service/errors.js')).RUNWARE_WORDS")
+    assert words.keys() <= {row.code for row in (*ROWS.values(), *TASK_ROWS.values())}
 
 
 def test_what_is_no_picture_in_the_other_protocol(

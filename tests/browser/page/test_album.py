@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from tests.browser.page.conftest import link, picture
 from tests.browser.test_keyboard import NAMELESS
@@ -101,6 +101,23 @@ def test_many_photos_fit_and_can_be_read(
         assert visitor.page.evaluate(CONTRAST) == []
         assert visitor.page.evaluate(NAMELESS) == []
         visitor.keep_picture(f"many-{size[0]}-{scheme}")
+
+
+def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.expected_complaint = "413"
+    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(3)))
+    refusals = iter([True])
+
+    def refuse_first(route: Route) -> None:
+        if next(refusals, False):
+            route.fulfill(status=413, body="<h1>Too large</h1>")
+        else:
+            route.continue_()
+
+    visitor.page.route(visitor.stack.url + "/", refuse_first)
+    visitor.by_id("run").click()
+    expect(visitor.by_id("status")).to_contain_text("Done: 2 of 3", timeout=CUT_MS)
+    expect(visitor.page.get_by_text("Failed", exact=True)).to_have_count(1)
 
 
 def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:

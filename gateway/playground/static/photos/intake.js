@@ -33,7 +33,8 @@ export function followFiles({ add, refuse }) {
     else if (event.dataTransfer?.types.length) refuse(linkDropped());
   });
   for (const button of document.querySelectorAll("[data-sample]")) {
-    button.addEventListener("click", async () => add([await sample(button.querySelector("img"))], true));
+    const image = button.querySelector("img");
+    button.addEventListener("click", () => sample(image).then((file) => add([file], true), refuse));
   }
 }
 
@@ -55,7 +56,9 @@ export function sorted(files) {
 
 /** @param {HTMLImageElement} image */
 async function sample(image) {
-  const blob = await (await fetch(image.src)).blob();
+  const response = await fetch(image.src).catch(() => null);
+  if (!response?.ok) throw new LocalError("The sample cannot be fetched", "check the connection, and try again");
+  const blob = await response.blob();
   return new File([blob], image.src.slice(image.src.lastIndexOf("/") + 1), { type: blob.type });
 }
 

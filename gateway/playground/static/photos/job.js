@@ -65,6 +65,6 @@ export class Job {
 }
 
 /** @param {number} bytes */
-export function megabytes(bytes) {
+function megabytes(bytes) {
   return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 1)} MiB`;
 }

@@ -42,7 +42,8 @@ export class Saving {
     element("colour").hidden = kind !== "colour";
     element("scene-choose").hidden = kind !== "picture";
     const { backdrop, isCropped } = this.#choices;
-    this.#stage.showBackdrop(typeof backdrop === "string" ? backdrop : "", backdrop && kind === "picture" ? this.#sceneUrl : "");
+    const colour = typeof backdrop === "string" ? backdrop : "";
+    this.#stage.showBackdrop(colour, backdrop && !colour ? this.#sceneUrl : "");
     const done = this.#album.photos.filter((photo) => photo.result);
     element("save-all").disabled = done.length === 0;
     const result = this.#album.selected?.result;

@@ -21,7 +21,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
 });
 
 /** @param {Uint8Array} bytes */
-export function crc32(bytes) {
+function crc32(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;
@@ -59,8 +59,8 @@ export async function zip(files, at = new Date()) {
 
 /** @param {number[][]} values as [bytes, value], written with the lowest byte first */
 function fields(values) {
-  const bytes = values.flatMap(([count, value]) => Array.from({ length: count }, (_, at) => (value >>> (8 * at)) & 255));
-  return Uint8Array.from(bytes);
+  const bytesOf = ([count, value]) => Array.from({ length: count }, (_, at) => (value >>> (8 * at)) & 255);
+  return Uint8Array.from(values.flatMap(bytesOf));
 }
 
 /** Local time in the format of MS-DOS: in steps of two seconds, from 1980 on. */
