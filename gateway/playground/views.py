@@ -1,6 +1,6 @@
 """Serves the playground: the files of `static/`, read once, under a policy that lets nothing else in.
 
-The page signs in the visitor's browser with the visitor's own key pair, so that neither this module nor any file
+The page works in the visitor's browser with the visitor's own keys, so that neither this module nor any file
 beside it holds a secret. It speaks to the API as any client does.
 """
 
@@ -22,6 +22,7 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
 """What `static/` is made of; a file of another kind is not served."""
 
@@ -71,9 +72,11 @@ class PlaygroundPages:
         for rule, view in (
             ("/playground", self.page),
             ("/playground/", self.moved),
-            ("/playground/<name>", self.file),
+            ("/playground/<path:name>", self.file),
         ):
-            routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
+            routes.add_url_rule(
+                rule, view_func=view, provide_automatic_options=False, strict_slashes=True, merge_slashes=False
+            )
         return routes
 
     def page(self) -> Response:
@@ -107,11 +110,11 @@ class PlaygroundPages:
     def _files(self) -> Mapping[str, StaticFile]:
         """All that can be asked for, by name: a request's path is looked up here and never on the disk."""
         return {
-            path.name: StaticFile(
+            path.relative_to(self.folder).as_posix(): StaticFile(
                 data=(data := path.read_bytes()),
                 media_type=_MEDIA_TYPES[path.suffix],
                 etag=hashlib.sha256(data).hexdigest()[:32],
             )
-            for path in self.folder.iterdir()
+            for path in self.folder.rglob("*")
             if path.suffix in _MEDIA_TYPES
         }

@@ -1,6 +1,7 @@
 """What a visitor is told when something is wrong, and what the page does about it."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from playwright.sync_api import Route, expect
 
 from cutgate import Client
 from cutgate.errors import ADVICE
-from tests.browser.visitor import CUT_MS, PHOTO, Visitor
+from tests.browser.visitor import CUT_MS, PHOTO, Visitor, bodies_of
 
 pytestmark = pytest.mark.long
+
+UNMETERED = re.compile(r"^unmetered, [\d,]+ used$")
 
 
 def assert_told(visitor: Visitor, *texts: str) -> None:
@@ -31,17 +34,19 @@ def start(visitor: Visitor, photo: Path, private_key: str | None = None) -> None
 
 
 def test_the_page_advises_wherever_the_command_does(visitor: Visitor) -> None:
-    advice = visitor.page.evaluate("async () => (await import('/playground/errors.js')).ADVICE")
+    advice = visitor.page.evaluate("async () => (await import('/playground/service/errors.js')).PICPIK_WORDS")
     assert ADVICE.keys() <= set(map(int, advice))
 
 
 def test_a_wrong_key_and_then_the_right_one(visitor: Visitor) -> None:
     start(visitor, PHOTO, "wrong")
-    assert_told(visitor, "Signature VerifyAC Error", "code 171", "check the private key")
+    assert_told(
+        visitor, "The private key is wrong", "check the private key", "Signature VerifyAC Error (code 171)"
+    )
     visitor.keep_picture("wrong-key")
     visitor.type_keys()
     visitor.by_id("check").click()
-    expect(visitor.by_id("balance")).to_contain_text("credits left")
+    expect(visitor.by_id("balance")).to_have_text(UNMETERED)
     expect(visitor.by_id("problem")).to_be_hidden()
 
 
@@ -50,6 +55,7 @@ def test_an_unknown_account(visitor: Visitor) -> None:
     visitor.by_id("private-key").fill("nothing")
     visitor.by_id("check").click()
     problem = visitor.by_id("problem")
+    expect(problem).to_contain_text("The public key is wrong")
     expect(problem).to_contain_text("User Not Exists (code 172)")
     expect(problem).to_contain_text("check the public key")
 
@@ -66,7 +72,13 @@ def test_a_file_that_is_no_picture(visitor: Visitor, tmp_path: Path) -> None:
     path.write_text("no picture at all")
     start(visitor, path)
     expect(visitor.by_id("unshown")).to_contain_text("cannot show notes.jpg")
-    assert_told(visitor, "Params [RawImage] not available (code 230)")
+    assert_told(
+        visitor,
+        "This file is not a picture",
+        "choose a file of JPEG",
+        "Params [RawImage] not available (code 230)",
+    )
+    expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 
 def png_of(width_px: int, height_px: int) -> bytes:
@@ -83,9 +95,13 @@ DAMAGED = JPEG[:170] + bytes(40) + JPEG[210:]
 @pytest.mark.parametrize(
     ("data", "complaint", "told"),
     [
-        (DAMAGED, "", ("it cannot be decoded (code 1001)", "try another picture")),
-        (png_of(12_001, 2), "", ("code 230", "12000")),
-        (JPEG + bytes(37 * 2**20), "413", ("Request body too large (code 230)",)),
+        (
+            DAMAGED,
+            "",
+            ("This picture cannot be cut out", "it cannot be decoded (code 1001)", "try another picture"),
+        ),
+        (png_of(12_001, 2), "", ("This picture cannot be used", "code 230", "12000")),
+        (JPEG + bytes(37 * 2**20), "413", ("This file is too large", "Request body too large (code 230)")),
     ],
     ids=["damaged", "too wide", "a body that is too large"],
 )
@@ -106,7 +122,7 @@ def test_a_picture_that_the_browser_cannot_show_is_cut_out_all_the_same(visitor:
     visitor.type_keys()
     visitor.choose(path)
     expect(visitor.by_id("unshown")).to_be_visible()
-    expect(visitor.by_id("box-toggle")).to_be_disabled()
+    expect(visitor.by_id("box-toggle")).to_be_hidden()
     visitor.cut_out()
     expect(visitor.by_id("result")).to_be_visible()
     expect(visitor.by_id("split")).to_be_hidden()
@@ -116,7 +132,7 @@ def test_the_service_is_away(visitor: Visitor) -> None:
     visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
     visitor.page.context.set_offline(True)
     start(visitor, PHOTO)
-    assert_told(visitor, "no answer from", "check the connection")
+    assert_told(visitor, "No usable answer came", "no answer from", "check the connection")
     visitor.page.context.set_offline(False)
     visitor.cut_out()
 
@@ -131,11 +147,12 @@ def test_something_else_answers(visitor: Visitor) -> None:
 def test_the_service_asks_for_patience(visitor: Visitor) -> None:
     """A refusal that passes is met with the same request again, after the time that it names."""
     visitor.expected_complaint = "429"
-    bodies: list[str] = []
+    refused: list[Route] = []
+    sent = bodies_of(visitor)
 
     def busy_once(route: Route) -> None:
-        bodies.append(route.request.post_data or "")
-        if len(bodies) == 1:
+        if not refused:
+            refused.append(route)
             route.fulfill(status=429, headers={"Retry-After": "1"}, json={"RetCode": 153, "Message": "busy"})
         else:
             route.continue_()
@@ -144,7 +161,9 @@ def test_the_service_asks_for_patience(visitor: Visitor) -> None:
     visitor.type_keys()
     visitor.choose(PHOTO)
     visitor.cut_out()
-    assert bodies[0] == bodies[1]
+    first, second = [body for body in sent() if '"RemoveBackground"' in body]
+    assert refused
+    assert first == second
 
 
 @pytest.mark.parametrize("leave", [False, True], ids=["cancelled", "page left"])

@@ -163,28 +163,27 @@ def test_the_png_is_the_services_own_to_the_byte(visit: Visit, stack: LiveStack)
     with stack.client() as client:
         (detail,) = client.call("ListTasksDetails", {"TaskUIDList": [uid]})["TaskDetailList"]
     (address,) = detail["ImgList"]
-    data = visit.visitor.saved_bytes("save-png")
+    data = visit.visitor.saved_bytes(as_format="png")
     assert data == httpx.get(address).content
     alpha = pixels(data)[..., 3]
     left, top, right, bottom = visit.box
     assert alpha[top:bottom, left:right].max() == 255
     alpha[top:bottom, left:right] = 0
     assert alpha.max() == 0
-    expect(visit.visitor.by_id("balance")).to_contain_text("credits left")
+    expect(visit.visitor.by_id("balance")).to_contain_text("unmetered")
 
 
 def test_the_webp_has_the_same_alpha(visit: Visit) -> None:
-    visitor, png = visit.visitor, pixels(visit.visitor.saved_bytes("save-png"))
-    webp = visitor.saved("save-webp")
+    visitor, png = visit.visitor, pixels(visit.visitor.saved_bytes(as_format="png"))
+    webp = visitor.saved(as_format="webp")
     assert webp.suggested_filename == "chelsea-cutout.webp"
-    expect(visitor.by_id("status")).to_contain_text("saved")
+    expect(visitor.by_id("status")).to_have_text("chelsea-cutout.webp is saved.")
     encoded = Path(webp.path()).read_bytes()
     assert (encoded[:4], encoded[8:12]) == (b"RIFF", b"WEBP")
     assert (pixels(encoded)[..., 3] == png[..., 3]).all()
     solid = png[..., 3] == 255
     assert (pixels(encoded)[solid] == png[solid]).all()
-    visitor.by_id("webp-quality").select_option("0.75")
-    lossy = visitor.saved_bytes("save-webp")
+    lossy = visitor.saved_bytes(as_format="webp-lossy")
     assert len(lossy) < len(encoded)
     assert (pixels(lossy)[..., 3] == png[..., 3]).all()
 
@@ -254,7 +253,7 @@ def test_only_the_mask(visitor: Visitor) -> None:
     visitor.choose(PHOTO)
     visitor.by_id("only-mask").check()
     visitor.cut_out()
-    png = visitor.saved("save-png")
+    png = visitor.saved()
     assert png.suggested_filename == "chelsea-mask.png"
     with Image.open(png.path()) as image:
         assert image.mode == "L"

@@ -81,7 +81,7 @@ def test_the_whole_way_with_keys(visitor: Visitor) -> None:
     press(visitor, "Home")
     assert visitor.by_id("split").input_value() == "0"
     assert visitor.by_id("split").get_attribute("aria-valuetext") == "0 percent photo"
-    tab_to(visitor, visitor.by_id("save-png"))
+    tab_to(visitor, visitor.by_id("save"))
     with visitor.page.expect_download():
         press(visitor, "Enter")
     assert visitor.page.evaluate(NAMELESS) == []

@@ -32,7 +32,8 @@ CONTRAST = """
     const colour = getComputedStyle(element).backgroundColor;
     return colour === "rgba(0, 0, 0, 0)" && element.parentElement ? groundOf(element.parentElement) : colour;
   };
-  return [...document.querySelectorAll("h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a")]
+  const texts = "h1, label, legend, .hint, .status, .chip, .problem *, summary, button, a, .show *, .unapplied";
+  return [...document.querySelectorAll(texts)]
     .filter((found) => found.checkVisibility() && !found.disabled && found.innerText.trim())
     .map((found) => [found.innerText.slice(0, 30), ratio(getComputedStyle(found).color, groundOf(found))])
     .filter(([, found]) => found < 4.5);
@@ -86,12 +87,17 @@ def thumbnail(image: Image.Image) -> np.ndarray:
 def test_the_picture_in_the_docs_is_the_page(browser: Browser, stack: LiveStack) -> None:
     """Whoever changes the page copies `out/playground/docs.png` to `docs/playground.png`."""
     with visiting(browser, stack, size=(1200, 760)) as visitor:
-        visitor.open()
-        visitor.type_keys()
+        visitor.open(f"/playground#public_key={stack.public_key}&private_key={stack.private_key}")
+        expect(visitor.by_id("balance")).to_be_visible()
         visitor.choose(PHOTO.with_name("coffee.jpg"))
         visitor.cut_out()
         visitor.slide("split", 45)
-        visitor.by_id("public-key").fill("abcdefg")
+        for name, text in {
+            "key-name": "5f3a9c…",
+            "status": "Done in 1.1 s.",
+            "balance": "unmetered, 23 used",
+        }.items():
+            visitor.by_id(name).evaluate("(found, text) => (found.textContent = text)", text)
         visitor.page.locator("h1").click()  # no button looks pressed
         made = Image.open(visitor.keep_picture("docs")).convert("RGB").quantize()
     made.save(PICTURES / "docs.png", optimize=True)

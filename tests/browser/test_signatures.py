@@ -19,7 +19,7 @@ NO_DOUBLE = {"type_int_above_2_53", "type_int_30_digits"}
 """Vectors whose number a page cannot hold as a value; `test_canonical` has them as text."""
 CANONICAL = """
 async (bodies) => {
-  const { canonicalPieces } = await import("/playground/canonical.js");
+  const { canonicalPieces } = await import("/playground/service/canonical.js");
   // A number that keeps the text it has in the body, boxed as `new Number()` boxes one.
   class NumberText extends Number {
     constructor(text) { super(text); this.text = text; }
@@ -31,7 +31,7 @@ async (bodies) => {
 """
 SHA1 = """
 async ([texts, partBytes]) => {
-  const { Sha1 } = await import("/playground/sha1.js");
+  const { Sha1 } = await import("/playground/service/sha1.js");
   return texts.map((text) => {
     const [hash, bytes] = [new Sha1(), new TextEncoder().encode(text)];
     for (let from = 0; from < bytes.length; from += partBytes) hash.update(bytes.subarray(from, from + partBytes));
@@ -41,7 +41,7 @@ async ([texts, partBytes]) => {
 """
 SIGN = """
 async (cases) => {
-  const { sign, signInSlices } = await import("/playground/signature.js");
+  const { sign, signInSlices } = await import("/playground/service/signature.js");
   const found = [];
   for (const [params, key] of cases) found.push([sign(params, key), await signInSlices(params, key)]);
   return found;
@@ -49,7 +49,7 @@ async (cases) => {
 """
 LARGE = """
 async (megabytes) => {
-  const { signInSlices } = await import("/playground/signature.js");
+  const { signInSlices } = await import("/playground/service/signature.js");
   const picture = "data:image/jpeg;base64," + "QUJD".repeat(megabytes * 2 ** 18);
   let turns = 0;
   const timer = setInterval(() => (turns += 1));

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,17 @@ PHOTO = ROOT / "examples" / "chelsea.jpg"
 ACTION_MS = 10_000
 CUT_MS = 60_000
 WIDE = (1280, 860)
+WATCH_BODIES = """
+() => {
+  const send = window.fetch;
+  window.sentBodies = [];
+  window.fetch = async (url, options) => {
+    const body = options?.body;
+    if (body) window.sentBodies.push(body instanceof Blob ? await body.text() : body);
+    return send(url, options);
+  };
+}
+"""
 
 
 @dataclass
@@ -51,6 +62,7 @@ class Visitor:
         return self.page.locator(f"#{name}")
 
     def type_keys(self, private_key: str | None = None) -> None:
+        self.by_id("keys").evaluate("keys => (keys.open = true)")  # folded once they are known to be right
         self.by_id("public-key").fill(self.stack.public_key)
         self.by_id("private-key").fill(private_key or self.stack.private_key)
 
@@ -66,13 +78,15 @@ class Visitor:
     def slide(self, name: str, value: int) -> None:
         self.by_id(name).fill(str(value))
 
-    def saved(self, button: str) -> Download:
+    def saved(self, button: str = "save", *, as_format: str = "") -> Download:
+        if as_format:
+            self.by_id("format").select_option(as_format)
         with self.page.expect_download() as download:
             self.by_id(button).click()
         return download.value
 
-    def saved_bytes(self, button: str) -> bytes:
-        return Path(self.saved(button).path()).read_bytes()
+    def saved_bytes(self, button: str = "save", *, as_format: str = "") -> bytes:
+        return Path(self.saved(button, as_format=as_format).path()).read_bytes()
 
     def keep_picture(self, name: str) -> Path:
         """Keep a screenshot as the page is now."""
@@ -87,6 +101,16 @@ class Visitor:
         assert [text for text in self.complaints if not (expected and re.search(expected, text))] == []
         own = urlsplit(self.stack.url).netloc
         assert {urlsplit(url).netloc for url in self.requests if not url.startswith(("blob:", "data:"))} <= {own}
+
+
+def bodies_of(visitor: Visitor) -> Callable[[], list[str]]:
+    """Watch what the page sends: the browser's driver does not see bodies that the page has as files.
+
+    Returns:
+        what tells the bodies so far.
+    """
+    visitor.page.evaluate(WATCH_BODIES)
+    return lambda: list(visitor.page.evaluate("sentBodies"))
 
 
 def pixel_of_page(visitor: Visitor, x: int, y: int) -> tuple[int, ...]:

@@ -1,183 +1,175 @@
 /** Puts the page together: what the visitor does, and what comes of it. */
 
-import { API, Client } from "./client.js";
-import { curlCommand, shortened } from "./curl.js";
-import { element } from "./dom.js";
-import { asWebp, save } from "./export.js";
-import { chosenFields, pairSliders } from "./fields.js";
-import { Job, megabytes } from "./job.js";
-import { Photo } from "./photo.js";
-import { clearProblem, showBalance, showBusy, showProblem, tell } from "./report.js";
-import { Stage } from "./stage.js";
-import { followTheme } from "./theme.js";
+import { Access } from "./page/access.js";
+import { element } from "./page/dom.js";
+import { problemOf, showBalance, showBusy, showProblem, tell } from "./page/report.js";
+import { SentRequest } from "./page/request.js";
+import { DEFAULTS, SettingsForm } from "./page/settings.js";
+import { followTheme } from "./page/theme.js";
+import { Album } from "./photos/album.js";
+import { followFiles, sorted } from "./photos/intake.js";
+import { Queue } from "./photos/queue.js";
+import { Run } from "./photos/run.js";
+import { Strip } from "./photos/strip.js";
+import { Saving } from "./saving/saving.js";
+import { Stage } from "./stage/stage.js";
 
-const stage = new Stage(showProblem);
-/** @type {Job | null} */
-let job = null;
-let requestUrl = "";
+/** Of the page and not of one photo. @type {any} */
+let problem = null;
 
-function client() {
-  return new Client(element("public-key").value.trim(), element("private-key").value.trim());
+const album = new Album(show);
+const stage = new Stage((box) => {
+  if (!album.selected) return;
+  album.selected.box = box;
+  show();
+});
+const form = new SettingsForm((settings, isContinued) => album.change(settings, isContinued));
+const queue = new Queue(progress, complain);
+const run = new Run();
+const saving = new Saving(stage, album, { tell, problem: complain });
+const strip = new Strip(album, { select, remove });
+const request = new SentRequest();
+const access = new Access({ kind: showProtocol, signedIn: check });
+
+/** Shows everything as it is now. */
+function show() {
+  const { selected, settings, pending } = album;
+  const result = selected?.result;
+  stage.show(selected);
+  saving.show();
+  strip.show();
+  request.show(selected?.request ?? null);
+  form.show({ ...settings, box: selected?.box ?? null }, result ? { ...result.settings, box: result.box } : null);
+  element("undo").disabled = !album.canUndo;
+  element("reset").disabled = JSON.stringify(settings) === JSON.stringify(DEFAULTS);
+  element("spread").hidden = album.photos.length < 2;
+  element("remove").hidden = album.photos.length !== 1; // of several, each has a button in the strip
+  element("choose").textContent = selected ? "Add photos" : "Choose photos";
+  element("run").textContent = buttonText(pending);
+  element("run").disabled = pending.length === 0;
+  showBusy(queue.isBusy);
+  showProblem(problem ?? problemOf(selected));
 }
 
-/** @param {File | undefined} file */
-async function choose(file) {
-  if (!file) return;
-  clearProblem();
-  const photo = await Photo.open(file);
-  stage.showPhoto(photo);
-  const { size } = photo;
-  tell(size ? `${file.name}, ${size.widthPx} × ${size.heightPx} pixels` : file.name);
-  element("run").disabled = job !== null;
+/** @param {readonly import("./photos/photo.js").Photo[]} pending */
+function buttonText(pending) {
+  const [first] = pending;
+  const count = pending.length > 1 ? ` ${pending.length} photos` : "";
+  if (first?.state === "failed" && !first.isChanged) return count ? `Try${count} again` : "Try again";
+  if (first && pending.every((photo) => photo.isChanged)) return count ? `Apply to${count}` : "Apply";
+  return `Cut out${count}`;
 }
 
-async function cutOut() {
-  const { photo, box } = stage;
-  if (!photo || job) return;
-  clearProblem();
-  showBusy(true);
-  const current = (job = new Job(client()));
-  const startedAt = performance.now();
+/** Shows how far the photos at work have come. */
+function progress() {
+  if (run.isOver && !queue.isBusy) return show();
+  if (!queue.isBusy) finish();
+  else tell(run.progress);
+  show();
+}
+
+async function finish() {
+  tell(run.summary);
+  run.end();
   try {
-    const { blob, subjectFound } = await current.run(photo, chosenFields(box), { tell, sent: showRequest });
-    if (stage.photo === photo) offer(await stage.showCutout(blob), photo);
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-    tell(subjectFound ? `Done in ${seconds} s.` : "Done, but no subject was found in this picture.");
-    showBalance(await client().balance());
-  } catch (error) {
-    if (current.isCancelled) return;
-    tell("Nothing was cut out.");
-    showProblem(error);
-  } finally {
-    job = null;
-    showBusy(false);
+    showBalance(await access.client.balance());
+  } catch {
+    // What it is about has been said already.
   }
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  problem = error;
+  show();
+}
+
+/** @param {import("./photos/photo.js").Photo} photo */
+function select(photo) {
+  problem = null;
+  album.select(photo);
+}
+
+/** @param {import("./photos/photo.js").Photo} photo */
+async function remove(photo) {
+  const stopped = queue.drop(photo);
+  run.forget(photo);
+  album.remove(photo);
+  await stopped.catch(complain);
+}
+
+/**
+ * @param {readonly File[]} files
+ * @param {boolean} [isSample] which is cut out at once
+ */
+async function add(files, isSample = false) {
+  const { photos, error } = sorted(files);
+  problem = error;
+  if (error) show();
+  for (const [index, file] of photos.entries()) {
+    const photo = await album.add(file);
+    if (index === 0) {
+      album.select(photo);
+      stage.focus();
+    }
+    const { size } = photo;
+    if (photos.length > 1) tell(`${index + 1} of ${photos.length} photos are read.`);
+    else tell(size ? `${file.name}, ${size.widthPx} × ${size.heightPx} pixels` : file.name);
+  }
+  if (isSample) cutOut();
+}
+
+function cutOut() {
+  if (!element("panel").reportValidity()) return;
+  const { pending } = album;
+  problem = null;
+  run.add(pending);
+  queue.add(pending, access.client);
 }
 
 async function cancel() {
   try {
     tell("Cancelling…");
-    await job?.cancel();
-    tell("Cancelled.");
+    run.cancel();
+    await queue.cancel();
   } catch (error) {
-    showProblem(error);
+    complain(error);
   }
 }
 
 async function check() {
-  clearProblem();
-  if (!element("panel").reportValidity()) return;
+  problem = null;
   try {
-    showBalance(await client().balance());
-    tell("The keys are right.");
+    showBalance(await access.client.balance());
+    access.fold();
+    if (!queue.isBusy) tell(`The keys are right${album.selected ? "" : ": choose photos, or try a sample"}.`);
   } catch (error) {
-    showProblem(error);
+    problem = error;
+    access.unfold();
   }
+  show();
 }
 
-/**
- * @param {string} url of the result
- * @param {Photo} photo
- */
-function offer(url, photo) {
-  const link = element("save-png");
-  link.href = url;
-  link.download = nameOf(photo, "png");
-}
-
-/**
- * @param {Photo} photo
- * @param {string} extension
- */
-function nameOf(photo, extension) {
-  const stem = photo.file.name.replace(/\.[^.]*$/, "") || "photo";
-  return `${stem}-${element("only-mask").checked ? "mask" : "cutout"}.${extension}`;
-}
-
-async function saveWebp() {
-  clearProblem();
-  const button = element("save-webp");
-  button.disabled = true; // a large picture takes a while
-  tell("Writing the WebP…");
-  try {
-    const blob = await asWebp(element("result"), Number(element("webp-quality").value));
-    save(blob, nameOf(stage.photo, "webp"));
-    tell(`WebP of ${megabytes(blob.size)} saved.`);
-  } catch (error) {
-    showProblem(error);
-  } finally {
-    button.disabled = false;
-  }
-}
-
-/**
- * @param {Record<string, unknown>} body
- * @param {Blob} bytes
- */
-function showRequest(body, bytes) {
-  URL.revokeObjectURL(requestUrl);
-  requestUrl = URL.createObjectURL(bytes);
-  element("save-request").href = requestUrl;
-  element("curl").textContent = curlCommand(API);
-  element("body").textContent = shortened(body);
-  element("request").hidden = false;
-}
-
-async function copyCurl() {
-  const pre = element("curl");
-  // The clipboard is for secure pages only; elsewhere the command is selected, and the visitor copies it.
-  if (!navigator.clipboard) {
-    getSelection()?.selectAllChildren(pre);
-    tell("The command is selected: copy it.");
-    return;
-  }
-  try {
-    await navigator.clipboard.writeText(pre.textContent);
-    tell("Copied.");
-  } catch (error) {
-    showProblem(error);
-  }
-}
-
-function showKey() {
-  const [field, button] = [element("private-key"), element("show-key")];
-  const isShown = field.type === "password";
-  field.type = isShown ? "text" : "password";
-  button.textContent = isShown ? "Hide" : "Show";
-  button.setAttribute("aria-pressed", String(isShown));
-}
-
-function followFiles() {
-  const [file, area] = [element("file"), element("stage")];
-  for (const id of ["choose", "drop"]) element(id).addEventListener("click", () => file.click());
-  file.addEventListener("change", () => {
-    choose(file.files[0]);
-    file.value = ""; // so that the same file can be chosen again
-  });
-  document.addEventListener("paste", (event) => choose(event.clipboardData?.files[0]));
-  // Wherever on the page: a browser would leave the page for a file that misses its place.
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    area.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", () => area.classList.remove("dropping"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    area.classList.remove("dropping");
-    choose(event.dataTransfer?.files[0]);
-  });
+/** @param {boolean} isPair Runware's protocol has neither box nor hair optimization */
+function showProtocol(isPair) {
+  for (const part of document.querySelectorAll("[data-pair-only]")) part.hidden = !isPair;
+  stage.allowBox(isPair);
 }
 
 followTheme();
-pairSliders();
-followFiles();
+followFiles({ add, refuse: complain });
 element("panel").addEventListener("submit", (event) => {
   event.preventDefault();
   cutOut();
 });
+element("check").addEventListener("click", () => element("panel").reportValidity() && check());
 element("cancel").addEventListener("click", cancel);
-element("check").addEventListener("click", check);
-element("show-key").addEventListener("click", showKey);
-element("save-webp").addEventListener("click", saveWebp);
-element("copy-curl").addEventListener("click", copyCurl);
-addEventListener("pagehide", () => job?.abandon());
+element("remove").addEventListener("click", () => {
+  remove(album.selected);
+  element("choose").focus();
+});
+element("undo").addEventListener("click", () => album.undo());
+element("reset").addEventListener("click", () => album.change(DEFAULTS));
+element("spread").addEventListener("click", () => album.spread());
+addEventListener("pagehide", () => queue.abandon());
+show();

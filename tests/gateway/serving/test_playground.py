@@ -1,5 +1,6 @@
 """The playground over HTTP: what is served, as what, and under which policy."""
 
+import posixpath
 import re
 import tomllib
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from cutgate.gateway.playground.views import HEADERS, PAGE, STATIC_DIR
 from tests.gateway.harness import Harness
 from tests.servers.stack import ROOT
 
-FILES = {path.name: path for path in STATIC_DIR.iterdir()}
+FILES = {path.relative_to(STATIC_DIR).as_posix(): path for path in STATIC_DIR.rglob("*") if path.is_file()}
+TEXTS = sorted(name for name in FILES if not name.endswith(".jpg"))
 SCRIPTS = sorted(name for name in FILES if name.endswith(".js"))
 LOADED = sorted(FILES.keys() - {PAGE})
 
@@ -31,8 +33,11 @@ def policy() -> dict[str, str]:
 
 def references(name: str) -> Iterator[str]:
     """Files that a file loads."""
-    for pattern in (r'from "\./([\w.]+)"', r'(?:href|src)="playground/([\w.]+)"', r'url\("([\w.]+)"\)'):
-        yield from re.findall(pattern, text_of(name))
+    text = text_of(name) if name in TEXTS else ""
+    for pattern in (r'from "(\.[\w./]+)"', r'import "(\.[\w./]+)"', r'url\("([\w.]+)"\)'):
+        for found in re.findall(pattern, text):
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(name), found))
+    yield from re.findall(r'(?:href|src)="playground/([\w./-]+)"', text)
 
 
 def test_the_page_is_served_under_its_policy(client: FlaskClient) -> None:
@@ -46,7 +51,7 @@ def test_the_page_is_served_under_its_policy(client: FlaskClient) -> None:
 @pytest.mark.parametrize("name", LOADED)
 def test_what_the_page_loads_is_served_as_what_it_is(client: FlaskClient, name: str) -> None:
     response = client.get(f"/playground/{name}")
-    media_types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    media_types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "jpg": "image/jpeg"}
     assert (response.status_code, response.mimetype) == (200, media_types[name.rpartition(".")[2]])
     assert response.data == FILES[name].read_bytes()
     assert response.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
@@ -77,7 +82,15 @@ def test_a_slash_too_many_leads_to_the_page(client: FlaskClient) -> None:
     "path",
     [
         *("index.html", "views.py", "../views.py", "..%2fviews.py", "%2e%2e/__init__.py", "/etc/passwd"),
-        *("static/app.js", "app.js/", "app.js%00"),
+        *(
+            "static/app.js",
+            "app.js/",
+            "app.js%00",
+            "service",
+            "service/",
+            "service//errors.js",
+            "service/../app.js",
+        ),
     ],
 )
 def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
@@ -108,7 +121,7 @@ def test_the_page_has_nothing_inline() -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", page, re.IGNORECASE)
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_file_names_another_host_or_makes_code_of_text(name: str) -> None:
     text = text_of(name).replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", text)
@@ -128,7 +141,7 @@ def test_the_wheel_has_every_file() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         setuptools = tomllib.load(file)["tool"]["setuptools"]
     (pattern,) = setuptools["package-data"]["cutgate.gateway.playground"]
-    assert set(STATIC_DIR.parent.glob(pattern)) == set(FILES.values())
+    assert {path for path in STATIC_DIR.parent.glob(pattern) if path.is_file()} == set(FILES.values())
 
 
 def test_every_element_that_scripts_ask_for_is_on_the_page() -> None:

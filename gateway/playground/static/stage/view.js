@@ -1,6 +1,6 @@
 /** Where the picture lies on the surface: zoom and pan, by wheel, keys, buttons, and two fingers. */
 
-import { setPixels } from "./dom.js";
+import { setPixels } from "../page/dom.js";
 
 const LARGEST_SCALE = 32;
 const STEP = 1.25;

@@ -1,6 +1,6 @@
 /** The Box: limits of the subject, in pixels of the upright picture; left and top inside, right and bottom not. */
 
-import { setPixels } from "./dom.js";
+import { setPixels } from "../page/dom.js";
 
 const STEP_PX = 10;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -1,12 +1,10 @@
 /** Before and after: how much of the photo is shown beside the cut-out, and what lies behind it. */
 
-import { setPixels } from "./dom.js";
-import { sizeOf } from "./photo.js";
+import { setPixels } from "../page/dom.js";
 
 export class Compare {
   #parts;
   #view;
-  #sceneUrl = "";
 
   /**
    * @param {{after: HTMLElement, backdrop: HTMLElement, divider: HTMLElement, split: HTMLInputElement,
@@ -26,45 +24,15 @@ export class Compare {
     this.#draw();
   }
 
-  checker() {
-    this.#fill("", "");
-  }
-
-  /** @param {string} colour as CSS writes it */
-  colour(colour) {
-    this.#fill(colour, "");
-  }
-
   /**
-   * @param {File} file
-   * @returns {Promise<boolean>} false where the browser cannot show it
+   * @param {string} colour behind the cut-out, as CSS writes it
+   * @param {string} url of a picture there; without either a checkerboard
    */
-  async picture(file) {
-    const url = URL.createObjectURL(file);
-    if ((await sizeOf(url)) === null) {
-      URL.revokeObjectURL(url);
-      return false;
-    }
-    URL.revokeObjectURL(this.#sceneUrl);
-    this.#sceneUrl = url;
-    this.scene();
-    return true;
-  }
-
-  get hasScene() {
-    return this.#sceneUrl !== "";
-  }
-
-  /** Puts the picture that was chosen last behind the cut-out. */
-  scene() {
-    this.#fill("", `url("${this.#sceneUrl}")`);
-  }
-
-  #fill(colour, image) {
+  fill(colour, url) {
     const { backdrop } = this.#parts;
-    backdrop.classList.toggle("checker", !colour && !image);
+    backdrop.classList.toggle("checker", !colour && !url);
     backdrop.style.backgroundColor = colour;
-    backdrop.style.backgroundImage = image;
+    backdrop.style.backgroundImage = url && `url("${url}")`;
   }
 
   /** The slider spans what is seen of the picture, so that its knob is in reach at every zoom. */

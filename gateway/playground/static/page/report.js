@@ -1,0 +1,62 @@
+/** Tells the visitor what goes on and what went wrong: in words first, what the protocol says small beneath. */
+
+import { element } from "./dom.js";
+
+const NO_SUBJECT = {
+  message: "No subject was found",
+  detail: "The result is empty.",
+  advice: "draw a box around the subject, or try another picture",
+};
+
+/** @param {string} text */
+export function tell(text) {
+  if (element("status").textContent !== text) element("status").textContent = text;
+}
+
+/** @param {boolean} isBusy */
+export function showBusy(isBusy) {
+  element("progress").hidden = !isBusy;
+  element("cancel").hidden = !isBusy;
+  element("stage").setAttribute("aria-busy", String(isBusy));
+}
+
+/**
+ * Shows one problem, or none.
+ *
+ * @param {any} error
+ */
+export function showProblem(error) {
+  const { message = "", detail = "", advice = "", technical = "" } = error ?? {};
+  const problem = element("problem");
+  problem.classList.toggle("notice", error === NO_SUBJECT);
+  // What stays is not written again: a screen reader would say it once more.
+  for (const [id, text] of Object.entries({
+    "problem-title": message,
+    "problem-detail": sentence(detail),
+    "problem-advice": advice && `What to do: ${advice}.`,
+    "problem-code": technical,
+  })) {
+    if (element(id).textContent !== text) element(id).textContent = text;
+  }
+  problem.hidden = !error;
+}
+
+/** What is wrong with a photo, or strange about its result. */
+export function problemOf(photo) {
+  if (photo?.state === "failed") return photo.error;
+  return photo?.state === "empty" ? NO_SUBJECT : null;
+}
+
+/** @param {import("../service/client.js").Balance} balance */
+export function showBalance({ used, left }) {
+  const count = new Intl.NumberFormat("en");
+  const [isMetered, chip] = [left !== null, element("balance")];
+  chip.textContent = isMetered ? `${count.format(left)} credits left` : `unmetered, ${count.format(used)} used`;
+  chip.title = isMetered ? `${used} used of ${used + left}` : "This account may use as much as it likes";
+  chip.hidden = false;
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text && `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
+}

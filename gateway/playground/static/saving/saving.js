@@ -1,0 +1,155 @@
+/** The row under the picture: what lies behind the cut-out, and what is saved of it. */
+
+import { chosen, element } from "../page/dom.js";
+import { LocalError } from "../service/errors.js";
+import { FORMATS, frameOf, rendered, whyNot } from "./render.js";
+import { zip } from "./zip.js";
+
+/** @typedef {import("../photos/photo.js").Photo} Photo */
+
+export class Saving {
+  #stage;
+  #album;
+  #report;
+  /** @type {ImageBitmap | null} */
+  #scene = null;
+  #sceneUrl = "";
+
+  /**
+   * @param {import("../stage/stage.js").Stage} stage
+   * @param {import("../photos/album.js").Album} album
+   * @param {{tell: (text: string) => void, problem: (error: unknown) => void}} report
+   */
+  constructor(stage, album, report) {
+    this.#stage = stage;
+    this.#album = album;
+    this.#report = report;
+    for (const id of ["backdrop", "format", "crop"]) {
+      for (const control of document.querySelectorAll(`[name="${id}"]`)) {
+        control.addEventListener("change", () => this.show());
+      }
+    }
+    element("colour").addEventListener("input", () => this.show());
+    element("scene-choose").addEventListener("click", () => element("scene").click());
+    element("scene").addEventListener("change", () => this.#chooseScene(element("scene").files[0]));
+    element("save").addEventListener("click", () => this.#busy("save", () => this.#save()));
+    element("save-all").addEventListener("click", () => this.#busy("save-all", () => this.#saveAll()));
+  }
+
+  /** Shows on the stage what would be saved. */
+  show() {
+    const kind = chosen("backdrop");
+    element("colour").hidden = kind !== "colour";
+    element("scene-choose").hidden = kind !== "picture";
+    const { backdrop, isCropped } = this.#choices;
+    const colour = typeof backdrop === "string" ? backdrop : "";
+    this.#stage.showBackdrop(colour, backdrop && !colour ? this.#sceneUrl : "");
+    const done = this.#album.photos.filter((photo) => photo.result);
+    element("save-all").disabled = done.length === 0;
+    const result = this.#album.selected?.result;
+    if (!result) return;
+    const reason = whyNot(this.#choices, result);
+    element("save-hint").textContent = reason && `${reason}: choose a colour or a picture behind it.`;
+    element("save").disabled = reason !== "";
+    this.#showFrame(result, isCropped);
+  }
+
+  get #choices() {
+    const kind = chosen("backdrop");
+    const backdrop = kind === "colour" ? element("colour").value : kind === "picture" ? this.#scene : null;
+    return { format: FORMATS[element("format").value], backdrop, isCropped: element("crop").checked };
+  }
+
+  async #showFrame(result, isCropped) {
+    const frame = isCropped ? await frameOf(result, true) : null;
+    if (result === this.#album.selected?.result && isCropped === element("crop").checked) this.#stage.showFrame(frame);
+  }
+
+  /** @param {File | undefined} file */
+  async #chooseScene(file) {
+    if (!file) return;
+    let scene;
+    try {
+      scene = await createImageBitmap(file);
+    } catch {
+      this.#report.problem(new LocalError(`This browser cannot show ${file.name}`, "choose a JPEG, PNG or WebP"));
+      return;
+    }
+    this.#scene?.close();
+    URL.revokeObjectURL(this.#sceneUrl);
+    [this.#scene, this.#sceneUrl] = [scene, URL.createObjectURL(file)];
+    this.show();
+  }
+
+  async #save() {
+    const photo = this.#album.selected;
+    const choices = this.#choices;
+    save(await rendered(photo.result, choices), nameOf(photo, choices.format));
+    this.#report.tell(`${nameOf(photo, choices.format)} is saved.`);
+  }
+
+  async #saveAll() {
+    const choices = this.#choices;
+    const photos = this.#album.photos.filter((photo) => photo.result);
+    const names = distinct(photos.map((photo) => nameOf(photo, choices.format)));
+    const files = [];
+    for (const [index, photo] of photos.entries()) {
+      this.#report.tell(`Writing ${index + 1} of ${photos.length}…`);
+      files.push({ name: names[index], blob: await rendered(photo.result, choices) });
+    }
+    save(await zip(files), "cutouts.zip");
+    this.#report.tell(`cutouts.zip with ${photos.length} pictures is saved.`);
+  }
+
+  /** A large picture takes a while. */
+  async #busy(id, act) {
+    element(id).disabled = true;
+    try {
+      await act();
+    } catch (error) {
+      this.#report.problem(error);
+    } finally {
+      element(id).disabled = false;
+    }
+  }
+}
+
+/**
+ * @param {Photo} photo
+ * @param {import("./render.js").Format} format
+ */
+function nameOf(photo, { extension }) {
+  const stem = photo.name.replace(/\.[^.]*$/, "") || "photo";
+  return `${stem}-${photo.result.settings.onlyMask ? "mask" : "cutout"}.${extension}`;
+}
+
+/**
+ * Names for one folder: those that came before are numbered. Letters count whatever their case, as on most disks.
+ *
+ * @param {readonly string[]} names
+ */
+export function distinct(names) {
+  const taken = new Set();
+  return names.map((name) => {
+    const [, stem, extension] = /** @type {RegExpExecArray} */ (/^(.*?)(\.[^.]*)?$/.exec(name));
+    let free = name;
+    for (let number = 2; taken.has(free.toLowerCase()); number += 1) free = `${stem}-${number}${extension ?? ""}`;
+    taken.add(free.toLowerCase());
+    return free;
+  });
+}
+
+/**
+ * Has the browser save something.
+ *
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,42 @@
+/** One account's way to the service, whichever protocol its keys are of. */
+
+import { PicpikClient } from "./picpik.js";
+import { RunwareClient } from "./runware.js";
+
+/**
+ * @typedef {object} Settings how a photo is cut out, in pixels and in levels of the mask from 0 to 255
+ * @property {number} foreground
+ * @property {number} background
+ * @property {number} erode
+ * @property {"auto" | "on" | "off"} hair PICPIK's alone
+ * @property {boolean} onlyMask
+ */
+
+/**
+ * @typedef {object} PreparedRequest
+ * @property {Blob} bytes the body as it is sent
+ * @property {string} shown the body with long texts cut, for reading
+ * @property {string} curl the command that sends it again from `request.json`; it holds no key
+ */
+
+/**
+ * @typedef {object} Client
+ * @property {(picture: string, settings: Settings, box: import("../stage/box.js").Box | null) =>
+ *   Promise<PreparedRequest>} prepare the picture is a data URI
+ * @property {(request: PreparedRequest, signal: AbortSignal) => Promise<string>} submit gives the task's name
+ * @property {(task: string, isRunning: () => void, signal: AbortSignal) => Promise<string>} waitFor gives the address
+ *   of the result
+ * @property {(task: string) => Promise<void>} terminate
+ * @property {(task: string) => void} abandon the same while the page is being left: nobody hears the answer
+ * @property {() => Promise<Balance>} balance
+ */
+
+/** @typedef {{used: number, left: number | null}} Balance credits; null where the account is not metered */
+
+/**
+ * @param {import("./credentials.js").Credentials} credentials
+ * @returns {Client}
+ */
+export function clientFor({ kind, publicKey, privateKey, apiKey }) {
+  return kind === "api-key" ? new RunwareClient(apiKey) : new PicpikClient(publicKey, privateKey);
+}

@@ -1,0 +1,139 @@
+/** HTTP with the gateway that this page came from: patient with what passes, and never with another host. */
+
+import { TransportError } from "./errors.js";
+
+const PASSING = new Set([429, 502, 503, 504]);
+const ATTEMPTS = 4;
+const FIRST_DELAY_SECONDS = 0.25;
+const LONGEST_DELAY_SECONDS = 30;
+const FIRST_POLL_SECONDS = 0.2;
+const LONGEST_POLL_SECONDS = 2;
+const POLL_GROWTH = 1.5;
+const RESULT_PATH = /\/r\/[^/]+\/\d+\/[^/]+\/\d+\/[^/]+$/;
+
+/** The gateway: where the page lies, with a prefix that a proxy may have put in front. */
+export const API = new URL("./", document.baseURI);
+
+/**
+ * Sends JSON, again while it meets what passes.
+ *
+ * @param {URL} url
+ * @param {{headers?: Record<string, string>, body: BodyInit, signal?: AbortSignal}} request
+ * @returns {Promise<{status: number, answer: any}>} the answer is null where it is no JSON
+ */
+export async function post(url, { headers = {}, body, signal }) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body, signal };
+  const response = await persistently(url, options);
+  return { status: response.status, answer: await response.json().catch(() => null) };
+}
+
+/**
+ * Asks until there is an answer. A service that holds its answers back is asked again at once; one that is too busy
+ * for that ever less often.
+ *
+ * @template T
+ * @param {() => Promise<T | undefined>} ask
+ * @param {number} heldSeconds how long an answer is held back
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>}
+ */
+export async function polled(ask, heldSeconds, signal) {
+  for (let pauseSeconds = FIRST_POLL_SECONDS; ; ) {
+    const askedAtMs = performance.now();
+    const found = await ask();
+    if (found !== undefined) return found;
+    if (performance.now() - askedAtMs >= heldSeconds * 1000) continue;
+    await pause(pauseSeconds, signal);
+    pauseSeconds = Math.min(pauseSeconds * POLL_GROWTH, LONGEST_POLL_SECONDS);
+  }
+}
+
+/**
+ * Fetches a result.
+ *
+ * @param {string} address as the service gave it
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{blob: Blob, subjectFound: boolean}>}
+ */
+export async function download(address, signal) {
+  const response = await persistently(resultUrl(address), { signal });
+  if (!response.ok) throw new TransportError(`HTTP ${response.status} for the result`, response.status);
+  return { blob: await response.blob(), subjectFound: response.headers.get("Cutgate-Subject") !== "none" };
+}
+
+/**
+ * Where this page may fetch a result: the gateway may name itself by another host, or behind another prefix, and
+ * the page speaks to its own origin only. The signed path is the same everywhere.
+ *
+ * @param {string} address
+ * @returns {URL}
+ */
+export function resultUrl(address) {
+  const [path] = RESULT_PATH.exec(new URL(address, API).pathname) ?? [];
+  if (!path) throw new TransportError("the address of the result is not of this gateway's form");
+  return new URL(`.${path}`, API);
+}
+
+/** A random UUID; the browser's own is for secure pages only. */
+export function randomUuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/**
+ * Sends a request again while it meets what passes.
+ *
+ * @param {URL} url
+ * @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
+async function persistently(url, options) {
+  for (let attempt = 1; ; attempt += 1) {
+    let response;
+    let reason = "";
+    try {
+      response = await fetch(url, { cache: "no-store", ...options });
+      if (!PASSING.has(response.status)) return response;
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      reason = error.message;
+    }
+    const delaySeconds = retryAfterSeconds(response) ?? FIRST_DELAY_SECONDS * 2 ** (attempt - 1);
+    if (attempt === ATTEMPTS || delaySeconds > LONGEST_DELAY_SECONDS) {
+      if (response) return response;
+      throw new TransportError(`no answer from ${url.host}: ${reason}`);
+    }
+    await pause(delaySeconds, options.signal);
+  }
+}
+
+/**
+ * @param {Response | undefined} response
+ * @returns {number | undefined}
+ */
+function retryAfterSeconds(response) {
+  const text = response?.headers.get("Retry-After") ?? "";
+  if (/^\d+$/.test(text)) return Number(text);
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - Date.now()) / 1000);
+}
+
+/**
+ * @param {number} seconds
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<void>}
+ */
+async function pause(seconds, signal) {
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,151 @@
+/** The picture's side of the page: the photo, the box on it, the result over it. */
+
+import { element, setPixels } from "../page/dom.js";
+import { followBoxNumbers, showBox } from "../page/settings.js";
+import { BoxTool } from "./box.js";
+import { Compare } from "./compare.js";
+import { followPointers, panning } from "./gestures.js";
+import { View } from "./view.js";
+
+const NOTHING = { widthPx: 0, heightPx: 0 };
+
+/** @typedef {"empty" | "ready" | "done"} State nothing chosen; a photo to draw on; a result to look at */
+
+export class Stage {
+  #stage = element("stage");
+  #surface = element("surface");
+  #view = new View(this.#surface);
+  #box = new BoxTool(element("box"), element("shade"), this.#view, (box) => this.#boxChanged(box));
+  #compare;
+  #onBox;
+  #canBox = true;
+  /** @type {import("../photos/photo.js").Photo | null} */
+  #photo = null;
+  /** @type {import("../photos/photo.js").Result | null} */
+  #result = null;
+  /** @type {import("../saving/crop.js").Rectangle | null} */
+  #frame = null;
+
+  /** @param {(box: import("./box.js").Box | null) => void} onBox told of the box on the photo that is shown */
+  constructor(onBox) {
+    this.#onBox = onBox;
+    const ids = ["after", "backdrop", "divider", "split", "surface"];
+    this.#compare = new Compare(Object.fromEntries(ids.map((id) => [id, element(id)])), this.#view);
+    followPointers(this.#surface, this.#view, (event) =>
+      this.#state === "done" || !this.#canBox
+        ? panning(this.#surface, this.#view, event)
+        : this.#box.begin(event),
+    );
+    followBoxNumbers((box) => (this.#box.box = box));
+    this.#view.listen(() => this.#drawFrame());
+    this.#followButtons();
+  }
+
+  /** @param {import("../photos/photo.js").Photo | null} photo with its result, where it has one */
+  show(photo) {
+    const result = photo?.result ?? null;
+    if (photo === this.#photo && result === this.#result) return;
+    const isOther = photo !== this.#photo;
+    [this.#photo, this.#result] = [photo, result];
+    if (isOther) this.#showPhoto();
+    if (result) element("result").src = result.url;
+    else element("result").removeAttribute("src");
+    if (result && this.#view.isEmpty) this.#view.show(result.size);
+    this.showFrame(null);
+    this.#enter(!photo ? "empty" : result ? "done" : "ready");
+  }
+
+  /** @param {boolean} canBox whether the service can be told of a box */
+  allowBox(canBox) {
+    this.#canBox = canBox;
+    if (!canBox) this.#box.box = null;
+    this.#enter(this.#state);
+  }
+
+  /**
+   * @param {string} colour behind the cut-out
+   * @param {string} url of a picture there
+   */
+  showBackdrop(colour, url) {
+    this.#compare.fill(colour, url);
+  }
+
+  /** @param {import("../saving/crop.js").Rectangle | null} frame the part of the result that counts */
+  showFrame(frame) {
+    this.#frame = frame;
+    this.#drawFrame();
+  }
+
+  focus() {
+    this.#surface.focus();
+  }
+
+  get #state() {
+    return /** @type {State} */ (this.#stage.dataset.state);
+  }
+
+  #showPhoto() {
+    const photo = this.#photo;
+    const canShow = Boolean(photo?.size);
+    element("before").hidden = !canShow;
+    if (canShow) element("before").src = photo.url;
+    this.#view.show(photo?.size ?? NOTHING);
+    this.#box.box = photo?.box ?? null;
+    this.#surface.tabIndex = photo ? 0 : -1;
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.#stage.dataset.state = state;
+    const [isDone, isEmpty] = [state === "done", state === "empty"];
+    const isPhotoShown = Boolean(this.#photo?.size);
+    element("drop").hidden = element("samples").hidden = !isEmpty;
+    element("zoom").hidden = !isDone && !isPhotoShown;
+    element("after").hidden = element("saving").hidden = !isDone;
+    element("show-result").hidden = isDone || !this.#result;
+    element("box-keys").hidden = isDone || !isPhotoShown || !this.#canBox;
+    const unshown = element("unshown");
+    unshown.hidden = isEmpty || isDone || isPhotoShown;
+    unshown.textContent = `This browser cannot show ${this.#photo?.name}. The service may read it all the same.`;
+    this.#compare.show(isDone && isPhotoShown);
+    this.#drawFrame();
+    this.#boxChanged(this.#box.box);
+  }
+
+  /** @param {import("./box.js").Box | null} box */
+  #boxChanged(box) {
+    const button = element("box-toggle");
+    const isDone = this.#state === "done";
+    button.hidden = !this.#photo?.size || !this.#canBox;
+    button.textContent = isDone ? "Edit box" : box ? "Remove box" : "Add box";
+    button.setAttribute("aria-pressed", String(box !== null && !isDone));
+    showBox(box);
+    this.#onBox(box);
+  }
+
+  #drawFrame() {
+    const shade = element("frame");
+    shade.hidden = !this.#frame || this.#state !== "done";
+    if (!this.#frame) return;
+    const { x, y, width, height } = this.#frame;
+    const { scale } = this.#view;
+    setPixels(shade.firstElementChild, { left: x * scale, top: y * scale, w: width * scale, h: height * scale });
+  }
+
+  #followButtons() {
+    const view = this.#view;
+    view.listen(() => (element("zoom-level").textContent = `${Math.round(view.scale * 100)} %`));
+    element("zoom-in").addEventListener("click", () => view.step(1));
+    element("zoom-out").addEventListener("click", () => view.step(-1));
+    element("zoom-fit").addEventListener("click", () => view.fit());
+    element("zoom-real").addEventListener("click", () => view.real());
+    element("box-toggle").addEventListener("click", () => this.#toggleBox());
+    element("show-result").addEventListener("click", () => this.#enter("done"));
+  }
+
+  #toggleBox() {
+    if (this.#state === "done") this.#enter("ready");
+    else if (this.#box.box) this.#box.box = null;
+    else this.#box.add();
+  }
+}

@@ -1,0 +1,194 @@
+"""Many photos: the strip, what is at work at once, and one ZIP."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Route, expect
+
+from tests.browser.page.conftest import link, picture
+from tests.browser.test_keyboard import NAMELESS
+from tests.browser.test_looks import CONTRAST, OVERFLOW_PX
+from tests.browser.visitor import CUT_MS, WIDE, Visitor, visiting
+from tests.clients.conftest import RunwareStack
+
+pytestmark = pytest.mark.long
+
+WATCH = """
+() => {
+  window.mostAtWork = 0;
+  const look = () => {
+    const atWork = document.querySelectorAll('#thumbs [data-state="working"]').length;
+    window.mostAtWork = Math.max(window.mostAtWork, atWork);
+  };
+  new MutationObserver(look).observe(document.querySelector("#thumbs"), { subtree: true, attributes: true });
+}
+"""
+DROP_LINK = """
+() => {
+  const transfer = new DataTransfer();
+  transfer.setData("text/uri-list", "https://elsewhere.example.com/cat.jpg");
+  const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+  document.querySelector("#stage").dispatchEvent(event);
+}
+"""
+
+
+def thumb(visitor: Visitor, name: str) -> Locator:
+    return visitor.page.locator(f'#thumbs .show[aria-label^="{name}:"]')
+
+
+def put_in(visitor: Visitor, *paths: Path) -> None:
+    before = visitor.by_id("thumbs").locator("li").count()
+    visitor.by_id("file").set_input_files(paths)
+    expect(visitor.by_id("thumbs").locator("li")).to_have_count(before + len(paths), timeout=CUT_MS)
+
+
+def test_forty_photos_at_once(visitor: Visitor, tmp_path: Path) -> None:
+    paths = [picture(tmp_path / f"photo-{number:02}.jpg") for number in range(38)]
+    paths.append(picture(tmp_path / "wall.jpg", disc=None))
+    (tmp_path / "notes.jpg").write_text("no picture at all")
+    (tmp_path / "more").mkdir()
+    paths += [
+        tmp_path / "notes.jpg",
+        picture(tmp_path / "more" / "Photo-00.jpg", disc=(10, 10, 40, 40), size=(64, 48)),
+    ]
+    put_in(visitor, *paths)
+    visitor.page.evaluate(WATCH)
+    expect(visitor.by_id("run")).to_have_text(f"Cut out {len(paths)} photos")
+    visitor.by_id("run").click()
+    expect(visitor.by_id("cancel")).to_be_visible()
+    visitor.keep_picture("forty-at-work")
+    expect(visitor.by_id("status")).to_contain_text("Done: 40 of 41", timeout=2 * CUT_MS)
+    expect(visitor.by_id("status")).to_contain_text("1 without a subject, 1 failed.")
+    assert 1 < visitor.page.evaluate("mostAtWork") <= 3
+    expect(visitor.page.get_by_text("Done", exact=True)).to_have_count(39)
+
+    thumb(visitor, "wall.jpg").click()
+    expect(visitor.by_id("problem-title")).to_have_text("No subject was found")
+    visitor.keep_picture("no-subject")
+    thumb(visitor, "notes.jpg").click()
+    expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
+    thumb(visitor, "photo-07.jpg").click()
+    expect(visitor.by_id("problem")).to_be_hidden()
+    expect(visitor.by_id("run")).to_have_text("Try again")
+
+    archive = zipfile.ZipFile(io.BytesIO(visitor.saved_bytes("save-all")))
+    assert archive.testzip() is None
+    names = archive.namelist()
+    assert len(names) == 40
+    assert {"photo-07-cutout.png", "wall-cutout.png", "Photo-00-cutout-2.png"} <= set(names)
+    assert archive.read("photo-07-cutout.png") == visitor.saved_bytes()
+    with Image.open(archive.open("Photo-00-cutout-2.png")) as small:
+        assert small.size == (64, 48)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((390, 844), "dark"), ((320, 720), "light"), (WIDE, "dark")])
+def test_many_photos_fit_and_can_be_read(
+    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, size: tuple[int, int], scheme: str
+) -> None:
+    with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
+        visitor.open(link(quick_stack.live))
+        discs = [picture(tmp_path / f"{number}.png") for number in range(12)]
+        put_in(visitor, picture(tmp_path / "wall.png", disc=None), *discs)
+        visitor.by_id("run").click()
+        expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
+        expect(visitor.by_id("problem-title")).to_have_text("No subject was found")
+        visitor.slide("erode", 3)
+        assert visitor.page.evaluate(OVERFLOW_PX) <= 0
+        assert visitor.page.evaluate(CONTRAST) == []
+        assert visitor.page.evaluate(NAMELESS) == []
+        visitor.keep_picture(f"many-{size[0]}-{scheme}")
+
+
+def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.expected_complaint = "413"
+    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(3)))
+    refusals = iter([True])
+
+    def refuse_first(route: Route) -> None:
+        if next(refusals, False):
+            route.fulfill(status=413, body="<h1>Too large</h1>")
+        else:
+            route.continue_()
+
+    visitor.page.route(visitor.stack.url + "/", refuse_first)
+    visitor.by_id("run").click()
+    expect(visitor.by_id("status")).to_contain_text("Done: 2 of 3", timeout=CUT_MS)
+    expect(visitor.page.get_by_text("Failed", exact=True)).to_have_count(1)
+
+
+def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:
+    names = ["one.png", "two.png", "three.png"]
+    put_in(visitor, *(picture(tmp_path / name, size=(100 + len(name), 100)) for name in names))
+    width = "() => document.querySelector('#before').naturalWidth"
+    assert visitor.page.evaluate(width) == 107
+    thumb(visitor, "three.png").click()
+    visitor.page.wait_for_function(f"({width})() === 109")
+    press = visitor.page.keyboard.press
+    press("ArrowLeft")
+    expect(thumb(visitor, "two.png")).to_be_focused()
+    expect(thumb(visitor, "two.png")).to_have_attribute("aria-current", "true")
+    press("Delete")
+    expect(thumb(visitor, "two.png")).to_have_count(0)
+    expect(thumb(visitor, "three.png")).to_be_focused()
+    visitor.page.get_by_label("Remove three.png").click()
+    expect(visitor.by_id("strip")).to_be_hidden()
+    assert visitor.page.evaluate(width) == 107
+    visitor.cut_out()
+    put_in(visitor, picture(tmp_path / "four.png"))
+    expect(thumb(visitor, "one.png")).to_have_attribute("aria-label", "one.png: Done")
+    expect(visitor.by_id("run")).to_have_text("Cut out")
+
+
+def test_one_that_is_at_work_is_ended_as_it_is_taken_away(visitor: Visitor, tmp_path: Path) -> None:
+    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(8)))
+    visitor.page.route("**/r/**", lambda route: None)  # the results do not come
+    visitor.by_id("run").click()
+    expect(visitor.page.locator('#thumbs [data-state="working"]')).to_have_count(3)
+    for number in range(7):
+        visitor.page.locator(f'[aria-label="Remove {number}.png"]').click()
+    visitor.by_id("remove").click()
+    expect(visitor.by_id("cancel")).to_be_hidden()
+    expect(visitor.by_id("stage")).to_have_attribute("data-state", "empty")
+    expect(visitor.by_id("zoom")).to_be_hidden()
+    expect(visitor.by_id("problem")).to_be_hidden()
+
+
+def test_all_are_cancelled(visitor: Visitor, tmp_path: Path) -> None:
+    put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(8)))
+    visitor.page.route("**/r/**", lambda route: None)
+    visitor.by_id("run").click()
+    expect(visitor.page.locator('#thumbs [data-state="working"]')).to_have_count(3)
+    visitor.by_id("cancel").click()
+    expect(visitor.by_id("status")).to_have_text("Cancelled.")
+    expect(visitor.page.get_by_text("Not cut out yet")).to_have_count(8)
+    visitor.page.unroute_all(behavior="ignoreErrors")
+    visitor.cut_out()
+
+
+def test_a_sample_is_one_click_away(visitor: Visitor) -> None:
+    samples = visitor.page.locator("[data-sample]")
+    assert samples.count() == 3
+    samples.first.click()
+    expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
+    assert visitor.saved().suggested_filename == "cat-cutout.png"
+
+
+def test_other_files_are_left_out_and_the_photos_go_on(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture at all")
+    photos = [picture(tmp_path / name) for name in ("one.png", "two.png")]
+    visitor.by_id("file").set_input_files([photos[0], tmp_path / "notes.txt", photos[1]])
+    expect(visitor.by_id("problem-title")).to_have_text("notes.txt is not a picture")
+    expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
+    visitor.cut_out()
+    expect(visitor.by_id("status")).to_contain_text("Done: 2 of 2")
+
+
+def test_a_picture_of_another_page_is_told_what_to_do(visitor: Visitor) -> None:
+    visitor.page.evaluate(DROP_LINK)
+    expect(visitor.by_id("problem-title")).to_have_text("That is a link to a picture, not the picture")
+    expect(visitor.by_id("problem-advice")).to_contain_text("save the picture")
+    assert not any("elsewhere" in url for url in visitor.requests)

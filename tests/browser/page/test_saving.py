@@ -1,0 +1,114 @@
+"""What is saved is what is seen: its backdrop, its format, its frame."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from playwright.sync_api import expect
+
+from tests.browser.page.conftest import SIZE, picture
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.long
+
+GREEN = (0x20, 0xC0, 0x40)
+
+
+@pytest.fixture
+def done(visitor: Visitor, tmp_path: Path) -> Visitor:
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.cut_out()
+    return visitor
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+def alpha_of(visitor: Visitor) -> np.ndarray:
+    return np.asarray(opened(visitor.saved_bytes(as_format="png")).convert("RGBA"))[..., 3]
+
+
+def behind(visitor: Visitor, choice: str) -> None:
+    visitor.by_id("saving").get_by_text(choice, exact=True).click()
+
+
+def behind_green(visitor: Visitor) -> None:
+    behind(visitor, "Colour")
+    visitor.by_id("colour").fill("#{:02x}{:02x}{:02x}".format(*GREEN))
+
+
+def test_the_colour_is_in_the_file(done: Visitor) -> None:
+    alpha = alpha_of(done)
+    behind_green(done)
+    saved = opened(done.saved_bytes(as_format="png")).convert("RGBA")
+    pixels = np.asarray(saved).astype(int)
+    assert saved.size == SIZE
+    assert (pixels[..., 3] == 255).all()
+    assert (pixels[alpha == 0][:, :3] == GREEN).all()
+    assert (np.abs(pixels[alpha == 255][:, :3] - GREEN).max(axis=1) > 100).all()
+
+
+def test_a_jpeg_needs_something_behind_it(done: Visitor) -> None:
+    done.by_id("format").select_option("jpeg")
+    expect(done.by_id("save")).to_be_disabled()
+    expect(done.by_id("save-hint")).to_contain_text("JPEG cannot be transparent: choose a colour")
+    behind_green(done)
+    expect(done.by_id("save-hint")).to_have_text("")
+    saved = done.saved()
+    assert saved.suggested_filename == "disc-cutout.jpg"
+    with Image.open(saved.path()) as image:
+        assert (image.format, image.size) == ("JPEG", SIZE)
+        corner = image.getpixel((2, 2))
+    assert isinstance(corner, tuple)
+    assert max(abs(one - other) for one, other in zip(corner, GREEN, strict=True)) < 6
+
+
+def test_a_mask_is_opaque_by_itself(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.by_id("only-mask").check()
+    visitor.cut_out()
+    saved = visitor.saved(as_format="jpeg")
+    assert saved.suggested_filename == "disc-mask.jpg"
+    with Image.open(saved.path()) as image:
+        low, high = image.convert("L").getextrema()
+    assert low < 10  # type: ignore[operator]
+    assert high > 245  # type: ignore[operator]
+
+
+def test_the_picture_behind_covers_all_as_it_does_on_the_page(done: Visitor, tmp_path: Path) -> None:
+    alpha = alpha_of(done)
+    scene = Image.linear_gradient("L").resize((400, 100)).rotate(90, expand=True).convert("RGB")
+    scene.save(tmp_path / "scene.png")
+    behind(done, "Picture")
+    done.by_id("scene").set_input_files(tmp_path / "scene.png")
+    expect(done.by_id("scene-choose")).to_be_visible()
+    saved = np.asarray(opened(done.saved_bytes(as_format="png")).convert("RGB")).astype(int)
+    covered = np.asarray(ImageOps.fit(scene, SIZE, Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(saved - covered)[alpha == 0].max() <= 4
+
+
+def test_it_is_cropped_to_the_subject_with_a_margin(done: Visitor) -> None:
+    rows, columns = np.nonzero(alpha_of(done) >= 16)
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    margin = round(max(right - left, bottom - top) * 0.05)
+    assert margin > 0
+    whole = np.asarray(opened(done.saved_bytes(as_format="png")).convert("RGBA"))
+    done.by_id("crop").check()
+    expect(done.by_id("frame")).to_be_visible()
+    done.keep_picture("cropped")
+    cropped = np.asarray(opened(done.saved_bytes()).convert("RGBA"))
+    expected = whole[top - margin : bottom + margin, left - margin : right + margin]
+    assert (cropped[..., 3] == expected[..., 3]).all()
+    done.by_id("crop").uncheck()
+    expect(done.by_id("frame")).to_be_hidden()
+
+
+def test_without_a_subject_there_is_nothing_to_crop_to(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "wall.png", disc=None))
+    visitor.cut_out()
+    expect(visitor.by_id("status")).to_contain_text("no subject was found")
+    visitor.by_id("crop").check()
+    assert opened(visitor.saved_bytes()).size == SIZE

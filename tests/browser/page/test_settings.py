@@ -1,0 +1,110 @@
+"""Settings: what is not applied yet, the way back, and whose they are."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.page.conftest import picture
+from tests.browser.visitor import Visitor, bodies_of
+
+pytestmark = pytest.mark.long
+
+
+Requests = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def sent(visitor: Visitor) -> Requests:
+    """What was asked for so far, in order."""
+    bodies = bodies_of(visitor)
+    return lambda: [json.loads(body) for body in bodies() if '"RemoveBackground"' in body]
+
+
+def unapplied(visitor: Visitor) -> Locator:
+    return visitor.page.locator("[data-unapplied]").filter(visible=True)
+
+
+def erode(visitor: Visitor) -> str:
+    return visitor.by_id("erode-number").input_value()
+
+
+def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
+    run = visitor.by_id("run")
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.slide("erode", 8)
+    expect(unapplied(visitor)).to_have_count(0)
+    visitor.cut_out()
+    expect(run).to_be_disabled()
+    visitor.slide("erode", 9)
+    visitor.by_id("only-mask").check()
+    expect(unapplied(visitor)).to_have_count(2)
+    expect(run).to_have_text("Apply")
+    run.click()
+    expect(unapplied(visitor)).to_have_count(0)
+    assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent()] == [(8, False), (9, True)]
+
+
+def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_path: Path) -> None:
+    undo, reset = visitor.by_id("undo"), visitor.by_id("reset")
+    visitor.choose(picture(tmp_path / "disc.png"))
+    for button in (undo, reset):
+        expect(button).to_be_disabled()
+    visitor.by_id("erode").focus()
+    for _ in range(3):
+        visitor.page.keyboard.press("ArrowRight")
+    visitor.by_id("foreground-number").fill("200")
+    visitor.by_id("foreground-number").press("Tab")
+    assert (erode(visitor), visitor.by_id("foreground").input_value()) == ("18", "200")
+    undo.click()
+    assert (erode(visitor), visitor.by_id("foreground-number").input_value()) == ("18", "240")
+    undo.click()
+    assert erode(visitor) == "17"
+    reset.click()
+    assert erode(visitor) == "15"
+    expect(reset).to_be_disabled()
+    undo.click()
+    assert erode(visitor) == "17"
+
+
+def test_each_photo_keeps_its_settings_and_the_next_takes_the_last(
+    visitor: Visitor, tmp_path: Path, sent: Requests
+) -> None:
+    visitor.choose(picture(tmp_path / "one.png"))
+    visitor.slide("erode", 4)
+    visitor.cut_out()
+    visitor.choose(picture(tmp_path / "two.png"))
+    assert erode(visitor) == "4"
+    visitor.slide("erode", 30)
+    visitor.cut_out()
+    visitor.page.locator('#thumbs .show[aria-label^="one.png"]').click()
+    assert erode(visitor) == "4"
+    expect(unapplied(visitor)).to_have_count(0)
+    visitor.by_id("spread").click()
+    expect(visitor.by_id("run")).to_have_text("Apply")
+    visitor.cut_out()
+    expect(visitor.page.get_by_text("Done", exact=True)).to_have_count(2)
+    assert [body["ErodeSize"] for body in sent()] == [4, 30, 4]
+
+
+def test_photos_that_are_not_cut_out_yet_share_theirs(visitor: Visitor, tmp_path: Path, sent: Requests) -> None:
+    visitor.by_id("file").set_input_files([picture(tmp_path / name) for name in ("one.png", "two.png")])
+    expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
+    visitor.slide("erode", 7)
+    visitor.cut_out()
+    expect(visitor.by_id("status")).to_contain_text("Done: 2 of 2")
+    assert [body["ErodeSize"] for body in sent()] == [7, 7]
+
+
+def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.cut_out()
+    visitor.by_id("box-toggle").click()
+    visitor.by_id("box-toggle").click()
+    expect(visitor.by_id("run")).to_have_text("Apply")
+    expect(unapplied(visitor)).to_have_count(1)
+    visitor.by_id("box-toggle").click()
+    expect(visitor.by_id("run")).to_be_disabled()
