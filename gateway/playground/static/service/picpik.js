@@ -6,7 +6,6 @@ import { API, polled, post, randomUuid } from "./http.js";
 import { sign, signInSlices } from "./signature.js";
 
 const WAIT_SECONDS = 2;
-/** The protocol has no word for an account that is not metered; such a one is shown with a thousand million. */
 const BOX_SIDES = ["left", "top", "right", "bottom"];
 
 /** @implements {import("./client.js").Client} */
