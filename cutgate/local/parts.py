@@ -25,7 +25,16 @@ MODULES: Final = {
         "pydantic_settings",
         "standardwebhooks",
     ),
-    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "prometheus_client", "pydantic_settings"),
+    "worker": (
+        "celery",
+        "cv2",
+        "numpy",
+        "onnxruntime",
+        "PIL",
+        "pillow_heif",
+        "prometheus_client",
+        "pydantic_settings",
+    ),
 }
 """What each part cannot do without; the client alone needs none of it."""
 

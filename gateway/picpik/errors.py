@@ -142,7 +142,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
     errors.SourceUnreadable.kind: TaskRow(
         FAILED_CODE,
-        "Image not readable: send JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; HEIC where the service reads it",
+        "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF",
     ),
     errors.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
     errors.SourceTooCostly.kind: _COSTLY,

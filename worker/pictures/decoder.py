@@ -280,8 +280,7 @@ def serve(channel: socket.socket) -> None:
 
 def _warm_up() -> None:
     """Have libraries make once what each process would make anew."""
-    with suppress(SourceUnreadable):
-        learn_heif()
+    learn_heif()
     limits = SourceLimits(max_bytes=2**20, max_pixels=1, max_side_px=1)
     for decoder in ("JPEG", "PNG"):
         file = io.BytesIO()

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cutgate.distribution import install
-from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.errors import CutoutError, SourceUndecodable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import inspect, require_size
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Bytes, RgbImage, Samples, strips
@@ -97,15 +96,14 @@ def read_image(
     """Decode a picture.
 
     Args:
-        data: a file in one of `FORMATS`, or HEIF where the library for it is installed, by its first bytes;
-            names and media types play no part.
+        data: a file in one of `FORMATS`, by its first bytes; names and media types play no part.
         limits: checked before anything is decoded.
         keep_rgb_profile: keep an RGB picture's numbers and hand its profile on, instead of converting to sRGB.
         keep_16_bit: keep the colours of a PNG or TIFF picture of 16 bits per channel beside those of 8. Its
             numbers and its profile then stay as they are: there is no conversion at that depth.
 
     Raises:
-        SourceUnreadable: the bytes are no picture in a known format, or the library for it is missing.
+        SourceUnreadable: the bytes are no picture in a known format.
         SourceTooLarge: the picture is over a limit.
         SourceTooCostly: decoding it would take far more than its pixels are worth.
         SourceUndecodable: the picture is truncated, damaged, or holds samples of a kind that is not read.
@@ -152,17 +150,9 @@ def _opened(data: bytes, decoder: str, limits: SourceLimits) -> Image.Image:
 
 @cache
 def learn_heif() -> None:
-    """Load the decoder of HEIC.
+    """Load the decoder of HEIC, which nobody waits for who sends none."""
+    import pillow_heif
 
-    Raises:
-        SourceUnreadable: it is not installed.
-    """
-    try:
-        import pillow_heif  # an extra
-    except ImportError:
-        raise SourceUnreadable(
-            f"HEIC pictures need the extra 'heic' where the worker runs: {install('heic')}"
-        ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
 
 

@@ -1,12 +1,11 @@
 """What a source brings along: density, odd colours, its own alpha; and the formats of telephones."""
 
 import io
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from cutgate.jobs.errors import SourceUnreadable
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
@@ -87,7 +86,7 @@ def test_every_kind_of_colour_in_any_size(mode: str, size: tuple[int, int]) -> N
 
 
 def test_heic() -> None:
-    pytest.importorskip("pillow_heif").register_heif_opener(thumbnails=False)
+    images.learn_heif()
     large = Image.fromarray(np.repeat(np.repeat(gradient(3, 5), 16, axis=0), 16, axis=1))
     data = saved(large, "HEIF", quality=95, exif=exif(across=300.0, down=150.0, unit=2))
     source = read_image(data, LIMITS)
@@ -97,11 +96,18 @@ def test_heic() -> None:
         read_image(data[: len(data) // 2], LIMITS)
 
 
-def test_heic_without_its_library_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    images.learn_heif.cache_clear()
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(SourceUnreadable, match=r"pip install 'cutgate\[heic\]'"):
-        read_image(heif(), LIMITS)
+def test_a_telephones_heic_is_turned_and_its_colours_are_brought_to_srgb() -> None:
+    """As telephones write it: held upright, so stored lying; in tiles; with a profile, a preview, and a place."""
+    images.learn_heif()
+    upright = np.repeat(np.repeat(gradient(5, 3), 32, axis=0), 32, axis=1)
+    block = exif(orientation=6)
+    block.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    kept = {"exif": block.tobytes(), "icc_profile": wide_profile(), "thumbnails": [64]}
+    data = saved(lying, "HEIF", quality=95, tile_size=64, **kept)
+    source = read_image(data, LIMITS)
+    assert source.rgb.shape == upright.shape
+    assert np.abs(source.rgb.astype(int) - upright[..., [1, 0, 2]]).mean() < 6
 
 
 def all_of_it(view: RgbImage) -> ByteMask:
