@@ -134,6 +134,9 @@ class GatewaySettings(JobSettings):
     workers are there; unset, it shows neither."""
     readiness_seconds: NonNegativeFloat = 1
     """How long what `/readyz` found counts, however many ask."""
+    least_free_bytes: NonNegativeInt = 64 * 2**20
+    """Where the folder of the pictures has less room than this, `/readyz` says that it is missing; what fits is
+    accepted all the same."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16

@@ -34,7 +34,7 @@ from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
-from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
+from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
@@ -146,7 +146,13 @@ def create_app(
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     if settings.playground:
         app.register_blueprint(PlaygroundPages().blueprint())
-    readiness = Readiness(store, presence, partial(check_reading, blobs), keep_seconds=settings.readiness_seconds)
+    readiness = Readiness(
+        store,
+        presence,
+        partial(check_reading, blobs),
+        partial(check_room, blobs, settings.least_free_bytes),
+        keep_seconds=settings.readiness_seconds,
+    )
     app.register_blueprint(HealthPages(readiness).blueprint())
     observe(app)
     app.before_request(runware_sockets.upgrade)
