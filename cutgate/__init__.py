@@ -2,7 +2,7 @@
 
 from cutgate import Client
 
-with Client("http://127.0.0.1:8080", public_key, private_key) as client:
+with Client() as client:
     client.remove_background("cat.jpg").save("cat.png")
 
 The service's parts lie here too, as `cutgate.gateway`, `cutgate.worker` and so on; importing one of them loads
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
         CutgateError,
         JobFailed,
         JobTimeout,
+        KeyPairMissing,
         LocalError,
         NameTaken,
         ServiceError,
+        ServiceNotNamed,
         TransportError,
     )
     from cutgate.protocol.connection import Retries
@@ -42,6 +44,7 @@ __all__ = [
     "JobFailed",
     "JobStatus",
     "JobTimeout",
+    "KeyPairMissing",
     "LocalError",
     "NameTaken",
     "Outcome",
@@ -49,6 +52,7 @@ __all__ = [
     "Report",
     "Retries",
     "ServiceError",
+    "ServiceNotNamed",
     "Settings",
     "TransportError",
 ]

@@ -16,7 +16,7 @@ from cutgate.batches.planning import Order, Source, find_pictures, is_picture, p
 from cutgate.batches.threads import cut_all
 from cutgate.batches.watching import Arrivals
 from cutgate.client.client import Client
-from cutgate.commands.console import json_option, print_json, stop_signals, tell
+from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
 from cutgate.commands.result_options import ResultOptions, result_options
 from cutgate.commands.target import Target, target_options
@@ -57,6 +57,8 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
         for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
             display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
             rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
+    if stop.is_set():
+        raise click.exceptions.Exit(INTERRUPTED)
     if once and rounds.failed:
         raise click.exceptions.Exit(1)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -134,11 +135,11 @@ def test_up_says_where_it_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cutgate", "up", "--data", str(tmp_path / "data"), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        first, public, private = (process.stdout.readline() for _ in range(3))
+        first, page = process.stdout.readline(), process.stdout.readline()
+        url = first.removeprefix("Cutgate is up at ").partition(";")[0]
+        assert httpx.get(page.split()[1], trust_env=False).headers["Content-Type"].startswith("text/html")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert first.startswith("Cutgate is up at http://127.0.0.1:")
     assert first.endswith("; Ctrl-C stops it.\n")
-    kept = json.loads((tmp_path / "data" / "account.json").read_text())
-    assert public.split() == ["public", "key", kept["public_key"]]
-    assert private.split() == ["private", "key", kept["private_key"]]
+    assert page.split() == ["page", f"{url}/playground"]
