@@ -166,7 +166,8 @@ class GatewaySettings(JobSettings):
     """How long a large body waits for such a thread; then the answer is HTTP 503."""
 
     playground: bool = True
-    """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own."""
+    """Serve the page at `/playground`, on which a visitor tries the service with a key pair of their own, and send
+    browsers there from `/`."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; the request's own host when absent."""
     trusted_proxies: Networks = ()

@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
@@ -128,7 +129,7 @@ class Screen:
             is_there = False
         if not is_there:  # it was switched off
             return ""
-        return f"{page}#{urlencode(keys)}" if click.get_text_stream("stdout").isatty() else page
+        return f"{page}#{urlencode(keys)}" if sys.stdout.isatty() else page
 
     def watch(self, stop: Event) -> None:
         """Show what goes on until `stop` is set, then that it is being stopped."""

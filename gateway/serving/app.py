@@ -90,7 +90,8 @@ def create_app(
 
     Returns:
         A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
-        (WebSockets also at `/`), results under `/r/`, `/playground`, `/healthz` and `/readyz`.
+        (WebSockets also at `/`), results under `/r/`, `/playground`, where browsers are sent from `/`, `/healthz`
+        and `/readyz`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -144,8 +145,6 @@ def create_app(
     app.register_blueprint(runware.blueprint())
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
-    if settings.playground:
-        app.register_blueprint(PlaygroundPages().blueprint())
     readiness = Readiness(
         store,
         presence,
@@ -156,6 +155,10 @@ def create_app(
     app.register_blueprint(HealthPages(readiness).blueprint())
     observe(app)
     app.before_request(runware_sockets.upgrade)
+    if settings.playground:
+        playground = PlaygroundPages()
+        app.register_blueprint(playground.blueprint())
+        app.before_request(playground.front)
     app.after_request(_harden)
     _answer_errors(app, picpik)
     # Flask's documented way to wrap an application.
