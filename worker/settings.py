@@ -137,6 +137,9 @@ class WorkerSettings(NetworkSettings, JobSettings):
     together with `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel are needed at most."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile, values untouched, instead of converting the picture to sRGB."""
+    keep_rights: bool = True
+    """Keep artist and copyright of a picture's EXIF in its result; whose picture it is does not end with its
+    background. Of all else, such as the place and the camera, only the density is kept."""
     keep_16_bit: bool = False
     """Give the cut-out of a PNG or TIFF picture of 16 bits per channel 16 bits as well, and the profile it has."""
 

@@ -26,7 +26,7 @@ from cutgate.worker.pictures.colour import (
     means_srgb,
     to_srgb,
 )
-from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
+from cutgate.worker.pictures.metadata import Dpi, Rights, dpi_of, orientation_of, rights_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
 FORMATS: Final = {
@@ -66,6 +66,7 @@ class SourceImage:
         alpha: (height, width) uint8, straight; None when the source is opaque.
         icc_profile: the RGB profile that the colours keep to, when it was to be kept.
         dpi: density, across and down; None where the source has none.
+        rights: whose picture it is; None where it does not say so.
         samples: (height, width, 3) uint16, the colours as stored, when 16 bits were to be kept and are there.
     """
 
@@ -73,6 +74,7 @@ class SourceImage:
     alpha: ByteMask | None
     icc_profile: bytes | None = None
     dpi: Dpi | None = None
+    rights: Rights | None = None
     samples: Samples | None = None
 
     def over_backdrop(self) -> RgbImage:
@@ -162,14 +164,16 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
     if not is_deep(data, picture) or (icc and not is_rgb_profile(icc)):
         return None
     orientation = orientation_of(picture)
-    dpi = dpi_of(picture, orientation)
+    dpi, rights = dpi_of(picture, orientation), rights_of(picture)
     del picture  # finding its metadata may have decoded it
     samples = read_samples(data, orientation)
     if samples is None:
         return None
     colours, alpha = parted(samples)
     kept = icc if icc and not means_srgb(icc) else None
-    return SourceImage(rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
+    return SourceImage(
+        rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights, samples=colours
+    )
 
 
 def _loaded(data: bytes, picture: Image.Image) -> Image.Image:
@@ -192,7 +196,7 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     """Bring a decoded picture to plain sRGB."""
     icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
-    dpi = dpi_of(picture, orientation)
+    dpi, rights = dpi_of(picture, orientation), rights_of(picture)
     picture = turned(picture, orientation)
     if picture.mode in {"I", "F"}:
         raise SourceUndecodable("samples of 32 bits are not read; save the picture with 8 or 16 bits per channel")
@@ -208,7 +212,7 @@ def _decode(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
     kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
     if not kept:
         picture = to_srgb(picture, icc) if icc else from_gamma(to_srgb(picture, None), gamma)
-    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi)
+    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights)
 
 
 def _pixels_of(picture: Image.Image) -> RgbImage:

@@ -8,13 +8,14 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from cutgate.jobs.errors import SourceUnreadable
-from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import Reading
 from cutgate.worker.pictures import images
+from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
-from cutgate.worker.pictures.metadata import exif_with
+from cutgate.worker.pictures.metadata import LONGEST_RIGHTS_CHARACTERS, exif_with
 from tests.gateway.picture_files import heif
 from tests.worker.pictures.samples import LIMITS, gradient, saved, wide_profile
 
@@ -63,6 +64,37 @@ def test_the_block_that_we_write_says_nothing_else() -> None:
     block = Image.Exif()
     block.load(exif_with((300, 150)))
     assert set(block) == {282, 283, 296}
+
+
+def exif_of(data: bytes) -> dict[int, Any]:
+    """All that a file's EXIF says, places included."""
+    with Image.open(io.BytesIO(data)) as picture:
+        block = picture.getexif()
+    return {**block, **block.get_ifd(ExifTags.IFD.GPSInfo)}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "HEIF"])
+@pytest.mark.parametrize("file_format", [FileFormat.PNG, FileFormat.WEBP, FileFormat.JPEG])
+def test_artist_and_copyright_are_kept_and_the_place_is_not(kind: str, file_format: FileFormat) -> None:
+    images.learn_heif()
+    # Pillow writes ASCII alone into the tags of a TIFF.
+    notice = b"(c) Zoe" if kind == "TIFF" else "© Zoë, all rights reserved".encode()
+    block = exif(across=300.0, down=300.0, unit=2)
+    block[ExifTags.Base.Artist], block[ExifTags.Base.Copyright] = "Ann Artist", notice
+    block[ExifTags.Base.Model] = "a camera"
+    block.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    source = read_image(saved(PLAIN, kind, exif=block.tobytes()), LIMITS)
+    result = cut_out(source, SPEC, all_of_it, lambda: None)
+    found = exif_of(finish(result, Finish(file_format=file_format)).data)
+    assert found[ExifTags.Base.Artist] == "Ann Artist"
+    assert found[ExifTags.Base.Copyright].encode("latin-1") == notice
+    assert not found.keys() & {ExifTags.Base.Model, ExifTags.GPS.GPSLatitudeRef}
+
+
+def test_a_notice_without_end_is_left_out() -> None:
+    block = exif()
+    block[ExifTags.Base.Copyright] = "x" * (LONGEST_RIGHTS_CHARACTERS + 1)
+    assert read_image(saved(PLAIN, "PNG", exif=block), LIMITS).rights is None
 
 
 def test_lab() -> None:
