@@ -139,6 +139,7 @@ class Screen:
             if look is not None:
                 found = look()
                 self.status.update(str(found or "The ledger does not answer"))
+                self.status.start()
             now_wrong = self._what_is_wrong()
             if now_wrong and not wrong:
                 self._say(now_wrong)
@@ -148,10 +149,7 @@ class Screen:
 
     def _look_at_ledger(self) -> Callable[[], Figures | None] | None:
         environment = running_environment(self._data, "gateway") if self._is_live else None
-        if environment is None:
-            return None
-        self.status.start()
-        return look_at_ledger(environment["CUTGATE_REDIS_URL"])
+        return None if environment is None else look_at_ledger(environment["CUTGATE_REDIS_URL"])
 
     def _what_is_wrong(self) -> str:
         try:
