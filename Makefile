@@ -87,12 +87,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 lock: ## Pin every dependency anew, with hashes (needs uv)
-	@$(LOCK) --extra gateway --extra worker --extra cpu --extra openvino --extra heic --extra zoo --extra local --extra s3 --extra tracing --extra docs --extra build --extra dev -o requirements/dev.txt
+	@$(LOCK) --extra gateway --extra worker --extra cpu --extra openvino --extra zoo --extra local --extra s3 --extra tracing --extra docs --extra build --extra dev -o requirements/dev.txt
 	@$(LOCK) --extra gateway --extra worker --extra cpu --extra local --extra build -c requirements/dev.txt -o requirements/app.txt
 	@$(LOCK) --extra gateway --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/gateway.txt
-	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
-	@$(LOCK) --extra worker --extra cpu --extra openvino --extra heic --extra zoo --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu-zoo.txt
-	@$(LOCK) --extra worker --extra gpu --extra heic --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-gpu.txt
+	@$(LOCK) --extra worker --extra cpu --extra openvino --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu.txt
+	@$(LOCK) --extra worker --extra cpu --extra openvino --extra zoo --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-cpu-zoo.txt
+	@$(LOCK) --extra worker --extra gpu --extra s3 --extra tracing --extra build -c requirements/dev.txt -o requirements/worker-gpu.txt
 	@$(LOCK) --extra npm -c requirements/dev.txt -o requirements/npm.txt
 
 clean: ## Remove what was made here; weights stay in the user's cache folder

@@ -6,7 +6,7 @@ remove_background("cat.jpg").save("cat.png")
 
 from cutgate import Client
 
-with Client("http://127.0.0.1:8080", public_key, private_key) as client:
+with Client() as client:
     client.remove_background("cat.jpg").save("cat.png")
 
 The service's parts lie here too, as `cutgate.gateway`, `cutgate.worker` and so on; importing one of them loads
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
         CutoutFailed,
         JobFailed,
         JobTimeout,
+        KeyPairMissing,
         LocalError,
         NameTaken,
         ServiceError,
+        ServiceNotNamed,
         TransportError,
         WrongSuffix,
     )
@@ -54,6 +56,7 @@ __all__ = [
     "JobFailed",
     "JobStatus",
     "JobTimeout",
+    "KeyPairMissing",
     "LocalError",
     "NameTaken",
     "Outcome",
@@ -62,6 +65,7 @@ __all__ = [
     "Report",
     "Retries",
     "ServiceError",
+    "ServiceNotNamed",
     "Settings",
     "TransportError",
     "WrongSuffix",

@@ -9,6 +9,7 @@
   x CutoutFailed
   x NameTaken
   x WrongSuffix
+  x KeyPairMissing
   x LocalError
     + PartsMissing
     + NetworkUnavailable
@@ -16,8 +17,10 @@
     + ServerTooOld
     + DataDirInUse
     + DataFileBroken
+    + DiskFull
     + PortInUse
     + NotRunning
+    + ServiceNotNamed
     + StartFailed
     + CommandFailed
     + FolderInUse
@@ -138,6 +141,17 @@ class WrongSuffix(CutgateError):
         self.target = target
 
 
+class KeyPairMissing(CutgateError):
+    """A service is named, and nothing says as which account it is to be asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"no key pair for {url}",
+            advice="set CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY, or hand both keys to the client",
+        )
+        self.url = url
+
+
 class LocalError(CutgateError):
     """The stack on this machine cannot do what was asked."""
 
@@ -180,12 +194,15 @@ class ServerTooOld(LocalError):
 
 
 class DataDirInUse(LocalError):
-    """Another process has the data folder."""
+    """Another process has the data folder: a stack that can be used where it is up, with its address."""
 
-    def __init__(self, folder: Path, pid: int | None) -> None:
+    def __init__(self, folder: Path, pid: int | None, url: str | None = None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
-        super().__init__(f"{folder} is in use by {holder}", advice="stop it or choose another folder with --data")
-        self.folder, self.pid = folder, pid
+        text = f"{folder} is in use by {holder}"
+        if url is not None:
+            text = f"cutgate already runs at {url}: {text}"
+        super().__init__(text, advice="stop it or choose another folder with --data")
+        self.folder, self.pid, self.url = folder, pid, url
 
 
 class DataFileBroken(LocalError):
@@ -194,6 +211,17 @@ class DataFileBroken(LocalError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} is damaged ({reason})", advice="mend it, or move it away to have a new one made")
         self.path, self.reason = path, reason
+
+
+class DiskFull(LocalError):
+    """The disk of the data folder has too little room for pictures."""
+
+    def __init__(self, folder: Path, free_bytes: int) -> None:
+        super().__init__(
+            f"the disk of {folder} is full: {free_bytes / 2**20:.0f} MiB are left",
+            advice="make room, or choose a folder on another one with --data",
+        )
+        self.folder, self.free_bytes = folder, free_bytes
 
 
 class PortInUse(LocalError):
@@ -211,6 +239,17 @@ class NotRunning(LocalError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"no stack runs in {folder}", advice=f"start one with cutgate up --data {folder}")
+        self.folder = folder
+
+
+class ServiceNotNamed(LocalError):
+    """A caller names no service, and none runs on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"no service is named, and none runs in {folder}",
+            advice="set CUTGATE_URL, CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY, or start one with cutgate up",
+        )
         self.folder = folder
 
 

@@ -132,6 +132,9 @@ class GatewaySettings(JobSettings):
     """Port of `/metrics`, and of a `/readyz` that names missing parts and workers; unset, none."""
     readiness_seconds: NonNegativeFloat = 1
     """How long a finding of `/readyz` is reused."""
+    least_free_bytes: NonNegativeInt = 64 * 2**20
+    """With less room than this in the folder of pictures, `/readyz` says that it is missing; what fits is accepted
+    all the same."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
@@ -158,7 +161,7 @@ class GatewaySettings(JobSettings):
     """How long a large body waits for such a thread, else 503."""
 
     playground: bool = True
-    """Serve the web page at `/playground`."""
+    """Serve the web page at `/playground`, and send browsers there from `/`."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()

@@ -26,6 +26,7 @@
     + LedgerUnavailable
       - LedgerFull
     + BlobStoreUnavailable
+      - BlobStoreFull
 
 Beside it stands `LedgerBroken`, a fault of this program.
 """
@@ -288,6 +289,12 @@ class BlobStoreUnavailable(ServiceUnavailable):
     """The blob store cannot be read or written."""
 
     kind = "blob_store_unavailable"
+
+
+class BlobStoreFull(BlobStoreUnavailable):
+    """The disk of the pictures is full; once there is room all goes on."""
+
+    kind = "blob_store_full"
 
 
 class LedgerBroken(Exception):

@@ -18,7 +18,7 @@ def tables() -> dict[str, str]:
     parts = {"service": list(service.values()), "making": [cut[name] for name in making]}
     for name in _SHARED_BY:
         parts[name] = [option for key, option in _options(name).items() if key not in {*making, *service}]
-    parts |= {name: list(_options(name).values()) for name in ("up", "doctor")}
+    parts |= {name: list(_options(name).values()) for name in ("up", "env", "doctor")}
     return {f"options, {name}": _table(options) for name, options in parts.items()}
 
 

@@ -76,6 +76,10 @@ class MemoryBlobStore(BlobStore):
     def check(self) -> None:
         """Memory can always be written."""
 
+    @override
+    def free_bytes(self) -> int | None:
+        return None
+
     def keys(self) -> tuple[BlobKey, ...]:
         """What is stored, in order of their names, so that a test can say what is left."""
         with self._lock:

@@ -34,7 +34,7 @@ def cut_out(
         reading: what the network's map means. What refines it is shown sRGB as well.
 
     Returns:
-        A cut-out or a mask, with the picture's profile and its density.
+        A cut-out or a mask, with the picture's profile, its density, and whose it is.
     """
     frame = Frame(
         picture=source.over_backdrop(),
@@ -50,7 +50,13 @@ def cut_out(
     result: Levels = filled(frame.result)
     found = filled(frame.subject_found)
     if spec.output is Output.MASK:
-        return Picture(pixels=result, dpi=source.dpi, subject_found=found)
+        return Picture(pixels=result, dpi=source.dpi, rights=source.rights, subject_found=found)
     if source.samples is not None:
         result = to_16_bit(np.asarray(result, np.uint8), source.rgb, source.samples)
-    return Picture(pixels=result, icc_profile=source.icc_profile, dpi=source.dpi, subject_found=found)
+    return Picture(
+        pixels=result,
+        icc_profile=source.icc_profile,
+        dpi=source.dpi,
+        rights=source.rights,
+        subject_found=found,
+    )

@@ -134,6 +134,9 @@ class WorkerSettings(NetworkSettings, JobSettings):
     `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel at most."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile and its values instead of converting to sRGB."""
+    keep_rights: bool = True
+    """Keep artist and copyright of a picture's EXIF in its result. Of all else, such as the place and the camera,
+    only the density is kept."""
     keep_16_bit: bool = False
     """Write the cut-out of a 16-bit PNG or TIFF in 16 bits, with its profile."""
 

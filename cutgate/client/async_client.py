@@ -14,6 +14,7 @@ import httpx
 from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
+from cutgate.local.service import find_service
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import AsyncDriver
@@ -29,18 +30,18 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str,
-        public_key: str,
-        private_key: str,
+        url: str | None = None,
+        public_key: str | None = None,
+        private_key: str | None = None,
         *,
         timeout_seconds: float = 30,
         retries: Retries = DEFAULT_RETRIES,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.conversation = Conversation(
-            url, public_key, private_key, timeout_seconds=timeout_seconds, retries=retries
-        )
+        service = find_service(url, public_key, private_key)
+        keys = service.public_key, service.private_key
+        self.conversation = Conversation(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.conversation.url)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = AsyncDriver(self._http, sleep)

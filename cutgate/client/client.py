@@ -14,6 +14,7 @@ from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatc
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
+from cutgate.local.service import find_service
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import Driver
@@ -24,9 +25,9 @@ class Client:
     """Talks to one service as one account; use it as a context manager, from any number of threads.
 
     Args:
-        url: address of the service.
-        public_key: names the account.
-        private_key: signs the requests; never sent, never shown.
+        url: address of the service; absent, that of CUTGATE_URL, or else of the stack that `cutgate up` runs here.
+        public_key: names the account; absent, CUTGATE_PUBLIC_KEY, or for that stack its own account.
+        private_key: signs the requests; never sent, never shown; absent, CUTGATE_PRIVATE_KEY, or as above.
         timeout_seconds: longest silence on a connection.
         retries: how faults that pass are met: broken connections, HTTP 429, 502, 503 and 504, code 153. A repeat
             is the same signed request, by which the service knows it and does no work twice.
@@ -34,23 +35,25 @@ class Client:
         sleep: pauses for so many seconds, for tests.
 
     Raises:
+        ServiceNotNamed: no address is given or found.
+        KeyPairMissing: no key pair is.
         ValueError: `url` is not an address, or a key is empty.
     """
 
     def __init__(
         self,
-        url: str,
-        public_key: str,
-        private_key: str,
+        url: str | None = None,
+        public_key: str | None = None,
+        private_key: str | None = None,
         *,
         timeout_seconds: float = 30,
         retries: Retries = DEFAULT_RETRIES,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self.conversation = Conversation(
-            url, public_key, private_key, timeout_seconds=timeout_seconds, retries=retries
-        )
+        service = find_service(url, public_key, private_key)
+        keys = service.public_key, service.private_key
+        self.conversation = Conversation(service.url, *keys, timeout_seconds=timeout_seconds, retries=retries)
         trust_env = uses_environment(self.conversation.url)
         self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=trust_env)
         self.driver = Driver(self._http, sleep)

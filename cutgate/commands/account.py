@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from cutgate.commands.console import json_option, print_json
-from cutgate.commands.target import Target, target_options
+from cutgate.commands.options.target import Target, target_options
 from cutgate.protocol.picpik import JobStatus
 
 COLOURS = {"Finished": "green", "Error": "red", "Running": "yellow"}

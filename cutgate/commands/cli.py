@@ -9,16 +9,16 @@ import click
 from cutgate import distribution
 from cutgate.commands.account import balance, list_, status, terminate
 from cutgate.commands.completion import completion
-from cutgate.commands.console import Commands, json_option, print_json, stop_signals
+from cutgate.commands.console import Commands, json_option, print_json
 from cutgate.commands.cut import cut
 from cutgate.commands.doctor import examine
-from cutgate.commands.options import data_option, host_option, port_option
+from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.commands.relay import HELP, Relayed, relay
+from cutgate.commands.up import env, up
 from cutgate.commands.watch import watch
 from cutgate.errors import NotRunning
 from cutgate.local.data_folder import DataDir
 from cutgate.local.parts import running_environment
-from cutgate.local.stack import StackOptions, run_stack
 
 
 @click.group(cls=Commands)
@@ -30,29 +30,8 @@ def main() -> None:
     """
 
 
-for command in (cut, watch, list_, status, terminate, balance, completion):
+for command in (cut, watch, list_, status, terminate, balance, up, env, completion):
     main.add_command(command)
-
-
-@main.command()
-@data_option
-@host_option
-@port_option
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures worked on at a time."
-)
-@json_option
-def up(data: Path, host: str, port: int, workers: int, as_json: bool) -> None:
-    """Run the whole service on this machine until Ctrl-C."""
-    options = StackOptions(data=data, host=host, port=port, workers=workers)
-    with stop_signals() as stop, run_stack(options, echo=True, stop=stop) as stack:
-        account = stack.account
-        if as_json:
-            print_json({"url": stack.url, "public_key": account.public_key, "private_key": account.private_key})
-        else:
-            click.echo(f"Cutgate is up at {stack.url}; Ctrl-C stops it.")
-            click.echo(f"  public key   {account.public_key}\n  private key  {account.private_key}")
-        stop.wait()
 
 
 @main.command(

@@ -17,8 +17,8 @@ from cutgate.batches.planning import Order, Source, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
 from cutgate.commands.display import STANDARD, Display
-from cutgate.commands.result_options import ResultOptions, result_options
-from cutgate.commands.target import Target, target_options
+from cutgate.commands.options.results import ResultOptions, result_options
+from cutgate.commands.options.target import Target, target_options
 from cutgate.errors import NameTaken
 from cutgate.formats import SUFFIXES
 

@@ -74,6 +74,7 @@ def _server(data: DataDir) -> str:
 
 
 def _folder(data: DataDir) -> str:
+    data.require_room()
     place = next(folder for folder in (data.folder, *data.folder.parents) if folder.exists())
     with tempfile.TemporaryFile(dir=place):
         return f"{data.folder} can be written"

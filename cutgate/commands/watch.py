@@ -15,10 +15,10 @@ from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Order, Source, find_pictures, is_picture, plan
 from cutgate.batches.threads import cut_all
 from cutgate.batches.watching import Arrivals
-from cutgate.commands.console import json_option, print_json, stop_signals, tell
+from cutgate.commands.console import INTERRUPTED, json_option, print_json, stop_signals, tell
 from cutgate.commands.display import Display
-from cutgate.commands.result_options import ResultOptions, result_options
-from cutgate.commands.target import Target, Work, target_options
+from cutgate.commands.options.results import ResultOptions, result_options
+from cutgate.commands.options.target import Target, Work, target_options
 from cutgate.errors import NameTaken, facts
 
 LOOK_MILLISECONDS: Final = 300
@@ -54,6 +54,8 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
         for whole in arriving(folder, output, rounds.arrivals, stop, once=once):
             display.say(f"Cutting out {len(whole)}" if whole else f"Watching {folder}")
             rounds.cut([Source(path, path.relative_to(folder).as_posix()) for path in whole])
+    if stop.is_set():
+        raise click.exceptions.Exit(INTERRUPTED)
     if once and rounds.failed:
         raise click.exceptions.Exit(1)
 

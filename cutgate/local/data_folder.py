@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -14,10 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from cutgate.errors import DataDirInUse, DataFileBroken, LocalError
+from cutgate.errors import DataDirInUse, DataFileBroken, DiskFull, LocalError
 from cutgate.files import PRIVATE, try_lock, write_whole
 
 MASTER_KEY_BYTES: Final = 32
+LEAST_FREE_BYTES: Final = 64 * 2**20
+"""With less room a disk is full, here and for the gateway, unless CUTGATE_LEAST_FREE_BYTES says otherwise."""
 LONGEST_SOCKET_PATH_BYTES: Final = 99
 """macOS allows 103 and Linux 107; some is left for the server's own temporary names."""
 
@@ -36,10 +39,12 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A key pair. The private key is in no text made of it."""
+    """The keys of a stack's first account. Those that are secret are in no text made of it."""
 
     public_key: str
     private_key: str
+    api_key: str | None = None
+    """For Runware's protocol; None in a folder that has had no such key yet."""
 
     def __repr__(self) -> str:
         return f"Account({self.public_key!r}, '********')"
@@ -81,6 +86,19 @@ class DataDir:
         if not key.exists():
             write_whole(key, base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)), mode=PRIVATE)
 
+    def require_room(self) -> None:
+        """Make sure that the folder, or where it is to be made, has room for pictures.
+
+        Raises:
+            DiskFull: it has less than the gateway works with.
+        """
+        given = os.environ.get("CUTGATE_LEAST_FREE_BYTES", "")
+        least_bytes = int(given) if given.isdecimal() else LEAST_FREE_BYTES
+        place = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+        free_bytes = shutil.disk_usage(place).free
+        if free_bytes < least_bytes:
+            raise DiskFull(self.folder, free_bytes)
+
     def server_password(self, user: str) -> str:
         """The password of a user of the stack's own server: made of the master key, which it does not tell."""
         key = (self.secrets / "cutgate_master_key").read_bytes()
@@ -111,7 +129,8 @@ class DataDir:
         while not try_lock(descriptor):
             holder = self._holder()
             if holder is None or _is_alive(holder) or time.monotonic() > deadline:
-                raise DataDirInUse(self.folder, holder)
+                running = self.running()
+                raise DataDirInUse(self.folder, holder, None if running is None else running.url)
             time.sleep(0.1)
 
     def _holder(self) -> int | None:
@@ -119,7 +138,7 @@ class DataDir:
         return int(text) if text.isdigit() else None
 
     def account(self) -> Account | None:
-        """The key pair that was made first, or None.
+        """The keys that were made first, or None.
 
         Raises:
             DataFileBroken: the file is not what was written.
@@ -127,7 +146,7 @@ class DataDir:
         return _read(self._account, Account)
 
     def keep_account(self, account: Account) -> None:
-        """Store the key pair for later starts."""
+        """Store the keys for later starts."""
         _write(self._account, account)
 
     def announce(self, facts: StackFacts) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -25,7 +26,16 @@ MODULES: Final = {
         "pydantic_settings",
         "standardwebhooks",
     ),
-    "worker": ("celery", "cv2", "numpy", "onnxruntime", "PIL", "prometheus_client", "pydantic_settings"),
+    "worker": (
+        "celery",
+        "cv2",
+        "numpy",
+        "onnxruntime",
+        "PIL",
+        "pillow_heif",
+        "prometheus_client",
+        "pydantic_settings",
+    ),
 }
 """What each part cannot do without; the client alone needs none of it."""
 
@@ -96,23 +106,35 @@ def running_environment(data: DataDir, part: str) -> dict[str, str] | None:
     return part_environment(data, Path(facts.redis_socket), part)
 
 
-def make_account(data: DataDir, environment: Mapping[str, str]) -> Account:
-    """Let the gateway make the first account, and keep its key pair.
+def first_account(data: DataDir, environment: Mapping[str, str]) -> Account:
+    """The first account of a stack. The gateway makes those of its keys that are missing; the folder keeps them.
 
     Raises:
         CommandFailed: it could not.
+        DataFileBroken: what the folder keeps cannot be read.
     """
-    command = ("gateway", "keys", "add", "--name", "first", "--json")
+    account = data.account()
+    if account is None:
+        account = Account(*_new_key(environment, "public_key", "private_key"))
+        data.keep_account(account)
+    if account.api_key is None:
+        [api_key] = _new_key(environment, "api_key", options=("--runware",))
+        account = replace(account, api_key=api_key)
+        data.keep_account(account)
+    return account
+
+
+def _new_key(environment: Mapping[str, str], *wanted: str, options: tuple[str, ...] = ()) -> list[str]:
+    """What the gateway's command shows of a key that it makes for the first account."""
+    command = ("gateway", "keys", "add", "--name", "first", *options, "--json")
     done = ask(command, environment)
     if done.returncode != 0:
         raise CommandFailed(" ".join(command), last_line(done.stderr))
     try:
         made = json.loads(done.stdout)
-        account = Account(made["public_key"], made["private_key"])
+        return [str(made[name]) for name in wanted]
     except (ValueError, TypeError, LookupError):
-        raise CommandFailed(" ".join(command), "its answer is no key pair in JSON") from None
-    data.keep_account(account)
-    return account
+        raise CommandFailed(" ".join(command), "its answer is no key in JSON") from None
 
 
 def ask(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

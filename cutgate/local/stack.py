@@ -22,7 +22,7 @@ from cutgate.errors import PortInUse, StartFailed
 from cutgate.files import PRIVATE, write_whole
 from cutgate.local import redis_server as server
 from cutgate.local.data_folder import Account, DataDir, StackFacts, default_data_dir
-from cutgate.local.parts import make_account, part_command, part_environment, require_parts
+from cutgate.local.parts import first_account, part_command, part_environment, require_parts
 from cutgate.local.supervisor import Program, Supervisor
 
 LOG_BYTES: Final = 16 * 2**20
@@ -57,13 +57,13 @@ class Stack:
 
 @contextmanager
 def run_stack(
-    options: StackOptions, *, echo: bool = False, stop: threading.Event | None = None
+    options: StackOptions, *, shown: logging.Handler | None = None, stop: threading.Event | None = None
 ) -> Iterator[Stack]:
     """Start everything, keep it alive while the block runs, stop it within ten seconds.
 
     Args:
         options: what to run.
-        echo: copy the log to standard error.
+        shown: takes the log's lines besides.
         stop: set by whoever wants the start to be given up.
 
     Raises:
@@ -75,10 +75,11 @@ def run_stack(
     data = DataDir(options.data)
     with ExitStack() as undo:
         lock = undo.enter_context(data.locked())
+        data.require_room()
         data.prepare()
         data.withdraw()
         port = claim_port(options.host, options.port)
-        logger = undo.enter_context(open_log(data.log, echo=echo))
+        logger = undo.enter_context(open_log(data.log, shown))
         socket_path = undo.enter_context(data.socket_path())
         supervisor = Supervisor(logger, inherited=[lock])
         undo.callback(supervisor.stop)
@@ -86,7 +87,7 @@ def run_stack(
 
         external = server.external_url(os.environ)
         redis = external or start.server(data, socket_path)
-        account = data.account() or make_account(data, part_environment(data, redis, "gateway"))
+        account = first_account(data, part_environment(data, redis, "gateway"))
         stack = Stack(start.service(options, port, partial(part_environment, data, redis)), account)
         supervisor.keep_alive()
         if options.announced:
@@ -161,7 +162,7 @@ def scratch_environment(part: str) -> Iterator[dict[str, str]]:
         data = DataDir(Path(folder))
         data.prepare()
         if external is None:
-            supervisor = Supervisor(undo.enter_context(open_log(data.log, echo=False)))
+            supervisor = Supervisor(undo.enter_context(open_log(data.log)))
             undo.callback(supervisor.stop)
             start = _Start(supervisor, time.monotonic() + SCRATCH_SECONDS, threading.Event())
             socket_path = undo.enter_context(data.socket_path())
@@ -217,14 +218,14 @@ def why_not_ready(url: str) -> str | None:
 
 
 @contextmanager
-def open_log(path: Path, *, echo: bool) -> Iterator[logging.Logger]:
-    """One log for all processes, private to its owner, and on request copied to standard error."""
+def open_log(path: Path, shown: logging.Handler | None = None) -> Iterator[logging.Logger]:
+    """One log for all processes, private to its owner, and handed to `shown` as well."""
     path.touch(mode=PRIVATE)
     handlers: list[logging.Handler] = [
         RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     ]
-    if echo:
-        handlers.append(logging.StreamHandler())
+    if shown is not None:
+        handlers.append(shown)
     logger = logging.Logger("cutgate.stack")
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

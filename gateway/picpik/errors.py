@@ -4,7 +4,7 @@ Codes up to 2000 are final for clients of the family, so what may pass answers w
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cutgate import signing
@@ -96,6 +96,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     errors.LedgerUnavailable: _AWAY,
     errors.LedgerFull: _AWAY,
     errors.BlobStoreUnavailable: _AWAY,
+    errors.BlobStoreFull: replace(_AWAY, detail="{error.message}"),
     # What handlers turn into a fault of a parameter, which knows the picture's name
     errors.SourceRejected: _FAULT,
     errors.SourceUnreadable: _FAULT,
@@ -142,7 +143,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.SourceRejected.kind: TaskRow(FAILED_CODE, "Image not acceptable"),
     errors.SourceUnreadable.kind: TaskRow(
         FAILED_CODE,
-        "Image not readable: send JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF; HEIC where the service reads it",
+        "Image not readable: send JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF",
     ),
     errors.SourceTooLarge.kind: TaskRow(FAILED_CODE, "Image too large: send fewer pixels"),
     errors.SourceTooCostly.kind: _COSTLY,
@@ -167,6 +168,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.LedgerFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.BlobStoreFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }
 """By the `kind` that stands in a record."""
 

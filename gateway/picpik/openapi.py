@@ -49,7 +49,15 @@ def describe(actions: Mapping[str, Action[Any, Any]], *, max_batch_images: int) 
             "summary": "PICPIK's background removal",
             "description": _ABOUT,
         },
-        "paths": {"/": {"post": _operation(actions)}},
+        # Relative to where the document lies, so that it also holds behind a proxy that adds a prefix.
+        "servers": [{"url": "./"}],
+        "paths": {
+            "/": {"post": _operation(actions)},
+            "/healthz": {"get": _look("alive", "Whether the gateway lives", {"200": "It does."})},
+            "/readyz": {
+                "get": _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
+            },
+        },
         "components": {"schemas": schemas},
     }
 
@@ -71,6 +79,16 @@ def _operation(actions: Mapping[str, Action[Any, Any]]) -> Schema:
             "200": _response(f"The answer, or what is wrong:\n\n{_error_table(200)}", answers),
             **{str(status): _response(_error_table(status), _ref("Error")) for status in _statuses()},
         },
+    }
+
+
+def _look(name: str, summary: str, said: Mapping[str, str]) -> Schema:
+    """What anybody may ask without a signature, with what each HTTP status says."""
+    answer: Schema = {"type": "object", "properties": {name: {"type": "boolean"}}, "required": [name]}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {status: _response(text, answer) for status, text in said.items()},
     }
 
 

@@ -87,8 +87,8 @@ class OnePicture(Request):
     """What is cut out."""
 
     raw_image: Annotated[Picture, Field(repr=False)]
-    """The picture in Base64, or a data URI: JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, and HEIC where the service
-    reads it. EXIF orientation is applied."""
+    """The picture in Base64, or a data URI: JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF, TIFF. EXIF orientation is
+    applied."""
     box: Corners = Field(default_factory=list)
     """Limits of the subject in pixels of the upright picture: left, top, right, bottom."""
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,18 @@ class PlaygroundPages:
                 rule, view_func=view, provide_automatic_options=False, strict_slashes=True, merge_slashes=False
             )
         return routes
+
+    def front(self) -> Response | None:
+        """Send a browser that is pointed at the service's address to the page, before the request finds its route.
+
+        As a route this would count among the methods that `/` allows, where programs call the API.
+        """
+        if request.path != "/" or request.method not in {"GET", "HEAD"}:
+            return None
+        if "text/html" not in {media_type for media_type, _ in request.accept_mimetypes}:
+            return None
+        headers = {**HEADERS, "Location": "playground", "Vary": "Accept"}
+        return Response(status=HTTPStatus.SEE_OTHER, headers=headers)
 
     def page(self) -> Response:
         """Send the page."""

@@ -34,7 +34,7 @@ from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
 from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
-from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
+from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
@@ -90,7 +90,8 @@ def create_app(
 
     Returns:
         A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
-        (WebSockets also at `/`), results under `/r/`, `/playground`, `/healthz` and `/readyz`.
+        (WebSockets also at `/`), results under `/r/`, `/playground`, where browsers are sent from `/`, `/healthz`
+        and `/readyz`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -144,12 +145,20 @@ def create_app(
     app.register_blueprint(runware.blueprint())
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
-    if settings.playground:
-        app.register_blueprint(PlaygroundPages().blueprint())
-    readiness = Readiness(store, presence, partial(check_reading, blobs), keep_seconds=settings.readiness_seconds)
+    readiness = Readiness(
+        store,
+        presence,
+        partial(check_reading, blobs),
+        partial(check_room, blobs, settings.least_free_bytes),
+        keep_seconds=settings.readiness_seconds,
+    )
     app.register_blueprint(HealthPages(readiness).blueprint())
     observe(app)
     app.before_request(runware_sockets.upgrade)
+    if settings.playground:
+        playground = PlaygroundPages()
+        app.register_blueprint(playground.blueprint())
+        app.before_request(playground.front)
     app.after_request(_harden)
     _answer_errors(app, picpik)
     # Flask's documented way to wrap an application.

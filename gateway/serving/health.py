@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, Response
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import BlobMissing, ServiceUnavailable
+from cutgate.jobs.errors import BlobMissing, BlobStoreFull, ServiceUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -44,6 +44,7 @@ class Readiness:
         store: RedisLedger,
         presence: RedisPresence,
         check_blobs: Callable[[], None],
+        check_room: Callable[[], None],
         *,
         keep_seconds: float,
     ) -> None:
@@ -53,9 +54,11 @@ class Readiness:
             store: the ledger.
             presence: which workers are there.
             check_blobs: raises `ServiceUnavailable` where the blob store is away.
+            check_room: raises it where there is no room for pictures.
             keep_seconds: how long what was found counts.
         """
-        self._store, self._presence, self._check_blobs = store, presence, check_blobs
+        self._store, self._presence = store, presence
+        self._check_blobs, self._check_room = check_blobs, check_room
         self._keep_seconds = keep_seconds
         self._lock = threading.Lock()
         self._found: Findings | None = None
@@ -72,6 +75,8 @@ class Readiness:
     def _look(self) -> Findings:
         checks = (("ledger", self._store.ping), ("blob store", self._check_blobs))
         missing = [part for part, check in checks if not _answers(check)]
+        if "blob store" not in missing and not _answers(self._check_room):
+            missing.append("room for pictures")
         if "ledger" not in missing and not _answers(self._check_clock):
             missing.append("right clock")
         workers = self._workers() if "ledger" not in missing else ()
@@ -126,6 +131,13 @@ def check_reading(blobs: BlobStore) -> None:
         blobs.get(_NOTHING)
     except BlobMissing:
         return
+
+
+def check_room(blobs: BlobStore, least_free_bytes: int) -> None:
+    """Raise `BlobStoreFull` where the blob store says that it has less room. Nothing is written."""
+    free_bytes = blobs.free_bytes()
+    if free_bytes is not None and free_bytes < least_free_bytes:
+        raise BlobStoreFull("the disk of the pictures is full")
 
 
 def _json(members: dict[str, object], status: int = HTTPStatus.OK) -> Response:

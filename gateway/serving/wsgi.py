@@ -12,7 +12,7 @@ from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.observe.metrics import LedgerCollector, MetricsPort
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.serving.app import create_app
-from cutgate.gateway.serving.health import Readiness, operators_page
+from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.store import BlobStore
@@ -55,7 +55,8 @@ def app() -> Flask:
     )
     if settings.metrics_port is not None:
         figures = LedgerCollector(store=store, presence=presence)
-        readiness = Readiness(store, presence, blobs.check, keep_seconds=settings.readiness_seconds)
+        has_room = partial(check_room, blobs, settings.least_free_bytes)
+        readiness = Readiness(store, presence, blobs.check, has_room, keep_seconds=settings.readiness_seconds)
         made.wsgi_app = MetricsPort(  # type: ignore[method-assign]
             made.wsgi_app, settings.metrics_port, figures, {"/readyz": partial(operators_page, readiness)}
         )

@@ -1,5 +1,6 @@
 """Blobs as files in a folder that gateways and workers share."""
 
+import errno
 import os
 import re
 import secrets
@@ -10,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import structlog
 from typing_extensions import override
 
 from cutgate.jobs.blobs.store import BlobStore
-from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
+from cutgate.jobs.errors import BlobMissing, BlobStoreFull, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, TaskUid, parse_task_uid
 
 INSTALLATION_NAME: Final = ".installation"
@@ -27,6 +29,9 @@ _STANDING: Final = re.compile(r"[0-9a-v]{2}")
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _COPIED_BYTES: Final = 2**20
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""A disk without room, and a user who has used up what it may take of one."""
+_LOG: Final = structlog.get_logger(__name__)
 
 
 class FileBlobStore(BlobStore):
@@ -147,6 +152,12 @@ class FileBlobStore(BlobStore):
     def check(self) -> None:
         with _storage_errors(), _closing(_open(self._root)) as root, _temporary(root, [b"probe"]):
             pass
+
+    @override
+    def free_bytes(self) -> int | None:
+        with _storage_errors():
+            disk = os.statvfs(self._root)
+        return disk.f_bavail * disk.f_frsize
 
     def _names(self) -> list[str]:
         with _storage_errors():
@@ -290,4 +301,7 @@ def _storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _FULL:
+            _LOG.error("blob_store_full", reason=error.strerror)
+            raise BlobStoreFull("the disk of the pictures is full") from error
         raise BlobStoreUnavailable(f"the blob store does not work: {error.strerror}") from error

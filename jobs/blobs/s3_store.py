@@ -121,6 +121,10 @@ class S3BlobStore(BlobStore):
         # Written, not only looked for: a full or read-only bucket is found by nothing less, and it costs the same.
         self._put(PROBE, b"")
 
+    @override
+    def free_bytes(self) -> int | None:
+        return None
+
     def _name(self, path: str) -> str:
         return f"{self._prefix}{path}"
 

@@ -63,3 +63,6 @@ class BlobStore(Protocol):
 
     def check(self) -> None:
         """Raise `BlobStoreUnavailable` unless a blob could be written now."""
+
+    def free_bytes(self) -> int | None:
+        """How much room the storage has left; None where it does not say."""

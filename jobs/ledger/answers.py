@@ -119,6 +119,8 @@ class LedgerFigures:
     """Items that a worker has claimed."""
     booked: int
     """The price of everything that was ever done, for all accounts, metered or not."""
+    done: int
+    """Items that were ever done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

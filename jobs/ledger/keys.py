@@ -13,7 +13,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `strikes:<account>` | list, expires | when its last items hung or harmed their worker, newest first |
 | `places:<rate>` | string, expires | when all places of a rate will be free, in microseconds |
 | `alone:<account>` | string, expires | the item that was claimed last while the account was held back |
-| `totals` | hash | accepted (last acceptance number), hints (sent so far), turn (last place in any line of accounts), open (items that wait or run), booked; pace, pace_since_ms, pace_at_ms (of all accounts) |
+| `totals` | hash | accepted (last acceptance number), hints (sent so far), turn (last place in any line of accounts), open (items that wait or run), booked, done (items that ever were); pace, pace_since_ms, pace_at_ms (of all accounts) |
 | `lanes` | set | every lane that an item ever waited in |
 | `lane:<lane>` | zset | waiting items by the time since when |
 | `hints:<lane>` | list | Celery's messages to the lane's workers: its queue as the broker keeps it |

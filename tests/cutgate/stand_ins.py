@@ -11,7 +11,8 @@ def environment_is_whole():
 
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        ready = self.path == "/readyz" and environment_is_whole() and list(state.glob("worker-*"))
+        known = self.path in ("/playground", "/readyz")
+        ready = known and environment_is_whole() and list(state.glob("worker-*"))
         self.send_response(200 if ready else 503)
         self.end_headers()
         self.wfile.write(b"" if ready else b"no worker")
@@ -25,7 +26,10 @@ if sys.argv[1] == "keys":
     assert "CUTGATE_PUBLIC_URL" not in os.environ
     with open(state / "keys", "a") as made:
         made.write("made\\n")
-    print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
+    if "--runware" in sys.argv:
+        print(json.dumps({"account": "first", "api_key": "api-key-text"}))
+    else:
+        print(json.dumps({"account": "first", "public_key": "public", "private_key": "private-key-text"}))
 else:
     (state / f"gateway-{os.getpid()}").touch()
     http.server.HTTPServer((options["--host"], int(options["--port"])), Pages).serve_forever()

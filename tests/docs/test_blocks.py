@@ -34,6 +34,7 @@ from tests.servers.redis_server import SERVERS_VARIABLE
 from tests.servers.stack import METRICS_PORTS, LiveStack
 
 CLIENT_VARIABLES = ("CUTGATE_URL", "CUTGATE_PUBLIC_KEY", "CUTGATE_PRIVATE_KEY", "CUTGATE_API_KEY")
+SET_UP = 'eval "$(cutgate env)"'
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FILES = (*ROOT.glob("*.md"), *DOCS.glob("*.md"))
@@ -55,9 +56,10 @@ class Block:
 BLOCKS = [Block(page, *match.groups()) for page, text in PAGES.items() for match in BLOCK.finditer(text)]
 
 
-@pytest.fixture(scope="module")
-def api_key(stack: LiveStack) -> str:
-    return str(stack.keys("add", "--runware", "--name", "docs")["api_key"])
+def set_up_before(block: Block) -> str:
+    """What the page has had its reader set up before."""
+    before = PAGES[block.page].partition(block.text)[0]
+    return f"{SET_UP}\n" if f"\n{SET_UP}" in before else ""
 
 
 @pytest.mark.parametrize(
@@ -69,22 +71,29 @@ def api_key(stack: LiveStack) -> str:
     ],
     ids=str,
 )
-def test_block_runs(block: Block, stack: LiveStack, api_key: str, tmp_path: Path) -> None:
+def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
+    """As for a reader in whose default data folder a stack runs."""
     for folder in ("examples", "deploy"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "out").mkdir()
-    environment = os.environ | {
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "cutgate").symlink_to(stack.data)
+    kept = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
+    environment = kept | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "CUTGATE_URL": stack.url,
-        "CUTGATE_PUBLIC_KEY": stack.public_key,
-        "CUTGATE_PRIVATE_KEY": stack.private_key,
-        "CUTGATE_API_KEY": api_key,
+        "XDG_DATA_HOME": str(tmp_path / "home"),
         **{name: stack.settings[name] for name in METRICS_PORTS},
     }
-    command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = shell if block.language == "bash" else [sys.executable, "-c"]
     done = subprocess.run(
-        [*command, block.text], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [*shell, f'{set_up_before(block)}exec "$@"', "bash", *command, block.text],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout or any((tmp_path / "out").iterdir())

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from flask import Flask
@@ -12,7 +13,7 @@ from werkzeug.test import TestResponse
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.gateway.serving.app import create_app
-from cutgate.gateway.serving.health import Readiness, operators_page
+from cutgate.gateway.serving.health import Readiness, check_room, operators_page
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.jobs.blobs.store import BlobStore
@@ -196,7 +197,8 @@ class Harness:
 
     def readiness(self) -> Answer:
         """What the operator reads at `/readyz`."""
-        looks = Readiness(self.store, self.presence, self.blobs.check, keep_seconds=0)
+        has_room = partial(check_room, self.blobs, self.settings.least_free_bytes)
+        looks = Readiness(self.store, self.presence, self.blobs.check, has_room, keep_seconds=0)
         answer = operators_page(looks)
         return {"status": answer.status_code, **answer.get_json()}
 

@@ -23,7 +23,7 @@ from cutgate.worker.pictures.backdrop import colour_of
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
-from cutgate.worker.pictures.metadata import dpi_of
+from cutgate.worker.pictures.metadata import dpi_of, rights_of
 from cutgate.worker.pictures.sixteen_bit import is_deep, read_samples
 
 _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=2**31)
@@ -112,7 +112,9 @@ def read_delivered(data: bytes, *, keep_16_bit: bool) -> Picture:
                     samples = read_samples(data, 1)
                 pixels: Levels = _levels_of(picture) if samples is None else samples
                 profile = None if pixels.ndim == 2 else picture.info.get("icc_profile")
-                return Picture(pixels=pixels, icc_profile=profile, dpi=dpi_of(picture, 1))
+                return Picture(
+                    pixels=pixels, icc_profile=profile, dpi=dpi_of(picture, 1), rights=rights_of(picture)
+                )
         except UnidentifiedImageError:
             raise SourceUnreadable("the result is not a PNG") from None
         except (OSError, SyntaxError, ValueError):

@@ -42,6 +42,7 @@ from cutgate.jobs.errors import (
 )
 from cutgate.jobs.limits import SourceLimits
 from cutgate.worker.pictures.images import SourceImage, learn_heif, read_image
+from cutgate.worker.pictures.metadata import Rights
 
 _ERRORS: Final[dict[str, type[CutoutError]]] = {
     error.kind: error
@@ -206,6 +207,7 @@ def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> Sourc
             alpha=contents.array((height_px, width_px), np.uint8) if answer["alpha"] else None,
             icc_profile=contents.rest(limits.max_bytes) or None,
             dpi=None if answer["dpi"] is None else (float(answer["dpi"][0]), float(answer["dpi"][1])),
+            rights=None if answer["rights"] is None else Rights(*map(str, answer["rights"])),
         )
     except (ValueError, TypeError, LookupError):
         raise EOFError from None
@@ -280,8 +282,7 @@ def serve(channel: socket.socket) -> None:
 
 def _warm_up() -> None:
     """Have libraries make once what each process would make anew."""
-    with suppress(SourceUnreadable):
-        learn_heif()
+    learn_heif()
     limits = SourceLimits(max_bytes=2**20, max_pixels=1, max_side_px=1)
     for decoder in ("JPEG", "PNG"):
         file = io.BytesIO()
@@ -322,6 +323,7 @@ def _written(source: SourceImage, file: FileIO) -> dict[str, Any]:
         "alpha": source.alpha is not None,
         "samples": source.samples is not None,
         "dpi": source.dpi,
+        "rights": None if source.rights is None else (source.rights.artist, source.rights.copyright),
     }
 
 

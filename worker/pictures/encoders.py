@@ -13,7 +13,7 @@ from cutgate.jobs.errors import ProcessingFailed
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels, strips
 from cutgate.worker.pictures.colour_bleed import with_colour_bleed
-from cutgate.worker.pictures.metadata import Dpi, exif_with
+from cutgate.worker.pictures.metadata import Dpi, Rights, exif_with
 from cutgate.worker.pictures.png import write_png
 
 MEDIA_TYPES: Final = {
@@ -43,12 +43,14 @@ class Picture:
             16 bits were kept.
         icc_profile: the profile that the colours keep to; None for sRGB and for a mask.
         dpi: density, across and down.
+        rights: whose it is, which every format says as EXIF.
         subject_found: False where it is clear throughout, for want of a subject.
     """
 
     pixels: Levels
     icc_profile: bytes | None = None
     dpi: Dpi | None = None
+    rights: Rights | None = None
     subject_found: bool = True
 
     @property
@@ -86,25 +88,35 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None = None
 
 
 def _encode_png(picture: Picture, _quality: int | None, threads: int) -> bytes:
-    return write_png(picture.pixels, picture.icc_profile, picture.dpi, threads=threads)
+    exif = None if picture.rights is None else exif_with(None, picture.rights)
+    return write_png(picture.pixels, picture.icc_profile, picture.dpi, exif, threads=threads)
 
 
 def _encode_webp(picture: Picture, quality: int | None, _threads: int) -> bytes:
     options = _LOSSLESS_WEBP if quality is None else {**_LOSSY_WEBP, "quality": quality}
-    metadata = {} if picture.dpi is None else {"exif": exif_with(picture.dpi)}
+    is_told = picture.dpi is not None or picture.rights is not None
+    metadata = {"exif": exif_with(picture.dpi, picture.rights)} if is_told else {}
     return _saved(picture, "WEBP", **options, **metadata)
 
 
 def _encode_jpeg(picture: Picture, quality: int | None, _threads: int) -> bytes:
     quality = quality or JPEG_QUALITY
     subsampling = "4:4:4" if quality >= _WHOLE_CHROMA_QUALITY else "4:2:0"
-    density = {} if picture.dpi is None else {"dpi": tuple(round(value) for value in picture.dpi)}
-    return _saved(picture, "JPEG", quality=quality, subsampling=subsampling, **density)
+    metadata: dict[str, Any] = {}
+    if picture.dpi is not None:
+        metadata["dpi"] = tuple(round(value) for value in picture.dpi)
+    if picture.rights is not None:
+        metadata["exif"] = exif_with(picture.dpi, picture.rights)
+    return _saved(picture, "JPEG", quality=quality, subsampling=subsampling, **metadata)
 
 
 def _encode_zip(picture: Picture, quality: int | None, threads: int) -> bytes:
     """Colours and straight alpha apart; of a mask there is alpha alone. The members are packed already."""
-    alpha = Picture(pixels=picture.pixels if picture.is_mask else picture.pixels[..., 3], dpi=picture.dpi)
+    alpha = Picture(
+        pixels=picture.pixels if picture.is_mask else picture.pixels[..., 3],
+        dpi=picture.dpi,
+        rights=picture.rights,
+    )
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         if not picture.is_mask:
@@ -112,6 +124,7 @@ def _encode_zip(picture: Picture, quality: int | None, threads: int) -> bytes:
                 pixels=with_colour_bleed(_as_bytes(picture.pixels)),
                 icc_profile=picture.icc_profile,
                 dpi=picture.dpi,
+                rights=picture.rights,
             )
             # ZipInfo's own date makes equal results equal files.
             archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality, threads))

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cutgate.distribution import install
-from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
+from cutgate.jobs.errors import CutoutError, SourceUndecodable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.pictures.headers import inspect, require_size
 from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, Bytes, RgbImage, Samples, strips
@@ -27,7 +26,7 @@ from cutgate.worker.pictures.colour import (
     means_srgb,
     to_srgb,
 )
-from cutgate.worker.pictures.metadata import Dpi, dpi_of, orientation_of, turned
+from cutgate.worker.pictures.metadata import Dpi, Rights, dpi_of, orientation_of, rights_of, turned
 from cutgate.worker.pictures.sixteen_bit import is_deep, parted, read_samples, to_8_bit
 
 FORMATS: Final = {
@@ -67,6 +66,7 @@ class SourceImage:
         alpha: (height, width) uint8, straight; None when the source is opaque.
         icc_profile: the RGB profile that the colours keep to, when it was to be kept.
         dpi: density, across and down; None where the source has none.
+        rights: whose picture it is; None where it does not say so.
         samples: (height, width, 3) uint16, the colours as stored, when 16 bits were to be kept and are there.
     """
 
@@ -74,6 +74,7 @@ class SourceImage:
     alpha: ByteMask | None
     icc_profile: bytes | None = None
     dpi: Dpi | None = None
+    rights: Rights | None = None
     samples: Samples | None = None
 
     def over_backdrop(self) -> RgbImage:
@@ -97,15 +98,14 @@ def read_image(
     """Decode a picture.
 
     Args:
-        data: a file in one of `FORMATS`, or HEIF where the library for it is installed, by its first bytes;
-            names and media types play no part.
+        data: a file in one of `FORMATS`, by its first bytes; names and media types play no part.
         limits: checked before anything is decoded.
         keep_rgb_profile: keep an RGB picture's numbers and hand its profile on, instead of converting to sRGB.
         keep_16_bit: keep the colours of a PNG or TIFF picture of 16 bits per channel beside those of 8. Its
             numbers and its profile then stay as they are: there is no conversion at that depth.
 
     Raises:
-        SourceUnreadable: the bytes are no picture in a known format, or the library for it is missing.
+        SourceUnreadable: the bytes are no picture in a known format.
         SourceTooLarge: the picture is over a limit.
         SourceTooCostly: decoding it would take far more than its pixels are worth.
         SourceUndecodable: the picture is truncated, damaged, or holds samples of a kind that is not read.
@@ -153,17 +153,9 @@ def _opened(data: bytes, decoder: str, limits: SourceLimits) -> Image.Image:
 
 @cache
 def learn_heif() -> None:
-    """Load the decoder of HEIC.
+    """Load the decoder of HEIC, which nobody waits for who sends none."""
+    import pillow_heif
 
-    Raises:
-        SourceUnreadable: it is not installed.
-    """
-    try:
-        import pillow_heif  # an extra
-    except ImportError:
-        raise SourceUnreadable(
-            f"HEIC pictures need the extra 'heic' where the worker runs: {install('heic')}"
-        ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
 
 
@@ -173,14 +165,16 @@ def _decode_deep(data: bytes, picture: Image.Image) -> SourceImage | None:
     if not is_deep(data, picture) or (icc and not is_rgb_profile(icc)):
         return None
     orientation = orientation_of(picture)
-    dpi = dpi_of(picture, orientation)
+    dpi, rights = dpi_of(picture, orientation), rights_of(picture)
     del picture  # finding its metadata may have decoded it
     samples = read_samples(data, orientation)
     if samples is None:
         return None
     colours, alpha = parted(samples)
     kept = icc if icc and not means_srgb(icc) else None
-    return SourceImage(rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, samples=colours)
+    return SourceImage(
+        rgb=to_8_bit(colours), alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights, samples=colours
+    )
 
 
 def _loaded(data: bytes, picture: Image.Image) -> Image.Image:
@@ -207,7 +201,7 @@ def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> Source
     """
     icc, gamma = picture.info.get("icc_profile"), gamma_of(picture.info)
     orientation = orientation_of(picture)
-    dpi = dpi_of(picture, orientation)
+    dpi, rights = dpi_of(picture, orientation), rights_of(picture)
     picture = turned(picture, orientation)
     if picture.mode in {"I", "F"}:
         raise SourceUndecodable("samples of 32 bits are not read; save the picture with 8 or 16 bits per channel")
@@ -223,7 +217,7 @@ def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> Source
     kept = icc if icc and keep_rgb_profile and mode == "RGB" and is_rgb_profile(icc) else None
     if not kept:
         picture = to_srgb(picture, icc) if icc else from_gamma(to_srgb(picture, None), gamma)
-    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi)
+    return SourceImage(rgb=_pixels_of(picture), alpha=alpha, icc_profile=kept, dpi=dpi, rights=rights)
 
 
 def _pixels_of(picture: Image.Image) -> RgbImage:

@@ -1,6 +1,7 @@
-"""What a picture's metadata says of how it is shown: which way is up, and how large it is on paper."""
+"""What a picture's metadata says of how it is shown, which way up and how large on paper, and whose it is."""
 
 import math
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -9,6 +10,23 @@ from PIL import ExifTags, Image
 
 Dpi: TypeAlias = tuple[float, float]
 """Pixels per inch, across and down."""
+
+LONGEST_RIGHTS_CHARACTERS: Final = 1_000
+"""Of an artist's name and of a notice; what is longer is left out whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whose picture it is, by its EXIF. A character stands for a byte (ISO 8859-1), whatever its writer meant."""
+
+    artist: str = ""
+    copyright: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.artist, self.copyright):
+            if len(text) > LONGEST_RIGHTS_CHARACTERS or max(text, default="") > "\xff":
+                raise ValueError("no text of EXIF, or a long one")
+
 
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -74,11 +92,27 @@ def dpi_of(picture: Image.Image, orientation: int) -> Dpi | None:
     return (down, across) if orientation in _SWAPPING else (across, down)
 
 
-def exif_with(dpi: Dpi) -> bytes:
-    """An EXIF block that says the density and nothing else."""
+def rights_of(picture: Image.Image) -> Rights | None:
+    """Whose picture it is; None where EXIF does not say so, or cannot be read."""
+    try:
+        exif = picture.getexif()
+        said = (exif.get(tag, "") for tag in (ExifTags.Base.Artist, ExifTags.Base.Copyright))
+        rights = Rights(*(str(text).strip("\0 ") for text in said))
+    except Exception:  # damaged metadata, as above
+        return None
+    return None if rights == Rights() else rights
+
+
+def exif_with(dpi: Dpi | None, rights: Rights | None = None) -> bytes:
+    """An EXIF block that says the density, and whose picture it is, and nothing else."""
     exif = Image.Exif()
-    exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
-    exif[ExifTags.Base.ResolutionUnit] = _EXIF_INCH
+    if dpi is not None:
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
+        exif[ExifTags.Base.ResolutionUnit] = _EXIF_INCH
+    if rights is not None:
+        for tag, text in ((ExifTags.Base.Artist, rights.artist), (ExifTags.Base.Copyright, rights.copyright)):
+            if text:
+                exif[tag] = text.encode("latin-1")
     return exif.tobytes()
 
 

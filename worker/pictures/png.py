@@ -22,6 +22,8 @@ from cutgate.worker.pictures.metadata import INCH_METRES, Dpi
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPE: Final = {1: 0, 4: 6}  # channels → grey, RGBA
 _PER_METRE: Final = 1
+_EXIF_OF_JPEG: Final = b"Exif\0\0"
+"""What stands before EXIF in a JPEG, and in no PNG."""
 _SUB: Final = 1
 _LEVEL: Final = 1
 _BAND_BYTES: Final = 2**20
@@ -34,7 +36,14 @@ _LAST_BLOCK: Final = b"\x03\x00"
 _ADLER_MODULUS: Final = 65_521
 
 
-def write_png(pixels: Levels, icc: bytes | None = None, dpi: Dpi | None = None, *, threads: int = 1) -> bytes:
+def write_png(
+    pixels: Levels,
+    icc: bytes | None = None,
+    dpi: Dpi | None = None,
+    exif: bytes | None = None,
+    *,
+    threads: int = 1,
+) -> bytes:
     """A PNG file, made in bands of rows, so that no second copy of the picture is ever held.
 
     Args:
@@ -42,6 +51,7 @@ def write_png(pixels: Levels, icc: bytes | None = None, dpi: Dpi | None = None, 
             uint16 for a file of 16 bits.
         icc: a colour profile to embed.
         dpi: density to state, across and down.
+        exif: an EXIF block, as JPEG holds it.
         threads: how many may work on it.
     """
     height_px, width_px = pixels.shape[:2]
@@ -54,6 +64,8 @@ def write_png(pixels: Levels, icc: bytes | None = None, dpi: Dpi | None = None, 
     if dpi is not None:
         per_metre = (round(density / INCH_METRES) for density in dpi)
         chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, _PER_METRE)))
+    if exif is not None:
+        chunks.append(_chunk(b"eXIf", exif.removeprefix(_EXIF_OF_JPEG)))
     chunks += [_chunk(b"IDAT", *pieces) for pieces in _zlib_stream(planes, threads)]
     chunks.append(_chunk(b"IEND"))
     return b"".join(chain([_SIGNATURE], *chunks))

@@ -121,6 +121,7 @@ class Child:
             beat_seconds=settings.beat_seconds,
             keep_rgb_profile=settings.keep_rgb_profile,
             keep_16_bit=settings.keep_16_bit,
+            keep_rights=settings.keep_rights,
             threads=settings.thread_count(),
             read_image=decoder.read_image,
         )

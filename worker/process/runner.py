@@ -7,7 +7,7 @@ explicit answer, so a crash or a lost connection leaves at worst a blob that the
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -57,6 +57,7 @@ class Runner:
     beat_seconds: float
     keep_rgb_profile: bool = False
     keep_16_bit: bool = False
+    keep_rights: bool = True
     threads: int = 1
     """How many may make a file of one result."""
     read_image: Callable[..., SourceImage] = read_image
@@ -181,7 +182,7 @@ class Runner:
         count(PIXELS, height_px * width_px)
         traces.say(pixels=height_px * width_px)
         watch.ended("read")
-        return source
+        return source if self.keep_rights else replace(source, rights=None)
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):

@@ -121,6 +121,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.LedgerUnavailable: _AWAY,
     jobs.LedgerFull: _AWAY,
     jobs.BlobStoreUnavailable: _AWAY,
+    jobs.BlobStoreFull: _REFUSED,
     # What handlers turn into a fault of a field, which knows the picture's name
     jobs.SourceRejected: _PICTURE,
     jobs.SourceUnreadable: _PICTURE,
@@ -166,6 +167,7 @@ TASK_ROWS: Final[Mapping[str, Row]] = {
     jobs.LedgerUnavailable.kind: _FAILED,
     jobs.LedgerFull.kind: _FAILED,
     jobs.BlobStoreUnavailable.kind: _FAILED,
+    jobs.BlobStoreFull.kind: _FAILED,
 }
 """By the `kind` that stands in a record. A repeat shows the same record, so each of them is final: never a 5xx."""
 

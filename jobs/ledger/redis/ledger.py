@@ -265,7 +265,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
 
     def figures(self) -> LedgerFigures:
         """Count what waits, runs and is booked, looking at one item of each account that waits."""
-        running, booked, lanes = self._scripts.run("figures")
+        running, booked, done, lanes = self._scripts.run("figures")
         return LedgerFigures(
             lanes=tuple(
                 LaneFigures(lane=Lane(lane), waiting=waiting, oldest_seconds=age_ms / 1_000)
@@ -273,6 +273,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
             ),
             running=running,
             booked=booked,
+            done=done,
         )
 
     def clock_offset_seconds(self) -> float:

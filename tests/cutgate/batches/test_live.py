@@ -22,6 +22,7 @@ pytestmark = pytest.mark.long
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = 16
+KEPT = "Already there: "
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +70,7 @@ def test_a_folder_whose_call_is_killed_again_and_again_has_each_result_once(
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert (client.balance().used - before, client.jobs()) == (PICTURES, [])
     assert results(out) == {f"{number}.png" for number in range(PICTURES)}
-    assert set(done.stdout.split()) == {str(out / name) for name in results(out)}
+    kept = {line.removeprefix(KEPT) for line in done.stderr.splitlines() if line.startswith(KEPT)}
+    assert kept
+    assert kept | set(done.stdout.split()) == {str(out / name) for name in results(out)}
     assert all((out / name).read_bytes().startswith(PNG) for name in results(out))

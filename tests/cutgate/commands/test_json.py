@@ -20,6 +20,7 @@ FAILURES = {
     "completion": (["tcsh"], 2, "BadParameter"),
     "cut": (["missing.png", "-o", "out.png"], 2, "BadParameter"),
     "doctor": (["--port", "x"], 2, "BadParameter"),
+    "env": (["--data", "none"], 1, "NotRunning"),
     "keys": (["list", "--data", "none"], 1, "NotRunning"),
     "list": (["--data", "none"], 1, "NotRunning"),
     "models": (["no-such-command"], 1, "CommandFailed"),

@@ -74,7 +74,7 @@ def test_files_that_are_there_appear_grow_and_move_are_cut_out_once(worked_servi
         time.sleep(1.5)  # what it wrote itself would be taken by now
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=10)
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, said) == (130, "")
     assert results(folder) == {"there.png", "growing.png", "download.png", "summer/moved.png"}
     assert [json.loads(line)["state"] for line in printed.splitlines()] == ["saved"] * 4
     assert worked_service.gateway.store.booked(ACCOUNT) == 4
@@ -121,7 +121,7 @@ def test_ctrl_c_waits_for_what_runs(service: Service, folder: Path) -> None:
         assert process.poll() is None
         service.gateway.finish_one(b"done")
         printed, _ = process.communicate(timeout=10)
-    assert (process.returncode, json.loads(printed)["state"], results(folder)) == (0, "saved", {"a.png"})
+    assert (process.returncode, json.loads(printed)["state"], results(folder)) == (130, "saved", {"a.png"})
 
 
 def test_a_bad_picture_and_a_wrong_key(worked_service: Service, folder: Path) -> None:

@@ -2,6 +2,10 @@
 
 import json
 import os
+import pty
+import re
+import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -9,17 +13,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from cutgate.errors import PortInUse
-from cutgate.local.data_folder import DataDir
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
+from cutgate.local.parts import running_environment
 from cutgate.local.stack import address, claim_port, own_metrics_port
 from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
+from tests.gateway.harness import there
+from tests.servers.small_disk import small_disk
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +93,10 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) -> None:
-    with place.up("--workers", "2", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (process, facts):
+    with place.up("--workers", "2", "--verbose", CUTGATE_PUBLIC_URL="https://elsewhere.example") as (
+        process,
+        facts,
+    ):
         assert set(facts) == {"url", "public_key", "private_key"}
         assert httpx.get(f"{facts['url']}/readyz", trust_env=False).is_success
         eventually(lambda: len(place.parts("worker")) == 2)
@@ -102,6 +114,90 @@ def test_up_prints_one_line_when_ready_and_leaves_nobody_behind(place: Place) ->
     assert not (place.data / "stack.json").exists()
 
 
+def test_off_a_terminal_only_the_welcome_is_printed_and_no_secret(place: Place) -> None:
+    with place.cutgate("up", "--data", str(place.data), "--port", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(5)]
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=STOP_SECONDS)
+    assert (process.returncode, printed, said) == (0, "Stopped.\n", "")
+    url = lines[0].removeprefix("Cutgate is up at ").removesuffix("; Ctrl-C stops it.")
+    assert url.startswith("http://127.0.0.1:")
+    option = f"--data {place.data}"
+    assert [line.split(maxsplit=1) for line in lines[1:]] == [
+        ["page", f"{url}/playground"],
+        ["try", f"cutgate cut photo.jpg -o cutout.png {option}"],
+        ["keys", f'eval "$(cutgate env {option})"'],
+        ["log", str(place.data / "cutgate.log")],
+    ]
+    assert "worker-1 | worker is ready" in (place.data / "cutgate.log").read_text()
+
+
+def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Place) -> None:
+    ours, theirs = pty.openpty()
+    shown = bytearray()
+
+    def shows(pattern: bytes) -> bool:
+        while select.select([ours], [], [], 0)[0]:
+            shown.extend(os.read(ours, 4096))
+        return re.search(pattern, shown) is not None
+
+    command = [sys.executable, "-m", "cutgate", "up", "--data", str(place.data), "--port", "0"]
+    terminal = place.environment | {"TERM": "xterm", "COLUMNS": "200"}
+    with subprocess.Popen(command, cwd=ROOT, env=terminal, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        eventually(
+            lambda: shows(rb"page  http://\S+/playground#public_key=public&private_key=private-key-text\r\n")
+        )
+        eventually(lambda: shows(b"0 waiting, 0 running, 0 done"))
+        environment = there(running_environment(DataDir(place.data), "gateway"))
+        with Redis.from_url(environment["CUTGATE_REDIS_URL"]) as ledger:
+            ledger.hincrby("{cutgate}:totals", "done", 41)
+        eventually(lambda: shows(b"0 waiting, 0 running, 41 done"))
+        [worker] = place.parts("worker")
+        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: shows(rb"worker-1 ended \(exit code -9\) and starts again in 0.5 s"))
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: shows(rb"Stopped\.\r\n"))
+        assert process.wait(STOP_SECONDS) == 0
+    os.close(ours)
+    assert b" | " not in shown.partition(b"worker-1 ended")[0].replace(b"cutgate  | ", b"")
+    assert "private-key-text" not in (place.data / "cutgate.log").read_text()
+
+
+def test_the_keys_come_as_variables_of_each_shell(place: Place) -> None:
+    with place.up() as (_, facts):
+        code, printed, _ = place.run("env", "--data", str(place.data))
+        assert code == 0
+        expected = {
+            "CUTGATE_URL": facts["url"],
+            "CUTGATE_PUBLIC_KEY": "public",
+            "CUTGATE_PRIVATE_KEY": "private-key-text",
+            "CUTGATE_API_KEY": "api-key-text",
+        }
+        command = f"unset ${{!CUTGATE_@}}; eval {shlex.quote(printed)}; env"
+        found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+        assert {f"{name}={value}" for name, value in expected.items()} <= set(found.splitlines())
+        assert json.loads(place.run("env", "--data", str(place.data), "--json")[1]) == expected
+        for shell, line in (
+            ("fish", "set -gx CUTGATE_API_KEY api-key-text"),
+            ("powershell", "$env:CUTGATE_API_KEY = 'api-key-text'"),
+        ):
+            assert place.run("env", "--data", str(place.data), "--shell", shell)[1].splitlines()[-1] == line
+    code, printed, said = place.run("env", "--data", str(place.data))
+    assert (code, printed) == (1, "")
+    assert said.startswith(f"Error: no stack runs in {place.data}; start one with cutgate up")
+
+
+def test_a_folder_without_an_api_key_gets_one_and_keeps_its_pair(place: Place) -> None:
+    with place.up():
+        pass
+    file = place.data / "account.json"
+    file.write_text(json.dumps({"public_key": "mine", "private_key": "my-private-key"}))
+    with place.up() as (_, facts):
+        assert (facts["public_key"], json.loads(file.read_text())["api_key"]) == ("mine", "api-key-text")
+
+
 def test_threads_are_shared_among_workers_unless_set(place: Place) -> None:
     with place.up("--workers", "64"):
         threads = {file.read_text() for file in place.state.glob("worker-*")}
@@ -117,7 +213,7 @@ def test_a_second_start_shows_the_same_account(place: Place) -> None:
         pass
     with place.up() as (_, second):
         pass
-    assert (place.state / "keys").read_text() == "made\n"
+    assert (place.state / "keys").read_text() == "made\nmade\n"
     assert first["private_key"] == second["private_key"] == "private-key-text"
 
 
@@ -160,10 +256,10 @@ def test_ctrl_c_during_the_start_leaves_nobody_behind(place: Place) -> None:
 
 
 def test_one_folder_has_one_stack(place: Place) -> None:
-    with place.up() as (process, _):
+    with place.up() as (process, facts):
         said = place.refusal()
-    fault = f"{place.data} is in use by process {process.pid}"
-    assert said.splitlines()[-1] == f"Error: {fault}; stop it or choose another folder with --data"
+    fault = f"cutgate already runs at {facts['url']}: {place.data} is in use by process {process.pid}"
+    assert said == f"Error: {fault}; stop it or choose another folder with --data\n"
 
 
 def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
@@ -172,6 +268,20 @@ def test_a_port_in_use_is_said_before_anything_starts(place: Place) -> None:
         said = place.refusal(port)
     fault = f"cannot listen on 127.0.0.1:{port}: Address already in use"
     assert said == f"Error: {fault}; try another port, or --port 0 for a free one\n"
+
+
+def test_a_full_disk_is_said_before_anything_starts(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk") as disk:
+        folder = disk.root / "data"
+        full = replace(place, data=folder)
+        fault, _, advice = full.refusal().partition("; ")
+        assert re.fullmatch(rf"Error: the disk of {folder} is full: \d MiB are left", fault)
+        assert advice == "make room, or choose a folder on another one with --data\n"
+        assert not (folder / "redis").exists()
+        with full.up(CUTGATE_LEAST_FREE_BYTES="0") as (_, facts):
+            assert is_ready(facts["url"])
+    assert GatewaySettings.model_fields["least_free_bytes"].default == LEAST_FREE_BYTES
 
 
 def test_a_server_of_the_environment_is_used_and_none_is_started(place: Place) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -63,6 +64,19 @@ def strings_under(name: str, value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for element in value:
             yield from strings_under(name, element)
+
+
+def test_the_addresses_are_beside_the_document_and_health_is_among_them(
+    gateway: Harness, document: Answer
+) -> None:
+    assert [urljoin("http://a.example/prefix/openapi.json", server["url"]) for server in document["servers"]] == [
+        "http://a.example/prefix/"
+    ]
+    for path in ("/healthz", "/readyz"):
+        answer = gateway.app.test_client().get(path)
+        said = document["paths"][path]["get"]["responses"][str(answer.status_code)]
+        schema = said["content"]["application/json"]["schema"]
+        Draft202012Validator(schema).validate(answer.get_json())
 
 
 def test_every_action_is_described(document: Answer) -> None:

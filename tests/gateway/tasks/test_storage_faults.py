@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from cutgate.jobs.blobs.choose import open_blob_store
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.blobs.s3_store import PROBE
 from cutgate.jobs.blobs.store import BlobStore
 from tests.gateway import picture_files as pictures
-from tests.gateway.harness import Harness
+from tests.gateway.harness import Harness, make_settings
 from tests.servers.relay import relay_to
 from tests.servers.s3_server import Bucket
 from tests.servers.small_disk import small_disk
@@ -24,6 +25,7 @@ SECONDS = 2.5
 PICTURE = base64.b64encode(pictures.bmp(300, 300)).decode("ascii")
 """More than is left on the full disk, so that the write fails half way."""
 LEFT_BYTES = 2**16
+SMALL_DISKS = make_settings(least_free_bytes=2 * LEFT_BYTES)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def store_is_missing(gateway: Harness) -> bool:
 
 
 def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> None:
-    gateway = replace(gateway, blobs=fault.blobs)
+    gateway = replace(gateway, blobs=fault.blobs, settings=SMALL_DISKS)
     gateway.submit()
     names, hints = fault.names(), list(gateway.hints)
     assert len(hints) == 1
@@ -117,9 +119,28 @@ def test_submits_during_a_fault_and_after_it(gateway: Harness, fault: Fault) -> 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "full_disk"], indirect=True)
 def test_readiness_follows_the_fault(gateway: Harness, fault: Fault) -> None:
-    """A disk with little room left takes the probe: there only a picture shows that it is full."""
-    gateway = replace(gateway, blobs=fault.blobs)
+    """A disk with little room left takes the probe: of that one its free bytes tell."""
+    gateway = replace(gateway, blobs=fault.blobs, settings=SMALL_DISKS)
     fault.begin()
     assert store_is_missing(gateway)
     fault.end()
     assert not store_is_missing(gateway)
+
+
+def test_a_full_disk_is_named_to_callers_in_the_log_and_by_readiness(gateway: Harness, full_disk: Fault) -> None:
+    gateway = replace(gateway, blobs=full_disk.blobs, settings=SMALL_DISKS)
+    gateway.offer()
+    caller = gateway.app.test_client()
+    assert caller.get("/readyz").status_code == 200
+
+    full_disk.begin()
+    with capture_logs() as lines:
+        answer = caller.post("/", json=gateway.signed_picture(PICTURE))
+    assert (answer.status_code, answer.get_json()["RetCode"]) == (503, 130)
+    assert answer.get_json()["Detail"] == "the disk of the pictures is full"
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["blob_store_full"]
+    assert caller.get("/readyz").status_code == 503
+    assert gateway.readiness()["missing"] == ["room for pictures"]
+
+    full_disk.end()
+    assert caller.get("/readyz").status_code == 200

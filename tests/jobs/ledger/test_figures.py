@@ -12,7 +12,7 @@ def oldest_seconds(ledger: Ledger) -> float:
 
 
 def test_an_empty_ledger(ledger: Ledger) -> None:
-    assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0)
+    assert ledger.figures() == LedgerFigures(lanes=(), running=0, booked=0, done=0)
 
 
 def test_each_lane_has_its_own(ledger: Ledger) -> None:
@@ -64,4 +64,5 @@ def test_only_what_is_done_is_booked_metered_or_not(ledger: Ledger) -> None:
         assert ledger.done(claim)  # a repeat books nothing
     ledger.submit(price=7)
     assert ledger.fail(ledger.next_claim(), ERROR)
+    assert ledger.figures().done == 2
     assert ledger.figures().booked == 3 + 5

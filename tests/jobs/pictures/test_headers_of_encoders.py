@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
@@ -54,13 +55,12 @@ def test_size_is_the_decoders(form: str, mode: str, options: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_heic_is_turned_by_its_own_property_and_not_by_exif(orientation: int) -> None:
-    heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = heif.from_pillow(Image.new("RGB", (300, 200)))
+    picture = pillow_heif.from_pillow(Image.new("RGB", (300, 200)))
     buffer = io.BytesIO()
     picture.save(buffer, exif=exif.tobytes())
-    opened = heif.open_heif(io.BytesIO(buffer.getvalue()))
+    opened = pillow_heif.open_heif(io.BytesIO(buffer.getvalue()))
     header = inspect(buffer.getvalue(), LIMITS)
     assert header.media_type == "image/heic"
     assert (header.width_px, header.height_px) == opened.size

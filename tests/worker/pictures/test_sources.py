@@ -1,21 +1,21 @@
 """What a source brings along: density, odd colours, its own alpha; and the formats of telephones."""
 
 import io
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from cutgate.jobs.errors import SourceUnreadable
-from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+from cutgate.jobs.spec import CutoutSpec, FileFormat, Output, Refinement
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.reading import Reading
 from cutgate.worker.pictures import images
+from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
-from cutgate.worker.pictures.metadata import exif_with
+from cutgate.worker.pictures.metadata import LONGEST_RIGHTS_CHARACTERS, exif_with
 from tests.gateway.picture_files import heif
 from tests.worker.pictures.samples import LIMITS, gradient, saved, wide_profile
 
@@ -66,6 +66,37 @@ def test_the_block_that_we_write_says_nothing_else() -> None:
     assert set(block) == {282, 283, 296}
 
 
+def exif_of(data: bytes) -> dict[int, Any]:
+    """All that a file's EXIF says, places included."""
+    with Image.open(io.BytesIO(data)) as picture:
+        block = picture.getexif()
+    return {**block, **block.get_ifd(ExifTags.IFD.GPSInfo)}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "HEIF"])
+@pytest.mark.parametrize("file_format", [FileFormat.PNG, FileFormat.WEBP, FileFormat.JPEG])
+def test_artist_and_copyright_are_kept_and_the_place_is_not(kind: str, file_format: FileFormat) -> None:
+    images.learn_heif()
+    # Pillow writes ASCII alone into the tags of a TIFF.
+    notice = b"(c) Zoe" if kind == "TIFF" else "© Zoë, all rights reserved".encode()
+    block = exif(across=300.0, down=300.0, unit=2)
+    block[ExifTags.Base.Artist], block[ExifTags.Base.Copyright] = "Ann Artist", notice
+    block[ExifTags.Base.Model] = "a camera"
+    block.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    source = read_image(saved(PLAIN, kind, exif=block.tobytes()), LIMITS)
+    result = cut_out(source, SPEC, all_of_it, lambda: None)
+    found = exif_of(finish(result, Finish(file_format=file_format)).data)
+    assert found[ExifTags.Base.Artist] == "Ann Artist"
+    assert found[ExifTags.Base.Copyright].encode("latin-1") == notice
+    assert not found.keys() & {ExifTags.Base.Model, ExifTags.GPS.GPSLatitudeRef}
+
+
+def test_a_notice_without_end_is_left_out() -> None:
+    block = exif()
+    block[ExifTags.Base.Copyright] = "x" * (LONGEST_RIGHTS_CHARACTERS + 1)
+    assert read_image(saved(PLAIN, "PNG", exif=block), LIMITS).rights is None
+
+
 def test_lab() -> None:
     lab = ImageCms.profileToProfile(
         PLAIN, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
@@ -87,7 +118,7 @@ def test_every_kind_of_colour_in_any_size(mode: str, size: tuple[int, int]) -> N
 
 
 def test_heic() -> None:
-    pytest.importorskip("pillow_heif").register_heif_opener(thumbnails=False)
+    images.learn_heif()
     large = Image.fromarray(np.repeat(np.repeat(gradient(3, 5), 16, axis=0), 16, axis=1))
     data = saved(large, "HEIF", quality=95, exif=exif(across=300.0, down=150.0, unit=2))
     source = read_image(data, LIMITS)
@@ -97,11 +128,18 @@ def test_heic() -> None:
         read_image(data[: len(data) // 2], LIMITS)
 
 
-def test_heic_without_its_library_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    images.learn_heif.cache_clear()
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(SourceUnreadable, match=r"pip install 'cutgate\[heic\]'"):
-        read_image(heif(), LIMITS)
+def test_a_telephones_heic_is_turned_and_its_colours_are_brought_to_srgb() -> None:
+    """As telephones write it: held upright, so stored lying; in tiles; with a profile, a preview, and a place."""
+    images.learn_heif()
+    upright = np.repeat(np.repeat(gradient(5, 3), 32, axis=0), 32, axis=1)
+    block = exif(orientation=6)
+    block.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    kept = {"exif": block.tobytes(), "icc_profile": wide_profile(), "thumbnails": [64]}
+    data = saved(lying, "HEIF", quality=95, tile_size=64, **kept)
+    source = read_image(data, LIMITS)
+    assert source.rgb.shape == upright.shape
+    assert np.abs(source.rgb.astype(int) - upright[..., [1, 0, 2]]).mean() < 6
 
 
 def all_of_it(view: RgbImage) -> ByteMask:

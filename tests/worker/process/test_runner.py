@@ -15,6 +15,7 @@ from cutgate.jobs.limits import LedgerLimits
 from cutgate.jobs.observe.metric_names import ITEMS
 from cutgate.jobs.record import Claim, ItemState, TaskStatus
 from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, Refinement
+from cutgate.worker.pictures.metadata import Rights, exif_with
 from cutgate.worker.pictures.png import write_png
 from cutgate.worker.process import runner
 from cutgate.worker.process.faults import Faults
@@ -249,6 +250,15 @@ def test_16_bits_are_kept_where_it_is_set(bench: Bench) -> None:
         seen.append(by_cv2(bench.blobs.get(bench.result(uid).blob)))
     assert [levels.dtype for levels in seen] == [np.uint8, np.uint16, np.uint8]
     np.testing.assert_array_equal(seen[1], pixels)
+
+
+@pytest.mark.parametrize("keep_rights", [True, False])
+def test_whose_picture_it_is_is_kept_where_it_is_set(bench: Bench, keep_rights: bool) -> None:
+    block = exif_with(None, Rights("Ann Artist", "(c) Ann"))
+    uid = bench.submit(write_png(np.full((8, 8, 4), 255, np.uint8), exif=block), SPEC)
+    bench.with_runner(keep_rights=keep_rights).run()
+    kept = {315: "Ann Artist", 33432: "(c) Ann"}
+    assert dict(bench.image(uid).getexif()) == (kept if keep_rights else {})
 
 
 class TestFaultsThatAreNoPictures:

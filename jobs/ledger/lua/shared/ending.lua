@@ -45,7 +45,10 @@ local function end_item(item, state, outcome, text, keep, charge)
     redis.call('HINCRBY', key('totals'), 'booked', fields[4])
   end
   if charge then redis.call('HSET', item_key, 'charged', 1) end
-  if state == 'done' then redis.call('HINCRBY', task_key, 'done_count', 1) end
+  if state == 'done' then
+    redis.call('HINCRBY', task_key, 'done_count', 1)
+    redis.call('HINCRBY', key('totals'), 'done', 1)
+  end
   redis.call('HINCRBY', account_key, 'open', -1)
   redis.call('HINCRBY', key('totals'), 'open', -1)
 

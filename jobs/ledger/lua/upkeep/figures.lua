@@ -1,6 +1,6 @@
 -- FIGURES: how much work there is.
 --
--- Answers {running, booked, {{lane, waiting, milliseconds since the oldest one's task was accepted}, ...}}.
+-- Answers {running, booked, done, {{lane, waiting, milliseconds since the oldest one's task was accepted}, ...}}.
 
 -- Acceptance numbers rise in time, so that the lowest of all accounts' first ones is the oldest.
 local function oldest_of(lane)
@@ -20,4 +20,5 @@ for position, lane in ipairs(lanes) do
   if oldest then age_ms = now_ms - number_of(key('task', string.match(oldest, '^(.*):')), 'created_at_ms') end
   found[position] = {lane, redis.call('ZCARD', key('lane', lane)), age_ms}
 end
-return {redis.call('ZCARD', key('leases')), number_of(key('totals'), 'booked'), found}
+local done = number_of(key('totals'), 'done')
+return {redis.call('ZCARD', key('leases')), number_of(key('totals'), 'booked'), done, found}

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, cast
 import click
 
 from cutgate.batches.batch import AT_ONCE, Making
-from cutgate.commands.options import Box, Colour, existing_file
+from cutgate.commands.options.local import Box, Colour, existing_file
 from cutgate.errors import WrongSuffix
 from cutgate.formats import SUFFIXES, format_for
 from cutgate.in_process.options import CutoutOptions

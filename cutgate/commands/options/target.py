@@ -15,8 +15,8 @@ from rich.console import Console
 from cutgate.batches.batch import Batch, ServiceBatch
 from cutgate.batches.journal import Journal
 from cutgate.client.client import Client
-from cutgate.commands.options import data_option, existing_file
-from cutgate.commands.result_options import ResultOptions
+from cutgate.commands.options.local import data_option, existing_file
+from cutgate.commands.options.results import ResultOptions
 from cutgate.errors import NotRunning
 from cutgate.in_process.batch import InProcessBatch
 from cutgate.in_process.remover import Remover

@@ -1,0 +1,52 @@
+"""Which service a caller means who names none: the one of the environment, or the stack that runs here."""
+
+import os
+from dataclasses import dataclass
+
+from cutgate.errors import KeyPairMissing, ServiceNotNamed
+from cutgate.local.data_folder import DataDir, default_data_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service's address and an account's key pair. The private key is in no text made of it."""
+
+    url: str
+    public_key: str
+    private_key: str
+
+    def __repr__(self) -> str:
+        return f"Service({self.url!r}, {self.public_key!r}, '********')"
+
+
+def find_service(url: str | None = None, public_key: str | None = None, private_key: str | None = None) -> Service:
+    """What is given stays as it is; the rest is found.
+
+    With an address, given or in CUTGATE_URL, the keys are those of CUTGATE_PUBLIC_KEY and CUTGATE_PRIVATE_KEY.
+    Without one both are those of the stack that runs on the default data folder: its keys sign for nobody else.
+
+    Raises:
+        ServiceNotNamed: no address is known.
+        KeyPairMissing: no key pair is known.
+        DataFileBroken: the data folder cannot be read.
+    """
+    if url is None:
+        url = os.environ.get("CUTGATE_URL") or None
+    if url is None:
+        return _local(public_key, private_key)
+    public_key = os.environ.get("CUTGATE_PUBLIC_KEY") if public_key is None else public_key
+    private_key = os.environ.get("CUTGATE_PRIVATE_KEY") if private_key is None else private_key
+    if public_key is None or private_key is None:
+        raise KeyPairMissing(url)
+    return Service(url, public_key, private_key)
+
+
+def _local(public_key: str | None, private_key: str | None) -> Service:
+    """The stack of the default data folder, asked as its own account unless a key pair is given."""
+    data = DataDir(default_data_dir())
+    running, account = data.running(), data.account()
+    if running is None or account is None:
+        raise ServiceNotNamed(data.folder)
+    if (public_key is None) != (private_key is None):
+        raise KeyPairMissing(running.url)
+    return Service(running.url, public_key or account.public_key, private_key or account.private_key)
