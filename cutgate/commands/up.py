@@ -109,7 +109,7 @@ class Screen:
         option = "" if folder == default_data_dir().absolute() else f" --data {shlex.quote(str(folder))}"
         lines = {
             "page": self._page(stack.url, keys),
-            "try": f"cutgate cut photo.jpg -o cutout.png{option}",
+            "try": f"cutgate cut photo.jpg{option}",
             "keys": f'eval "$(cutgate env{option})"',
             "log": str(self._data.log),
         }

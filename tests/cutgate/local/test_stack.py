@@ -126,7 +126,7 @@ def test_off_a_terminal_only_the_welcome_is_printed_and_no_secret(place: Place) 
     option = f"--data {place.data}"
     assert [line.split(maxsplit=1) for line in lines[1:]] == [
         ["page", f"{url}/playground"],
-        ["try", f"cutgate cut photo.jpg -o cutout.png {option}"],
+        ["try", f"cutgate cut photo.jpg {option}"],
         ["keys", f'eval "$(cutgate env {option})"'],
         ["log", str(place.data / "cutgate.log")],
     ]
