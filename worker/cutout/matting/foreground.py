@@ -41,7 +41,8 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(colours, foreground, background, share, window_px)
     layers = np.zeros((2, *small.shape), np.float32)
-    layers[:, *needed] = np.moveaxis(np.stack([foreground, background]), 1, -1)
+    for layer, planes in zip(layers, (foreground, background), strict=True):
+        layer[needed] = cv2.merge(list(planes))
 
     def own(soft: Pixels) -> Floats:
         foreground, background = (sampled(layer, soft) for layer in layers)
@@ -76,7 +77,10 @@ def _weighted_mean(layer: Planes, share: FloatMask, window_px: int) -> Planes:
     """The layer's mean over a square; its share is squared, so that purer pixels say more than in the paper."""
     weight = np.square(share)
     scale = 1 / (mean(weight, window_px) + NEGLIGIBLE)
-    return np.stack([mean(plane * weight, window_px) * scale for plane in layer])
+    means = np.empty_like(layer)
+    for plane, plane_mean in zip(layer, means, strict=True):
+        np.multiply(mean(plane * weight, window_px), scale, out=plane_mean)
+    return means
 
 
 def _explained(image: Floats, foreground: Floats, background: Floats, share: Floats) -> Floats:

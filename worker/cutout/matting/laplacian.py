@@ -5,13 +5,12 @@ from functools import cache
 from itertools import combinations_with_replacement
 from typing import Final, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from cutgate.worker.cutout.raster.arrays import Bytes, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, square, to_unit
+from cutgate.worker.cutout.raster.filters import channels, dilated, square, to_unit
 
 Planes: TypeAlias = NDArray[np.float32]
 """(channels, pixels of a window, windows) float32: each plane lies together in memory."""
@@ -49,9 +48,9 @@ def laplacian_rows(image: RgbImage, unknown: NDArray[np.bool_], epsilon: float) 
     height, width = unknown.shape
     pixels, blocks = _blocks(unknown)
     values = np.empty((len(pixels), len(NEIGHBOURS)), np.float32)
-    channels = _channels(image)
+    planes = channels(image)
     for block, centres, holders in blocks:
-        values[block] = _summed(_windows(channels, centres), holders, epsilon).T
+        values[block] = _summed(_windows(planes, centres), holders, epsilon).T
     columns = (pixels + margin(width)).astype(np.int32)[:, None] + _flat(NEIGHBOURS, width)
     starts = np.arange(0, columns.size + 1, len(NEIGHBOURS), dtype=np.int32)
     shape = len(pixels), height * width + 2 * margin(width)
@@ -83,9 +82,9 @@ def affine_models(
     """
     pixels, blocks = _blocks(unknown)
     means = np.empty((len(pixels), 5), np.float32)
-    channels = _channels(image)
+    planes = channels(image)
     for block, centres, holders in blocks:
-        models = _fitted(_windows(channels, centres), alpha.take(_places(centres, alpha.shape[1])), epsilon)
+        models = _fitted(_windows(planes, centres), alpha.take(_places(centres, alpha.shape[1])), epsilon)
         sums = models.take(holders[0], axis=0)
         for holder in holders[1:]:
             sums += models.take(holder, axis=0)
@@ -130,14 +129,10 @@ def _blocks(unknown: NDArray[np.bool_]) -> tuple[Indices, Iterator[tuple[slice, 
     return pixels, blocks()
 
 
-def _channels(image: RgbImage) -> list[Bytes]:
-    return [np.asarray(channel, np.uint8) for channel in cv2.split(image)]
-
-
-def _windows(channels: Sequence[Bytes], centres: Indices) -> Planes:
+def _windows(planes: Sequence[Bytes], centres: Indices) -> Planes:
     """The colours in [0, 1] in the windows around some pixels, from the picture's (height, width) channels."""
-    places = _places(centres, channels[0].shape[1])
-    return to_unit(np.stack([channel.take(places) for channel in channels]))
+    places = _places(centres, planes[0].shape[1])
+    return to_unit(np.stack([plane.take(places) for plane in planes]))
 
 
 def _places(centres: Indices, width: int) -> Indices:

@@ -157,7 +157,7 @@ def _guided(
     `residual` is what was found in the finest `layer`, `weight` how much of it counts; both are as large as that.
     """
     trusted, models = _models(layer, residual, weight)
-    told = np.dstack([residual * weight, trusted, trusted])
+    told = np.asarray(cv2.merge([residual * weight, trusted, trusted]), np.float32)
 
     def alpha(band: Pixels) -> Floats:
         added, trust, _ = sampled(told, band).T
@@ -178,14 +178,17 @@ def working(mask: ByteMask) -> ByteMask:
 
 
 def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None, long_side_px: int) -> Layer:
-    image, mask, trimap = (shrunk(array, *_working_size(mask, long_side_px)) for array in (image, mask, trimap))
+    size = _working_size(mask, long_side_px)
+    image, trimap = shrunk(image, *size), shrunk(trimap, *size)
+    mask = zones.mask if zones is not None and zones.mask.shape == size else shrunk(mask, *size)
     unknown = (trimap > BACKGROUND) & (trimap < FOREGROUND)
-    fixed = np.where(trimap >= UNKNOWN, np.uint8(255), np.uint8(0))
+    fixed = np.asarray(cv2.threshold(trimap, UNKNOWN - 1, 255, cv2.THRESH_BINARY)[1], np.uint8)
     if zones is not None:
-        near, estimated = repeated(zones.near, *mask.shape) > 0, repeated(zones.blend_weight, *mask.shape) > 0
-        beside = np.where(estimated, np.where(mask >= 128, np.uint8(255), np.uint8(0)), mask)
-        fixed = np.where(unknown, beside, fixed)
-        unknown = unknown & near & estimated
+        near, estimated = (repeated(each, *size) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8)))
+        nearer = cv2.threshold(mask, LIKELY - 1, 255, cv2.THRESH_BINARY)[1]
+        beside = cv2.copyTo(nearer, estimated, mask.copy())
+        fixed = np.asarray(cv2.copyTo(beside, unknown.view(np.uint8), fixed), np.uint8)
+        unknown &= (near & estimated).view(np.bool_)
     return Layer(image, mask, looked_up(mask, PRIOR), fixed, 255 * unknown.view(np.uint8))
 
 
@@ -207,9 +210,9 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
     if unknown.any():
         alpha = np.clip(to_unit(layer.mask) + residual, 0, 1)
         model, explained = affine_models(layer.image, alpha, unknown, GUIDED_EPSILON)
-        trusted[unknown] = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0)
-        trusted *= weight
-        models[unknown] = model * trusted[unknown][:, None]
+        pixels = np.flatnonzero(unknown)
+        trust = np.where(explained > LEAST_EXPLAINED, explained**TRUST_POWER, 0) * weight.ravel()[pixels]
+        trusted.ravel()[pixels], models.reshape(-1, 4)[pixels] = trust, model * trust[:, None]
     return trusted, models
 
 
@@ -290,12 +293,17 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, Byt
     Returns:
         (height, width) float32; and (height, width) uint8, 1 there and 0 elsewhere.
     """
-    count, labels = cv2.connectedComponents((layer.mask >= LIKELY).view(np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((layer.mask >= LIKELY).view(np.uint8))
     sure = layer.mask >= SURE
-    labels_sure, mask_sure = labels[sure], to_unit(layer.mask[sure])
-    area, area_sure = (np.bincount(each.ravel(), minlength=count) for each in (labels, labels_sure))
-    seen, kept = (np.bincount(labels_sure, each, count) for each in (mask_sure, mask_sure + residual[sure]))
-    washed_out = (area_sure > SURE_SHARE * area) & (kept < LEAST_KEPT * seen)
+    changed = np.flatnonzero(sure & (residual != 0))
+    lost = -np.bincount(labels.ravel()[changed], residual.ravel()[changed], count)
+    area = stats[:, cv2.CC_STAT_AREA]
+    # Most pictures end here: a component that is sure enough and loses enough has lost so much of its area.
+    if (lost <= (1 - LEAST_KEPT) * SURE / 255 * SURE_SHARE * area).all():
+        return residual, np.zeros(residual.shape, np.uint8)
+    labels_sure = labels[sure]
+    area_sure, seen = (np.bincount(labels_sure, each, count) for each in (None, to_unit(layer.mask[sure])))
+    washed_out = (area_sure > SURE_SHARE * area) & (lost > (1 - LEAST_KEPT) * seen)
     if not washed_out.any():
         return residual, np.zeros(residual.shape, np.uint8)
     around = dilated(washed_out[labels].view(np.uint8), disc(2 * SOFT_EDGE_PX + 1))

@@ -7,7 +7,7 @@ import numpy as np
 
 from cutgate.worker.cutout.matting.trimap import Thresholds
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask
-from cutgate.worker.cutout.raster.filters import dilated, disc, eroded, mean
+from cutgate.worker.cutout.raster.filters import counted, dilated, disc, eroded, mean
 
 REGION_PX: Final = 31
 """Side of the square that is one region; it moves from pixel to pixel."""
@@ -33,12 +33,14 @@ CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """What the regions of a mask ask for; both as large as the mask."""
+    """What the regions of a mask ask for; all of one size."""
 
     near: ByteMask
     """1 where alpha is worth estimating."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
+    mask: ByteMask
+    """What they were measured on."""
 
 
 def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
@@ -52,14 +54,14 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     inside = (mask >= 128).view(np.uint8)
     contour = (inside != eroded(inside, CROSS)).view(np.uint8)
     soft = ((mask >= thresholds.background) & (mask <= thresholds.foreground)).view(np.uint8)
-    soft_part, contour_part = (mean(zone.astype(np.float32), REGION_PX) for zone in (soft, contour))
+    soft_part, contour_part = (counted(zone, REGION_PX) for zone in (soft, contour))
     hairy = soft & (soft_part > HAIRY_WIDTH_PX * contour_part).view(np.uint8)
     growth = erode_px / USUAL_ERODE_PX
     near = _grown(soft | contour, REACH_PX * growth) | _grown(hairy, HAIRY_REACH_PX * growth)
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
-    width = soft_part / np.clip(contour_part, np.float32(1 / REGION_PX**2), np.float32(1 / REGION_PX))
+    width = soft_part / np.clip(contour_part, np.float32(1), np.float32(REGION_PX))
     share = np.clip((width - HARD_WIDTH_PX) / (SOFT_WIDTH_PX - HARD_WIDTH_PX), 0, 1)
-    return Zones(near, mean(share.astype(np.float32), BLEND_PX))
+    return Zones(near, mean(share.astype(np.float32), BLEND_PX), mask)
 
 
 def _grown(zone: ByteMask, reach_px: float) -> ByteMask:

@@ -48,10 +48,21 @@ def repeated(image: Array, height_px: int, width_px: int) -> Array:
     return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT))
 
 
+def channels(image: Array) -> list[Array]:
+    """An image's channels, each lying together in memory; one by one is twice as fast as `cv2.split`."""
+    return [cast("Array", cv2.extractChannel(image, channel)) for channel in range(image.shape[2])]
+
+
 def mean(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
     """The mean over a square around each pixel."""
     blurred = cv2.blur(image, (side_px, side_px), borderType=cv2.BORDER_REPLICATE)
     return cast("NDArray[np.float32]", blurred)
+
+
+def counted(zone: ByteMask, side_px: int) -> NDArray[np.float32]:
+    """How many pixels of a zone of ones lie in a square around each pixel: faster than their `mean`."""
+    counts = cv2.boxFilter(zone, cv2.CV_16U, (side_px, side_px), normalize=False, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(counts, np.float32)
 
 
 def softened(mask: ByteMask, reach_px: int) -> ByteMask:

@@ -10,7 +10,7 @@ from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import enlarged, looked_up, shrunk, to_levels
+from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
@@ -58,7 +58,7 @@ class Processing:
             # What a pixel covers is known only where all of it is.
             trimap = small[..., 3]
             trimap[(trimap > BACKGROUND) & (trimap < FOREGROUND)] = UNKNOWN
-        for plane, table, out in zip(cv2.split(small), self._normalised, slot, strict=True):
+        for plane, table, out in zip(channels(small), self._normalised, slot, strict=True):
             cv2.LUT(plane, table, dst=out)
 
     def mask(self, output: Floats, height_px: int, width_px: int) -> ByteMask:

@@ -7,7 +7,7 @@ from cutgate.jobs.spec import Refinement
 from cutgate.worker.cutout.matting.second_stage import refine_with
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds, make_trimap
 from cutgate.worker.cutout.matting.zones import Zones
-from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels, to_unit
 from cutgate.worker.cutout.reading import Reading
 from tests.pictures.scores import sad
@@ -38,6 +38,10 @@ def trimap_with_band() -> ByteMask:
     return trimap
 
 
+def weighing(weight: FloatMask) -> Zones:
+    return Zones(np.ones(weight.shape, np.uint8), weight, np.zeros(weight.shape, np.uint8))
+
+
 def test_the_network_sees_the_bands_box_with_its_surroundings() -> None:
     network, trimap = Matting(), trimap_with_band()
     refine_with(network, picture(), np.zeros(SIZE, np.uint8), trimap)
@@ -64,7 +68,7 @@ def test_without_a_band_the_network_is_not_run() -> None:
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_zones_say_how_much_it_counts(weight: float) -> None:
     mask, trimap = np.full(SIZE, 100, np.uint8), trimap_with_band()
-    zones = Zones(np.ones((30, 40), np.uint8), np.full((30, 40), weight, np.float32))
+    zones = weighing(np.full((30, 40), weight, np.float32))
     alpha = refine_with(Matting(), picture(), mask, trimap, zones)
     expected = np.where(trimap == UNKNOWN, (1 - weight) * mask + weight * picture()[..., 0], trimap)
     assert np.abs(alpha - expected).max() <= 0.51
@@ -73,10 +77,10 @@ def test_zones_say_how_much_it_counts(weight: float) -> None:
 def test_where_zones_ask_for_nothing_the_network_is_not_run() -> None:
     network, mask, trimap = Matting(), np.full(SIZE, 100, np.uint8), trimap_with_band()
     weight = np.zeros((30, 40), np.float32)
-    alpha = refine_with(network, picture(), mask, trimap, Zones(np.ones((30, 40), np.uint8), weight))
+    alpha = refine_with(network, picture(), mask, trimap, weighing(weight))
     assert np.array_equal(alpha, np.where(trimap == UNKNOWN, mask, trimap))
     weight[:5] = 1  # far from the band
-    refine_with(network, picture(), mask, trimap, Zones(np.ones((30, 40), np.uint8), weight))
+    refine_with(network, picture(), mask, trimap, weighing(weight))
     assert network.seen == []
 
 
@@ -86,7 +90,7 @@ def test_a_part_of_the_band_is_seen_where_only_that_counts(size_px: tuple[int, i
     weight = np.zeros(size_px, np.float32)
     weight[:, size_px[1] * 5 // 8 :] = 1  # from about the band's last sixth on
     part, whole = (
-        refine_with(network, picture(), mask, trimap, Zones(np.ones(size_px, np.uint8), each))
+        refine_with(network, picture(), mask, trimap, weighing(each))
         for each in (weight, np.maximum(weight, 1e-9))
     )
     assert np.array_equal(part, whole)
