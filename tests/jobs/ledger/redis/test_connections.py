@@ -46,7 +46,7 @@ def is_answered(ledger: Ledger) -> bool:
 
 def hang_up(client: Redis) -> None:
     """Have the server close every connection but this client's own."""
-    client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    client.client_kill_filter(_type="normal", skipme=True)
 
 
 @pytest.mark.parametrize("retries", [1, 2])
