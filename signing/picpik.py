@@ -146,6 +146,22 @@ def _distinct_texts(params: Mapping[str, Signable], *, go_numbers: bool) -> list
     return texts
 
 
+def _chunks(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in chunks. Small pieces go together: each chunk lets other threads run, which has a price."""
+    small: list[str] = []
+    characters = 0
+    for piece in pieces:
+        characters += len(piece)
+        if characters <= _CHUNK_CHARACTERS:
+            small.append(piece)
+            continue
+        yield "".join(small)
+        small, characters = [], 0
+        for start in range(0, len(piece), _CHUNK_CHARACTERS):
+            yield piece[start : start + _CHUNK_CHARACTERS]
+    yield "".join(small)
+
+
 def _signatures(pieces: Iterable[str], keys: Iterable[bytes]) -> Iterator[str]:
     """Sign one text with each of the keys.
 
@@ -153,12 +169,11 @@ def _signatures(pieces: Iterable[str], keys: Iterable[bytes]) -> Iterator[str]:
     a whole.
     """
     text_hash = hashlib.sha1()
-    for piece in pieces:
-        for start in range(0, len(piece), _CHUNK_CHARACTERS):
-            try:
-                text_hash.update(piece[start : start + _CHUNK_CHARACTERS].encode())
-            except UnicodeEncodeError:
-                raise LoneSurrogate from None
+    for chunk in _chunks(pieces):
+        try:
+            text_hash.update(chunk.encode())
+        except UnicodeEncodeError:
+            raise LoneSurrogate from None
     for key in keys:
         keyed = text_hash.copy()
         keyed.update(key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
-from cutgate.gateway.accounts.recent import Recent
+from cutgate.gateway.accounts.recent import Decoded
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, ApiKeyRecord, Records, Terms
 from cutgate.gateway.accounts.tables import API_KEYS
 
@@ -41,21 +41,13 @@ class ApiKey:
     terms: Terms
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A key as its records had it, decoded."""
-
-    records: tuple[str, str] = field(repr=False)
-    owner: Account | None
-
-
 class ApiKeys:
     """Adds, finds, lists and ends API keys."""
 
     def __init__(self, accounts: Accounts) -> None:
         """Work on the keys of accounts, in the same table."""
         self._accounts = accounts
-        self._found = Recent[_Found]()
+        self._owners = Decoded(_owner)
         self._records = Records(accounts.table, API_KEYS, ApiKeyRecord)
 
     def add(self, name: str, *, terms: Terms | None = None) -> ApiKeyCredentials:
@@ -91,13 +83,7 @@ class ApiKeys:
     def find_hashed(self, key_hash: str) -> Account | None:
         """The same by what `hash_of` gives."""
         records = self._accounts.table.read_key(API_KEYS, key_hash)
-        if records is None:
-            return None
-        found = self._found.get(key_hash)
-        if found is None or found.records != records:
-            found = _Found(records, _owner(*records))
-            self._found.set(key_hash, found)
-        return found.owner
+        return None if records is None else self._owners.of(key_hash, records)
 
     def revoke(self, key: str) -> ApiKey:
         """End an API key for good.
@@ -133,9 +119,9 @@ class ApiKeys:
         return tuple(sorted(listed, key=lambda key: (key.account, key.created_at_seconds, key.prefix)))
 
 
-def _owner(key_record: str, account_record: str) -> Account | None:
+def _owner(_: str, records: tuple[str, str]) -> Account | None:
     """Who holds a key; None where it or its account does not count."""
-    key, account = ApiKeyRecord.model_validate_json(key_record), AccountRecord.model_validate_json(account_record)
+    key, account = ApiKeyRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
     if not (key.active and account.active):
         return None
     return Account(name=key.account, terms=account.terms, callback_url=account.callback_url)

@@ -9,13 +9,13 @@ next request.
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.api_keys import API_KEY_START
-from cutgate.gateway.accounts.recent import Recent
+from cutgate.gateway.accounts.recent import Decoded
 from cutgate.gateway.accounts.records import (
     AccountError,
     AccountRecord,
@@ -76,16 +76,17 @@ class KeyPair:
 class _Found:
     """A pair as its records had it, decoded."""
 
-    records: tuple[str, str] = field(repr=False)
-    version: str
-    counts: bool
-    keys: tuple[tuple[float | None, str], ...] = field(repr=False)
-    """Until when each private key counts, and it."""
-    owner: Signer
+    known_key: KnownKey
+    pair: PairRecord = field(repr=False)
+    private_keys: Mapping[SealedKey, str] = field(repr=False)
+    owner: Signer | None
+    """Without private keys; None where the pair or its account does not count."""
 
-    def signer(self, now_seconds: float) -> Signer | None:
-        live = tuple(key for until, key in self.keys if until is None or until > now_seconds)
-        return replace(self.owner, private_keys=live) if self.counts else None
+    def signer(self, now_seconds: float, known_key: KnownKey | None = None) -> Signer | None:
+        if self.owner is None:
+            return None
+        live = tuple(self.private_keys[key] for key in self.pair.live_keys(now_seconds))
+        return replace(self.owner, private_keys=live, known_key=known_key)
 
 
 class KeyPairs:
@@ -94,7 +95,7 @@ class KeyPairs:
     def __init__(self, accounts: Accounts) -> None:
         """Work on the pairs of accounts, in the same table."""
         self._accounts = accounts
-        self._found = Recent[_Found]()
+        self._found = Decoded(self._opened)
         self._records = Records(accounts.table, PAIRS, PairRecord)
         self._seal = accounts.seal("private keys")
 
@@ -143,40 +144,32 @@ class KeyPairs:
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
         records = self._accounts.table.read_key(PAIRS, public_key)
-        if records is None:
-            return None
-        found = self._found.get(public_key)
-        if found is None or found.records != records:
-            found = self._opened(public_key, records)
-            self._found.set(public_key, found)
-        return found.signer(self._accounts.clock())
+        return None if records is None else self._found.of(public_key, records).signer(self._accounts.clock())
 
     def known(self, public_key: str) -> Signer | None:
         """As `find`, from memory where it was found before.
 
         What it gives holds once the ledger has confirmed its `known_key`.
         """
-        found = self._found.get(public_key)
-        signer = None if found is None else found.signer(self._accounts.clock())
-        if found is None or signer is None:
-            return self.find(public_key)
-        return replace(signer, known_key=KnownKey(public_key=public_key, version=found.version))
+        found = self._found.last(public_key)
+        signer = None if found is None else found.signer(self._accounts.clock(), found.known_key)
+        return signer or self.find(public_key)
 
     def _opened(self, public_key: str, records: tuple[str, str]) -> "_Found":
         pair, account = PairRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
-        keys = tuple((key.until_seconds, self._seal.open(public_key, key.sealed)) for key in pair.private_keys)
+        version = hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest()
+        owner = Signer(
+            name=pair.account,
+            public_key=public_key,
+            private_keys=(),
+            terms=account.terms,
+            callback_url=account.callback_url,
+        )
         return _Found(
-            records=records,
-            version=hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest(),
-            counts=pair.active and account.active,
-            keys=keys,
-            owner=Signer(
-                name=pair.account,
-                public_key=public_key,
-                private_keys=(),
-                terms=account.terms,
-                callback_url=account.callback_url,
-            ),
+            known_key=KnownKey(public_key=public_key, version=version),
+            pair=pair,
+            private_keys={key: self._seal.open(public_key, key.sealed) for key in pair.private_keys},
+            owner=owner if pair.active and account.active else None,
         )
 
     def rotate(self, public_key: str, grace_seconds: float | None = None) -> Credentials:

@@ -137,7 +137,8 @@ class PicpikApi:
         g.entry = entry = self.limits.entry(account, action.rate)
         try:
             fields = read_request(action.request, rest, self._reading_rules)
-            g.entry = entry = self.limits.entry(account, action.rate, fields.weight)
+            if fields.weight > 1:
+                g.entry = entry = self.limits.entry(account, action.rate, fields.weight)
             if not action.counts:
                 self.limits.count(entry)
             caller = Caller(

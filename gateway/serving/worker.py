@@ -37,7 +37,7 @@ from cutgate.gateway.serving.outside import answer_outside, refuse_at_once
 from cutgate.gateway.settings import PeerLimits
 
 _LOOK_SECONDS: Final = 0.5
-"""How often connections are looked over for those whose time is over."""
+"""How often connections are looked over for those whose time is over, and the master is told that all is well."""
 _CLOSING_SECONDS: Final = 2.0
 """How long a caller that is told of the end may take to hang up, beside what it still sends."""
 _RECEIVE_BYTES: Final = 2**16
@@ -91,6 +91,15 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     """The worker. Methods run in the poller's thread unless they say otherwise."""
 
     limits: PeerLimits
+    _told_at_seconds = -math.inf
+
+    @override
+    def notify(self) -> None:
+        """Tell the master that the worker lives: now and then, not with each event."""
+        now = time.monotonic()
+        if now - self._told_at_seconds >= _LOOK_SECONDS:
+            self._told_at_seconds = now
+            super().notify()
 
     @override
     def init_process(self) -> None:

@@ -1,6 +1,11 @@
 """The connection to Redis, and the scripts that run on it."""
 
 import json
+import os
+import socket
+import struct
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -30,6 +35,8 @@ _REFUSALS: Final = (exceptions.NoPermissionError, exceptions.ReadOnlyError)
 """Kinds of which redis-py takes the code away."""
 _FAULTS: Final = frozenset({"ERR", "WRONGTYPE"})
 """Codes of what a server cannot do because it was asked for nonsense."""
+_FRESH_SECONDS: Final = 1.0
+"""How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
 _NEEDS: Final = "-- needs: "
 _ADDING: Final = frozenset({"create", "keep_upload", "kept"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
@@ -71,6 +78,7 @@ def connect(
         "socket_connect_timeout": connect_timeout_seconds,
         "socket_timeout": socket_timeout_seconds,
         "max_connections": MAX_CONNECTIONS,
+        "redis_connect_func": _greet,
         "retry": Retry(backoff, retries, _WORTH_A_RETRY),
     }
     if is_sentinel_url(url):
@@ -80,6 +88,21 @@ def connect(
     except ValueError:
         schemes = "redis://, rediss://, unix://, sentinel:// or rediss+sentinel://"
         raise ValueError(f"not a URL of a Redis server: {schemes}") from None
+
+
+def _greet(connection: Any) -> None:
+    """Begin with a new connection, and have the system, not Python, time what is sent and received on it.
+
+    Python would ask the system before each call whether it would wait, and let go of the interpreter each time,
+    which wakes another thread for nothing.
+    """
+    connection.on_connect()
+    plain: socket.socket = connection._sock  # noqa: SLF001 — redis-py gives no other way to it
+    if (seconds := plain.gettimeout()) and type(plain) is socket.socket:
+        timeout = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        plain.settimeout(None)
 
 
 def sentinel_options(
@@ -191,6 +214,9 @@ class Scripts:
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
         self._scripts = {name: client.register_script(text) for name, text in script_texts().items()}
+        self._pool = client.connection_pool
+        self._kept: deque[tuple[Any, float]] = deque()
+        """Connections that scripts ran on last, and until when they count as fresh."""
 
     def run(self, name: str, **arguments: Json) -> Any:
         """Run one script with named arguments.
@@ -203,5 +229,43 @@ class Scripts:
         # What is None is left out: Lua would have it as a value, which counts as true.
         given = {argument: value for argument, value in arguments.items() if value is not None}
         sent: list[str | int] = [self._clock_offset_ms(), json.dumps(given)]
+        script = self._scripts[name]
         with ledger_errors(name.upper()):
-            return self._scripts[name](keys=[self._prefix], args=sent)
+            try:
+                return self._ask("EVALSHA", script.sha, 1, self._prefix, *sent)
+            except exceptions.NoScriptError:
+                return script(keys=[self._prefix], args=sent)
+
+    def _ask(self, *command: str | int) -> Any:
+        """As the client's `execute_command`, in half the time where it has a fresh connection."""
+        connection = self._connection()
+
+        def asked() -> Any:
+            connection.send_command(*command)
+            return connection.read_response()
+
+        try:
+            return connection.retry.call_with_retry(asked, lambda _: connection.disconnect())
+        except exceptions.ResponseError:
+            raise
+        except BaseException:
+            connection.disconnect()  # its answer may still come; behind sentinels redis-py would go on with it
+            raise
+        finally:
+            self._kept.append((connection, time.monotonic() + _FRESH_SECONDS))
+
+    def _connection(self) -> Any:
+        """One for a call.
+
+        What has rested or is closed, belongs to another process, or leads to what is the master no more, the pool
+        looks after.
+        """
+        try:
+            connection, fresh_until_seconds = self._kept.pop()
+        except IndexError:
+            return self._pool.get_connection()
+        is_fresh = connection.is_connected and time.monotonic() < fresh_until_seconds
+        if is_fresh and connection.pid == os.getpid() and self._pool.owns_connection(connection):
+            return connection
+        self._pool.release(connection)
+        return self._pool.get_connection()

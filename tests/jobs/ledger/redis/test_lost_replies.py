@@ -37,6 +37,7 @@ def ledger(proxy: LossyRelay, key_prefix: str) -> Iterator[Ledger]:
         )
         ledger = Ledger(through_proxy, key_prefix=key_prefix)
         ledger.grant("alice", 10)
+        through_proxy.ping()  # commands have a connection of their own beside that of scripts
         yield ledger
 
 
