@@ -4,12 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.ids import new_token
 from cutgate.jobs.ledger.answers import Balance
 from cutgate.jobs.ledger.encoding import decode_request
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import ItemState, Request, TaskStatus
-from tests.jobs.build import DELIVERIES, ERROR, LANE, OTHER_LANE, OTHER_SPEC, Ledger, result_of, run_at_once
+from cutgate.jobs.record import Claim, ItemState, Request, TaskStatus
+from tests.jobs.build import (
+    DELIVERIES,
+    ERROR,
+    LANE,
+    LIMITS,
+    OTHER_LANE,
+    OTHER_SPEC,
+    Ledger,
+    result_of,
+    run_at_once,
+)
 
 
 class TestClaim:
@@ -250,3 +261,27 @@ def test_a_task_from_before_there_were_requests(ledger: Ledger) -> None:
 def test_what_a_newer_version_adds_is_left_aside() -> None:
     assert decode_request('{"uuid": "r-1", "colour": "blue"}') == Request(uuid="r-1")
     assert decode_request(None) == decode_request("") == Request()
+
+
+@pytest.mark.parametrize("late_is_first", [True, False])
+def test_a_late_finisher_overwrites_nothing(ledger: Ledger, file_blobs: BlobStore, late_is_first: bool) -> None:
+    """A worker that lost its claim and does not know it yet disturbs nobody with what it writes."""
+    late = ledger.claimed()
+    file_blobs.put(late.source, b"source")
+    ledger.clock.advance(seconds=LIMITS.lease_seconds + 1)
+    ledger.reap()
+    winner = ledger.next_claim()
+
+    def end(claim: Claim) -> None:
+        """In a worker's order: blob, FINISH, and the own blob goes again after a refusal."""
+        file_blobs.put(result_of(claim).blob, claim.token.encode())
+        assert ledger.done(claim) == (claim == winner)
+        if claim == late:
+            file_blobs.delete(result_of(claim).blob)
+
+    for claim in (late, winner) if late_is_first else (winner, late):
+        end(claim)
+    item = ledger.item(winner)
+    assert (item.state, item.result) == (ItemState.DONE, result_of(winner))
+    assert file_blobs.get(result_of(winner).blob) == winner.token.encode()
+    assert file_blobs.get(winner.source) == b"source"
