@@ -123,8 +123,8 @@ def read_image(
                 source = _decode_deep(data, _opened(data, decoder, limits))
                 if source is not None:
                     return source
-            picture = _loaded(data, _opened(data, decoder, limits))
-            return of_pillow(picture, keep_rgb_profile=keep_rgb_profile)
+            # No name holds the picture, so that it goes as soon as it is converted.
+            return of_pillow(_loaded(data, _opened(data, decoder, limits)), keep_rgb_profile=keep_rgb_profile)
         except (CutoutError, MemoryError):
             raise
         except UnidentifiedImageError as error:  # its header has passed, so its decoder knows no such samples

@@ -44,8 +44,9 @@ def picpik(observed: Observed) -> list[Seen]:
 
 
 def one(trace: list[Seen], name: str) -> Seen:
-    [span] = [span for span in trace if span.name == name]
-    return span
+    found = [span for span in trace if span.name == name]
+    assert len(found) == 1, [(span.name, span.attributes) for span in trace]
+    return found[0]
 
 
 def below(trace: list[Seen], parent: Seen) -> list[Seen]:
@@ -55,7 +56,7 @@ def below(trace: list[Seen], parent: Seen) -> list[Seen]:
 
 
 def test_from_the_request_to_each_step(picpik: list[Seen]) -> None:
-    request = one(picpik, "POST /")
+    request, item = one(picpik, "POST /"), one(picpik, "item")
     assert (request.parent, request.service) == ("", "cutgate-gateway")
     submit = one(picpik, "submit")
     assert below(picpik, request) == [submit]
@@ -64,7 +65,6 @@ def test_from_the_request_to_each_step(picpik: list[Seen]) -> None:
         ("item", "cutgate-worker"),
         ("errand callback", "cutgate-courier"),
     ]
-    item = one(picpik, "item")
     steps = [span.name for span in below(picpik, item)]
     assert " ".join(steps) == STEPS
     assert len(picpik) == 5 + len(steps)
