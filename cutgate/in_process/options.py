@@ -14,7 +14,7 @@ class CutoutOptions(Settings, total=False):
     """The service's settings under the client's names, and what lies behind the subject."""
 
     background: str | tuple[int, int, int] | tuple[int, int, int, int]
-    """Colour behind the subject: `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
+    """Colour behind the subject: `white`, `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
     background_image: Picture
     """Picture behind the subject, scaled to cover; it may be all that a picture may be."""
     crop_margin: int

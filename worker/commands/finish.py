@@ -31,9 +31,9 @@ _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=
 
 
 class HexColour(click.ParamType[Colour]):
-    """A colour as `#rrggbb`, or `#rrggbbaa` with straight alpha."""
+    """A colour as CSS writes it."""
 
-    name = "#rrggbb[aa]"
+    name = "colour"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Colour:
         """Read the text of the option."""

@@ -1,11 +1,11 @@
 """Where the subject is in a result, and what the result may be laid over."""
 
-import re
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from cutgate.jobs.spec import Colour
 from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage, strips
@@ -14,20 +14,18 @@ from cutgate.worker.cutout.raster.geometry import Region
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""
 
-_COLOUR: Final = re.compile(r"#([0-9a-fA-F]{6})([0-9a-fA-F]{2})?")
-
 
 def colour_of(text: str) -> Colour:
-    """A colour written as `#rrggbb`, or `#rrggbbaa` with straight alpha.
+    """A colour as CSS writes it: `#rgb`, `#rrggbb`, `#rrggbbaa` with straight alpha, or a name such as `white`.
 
     Raises:
         ValueError: it is not written so.
     """
-    match = _COLOUR.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a colour such as #ffffff or #ffffff80")
-    red, green, blue = bytes.fromhex(match[1])
-    return red, green, blue, int(match[2] or "ff", 16)
+    try:
+        red, green, blue, alpha = ImageColor.getcolor(text, "RGBA")  # type: ignore[misc]
+    except ValueError:
+        raise ValueError(f"{text!r} is not a colour such as white, #ffffff or #ffffff80") from None
+    return red, green, blue, alpha
 
 
 def subject_box(alpha: Levels, margin_px: int) -> Region:

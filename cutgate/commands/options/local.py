@@ -1,6 +1,6 @@
 """Options that several commands have, and the kinds of values that ours take."""
 
-import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +9,6 @@ import click
 from cutgate.local.data_folder import default_data_dir
 
 DEFAULT_PORT: Final = 8080
-_COLOUR: Final = re.compile(r"#([0-9a-fA-F]{2}){3,4}")
 
 
 class Box(click.ParamType[tuple[int, int, int, int]]):
@@ -29,14 +28,19 @@ class Box(click.ParamType[tuple[int, int, int, int]]):
 
 
 class Colour(click.ParamType[str]):
-    """A colour as the worker's command takes it."""
+    """A colour as the worker's command takes it, by Pillow, without which that command does not run."""
 
-    name = "#rrggbb[aa]"
+    name = "colour"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the text of the option."""
-        if not _COLOUR.fullmatch(str(value)):
-            self.fail(f"{value!r} is not a colour such as #ffffff or #ffffff80", param, ctx)
+        with suppress(ImportError):
+            from PIL import ImageColor
+
+            try:
+                ImageColor.getrgb(str(value))
+            except ValueError:
+                self.fail(f"{value!r} is not a colour such as white, #ffffff or #ffffff80", param, ctx)
         return str(value)
 
 

@@ -136,7 +136,7 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
         ({"erode_size": 999}, ValueError, "erode_size: "),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization: "),
         ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "must not exceed"),
-        ({"background": "red"}, ValueError, "'red' is not a colour such as #ffffff"),
+        ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
         ({"background": "#ffffff", "only_mask": True}, ValueError, "a mask has no background"),
         ({"background": "#ffffff", "background_image": b""}, ValueError, "exclude each other"),
         ({"box": (5, 5, 5, 5)}, ValueError, "a box needs an area"),

@@ -56,6 +56,7 @@ def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_pa
     for options, size, corner in (
         (("--crop-margin", "3"), (10, 10), (0, 0, 0, 0)),
         (("--background", "#00ff0080"), (20, 20), (0, 255, 0, 128)),
+        (("--background", "lime"), (20, 20), (0, 255, 0, 255)),
         (("--background-image", behind), (20, 20), (0, 0, 255, 255)),
     ):
         assert worked_service.run("cut", photos[0], "-o", target, *options).exit_code == 0
@@ -93,7 +94,7 @@ def test_without_the_worker_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--background", "red"], "'red' is not a colour such as #ffffff"),
+        (["--background", "reddish"], "'reddish' is not a colour such as white"),
         (["--background", "#12345"], "is not a colour"),
         (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
         (["--background", "#123456", "--mask"], "a mask has no background"),
