@@ -64,7 +64,7 @@ class Network:
             settings = settings.model_copy(update={"threads": threads})
         settings = settings.for_choice(Choice.parse(model) if model else settings.choices[0])
         if not structlog.is_configured():  # what it writes by default goes to standard output
-            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+            structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         try:
             return cls(settings, load_segmenter(settings, say))
         except ModelUnavailable as error:
