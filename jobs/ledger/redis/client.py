@@ -37,6 +37,7 @@ _FAULTS: Final = frozenset({"ERR", "WRONGTYPE"})
 """Codes of what a server cannot do because it was asked for nonsense."""
 _FRESH_SECONDS: Final = 1.0
 """How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
+_KEPT: Final = "cutgate_kept_connections"
 _NEEDS: Final = "-- needs: "
 _ADDING: Final = frozenset({"create", "keep_upload", "kept"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
@@ -215,7 +216,8 @@ class Scripts:
         self._clock_offset_ms = clock_offset_ms
         self._scripts = {name: client.register_script(text) for name, text in script_texts().items()}
         self._pool = client.connection_pool
-        self._kept: deque[tuple[Any, float]] = deque()
+        # They are the pool's, so that all who run scripts share them, and they go when it goes.
+        self._kept: deque[tuple[Any, float]] = vars(self._pool).setdefault(_KEPT, deque())
         """Connections that scripts ran on last, and until when they count as fresh."""
 
     def run(self, name: str, **arguments: Json) -> Any:

@@ -92,3 +92,13 @@ def test_a_forked_process_has_its_own(redis_url: str, key_prefix: str) -> None:
             os._exit(0 if are_answered else 1)
         assert are_answered
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_all_who_run_scripts_by_a_client_share_its_connections(
+    client: Redis, redis_url: str, key_prefix: str
+) -> None:
+    before = len(client.client_list())
+    with connect(redis_url) as own:
+        for _ in range(20):
+            assert is_answered(Ledger(own, key_prefix=key_prefix))
+        assert len(client.client_list()) - before == 1
