@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import structlog
 from pydantic import ValidationError
 
+from cutgate.colours import colour_of
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
@@ -21,7 +22,6 @@ from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.pictures.backdrop import colour_of
 from cutgate.worker.pictures.finish import cropped
 from cutgate.worker.settings import WorkerSettings
 

@@ -15,11 +15,11 @@ import click
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cutgate.colours import colour_of
 from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import Colour, FileFormat
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels, RgbImage
-from cutgate.worker.pictures.backdrop import colour_of
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
@@ -30,8 +30,8 @@ _UNLIMITED: Final = SourceLimits(max_bytes=2**40, max_pixels=2**40, max_side_px=
 """For the caller's own files."""
 
 
-class HexColour(click.ParamType[Colour]):
-    """A colour as CSS writes it."""
+class CssColour(click.ParamType[Colour]):
+    """A colour as `colour_of` reads it."""
 
     name = "colour"
 
@@ -46,7 +46,7 @@ class HexColour(click.ParamType[Colour]):
 @click.command("finish")
 @click.option("--format", "file_format", type=click.Choice([each.value for each in FileFormat]), default="png")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP; without it WebP is lossless.")
-@click.option("--background", type=HexColour(), help="Colour behind the subject.")
+@click.option("--background", type=CssColour(), help="Colour behind the subject.")
 @click.option(
     "--background-image",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -5,27 +5,12 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageColor
 
-from cutgate.jobs.spec import Colour
 from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage, strips
 from cutgate.worker.cutout.raster.geometry import Region
 
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""
-
-
-def colour_of(text: str) -> Colour:
-    """A colour as CSS writes it: `#rgb`, `#rrggbb`, `#rrggbbaa` with straight alpha, or a name such as `white`.
-
-    Raises:
-        ValueError: it is not written so.
-    """
-    try:
-        red, green, blue, alpha = ImageColor.getcolor(text, "RGBA")  # type: ignore[misc]
-    except ValueError:
-        raise ValueError(f"{text!r} is not a colour such as white, #ffffff or #ffffff80") from None
-    return red, green, blue, alpha
 
 
 def subject_box(alpha: Levels, margin_px: int) -> Region:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from cutgate.colours import colour_of
 from cutgate.local.data_folder import default_data_dir
 
 DEFAULT_PORT: Final = 8080
@@ -28,19 +29,17 @@ class Box(click.ParamType[tuple[int, int, int, int]]):
 
 
 class Colour(click.ParamType[str]):
-    """A colour as the worker's command takes it, by Pillow, without which that command does not run."""
+    """The text of a colour. It is read where Pillow is: without it the worker's command, which takes it, ends."""
 
     name = "colour"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the text of the option."""
-        with suppress(ImportError):
-            from PIL import ImageColor
-
-            try:
-                ImageColor.getrgb(str(value))
-            except ValueError:
-                self.fail(f"{value!r} is not a colour such as white, #ffffff or #ffffff80", param, ctx)
+        try:
+            with suppress(ImportError):
+                colour_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         return str(value)
 
 
