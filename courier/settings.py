@@ -20,56 +20,56 @@ class CourierSettings(GatewaySettings):
     """What one courier process reads, once, at its entry point."""
 
     courier_errands: PositiveInt = 32
-    """Errands of one courier at once, besides those that wait for slow servers."""
+    """Errands of a courier at once, besides those below."""
     courier_slow_errands: PositiveInt = 128
     """Errands that may wait for slow servers; beyond it some are put back."""
     courier_memory_bytes: PositiveInt = 512 * 2**20
-    """Memory for all pictures that a courier is fetching; at least `CUTGATE_MAX_SOURCE_BYTES`."""
+    """Memory for fetches; at least `CUTGATE_MAX_SOURCE_BYTES`."""
     courier_kept_errands: NonNegativeInt = 2
-    """Places that fetches leave to callbacks and uploads, and those to fetches; at most half of all."""
+    """Places kept for deliveries, and as many for fetches; at most half."""
     courier_account_errands: PositiveInt = 4
-    """Errands of one account at once, over all couriers."""
+    """Errands of an account at once, over all couriers."""
     courier_max_attempts: PositiveInt = 3
     """An errand ends once this many of its couriers have died."""
     courier_poll_seconds: PositiveFloat = 1
-    """How often an idle courier looks for errands; of most it is told."""
+    """How often an idle courier looks for errands it was not told of."""
     courier_stop_seconds: NonNegativeFloat = 4
-    """How long a stopping courier goes on before it gives its errands back."""
+    """How long a stopping courier works before it gives errands back."""
 
     courier_metrics_port: MetricsPort = None
-    """Port of `/metrics`; unset, none."""
+    """Port of `/metrics`."""
 
     courier_allowed_networks: Networks = ()
-    """Addresses or networks that may be called although not public."""
+    """Addresses or networks, not public, that may be called."""
     courier_refused_networks: Networks = ()
-    """Addresses or networks that may not be called although public, such as your own."""
+    """Public ones that may not, such as your own."""
     courier_ports: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
     ] = (80, 443, 8_080, 8_443)
     """Ports that may be called."""
     courier_redirects: Annotated[int, Field(ge=0, le=5)] = 5
-    """Redirects followed on the way to a source."""
+    """Redirects followed to a source."""
     courier_media_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = (
         "image/*",
         "application/octet-stream",
         "binary/octet-stream",
     )
-    """Media types that a source's server may declare; the bytes decide."""
+    """Media types that a source may declare; the bytes decide."""
 
     courier_connect_seconds: PositiveFloat = 5
-    """Longest time to connect to one address."""
+    """Longest time to connect to an address."""
     courier_read_seconds: PositiveFloat = 10
     """Longest silence of a server outside."""
     courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
-    """Longest time of an errand, look-ups and redirects included; 80 at most."""
+    """Longest time of an errand, 80 at most."""
     courier_first_seconds: Annotated[float, Field(gt=0, le=80)] = 15
     """The same for the first try of a fetch."""
     courier_fetch_attempts: PositiveInt = 3
     """Tries of a source whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600
-    """How long a callback or upload is retried after it fell due."""
+    """How long a callback or upload is retried."""
     courier_first_pause_seconds: PositiveFloat = 10
-    """Longest pause before the first retry of a delivery; it doubles with each further one."""
+    """Longest pause before the first retry of a delivery; it doubles each time."""
     courier_longest_pause_seconds: PositiveFloat = 600
     """Bound of these pauses."""
 

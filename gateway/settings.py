@@ -61,23 +61,23 @@ class PeerLimits:
     """What HTTP connections keep to."""
 
     head_seconds: float = 10
-    """Time for a whole head; a body and an answer have as much to begin with."""
+    """Longest time for a request's head, else 408; head start of bodies and answers."""
     least_bytes_per_second: float = 16 * 2**10
-    """What a body and an answer have to move on average."""
+    """Least average speed of a body, else 408, or an answer, else cut off."""
     transfer_seconds: float = 300
-    """Longest time that a body, or an answer, may take."""
+    """Longest time for a body or an answer."""
     turn_seconds: float = 30
     """How long a large body waits for a thread that receives it."""
     max_head_bytes: int = 64 * 2**10
-    """Longest head; a body that is no longer is received without a thread."""
+    """Longest head, else 431."""
     receiving: int = 16
     """Large bodies that are received at once, a thread for each."""
     receiving_per_address: int = 8
     """Of those, what one address may take."""
     connections: int = 1_000
-    """Connections of a process."""
+    """HTTP connections; beyond it idle ones are closed."""
     connections_per_address: int = 128
-    """Of those, what one address may have."""
+    """Of these for one address, trusted proxies excepted; else 503."""
     exempt: tuple[Network, ...] = ()
     """Proxies: the connections of all clients come from them."""
 
@@ -121,24 +121,24 @@ class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
 
     master_key: SecretStr
-    """32 bytes in Base64 that encrypt accounts' keys and sign result addresses. While it is replaced two, the new
-    one first, split by white space: the first encrypts and signs, both decrypt and check. Not for workers."""
+    """32 bytes in Base64 that encrypt accounts' keys and sign result addresses; or two, split by white space,
+    [while it is replaced](production.md#secrets). Not for workers."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_080
     """Port to listen on."""
     metrics_port: MetricsPort = None
-    """Port of `/metrics`, and of a `/readyz` that names missing parts and workers; unset, none."""
+    """Port of `/metrics` and the detailed `/readyz`."""
     readiness_seconds: NonNegativeFloat = 1
     """How long a finding of `/readyz` is reused."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
-    """With less room than this in the folder of pictures, `/readyz` says that it is missing; what fits is accepted
-    all the same."""
+    """With less free in the folder of pictures, `/readyz` reports it as missing; pictures that fit are still
+    accepted."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
-    """Request threads; half of them may wait for results."""
+    """Request threads; half may wait for results."""
     shutdown_seconds: PositiveInt = 30
     """How long requests may go on after the stop signal."""
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
@@ -154,14 +154,14 @@ class GatewaySettings(JobSettings):
     transfer_seconds: PositiveFloat = 300
     """Longest time for a body to arrive, or an answer to be read."""
     receiving_threads: PositiveInt = 16
-    """Threads that receive large bodies, beside the request threads."""
+    """Threads that receive large bodies."""
     receiving_threads_per_address: PositiveInt = 8
-    """Most of those for one address, trusted proxies excepted."""
+    """Of these for one address, trusted proxies excepted."""
     receiving_wait_seconds: PositiveFloat = 30
-    """How long a large body waits for such a thread, else 503."""
+    """How long a large body waits for one, else 503."""
 
     playground: bool = True
-    """Serve the web page at `/playground`, and send browsers there from `/`."""
+    """Serve `/playground`, and send browsers there from `/`."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()
@@ -169,84 +169,81 @@ class GatewaySettings(JobSettings):
     max_body_bytes: PositiveInt = 48 * 2**20
     """Largest request body, else 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """Largest body of `RemoveBackgroundsInBatch`."""
+    """The same for `RemoveBackgroundsInBatch`."""
     body_memory_bytes: PositiveInt = 2 * 2**20
-    """Larger bodies arrive in a temporary file; `TMPDIR` should be on a disk."""
+    """Larger bodies go to a temporary file; put `TMPDIR` on a disk."""
     large_bodies_bytes: PositiveInt = 48 * 2**20
-    """Bytes of such bodies that are read at once before their senders are known, at twice the memory; others wait
-    on disk. A larger body is read alone."""
+    """Such bodies that are read at once before their senders are known, at twice the memory; a larger body is read
+    alone."""
     large_bodies_wait_seconds: PositiveFloat = 30
-    """How long a body waits for that, else 503."""
+    """How long a body waits for its turn, else 503."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Most pictures of a batch."""
     image_price_credits: NonNegativeInt = 1
     """Price of a picture."""
     unmetered_credits: NonNegativeInt = 1_000_000_000
-    """`TotalCredits` of an account that is not metered: it was never granted credits."""
+    """`TotalCredits` of an account that was never granted credits."""
 
     submits_per_second: PositiveInt = 10
-    """Requests with pictures that one account may send in a second, unless set for it; as many may come at
-    once."""
+    """Requests with pictures of an account, unless set for it; as many at once."""
     polls_per_second: PositiveInt = 50
-    """The same for other requests."""
+    """The same for its other requests."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Unknown keys, and wrong signatures of one key, that an address may send in a minute; as many may come at
-    once. Past that its large bodies and WebSockets are refused for a while, or until a right key comes in a small
-    body."""
+    """Unknown keys, and wrong signatures of one key, from an address; as many at once. Past it large bodies and
+    WebSockets are refused for a while, or until a right key comes in a small body."""
     proven_address_seconds: NonNegativeFloat = 3_600
     """How long an address that sent a right key is not shut out."""
 
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
     ignore_unknown_fields: bool = False
-    """Ignore fields that an action does not know."""
+    """Ignore unknown fields of an action."""
     throttle_status: Literal[200, 429] = 429
-    """HTTP status when a cap or rate is reached: 429 or 200."""
+    """HTTP status at a cap or rate: 429 or 200."""
     retry_after_seconds: PositiveInt = 2
-    """`Retry-After` when a part is down; for rates and full queues it is computed if possible."""
+    """`Retry-After` where none can be computed."""
     max_runware_body_bytes: PositiveInt = 64 * 2**20
-    """Largest body, and WebSocket message, of Runware's protocol."""
+    """Largest body or WebSocket message of Runware's protocol."""
     max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
-    """Most tasks of one such message."""
+    """Most tasks of one."""
     runware_models: Models = ()
-    """What runs Runware's models, such as `runware:109@1=fast,runware:112@5=birefnet-general`: presets, models, or
-    models with a precision. Others run as the network they name if a worker offers it, else as the account's."""
+    """What runs [Runware's models](models.md#choose-a-model), such as
+    `runware:109@1=fast,runware:112@5=birefnet-general`."""
     offer_memory_seconds: PositiveFloat = 7 * 86_400
-    """How long a model can be asked for after its last worker has gone; `CUTGATE_MODEL` always can."""
+    """How long a model can be asked for after its last worker has gone."""
     runware_sync_seconds: PositiveFloat = 60
-    """How long a call of Runware's may wait for its result, else 504."""
+    """Longest wait for a result, else 504."""
     runware_poll_seconds: NonNegativeFloat = 2
-    """How long `getResponse` waits for a task that has not ended."""
+    """How long `getResponse` waits for a task's end."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """WebSockets; one more is closed with code 1013, as below."""
+    """WebSockets; one more is closed with code 1013."""
     sockets_per_account: PositiveInt = 250
-    """Most of those for one account."""
+    """Of these for one account."""
     socket_threads: PositiveInt = 8
-    """Threads for what comes over WebSockets."""
+    """Threads for WebSocket messages."""
     socket_calls: PositiveInt = 100
-    """Calls of one WebSocket that may wait for results at once."""
+    """Calls of one WebSocket that may wait for results."""
     socket_idle_seconds: PositiveFloat = 120
-    """A WebSocket silent for this long that waits for nothing is closed."""
+    """A silent WebSocket that waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
     """Interval of the server's pings."""
     socket_authentication_seconds: PositiveFloat = 15
-    """A WebSocket without a key for this long is closed."""
+    """A WebSocket without a key is closed."""
     sockets_unauthenticated: PositiveInt = 100
-    """WebSockets without a key so far, at most half of all."""
+    """WebSockets without a key, at most half of all."""
     sockets_unauthenticated_per_address: PositiveInt = 32
-    """Most of those from one address."""
+    """Of these for one address."""
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
-    """Bytes that may wait for a WebSocket's caller who does not read, beside one result; beyond it the connection
-    is cut."""
+    """Unread answers beside one result; beyond it the WebSocket is cut off."""
     socket_large_messages: PositiveInt = 8
-    """Messages over 1 MiB that are taken at once over all WebSockets, at most half from one account. Two at a time
-    take a few times their size in memory."""
+    """WebSocket messages over 1 MiB at once, at most half from one account; two take a few times their size in
+    memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
-    """US dollars for a credit, in Runware's `cost` and `balance`."""
+    """US dollars, in Runware's `cost` and `balance`."""
     redis_timeout_seconds: PositiveFloat = 0.6
-    """Longest time for each of three attempts to reach Redis."""
+    """Longest time of each of three attempts to reach Redis."""
 
     @field_validator("master_key")
     @classmethod

@@ -30,17 +30,17 @@ class BlobSettings(BaseSettings):
     )
 
     blob_store: Literal["file", "s3"] = "file"
-    """`file`, in `CUTGATE_BLOB_DIR`, or `s3`, in a bucket; see `docs/storage.md`."""
+    """`file`, a folder, or `s3`, a bucket."""
     blob_dir: Path = Path("/var/lib/cutgate/blobs")
-    """Folder of pictures, which gateways, couriers and workers share."""
+    """Folder of pictures, shared by all parts."""
     s3_endpoint_url: str | None = None
     """URL of the S3 server; unset, Amazon's."""
     s3_region: str = "us-east-1"
-    """Region that requests are signed for."""
+    """Region to sign for."""
     s3_bucket: str = ""
     """Existing bucket; required with `s3`."""
     s3_prefix: str = ""
-    """Prefix of all object names, such as `cutgate/blobs`, in a shared bucket."""
+    """Prefix of object names, such as `cutgate/blobs`."""
     s3_access_key: str = ""
     """Access key; required with `s3`."""
     s3_secret_key: SecretStr = SecretStr("")

@@ -49,8 +49,8 @@ class JobSettings(BlobSettings):
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey: `redis://`, `rediss://` (TLS), `unix://`, or
-    `sentinel://host:26379,host2:26379/0?service=NAME` (with TLS `rediss+sentinel://`; `&sentinel_password=…` if
-    sentinels have one). `ssl_ca_certs=/path/ca.pem` names a private authority. A secret: it may hold passwords."""
+    `sentinel://host:26379,host2:26379/0?service=NAME` (TLS: `rediss+sentinel://`; `&sentinel_password=…`).
+    `ssl_ca_certs=/path/ca.pem` names a private authority. Secret."""
 
     model: ModelName = DEFAULT_MODEL
     """Model that new items ask for where their account has none of its own, and that workers offer."""
@@ -61,11 +61,11 @@ class JobSettings(BlobSettings):
     max_source_bytes: PositiveInt = 32 * 2**20
     """Largest picture in bytes, after Base64."""
     max_source_pixels: PositiveInt = 50_000_000
-    """Most pixels of a picture, checked before decoding."""
+    """Most pixels of a picture."""
     max_source_side_px: PositiveInt = 12_000
-    """Longest side of a picture, in pixels."""
+    """Longest side of a picture."""
     max_decoded_pixels: PositiveInt = 1_000_000_000
-    """Most pixels that decoding goes over: all of them for each scan of a JPEG."""
+    """Most pixels to decode, counted for each scan of a JPEG."""
 
     lease_seconds: PositiveFloat = 15
     """A worker silent for this long loses its pictures to others."""
@@ -75,53 +75,52 @@ class JobSettings(BlobSettings):
     """A picture fails once this many of its workers have died."""
     max_strikes: PositiveInt = 3
     """After this many pictures that hit a limit of time or memory, or killed their worker, an account's run one at
-    a time, behind all others."""
+    a time, last."""
     strike_seconds: PositiveFloat = 600
     """How long such a picture counts."""
     charge_strikes: bool = False
-    """Charge for such a failed picture."""
+    """Charge for them."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1
     """Interval of looking for lapsed leases and lost hints."""
     account_queue_cap: PositiveInt = 500
-    """Pictures of one account that may wait or run."""
+    """Waiting and running pictures of an account."""
     total_queue_cap: PositiveInt = 10_000
-    """Pictures of all accounts that may wait or run."""
+    """The same of all accounts."""
     idempotency_seconds: PositiveFloat = 86_400
     """How long a repeated request gets the first one's task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be deleted."""
     delete_source: bool = True
-    """Delete a source picture a minute after it is done or has failed."""
+    """Delete a source a minute after it is done or has failed."""
     keep_poisoned_source: bool = False
-    """Keep, for debugging, a source whose workers died until its task's retention ends."""
+    """Keep a source that killed workers, for debugging, until its task's retention ends."""
     retention_seconds: PositiveFloat = 86_400
     """How long an ended task and its results stay."""
     terminated_retention_seconds: PositiveFloat = 3_600
-    """The same for a task terminated before any picture was begun, unless a callback is due."""
+    """The same for a task terminated before it began, unless a callback is due."""
     account_upload_cap: PositiveInt = 1_000
-    """Uploads of one account, unless set for it."""
+    """Uploads of an account, unless set for it."""
     account_upload_bytes: PositiveInt = 2 * 2**30
-    """Bytes of one account's uploads, unless set for it."""
+    """Their bytes, unless set for it."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an upload stays after its last use."""
     usage_retention_seconds: PositiveFloat = 400 * 86_400
-    """How long is kept which account used how much on a day, at least: 32 days go together."""
+    """How long daily usage is kept, at least; 32 days go together."""
 
     metrics_host: str = "127.0.0.1"
-    """Address of the metrics ports; anyone who reaches it can read them."""
+    """Address of the metrics ports, readable to all who reach it."""
     alive_file: Path | None = None
-    """File that a worker or courier keeps fresh for `python -m cutgate.jobs.observe.alive`; unset, none."""
+    """File that a worker or courier keeps fresh for `python -m cutgate.jobs.observe.alive`."""
     log_format: Literal["json", "console"] = "json"
-    """`json`, one object a line, or `console`, text for people."""
+    """`json`, or `console`: text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """`debug`, `info`, `warning` or `error`; libraries log warnings and errors only."""
+    """`debug`, `info`, `warning` or `error`."""
     traces_url: SecretStr | None = None
-    """OTLP/HTTP address of a collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces. A secret: it
-    may hold a password."""
+    """OTLP/HTTP address of a collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces. Secret."""
     traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of traces that is recorded, 0 to 1."""
+    """Share of traces recorded, 0 to 1."""
 
     @override
     @classmethod

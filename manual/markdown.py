@@ -11,6 +11,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(map(_in_a_cell, cells))} |" for cells in lines)
 
 
+def items(rows: Iterable[tuple[str, str]]) -> str:
+    """A list of things and what there is to say of each: where a table would leave that off a phone's screen."""
+    return "\n".join(f"- {thing}: {text}" for thing, text in rows)
+
+
 def alike(rows: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     """Rows of a table, those that differ in their first cell alone as one that names them all."""
     named: dict[tuple[str, ...], list[str]] = {}

@@ -7,13 +7,13 @@ from typing import Final
 
 from benchmarks.pages import write_part
 from manual import command_line, picpik, runware
-from manual.settings import GROUPS, settings_table
+from manual.settings import GROUPS, settings_list
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 
 PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "command-line.md": {part: partial(str, text) for part, text in command_line.tables().items()},
-    "settings.md": {f"settings, {group}": partial(settings_table, group) for group in GROUPS},
+    "settings.md": {f"settings, {group}": partial(settings_list, group) for group in GROUPS},
     "reference-picpik.md": {
         "actions": picpik.actions,
         "errors": picpik.errors,

@@ -12,7 +12,7 @@ from cutgate.jobs import errors as jobs
 from cutgate.signing import BodyRejected
 from manual.advice import PICPIK_ADVICE
 from manual.errors import leaves
-from manual.markdown import alike, code, message, one_line, summaries, summary, table
+from manual.markdown import alike, code, items, message, one_line, summaries, summary
 from manual.rates import COUNTED
 
 _ENVELOPE: Final = {"Action", "PublicKey", "Signature", "RetCode", "Message", "request_uuid"}
@@ -22,8 +22,7 @@ _Cells = tuple[str, ...]
 _Shown = dict[_Cells, str]
 """By a row, the action that it was shown with first."""
 _NOT_FOUND: Final = (
-    str(NOT_FOUND_CODE),
-    "Task […] not found",
+    f"**{NOT_FOUND_CODE}** `Task […] not found`",
     "No task of the account has the id, or its results have expired.",
 )
 
@@ -45,12 +44,10 @@ def errors() -> str:
         row = ROWS[kind]
         grouped.setdefault((row.ret_code, row.status, message(row.message)), []).append(kind)
     fault = row_for(Exception())
-    rows = [
-        (str(ret_code), str(status), text, _when(grouped[key], fault), PICPIK_ADVICE[ret_code, status])
+    return items(
+        (_heading(*key), f"{_when(grouped[key], fault)} {PICPIK_ADVICE[key[:2]]}".strip())
         for key in sorted(grouped)
-        for ret_code, status, text in (key,)
-    ]
-    return table(("RetCode", "HTTP", "Message", "When", "What to do"), rows)
+    )
 
 
 def task_errors() -> str:
@@ -61,10 +58,14 @@ def task_errors() -> str:
         if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
     rows = [
-        (str(row.error_code), row.message, summaries(grouped[row]))
+        (f"**{row.error_code}** {code(row.message)}", summaries(grouped[row]))
         for row in sorted(grouped, key=lambda row: row.error_code)
     ]
-    return table(("ErrorCode", "ErrorMessage", "When"), [_NOT_FOUND, *rows])
+    return items([_NOT_FOUND, *rows])
+
+
+def _heading(ret_code: int, status: int, text: str) -> str:
+    return f"**{ret_code}**{'' if status == 200 else f', HTTP {status}'}, {code(text)}"
 
 
 def _is_a_detail(kind: type[Exception]) -> bool:
@@ -81,37 +82,36 @@ def _when(errors_of_row: list[type[Exception]], fault: Row) -> str:
 def _action(name: str, action: Action[Any, Any], schemas: Mapping[str, Any], shown: _Shown) -> Iterator[str]:
     yield f"### {name}"
     yield f"{summary(action.handle)}{COUNTED[action.rate]}"
-    fields = _fields(schemas[f"{name}Request"])
-    yield from _once(name, ("Field", "Value", "Default", "Meaning"), fields, shown)
+    yield from _once(name, "Field", _fields(schemas[f"{name}Request"]), shown)
     answer = schemas[f"{name}Answer"]
-    yield from _once(name, ("Answer", "Value", "Meaning"), _answer_fields(answer, _ENVELOPE), shown)
+    yield from _once(name, "Answer", _answer_fields(answer, _ENVELOPE), shown)
     for member, schema in answer["properties"].items():
         if "$ref" in schema.get("items", {}):
             element = schemas[schema["items"]["$ref"].rpartition("/")[2]]
-            yield from _once(
-                name, (f"In `{member}`", "Value", "Meaning"), _answer_fields(element, _TASK_ENVELOPE), shown
-            )
+            yield from _once(name, f"In `{member}`", _answer_fields(element, _TASK_ENVELOPE), shown)
 
 
-def _once(name: str, heads: Sequence[str], rows: Sequence[_Cells], shown: _Shown) -> Iterator[str]:
-    """What no action before has shown, as a sentence or a table, and where the rest is."""
+def _once(name: str, head: str, rows: Sequence[_Cells], shown: _Shown) -> Iterator[str]:
+    """What no action before has shown, as a sentence or a list, and where the rest is."""
     fresh = [row for row in rows if shown.setdefault(row, name) == name]
-    if len(fresh) == 1:
-        [(field, *values, meaning)] = fresh
-        yield f"{heads[0]}: {field} ({', '.join(values)}). {meaning}"
-    elif fresh:
-        yield table(heads, alike(fresh))
+    if fresh:
+        told = [(f"{names} ({values})", meaning) for names, values, meaning in alike(fresh)]
+        plural = "s" * (head == "Field" and len(fresh) > 1)
+        if len(told) == 1:
+            yield f"{head}: {'. '.join(told[0])}"
+        else:
+            yield from (f"{head}{plural}:", items(told))
     known: dict[str, list[str]] = {}
     for row in rows:
         if row not in fresh:
             known.setdefault(shown[row], []).append(row[0])
     for action, names in known.items():
-        yield f"{heads[0]}{'s' * (len(names) > 1)} as in [{action}](#{action.lower()}): {', '.join(names)}."
+        yield f"{head}{'s' * (len(names) > 1)} as in [{action}](#{action.lower()}): {', '.join(names)}."
 
 
 def _fields(schema: Mapping[str, Any]) -> list[_Cells]:
     return [
-        (code(name), _values(field), _default(name, field, schema), one_line(field["description"]))
+        (code(name), _values(field) + _default(name, field, schema), one_line(field["description"]))
         for name, field in schema["properties"].items()
         if name not in _ENVELOPE | IGNORED
     ]
@@ -127,13 +127,15 @@ def _answer_fields(schema: Mapping[str, Any], hidden: set[str]) -> list[_Cells]:
 
 def _default(name: str, field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if name in schema["required"]:
-        return "required"
+        return ", required"
     default = field.get("default")
-    return "–" if default in (None, "") else code(str(default).lower() if isinstance(default, bool) else default)
+    if default in (None, ""):
+        return ""
+    return f"; default {code(str(default).lower() if isinstance(default, bool) else default)}"
 
 
 def _values(field: Mapping[str, Any]) -> str:
-    """What a field may hold, in words."""
+    """What a field may hold."""
     if "enum" in field:
         return ", ".join(map(code, field["enum"]))
     if field.get("type") == "array":

@@ -5,6 +5,6 @@ from typing import Final
 from cutgate.gateway.accounts.rates import Rate
 
 COUNTED: Final = {
-    Rate.SUBMIT: " Counts against the rate of submits.",
+    Rate.SUBMIT: " Counts as a submit.",
     Rate.POLL: "",
 }

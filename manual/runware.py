@@ -16,7 +16,7 @@ from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
 from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves
-from manual.markdown import alike, code, message, one_line, summaries, summary, table
+from manual.markdown import alike, code, items, message, one_line, summaries, summary
 from manual.rates import COUNTED
 
 FORMS: Final[dict[str, type[requests.Fields]]] = {
@@ -30,6 +30,8 @@ FORMS: Final[dict[str, type[requests.Fields]]] = {
 }
 """The fields of each task."""
 
+_USUAL: Final = 400
+"""The HTTP status of most refusals."""
 _REFUSAL: Final = re.compile(r"^must be (one of |an integer (from|of) |an? )?|^is not usable: a URL is ")
 """How the server's sentences on wrong values begin."""
 
@@ -60,15 +62,14 @@ def companions() -> str:
 
 def errors() -> str:
     """What a task or a request can be refused with."""
-    grouped: dict[tuple[str, int], list[type[Exception]]] = {}
+    grouped: dict[str, list[type[Exception]]] = {}
     fault = row_for(Exception())
-    for kind in leaves(ROWS):
-        grouped.setdefault((_shown(ROWS[kind]), ROWS[kind].status), []).append(kind)
-    rows = [
-        (code(name), str(int(status)), _when(grouped[name, status], fault), RUNWARE_ADVICE[name])
-        for name, status in sorted(grouped, key=lambda key: (key[1], key[0]))
-    ]
-    return table(("code", "HTTP", "When", "What to do"), rows)
+    for kind in sorted(leaves(ROWS), key=lambda kind: (ROWS[kind].status, _shown(ROWS[kind]))):
+        grouped.setdefault(_shown(ROWS[kind]), []).append(kind)
+    return items(
+        (_heading(name, kinds), f"{_when(kinds, fault)} {RUNWARE_ADVICE[name]}".strip())
+        for name, kinds in grouped.items()
+    )
 
 
 def task_errors() -> str:
@@ -78,11 +79,20 @@ def task_errors() -> str:
     for kind in leaves(ROWS):
         if issubclass(kind, jobs.CutoutError) and TASK_ROWS[kind.kind] != plain:
             grouped.setdefault(TASK_ROWS[kind.kind], []).append(kind)
-    rows = [
-        (code(row.code), message(row.message), _when_later(grouped[row], row))
-        for row in sorted(grouped, key=lambda row: row.code)
-    ]
-    return table(("code", "message", "When"), rows)
+    return items(
+        (_ending(row), _when_later(grouped[row], row)) for row in sorted(grouped, key=lambda row: row.code)
+    )
+
+
+def _ending(row: Row) -> str:
+    text = message(row.message)
+    return code(row.code) if text == "…" else f"{code(row.code)}, {code(text)}"
+
+
+def _heading(name: str, kinds: Iterable[type[Exception]]) -> str:
+    """A code and the statuses that it comes with, but for the usual one."""
+    statuses = dict.fromkeys(int(ROWS[kind].status) for kind in kinds)
+    return code(name) if list(statuses) == [_USUAL] else f"{code(name)} ({', '.join(map(str, statuses))})"
 
 
 def _when_later(errors_of_row: list[type[Exception]], row: Row) -> str:
@@ -104,21 +114,21 @@ def _shown(row: Row) -> str:
 def _fields(form: type[requests.Fields], names: Iterable[str]) -> str:
     described = {field.alias or name: field for name, field in form.model_fields.items() if name in names}
     rows = [
-        (code(name), _values(form, name), _default(name, field), one_line(field.description))
+        (code(name), _values(form, name) + _default(name, field), one_line(field.description))
         for name, field in described.items()
     ]
-    return table(("Field", "Value", "Default", "Meaning"), alike(rows))
+    return items((f"{names} ({values})", meaning) for names, values, meaning in alike(rows))
 
 
 def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
-        return "required"
+        return ", required"
     default = DEFAULTS.get(name, field.default)
     if default is None:
-        return "–"
+        return ""
     if isinstance(default, tuple):
         default = ", ".join(map(str, default)) if isinstance(default[0], str) else list(default)
-    return code(str(default).lower() if isinstance(default, bool) else default)
+    return f"; default {code(str(default).lower() if isinstance(default, bool) else default)}"
 
 
 def _values(form: type[requests.Fields], name: str) -> str:

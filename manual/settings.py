@@ -1,6 +1,5 @@
 """Every setting, by the part of the service that declares it."""
 
-import re
 from typing import Final
 
 from pydantic import SecretStr
@@ -12,7 +11,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blob_settings import BlobSettings
 from cutgate.jobs.settings import JobSettings
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
-from manual.markdown import code, one_line, table
+from manual.markdown import code, items, one_line
 
 FIELDS: Final = CourierSettings.model_fields | WorkerSettings.model_fields
 """All of them; where gateway and worker describe one, the worker's words count, which say more."""
@@ -30,16 +29,12 @@ _FOLDERS: Final = {"models_dir": "models", "cache_dir": "graphs"}
 """Defaults that are folders of whoever runs the worker."""
 
 
-def settings_table(group: str) -> str:
-    """The settings that a group's class declares, and none before it."""
+def settings_list(group: str) -> str:
+    """The settings that a group's class declares, and none before it, each as it is set."""
     names = list(GROUPS)
     before = {name for other in names[: names.index(group)] for name in _declared(GROUPS[other])}
-    rows = [
-        (code(variable(name)), _default(name, FIELDS[name]), _linked(one_line(FIELDS[name].description)))
-        for name in _declared(GROUPS[group])
-        if name not in before
-    ]
-    return table(("Setting", "Default", "What it does"), rows)
+    own = [name for name in _declared(GROUPS[group]) if name not in before]
+    return items((_shown(name, FIELDS[name]), one_line(FIELDS[name].description)) for name in own)
 
 
 def variable(name: str) -> str:
@@ -47,9 +42,11 @@ def variable(name: str) -> str:
     return f"CUTGATE_{name.upper()}"
 
 
-def _linked(text: str) -> str:
-    """A text of the program, which names pages from the repository's root, as it stands on a page beside them."""
-    return re.sub(r"`docs/([\w-]+\.md)`", r"[\1](\1)", text)
+def _shown(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return f"{code(variable(name))} (required)"
+    default = _default(name, field)
+    return code(f"{variable(name)}={default}" if default else variable(name))
 
 
 def _declared(kind: type[BaseSettings]) -> list[str]:
@@ -57,13 +54,12 @@ def _declared(kind: type[BaseSettings]) -> list[str]:
 
 
 def _default(name: str, field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
+    """As a variable holds it; empty where a setting is unset."""
     if field.default_factory is not None:
-        return code(f"~/.cache/cutgate/{_FOLDERS[name]}")
+        return f"~/.cache/cutgate/{_FOLDERS[name]}"
     default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     if isinstance(default, tuple):
-        default = ", ".join(map(str, default))
+        return ",".join(map(str, default))
     if isinstance(default, bool):
-        default = str(default).lower()
-    return "unset" if default in (None, "") else code(default)
+        return str(default).lower()
+    return "" if default is None else str(default)

@@ -65,31 +65,27 @@ class NetworkSettings(BaseSettings):
     )
 
     model: ModelName = JobSettings.model_fields["model"].default
-    """Model that workers offer, and that new items ask for where their account has none: built in, from the models
-    folder, or one of rembg's."""
+    """[Model](models.md) that workers offer and new items ask for, unless their account has one."""
     precision: Precision = JobSettings.model_fields["precision"].default
-    """`exact`, or `fast`: 8-bit integers, for models with a table of ranges. New items ask for it where their
-    account has none, and wait until a worker offers it."""
+    """`exact`, or `fast`: 8-bit integers, for models that have it; as above."""
     worker_models: Choices = ()
-    """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`: presets, models, or models
-    with a precision. All are held in memory."""
+    """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`auto` takes the fastest exact one of `onnxruntime` and `openvino`, see `docs/models.md`. A named engine is
-    taken untried, and must be installed."""
+    """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, untried."""
     engine_trial_seconds: NonNegativeFloat = 10
-    """Longest trial of engines at the first start, for each model. With `0` the processor's features decide."""
+    """Longest trial of engines for a model; `0`: the processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
-    """Folder of weights; checked before use, fetched if missing."""
+    """Folder of weights; missing ones are fetched."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
-    """Folder of prepared graphs; may be emptied at any time."""
+    """Folder of prepared graphs; may be emptied."""
     device: Device = Device.CPU
-    """`cpu` or `gpu`; with `gpu` a worker refuses to start without CUDA."""
+    """`cpu`, or `gpu`, which refuses to start without CUDA."""
     threads: PositiveInt | None = None
-    """Threads of the network on the CPU; unset, the container's quota of processors."""
+    """Threads of the network on the CPU; unset, the container's processors."""
     pictures_per_run: PositiveInt | None = None
-    """Pictures in one run of the network; unset, 1 on the CPU and 4 on a GPU, if the network can."""
+    """Pictures in one run of the network; unset, 1, on a GPU 4 if the network can."""
     run_wait_seconds: NonNegativeFloat = 0.005
-    """How long a ready picture waits to share its run with others that are nearly ready."""
+    """How long a ready picture waits to share its run with others nearly ready."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -113,32 +109,30 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Everything that a worker reads."""
 
     worker_metrics_port: MetricsPort = None
-    """Port of `/metrics`; unset, none. `cutgate up` gives each further worker the next."""
+    """Port of `/metrics`; with `cutgate up` each further worker has the next."""
     start_timeout_seconds: PositiveFloat = 120
     """Longest time to load a model."""
     stop_grace_seconds: PositiveFloat = 30
-    """How long a stopping worker goes on before it gives its pictures back."""
+    """How long a stopping worker works before it gives pictures back."""
     max_worker_bytes: PositiveInt | None = None
     """Memory past which the computing process is replaced between pictures; unset, three quarters of the
     container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures that a worker works on at once, each with a thread and memory of its own; unset, 2 on a CPU with
-    two threads, and on a GPU one for each processor and a full batch."""
+    """Pictures at once, each with its own thread and memory; unset, 2 on a CPU with two threads; on a GPU one for
+    each processor and a full batch."""
     pixels_at_once: PositiveInt | None = None
-    """Pixels of those pictures together: another is begun only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit,
-    one alone always. Unset, that and 16 million on the CPU, no bound on a GPU."""
+    """Pixels of these together: another begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit, one alone
+    always. Unset, that and 16 million; on a GPU no bound."""
     decode_timeout_seconds: PositiveFloat = 20
-    """Longest time to decode a picture; it then fails."""
+    """Longest time to decode a picture."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
-    """Memory to decode a picture, in a process of its own; beyond it the picture fails. Raise it with
-    `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel at most."""
+    """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
     keep_rgb_profile: bool = False
-    """Keep an RGB colour profile and its values instead of converting to sRGB."""
+    """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True
-    """Keep artist and copyright of a picture's EXIF in its result. Of all else, such as the place and the camera,
-    only the density is kept."""
+    """Keep EXIF's artist and copyright; otherwise only the density is kept."""
     keep_16_bit: bool = False
-    """Write the cut-out of a 16-bit PNG or TIFF in 16 bits, with its profile."""
+    """Write a 16-bit PNG's or TIFF's cut-out in 16 bits, with its profile."""
 
     @property
     def beat_seconds(self) -> float:

@@ -27,7 +27,7 @@ from manual.command_line import tables as command_line_tables
 from manual.errors import leaves
 from manual.pages import PARTS, write
 from manual.runware import FORMS
-from manual.settings import FIELDS, GROUPS, settings_table, variable
+from manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
 from tests.deploy.engine.engine import FOLDER_VARIABLE
 from tests.servers.redis_server import SERVERS_VARIABLE
@@ -112,12 +112,12 @@ def test_what_a_program_writes_is_up_to_date(tmp_path: Path) -> None:
     assert not stale, "run python -m manual"
 
 
-def test_every_setting_says_what_it_does_in_one_table() -> None:
+def test_every_setting_says_what_it_does_in_one_list() -> None:
     assert not [name for name, field in FIELDS.items() if not field.description]
-    tables = "\n".join(settings_table(group) for group in GROUPS)
-    shown = re.findall(r"^\| `(CUTGATE_\w+)`", tables, re.MULTILINE)
+    lists = "\n".join(settings_list(group) for group in GROUPS)
+    shown = re.findall(r"^- `(CUTGATE_\w+)", lists, re.MULTILINE)
     assert sorted(shown) == sorted(map(variable, FIELDS))
-    assert not re.search(r"\| `(True|False)` \|", tables), "what a variable holds is `true`"
+    assert not re.search(r"=(True|False)`", lists), "what a variable holds is `true`"
 
 
 def test_a_setting_with_few_values_names_all_of_them() -> None:

@@ -52,12 +52,11 @@ class Settings(Fields):
     alpha_matting: fields.Flag | None = None
     """Estimate alpha and colours where the mask is unsure."""
     alpha_matting_foreground_threshold: fields.MatteSetting | None = None
-    """Mask level above which a pixel is certain foreground; only with `alphaMatting`."""
+    """Mask level above which a pixel is certain foreground."""
     alpha_matting_background_threshold: fields.MatteSetting | None = None
-    """Mask level below which a pixel is certain background, at most the foreground's; only with
-    `alphaMatting`."""
+    """Mask level below which a pixel is certain background, at most the foreground's."""
     alpha_matting_erode_size: fields.MatteSetting | None = None
-    """Side in pixels of the square that erodes both certain regions; only with `alphaMatting`."""
+    """Side in pixels of the square that erodes both certain regions."""
 
 
 class Inputs(Fields):

@@ -194,13 +194,13 @@ EVERYTHING: dict[str, Any] = {"outputType": ["URL", "base64Data", "dataURI"], "i
 
 
 def members(*, of_new_form: bool) -> set[str]:
-    """Names in the first column of the table of results."""
+    """Names that begin the lines of the list of results."""
     _, _, rest = PAGE.read_text(encoding="utf-8").partition("### The result of a removal")
-    table, _, _ = rest.partition("\n## ")
-    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    shown, _, _ = rest.partition("\n## ")
+    rows = re.findall(r"^- ([`\w, ]+)(?: \((.*)\))?: ", shown, re.MULTILINE)
     return {
         name
-        for _, names, there, *_ in rows
+        for names, there in rows
         if of_new_form or "removeBackground" not in there
         for name in re.findall(r"`(\w+)`", names)
     }
