@@ -23,7 +23,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", help="Address to listen on; default: CUTGATE_HOST.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; default: CUTGATE_PORT.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), metavar="N", help="Port to listen on; default: CUTGATE_PORT."
+)
 def serve(host: str | None, port: int | None) -> None:
     """Serve requests until a signal says to stop."""
     settings = read_settings(GatewaySettings)

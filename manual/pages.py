@@ -12,7 +12,7 @@ from manual.settings import GROUPS, settings_list
 DOCS: Final = Path(__file__).parent.parent / "docs"
 
 PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
-    "command-line.md": {part: partial(str, text) for part, text in command_line.tables().items()},
+    "command-line.md": {part: partial(str, text) for part, text in command_line.lists().items()},
     "settings.md": {f"settings, {group}": partial(settings_list, group) for group in GROUPS},
     "reference-picpik.md": {
         "actions": picpik.actions,

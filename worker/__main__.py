@@ -73,7 +73,7 @@ def check() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--bench", is_flag=True, help="Time every engine and precision instead, and recommend one.")
-@click.option("--rounds", type=click.IntRange(min=LEAST_ROUNDS), default=3, help="Rounds of --bench.")
+@click.option("--rounds", type=click.IntRange(min=LEAST_ROUNDS), metavar="N", default=3, help="Rounds of --bench.")
 def doctor(*, as_json: bool, bench: bool, rounds: int) -> None:
     """Check everything that a worker needs; exit with 1 if something is missing."""
     if bench:

@@ -62,7 +62,7 @@ def status(uids: tuple[str, ...], target: Target, as_json: bool) -> None:
 @target_options
 @json_option
 def terminate(uids: tuple[str, ...], target: Target, as_json: bool) -> None:
-    """End tasks that have not ended, uncharged, and show how they stand then."""
+    """End tasks, uncharged, and show how they stand then."""
     with target.client() as client:
         for uid in uids:
             client.terminate(uid)

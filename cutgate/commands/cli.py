@@ -78,7 +78,7 @@ def models(arguments: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.option("--bench", is_flag=True, help="Time every engine and precision here instead, and recommend one.")
 def doctor(data: Path, host: str, port: int, as_json: bool, bench: bool) -> None:
-    """Say whether this machine can run the service, and what to do if not."""
+    """Check whether this machine can run the service. If not, say what to do."""
     if bench:
         relay(("worker", "doctor", "--bench"), os.environ, as_json=as_json)  # ends this command
     checks = examine(DataDir(data), host, port)

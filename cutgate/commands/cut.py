@@ -39,10 +39,10 @@ PIPED: Final = Path(STANDARD)
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File, whose suffix says the format; for a folder or several pictures a folder; - is standard output. "
-    "Otherwise photo.jpg becomes photo-cutout.png beside it.",
+    help="File, whose suffix says the format; for several pictures or a folder, a folder; - is standard output. "
+    "Default: photo-cutout.png beside photo.jpg.",
 )
-@click.option("--again", is_flag=True, help="Make results anew that an earlier call has made.")
+@click.option("--again", is_flag=True, help="Make results of an earlier call anew.")
 @click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
 @result_options
 @target_options
@@ -56,11 +56,11 @@ def cut(
     target: Target,
     as_json: bool,
 ) -> None:
-    """Cut the subject out of pictures, or of all pictures in folders; - is standard input.
+    """Cut the subject out of pictures, or of those in folders.
 
-    That is done at --url, or by the stack that runs in --data, or in this process where there is none. Results in
-    a folder are remembered there: the same command, after Ctrl-C or a crash, goes on where it was and does no
-    picture twice.
+    - is standard input. Cutting out is done at --url, or by the stack that runs in --data, or in this process
+    where there is none. Results in a folder are remembered there: the same command, after Ctrl-C or a crash, goes
+    on where it was and does no picture twice.
     """
     with destination(pictures, output, results, as_json=as_json) as call:
         report = call.carry_out(target, again=again, as_json=as_json)

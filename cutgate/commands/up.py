@@ -37,7 +37,12 @@ _SHELLS: Final[Mapping[str, Callable[[str, str], str]]] = {
 @host_option
 @port_option
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures worked on at a time."
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Pictures worked on at a time.",
 )
 @click.option("--verbose", is_flag=True, help="Show the log as well, on standard error.")
 @json_option
@@ -63,7 +68,7 @@ def up(data: Path, host: str, port: int, workers: int, verbose: bool, as_json: b
 @click.option("--shell", type=click.Choice(list(_SHELLS)), default="sh", show_default=True, help="Whose syntax.")
 @json_option
 def env(data: Path, shell: str, as_json: bool) -> None:
-    """Print address and keys of the stack in --data as variables: eval "$(cutgate env)"."""
+    """Print address and keys of the stack in --data. Set them by eval "$(cutgate env)"."""
     folder = DataDir(data)
     running, account = folder.running(), folder.account()
     if running is None or account is None:

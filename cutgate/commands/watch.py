@@ -34,11 +34,11 @@ LOOK_MILLISECONDS: Final = 300
 @target_options
 @json_option
 def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target: Target, as_json: bool) -> None:
-    """Cut out every picture that comes into a folder, and those that are there, until Ctrl-C.
+    """Cut out every picture that is in a folder or comes into it.
 
-    A file is taken once it has not changed for a second; hidden files are left alone. While the service is away
-    pictures wait. Ctrl-C ends after the pictures that are under way, a second one at once; either way the same
-    command goes on later, and no picture is handed in twice.
+    That goes on until Ctrl-C. A file is taken once it has not changed for a second; hidden files are left alone.
+    While the service is away pictures wait. Ctrl-C ends after the pictures that are under way, a second one at
+    once; either way the same command goes on later, and no picture is handed in twice.
     """
     folder, output, results = folder.resolve(), output.resolve(), results.for_file(None)
     if folder == output:

@@ -98,7 +98,11 @@ _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 @click.option("--name", default="default", show_default=True, help="The account that the key belongs to.")
 @click.option("--runware", is_flag=True, help="Add an API key instead, as Runware's clients present one.")
 @click.option(
-    "--credits", "credit_count", type=click.IntRange(min=1), help="Grant credits to the account as well."
+    "--credits",
+    "credit_count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Grant credits to the account as well.",
 )
 @click.option("--public-key", help="A key that clients use already; its private key is read from standard input.")
 @terms_options
@@ -148,7 +152,11 @@ def list_(as_json: bool) -> None:
 @public_key_argument
 @click.option("--finish", is_flag=True, help="Drop every private key but the newest.")
 @click.option(
-    "--grace", "grace_seconds", type=click.IntRange(min=0), help="Seconds after which the ones before are dropped."
+    "--grace",
+    "grace_seconds",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Seconds after which the ones before are dropped.",
 )
 @as_json_option
 def rotate(public_key: str, finish: bool, grace_seconds: int | None, as_json: bool) -> None:
@@ -186,7 +194,7 @@ def revoke(key: str, as_json: bool) -> None:
 
 @keys.command("credits")
 @click.argument("name")
-@click.option("--grant", "credit_count", type=click.IntRange(min=1), help="Credits to add.")
+@click.option("--grant", "credit_count", type=click.IntRange(min=1), metavar="N", help="Credits to add.")
 @as_json_option
 def credits_(name: str, credit_count: int | None, as_json: bool) -> None:
     """Show an account's credits, and grant more. One that was never granted any is not metered."""

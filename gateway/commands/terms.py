@@ -40,15 +40,27 @@ def terms_options(command: Command) -> Command:
         click.option(
             "--upload-bytes",
             type=click.IntRange(min=1),
+            metavar="N",
             help="Bytes that its uploaded pictures may have together.",
         ),
-        click.option("--upload-cap", type=click.IntRange(min=1), help="Uploaded pictures that it may have."),
-        click.option("--queue-cap", type=click.IntRange(min=1), help="Pictures of it that may wait or run."),
-        click.option("--polls-per-second", type=click.IntRange(min=1), help="Other requests in a second."),
         click.option(
-            "--submits-per-second", type=click.IntRange(min=1), help="Requests with pictures in a second."
+            "--upload-cap", type=click.IntRange(min=1), metavar="N", help="Uploaded pictures that it may have."
         ),
-        click.option("--price", "price_credits", type=click.IntRange(min=0), help="Credits for one picture."),
+        click.option(
+            "--queue-cap", type=click.IntRange(min=1), metavar="N", help="Pictures of it that may wait or run."
+        ),
+        click.option(
+            "--polls-per-second", type=click.IntRange(min=1), metavar="N", help="Other requests in a second."
+        ),
+        click.option(
+            "--submits-per-second",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Requests with pictures in a second.",
+        ),
+        click.option(
+            "--price", "price_credits", type=click.IntRange(min=0), metavar="N", help="Credits for one picture."
+        ),
     ):
         command = option(command)
     return command

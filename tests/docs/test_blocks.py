@@ -22,8 +22,8 @@ from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
 from cutgate.worker.settings import WorkerSettings
 from manual.advice import PICPIK_ADVICE, RUNWARE_ADVICE
+from manual.command_line import lists as command_line_lists
 from manual.command_line import options_of_all
-from manual.command_line import tables as command_line_tables
 from manual.errors import leaves
 from manual.pages import PARTS, write
 from manual.runware import FORMS
@@ -183,15 +183,15 @@ def test_what_the_doctor_is_said_to_say_it_says() -> None:
     assert set(said) <= texts
 
 
-def test_every_command_has_its_line_and_every_option_a_table() -> None:
+def test_every_command_and_every_option_has_its_line() -> None:
     page = PAGES["command-line.md"]
-    assert sorted(re.findall(r"^\| `cutgate ([a-z]+)[^`]*` \|", page, re.MULTILINE)) == sorted(options_of_all())
-    tables = "\n".join(command_line_tables().values())
+    assert sorted(re.findall(r"^- `cutgate ([a-z]+)[^`]*`: ", page, re.MULTILINE)) == sorted(options_of_all())
+    shown = "\n".join(command_line_lists().values())
     unshown = {
         (name, option)
         for name, options in options_of_all().items()
         for option in options
-        if f"`{option}`" not in tables
+        if not re.search(rf"`{option}[` ]", shown)
     }
     assert not unshown
 

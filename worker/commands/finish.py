@@ -45,7 +45,9 @@ class CssColour(click.ParamType[Colour]):
 
 @click.command("finish")
 @click.option("--format", "file_format", type=click.Choice([each.value for each in FileFormat]), default="png")
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP; without it WebP is lossless.")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG and WebP; without it WebP is lossless."
+)
 @click.option("--background", type=CssColour(), help="Colour behind the subject.")
 @click.option(
     "--background-image",
@@ -53,7 +55,10 @@ class CssColour(click.ParamType[Colour]):
     help="Picture behind the subject, scaled to cover.",
 )
 @click.option(
-    "--crop-margin", type=click.IntRange(min=0), help="Cut down to the subject and so many pixels around."
+    "--crop-margin",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Cut down to the subject and so many pixels around.",
 )
 def finish_command(
     file_format: str,

@@ -53,6 +53,7 @@ data_option = click.option(
 port_option = click.option(
     "--port",
     type=click.IntRange(0, 65_535),
+    metavar="N",
     default=DEFAULT_PORT,
     show_default=True,
     help="Port to listen on; 0 for a free one.",

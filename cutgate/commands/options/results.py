@@ -23,7 +23,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Command], Command]:
     """An option for a whole number from 0 on."""
-    return click.option(name, type=click.IntRange(0, most), default=default, show_default=True, help=text)
+    return click.option(
+        name, type=click.IntRange(0, most), metavar="N", default=default, show_default=True, help=text
+    )
 
 
 OPTIONS = (
@@ -54,26 +56,37 @@ OPTIONS = (
         "--format",
         "file_format",
         type=click.Choice(list(SUFFIXES)),
-        help="What to write; as the suffix of --output says otherwise, else png. zip has colours and alpha apart."
-        " This and the next four need Cutgate's worker here.",
+        help="Default: by the suffix of --output, else png; zip has colours and alpha apart. This and the"
+        " next four need Cutgate's worker here.",
     ),
     click.option(
-        "--quality", type=click.IntRange(1, 100), help="Of webp, which is lossless without it, jpeg and zip."
+        "--quality",
+        type=click.IntRange(1, 100),
+        metavar="N",
+        help="Of webp, which is lossless without it, jpeg and zip.",
     ),
     click.option("--background", type=Colour(), help="Colour behind the subject."),
     click.option("--background-image", type=existing_file, help="Picture behind the subject, scaled to cover."),
     click.option(
-        "--crop-margin", type=click.IntRange(min=0), help="Cut down to the subject and so many pixels around."
+        "--crop-margin",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Cut down to the subject and so many pixels around.",
     ),
     click.option(
         "--at-once",
         type=click.IntRange(1, 64),
+        metavar="N",
         default=AT_ONCE,
         show_default=True,
-        help="Pictures on their way at a time; without a service as many as pay here, two as a rule.",
+        help="Pictures at a time; without a service as many as pay here, usually two.",
     ),
     click.option(
-        "--timeout", default=WAIT_SECONDS, show_default=True, help="Seconds to wait for one picture of a service."
+        "--timeout",
+        metavar="SECONDS",
+        default=WAIT_SECONDS,
+        show_default=True,
+        help="Longest wait for a picture of a service.",
     ),
 )
 
