@@ -18,17 +18,19 @@ PORTS = {
 }
 
 
-def table() -> str:
-    rows = ["| Name | Kind, unit | Labels | Of | What it says |", "|---|---|---|---|---|"]
-    for metric in METRICS:
-        labels = ", ".join(shown_label(name, values) for name, values in metric.labels.items()) or "–"
-        parts = ", ".join(metric.parts)
-        rows.append(f"| `{metric.name}` | {metric.kind}, {metric.unit} | {labels} | {parts} | {metric.help} |")
-    return "\n".join(rows)
+def shown() -> str:
+    return "\n".join(map(line, METRICS))
+
+
+def line(metric: Metric) -> str:
+    labels = ", ".join(shown_label(name, values) for name, values in metric.labels.items())
+    kind = metric.kind if metric.kind is Kind.HISTOGRAM else ""
+    told = "; ".join(filter(None, [", ".join(metric.parts), kind, labels]))
+    return f"- `{metric.name}` ({told}): {metric.help}"
 
 
 def shown_label(name: str, values: tuple[str, ...]) -> str:
-    return f"`{name}`" if values is OPEN else f"`{name}` ({', '.join(values)})"
+    return f"`{name}`" if values is OPEN else f"`{name}` {'/'.join(values)}"
 
 
 def scraped_names(metric: Metric) -> set[str]:
@@ -37,8 +39,13 @@ def scraped_names(metric: Metric) -> set[str]:
     return {metric.name}
 
 
-def test_the_table_is_the_rows() -> None:
-    assert table() in PAGE, f"docs/metrics.md should say\n\n{table()}"
+def test_the_list_is_the_rows() -> None:
+    assert shown() in PAGE, f"docs/metrics.md should say\n\n{shown()}"
+
+
+def test_a_name_says_whether_it_counts() -> None:
+    named = {metric.name: metric.name.endswith("_total") for metric in METRICS}
+    assert named == {metric.name: metric.kind is Kind.COUNTER for metric in METRICS}
 
 
 def test_the_page_names_nothing_else() -> None:
