@@ -6,7 +6,7 @@ import pytest
 
 from tests.test_layers import ROOT, own_modules
 
-QUESTION = re.compile(r"^\| Where .+\? \| `(.+)` \| `(\w+)` \|$", re.MULTILINE)
+QUESTION = re.compile(r"^- Where .+\? `(.+)`, `(\w+)`$", re.MULTILINE)
 
 
 def page(name: str) -> str:
