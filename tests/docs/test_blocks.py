@@ -171,9 +171,9 @@ def test_settings_files_and_links_that_are_named_exist() -> None:
 
 
 def test_what_the_doctor_is_said_to_say_it_says() -> None:
-    _, _, rest = PAGES["troubleshooting.md"].partition("| `cutgate doctor` says |")
-    table, _, _ = rest.partition("\n\n")
-    said = [name.removeprefix("worker ") for name in re.findall(r"^\| `([\w ]+)`", table, re.MULTILINE)]
+    _, _, rest = PAGES["troubleshooting.md"].partition("What `cutgate doctor` says:")
+    shown, _, _ = rest.partition("\n## ")
+    said = [name.removeprefix("worker ") for name in re.findall(r"^- `([\w ]+)`", shown, re.MULTILINE)]
     sources = [
         ast.parse((ROOT / path).read_text())
         for path in ("cutgate/commands/doctor.py", "worker/commands/doctor.py")

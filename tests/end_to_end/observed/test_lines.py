@@ -27,8 +27,9 @@ def lines(worked: Observed) -> list[Line]:
 
 
 def promised() -> dict[str, set[str]]:
-    """The page's table: events and the fields that their lines have."""
-    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]* \| ([^|]*) \|", PAGE.partition("## Events")[2], re.MULTILINE)
+    """The page's list: events and the fields that their lines have."""
+    rows = re.findall(r"^- `([a-z_]+)` \(\w+(?:: ([^)]*))?\): ", PAGE.partition("## Events")[2], re.MULTILINE)
+    assert len(rows) > 10
     return {event: set(re.findall(r"`([a-z_]+)`", fields)) for event, fields in rows}
 
 
