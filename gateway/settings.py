@@ -61,23 +61,23 @@ class PeerLimits:
     """What HTTP connections keep to."""
 
     head_seconds: float = 10
-    """Longest time for a request's head, else 408; head start of bodies and answers."""
+    """Time for a whole head; a body and an answer have as much to begin with."""
     least_bytes_per_second: float = 16 * 2**10
-    """Least average speed of a body, else 408, or an answer, else cut off."""
+    """What a body and an answer have to move on average."""
     transfer_seconds: float = 300
-    """Longest time for a body or an answer."""
+    """Longest time that a body, or an answer, may take."""
     turn_seconds: float = 30
     """How long a large body waits for a thread that receives it."""
     max_head_bytes: int = 64 * 2**10
-    """Longest head, else 431."""
+    """Longest head; a body that is no longer is received without a thread."""
     receiving: int = 16
     """Large bodies that are received at once, a thread for each."""
     receiving_per_address: int = 8
     """Of those, what one address may take."""
     connections: int = 1_000
-    """HTTP connections; beyond it idle ones are closed."""
+    """Connections of a process."""
     connections_per_address: int = 128
-    """Of these for one address, trusted proxies excepted; else 503."""
+    """Of those, what one address may have."""
     exempt: tuple[Network, ...] = ()
     """Proxies: the connections of all clients come from them."""
 
@@ -133,8 +133,7 @@ class GatewaySettings(JobSettings):
     readiness_seconds: NonNegativeFloat = 1
     """How long a finding of `/readyz` is reused."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
-    """With less free in the folder of pictures, `/readyz` reports it as missing; pictures that fit are still
-    accepted."""
+    """With less free for pictures, `/readyz` says so; those that fit are still accepted."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
@@ -144,15 +143,15 @@ class GatewaySettings(JobSettings):
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
     """HTTP connections; beyond it idle ones are closed."""
     connections_per_address: PositiveInt = 128
-    """HTTP connections from one address, trusted proxies excepted; else 503."""
+    """Of these for one address, trusted proxies excepted; else 503."""
     head_seconds: PositiveFloat = 10
     """Longest time for a request's head, else 408. Bodies and answers get as much to begin with."""
     max_head_bytes: Annotated[int, Field(ge=4_096, le=2**20)] = 64 * 2**10
-    """Longest head of a request, else 431."""
+    """Longest head, else 431."""
     least_bytes_per_second: PositiveInt = 16 * 2**10
-    """Least average speed of a body, else 408, and of an answer, else it is cut off."""
+    """Least average speed of a body, else 408, or an answer, else cut off."""
     transfer_seconds: PositiveFloat = 300
-    """Longest time for a body to arrive, or an answer to be read."""
+    """Longest time for a body or an answer."""
     receiving_threads: PositiveInt = 16
     """Threads that receive large bodies."""
     receiving_threads_per_address: PositiveInt = 8
@@ -201,7 +200,7 @@ class GatewaySettings(JobSettings):
     throttle_status: Literal[200, 429] = 429
     """HTTP status at a cap or rate: 429 or 200."""
     retry_after_seconds: PositiveInt = 2
-    """`Retry-After` where none can be computed."""
+    """`Retry-After` when a part is down, or none can be computed."""
     max_runware_body_bytes: PositiveInt = 64 * 2**20
     """Largest body or WebSocket message of Runware's protocol."""
     max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
@@ -216,7 +215,7 @@ class GatewaySettings(JobSettings):
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task's end."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """WebSockets; one more is closed with code 1013."""
+    """WebSockets; one more is closed with code 1013, also below."""
     sockets_per_account: PositiveInt = 250
     """Of these for one account."""
     socket_threads: PositiveInt = 8
@@ -224,17 +223,17 @@ class GatewaySettings(JobSettings):
     socket_calls: PositiveInt = 100
     """Calls of one WebSocket that may wait for results."""
     socket_idle_seconds: PositiveFloat = 120
-    """A silent WebSocket that waits for nothing is closed."""
+    """A WebSocket silent for this long that waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
     """Interval of the server's pings."""
     socket_authentication_seconds: PositiveFloat = 15
-    """A WebSocket without a key is closed."""
+    """A WebSocket without a key for this long is closed."""
     sockets_unauthenticated: PositiveInt = 100
     """WebSockets without a key, at most half of all."""
     sockets_unauthenticated_per_address: PositiveInt = 32
     """Of these for one address."""
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
-    """Unread answers beside one result; beyond it the WebSocket is cut off."""
+    """Unread answers of a WebSocket, beside one result; beyond it that is cut off."""
     socket_large_messages: PositiveInt = 8
     """WebSocket messages over 1 MiB at once, at most half from one account; two take a few times their size in
     memory."""

@@ -79,7 +79,7 @@ class JobSettings(BlobSettings):
     strike_seconds: PositiveFloat = 600
     """How long such a picture counts."""
     charge_strikes: bool = False
-    """Charge for them."""
+    """Charge for such pictures that fail."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1

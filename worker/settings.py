@@ -130,7 +130,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True
-    """Keep EXIF's artist and copyright; otherwise only the density is kept."""
+    """Keep EXIF's artist and copyright; of all else only the density is kept."""
     keep_16_bit: bool = False
     """Write a 16-bit PNG's or TIFF's cut-out in 16 bits, with its profile."""
 
