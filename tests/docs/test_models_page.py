@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from cutgate.gateway.runware.messages.fields import MODELS as IDS
 from cutgate.jobs.presets import PRESETS
+from cutgate.jobs.spec import Precision
 from cutgate.worker.models.weights.model import Model, WeightsFile
 from cutgate.worker.models.weights.registry import MODELS, CustomModel
 from tests.servers.stack import ROOT
@@ -31,7 +32,6 @@ def shown_facts(row: WeightsFile) -> tuple[str, ...]:
     return (
         "?" if size_bytes is None else f"{size_bytes / 1e6:.0f}",
         row.input_label,
-        ", ".join(row.precisions),
         row.origin,
         row.licence,
     )
@@ -45,6 +45,12 @@ def test_every_file_of_weights_is_in_a_row_of_its_facts() -> None:
     expected = [[", ".join(names), *facts] for facts, names in alike.items()]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in expected)
     assert rows_after("## All built-in models") == expected, f"the table should say\n\n{text}"
+
+
+def test_the_models_that_have_fast_are_named() -> None:
+    fast = {name for name, model in MODELS.items() for row in model.files if Precision.FAST in row.precisions}
+    said = PAGE.partition("Only IS-Net has `fast`: ")[2].partition(".\n")[0]
+    assert set(re.findall(r"`([\w-]+)`", said)) == fast
 
 
 def test_what_is_known_of_training_sets_is_on_the_page() -> None:
