@@ -161,7 +161,7 @@ class GatewaySettings(JobSettings):
     """How long a large body waits for such a thread, else 503."""
 
     playground: bool = True
-    """Serve the web page at `/playground`, and send browsers there from `/`."""
+    """Serve the web pages `/playground`, where browsers are sent from `/`, and `/docs`."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()
