@@ -11,9 +11,7 @@ from typing import Any, Final
 from cutgate.gateway.openapi.models import one_of
 from cutgate.gateway.openapi.parts import Address, Call, Part, Schema, json_content, response
 
-_ABOUT: Final = (
-    "A picture comes in, its subject comes out. The protocols are independent: a caller needs one of them."
-)
+_ABOUT: Final = "A picture comes in, its subject comes out. A caller needs one protocol, and one kind of key."
 
 
 def describe(parts: Sequence[Part]) -> Schema:
@@ -37,9 +35,9 @@ def by_call(parts: Sequence[Part]) -> Schema:
 
 
 def with_variables(example: Any, part: Part) -> Any:
-    """An example with `{{name}}` in the place of each variable."""
+    """An example with `{{name}}` in the place of each variable, and without what is made anew."""
     if isinstance(example, Mapping):
-        return {name: with_variables(value, part) for name, value in example.items()}
+        return {name: with_variables(value, part) for name, value in example.items() if name not in part.made}
     if isinstance(example, list):
         return [with_variables(value, part) for value in example]
     named = {variable.example: variable.name for variable in part.variables}
@@ -58,11 +56,12 @@ def _document(parts: Sequence[Part], paths: Mapping[str, Schema], *, server: str
             "title": "Cutgate",
             "version": "1",
             "summary": "Background removal",
-            "description": _ABOUT,
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "\n\n".join(
+                [_ABOUT, *(f"## {part.name}\n\n{part.text}" for part in parts if part.text)]
+            ),
         },
         "servers": [{"url": server, "description": "This service"}],
-        "tags": [{"name": part.name, "description": part.text} for part in parts],
+        "tags": [{"name": part.name, "description": part.summary} for part in parts],
         "paths": _united([paths, *others]),
         "components": {
             "schemas": _united([part.schemas for part in parts]),
@@ -109,8 +108,7 @@ def _single(part: Part, address: Address, call: Call) -> Schema:
     return {
         **_operation(part, address),
         "operationId": call.name,
-        "summary": call.name,
-        "description": call.text,
+        "summary": call.text,
         "requestBody": {"required": True, "content": content},
         "responses": _responses(address, call.answer),
         "x-gives": {name: list(path) for name, path in call.gives.items()},

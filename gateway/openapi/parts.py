@@ -72,14 +72,17 @@ class Part:
     """One façade, or what belongs to none."""
 
     name: str
-    text: str
-    """What it is and how its callers prove who they are, as Markdown."""
+    summary: str
+    text: str = ""
+    """What holds for all of it, and how its callers prove who they are, as Markdown."""
     addresses: Sequence[Address] = ()
     paths: Mapping[str, Schema] = field(default_factory=dict)
     """Path items of OpenAPI for whatever is no `Address`."""
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     security_schemes: Mapping[str, Schema] = field(default_factory=dict)
     variables: Sequence[Variable] = ()
+    made: frozenset[str] = frozenset()
+    """Members of examples that whoever sends one makes anew."""
     postman_script: str = ""
     """JavaScript that Postman runs before each request."""
 

@@ -42,7 +42,7 @@ def collection(parts: Sequence[Part], url: str) -> Schema:
 def _folder(part: Part) -> Schema:
     return {
         "name": part.name,
-        "description": part.text,
+        "description": part.text or part.summary,
         "auth": _auth(part),
         "event": [_event("prerequest", part.postman_script)] if part.postman_script else [],
         "item": [

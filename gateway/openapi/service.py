@@ -19,7 +19,7 @@ def service_part() -> Part:
     """What anybody may ask without a key."""
     return Part(
         name="Service",
-        text="Results and health. None of them needs a key.",
+        summary="Results and health, without a key",
         paths={
             "/r/{mac}/{expires}/{task}/{index}/{name}": {"get": _result()},
             "/healthz": {"get": _look("alive", "Whether the gateway lives", {"200": "It does."})},

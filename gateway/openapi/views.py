@@ -5,13 +5,14 @@ loads. Its viewer is Swagger UI, as the package `flask-swagger-ui` brings it.
 """
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from cutgate.gateway.openapi.document import by_call, describe
@@ -46,7 +47,8 @@ HEADERS: Final[Mapping[str, str]] = page_headers(_POLICY)
 class ApiPages:
     """The description in each of its forms."""
 
-    parts: Sequence[Part]
+    make_parts: Callable[[], Sequence[Part]]
+    """What each façade says of itself; called once, when somebody asks."""
     public_url: str | None
     """The service's address for whoever imports the Postman collection; the request's own when absent."""
     has_page: bool
@@ -68,15 +70,16 @@ class ApiPages:
 
     def document(self) -> Response:
         """Describe the service to machines."""
-        return jsonify(self._document)
+        return _json(self._document)
 
     def split_document(self) -> Response:
         """The same for the page."""
-        return jsonify(self._split_document)
+        return _json(self._split_document)
 
     def postman(self) -> Response:
         """The same for Postman."""
-        return jsonify(collection(self.parts, self.public_url or base_url(request.scheme, request.host)))
+        url = self.public_url or base_url(request.scheme, request.host)
+        return _json(json.dumps(collection(self._parts, url)))
 
     def page(self) -> Response:
         """Send the page."""
@@ -97,17 +100,25 @@ class ApiPages:
         return self._files.send(name)
 
     @cached_property
-    def _document(self) -> dict[str, Any]:
-        return describe(self.parts)
+    def _parts(self) -> Sequence[Part]:
+        return self.make_parts()
 
     @cached_property
-    def _split_document(self) -> dict[str, Any]:
-        return by_call(self.parts)
+    def _document(self) -> str:
+        return json.dumps(describe(self._parts))
+
+    @cached_property
+    def _split_document(self) -> str:
+        return json.dumps(by_call(self._parts))
 
     @cached_property
     def _files(self) -> StaticFiles:
         viewer = {f"viewer/{name}": viewer_folder() / name for name in VIEWER_FILES}
         return StaticFiles({**files_below(STATIC_DIR), **viewer}, HEADERS)
+
+
+def _json(text: str) -> Response:
+    return Response(text, mimetype="application/json")
 
 
 def viewer_folder() -> Path:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from cutgate.gateway.openapi.models import model_schema, ref, without_null
 from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable
 from cutgate.gateway.picpik.actions import ACTIONS, Action
-from cutgate.gateway.picpik.answers import TaskCreated
+from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
 from cutgate.gateway.picpik.errors import ROWS, Row
 from cutgate.gateway.picpik.requests import IGNORED
 from cutgate.signing import sign_params
@@ -30,6 +30,10 @@ value, with the private key at the end and nothing in between. Arrays count as t
 the other, `true` and `false` as these words. The examples are signed with the private key \
 `{_PRIVATE_KEY}`, to check a signer with."""
 _TASK: Final = Variable(name="task_uid", example="d5ari00q5cu0v880200g")
+_GIVEN: Final[Mapping[type[Answer], Mapping[str, list[str | int]]]] = {
+    TaskCreated: {_TASK.name: ["TaskUID"]},
+    TaskDetails: {"result_url": ["TaskDetailList", 0, "ImgList", 0]},
+}
 _EXAMPLES: Final[Mapping[str, Any]] = {
     "RawImage": PICTURE,
     "RawImages": [PICTURE],
@@ -50,8 +54,6 @@ const text = (value) => {
   return Object.keys(value).sort().map((name) => name + text(value[name])).join("");
 };
 const body = JSON.parse(pm.variables.replaceIn(pm.request.body.raw));
-body.PublicKey = pm.variables.get("public_key");
-delete body.Signature;
 body.Signature = SHA1(text(body) + pm.variables.get("private_key")).toString();
 pm.request.body.update({ mode: "raw", raw: JSON.stringify(body), options: { raw: { language: "json" } } });
 """
@@ -70,10 +72,16 @@ def picpik_part(*, max_batch_images: int) -> Part:
     schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] = max_batch_images
     return Part(
         name="PICPIK",
+        summary="Actions, POSTed to the bare host and signed with a key pair",
         text=_ABOUT,
         addresses=[_address([_call(name, action) for name, action in ACTIONS.items()])],
         schemas=schemas,
-        variables=[Variable(name="picture", example=PICTURE), _TASK],
+        variables=[
+            Variable(name="public_key", example=_PUBLIC_KEY),
+            Variable(name="picture", example=PICTURE),
+            _TASK,
+        ],
+        made=frozenset({"Signature"}),
         postman_script=_POSTMAN_SCRIPT,
     )
 
@@ -106,7 +114,7 @@ def _call(name: str, action: Action[Any, Any]) -> Call:
         request=ref(f"{name}Request"),
         answer=ref(f"{name}Answer"),
         example={**params, "Signature": sign_params(params, _PRIVATE_KEY)},
-        gives={_TASK.name: ["TaskUID"]} if action.answer is TaskCreated else {},
+        gives=_GIVEN.get(action.answer, {}),
     )
 
 

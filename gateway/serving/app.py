@@ -24,6 +24,7 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
+from cutgate.gateway.openapi.parts import Part
 from cutgate.gateway.openapi.service import service_part
 from cutgate.gateway.openapi.views import ApiPages
 from cutgate.gateway.picpik import faults
@@ -157,7 +158,11 @@ def create_app(
         keep_seconds=settings.readiness_seconds,
     )
     app.register_blueprint(HealthPages(readiness).blueprint())
-    app.register_blueprint(_api_pages(settings).blueprint())
+    app.register_blueprint(
+        ApiPages(
+            make_parts=partial(_parts, settings), public_url=settings.public_url, has_page=settings.playground
+        ).blueprint()
+    )
     observe(app)
     app.before_request(runware_sockets.upgrade)
     if settings.playground:
@@ -171,14 +176,13 @@ def create_app(
     return app
 
 
-def _api_pages(settings: GatewaySettings) -> ApiPages:
-    """The description: what each façade says of itself."""
-    parts = [
+def _parts(settings: GatewaySettings) -> list[Part]:
+    """What the service consists of, for its description."""
+    return [
         picpik_part(max_batch_images=settings.max_batch_images),
         runware_part(max_tasks=settings.max_runware_tasks),
         service_part(),
     ]
-    return ApiPages(parts=parts, public_url=settings.public_url, has_page=settings.playground)
 
 
 class _App(Flask):

@@ -93,11 +93,15 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     TaskType.MEDIA_STORAGE: {"operation": "delete", "media": _MEDIA.example},
     TaskType.ACCOUNT_MANAGEMENT: {"operation": "getDetails"},
 }
+_URL_GIVEN: Final[Mapping[str, list[str | int]]] = {"result_url": ["data", 0, "imageURL"]}
+_REMOVAL_GIVEN: Final[Mapping[str, list[str | int]]] = {_TASK.name: ["data", 0, "taskUUID"], **_URL_GIVEN}
 _GIVEN: Final[Mapping[str, Mapping[str, list[str | int]]]] = {
-    TaskType.OLD_REMOVAL: {_TASK.name: ["data", 0, "taskUUID"]},
-    TaskType.NEW_REMOVAL: {_TASK.name: ["data", 0, "taskUUID"]},
+    TaskType.OLD_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.NEW_REMOVAL: _REMOVAL_GIVEN,
     TaskType.IMAGE_UPLOAD: {_MEDIA.name: ["data", 0, "imageUUID"]},
+    TaskType.GET_RESPONSE: _URL_GIVEN,
 }
+"""Of what is a variable, where an answer holds it."""
 
 
 def runware_part(*, max_tasks: int) -> Part:
@@ -112,11 +116,12 @@ def runware_part(*, max_tasks: int) -> Part:
         schemas[_answer_name(name)] = _answer(name)
     return Part(
         name="Runware",
+        summary="Tasks, POSTed to /v1 with an API key",
         text=_ABOUT,
         addresses=[_address(max_tasks)],
         schemas=schemas,
         security_schemes={"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-        variables=[_KEY, _NEW, _TASK, _MEDIA],
+        variables=[_KEY, Variable(name="picture", example=PICTURE), _NEW, _TASK, _MEDIA],
     )
 
 

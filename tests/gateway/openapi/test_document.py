@@ -160,8 +160,7 @@ def test_the_documents_own_examples_fit(address: str, example: Answer) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_examples_of_actions_are_signed_with_the_key_that_the_text_names(gateway: Harness, action: str) -> None:
-    text = next(tag["description"] for tag in DOCUMENT["tags"] if tag["name"] == "PICPIK")
-    assert f"the private key `{PRIVATE_KEY}`" in text
+    assert f"the private key `{PRIVATE_KEY}`" in DOCUMENT["info"]["description"]
     examples = DOCUMENT["paths"]["/"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     answer = gateway.answer(gateway.post(json.dumps(examples[action]["value"])))
     assert answer["RetCode"] == (230 if "TaskUID" in examples[action]["value"] else 0)
@@ -314,7 +313,7 @@ def test_another_facade_adds_its_part() -> None:
     }
     other = Part(
         name="Other",
-        text="A third protocol.",
+        summary="A third protocol.",
         paths={"/cut": {"post": operation}},
         schemas={"OtherError": {"type": "object"}},
         security_schemes={"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}},
