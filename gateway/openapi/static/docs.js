@@ -52,12 +52,7 @@ async function send(request) {
   if (request.loadSpec) return request;
   const operation = operationNamed(shown, request.url);
   const { credentials } = access;
-  try {
-    await prepare(request, shown, credentials, variables.values(credentials));
-  } catch (error) {
-    access.unfold();
-    throw error;
-  }
+  if (!(await prepare(request, shown, credentials, variables.values(credentials)))) access.unfold();
   request.responseInterceptor = (response) => {
     variables.learn(operation?.["x-gives"] ?? {}, response);
     return response;

@@ -20,17 +20,19 @@ export function operationNamed(document, url) {
  * @param {any} document
  * @param {import("../playground/service/credentials.js").Credentials} credentials
  * @param {Record<string, string>} values of variables
+ * @returns {Promise<boolean>} whether it has the key that it needs; the service says so where it has not
  */
 export async function prepare(request, document, credentials, values) {
   if (typeof request.body === "string") request.body = filled(request.body, values);
   const { pathname } = new URL(request.url, API);
-  if (pathname === API.pathname) await sign(request, credentials);
-  const security = operationNamed(document, request.url)?.security ?? [];
-  for (const name of credentials.apiKey ? security.flatMap(Object.keys) : []) {
+  if (pathname === API.pathname) return sign(request, credentials);
+  const needed = (operationNamed(document, request.url)?.security ?? []).flatMap(Object.keys);
+  for (const name of credentials.apiKey ? needed : []) {
     const scheme = document.components.securitySchemes[name];
     if (scheme.type === "http") request.headers.Authorization = `Bearer ${credentials.apiKey}`;
     else request.headers[scheme.name] = credentials.apiKey;
   }
+  return needed.length === 0 || credentials.apiKey !== "";
 }
 
 /**
@@ -42,11 +44,12 @@ function filled(body, values) {
 }
 
 async function sign(request, { publicKey, privateKey }) {
-  const body = parsed(request.body);
-  if (!body) return; // the service says what is wrong with it
-  if (!publicKey || !privateKey) throw new Error("Type your key pair first: a request is signed with it.");
-  const { Signature: _, ...params } = { ...body, PublicKey: publicKey };
-  request.body = JSON.stringify({ ...params, Signature: await signInSlices(params, privateKey) });
+  if (!publicKey || !privateKey) return false;
+  const params = parsed(request.body);
+  if (params) {
+    request.body = JSON.stringify({ ...params, Signature: await signInSlices(params, privateKey) });
+  }
+  return true;
 }
 
 /** @param {string} text */

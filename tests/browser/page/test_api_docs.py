@@ -38,7 +38,7 @@ def type_api_key(visitor: Visitor, api_key: str) -> None:
 def opened(visitor: Visitor, name: str) -> Locator:
     """An operation with its body to be edited."""
     block = visitor.page.locator(f"#operations-{name}")
-    if not block.locator(".execute-wrapper").count():
+    if not block.locator(".opblock-body").count():
         block.locator(".opblock-summary-control").click()
     return block
 
@@ -117,21 +117,32 @@ def test_a_wrong_key_is_told_as_the_service_tells_it(visitor: Visitor) -> None:
     assert (status, answer["RetCode"], answer["Message"]) == (200, 171, "Signature VerifyAC Error")
 
 
-def test_without_keys_nothing_is_sent_and_the_page_says_so(visitor: Visitor) -> None:
-    sent = bodies_of(visitor)
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [("PICPIK-GetCreditBalance", 200, 170), ("Runware-accountManagement", 401, "missingApiKey")],
+)
+def test_without_keys_the_service_says_so_and_the_page_asks_for_them(
+    visitor: Visitor, name: str, status: int, code: object
+) -> None:
+    visitor.expected_complaint = "401"
     visitor.by_id("keys").evaluate("keys => (keys.open = false)")
-    block = opened(visitor, "PICPIK-GetCreditBalance")
-    block.locator("button.execute").click()
-    expect(block.locator(".live-responses-table")).to_contain_text("Type your key pair first")
+    found, answer = execute(visitor, name)
+    assert (found, answer.get("RetCode") or answer["errors"][0]["code"]) == (status, code)
     expect(visitor.by_id("public-key")).to_be_visible()
-    assert sent() == []
+
+
+def test_the_service_is_away(visitor: Visitor) -> None:
+    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
+    visitor.type_keys()
+    block = opened(visitor, "PICPIK-GetCreditBalance")
+    visitor.page.context.set_offline(True)
+    block.locator("button.execute").click()
+    expect(block.locator(".live-responses-table")).to_contain_text("Failed to fetch")
 
 
 def test_a_body_that_is_no_json_is_the_services_to_refuse(visitor: Visitor) -> None:
     visitor.type_keys()
-    visitor.expected_complaint = "415"
-    status, answer = execute(visitor, "PICPIK-GetCreditBalance", "nonsense")
-    assert (status, answer["RetCode"]) == (415, 160)
+    assert execute(visitor, "PICPIK-GetCreditBalance", "nonsense")[1]["RetCode"] == 160
 
 
 def test_health_needs_no_key(visitor: Visitor) -> None:
