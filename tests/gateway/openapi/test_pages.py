@@ -1,12 +1,12 @@
 """The page to try the service on: what is served, as what, and under which policy."""
 
+import importlib.util
 import re
 import tomllib
 
 import pytest
 from flask.testing import FlaskClient
 
-from cutgate.gateway.openapi import views
 from cutgate.gateway.openapi.views import HEADERS, PAGE, STATIC_DIR, VIEWER_FILES, viewer_folder
 from cutgate.gateway.playground.views import HEADERS as PLAYGROUND_HEADERS
 from cutgate.gateway.playground.views import STATIC_DIR as PLAYGROUND
@@ -116,7 +116,7 @@ def test_the_wheel_has_every_file() -> None:
 
 
 def test_a_missing_viewer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"flask-swagger-ui.*not installed"):
         viewer_folder()
 
