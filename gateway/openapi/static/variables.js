@@ -1,7 +1,7 @@
 /** What is put into requests in the place of `{{name}}`: a photo, keys, and what answers gave. */
 
 import { element } from "../playground/page/dom.js";
-import { randomUuid } from "../playground/service/http.js";
+import { randomUuid, resultUrl } from "../playground/service/http.js";
 
 /** Shown in places of their own, or not to be shown. */
 const UNLISTED = new Set(["picture", "public_key", "api_key", "$guid", "result_url"]);
@@ -52,7 +52,7 @@ export class Variables {
     }
     const { result_url: url } = this.#values;
     element("result").hidden = !url;
-    if (url) element("result").href = url;
+    if (url) element("result").href = resultUrl(url).href;
   }
 }
 
