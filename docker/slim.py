@@ -37,6 +37,12 @@ TABLE: Final = (
         why="descriptions of services other than S3 and those that give credentials for it",
         kept=frozenset({"s3", "signin", "sso", "sso-oidc", "sts"}),
     ),
+    Surplus(
+        package="flask_swagger_ui",
+        patterns=("dist/*", "templates"),
+        why="what /docs does not load",
+        kept=frozenset({"LICENSE", "swagger-ui-bundle.js", "swagger-ui.css"}),
+    ),
     Surplus(package="networkx", patterns=("**/tests",), why="tests"),
     Surplus(package="numba", patterns=("tests",), why="tests"),
     Surplus(package="numpy", patterns=("**/tests",), why="tests"),

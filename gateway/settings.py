@@ -160,7 +160,7 @@ class GatewaySettings(JobSettings):
     """How long a large body waits for one, else 503."""
 
     playground: bool = True
-    """Serve `/playground`, and send browsers there from `/`."""
+    """Serve `/playground`, where browsers are sent from `/`, and `/docs`."""
     public_url: str | None = None
     """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
     trusted_proxies: Networks = ()

@@ -7,10 +7,10 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, Row, row_for
 from cutgate.gateway.runware.messages.fields import WRONG
-from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.gateway.runware.tasks.submitting import DEFAULTS
 from cutgate.jobs import errors as jobs
@@ -18,17 +18,6 @@ from manual.advice import RUNWARE_ADVICE
 from manual.errors import leaves
 from manual.markdown import alike, code, items, message, one_line, summaries, summary
 from manual.rates import COUNTED
-
-FORMS: Final[dict[str, type[requests.Fields]]] = {
-    TaskType.OLD_REMOVAL: requests.Removal,
-    TaskType.NEW_REMOVAL: requests.Removal,
-    TaskType.IMAGE_UPLOAD: requests.ImageUpload,
-    TaskType.MEDIA_STORAGE: requests.MediaStorage,
-    "getResponse": requests.Plain,
-    "getTaskDetails": requests.Plain,
-    "accountManagement": requests.AccountManagement,
-}
-"""The fields of each task."""
 
 _USUAL: Final = 400
 """The HTTP status of most refusals."""

@@ -1,18 +1,17 @@
-"""The protocol as an OpenAPI 3.1 document, made from the models that requests and answers pass through."""
+"""The protocol's part of the description, made from the models that requests and answers pass through."""
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel
-
-from cutgate.gateway.picpik.actions import Action
+from cutgate.gateway.openapi.models import model_schema, ref, without_null
+from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable
+from cutgate.gateway.picpik.actions import ACTIONS, Action
+from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
 from cutgate.gateway.picpik.errors import ROWS, Row
 from cutgate.gateway.picpik.requests import IGNORED
+from cutgate.signing import sign_params
 
-Schema = dict[str, Any]
-
-_REF: Final = "#/components/schemas/"
 _STRING: Final[Schema] = {"type": "string"}
 _SIGNATURE: Final[Schema] = {
     "type": "string",
@@ -20,80 +19,103 @@ _SIGNATURE: Final[Schema] = {
     "description": "SHA-1, in hexadecimal, over all members but this one, sorted by name, each name with its "
     "value, and the private key behind them.",
 }
-_ABOUT: Final = (
-    "Every call is a POST of one JSON object to the bare host, signed with the account's key pair. Every answer "
-    "is one JSON object whose `RetCode` is 0 on success. An optional member that is null counts as absent."
-)
+_PUBLIC_KEY, _PRIVATE_KEY = "abcdefg", "123456"
+"""Those of the protocol's own examples."""
+_ABOUT: Final = f"""Every call is a POST of one JSON object to the bare host, signed with the account's key \
+pair. Every answer is one JSON object whose `RetCode` is 0 on success. An optional member that is null \
+counts as absent.
+
+`Signature` is the SHA-1, in hexadecimal, of all other members sorted by name, each name followed by its \
+value, with the private key at the end and nothing in between. Arrays count as their elements, one after \
+the other, `true` and `false` as these words. The examples are signed with the private key \
+`{_PRIVATE_KEY}`, to check a signer with."""
+_TASK: Final = Variable(name="task_uid", example="d5ari00q5cu0v880200g")
+_GIVEN: Final[Mapping[type[Answer], Mapping[str, list[str | int]]]] = {
+    TaskCreated: {_TASK.name: ["TaskUID"]},
+    TaskDetails: {"result_url": ["TaskDetailList", 0, "ImgList", 0]},
+}
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "RawImage": PICTURE,
+    "RawImages": [PICTURE],
+    "TaskUID": _TASK.example,
+    "TaskUIDs": [_TASK.example],
+    "TaskUIDList": [_TASK.example],
+    "WaitSeconds": 30,
+}
+"""Values of fields; all others have a default."""
+_POSTMAN_SCRIPT: Final = """\
+// Signs the body: SHA-1 over the members sorted by name, each followed by its value, and the private key.
+const { SHA1 } = require("crypto-js");
+
+const text = (value) => {
+  if (value === null) return "";
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map(text).join("");
+  return Object.keys(value).sort().map((name) => name + text(value[name])).join("");
+};
+const body = JSON.parse(pm.variables.replaceIn(pm.request.body.raw));
+body.Signature = SHA1(text(body) + pm.variables.get("private_key")).toString();
+pm.request.body.update({ mode: "raw", raw: JSON.stringify(body), options: { raw: { language: "json" } } });
+"""
 
 
-def describe(actions: Mapping[str, Action[Any, Any]], *, max_batch_images: int) -> Schema:
+def picpik_part(*, max_batch_images: int) -> Part:
     """Describe the protocol.
 
     Args:
-        actions: the table of actions.
         max_batch_images: a limit that is a setting.
-
-    Returns:
-        The document, as JSON values.
     """
     schemas: dict[str, Schema] = {"Error": _error()}
-    for name, action in actions.items():
-        schemas[f"{name}Request"] = _request(name, action, _model(action.request, "validation", schemas))
-        schemas[f"{name}Answer"] = _answer(name, _model(action.answer, "serialization", schemas))
+    for name, action in ACTIONS.items():
+        schemas[f"{name}Request"] = _request(name, action, model_schema(action.request, "validation", schemas))
+        schemas[f"{name}Answer"] = _answer(name, model_schema(action.answer, "serialization", schemas))
     schemas["RemoveBackgroundsInBatchRequest"]["properties"]["RawImages"]["maxItems"] = max_batch_images
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Cutgate",
-            "version": "1",
-            "summary": "PICPIK's background removal",
-            "description": _ABOUT,
-        },
-        # Relative to where the document lies, so that it also holds behind a proxy that adds a prefix.
-        "servers": [{"url": "./"}],
-        "paths": {
-            "/": {"post": _operation(actions)},
-            "/healthz": {"get": _look("alive", "Whether the gateway lives", {"200": "It does."})},
-            "/readyz": {
-                "get": _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
-            },
-        },
-        "components": {"schemas": schemas},
+    return Part(
+        name="PICPIK",
+        summary="Actions, POSTed to the bare host and signed with a key pair",
+        text=_ABOUT,
+        addresses=[_address([_call(name, action) for name, action in ACTIONS.items()])],
+        schemas=schemas,
+        variables=[
+            Variable(name="public_key", example=_PUBLIC_KEY),
+            Variable(name="picture", example=PICTURE),
+            _TASK,
+        ],
+        made=frozenset({"Signature"}),
+        postman_script=_POSTMAN_SCRIPT,
+    )
+
+
+def _address(calls: list[Call]) -> Address:
+    tables = {status: _error_table(status) for status in _statuses()}
+    return Address(
+        path="/",
+        operation="call",
+        summary="Call an action of PICPIK's",
+        calls=calls,
+        discriminator="Action",
+        refusals={200: f"The answer, or what is wrong:\n\n{_error_table(200)}", **tables},
+        refusal=ref("Error"),
+        answer_frame=lambda answer: {"anyOf": [*answer.get("anyOf", [answer]), ref("Error")]},
+    )
+
+
+def _call(name: str, action: Action[Any, Any]) -> Call:
+    fields = {field.alias or name: field for name, field in action.request.model_fields.items()}
+    own = {
+        name: _EXAMPLES.get(name, field.default)
+        for name, field in fields.items()
+        if name in _EXAMPLES or field.get_default(call_default_factory=True) not in ("", [])
     }
-
-
-def _operation(actions: Mapping[str, Action[Any, Any]]) -> Schema:
-    body = {
-        "oneOf": [_ref(f"{name}Request") for name in actions],
-        "discriminator": {
-            "propertyName": "Action",
-            "mapping": {name: f"{_REF}{name}Request" for name in actions},
-        },
-    }
-    answers = {"oneOf": [*(_ref(f"{name}Answer") for name in actions), _ref("Error")]}
-    return {
-        "operationId": "call",
-        "summary": "Call an action",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": _response(f"The answer, or what is wrong:\n\n{_error_table(200)}", answers),
-            **{str(status): _response(_error_table(status), _ref("Error")) for status in _statuses()},
-        },
-    }
-
-
-def _look(name: str, summary: str, said: Mapping[str, str]) -> Schema:
-    """What anybody may ask without a signature, with what each HTTP status says."""
-    answer: Schema = {"type": "object", "properties": {name: {"type": "boolean"}}, "required": [name]}
-    return {
-        "operationId": name,
-        "summary": summary,
-        "responses": {status: _response(text, answer) for status, text in said.items()},
-    }
-
-
-def _response(description: str, schema: Schema) -> Schema:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    params = {"Action": name, "PublicKey": _PUBLIC_KEY, **own}
+    return Call(
+        name=name,
+        text=inspect.getdoc(action.handle) or "",
+        request=ref(f"{name}Request"),
+        answer=ref(f"{name}Answer"),
+        example={**params, "Signature": sign_params(params, _PRIVATE_KEY)},
+        gives=_GIVEN.get(action.answer, {}),
+    )
 
 
 def _statuses() -> list[int]:
@@ -136,17 +158,9 @@ def _answer(name: str, schema: Schema) -> Schema:
     # What would be null is left out of an answer.
     return {
         **schema,
-        "properties": {**envelope, **{field: _without_null(value) for field, value in own.items()}},
-        "required": [*envelope, *(field for field, value in own.items() if _without_null(value) == value)],
+        "properties": {**envelope, **{field: without_null(value) for field, value in own.items()}},
+        "required": [*envelope, *(field for field, value in own.items() if without_null(value) == value)],
     }
-
-
-def _without_null(schema: Schema) -> Schema:
-    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
-    if not options:
-        return schema
-    [only] = options
-    return {**{name: value for name, value in schema.items() if name not in {"anyOf", "default"}}, **only}
 
 
 def _error() -> Schema:
@@ -163,34 +177,3 @@ def _error() -> Schema:
         "required": ["RetCode", "Action", "Message", "request_uuid"],
         "additionalProperties": False,
     }
-
-
-def _model(
-    model: type[BaseModel], mode: Literal["validation", "serialization"], schemas: dict[str, Schema]
-) -> Schema:
-    """A model's schema; those that it refers to go to the others."""
-    schema = model.model_json_schema(ref_template=_REF + "{model}", mode=mode)
-    schemas.update({name: _tidy(inner) for name, inner in schema.pop("$defs", {}).items()})
-    return _tidy(schema)
-
-
-def _tidy(schema: Schema) -> Schema:
-    """Without the titles that pydantic makes of names, and with every text on one line."""
-    tidied = {name: _tidied(value) for name, value in schema.items() if name != "title"}
-    if "description" in tidied:
-        tidied["description"] = " ".join(str(tidied["description"]).split())
-    if "properties" in tidied:
-        tidied["properties"] = {name: _tidy(value) for name, value in schema["properties"].items()}
-    return tidied
-
-
-def _tidied(value: object) -> object:
-    if isinstance(value, dict):
-        return _tidy(value)
-    if isinstance(value, list):
-        return [_tidied(element) for element in value]
-    return value
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": _REF + name}

@@ -17,7 +17,6 @@ from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.errors import row_for
-from cutgate.gateway.picpik.openapi import describe
 from cutgate.gateway.picpik.requests import ReadingRules, read_request
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.settings import GatewaySettings
@@ -71,12 +70,7 @@ class PicpikApi:
         """The routes."""
         routes = Blueprint("picpik", __name__)
         routes.add_url_rule("/", view_func=self.post, methods=["POST"], provide_automatic_options=False)
-        routes.add_url_rule("/openapi.json", view_func=self.openapi, provide_automatic_options=False)
         return routes
-
-    def openapi(self) -> Response:
-        """Describe the protocol to machines."""
-        return jsonify(self._description)
 
     def post(self) -> Response:
         """Answer one request, checking it in the protocol's order.
@@ -174,10 +168,6 @@ class PicpikApi:
             known = error.retry_after_seconds if isinstance(error, TooOften | QueueFull) else None
             answer.headers["Retry-After"] = str(known or self.settings.retry_after_seconds)
         return answer
-
-    @cached_property
-    def _description(self) -> dict[str, Any]:
-        return describe(ACTIONS, max_batch_images=self.settings.max_batch_images)
 
     @cached_property
     def _reading_rules(self) -> ReadingRules:

@@ -1,13 +1,11 @@
-"""Serves the playground: the files of `static/`, read once, under a policy that lets nothing else in.
+"""Serves the playground: the files of `static/`, under a policy that lets nothing else in.
 
 The page works in the visitor's browser with the visitor's own keys, so that neither this module nor any file
 beside it holds a secret. It speaks to the API as any client does.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -15,17 +13,10 @@ from typing import Final
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
+from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
+
 PAGE: Final = "index.html"
 STATIC_DIR: Final = Path(__file__).parent / "static"
-
-_MEDIA_TYPES: Final[Mapping[str, str]] = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".jpg": "image/jpeg",
-}
-"""What `static/` is made of; a file of another kind is not served."""
 
 _POLICY: Final[Mapping[str, str]] = {
     "default-src": "'none'",
@@ -41,31 +32,14 @@ _POLICY: Final[Mapping[str, str]] = {
     "trusted-types": "'none'",
 }
 
-HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    # A browser asks each time and is told that nothing changed: a new version is there at once.
-    "Cache-Control": "no-cache",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StaticFile:
-    """One file as it is sent."""
-
-    data: bytes
-    media_type: str
-    etag: str
+HEADERS: Final[Mapping[str, str]] = page_headers(_POLICY)
 
 
 @dataclass(frozen=True)
 class PlaygroundPages:
     """The page and what it loads."""
 
-    folder: Path = STATIC_DIR
+    files: StaticFiles = field(default_factory=lambda: StaticFiles(files_below(STATIC_DIR), HEADERS))
 
     def blueprint(self) -> Blueprint:
         """The routes."""
@@ -94,7 +68,7 @@ class PlaygroundPages:
 
     def page(self) -> Response:
         """Send the page."""
-        return self._send(PAGE)
+        return self.files.send(PAGE)
 
     def moved(self) -> Response:
         """Send whoever adds a slash to the page, whose addresses are relative to it."""
@@ -108,26 +82,4 @@ class PlaygroundPages:
         """
         if name == PAGE:
             raise NotFound
-        return self._send(name)
-
-    def _send(self, name: str) -> Response:
-        file = self._files.get(name)
-        if file is None:
-            raise NotFound
-        answer = Response(file.data, mimetype=file.media_type, headers=HEADERS)
-        answer.set_etag(file.etag)
-        answer.make_conditional(request.environ)
-        return answer
-
-    @cached_property
-    def _files(self) -> Mapping[str, StaticFile]:
-        """All that can be asked for, by name: a request's path is looked up here and never on the disk."""
-        return {
-            path.relative_to(self.folder).as_posix(): StaticFile(
-                data=(data := path.read_bytes()),
-                media_type=_MEDIA_TYPES[path.suffix],
-                etag=hashlib.sha256(data).hexdigest()[:32],
-            )
-            for path in self.folder.rglob("*")
-            if path.suffix in _MEDIA_TYPES
-        }
+        return self.files.send(name)

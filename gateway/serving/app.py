@@ -24,10 +24,15 @@ from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
 from cutgate.gateway.bodies import Bodies, Room
 from cutgate.gateway.observe.request_log import observe
+from cutgate.gateway.openapi.parts import Part
+from cutgate.gateway.openapi.service import service_part
+from cutgate.gateway.openapi.views import ApiPages
 from cutgate.gateway.picpik import faults
+from cutgate.gateway.picpik.openapi import picpik_part
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.runware.http.openapi import runware_part
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
@@ -89,9 +94,9 @@ def create_app(
         sessions: what lost WebSockets are owed.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
-        (WebSockets also at `/`), results under `/r/`, `/playground`, where browsers are sent from `/`, `/healthz`
-        and `/readyz`.
+        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), results under
+        `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`, `/postman.json` and `/docs`,
+        and `/playground`, where browsers are sent from `/`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -153,6 +158,11 @@ def create_app(
         keep_seconds=settings.readiness_seconds,
     )
     app.register_blueprint(HealthPages(readiness).blueprint())
+    app.register_blueprint(
+        ApiPages(
+            make_parts=partial(_parts, settings), public_url=settings.public_url, has_page=settings.playground
+        ).blueprint()
+    )
     observe(app)
     app.before_request(runware_sockets.upgrade)
     if settings.playground:
@@ -164,6 +174,15 @@ def create_app(
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _parts(settings: GatewaySettings) -> list[Part]:
+    """What the service consists of, for its description."""
+    return [
+        picpik_part(max_batch_images=settings.max_batch_images),
+        runware_part(max_tasks=settings.max_runware_tasks),
+        service_part(),
+    ]
 
 
 class _App(Flask):

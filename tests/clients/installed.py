@@ -1,6 +1,6 @@
 """The official clients as their registries have them, each in an environment of its own in the cache folder.
 
-Versions and hashes are pinned under `environments/`; a change of them makes a new environment.
+Versions and hashes are pinned under `environments/` and `newman/`; a change of them makes a new environment.
 """
 
 import fcntl

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from cutgate.courier.settings import CourierSettings
 from cutgate.gateway.picpik.errors import ROWS as PICPIK_ROWS
+from cutgate.gateway.runware.http.openapi import FORMS
 from cutgate.gateway.runware.messages.errors import ROWS as RUNWARE_ROWS
 from cutgate.gateway.runware.tasks.actions import ACTIONS
 from cutgate.jobs.settings import SECRETS_DIR_VARIABLE, JobSettings
@@ -26,7 +27,6 @@ from manual.command_line import lists as command_line_lists
 from manual.command_line import options_of_all
 from manual.errors import leaves
 from manual.pages import PARTS, write
-from manual.runware import FORMS
 from manual.settings import FIELDS, GROUPS, settings_list, variable
 from tests.deploy.compose_model import variables
 from tests.deploy.engine.engine import FOLDER_VARIABLE

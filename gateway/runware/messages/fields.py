@@ -1,13 +1,16 @@
-"""Types of the protocol's fields: JSON's, strictly, and a sentence for each value that is not one of theirs."""
+"""Types of the protocol's fields: JSON's, strictly, and a sentence for each value that is not one of theirs.
+
+Beside each check stands the JSON Schema of what it lets through, for the service's description.
+"""
 
 import json
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
+from cutgate.gateway.web_url import MAX_URL_CHARACTERS, WEB_URL_FORM, is_web_url
 
 WRONG: Final = "wrong_value"
 
@@ -39,13 +42,17 @@ def _wrong(reason: str) -> PydanticCustomError:
     return PydanticCustomError(WRONG, "{reason}", {"reason": reason})
 
 
-def _checked(is_one: Callable[[Any], bool], reason: str) -> BeforeValidator:
+def _checked(is_one: Callable[[Any], bool], reason: str, **schema: Any) -> BeforeValidator:
     def check(value: object) -> object:
         if not is_one(value):
             raise _wrong(reason)
         return value
 
-    return BeforeValidator(check)
+    return _read(check, **schema)
+
+
+def _read(check: Callable[[Any], object], **schema: Any) -> BeforeValidator:
+    return BeforeValidator(check, json_schema_input_type=Annotated[Any, WithJsonSchema(schema)])
 
 
 def _is_integer(value: object, least: int, most: int | None = None) -> bool:
@@ -54,11 +61,22 @@ def _is_integer(value: object, least: int, most: int | None = None) -> bool:
 
 
 def _integer(least: int, most: int) -> BeforeValidator:
-    return _checked(lambda value: _is_integer(value, least, most), f"must be an integer from {least} to {most}")
+    return _checked(
+        lambda value: _is_integer(value, least, most),
+        f"must be an integer from {least} to {most}",
+        type="integer",
+        minimum=least,
+        maximum=most,
+    )
 
 
 def _one_of(names: tuple[str, ...]) -> BeforeValidator:
-    return _checked(lambda value: isinstance(value, str) and value in names, f"must be one of {', '.join(names)}")
+    return _checked(
+        lambda value: isinstance(value, str) and value in names,
+        f"must be one of {', '.join(names)}",
+        type="string",
+        enum=list(names),
+    )
 
 
 def _output_types(value: object) -> tuple[str, ...]:
@@ -84,25 +102,54 @@ def _is_small_object(value: object) -> bool:
     return isinstance(value, dict) and len(json.dumps(value, ensure_ascii=False).encode()) <= _MAX_OBJECT_BYTES
 
 
-Text: TypeAlias = Annotated[str, _checked(lambda value: isinstance(value, str), "must be a string")]
-Flag: TypeAlias = Annotated[bool, _checked(lambda value: isinstance(value, bool), "must be true or false")]
+_OUTPUT_TYPE: Final = {"type": "string", "enum": list(OUTPUT_TYPES)}
+
+Text: TypeAlias = Annotated[str, _checked(lambda value: isinstance(value, str), "must be a string", type="string")]
+Flag: TypeAlias = Annotated[
+    bool, _checked(lambda value: isinstance(value, bool), "must be true or false", type="boolean")
+]
 Quality: TypeAlias = Annotated[int, _integer(20, 99)]
 MatteSetting: TypeAlias = Annotated[int, _integer(1, 255)]
 Ttl: TypeAlias = Annotated[
-    int, _checked(lambda value: _is_integer(value, 60), "must be an integer of at least 60 (seconds)")
+    int,
+    _checked(
+        lambda value: _is_integer(value, 60),
+        "must be an integer of at least 60 (seconds)",
+        type="integer",
+        minimum=60,
+    ),
 ]
 Rgba: TypeAlias = Annotated[
-    tuple[int, int, int, int], _checked(_is_colour, "must be an array of four integers from 0 to 255")
+    tuple[int, int, int, int],
+    _checked(
+        _is_colour,
+        "must be an array of four integers from 0 to 255",
+        type="array",
+        items={"type": "integer", "minimum": 0, "maximum": 255},
+        minItems=_CHANNELS,
+        maxItems=_CHANNELS,
+    ),
 ]
-OutputTypes: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_output_types)]
-OutputFormat: TypeAlias = Annotated[str, BeforeValidator(_format)]
+OutputTypes: TypeAlias = Annotated[
+    tuple[str, ...],
+    _read(_output_types, anyOf=[_OUTPUT_TYPE, {"type": "array", "items": _OUTPUT_TYPE, "minItems": 1}]),
+]
+OutputFormat: TypeAlias = Annotated[str, _read(_format, type="string", enum=list(FORMATS))]
 DeliveryMethod: TypeAlias = Annotated[str, _one_of(DELIVERY_METHODS)]
 Model: TypeAlias = Annotated[str, _one_of(tuple(MODELS))]
 WebUrl: TypeAlias = Annotated[
-    str, _checked(lambda value: isinstance(value, str) and is_web_url(value), f"is not usable: {WEB_URL_FORM}")
+    str,
+    _checked(
+        lambda value: isinstance(value, str) and is_web_url(value),
+        f"is not usable: {WEB_URL_FORM}",
+        type="string",
+        format="uri",
+        maxLength=MAX_URL_CHARACTERS,
+    ),
 ]
 Ignored: TypeAlias = Annotated[
-    dict[str, Any], _checked(_is_small_object, f"must be an object of at most {_MAX_OBJECT_BYTES} bytes")
+    dict[str, Any],
+    _checked(_is_small_object, f"must be an object of at most {_MAX_OBJECT_BYTES} bytes", type="object"),
 ]
 StorageOperation: TypeAlias = Annotated[str, _one_of(("upload", "delete"))]
 AccountOperation: TypeAlias = Annotated[str, _one_of(("getDetails",))]

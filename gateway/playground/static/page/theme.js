@@ -23,15 +23,19 @@ function remember(theme) {
   }
 }
 
-export function followTheme() {
+/** @param {(isDark: boolean) => void} [onChange] for whatever does not follow the page's own colours */
+export function followTheme(onChange = () => {}) {
   const button = element("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
   let theme = remembered();
   const show = () => {
     if (!(theme in NEXT)) theme = "auto";
     document.documentElement.dataset.theme = theme;
     button.textContent = LABELS[theme];
     button.setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system" : theme}`);
+    onChange(theme === "auto" ? system.matches : theme === "dark");
   };
+  system.addEventListener("change", show);
   button.addEventListener("click", () => {
     theme = NEXT[theme];
     remember(theme);

@@ -1,0 +1,73 @@
+"""What belongs to no façade: results, and whether the service is well."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cutgate.gateway.openapi.parts import Part, Schema, response
+
+_STRING: Final[Schema] = {"type": "string"}
+_PATH: Final[Mapping[str, str]] = {
+    "mac": "Proves that this service made the address.",
+    "expires": "Unix time in seconds up to which it holds.",
+    "task": "The task.",
+    "index": "Which of its pictures.",
+    "name": "The file's name.",
+}
+
+
+def service_part() -> Part:
+    """What anybody may ask without a key."""
+    return Part(
+        name="Service",
+        summary="Results and health, without a key",
+        paths={
+            "/r/{mac}/{expires}/{task}/{index}/{name}": {"get": _result()},
+            "/healthz": {"get": _look("alive", "Whether the gateway lives", {"200": "It does."})},
+            "/readyz": {
+                "get": _look("ready", "Whether a job could be done", {"200": "It could.", "503": "Not now."})
+            },
+        },
+    )
+
+
+def _result() -> Schema:
+    picture = {"image/*": {"schema": {"type": "string", "contentMediaType": "image/*"}}}
+    found = {"description": "Whether a subject was found.", "schema": {"enum": ["found", "none"]}}
+    missing = {"description": "The address was altered or has expired, or the result is gone."}
+    return {
+        "operationId": "result",
+        "summary": "Fetch a result",
+        "description": "Answers hold the whole address, signed and good for a while: use it as it is.",
+        "security": [],
+        "parameters": [
+            *(
+                {"name": name, "in": "path", "required": True, "description": text, "schema": _STRING}
+                for name, text in _PATH.items()
+            ),
+            {
+                "name": "download",
+                "in": "query",
+                "description": "The name under which a browser saves it, instead of showing it.",
+                "schema": _STRING,
+            },
+            {"name": "Range", "in": "header", "description": "A part of it.", "schema": _STRING},
+        ],
+        "responses": {
+            "200": {"description": "The picture.", "headers": {"Cutgate-Subject": found}, "content": picture},
+            "206": {"description": "The part of it that was asked for.", "content": picture},
+            "304": {"description": "It is still the one of `If-None-Match`."},
+            "404": missing,
+            "416": {"description": "The range lies outside."},
+        },
+    }
+
+
+def _look(name: str, summary: str, said: Mapping[str, str]) -> Schema:
+    """What anybody may ask, with what each HTTP status says."""
+    answer: Schema = {"type": "object", "properties": {name: {"type": "boolean"}}, "required": [name]}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [],
+        "responses": {status: response(text, answer) for status, text in said.items()},
+    }

@@ -1,0 +1,133 @@
+"""Serves the description of the service, and a page on which one tries it.
+
+The page works in the visitor's browser with the visitor's own keys, as the playground does, whose modules it
+loads. Its viewer is Swagger UI, as the package `flask-swagger-ui` brings it.
+"""
+
+import importlib.util
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
+
+from cutgate.gateway.openapi.document import by_call, describe
+from cutgate.gateway.openapi.parts import Part
+from cutgate.gateway.openapi.postman import collection
+from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
+from cutgate.gateway.web_url import base_url
+
+PAGE: Final = "index.html"
+STATIC_DIR: Final = Path(__file__).parent / "static"
+VIEWER_FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
+
+_POLICY: Final[Mapping[str, str]] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    # The viewer's icons, and results.
+    "img-src": "'self' blob: data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    # The viewer's sanitizer, and the page's own policy, which takes plain tags alone.
+    "trusted-types": "dompurify default",
+}
+
+HEADERS: Final[Mapping[str, str]] = page_headers(_POLICY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiPages:
+    """The description in each of its forms."""
+
+    make_parts: Callable[[], Sequence[Part]]
+    """What each façade says of itself; called once, when somebody asks."""
+    public_url: str | None
+    """The service's address for whoever imports the Postman collection; the request's own when absent."""
+    has_page: bool
+    """Whether there is a page to try the service on."""
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("openapi", __name__)
+        rules = [("/openapi.json", self.document), ("/postman.json", self.postman)]
+        if self.has_page:
+            rules += [("/docs", self.page), ("/docs/", self.moved), ("/docs/openapi.json", self.split_document)]
+        for rule, view in rules:
+            routes.add_url_rule(rule, view_func=view, provide_automatic_options=False, strict_slashes=True)
+        if self.has_page:
+            routes.add_url_rule(
+                "/docs/<path:name>", view_func=self.file, provide_automatic_options=False, merge_slashes=False
+            )
+        return routes
+
+    def document(self) -> Response:
+        """Describe the service to machines."""
+        return _json(self._document)
+
+    def split_document(self) -> Response:
+        """The same for the page."""
+        return _json(self._split_document)
+
+    def postman(self) -> Response:
+        """The same for Postman."""
+        url = self.public_url or base_url(request.scheme, request.host)
+        return _json(json.dumps(collection(self._parts, url)))
+
+    def page(self) -> Response:
+        """Send the page."""
+        return self._files.send(PAGE)
+
+    def moved(self) -> Response:
+        """Send whoever adds a slash to the page, whose addresses are relative to it."""
+        return Response(status=308, headers={**HEADERS, "Location": "../docs"})
+
+    def file(self, name: str) -> Response:
+        """Send what the page loads.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        if name == PAGE:
+            raise NotFound
+        return self._files.send(name)
+
+    @cached_property
+    def _parts(self) -> Sequence[Part]:
+        return self.make_parts()
+
+    @cached_property
+    def _document(self) -> str:
+        return json.dumps(describe(self._parts))
+
+    @cached_property
+    def _split_document(self) -> str:
+        return json.dumps(by_call(self._parts))
+
+    @cached_property
+    def _files(self) -> StaticFiles:
+        viewer = {f"viewer/{name}": viewer_folder() / name for name in VIEWER_FILES}
+        return StaticFiles({**files_below(STATIC_DIR), **viewer}, HEADERS)
+
+
+def _json(text: str) -> Response:
+    return Response(text, mimetype="application/json")
+
+
+def viewer_folder() -> Path:
+    """Where the viewer's files lie.
+
+    Raises:
+        FileNotFoundError: its package is not installed.
+    """
+    spec = importlib.util.find_spec("flask_swagger_ui")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the package flask-swagger-ui, which cutgate[gateway] asks for, is not installed")
+    return Path(spec.origin).parent / "dist"

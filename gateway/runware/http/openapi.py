@@ -1,0 +1,258 @@
+"""The protocol's part of the service's description, made from the models that tasks pass through."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cutgate.gateway.openapi.models import model_schema, ref
+from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable
+from cutgate.gateway.runware.messages import requests
+from cutgate.gateway.runware.messages.errors import ROWS
+from cutgate.gateway.runware.messages.requests import TaskType
+from cutgate.gateway.runware.tasks.actions import ACTIONS
+
+FORMS: Final[Mapping[str, type[requests.Fields]]] = {
+    TaskType.OLD_REMOVAL: requests.Removal,
+    TaskType.NEW_REMOVAL: requests.Removal,
+    TaskType.IMAGE_UPLOAD: requests.ImageUpload,
+    TaskType.MEDIA_STORAGE: requests.MediaStorage,
+    TaskType.GET_RESPONSE: requests.Plain,
+    TaskType.GET_TASK_DETAILS: requests.Plain,
+    TaskType.ACCOUNT_MANAGEMENT: requests.AccountManagement,
+}
+"""The fields of each task that needs a caller."""
+
+_PREFIX: Final = "Runware"
+"""Of schemas' names."""
+_ABOUT: Final = """A message is a JSON array of tasks, POSTed to `/v1`; a WebSocket at `/v1` or `/` takes the \
+same in text frames. A bare task counts as an array of one. Each has a `taskType` and a `taskUUID`, a UUID \
+that you make and its answer repeats: the same task under the same UUID runs once. Null counts as absent.
+
+The API key goes into `Authorization: Bearer`, or into a first element `{"taskType": "authentication", \
+"apiKey": "…"}`. A ping needs none."""
+
+_STRING: Final[Schema] = {"type": "string"}
+_URL: Final[Schema] = {"type": "string", "format": "uri"}
+_UUID: Final[Schema] = {"type": "string", "format": "uuid"}
+_STATUS: Final[Schema] = {"enum": ["success", "processing"]}
+_OBJECT: Final[Schema] = {"type": "object"}
+_ERRORS: Final[Schema] = {"type": "array", "items": ref(f"{_PREFIX}Error"), "minItems": 1}
+
+_KEY: Final = Variable(name="api_key", example="your API key")
+_NEW: Final = Variable(name="$guid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a01")
+_TASK: Final = Variable(name="task_uuid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a02")
+_MEDIA: Final = Variable(name="media_uuid", example="0b9f4a5e-6d0f-4c39-9d6a-2f6d1f3f5a03")
+
+_RESULT: Final[Mapping[str, Schema]] = {
+    "status": _STATUS,
+    "imageUUID": _UUID,
+    "imageURL": _URL,
+    "imageBase64Data": _STRING,
+    "imageDataURI": _STRING,
+    "mediaUUID": _UUID,
+    "mediaURL": _URL,
+    "operation": _STRING,
+    "cost": {"type": "number", "description": "In US dollars."},
+}
+"""What a removal or an upload gives; nothing but type and UUID while it is at work unasked."""
+_DETAILS: Final[Mapping[str, Schema]] = {
+    "request": {"type": "array", "items": _OBJECT, "description": "The task as it was sent, without pictures."},
+    "response": {**_OBJECT, "description": "What it was answered with: `data` or `errors`."},
+}
+_ACCOUNT: Final[Mapping[str, Schema]] = {
+    "operation": _STRING,
+    "organizationUUID": _UUID,
+    "organizationName": _STRING,
+    "balance": {"type": "number", "description": "In US dollars."},
+    "team": {"type": "array", "items": _OBJECT},
+    "apiKeys": {"type": "array", "items": _OBJECT},
+    "usage": {
+        "type": "object",
+        "properties": {
+            "metered": {"type": "boolean"},
+            "usedCredits": {"type": "integer"},
+            "grantedCredits": {"type": "integer"},
+            "availableCredits": {"type": "integer"},
+        },
+        "required": ["metered", "usedCredits"],
+    },
+}
+_ANSWERS: Final[Mapping[str, Mapping[str, Schema]]] = {
+    TaskType.GET_TASK_DETAILS: _DETAILS,
+    TaskType.ACCOUNT_MANAGEMENT: _ACCOUNT,
+}
+"""Members of an answer, beside type and UUID; all other tasks give a result."""
+_EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    TaskType.OLD_REMOVAL: {"inputImage": PICTURE, "outputFormat": "PNG", "alphaMatting": True},
+    TaskType.NEW_REMOVAL: {
+        "inputs": {"image": PICTURE},
+        "outputFormat": "PNG",
+        "settings": {"alphaMatting": True},
+    },
+    TaskType.IMAGE_UPLOAD: {"image": PICTURE},
+    TaskType.MEDIA_STORAGE: {"operation": "delete", "media": _MEDIA.example},
+    TaskType.ACCOUNT_MANAGEMENT: {"operation": "getDetails"},
+}
+_URL_GIVEN: Final[Mapping[str, list[str | int]]] = {"result_url": ["data", 0, "imageURL"]}
+_REMOVAL_GIVEN: Final[Mapping[str, list[str | int]]] = {_TASK.name: ["data", 0, "taskUUID"], **_URL_GIVEN}
+_GIVEN: Final[Mapping[str, Mapping[str, list[str | int]]]] = {
+    TaskType.OLD_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.NEW_REMOVAL: _REMOVAL_GIVEN,
+    TaskType.IMAGE_UPLOAD: {_MEDIA.name: ["data", 0, "imageUUID"]},
+    TaskType.GET_RESPONSE: _URL_GIVEN,
+}
+"""Of what is a variable, where an answer holds it."""
+
+
+def runware_part(*, max_tasks: int) -> Part:
+    """Describe the protocol.
+
+    Args:
+        max_tasks: how many tasks a message may hold, which is a setting.
+    """
+    schemas: dict[str, Schema] = {f"{_PREFIX}Error": _error(), **_keyless()}
+    for name in ACTIONS:
+        schemas[_task_name(name)] = _task(name, schemas)
+        schemas[_answer_name(name)] = _answer(name)
+    return Part(
+        name="Runware",
+        summary="Tasks, POSTed to /v1 with an API key",
+        text=_ABOUT,
+        addresses=[_address(max_tasks)],
+        schemas=schemas,
+        security_schemes={"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+        variables=[_KEY, Variable(name="picture", example=PICTURE), _NEW, _TASK, _MEDIA],
+    )
+
+
+def _address(max_tasks: int) -> Address:
+    return Address(
+        path="/v1",
+        operation="tasks",
+        summary="Do tasks of Runware's",
+        calls=[
+            _call(TaskType.PING, "Ask whether the service answers. No key is needed.", {"ping": True}),
+            _call(TaskType.AUTHENTICATION, "Bring the key, in front of other tasks.", {"apiKey": _KEY.example}),
+            *(
+                _call(
+                    name,
+                    inspect.getdoc(action.handle) or "",
+                    {"taskUUID": _uuid_of(name), **_EXAMPLES.get(name, {})},
+                )
+                for name, action in ACTIONS.items()
+            ),
+        ],
+        discriminator="taskType",
+        refusals={
+            200: "The tasks' answers; errors of some beside successes of others, and of tasks that have failed.",
+            **{status: _error_table(status) for status in _statuses()},
+        },
+        # A wrong key is told twice, as the protocol does.
+        refusal=_object({"errors": _ERRORS}, error=ref(f"{_PREFIX}Error")),
+        request_frame=lambda task: {"type": "array", "items": task, "minItems": 1, "maxItems": max_tasks},
+        answer_frame=_body,
+        # Without a key there are pings.
+        security=[{"apiKey": []}, {}],
+    )
+
+
+def _call(name: str, text: str, example: Mapping[str, Any]) -> Call:
+    return Call(
+        name=str(name),
+        text=text,
+        request=ref(_task_name(name)),
+        answer=ref(_answer_name(name)),
+        example=[{"taskType": str(name), **example}],
+        gives=_GIVEN.get(name, {}),
+    )
+
+
+def _uuid_of(name: str) -> str:
+    """The UUID of an example: the task's own, or that of the one it asks about."""
+    return (_TASK if FORMS[name] is requests.Plain else _NEW).example
+
+
+def _task_name(name: str) -> str:
+    return f"{_PREFIX}{name[:1].upper()}{name[1:]}Task"
+
+
+def _answer_name(name: str) -> str:
+    return f"{_PREFIX}{name[:1].upper()}{name[1:]}Answer"
+
+
+def _keyless() -> dict[str, Schema]:
+    """What needs no caller."""
+    ping, authentication = ({"const": str(name)} for name in (TaskType.PING, TaskType.AUTHENTICATION))
+    return {
+        _task_name(TaskType.PING): _object({"taskType": ping}, ping={"const": True}),
+        _answer_name(TaskType.PING): _object({"taskType": ping, "pong": {"const": True}}),
+        _task_name(TaskType.AUTHENTICATION): _object({"taskType": authentication, "apiKey": _STRING}),
+        _answer_name(TaskType.AUTHENTICATION): _object(
+            {"taskType": authentication, "connectionSessionUUID": _UUID}
+        ),
+    }
+
+
+def _object(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": {**required, **optional},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _task(name: str, schemas: dict[str, Schema]) -> Schema:
+    """A task's fields, with those that every task has."""
+    schema = model_schema(FORMS[name], "validation", schemas, prefix=_PREFIX)
+    return {
+        **schema,
+        "properties": {"taskType": {"const": str(name)}, "taskUUID": _UUID, **schema["properties"]},
+        "required": ["taskType", "taskUUID", *schema.get("required", [])],
+    }
+
+
+def _answer(name: str) -> Schema:
+    # What a poll gives is named by the task that it asks about.
+    task_type: Schema = (
+        {"enum": list(map(str, ACTIONS))} if name == TaskType.GET_RESPONSE else {"const": str(name)}
+    )
+    return _object({"taskType": task_type, "taskUUID": _UUID}, **_ANSWERS.get(name, _RESULT))
+
+
+def _body(answer: Schema) -> Schema:
+    """What an answer consists of: items of tasks, and of what is wrong."""
+    data = {"type": "array", "items": answer, "minItems": 1}
+    return {**_object({}, data=data, errors=_ERRORS), "minProperties": 1}
+
+
+def _statuses() -> list[int]:
+    """HTTP statuses of errors that a POST can meet."""
+    return sorted({int(row.status) for row in ROWS.values()} - {200, 405, 426})
+
+
+def _error_table(status: int) -> str:
+    """The errors with an HTTP status, as Markdown."""
+    rows = sorted({(_shown(row.code), _shown(row.message)) for row in ROWS.values() if row.status == status})
+    return "\n".join(["| code | message |", "|---|---|", *(f"| {code} | {text} |" for code, text in rows)])
+
+
+def _shown(text: str) -> str:
+    """A code or a message with words in the place of what an error fills in."""
+    for filled, shown in (("word", "Field"), ("reason", "what is wrong"), ("message", "what is wrong")):
+        text = text.replace(f"{{error.{filled}}}", shown)
+    return text.replace("{error.limit_bytes}", "so many").replace("{error}", "how often is allowed")
+
+
+def _error() -> Schema:
+    schema = _object(
+        {"code": _STRING, "message": _STRING},
+        parameter={
+            "anyOf": [_STRING, {"type": "array", "items": _STRING}],
+            "description": "The field at fault, or several that clash.",
+        },
+        taskType=_STRING,
+        taskUUID=_STRING,
+        status={"const": "error"},
+    )
+    return {**schema, "description": "What is wrong with a task, or with the request as a whole."}

@@ -1,0 +1,85 @@
+"""Serves a page and what it loads: files that are read once, under a policy that lets nothing else in."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from flask import Response, request
+from werkzeug.exceptions import NotFound
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
+"""What pages are made of; a file of another kind is not served."""
+
+
+def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
+    """What goes with each file of a page.
+
+    Args:
+        policy: directives of its Content-Security-Policy.
+    """
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Referrer-Policy": "no-referrer",
+        # A browser asks each time and is told that nothing changed: a new version is there at once.
+        "Cache-Control": "no-cache",
+    }
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """The files of a folder and of those in it, by the names that a page has for them."""
+    paths = (path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES)
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file as it is sent."""
+
+    data: bytes
+    media_type: str
+    etag: str
+
+    @classmethod
+    def read(cls, path: Path) -> "StaticFile":
+        """Read it."""
+        data = path.read_bytes()
+        return cls(data, MEDIA_TYPES[path.suffix], hashlib.sha256(data).hexdigest()[:32])
+
+
+@dataclass(frozen=True)
+class StaticFiles:
+    """All that can be asked for."""
+
+    paths: Mapping[str, Path]
+    """By name: a request's path is looked up here and never on the disk."""
+    headers: Mapping[str, str]
+
+    def send(self, name: str) -> Response:
+        """Send one.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        file = self._files.get(name)
+        if file is None:
+            raise NotFound
+        answer = Response(file.data, mimetype=file.media_type, headers=self.headers)
+        answer.set_etag(file.etag)
+        answer.make_conditional(request.environ)
+        return answer
+
+    @cached_property
+    def _files(self) -> Mapping[str, StaticFile]:
+        return {name: StaticFile.read(path) for name, path in self.paths.items()}

@@ -1,0 +1,196 @@
+"""The page that shows the API: whoever presses Execute calls the service, signed or with their key."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.page.conftest import picture
+from tests.browser.visitor import CUT_MS, Visitor, bodies_of, visiting
+from tests.clients.conftest import RunwareStack
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def visitor(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
+    with visiting(browser, quick_stack.live) as visitor:
+        open_docs(visitor)
+        yield visitor
+
+
+def open_docs(visitor: Visitor) -> None:
+    visitor.open("/docs")
+    expect(visitor.page.locator(".opblock").first).to_be_visible()
+
+
+def type_api_key(visitor: Visitor, api_key: str) -> None:
+    visitor.page.get_by_text("API key", exact=True).first.click()
+    visitor.by_id("api-key").fill(api_key)
+
+
+def opened(visitor: Visitor, name: str) -> Locator:
+    """An operation with its body to be edited."""
+    block = visitor.page.locator(f"#operations-{name}")
+    if not block.locator(".opblock-body").count():
+        block.locator(".opblock-summary-control").click()
+    return block
+
+
+def execute(visitor: Visitor, name: str, body: str | None = None) -> tuple[int, Any]:
+    """Press the button of an operation; gives the answer's status and members, as the page shows them."""
+    block = opened(visitor, name)
+    if body is not None:
+        block.locator("textarea").fill(body)
+    clear = block.locator("button.btn-clear")
+    if clear.count():
+        clear.click()
+    block.locator("button.execute").click()
+    row = block.locator(".live-responses-table tbody tr").first
+    expect(row).to_be_visible(timeout=CUT_MS)
+    text = row.locator(".highlight-code pre").first.inner_text()
+    return int(row.locator(".response-col_status").inner_text().split()[0]), json.loads(text)
+
+
+def result_of(visitor: Visitor) -> Image.Image:
+    """The picture that the page has a link to."""
+    url = visitor.by_id("result").get_attribute("href")
+    assert url
+    return Image.open(io.BytesIO(httpx.get(url, trust_env=False).raise_for_status().content))
+
+
+def test_an_action_is_signed_and_its_task_can_be_asked_about(visitor: Visitor, quick_stack: RunwareStack) -> None:
+    visitor.type_keys()
+    status, answer = execute(visitor, "PICPIK-RemoveBackground")
+    assert (status, answer["RetCode"], answer["Message"]) == (200, 0, "")
+    expect(visitor.by_id("variable-task_uid")).to_have_text(answer["TaskUID"])
+    status, shown = execute(visitor, "PICPIK-ListTasksDetails")
+    assert (status, shown["RetCode"]) == (200, 0)
+    [task] = shown["TaskDetailList"]
+    assert (task["TaskUID"], task["Status"]) == (answer["TaskUID"], "Finished")
+    assert result_of(visitor).convert("RGBA").getchannel("A").getextrema() == (0, 255)
+    visitor.keep_picture("docs-picpik")
+    curl = visitor.page.locator("#operations-PICPIK-ListTasksDetails .curl").inner_text()
+    assert "Signature" in curl
+    assert quick_stack.live.private_key not in visitor.page.content()
+
+
+def test_a_task_goes_with_the_api_key_which_is_not_shown(visitor: Visitor, quick_stack: RunwareStack) -> None:
+    type_api_key(visitor, quick_stack.api_key)
+    sent = bodies_of(visitor)
+    for name in ("Runware-removeBackground", "Runware-getResponse", "Runware-removeBackground"):
+        status, answer = execute(visitor, name)
+        assert (status, [item["status"] for item in answer["data"]]) == (200, ["success"])
+    first, asked, second = [json.loads(body)[0]["taskUUID"] for body in sent()]
+    assert first == asked != second  # another press is another task
+    assert result_of(visitor).convert("RGBA").getchannel("A").getextrema() == (0, 255)
+    curl = visitor.page.locator("#operations-Runware-removeBackground .curl").inner_text()
+    assert "Bearer $CUTGATE_API_KEY" in curl
+    assert quick_stack.api_key not in visitor.page.content()
+
+
+def test_keys_in_a_body_work_and_are_not_shown(visitor: Visitor, quick_stack: RunwareStack) -> None:
+    type_api_key(visitor, quick_stack.api_key)
+    status, answer = execute(visitor, "Runware-authentication")
+    assert (status, list(answer["data"][0])) == (200, ["connectionSessionUUID", "taskType"])
+    assert quick_stack.api_key not in visitor.page.content()
+
+
+def test_a_photo_takes_the_drawings_place(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.type_keys()
+    visitor.by_id("file").set_input_files(picture(tmp_path / "disc.png"))
+    expect(visitor.by_id("picture-name")).to_have_text("disc.png")
+    assert execute(visitor, "PICPIK-RemoveBackground")[1]["RetCode"] == 0
+    assert execute(visitor, "PICPIK-ListTasksDetails")[1]["TaskDetailList"][0]["Status"] == "Finished"
+    assert result_of(visitor).size == (240, 160)
+
+
+def test_a_wrong_key_is_told_as_the_service_tells_it(visitor: Visitor) -> None:
+    visitor.type_keys("wrong")
+    status, answer = execute(visitor, "PICPIK-GetCreditBalance")
+    assert (status, answer["RetCode"], answer["Message"]) == (200, 171, "Signature VerifyAC Error")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [("PICPIK-GetCreditBalance", 200, 170), ("Runware-accountManagement", 401, "missingApiKey")],
+)
+def test_without_keys_the_service_says_so_and_the_page_asks_for_them(
+    visitor: Visitor, name: str, status: int, code: object
+) -> None:
+    visitor.expected_complaint = "401"
+    visitor.by_id("keys").evaluate("keys => (keys.open = false)")
+    found, answer = execute(visitor, name)
+    assert (found, answer.get("RetCode") or answer["errors"][0]["code"]) == (status, code)
+    expect(visitor.by_id("public-key")).to_be_visible()
+
+
+def test_the_service_is_away(visitor: Visitor) -> None:
+    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
+    visitor.type_keys()
+    block = opened(visitor, "PICPIK-GetCreditBalance")
+    visitor.page.context.set_offline(True)
+    block.locator("button.execute").click()
+    expect(block.locator(".live-responses-table")).to_contain_text("Failed to fetch")
+
+
+def test_a_body_that_is_no_json_is_the_services_to_refuse(visitor: Visitor) -> None:
+    visitor.type_keys()
+    assert execute(visitor, "PICPIK-GetCreditBalance", "nonsense")[1]["RetCode"] == 160
+
+
+def test_health_needs_no_key(visitor: Visitor) -> None:
+    assert execute(visitor, "Service-ready") == (200, {"ready": True})
+
+
+def test_keys_are_those_that_the_playground_remembers(browser: Browser, quick_stack: RunwareStack) -> None:
+    with visiting(browser, quick_stack.live) as visitor:
+        visitor.open()
+        visitor.type_keys()
+        visitor.by_id("remember").check()
+        visitor.page.get_by_role("link", name="API").click()
+        expect(visitor.by_id("private-key")).to_have_value(quick_stack.live.private_key)
+        expect(visitor.page.locator(".opblock").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("html", "is_taken"),
+    [
+        *(("<p>A <code>b</code></p>", True), ('<table class="x"><td>1</td></table>', True), ("1 &lt; 2", True)),
+        *(("<img src=x onerror=alert(1)>", False), ("<script>1</script>", False), ('<p onclick="1">', False)),
+        *(("<a href=javascript:1>x</a>", False), ("<p", False), ("<SCRIPT>", False), ("<iframe>", False)),
+    ],
+)
+def test_html_is_plain_tags_or_nothing(visitor: Visitor, html: str, *, is_taken: bool) -> None:
+    visitor.expected_complaint = "TrustedHTML|Trusted Type"
+    script = """html => {
+        const element = document.createElement("div");
+        try { element.innerHTML = html; } catch (error) { return error.name; }
+        return element.innerHTML !== "";
+    }"""
+    assert visitor.page.evaluate(script, html) == (True if is_taken else "TypeError")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("desktop", (1280, 860), "light"), ("dark", (1280, 860), "dark"), ("phone", (390, 844), "light")],
+)
+def test_it_fits_the_screen(
+    browser: Browser, quick_stack: RunwareStack, name: str, size: tuple[int, int], scheme: str
+) -> None:
+    with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
+        open_docs(visitor)
+        opened(visitor, "PICPIK-RemoveBackground")
+        visitor.keep_picture(f"docs-{name}")
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == size[0]
+        is_dark = visitor.page.evaluate("document.documentElement.classList.contains('dark-mode')")
+        assert is_dark == (scheme == "dark")
+        button = visitor.by_id("theme").bounding_box()
+        assert button
+        assert button["x"] + button["width"] <= size[0]
