@@ -20,7 +20,7 @@ def middle(picture: Image.Image, column: int, line: int = 0) -> object:
 def has_caption(picture: Image.Image, column: int, line: int = 0) -> bool:
     left, top = column * (TILE_PX + GAP_PX), line * (TILE_PX + CAPTION_PX)
     caption = picture.crop((left, top, left + TILE_PX, top + CAPTION_PX))
-    return np.asarray(caption).min() < 100
+    return bool(np.asarray(caption).min() < 100)
 
 
 def test_alpha_has_its_maps_and_below_them_what_they_make_of_the_photo() -> None:
