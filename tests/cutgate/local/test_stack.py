@@ -133,6 +133,24 @@ def test_off_a_terminal_only_the_welcome_is_printed_and_no_secret(place: Place) 
     assert "worker-1 | worker is ready" in (place.data / "cutgate.log").read_text()
 
 
+def test_new_keys_are_shown_once_to_who_asks_for_them(place: Place) -> None:
+    def welcome() -> str:
+        with place.cutgate("up", "--data", str(place.data), "--port", "0", "--show-new-keys") as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(5)]
+            process.send_signal(signal.SIGINT)
+            printed, said = process.communicate(timeout=STOP_SECONDS)
+        assert (process.returncode, said) == (0, "")
+        return "".join(lines) + printed
+
+    first, second = welcome(), welcome()
+    assert first.endswith(
+        "Keys, shown this once:\n  CUTGATE_PUBLIC_KEY=public\n  CUTGATE_PRIVATE_KEY=private-key-text\n"
+        "  CUTGATE_API_KEY=api-key-text\nStopped.\n"
+    )
+    assert "private-key-text" not in second
+
+
 def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Place) -> None:
     ours, theirs = pty.openpty()
     shown = bytearray()
