@@ -95,6 +95,14 @@ def test_a_folder_wants_a_folder(folder: Path) -> None:
     assert (result.exit_code, "add -o FOLDER" in result.stderr) == (2, True)
 
 
+def test_a_folder_without_pictures_says_what_is_taken(folder: Path) -> None:
+    (folder / "raw").mkdir()
+    (folder / "raw" / "a.CR2").write_bytes(b"raw")
+    result = run("cut", "raw", "-o", "out")
+    said = " ".join(result.stderr.split())
+    assert (result.exit_code, ".avif, .bmp" in said, "RAW files have to become one" in said) == (2, True, True)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "corner"), [("c.webp", "WEBP", (0, 0, 0, 0)), ("c.jpg", "JPEG", (255, 255, 255))]
 )

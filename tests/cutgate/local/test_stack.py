@@ -1,6 +1,8 @@
 """`cutgate up` with the real server and stand-ins for gateway and worker: start, restart, stop, faults."""
 
+import io
 import json
+import logging
 import os
 import pty
 import re
@@ -24,7 +26,7 @@ from cutgate.errors import PortInUse
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
 from cutgate.local.parts import running_environment
-from cutgate.local.stack import address, claim_port, own_metrics_port
+from cutgate.local.stack import address, claim_port, open_log, own_metrics_port
 from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
 from tests.gateway.harness import there
@@ -335,3 +337,11 @@ def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:
     name = "CUTGATE_WORKER_METRICS_PORT"
     assert [own_metrics_port({name: "9102"}, number) for number in (1, 2)] == [{name: "9102"}, {name: "9103"}]
     assert own_metrics_port({}, 2) == own_metrics_port({name: "off"}, 2) == {}
+
+
+def test_a_log_that_cannot_be_written_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = io.StringIO()
+    with open_log(Path("/dev/full"), logging.StreamHandler(shown)) as logger:
+        logger.info("on a full disk")
+    assert capsys.readouterr().err == ""
+    assert "on a full disk" in shown.getvalue()
