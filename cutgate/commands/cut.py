@@ -104,8 +104,8 @@ class Call:
         if not found:
             raise click.UsageError(
                 f"there is no picture in {', '.join(map(str, self.pictures))}: of a folder files are taken whose "
-                f"names end with {', '.join(sorted(PICTURE_SUFFIXES))}; a camera's RAW files have to become one of "
-                "these first"
+                f"names end with {', '.join(sorted(PICTURE_SUFFIXES))}; a camera's RAW files have to become one "
+                "of these first"
             )
         return plan(found, self.folder, self.results.suffix, journal.owners)
 
