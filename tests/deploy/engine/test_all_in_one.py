@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from cutgate import Client
-from tests.deploy.built_images import ROOT, build_options
+from tests.deploy.compose_model import ROOT
 from tests.deploy.engine.engine import Engine
-from tests.deploy.engine.service import JOB_SECONDS, PHOTOS, READY_SECONDS
+from tests.deploy.engine.service import JOB_SECONDS, PHOTOS, READY_SECONDS, build_secrets
 from tests.servers.ports import free_port
 from tests.waiting import eventually
 
@@ -55,7 +55,8 @@ class Container:
 @pytest.fixture(scope="module")
 def container(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     folder: Path = tmp_path_factory.mktemp("all-in-one")
-    secrets = [option for option in build_options(folder) if option.startswith("--secret")]
+    pip, npmrc = build_secrets(folder).values()
+    secrets = f"--secret=id=pip,src={pip}", f"--secret=id=npmrc,src={npmrc}"
     engine.run("build", "--quiet", "--target=all-in-one", f"--tag={IMAGE}", *secrets, str(ROOT))
     with ExitStack() as undo:
         undo.callback(engine.try_, "volume", "rm", "--force", NAME)
@@ -81,8 +82,7 @@ def test_one_container_cuts_out_and_its_volume_keeps_all(container: Container, t
         container.stop()
         container.start()
         assert KEY.findall(container.logs) == []
-        assert job.status().state == "Finished"
-        assert job.result() == (tmp_path / "first.png").read_bytes()
+        assert client.job(job.uid).result() == (tmp_path / "first.png").read_bytes()
         assert client.balance().used == 1
     assert f"export CUTGATE_PRIVATE_KEY={keys['CUTGATE_PRIVATE_KEY']}" in container.execute("cutgate", "env")
     assert "Stopped." not in container.logs
