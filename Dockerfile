@@ -1,5 +1,5 @@
-# Targets: `gateway` (no image libraries in it), `worker-cpu`, `worker-gpu`, and `models`, which fills a volume with
-# weights. docs/images.md has the build arguments, what each image weighs, and how to build the same bytes again.
+# Targets: `gateway` (no image libraries in it), `worker-cpu`, `worker-gpu`, `models`, which fills a volume with weights,
+# and `all-in-one`, the whole service in one container. docs/images.md has the build arguments, what each image weighs, and how to build the same bytes again.
 ARG BASE=python:3.11-slim-bookworm
 
 # Where packages are installed into /opt/cutgate, by a pip that is not in there. Behind a mirror or a proxy, the secret
@@ -142,3 +142,29 @@ ENV CUTGATE_DEVICE=gpu
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "cutgate.jobs.observe.alive"]
 CMD ["python", "-m", "cutgate.worker", "run"]
+
+FROM build AS all-packages
+COPY requirements/app.txt /requirements/
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    pip install --no-compile --require-hashes --requirement /requirements/app.txt
+COPY --from=cutgate /opt/own /opt/own
+RUN sh /docker/finish.sh cutgate.commands cutgate.gateway cutgate.courier cutgate.worker cutgate.jobs cutgate.signing
+
+# `cutgate up` in one container, Valkey included; all that it keeps is in /data.
+FROM worker-base AS all-in-one
+RUN install -d -o cutgate -g cutgate -m 0700 /data
+COPY --from=weights /var/lib/cutgate/models /var/lib/cutgate/models
+COPY --from=all-packages /opt/cutgate /opt/cutgate
+COPY --from=all-packages /opt/stdlib /
+COPY --from=cutgate /opt/own /opt/cutgate
+LABEL org.opencontainers.image.title="Cutgate" \
+    org.opencontainers.image.description="Background removal behind PICPIK's and Runware's protocols: all of it, on CPUs" \
+    org.opencontainers.image.licenses="Apache-2.0 AND MIT"
+USER 10001:10001
+# Commands find the service without being told: docker exec NAME cutgate env
+ENV XDG_DATA_HOME=/data \
+    CUTGATE_CACHE_DIR=/data/graphs
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "cutgate.gateway.alive"]
+CMD ["cutgate", "up", "--host", "0.0.0.0", "--show-new-keys"]

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long test-all chaos hostile compose-check images-check lint docs bench-quality bench-speed lock clean weights
+.PHONY: help demo run test test-long test-all chaos hostile compose-check images-check image lint docs bench-quality bench-speed lock clean weights
 
 help: ## Show what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -42,6 +42,9 @@ compose-check: $(VENV)/.dev ## Run docker-compose.yml on a real Docker Engine, t
 
 images-check: $(VENV)/.dev weights ## Build the images without Docker, weigh them, do a job inside (needs root, buildah)
 	@$(BIN)/python -m pytest -s tests/deploy/test_images.py
+
+image: ## Build `cutgate`, the image of one container that has everything (needs Docker)
+	@docker build --target all-in-one --tag cutgate .
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --quiet .

@@ -3,21 +3,21 @@
     python -m benchmarks.steps [--photo FILE] [--out DIR]
 
 The pipeline runs as a worker runs it. Each array that a step fills or changes becomes one picture,
-`<step>-<field>.jpg`: all of it, then a part enlarged, before the step where there is a before, and after it. Of
-the usual photo that part is hair, of another one where it is softest.
+`<step>-<field>.jpg`: all of it, then a part enlarged, before the step where there is a before, and after it. Alpha
+is shown over green as well. Of the usual photo that part is hair, of another one where it is softest.
 """
 
 import argparse
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.photos import EXAMPLES, LIMITS
 from benchmarks.quality.sheet import composite, softest_window
@@ -30,11 +30,14 @@ from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import NetworkSettings
 
 PHOTO: Final = "astronaut.jpg"
-HAIR: Final = slice(4, 104), slice(132, 232)
+HAIR: Final = slice(8, 83), slice(138, 213)
 """Rows and columns of that photo that are shown enlarged."""
-TILE_PX: Final = 240
+TILE_PX: Final = 300
 """Height and width of each tile."""
 GAP_PX: Final = 6
+CAPTION_PX: Final = 30
+FRAME: Final = "#e5195f"
+"""Colour of the frame around the part that is enlarged."""
 DETAIL_SHARE: Final = 6
 """The enlarged part's side is this fraction of the photo's shorter one."""
 
@@ -49,7 +52,12 @@ BOARD_LEVELS: Final = (205, 245)
 SOURCES: Final = {"alpha": "mask", "colours": "picture"}
 """What a field is made from: that is what it is compared with when a step fills it."""
 
+CAPTIONS: Final = {"picture": "photo", "colours": "over green", "result": "cut-out"}
+"""What fields are called where it is not their own name."""
+
 Window = tuple[slice, slice]
+Tile = tuple[str, Image.Image]
+"""A caption, and what is below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +103,52 @@ def with_trimap(made: Sequence[Change], spec: CutoutSpec) -> Iterator[Change]:
         yield change
 
 
-def drawn(change: Change, alpha: NDArray[np.uint8], window: Window) -> Image.Image:
-    """One row of tiles: the whole picture, the detail before where there is one, the detail after.
+def drawn(change: Change, frame: Frame, window: Window) -> Image.Image:
+    """The whole picture, the detail before where there is one, the detail after.
 
-    Colours are shown through alpha over green, which tells the subject's own from the old background's.
+    Colours are shown through alpha over green, which tells the subject's own from the old background's. So is what
+    alpha is made from, in a second row.
     """
-    pictures = [picture for picture in (change.before, change.after) if picture is not None]
+    maps = {"before": change.before, "after": change.after}
+    stages = {caption: pixels for caption, pixels in maps.items() if pixels is not None}
     if change.field == "colours":
-        pictures = [composite(np.dstack([picture, alpha]), GREEN) for picture in pictures]
-    tiles = [shown(pictures[-1]), *(shown(picture[window]) for picture in pictures)]
-    row = Image.new("RGB", (len(tiles) * (TILE_PX + GAP_PX) - GAP_PX, TILE_PX), "white")
-    for place, tile in enumerate(tiles):
-        row.paste(fitted(tile), (place * (TILE_PX + GAP_PX), 0))
-    return row
+        alpha = filled(frame.alpha)
+        stages = {caption: over_green(pixels, alpha) for caption, pixels in stages.items()}
+    details = stages if len(stages) > 1 else {"enlarged": change.after}
+    whole = CAPTIONS.get(change.field, change.field), framed(stages["after"], window)
+    rows = [[whole, *tiles(details, window)]]
+    if change.field == "alpha" and change.before is not None:
+        both = {caption: over_green(frame.picture, pixels) for caption, pixels in stages.items()}
+        rows.append(tiles({"photo": frame.picture, **both}, window))
+    height_px = TILE_PX + CAPTION_PX
+    sheet = Image.new("RGB", (len(rows[0]) * (TILE_PX + GAP_PX) - GAP_PX, len(rows) * height_px), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for line, row in enumerate(rows):
+        for column, (caption, tile) in enumerate(row):
+            left_px, top_px = column * (TILE_PX + GAP_PX), line * height_px
+            pen.text((left_px + TILE_PX // 2, top_px + CAPTION_PX // 2), caption, "#222222", font, "mm")
+            sheet.paste(fitted(tile), (left_px, top_px + CAPTION_PX))
+    return sheet
+
+
+def tiles(pictures: Mapping[str, NDArray[np.uint8]], window: Window) -> list[Tile]:
+    """The same part of each."""
+    return [(caption, shown(pixels[window])) for caption, pixels in pictures.items()]
+
+
+def over_green(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours through alpha."""
+    return composite(np.dstack([colours, alpha]), GREEN)
+
+
+def framed(pixels: NDArray[np.uint8], window: Window) -> Image.Image:
+    """A whole picture with a frame around the part that is enlarged."""
+    picture = shown(pixels)
+    rows, columns = window
+    corners = (columns.start, rows.start, columns.stop, rows.stop)
+    width_px = max(2, round(2 * max(picture.size) / TILE_PX))
+    ImageDraw.Draw(picture).rectangle(corners, outline=FRAME, width=width_px)
+    return picture
 
 
 def shown(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -152,9 +193,7 @@ def draw(
     window = window or softest_window(alpha, side_px, side_px)
     rows = [Change("read_image", "picture", None, frame.picture), *with_trimap(made, spec)]
     out.mkdir(parents=True, exist_ok=True)
-    files = {
-        out / name: jpeg(drawn(change, alpha, window)) for name, change in zip(names(rows), rows, strict=True)
-    }
+    files = {out / name: jpeg(drawn(change, last, window)) for name, change in zip(names(rows), rows, strict=True)}
     for stale in set(out.glob("*.jpg")) - set(files):
         stale.unlink()
     for file, content in files.items():

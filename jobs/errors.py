@@ -25,6 +25,7 @@
   x ServiceUnavailable
     + LedgerUnavailable
       - LedgerFull
+      - LedgerUnwritable
     + BlobStoreUnavailable
       - BlobStoreFull
 
@@ -283,6 +284,12 @@ class LedgerFull(LedgerUnavailable):
     """The ledger's server is out of memory; accepted tasks go on."""
 
     kind = "ledger_full"
+
+
+class LedgerUnwritable(LedgerUnavailable):
+    """The ledger's server cannot write its file, as on a full disk, and refuses all that changes something."""
+
+    kind = "ledger_unwritable"
 
 
 class BlobStoreUnavailable(ServiceUnavailable):

@@ -40,6 +40,7 @@ GAP_PX: Final = 4
 SQUARE_PX: Final = 16
 BOARD_LEVELS: Final = (160, 200)
 CAPTION_PX: Final = 24
+NAME_PX: Final = 116
 JPEG_QUALITY: Final = 82
 
 
@@ -158,11 +159,16 @@ def cut_all(out: Path, maps: Path) -> None:
 def sheet(before: Path, after: Path) -> Image.Image:
     """All rows, from the folders of both commits' cut-outs."""
     rows = [np.hstack(list(_tiles(drawing, before, after))) for drawing in drawings()]
-    rows.insert(0, np.full((CAPTION_PX, rows[0].shape[1], 3), 255, np.uint8))
-    picture = Image.fromarray(np.vstack(rows))
-    font = ImageFont.load_default(16)
+    shown = Image.fromarray(np.vstack(rows))
+    picture = Image.new("RGB", (shown.width + NAME_PX, shown.height + CAPTION_PX), "white")
+    picture.paste(shown, (NAME_PX, CAPTION_PX))
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
     for column, text in ((0, "drawing"), (1, "without the rule"), (4, "with it")):
-        ImageDraw.Draw(picture).text((column * (TILE_WIDTH_PX + GAP_PX) + 4, 3), text, "black", font)
+        pen.text((NAME_PX + column * (TILE_WIDTH_PX + GAP_PX) + 4, 3), text, "black", font)
+    top_px = CAPTION_PX
+    for drawing, row in zip(drawings(), rows, strict=True):
+        pen.text((NAME_PX - 8, top_px + len(row) // 2), drawing.name, "black", font, "rm")
+        top_px += len(row)
     return picture
 
 

@@ -15,10 +15,11 @@ from cutgate.batches.batch import AT_ONCE, Making, Progress, Report, ServiceBatc
 from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.local.service import find_service
+from cutgate.pictures import Picture
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import AsyncDriver
-from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings
+from cutgate.protocol.picpik import Balance, JobStatus, Settings
 
 
 class AsyncClient:

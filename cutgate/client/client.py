@@ -15,10 +15,11 @@ from cutgate.batches.journal import Journal
 from cutgate.batches.planning import Places, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.local.service import find_service
+from cutgate.pictures import Picture
 from cutgate.protocol.connection import DEFAULT_RETRIES, Retries, uses_environment
 from cutgate.protocol.conversation import WAIT_SECONDS, Conversation, OnStatus, Ticket
 from cutgate.protocol.flows import Driver
-from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings
+from cutgate.protocol.picpik import Balance, JobStatus, Settings
 
 
 class Client:
@@ -90,7 +91,8 @@ class Client:
         """Hand a picture in. Returns as soon as the service has stored it.
 
         Args:
-            picture: a file's name, its bytes, or a file open for reading: JPEG, PNG, WebP and others.
+            picture: a file's name, its bytes, or a file open for reading: JPEG, PNG, WebP and others; or a Pillow
+                picture or an array, as `remove_background` takes them in process, sent as a PNG.
             request_uuid: the request's own id. The same picture handed in again under the same id and with the
                 same settings is the same job, for a day. Each call has a new one otherwise.
             settings: how to cut it out, see `Settings`.
@@ -99,7 +101,7 @@ class Client:
             ServiceError: the service refused the picture or the account.
             TransportError: no usable answer came.
             OSError: the file cannot be read.
-            ValueError: `picture` is the address of one.
+            TypeError, ValueError: `picture` is none, such as the address of one.
         """
         return self.job(self.driver.run(self.conversation.submit(picture, settings, request_uuid)))
 

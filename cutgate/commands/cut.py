@@ -13,7 +13,7 @@ import click
 
 from cutgate.batches.batch import Report
 from cutgate.batches.journal import Journal
-from cutgate.batches.planning import Order, Source, find_pictures, plan
+from cutgate.batches.planning import PICTURE_SUFFIXES, Order, Source, find_pictures, plan
 from cutgate.batches.threads import cut_all
 from cutgate.commands.console import WITHOUT_SUBJECT, Interrupted, json_option
 from cutgate.commands.display import STANDARD, Display
@@ -102,7 +102,11 @@ class Call:
             return plan(sources, self.folder, f"{mark}{self.results.suffix}")
         found = find_pictures(self.pictures, self.folder)
         if not found:
-            raise click.UsageError(f"there is no picture in {', '.join(map(str, self.pictures))}")
+            raise click.UsageError(
+                f"there is no picture in {', '.join(map(str, self.pictures))}: of a folder files are taken whose "
+                f"names end with {', '.join(sorted(PICTURE_SUFFIXES))}; a camera's RAW files have to become one "
+                "of these first"
+            )
         return plan(found, self.folder, self.results.suffix, journal.owners)
 
     def carry_out(self, target: Target, *, again: bool, as_json: bool) -> Report:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import structlog
 from pydantic import ValidationError
@@ -14,19 +15,19 @@ from cutgate.colours import colour_of
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
-from cutgate.in_process.sources import Picture, source_of
-from cutgate.jobs.errors import CutoutError
+from cutgate.in_process.room import PixelRoom
+from cutgate.in_process.sources import Source, source_of
+from cutgate.jobs.errors import CutoutError, TimedOut
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
+from cutgate.pictures import Picture
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
+from cutgate.worker.pictures.encoders import Picture as Result
 from cutgate.worker.pictures.finish import cropped
 from cutgate.worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    from cutgate.worker.cutout.raster.arrays import RgbImage
 
 _FIELDS: Final = {
     "box": "box",
@@ -39,6 +40,8 @@ _FIELDS: Final = {
     "crop_margin": "crop_margin_px",
 }
 """Options, and the fields of a spec that they fill."""
+_ROOM: Final = PixelRoom()
+"""Of all networks that the process holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,20 @@ class Network:
 
     def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
-        spec, behind = self._spec(options), None
+        spec, most = self._spec(options), self.settings.pixel_count()
         try:
-            if "background_image" in options:
-                behind = self._background_image(options["background_image"], spec)
+            behind = self._background_image(options.get("background_image"), spec)
             source = source_of(picture, self.settings, keep_16_bit=spec.output is Output.CUTOUT)
-            result = cut_out(source, spec, self.segmenter, lambda: None, reading=self.segmenter.reading)
+            with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
+                result = self._result(source, spec, deadline(options.get("timeout_seconds")))
+                background = behind.decode().rgb if behind else spec.background
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
-        if spec.crop_margin_px is not None:
-            result = cropped(result, spec.crop_margin_px)
-        return Cutout(result, spec.background if behind is None else behind, self.settings.thread_count())
+        return Cutout(result, background, self.settings.thread_count())
+
+    def _result(self, source: Source, spec: CutoutSpec, check: Callable[[], None]) -> Result:
+        result = cut_out(source.decode(), spec, self.segmenter, check, reading=self.segmenter.reading)
+        return result if spec.crop_margin_px is None else cropped(result, spec.crop_margin_px)
 
     def _spec(self, options: CutoutOptions) -> CutoutSpec:
         """The options as a worker takes them.
@@ -113,12 +119,25 @@ class Network:
             raise ValueError("a mask has no background")
         return spec
 
-    def _background_image(self, picture: Picture | None, spec: CutoutSpec) -> RgbImage | None:
+    def _background_image(self, picture: Picture | None, spec: CutoutSpec) -> Source | None:
         if picture is None:
             return None
         if spec.background is not None:
             raise ValueError("background and background_image exclude each other")
-        return source_of(picture, self.settings, keep_16_bit=False).rgb
+        return source_of(picture, self.settings, keep_16_bit=False)
+
+
+def deadline(timeout_seconds: float | None) -> Callable[[], None]:
+    """What raises TimedOut once so much time has passed from now; nothing where there is no bound."""
+    if timeout_seconds is None:
+        return lambda: None
+    ends_at = time.monotonic() + timeout_seconds
+
+    def check() -> None:
+        if time.monotonic() > ends_at:
+            raise TimedOut(f"it took longer than {timeout_seconds:g} s")
+
+    return check
 
 
 def _as_it_is(value: Any) -> Any:

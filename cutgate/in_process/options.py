@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from cutgate.protocol.picpik import Settings
 
 if TYPE_CHECKING:
-    from cutgate.in_process.sources import Picture
+    from cutgate.pictures import Picture
 
 
 class CutoutOptions(Settings, total=False):
-    """The service's settings under the client's names, and what lies behind the subject."""
+    """The service's settings under the client's names, what lies behind the subject, how long it may take."""
 
     background: str | tuple[int, int, int] | tuple[int, int, int, int]
     """Colour behind the subject: `white`, `#rrggbb`, `#rrggbbaa`, or its levels in sRGB. Transparent otherwise."""
@@ -19,3 +19,5 @@ class CutoutOptions(Settings, total=False):
     """Picture behind the subject, scaled to cover; it may be all that a picture may be."""
     crop_margin: int
     """Cut down to the subject and so many pixels around; the whole picture otherwise."""
+    timeout_seconds: float
+    """Give up after so long, which is looked at between the steps of the work; not at all otherwise."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cutgate.in_process.job import Network
-    from cutgate.in_process.sources import Picture
+    from cutgate.pictures import Picture
 
 _HELD: Final[list[int]] = []
 """The process that loaded the first network: its own id, or that of the one that it was forked from."""
@@ -32,6 +32,7 @@ class Remover:
 
     The block's end releases the network's memory. Settings of a worker count here as well, by their environment
     variables: `CUTGATE_ENGINE`, `CUTGATE_DEVICE`, `CUTGATE_MODELS_DIR`, `CUTGATE_MAX_SOURCE_PIXELS` and others.
+    Threads wait where their pictures together, those of all removers, have more than `CUTGATE_PIXELS_AT_ONCE`.
 
     Args:
         model: a preset (`fast`, `exact`, `best`), a model, or one with its precision, such as

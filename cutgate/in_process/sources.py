@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from typing import IO, Any, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cutgate.jobs.errors import SourceUndecodable
-from cutgate.protocol.picpik import read_picture
+from cutgate.jobs.pictures.headers import inspect
+from cutgate.pictures import Picture, is_array, is_pillow, planes_of, read_picture
 from cutgate.worker.pictures.images import SourceImage, of_pillow, read_image
 from cutgate.worker.pictures.sixteen_bit import parted, to_8_bit
 from cutgate.worker.settings import WorkerSettings
 
-Picture: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]
-"""A file's name, its content, a file open for reading, a Pillow picture, or an array of levels in sRGB."""
+
+class Source(NamedTuple):
+    """A picture whose size is known, and that is not decoded yet."""
+
+    pixel_count: int
+    decode: Callable[[], SourceImage]
+    """The picture as the pipeline takes it; raises CutoutError where it cannot be read."""
 
 
-def source_of(picture: Picture, settings: WorkerSettings, *, keep_16_bit: bool) -> SourceImage:
-    """A picture as the pipeline takes it.
+def source_of(picture: Picture, settings: WorkerSettings, *, keep_16_bit: bool) -> Source:
+    """Find out how large a picture is.
 
     Args:
         picture: an array is (height, width), or (height, width, 1, 3 or 4) with straight alpha as the fourth.
@@ -33,21 +40,27 @@ def source_of(picture: Picture, settings: WorkerSettings, *, keep_16_bit: bool) 
         TypeError: it is no picture of any kind.
         ValueError: the array has another shape or another type of number, or the name is an address.
     """
-    if isinstance(picture, np.ndarray):
-        return _of_array(picture, keep_16_bit=keep_16_bit)
-    if isinstance(picture, Image.Image):
-        return _of_pillow(picture, keep_rgb_profile=settings.keep_rgb_profile)
-    return read_image(
-        read_picture(picture),
-        settings.source_limits(),
+    if is_array(picture):
+        planes = planes_of(picture)
+        return Source(planes.shape[0] * planes.shape[1], partial(_of_array, planes, keep_16_bit=keep_16_bit))
+    if is_pillow(picture):
+        if 0 in picture.size:
+            raise ValueError("the picture has no pixels")
+        decode = partial(_of_pillow, picture, keep_rgb_profile=settings.keep_rgb_profile)
+        return Source(picture.width * picture.height, decode)
+    data, limits = read_picture(picture), settings.source_limits()
+    header = inspect(data, limits)
+    decode = partial(
+        read_image,
+        data,
+        limits,
         keep_rgb_profile=settings.keep_rgb_profile,
         keep_16_bit=settings.keep_16_bit and keep_16_bit,
     )
+    return Source(header.width_px * header.height_px, decode)
 
 
 def _of_pillow(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
-    if 0 in picture.size:
-        raise ValueError("the picture has no pixels")
     try:
         picture.load()
         return of_pillow(picture, keep_rgb_profile=keep_rgb_profile)
@@ -56,15 +69,6 @@ def _of_pillow(picture: Image.Image, *, keep_rgb_profile: bool) -> SourceImage:
 
 
 def _of_array(levels: NDArray[Any], *, keep_16_bit: bool) -> SourceImage:
-    if levels.ndim == 2:
-        levels = levels[..., None]
-    if levels.ndim != 3 or levels.shape[2] not in {1, 3, 4} or 0 in levels.shape:
-        raise ValueError(f"an array is (height, width) or (height, width, 1, 3 or 4), not {levels.shape}")
-    if levels.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-        raise ValueError(
-            f"an array is of uint8 or uint16, not {levels.dtype}: for levels from 0 to 1 pass "
-            "(255 * array).round().astype(numpy.uint8)"
-        )
     if levels.shape[2] == 1:
         levels = levels.repeat(3, axis=2)
     if levels.dtype == np.uint16:

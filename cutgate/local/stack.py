@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
@@ -217,13 +217,25 @@ def why_not_ready(url: str) -> str | None:
     return None if answer.is_success else f"{answer.text.strip()}; `cutgate doctor` says what is missing"
 
 
+class LogFile(RotatingFileHandler):
+    """Leaves out what cannot be written, on a full disk for one, of which the screen tells."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Print a traceback, unless it is the file's fault."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close it, whatever of it is not written yet."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def open_log(path: Path, shown: logging.Handler | None = None) -> Iterator[logging.Logger]:
     """One log for all processes, private to its owner, and handed to `shown` as well."""
     path.touch(mode=PRIVATE)
-    handlers: list[logging.Handler] = [
-        RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    ]
+    handlers: list[logging.Handler] = [LogFile(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")]
     if shown is not None:
         handlers.append(shown)
     logger = logging.Logger("cutgate.stack")

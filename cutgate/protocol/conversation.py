@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 from cutgate.errors import JobFailed, JobTimeout, ServiceError, TransportError
 from cutgate.files import write_whole
 from cutgate.formats import require_match
+from cutgate.pictures import Picture, file_of
 from cutgate.protocol.connection import Connection, Retries, service_url
 from cutgate.protocol.flows import Flow, Pause, work
-from cutgate.protocol.picpik import Balance, JobStatus, Picture, Settings, read_picture, signed_body, submission
+from cutgate.protocol.picpik import Balance, JobStatus, Settings, signed_body, submission
 
 FIRST_POLL_SECONDS: Final = 0.2
 LONGEST_POLL_SECONDS: Final = 2.0
@@ -84,7 +85,7 @@ class Conversation:
 
         def body() -> bytes:
             name = {} if request_uuid is None else {"request_uuid": request_uuid}
-            return self._signed("RemoveBackground", submission(read_picture(picture), settings) | name)
+            return self._signed("RemoveBackground", submission(file_of(picture), settings) | name)
 
         answer = yield from self._connection.post("RemoveBackground", (yield from work(body)))
         return str(self._read(lambda: answer["TaskUID"], "the answer names no task"))

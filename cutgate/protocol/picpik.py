@@ -2,21 +2,16 @@
 
 import base64
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Any, Final, Literal, Self, TypedDict
+from typing import Any, Final, Literal, Self, TypedDict
 
 from cutgate.signing import sign_params
 
 State = Literal["Queuing", "Running", "Finished", "Error"]
 """Where a job stands. The last two are final."""
-
-Picture = str | os.PathLike[str] | bytes | IO[bytes]
-"""A file's name, its content, or a file that is open for reading."""
 
 UNKNOWN_TASK: Final = 230
 """Error code of a task that the service does not know, or no longer."""
@@ -126,28 +121,6 @@ def signed_body(action: str, params: Mapping[str, Any], public_key: str, private
     """
     fields = {"request_uuid": str(uuid.uuid4()), **params, "Action": action, "PublicKey": public_key}
     return json.dumps({**fields, "Signature": sign_params(fields, private_key)}).encode()
-
-
-def read_picture(picture: Picture) -> bytes:
-    """A picture's bytes.
-
-    Raises:
-        ValueError: it is an address; the protocol carries pictures, not where they are.
-        TypeError: it is none of these, or a file that is open for text.
-        OSError: the file cannot be read.
-    """
-    if isinstance(picture, bytes | bytearray | memoryview):
-        return bytes(picture)
-    if isinstance(picture, str | os.PathLike):
-        if os.fspath(picture).startswith(("http://", "https://")):
-            raise ValueError(f"{picture} is an address, and what is taken are pictures: download it first")
-        return Path(picture).read_bytes()
-    if not hasattr(picture, "read"):
-        raise TypeError(f"{type(picture).__name__} is no picture: pass a file's name, its bytes, or an open file")
-    content = picture.read()
-    if not isinstance(content, bytes):
-        raise TypeError("the file was opened for text: open it for reading bytes, with mode 'rb'")
-    return content
 
 
 def submission(picture: bytes, settings: Settings) -> dict[str, Any]:

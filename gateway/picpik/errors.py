@@ -95,6 +95,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     errors.ServiceUnavailable: _AWAY,
     errors.LedgerUnavailable: _AWAY,
     errors.LedgerFull: _AWAY,
+    errors.LedgerUnwritable: replace(_AWAY, detail="{error.message}"),
     errors.BlobStoreUnavailable: _AWAY,
     errors.BlobStoreFull: replace(_AWAY, detail="{error.message}"),
     # What handlers turn into a fault of a parameter, which knows the picture's name
@@ -167,6 +168,7 @@ TASK_ROWS: Final[Mapping[str, TaskRow]] = {
     errors.ServiceUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.LedgerUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.LedgerFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
+    errors.LedgerUnwritable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.BlobStoreUnavailable.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
     errors.BlobStoreFull.kind: TaskRow(FAILED_CODE, "Processing failed: try again later"),
 }

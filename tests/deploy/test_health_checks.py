@@ -54,7 +54,7 @@ def test_a_health_check_imports_the_standard_library_alone() -> None:
 def test_the_images_run_the_checks_that_the_compose_file_does() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     named = re.findall(r'HEALTHCHECK .* CMD \["python", "-m", "([\w.]+)"\]', dockerfile)
-    assert named == [CHECKS[name][2] for name in ("gateway", "worker", "worker-gpu")]
+    assert named == [CHECKS[name][2] for name in ("gateway", "worker", "worker-gpu", "gateway")]
     assert "CUTGATE_ALIVE_FILE=/tmp/alive\n" in dockerfile
 
 

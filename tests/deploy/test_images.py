@@ -27,7 +27,7 @@ pytestmark = pytest.mark.long
 
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STAGES: Final = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
-SERVICES: Final = ("gateway", "worker-cpu", "worker-gpu")
+SERVICES: Final = ("gateway", "worker-cpu", "worker-gpu", "all-in-one")
 IMAGE_LIBRARIES: Final = {"numpy", "scipy", "opencv-python-headless", "pillow", "onnx", "onnxruntime", "openvino"}
 LIMITS_BYTES: Final = {"gateway": 90e6, "worker-cpu": 800e6}
 FOREIGN: Final = {
@@ -65,7 +65,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_every_image_is_made_of_a_lock_file_with_hashes() -> None:
     named = set(re.findall(r"requirements/([a-z-]+)\.txt", DOCKERFILE))
-    assert named == {"gateway", "worker-cpu", "worker-cpu-zoo", "worker-gpu", "npm"}
+    assert named == {"gateway", "worker-cpu", "worker-cpu-zoo", "worker-gpu", "npm", "app"}
     assert DOCKERFILE.count("pip install") == DOCKERFILE.count("--require-hashes") + DOCKERFILE.count("--no-deps")
     assert all(locked(name) for name in named)
 

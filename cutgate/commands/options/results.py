@@ -83,10 +83,15 @@ OPTIONS = (
     ),
     click.option(
         "--timeout",
+        type=click.FloatRange(min=0),
         metavar="SECONDS",
-        default=WAIT_SECONDS,
-        show_default=True,
-        help="Longest wait for a picture of a service.",
+        show_default=f"{WAIT_SECONDS:.0f} with a service, else none",
+        help="Time for one picture; without a service it is looked at between the steps of the work.",
+    ),
+    click.option(
+        "--model",
+        help="fast, exact, best, a model, or one with its precision, such as isnet-general-use:fast. A service has"
+        " a model for each account, and cannot be asked for one.",
     ),
 )
 
@@ -97,10 +102,12 @@ class ResultOptions:
 
     settings: Settings
     finish: FinishOptions
-    timeout_seconds: float
+    timeout_seconds: float | None
     at_once: int
     file_format: str | None
     """The format that was asked for."""
+    model: str | None = None
+    """The model that was asked for."""
 
     def for_file(self, target: Path | None) -> Self:
         """The same for a file whose name says the format, where none was asked for; None for any names.
@@ -128,7 +135,7 @@ class ResultOptions:
             settings=self.settings,
             suffix=self.suffix,
             variant=" ".join(self.finish.arguments()) if self.finish.any else "",
-            timeout_seconds=self.timeout_seconds,
+            timeout_seconds=WAIT_SECONDS if self.timeout_seconds is None else self.timeout_seconds,
         )
 
     @contextmanager
@@ -155,6 +162,8 @@ class ResultOptions:
             options["background"] = "#ffffff"
         if finish.crop_margin is not None:
             options["crop_margin"] = finish.crop_margin
+        if self.timeout_seconds is not None:
+            options["timeout_seconds"] = self.timeout_seconds
         return options
 
 
@@ -169,7 +178,8 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
         background: str | None,
         background_image: Path | None,
         crop_margin: int | None,
-        timeout: float,
+        timeout: float | None,
+        model: str | None,
         at_once: int,
         **others: Any,
     ) -> None:
@@ -181,6 +191,6 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
             background_image=background_image,
             crop_margin=crop_margin,
         )
-        command(results=ResultOptions(settings, finish, timeout, at_once, file_format), **others)
+        command(results=ResultOptions(settings, finish, timeout, at_once, file_format, model), **others)
 
     return functools.reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), collect)

@@ -66,11 +66,18 @@ class Target:
 
         Raises:
             LocalError: the libraries or the network for it cannot be had here.
+            UsageError: it has no such model, a setting is wrong, or a service would have to be asked for a model.
         """
         if self.url is None and DataDir(self.data).running() is None:
-            with Remover() as remover:
+            with Remover(model=results.model) as remover:
                 yield _in_process(remover, results, journal, again=again)
             return
+        if results.model is not None:
+            raise click.UsageError(
+                f"--model is for cutting out in this process, and a service does it, "
+                f"{self.url or f'the stack of {self.data}'}: each of its accounts has a model, which "
+                "`cutgate keys account NAME --model MODEL` changes; leave --model out, or stop the stack"
+            )
         with results.making() as making, self.client() as client:
             batch = ServiceBatch(client.conversation, journal, making, again=again)
             yield Work(client.driver, batch, results.at_once)
@@ -90,7 +97,10 @@ class Target:
 
 def _in_process(remover: Remover, results: ResultOptions, journal: Journal, *, again: bool) -> Work:
     with Console(stderr=True).status("Loading the network"):
-        network = remover.load()
+        try:
+            network = remover.load()
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
     making, finish = results.as_made, results.finish
     making = replace(making, variant=f"{making.variant}{network.unusual_model}")
     batch = InProcessBatch(

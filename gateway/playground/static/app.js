@@ -18,10 +18,8 @@ import { Stage } from "./stage/stage.js";
 let problem = null;
 
 const album = new Album(show);
-const stage = new Stage((box) => {
-  if (!album.selected) return;
-  album.selected.box = box;
-  show();
+const stage = new Stage((box, isContinued) => {
+  if (album.selected) album.changeBox(box, isContinued);
 });
 const form = new SettingsForm((settings, isContinued) => album.change(settings, isContinued));
 const queue = new Queue(progress, complain);
@@ -153,6 +151,7 @@ async function check() {
 /** @param {boolean} isPair Runware's protocol has neither box nor hair optimization */
 function showProtocol(isPair) {
   for (const part of document.querySelectorAll("[data-pair-only]")) part.hidden = !isPair;
+  album.canBox = isPair;
   stage.allowBox(isPair);
 }
 

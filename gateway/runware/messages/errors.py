@@ -120,6 +120,7 @@ ROWS: Final[Mapping[type[Exception], Row]] = {
     jobs.ServiceUnavailable: _AWAY,
     jobs.LedgerUnavailable: _AWAY,
     jobs.LedgerFull: _AWAY,
+    jobs.LedgerUnwritable: _REFUSED,
     jobs.BlobStoreUnavailable: _AWAY,
     jobs.BlobStoreFull: _REFUSED,
     # What handlers turn into a fault of a field, which knows the picture's name
@@ -166,6 +167,7 @@ TASK_ROWS: Final[Mapping[str, Row]] = {
     jobs.ServiceUnavailable.kind: _FAILED,
     jobs.LedgerUnavailable.kind: _FAILED,
     jobs.LedgerFull.kind: _FAILED,
+    jobs.LedgerUnwritable.kind: _FAILED,
     jobs.BlobStoreUnavailable.kind: _FAILED,
     jobs.BlobStoreFull.kind: _FAILED,
 }

@@ -18,7 +18,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable
+from cutgate.jobs.errors import LedgerBroken, LedgerFull, LedgerUnavailable, LedgerUnwritable
 from cutgate.jobs.sentinels import Sentinels, is_sentinel_url
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,8 @@ _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
 _REFUSALS: Final = (exceptions.NoPermissionError, exceptions.ReadOnlyError)
 """Kinds of which redis-py takes the code away."""
+_UNWRITABLE: Final = "MISCONF"
+"""What a server answers to writes that it could not keep."""
 _FAULTS: Final = frozenset({"ERR", "WRONGTYPE"})
 """Codes of what a server cannot do because it was asked for nonsense."""
 _FRESH_SECONDS: Final = 1.0
@@ -153,6 +155,8 @@ def ledger_errors(what: str = "a command") -> Iterator[None]:
         raise LedgerFull("the ledger's server is full") from error
     except exceptions.ResponseError as error:
         code, _, _ = str(error).partition(" ")
+        if code == _UNWRITABLE:
+            raise LedgerUnwritable("the ledger's server cannot write its file; its disk may be full") from error
         is_code = code.isupper() and code not in _FAULTS
         if is_code or isinstance(error, _REFUSALS):
             word = code if is_code else type(error).__name__

@@ -192,3 +192,43 @@ def test_a_picture_of_another_page_is_told_what_to_do(visitor: Visitor) -> None:
     expect(visitor.by_id("problem-title")).to_have_text("That is a link to a picture, not the picture")
     expect(visitor.by_id("problem-advice")).to_contain_text("save the picture")
     assert not any("elsewhere" in url for url in visitor.requests)
+
+
+def drop(visitor: Visitor, *paths: Path) -> None:
+    """As from a window of files; a script could hand over no folder."""
+    place = visitor.by_id("stage").bounding_box()
+    assert place is not None
+    driver = visitor.page.context.new_cdp_session(visitor.page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        driver.send(
+            "Input.dispatchDragEvent",
+            {"type": kind, "x": place["x"] + 50, "y": place["y"] + 50, "data": data},
+        )
+
+
+def test_a_folder_is_dropped_with_all_that_is_beneath(visitor: Visitor, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    (album / "summer").mkdir(parents=True)
+    (album / ".hidden").mkdir()
+    for number in range(120):
+        picture(album / f"photo-{number}.png", size=(40, 30), disc=(10, 5, 30, 25))
+    picture(album / "summer" / "beach.png")
+    picture(album / ".hidden" / "no.png")
+    (album / "notes.txt").write_text("no picture")
+    (album / ".DS_Store").write_bytes(b"none either")
+    drop(visitor, album, picture(tmp_path / "single.png"))
+    thumbs = visitor.page.locator("#thumbs .show")
+    expect(thumbs).to_have_count(122, timeout=CUT_MS)
+    names = [str(label).partition(":")[0] for label in thumbs.evaluate_all("all => all.map(one => one.ariaLabel)")]
+    assert names == [*(f"photo-{number}.png" for number in range(120)), "beach.png", "single.png"]
+    expect(visitor.by_id("run")).to_have_text("Cut out 122 photos")
+
+
+def test_a_folder_without_pictures_says_so(visitor: Visitor, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    (album / "notes.txt").write_text("no picture")
+    drop(visitor, album)
+    expect(visitor.page.get_by_text("There is no picture in album")).to_be_visible()
+    expect(visitor.by_id("thumbs").locator("li")).to_have_count(0)

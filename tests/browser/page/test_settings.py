@@ -108,3 +108,54 @@ def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: P
     expect(unapplied(visitor)).to_have_count(1)
     visitor.by_id("box-toggle").click()
     expect(visitor.by_id("run")).to_be_disabled()
+
+
+def test_the_box_is_undone_in_its_turn(visitor: Visitor, tmp_path: Path) -> None:
+    left, undo = visitor.by_id("box-left"), visitor.by_id("undo")
+    visitor.choose(picture(tmp_path / "disc.png"))
+    place = visitor.by_id("before").bounding_box()
+    assert place is not None
+    mouse = visitor.page.mouse
+
+    def drag(start: float, *ends: float) -> None:
+        mouse.move(place["x"] + start, place["y"] + 40)
+        mouse.down()
+        for end in ends:
+            mouse.move(place["x"] + end, place["y"] + 120)
+        mouse.up()
+
+    drag(60, 100, 150, 200)
+    drawn = left.input_value()
+    visitor.slide("erode", 9)
+    visitor.by_id("box").focus()
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.by_id("box-toggle").click()
+    expect(visitor.by_id("box")).to_be_hidden()
+    undo.click()
+    expect(left).to_have_value(str(int(drawn) + 10))
+    undo.click()
+    assert (left.input_value(), erode(visitor)) == (drawn, "9")
+    undo.click()
+    assert (left.input_value(), erode(visitor)) == (drawn, "15")
+    undo.click()
+    expect(visitor.by_id("box")).to_be_hidden()
+    assert left.input_value() == ""
+    expect(undo).to_be_disabled()
+
+
+def test_another_photos_box_is_left_alone_by_undo(visitor: Visitor, tmp_path: Path) -> None:
+    left, undo = visitor.by_id("box-left"), visitor.by_id("undo")
+    visitor.by_id("file").set_input_files([picture(tmp_path / name) for name in ("one.png", "two.png")])
+    expect(visitor.by_id("thumbs").locator("li")).to_have_count(2)
+    visitor.slide("erode", 9)
+    visitor.by_id("box-toggle").click()
+    boxed = left.input_value()
+    visitor.page.locator('#thumbs .show[aria-label^="two.png"]').click()
+    assert left.input_value() == ""
+    undo.click()
+    assert erode(visitor) == "15"
+    expect(undo).to_be_disabled()
+    visitor.page.locator('#thumbs .show[aria-label^="one.png"]').click()
+    assert (left.input_value(), erode(visitor)) == (boxed, "15")
+    undo.click()
+    assert left.input_value() == ""

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from cutgate import Client, JobFailed, JobStatus, JobTimeout, Retries, ServiceError, TransportError, WrongSuffix
 from cutgate.jobs.errors import SourceUndecodable
@@ -75,6 +77,15 @@ def test_a_file_is_not_named_for_another_format(service: Service, tmp_path: Path
 def test_what_is_no_picture_is_not_handed_in(service: Service, picture: Any, said: str) -> None:
     with service.client() as client, pytest.raises(TypeError, match=said):
         client.remove_background(picture)
+
+
+def test_a_pillow_picture_and_an_array_are_handed_in_as_files(service: Service) -> None:
+    levels = np.random.default_rng(5).integers(0, 256, (9, 14, 3), np.uint8)
+    with service.client() as client:
+        for picture in (levels, Image.fromarray(levels)):
+            client.remove_background(picture)
+            with Image.open(io.BytesIO(service.gateway.blobs.get(service.gateway.claim().source))) as sent:
+                assert np.array_equal(np.asarray(sent), levels)
 
 
 def test_settings_arrive_as_they_were_given(service: Service) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cutgate.batches.journal import JOURNAL_NAME
 from tests.cutgate.conftest import run
-from tests.pictures.tiny_network import tiny_environment
+from tests.pictures.tiny_network import tiny_environment, write_tiny_model
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -93,6 +93,14 @@ def test_a_result_beside_its_picture_never_replaces_a_picture(folder: Path) -> N
 def test_a_folder_wants_a_folder(folder: Path) -> None:
     result = run("cut", folder)
     assert (result.exit_code, "add -o FOLDER" in result.stderr) == (2, True)
+
+
+def test_a_folder_without_pictures_says_what_is_taken(folder: Path) -> None:
+    (folder / "raw").mkdir()
+    (folder / "raw" / "a.CR2").write_bytes(b"raw")
+    result = run("cut", "raw", "-o", "out")
+    said = " ".join(result.stderr.split())
+    assert (result.exit_code, ".avif, .bmp" in said, "RAW files have to become one" in said) == (2, True, True)
 
 
 @pytest.mark.parametrize(
@@ -215,3 +223,40 @@ def test_a_folder_is_watched_without_a_service(folder: Path) -> None:
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert {Path(line["source"]).name: line["subject"] for line in lines} == {"a.png": True, "b.jpg": False}
     assert names(folder / "out") == {"a.png", "b.png"}
+
+
+def test_a_model_can_be_named(folder: Path) -> None:
+    write_tiny_model(Path(os.environ["CUTGATE_MODELS_DIR"]), "bright", bright=True)
+    corners = []
+    for options in ((), ("--model", "bright")):
+        assert run("cut", "a.png", "-o", "c.png", *options).exit_code == 0
+        with Image.open("c.png") as picture:
+            corners.append(picture.getchannel("A").getpixel((0, 0)))
+    assert corners == [0, 255]
+    for options in ((), ("--model", "bright")):  # another model's results are others
+        assert run("cut", "a.png", "b.jpg", "-o", "out", *options).stderr.endswith("2 saved.\n")
+
+
+def test_what_is_no_model_and_wrong_settings_are_said_in_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("cut", "a.png", "--model", "no/model")
+    assert (result.exit_code, "Error: 'no/model' must be a preset" in result.stderr) == (2, True), result.stderr
+    monkeypatch.setenv("CUTGATE_THREADS", "none")
+    result = run("cut", "a.png")
+    assert (result.exit_code, "CUTGATE_THREADS: Input should be a valid integer" in result.stderr) == (2, True)
+    assert names(folder) == {"a.png", "b.jpg"}
+
+
+def test_a_service_is_not_asked_for_a_model(folder: Path) -> None:
+    result = run("cut", "a.png", "--model", "best", "--url", "http://127.0.0.1:9", "--public-key", "a")
+    assert (result.exit_code, names(folder)) == (2, {"a.png", "b.jpg"})
+    assert "each of its accounts has a model" in " ".join(result.stderr.split())
+
+
+def test_a_picture_has_so_much_time(folder: Path) -> None:
+    (folder / "b.jpg").write_bytes(photo(side_px=2000))
+    result = run("cut", "b.jpg", "--timeout", "0.001")
+    assert (result.exit_code, names(folder)) == (1, {"a.png", "b.jpg"})
+    assert "b.jpg: the picture could not be cut out: it took longer than 0.001 s" in result.stderr
+    assert run("cut", "b.jpg", "--timeout", "100").exit_code == 0

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +20,12 @@ from PIL import Image
 from cutgate import CutgateError, CutoutFailed, LocalError, Remover, remove_background
 from cutgate.errors import NetworkUnavailable, PartsMissing
 from cutgate.in_process.remover import _kept
+from cutgate.in_process.room import PixelRoom
 from cutgate.local import parts
+from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import load_segmenter
 from tests.test_layers import IMAGE_CODE
+from tests.waiting import eventually
 
 
 def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -309,3 +313,72 @@ def test_wrong_settings_are_named_and_the_source_limit_holds(
     monkeypatch.setenv("CUTGATE_THREADS", "none")
     with pytest.raises(ValueError, match="CUTGATE_THREADS"):
         remove_background(photo)
+
+
+@pytest.mark.parametrize(("most", "at_once"), [("3072", 1), ("6144", 2), ("", 4)])
+def test_threads_wait_for_room_in_memory(
+    photo: bytes, levels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, most: str, at_once: int
+) -> None:
+    """Pictures of 3072 pixels, of four kinds, by four threads and two networks."""
+    if most:
+        monkeypatch.setenv("CUTGATE_PIXELS_AT_ONCE", most)
+    inside, seen, together = [0], [0], threading.Barrier(at_once)
+
+    def cut_out_slowly(*arguments: Any, **options: Any) -> Any:
+        inside[0] += 1
+        seen[0] = max(seen[0], inside[0])
+        together.wait(timeout=30)  # as many as may be here are; one more would be counted
+        time.sleep(0.05)
+        inside[0] -= 1
+        return cut_out(*arguments, **options)
+
+    monkeypatch.setattr("cutgate.in_process.job.cut_out", cut_out_slowly)
+    kinds: list[Any] = [photo, io.BytesIO(photo), Image.fromarray(levels), levels]
+    with Remover() as one, Remover() as other, ThreadPoolExecutor(4) as threads:
+        removers = [one, other, one, other]
+        cutouts = list(threads.map(lambda remover, kind: remover.remove_background(kind), removers, kinds))
+    assert all(cutout.subject_found for cutout in cutouts)
+    assert seen == [at_once]
+
+
+def test_a_picture_behind_counts_and_one_alone_has_room(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    hold = PixelRoom.hold
+
+    def noted(room: PixelRoom, pixel_count: int, most: int | None) -> Any:
+        held.append(pixel_count)
+        return hold(room, pixel_count, most)
+
+    monkeypatch.setattr(PixelRoom, "hold", noted)
+    monkeypatch.setenv("CUTGATE_PIXELS_AT_ONCE", "100")
+    remove_background(photo, background_image=np.zeros((10, 20), np.uint8))
+    with pytest.raises(CutoutFailed):
+        remove_background(photo, box=(500, 500, 600, 600))
+    assert remove_background(photo).subject_found  # what failed holds nothing
+    assert held == [3072 + 200, 3072, 3072]
+
+
+def test_who_wants_much_room_is_not_overtaken() -> None:
+    room, order = PixelRoom(), list[str]()
+
+    def hold(name: str, pixel_count: int) -> None:
+        with room.hold(pixel_count, 10):
+            order.append(name)
+
+    with room.hold(5, 10):
+        threads = [threading.Thread(target=hold, args=who) for who in (("large", 9), ("small", 1))]
+        for thread in threads:
+            thread.start()
+            eventually(lambda: room._turn.locked())
+        time.sleep(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join(30)
+    assert order == ["large", "small"]
+
+
+def test_a_picture_has_so_much_time(photo: bytes) -> None:
+    with pytest.raises(CutoutFailed, match="it took longer than 1e-05 s") as raised:
+        remove_background(photo, timeout_seconds=1e-5)
+    assert raised.value.kind == "timed_out"
+    assert remove_background(photo, timeout_seconds=100).subject_found

@@ -1,6 +1,8 @@
 """`cutgate up` with the real server and stand-ins for gateway and worker: start, restart, stop, faults."""
 
+import io
 import json
+import logging
 import os
 import pty
 import re
@@ -24,7 +26,7 @@ from cutgate.errors import PortInUse
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.local.data_folder import LEAST_FREE_BYTES, DataDir
 from cutgate.local.parts import running_environment
-from cutgate.local.stack import address, claim_port, own_metrics_port
+from cutgate.local.stack import address, claim_port, open_log, own_metrics_port
 from tests.cutgate.processes import lives
 from tests.cutgate.stand_ins import write_stand_ins
 from tests.gateway.harness import there
@@ -131,6 +133,26 @@ def test_off_a_terminal_only_the_welcome_is_printed_and_no_secret(place: Place) 
         ["log", str(place.data / "cutgate.log")],
     ]
     assert "worker-1 | worker is ready" in (place.data / "cutgate.log").read_text()
+
+
+def test_new_keys_are_shown_once_to_who_asks_for_them(place: Place) -> None:
+    def welcome(line_count: int) -> list[str]:
+        with place.cutgate("up", "--data", str(place.data), "--port", "0", "--show-new-keys") as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(line_count)]
+            process.send_signal(signal.SIGINT)
+            lines += process.stdout.readlines()
+        assert process.returncode == 0
+        return lines
+
+    assert welcome(9)[5:] == [
+        "Keys, shown this once:\n",
+        "  CUTGATE_PUBLIC_KEY=public\n",
+        "  CUTGATE_PRIVATE_KEY=private-key-text\n",
+        "  CUTGATE_API_KEY=api-key-text\n",
+        "Stopped.\n",
+    ]
+    assert welcome(5)[5:] == ["Stopped.\n"]
 
 
 def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Place) -> None:
@@ -317,3 +339,11 @@ def test_each_further_worker_has_the_next_port_for_its_metrics() -> None:
     name = "CUTGATE_WORKER_METRICS_PORT"
     assert [own_metrics_port({name: "9102"}, number) for number in (1, 2)] == [{name: "9102"}, {name: "9103"}]
     assert own_metrics_port({}, 2) == own_metrics_port({name: "off"}, 2) == {}
+
+
+def test_a_log_that_cannot_be_written_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = io.StringIO()
+    with open_log(Path("/dev/full"), logging.StreamHandler(shown)) as logger:
+        logger.info("on a full disk")
+    assert capsys.readouterr().err == ""
+    assert "on a full disk" in shown.getvalue()

@@ -49,7 +49,7 @@ class Service(ExitStack):
             "CUTGATE_BIND": f"{engine.address}:{self.ports['gateway']}",
             "CUTGATE_HTTP_BIND": f"{engine.address}:{self.ports['http']}",
             "CUTGATE_HTTPS_BIND": f"{engine.address}:{self.ports['https']}",
-            **_build_secrets(folder),
+            **build_secrets(folder),
             **environment,
         }
         kept = {key: value for key, value in engine.environment.items() if not key.startswith("COMPOSE_")}
@@ -154,7 +154,7 @@ class AsLocalhost(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def _build_secrets(folder: Path) -> dict[str, str]:
+def build_secrets(folder: Path) -> dict[str, str]:
     """Files that tell pip and npm of a build what they are told here, less what lies on this machine alone."""
     settings, npm = pip_settings(), Path.home() / ".npmrc"
     for section in settings.values():

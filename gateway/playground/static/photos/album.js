@@ -11,6 +11,8 @@ export class Album {
   photos = [];
   /** @type {Photo | null} */
   selected = null;
+  /** Whether the service can be told of a box. */
+  canBox = true;
   /** What the next photos begin with: the settings that were chosen last. */
   #latest = new History(DEFAULTS);
   #onChange;
@@ -54,7 +56,7 @@ export class Album {
   }
 
   get canUndo() {
-    return this.#shown.canUndo;
+    return this.#shown.canUndo || Boolean(this.#boxes?.canUndo);
   }
 
   /**
@@ -68,8 +70,19 @@ export class Album {
     this.#onChange();
   }
 
+  /**
+   * @param {import("../stage/box.js").Box | null} box of the photo that is looked at
+   * @param {boolean} [isContinued]
+   */
+  changeBox(box, isContinued) {
+    this.selected?.boxes.change(box, isContinued);
+    this.#onChange();
+  }
+
+  /** Sets back what was changed last: the box of the photo that is looked at, or the settings. */
   undo() {
-    for (const history of this.#affected) history.undo();
+    if (this.#boxes && this.#boxes.changedAt > this.#shown.changedAt) this.#boxes.undo();
+    else for (const history of this.#affected) history.undo();
     this.#onChange();
   }
 
@@ -90,6 +103,10 @@ export class Album {
 
   get #shown() {
     return this.selected?.settings ?? this.#latest;
+  }
+
+  get #boxes() {
+    return this.canBox ? this.selected?.boxes : undefined;
   }
 
   get #affected() {

@@ -2,6 +2,7 @@
 
 import { element } from "../page/dom.js";
 import { LocalError } from "../service/errors.js";
+import { entriesOf, picturesIn } from "./folders.js";
 
 const KINDS = "choose JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF";
 
@@ -29,7 +30,9 @@ export function followFiles({ add, refuse }) {
     event.preventDefault();
     area.classList.remove("dropping");
     const files = Array.from(event.dataTransfer?.files ?? []);
-    if (files.length > 0) add(files);
+    const entries = entriesOf(event.dataTransfer);
+    if (entries.some(({ isDirectory }) => isDirectory)) picturesIn(entries).then(add, refuse);
+    else if (files.length > 0) add(files);
     else if (event.dataTransfer?.types.length) refuse(linkDropped());
   });
   for (const button of document.querySelectorAll("[data-sample]")) {

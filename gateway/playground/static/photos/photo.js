@@ -1,6 +1,7 @@
 /** A photo that the visitor chose, and what has become of it. */
 
 import { LocalError } from "../service/errors.js";
+import { History } from "./history.js";
 import { pictureOf } from "./thumbnail.js";
 
 /** @typedef {import("../service/client.js").Settings} Settings */
@@ -21,8 +22,8 @@ export class Photo {
   state = "new";
   /** What it does while it is at work, in words. */
   progress = "";
-  /** @type {import("../stage/box.js").Box | null} */
-  box = null;
+  /** @type {History<import("../stage/box.js").Box | null>} */
+  boxes = new History(null);
   /** @type {Result | null} */
   result = null;
   /** @type {any} why it has failed */
@@ -35,7 +36,7 @@ export class Photo {
    * @param {{widthPx: number, heightPx: number} | null} size upright, as EXIF says; null where the browser cannot
    *   show the file
    * @param {HTMLCanvasElement} thumbnail
-   * @param {import("./history.js").History<Settings>} settings
+   * @param {History<Settings>} settings
    */
   constructor(file, size, thumbnail, settings) {
     this.file = file;
@@ -47,7 +48,7 @@ export class Photo {
 
   /**
    * @param {File} file
-   * @param {import("./history.js").History<Settings>} settings
+   * @param {History<Settings>} settings
    * @returns {Promise<Photo>}
    */
   static async open(file, settings) {
@@ -57,6 +58,10 @@ export class Photo {
 
   get name() {
     return this.file.name;
+  }
+
+  get box() {
+    return this.boxes.current;
   }
 
   get isBusy() {

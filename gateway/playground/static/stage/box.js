@@ -45,7 +45,8 @@ export class BoxTool {
    * @param {HTMLElement} element
    * @param {HTMLElement} shade lies over the picture; what it holds casts a shadow around the box
    * @param {import("./view.js").View} view
-   * @param {(box: Box | null) => void} onChange
+   * @param {(box: Box | null, isContinued: boolean) => void} onChange told also whether the same drag, or a key that
+   *   is held, goes on with a change
    */
   constructor(element, shade, view, onChange) {
     this.#element = element;
@@ -62,9 +63,16 @@ export class BoxTool {
 
   /** @param {Box | null} box made to lie within the picture */
   set box(box) {
+    this.#change(box, false);
+  }
+
+  /** Returns whether that is another box. */
+  #change(box, isContinued) {
+    const before = JSON.stringify(this.#box);
     this.#box = box && clamped(box, this.#view.size);
     this.#draw();
-    this.#onChange(this.#box);
+    this.#onChange(this.#box, isContinued);
+    return JSON.stringify(this.#box) !== before;
   }
 
   /** Puts a box over the middle, for whoever has no pointer to draw one. */
@@ -85,12 +93,7 @@ export class BoxTool {
     const edges = target.dataset.edges?.split(" ");
     const box = this.#box;
     if (box && (edges || target === this.#element)) return this.#shifting(box, start, edges ?? [...SIDES]);
-    return {
-      move: (now) => {
-        const { x, y } = this.#view.toPicture(now);
-        this.box = { left: start.x, top: start.y, right: x, bottom: y };
-      },
-    };
+    return this.#dragging(({ x, y }) => ({ left: start.x, top: start.y, right: x, bottom: y }));
   }
 
   /**
@@ -99,22 +102,30 @@ export class BoxTool {
    * @param {readonly string[]} sides that follow the pointer
    */
   #shifting(box, start, sides) {
+    return this.#dragging(({ x, y }) => this.#shifted(box, x - start.x, y - start.y, sides));
+  }
+
+  /**
+   * @param {(point: Point) => Box} boxAt where the pointer is
+   * @returns {import("./gestures.js").Drag} one change, however often it moves
+   */
+  #dragging(boxAt) {
+    let isContinued = false;
     return {
       move: (event) => {
-        const { x, y } = this.#view.toPicture(event);
-        this.#shift(box, x - start.x, y - start.y, sides);
+        isContinued = this.#change(boxAt(this.#view.toPicture(event)), isContinued) || isContinued;
       },
     };
   }
 
   /** Moves sides; all four of them stop together at the picture's edge, so that the box keeps its size. */
-  #shift(box, dx, dy, sides) {
+  #shifted(box, dx, dy, sides) {
     if (sides.length === SIDES.length) {
       dx = Math.max(-box.left, Math.min(this.#view.size.widthPx - box.right, dx));
       dy = Math.max(-box.top, Math.min(this.#view.size.heightPx - box.bottom, dy));
     }
     const moved = sides.map((side) => [side, box[side] + (side === "left" || side === "right" ? dx : dy)]);
-    this.box = { ...box, ...Object.fromEntries(moved) };
+    return { ...box, ...Object.fromEntries(moved) };
   }
 
   #key(event) {
@@ -122,8 +133,10 @@ export class BoxTool {
     const step = event.ctrlKey ? 1 : STEP_PX;
     const [dx, dy] = ARROWS[event.key] ?? [0, 0];
     if (event.key === "Delete" || event.key === "Backspace") this.box = null;
-    else if (dx || dy) this.#shift(this.#box, dx * step, dy * step, event.shiftKey ? ["right", "bottom"] : SIDES);
-    else return;
+    else if (dx || dy) {
+      const sides = event.shiftKey ? ["right", "bottom"] : SIDES;
+      this.#change(this.#shifted(this.#box, dx * step, dy * step, sides), event.repeat);
+    } else return;
     event.preventDefault();
   }
 

@@ -15,7 +15,9 @@ export class Stage {
   #stage = element("stage");
   #surface = element("surface");
   #view = new View(this.#surface);
-  #box = new BoxTool(element("box"), element("shade"), this.#view, (box) => this.#boxChanged(box));
+  #box = new BoxTool(element("box"), element("shade"), this.#view, (box, isContinued) =>
+    this.#boxChanged(box, isContinued),
+  );
   #compare;
   #onBox;
   #canBox = true;
@@ -26,7 +28,10 @@ export class Stage {
   /** @type {import("../saving/crop.js").Rectangle | null} */
   #frame = null;
 
-  /** @param {(box: import("./box.js").Box | null) => void} onBox told of the box on the photo that is shown */
+  /**
+   * @param {(box: import("./box.js").Box | null, isContinued: boolean) => void} onBox told of the box on the photo
+   *   that is shown, and whether a pointer or a key goes on with a change
+   */
   constructor(onBox) {
     this.#onBox = onBox;
     const ids = ["after", "backdrop", "divider", "split", "surface"];
@@ -44,7 +49,7 @@ export class Stage {
   /** @param {import("../photos/photo.js").Photo | null} photo with its result, where it has one */
   show(photo) {
     const result = photo?.result ?? null;
-    if (photo === this.#photo && result === this.#result) return;
+    if (photo === this.#photo && result === this.#result) return this.#followBox();
     const isOther = photo !== this.#photo;
     [this.#photo, this.#result] = [photo, result];
     if (isOther) this.#showPhoto();
@@ -84,6 +89,12 @@ export class Stage {
     return /** @type {State} */ (this.#stage.dataset.state);
   }
 
+  /** Shows a box that was set back. */
+  #followBox() {
+    const box = this.#photo?.box ?? null;
+    if (JSON.stringify(box) !== JSON.stringify(this.#box.box)) this.#box.box = box;
+  }
+
   #showPhoto() {
     const photo = this.#photo;
     const canShow = Boolean(photo?.size);
@@ -112,15 +123,18 @@ export class Stage {
     this.#boxChanged(this.#box.box);
   }
 
-  /** @param {import("./box.js").Box | null} box */
-  #boxChanged(box) {
+  /**
+   * @param {import("./box.js").Box | null} box
+   * @param {boolean} [isContinued]
+   */
+  #boxChanged(box, isContinued = false) {
     const button = element("box-toggle");
     const isDone = this.#state === "done";
     button.hidden = !this.#photo?.size || !this.#canBox;
     button.textContent = isDone ? "Edit box" : box ? "Remove box" : "Add box";
     button.setAttribute("aria-pressed", String(box !== null && !isDone));
     showBox(box);
-    this.#onBox(box);
+    this.#onBox(box, isContinued);
   }
 
   #drawFrame() {

@@ -11,13 +11,14 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from cutgate.jobs.errors import LedgerFull
+from cutgate.jobs.errors import LedgerFull, LedgerUnwritable
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.jobs.record import Idempotency, NewTask, Request, TaskStatus
 from tests.jobs.build import ERROR, Ledger, new_task, new_upload, result_of
 from tests.jobs.every_script import WORKER
 from tests.servers.redis_server import redis_server
+from tests.servers.small_disk import small_disk
 from tests.waiting import eventually
 
 MEMORY_BYTES = 8 * 2**20
@@ -134,3 +135,24 @@ def test_a_finished_task_takes_a_kilobyte(binary: Path) -> None:
                 assert ledger.finish(claim, result_of(claim))
             finished[half] = used_bytes()
         assert (finished[1] - finished[0]) / count <= 1_024
+
+
+def test_a_server_whose_disk_is_full_says_so(binary: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        kept = ("--dir", str(disk.root), "--appendonly", "yes", "--appendfsync", "everysec")
+        with redis_server(*kept, binary=binary) as url, connect(url) as client:
+            ledger = Ledger(client)
+            ledger.create(new_task())
+            with suppress(OSError):  # the server's file has some of it
+                disk.fill(leave_bytes=0)
+
+            def is_refused() -> bool:
+                try:
+                    ledger.create(new_task())
+                except LedgerUnwritable as error:
+                    return error.message == "the ledger's server cannot write its file; its disk may be full"
+                return False
+
+            eventually(is_refused)
+            disk.empty()
+            eventually(lambda: ledger.create(new_task()), despite=(LedgerUnwritable,))
