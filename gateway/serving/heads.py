@@ -26,6 +26,10 @@ class Head:
     forwarded_for: str | None = None
     """The client that the nearest proxy names, if that is where the request came from."""
 
+    def is_whole_in(self, received_bytes: int) -> bool:
+        """Whether the whole request is in so many bytes from its begin on."""
+        return self.request_bytes is not None and received_bytes >= self.request_bytes
+
 
 def find_head(received: bytearray, searched_bytes: int = 0) -> Head | None:
     """The head of a request, or None while its end has not come.

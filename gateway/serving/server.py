@@ -14,6 +14,7 @@ from flask import Flask
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.http.errors import (
     InvalidResponseHeader,
     InvalidResponseHeaderName,
@@ -57,8 +58,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
         # Whose forwarded headers count is this package's setting: see gateway/serving/proxies.py.
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
-        # The application logs its requests itself.
-        "accesslog": None,
+        "logger_class": _Log,
         "logconfig_dict": {
             **logs.logging_config(settings.log_format, settings.log_level),
             "loggers": {"gunicorn.error": {"propagate": True}},
@@ -74,6 +74,15 @@ def allow_open_files(settings: GatewaySettings) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn publishes no types
+    """gunicorn's log without its lines of requests: the application has its own.
+
+    With a `logconfig_dict` gunicorn would put each line together, for no handler.
+    """
+
+    access_log_enabled = False
 
 
 class JsonErrorWorker(PolledWorker):

@@ -2,9 +2,10 @@
 
 gunicorn gives a thread to each connection on which a byte has come, and the thread then waits for the rest, and
 later for the caller to take the answer; sixteen callers that do nothing stop the process. Here the poller
-receives heads and small bodies, and a thread is given a request that is there; it leaves the answer with the
-connection, and the poller sends what the caller does not take at once. Only the body of a large request, which is
-judged while it arrives, is still received by a thread: by so many beside the others, and at a least rate.
+receives heads and small bodies, and a thread is given a request that is there; the poller sends what of the answer
+the caller does not take at once. A thread goes on with a connection's next request if that is there, too, and no
+other connection's waits for a thread. Only the body of a large request, which is judged while it arrives, is still
+received by a thread: by so many beside the others, and at a least rate.
 
 Servers that receive whole requests in their event loop (waitress) or own the connection (granian, uvicorn) would
 do the waiting as well. But they read all of a body before the application can refuse it, and none gives a
@@ -109,6 +110,8 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         self._receivers = Places(self.limits.receiving, self.limits.receiving_per_address)
         self._turns: deque[PolledConnection] = deque()
         self._told = Told()
+        #: How many requests are with a thread, or wait for one.
+        self._begun = 0
         self._looked_at_seconds = 0.0
         # Supervisors take a process for dead that does not answer: a thread is kept for them.
         self._probes = ThreadPoolExecutor(1, thread_name_prefix="probe")
@@ -146,9 +149,28 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     @override
     def enqueue_req(self, conn: PolledConnection) -> None:
         """Have a thread answer a request."""
-        pool = self._probes if conn.head is not None and conn.head.is_probe else self.tpool
-        future = pool.submit(self.handle, conn)
+        is_probe = conn.head is not None and conn.head.is_probe
+        future = self._probes.submit(self.handle, conn) if is_probe else self.tpool.submit(self._handle_all, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _handle_all(self, conn: PolledConnection) -> bool:
+        """Answer a request, and those that are there after it. Runs in its thread."""
+        while (is_kept := bool(self.handle(conn))) and self._next_is_there(conn):
+            conn.sock.expect(waits=False)
+        return is_kept
+
+    def _next_is_there(self, conn: PolledConnection) -> bool:
+        """Send the answer, and see whether its thread, which runs this, may go on; what waits is the poller's."""
+        if conn.receives or not self.alive or self._begun >= self.cfg.threads:
+            return False
+        conn.sock.flush()
+        if not conn.sock.is_flushed:
+            return False
+        unreader = conn.parser.unreader
+        came = unreader.take_buffered() or conn.sock.recv_now(_RECEIVE_BYTES) or b""
+        unreader.unread(came)
+        head = find_head(bytearray(came))
+        return head is not None and not head.is_probe and head.is_whole_in(len(came))
 
     @override
     def handle_request(self, req: Request, conn: PolledConnection) -> bool:
@@ -165,6 +187,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     @override
     def finish_request(self, conn: PolledConnection, fs: Future[Any]) -> None:
         """Send what the thread has left, unless a WebSocket has taken the connection over."""
+        self._begun -= 1
         self._leave_receiving(conn)
         if conn.sock.fileno() < 0:
             self._forget(conn)
@@ -239,13 +262,13 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
                 return
             whole_bytes = connection.head.request_bytes or 0
             connection.due_seconds = time.monotonic() + self.limits.allowed_seconds(whole_bytes)
-        self._consider(connection, connection.head.request_bytes)
+        self._consider(connection, connection.head)
 
-    def _consider(self, connection: PolledConnection, request_bytes: int | None) -> None:
+    def _consider(self, connection: PolledConnection, head: Head) -> None:
         """Have a request answered that is there, receive what is small, and find a thread for what is not."""
-        if request_bytes is not None and len(connection.received) >= request_bytes:
+        if head.is_whole_in(len(connection.received)):
             self._start(connection)
-        elif request_bytes is None or request_bytes > self.limits.max_head_bytes:
+        elif head.request_bytes is None or head.request_bytes > self.limits.max_head_bytes:
             connection.receiver = self._behind(connection)
             if self._receivers.take(connection.receiver):
                 connection.receives = True
@@ -270,6 +293,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         connection.init()
         connection.parser.unreader.unread(bytes(connection.received))
         connection.received = bytearray()
+        self._begun += 1
         self.enqueue_req(connection)
 
     def _leave_receiving(self, connection: PolledConnection) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.errors import InvalidRequestLine, InvalidResponseHeader
 
-from cutgate.gateway.serving.server import JsonErrorWorker
+from cutgate.gateway.serving.server import JsonErrorWorker, gunicorn_options
+from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.hints.queue import queue_name
 from cutgate.jobs.ids import new_task_uid, new_token, result_key, source_key
@@ -183,6 +185,15 @@ def test_errors_outside_of_the_application_are_answered_in_json(error: Exception
         assert b"inner secret" not in head + body
         callers.close()
         worker.handle_error(None, ours, None, error)
+
+
+def test_gunicorn_puts_no_lines_of_requests_together() -> None:
+    config = Config()
+    for name, value in gunicorn_options(GatewaySettings(master_key=MASTER_KEY), "127.0.0.1", 8_000).items():
+        config.set(name, value)
+    log = config.logger_class(config)
+    log.atoms = pytest.fail
+    log.access(None, None, {}, None)
 
 
 def test_no_worker_no_readiness(live: LiveGateway) -> None:
