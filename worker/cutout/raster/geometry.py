@@ -14,7 +14,7 @@ CONTEXT_PART: Final = 0.10
 CONTEXT_MIN_PX: Final = 16
 
 WORKING_SIDE_PX: Final = 800
-"""Long side at which edges are measured."""
+"""Long side at which boxes, shares and edges are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class Region:
     def index(self) -> tuple[slice, slice]:
         """What selects the region from an array."""
         return slice(self.top_px, self.bottom_px), slice(self.left_px, self.right_px)
+
+    def grown(self, reach_px: int) -> Region:
+        """The region with so much around it on each side."""
+        return Region(
+            self.left_px - reach_px, self.top_px - reach_px, self.right_px + reach_px, self.bottom_px + reach_px
+        )
 
     def clamped(self, height_px: int, width_px: int) -> Region:
         """The part of the region that lies in a picture of this size; it may be empty."""
