@@ -151,8 +151,8 @@ def refine(
             residual *= zones.blend_weight
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
     size = _working_size(mask, FINEST.long_side_px)
-    layer = _layer(*(supersampled(each, *size) for each in (image, mask, trimap)), zones=zones)
-    layer = layer.narrowed(residual, settled)
+    finer = (supersampled(image, *size), supersampled(mask, *size), supersampled(trimap, *size))
+    layer = _layer(*finer, zones).narrowed(residual, settled)
     residual = _solve(layer, residual, FINEST.steps)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
     return _guided(image, mask, trimap, layer, residual, weight)
@@ -226,7 +226,8 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
 
 def _working_size(image: Bytes, long_side_px: int) -> tuple[int, int]:
     """(height, width) that the solver can work at."""
-    height, width = fitted(*image.shape[:2], long_side_px=long_side_px)
+    height, width = image.shape[:2]
+    height, width = fitted(height, width, long_side_px)
     return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
 
