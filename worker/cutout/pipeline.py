@@ -25,6 +25,7 @@ from cutgate.worker.cutout.matting.trimap import (
 )
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.filters import looked_up
 from cutgate.worker.cutout.raster.geometry import Region, region_of
 from cutgate.worker.cutout.reading import USUAL, Reading
 
@@ -187,7 +188,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = keep_known(matte.apart(mask), trimap)
+            alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
             alpha = keep_known(matte.remap(mask, thresholds, erode_px), trimap)
         elif refine is not None:

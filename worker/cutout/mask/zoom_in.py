@@ -94,7 +94,9 @@ def zoom_in(
     small = reduced(mask, WORKING_SIDE_PX) if small is None else small
     policy = MATTE if soft is Soft.ALPHA else UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, policy.level, mask.shape[0], mask.shape[1])
-    if region is None or not _pays(region, policy, mask):
+    if region is None or min(region.height_px, region.width_px) < LEAST_SIDE_PX:
+        return mask
+    if region.area_px > policy.most_of_picture * mask.size:
         return mask
     closer = look_at(predict, picture, region)
     if not _is_better(closer, mask[region.index], policy):
@@ -171,12 +173,6 @@ def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region |
         math.ceil((right + padding) * across),
         math.ceil((bottom + padding) * down),
     ).clamped(height_px, width_px)
-
-
-def _pays(region: Region, policy: CropPolicy, mask: ByteMask) -> bool:
-    """Whether the network can see more in the region than it saw in the whole picture."""
-    long_enough = min(region.height_px, region.width_px) >= LEAST_SIDE_PX
-    return long_enough and region.area_px <= policy.most_of_picture * mask.size
 
 
 def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:

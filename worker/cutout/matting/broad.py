@@ -78,7 +78,7 @@ def _subjects_own(image: RgbImage, alpha: ByteMask) -> NDArray[np.bool_]:
     for label in np.unique(labels[broad]):
         left, top, width, height, _ = boxes[label]
         box = Region(left, top, left + width, top + height)
-        seen = box.grown(margin_px).clamped(*alpha.shape).index
+        seen = box.grown(margin_px, margin_px).clamped(*alpha.shape).index
         core, bins = labels[seen] == label, _bins(image[seen])
         near = dilated(core.view(np.uint8), square(2 * margin_px + 1)) > 0
         opaque, clear = (

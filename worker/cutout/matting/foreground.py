@@ -55,7 +55,7 @@ def _around_soft(alpha: ByteMask) -> tuple[slice, slice]:
     """The rows and columns that the windows reach from pixels that are neither clear nor opaque."""
     reach_px = sum(WINDOWS_PX) // 2 + 1
     soft = bounds(((alpha > 0) & (alpha < 255)).view(np.uint8))
-    return soft.grown(reach_px).clamped(*alpha.shape).index
+    return soft.grown(reach_px, reach_px).clamped(*alpha.shape).index
 
 
 def _blur_fusion(

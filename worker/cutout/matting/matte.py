@@ -20,7 +20,6 @@ from cutgate.worker.cutout.raster.filters import (
     looked_up,
     repeated,
     shrunk,
-    softened,
     square,
     supersampled,
     to_levels,
@@ -172,7 +171,7 @@ def _guided(
         added, trust, _ = sampled(told, band).T
         values = to_unit(band.of(mask)) + added
         chosen = np.flatnonzero(trust)
-        pixels, trust = band.only(chosen), trust[chosen]
+        pixels, trust = replace(band, places=band.places[chosen]), trust[chosen]
         model = sampled(models, pixels)
         guided = np.einsum("nc,nc->n", model[:, :3], to_unit(pixels.of(image))) + model[:, 3]
         values[chosen] = np.clip(guided, 0, trust) + (1 - trust) * values[chosen]
@@ -325,11 +324,6 @@ def _thin_structures(mask: ByteMask) -> ByteMask:
     return np.asarray(hat, np.uint8)
 
 
-def apart(mask: ByteMask) -> ByteMask:
-    """Alpha where no pixel is known for sure: the mask with its doubts drawn towards 0 and 255, as a prior."""
-    return looked_up(mask, PRIOR)
-
-
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Alpha without matting: the mask stretched between the thresholds and softened a little.
 
@@ -345,5 +339,9 @@ def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     span = max(1, thresholds.foreground - thresholds.background)
     stretched = (np.arange(256) - thresholds.background) * (255 / span)
     alpha = looked_up(mask, np.clip(np.rint(stretched), 0, 255).astype(np.uint8))
-    reach_px = (erode_px - 1) // 2
-    return softened(alpha, reach_px) if reach_px > 0 else alpha
+    side_px = erode_px - 1 | 1
+    if side_px < 3:
+        return alpha
+    # Three standard deviations reach to the square's edge.
+    blurred = cv2.GaussianBlur(alpha, (side_px, side_px), side_px // 2 / 3, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.uint8)

@@ -88,13 +88,6 @@ def bounds(zone: ByteMask) -> Region:
     return Region(left, top, left + width, top + height)
 
 
-def softened(mask: ByteMask, reach_px: int) -> ByteMask:
-    """A Gaussian blur that reaches this far, three standard deviations."""
-    side_px = 2 * reach_px + 1
-    blurred = cv2.GaussianBlur(mask, (side_px, side_px), reach_px / 3, borderType=cv2.BORDER_REPLICATE)
-    return cast("ByteMask", blurred)
-
-
 def eroded(mask: ByteMask, element: ByteMask) -> ByteMask:
     """The least value under the element around each pixel."""
     return cast("ByteMask", cv2.erode(mask, element, borderType=cv2.BORDER_REPLICATE))

@@ -4,8 +4,8 @@ A large picture's band of soft pixels is a small part of it; nothing here is as 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, Self, TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -39,10 +39,6 @@ class Pixels:
         """The values of these pixels in an array as large as the picture: (n,) or (n, channels)."""
         strip = array[self.strip]
         return strip.reshape(-1, *strip.shape[2:]).take(self.places, axis=0)
-
-    def only(self, chosen: Indices) -> Self:
-        """Those of them at some places in their order."""
-        return replace(self, places=self.places[chosen])
 
 
 def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
