@@ -49,6 +49,9 @@ BOARD_LEVELS: Final = (205, 245)
 SOURCES: Final = {"alpha": "mask", "colours": "picture"}
 """What a field is made from: that is what it is compared with when a step fills it."""
 
+REPEATED: Final = "small"
+"""A field that shows what another one shows."""
+
 Window = tuple[slice, slice]
 
 
@@ -69,7 +72,7 @@ def changes(steps: Sequence[Step], frame: Frame) -> tuple[list[Change], Frame]:
         reached = step(frame)
         for field in fields(Frame):
             old, new = getattr(frame, field.name), getattr(reached, field.name)
-            if new is not old and is_picture(new):
+            if new is not old and is_picture(new) and field.name != REPEATED:
                 before = old if old is not None else getattr(frame, SOURCES.get(field.name, ""), None)
                 alike = is_picture(before) and before.shape[:2] == new.shape[:2]
                 made.append(Change(step_name(step), field.name, before if alike else None, new))
