@@ -167,4 +167,4 @@ ENV XDG_DATA_HOME=/data \
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "cutgate.gateway.alive"]
-CMD ["cutgate", "up", "--host", "0.0.0.0", "--show-new-keys"]
+CMD ["cutgate", "up", "--host", "0.0.0.0"]

@@ -55,6 +55,9 @@ SOURCES: Final = {"alpha": "mask", "colours": "picture"}
 CAPTIONS: Final = {"picture": "photo", "colours": "over green", "result": "cut-out"}
 """What fields are called where it is not their own name."""
 
+REPEATED: Final = "small"
+"""A field that shows what another one shows."""
+
 Window = tuple[slice, slice]
 Tile = tuple[str, Image.Image]
 """A caption, and what is below it."""
@@ -77,7 +80,7 @@ def changes(steps: Sequence[Step], frame: Frame) -> tuple[list[Change], Frame]:
         reached = step(frame)
         for field in fields(Frame):
             old, new = getattr(frame, field.name), getattr(reached, field.name)
-            if new is not old and is_picture(new):
+            if new is not old and is_picture(new) and field.name != REPEATED:
                 before = old if old is not None else getattr(frame, SOURCES.get(field.name, ""), None)
                 alike = is_picture(before) and before.shape[:2] == new.shape[:2]
                 made.append(Change(step_name(step), field.name, before if alike else None, new))

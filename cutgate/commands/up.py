@@ -45,11 +45,8 @@ _SHELLS: Final[Mapping[str, Callable[[str, str], str]]] = {
     help="Pictures worked on at a time.",
 )
 @click.option("--verbose", is_flag=True, help="Show the log as well, on standard error.")
-@click.option(
-    "--show-new-keys", is_flag=True, help="Print the keys if this start makes them, wherever that is printed to."
-)
 @json_option
-def up(data: Path, host: str, port: int, workers: int, verbose: bool, show_new_keys: bool, as_json: bool) -> None:
+def up(data: Path, host: str, port: int, workers: int, verbose: bool, as_json: bool) -> None:
     """Run the whole service on this machine until Ctrl-C.
 
     The log of all parts is in the data folder, at most 32 MiB of it. What is shown here is what goes wrong, and on
@@ -58,11 +55,10 @@ def up(data: Path, host: str, port: int, workers: int, verbose: bool, show_new_k
     options = StackOptions(data=data, host=host, port=port, workers=workers)
     folder = DataDir(data)
     screen = Screen(folder, verbose=verbose, as_json=as_json)
-    has_new_keys = show_new_keys and folder.account() is None
     with stop_signals() as stop:
         with screen.status, run_stack(options, shown=screen.handler, stop=stop) as stack:
             screen.status.stop()
-            screen.welcome(stack, show_keys=has_new_keys)
+            screen.welcome(stack)
             screen.watch(stop)
         if not as_json:
             click.echo("Stopped.")
@@ -112,8 +108,8 @@ class Screen:
         self.status = Status("Starting", console=self._console if self._is_live else Console(quiet=True))
         self.handler: logging.Handler = logging.StreamHandler() if verbose else _Warnings(self._say)
 
-    def welcome(self, stack: Stack, *, show_keys: bool = False) -> None:
-        """Say where the service is, and how to use it; and with which keys, which a log may keep then."""
+    def welcome(self, stack: Stack) -> None:
+        """Say where the service is, and how to use it."""
         keys = {"public_key": stack.account.public_key, "private_key": stack.account.private_key}
         if self._as_json:
             print_json({"url": stack.url, **keys})
@@ -130,10 +126,6 @@ class Screen:
         for name, text in lines.items():
             if text:
                 click.echo(f"  {name:4}  {text}")
-        if show_keys:
-            click.echo("Keys, shown this once:")
-            for name, value in key_variables(stack.account).items():
-                click.echo(f"  {name}={value}")
 
     def _page(self, url: str, keys: Mapping[str, str]) -> str:
         """The playground's address, which opens signed in: browsers keep what is behind the # to themselves.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -26,6 +25,7 @@ from cutgate.worker.cutout.matting.trimap import (
 )
 from cutgate.worker.cutout.matting.zones import Zones, zones_of
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbaImage, RgbImage
+from cutgate.worker.cutout.raster.filters import looked_up
 from cutgate.worker.cutout.raster.geometry import Region, region_of
 from cutgate.worker.cutout.reading import USUAL, Reading
 
@@ -49,6 +49,9 @@ class Frame:
     region: Region | None = None
     mask: ByteMask | None = None
     """How surely each pixel belongs to the subject; 8 bits, for it may be as large as the picture."""
+
+    small: ByteMask | None = None
+    """`mask` at the working size."""
 
     subject_found: bool | None = None
     """Whether the mask shows anything; where it does not, alpha is 0 everywhere."""
@@ -143,22 +146,26 @@ def select_region(box: Box | None) -> Step:
 
 def find_subject(predict: Predict) -> Step:
     """A step that fills `mask` with what the network sees."""
-    return lambda frame: replace(frame, mask=segment(predict, frame.picture, filled(frame.region)))
+    return lambda frame: _with_mask(frame, segment(predict, frame.picture, filled(frame.region)))
 
 
 def zoom_in_pass(predict: Predict, soft: Soft) -> Step:
     """A step that changes `mask` where a closer map of the subject is better."""
-    return lambda frame: replace(frame, mask=zoom_in(predict, frame.picture, filled(frame.mask), soft))
+
+    def step(frame: Frame) -> Frame:
+        return _with_mask(frame, zoom_in(predict, frame.picture, filled(frame.mask), soft, frame.small))
+
+    return step
 
 
 def tidy_mask(frame: Frame) -> Frame:
     """A step that makes `mask` smooth and whole."""
-    return replace(frame, mask=tidied(filled(frame.mask)))
+    return _with_mask(frame, tidied(filled(frame.mask)))
 
 
 def notice_subject(thresholds: Thresholds) -> Step:
     """A step that fills `subject_found`."""
-    return lambda frame: replace(frame, subject_found=holds_subject(filled(frame.mask), thresholds))
+    return lambda frame: replace(frame, subject_found=holds_subject(filled(frame.small), thresholds))
 
 
 def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: int) -> Step:
@@ -167,15 +174,13 @@ def choose_refinement(refinement: Refinement, thresholds: Thresholds, erode_px: 
     def step(frame: Frame) -> Frame:
         if refinement is not Refinement.AUTO:
             return replace(frame, refined=refinement is Refinement.ON)
-        mask = matte.working(filled(frame.mask))
-        return replace(frame, refined=True, zones=zones_of(mask, thresholds, erode_px))
+        return replace(frame, refined=True, zones=zones_of(filled(frame.small), thresholds, erode_px))
 
     return step
 
 
 def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None) -> Step:
     """A step that fills `alpha`. Pixels that the mask knows keep 0 or 255, whatever estimates the others."""
-    estimate = _closed_form if refine is None else partial(refine_with, refine)
 
     def step(frame: Frame) -> Frame:
         if not filled(frame.subject_found):
@@ -183,11 +188,15 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         mask = filled(frame.mask)
         trimap = make_trimap(mask, thresholds, erode_px)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
-            alpha = keep_known(matte.apart(mask), trimap)
+            alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
             alpha = keep_known(matte.remap(mask, thresholds, erode_px), trimap)
+        elif refine is not None:
+            alpha = refine_with(refine, _seen(frame), mask, trimap, frame.zones)
         else:
-            alpha = estimate(_seen(frame), mask, trimap, frame.zones)
+            image = matte.working(_seen(frame))
+            alpha = matte.refine(_seen(frame), mask, trimap, frame.zones, (image, filled(frame.small)))
+            alpha = made_opaque(image, alpha)
         return replace(frame, alpha=alpha)
 
     return step
@@ -233,8 +242,8 @@ def _final_alpha(frame: Frame) -> ByteMask:
     return combined(filled(frame.alpha), None if source is None else source[filled(frame.region).index])
 
 
-def _closed_form(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> ByteMask:
-    return made_opaque(image, matte.refine(image, mask, trimap, zones))
+def _with_mask(frame: Frame, mask: ByteMask) -> Frame:
+    return frame if mask is frame.mask else replace(frame, mask=mask, small=matte.working(mask))
 
 
 def _seen(frame: Frame) -> RgbImage:

@@ -11,10 +11,10 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final
-from zlib import crc32
 
 import numpy as np
 from isal import isal_zlib
+from isal.isal_zlib import crc32
 
 from cutgate.worker.cutout.raster.arrays import Bytes, Levels
 from cutgate.worker.pictures.metadata import INCH_METRES, Dpi

@@ -135,26 +135,6 @@ def test_off_a_terminal_only_the_welcome_is_printed_and_no_secret(place: Place) 
     assert "worker-1 | worker is ready" in (place.data / "cutgate.log").read_text()
 
 
-def test_new_keys_are_shown_once_to_who_asks_for_them(place: Place) -> None:
-    def welcome(line_count: int) -> list[str]:
-        with place.cutgate("up", "--data", str(place.data), "--port", "0", "--show-new-keys") as process:
-            assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(line_count)]
-            process.send_signal(signal.SIGINT)
-            lines += process.stdout.readlines()
-        assert process.returncode == 0
-        return lines
-
-    assert welcome(9)[5:] == [
-        "Keys, shown this once:\n",
-        "  CUTGATE_PUBLIC_KEY=public\n",
-        "  CUTGATE_PRIVATE_KEY=private-key-text\n",
-        "  CUTGATE_API_KEY=api-key-text\n",
-        "Stopped.\n",
-    ]
-    assert welcome(5)[5:] == ["Stopped.\n"]
-
-
 def test_on_a_terminal_the_link_signs_in_and_a_line_says_what_goes_on(place: Place) -> None:
     ours, theirs = pty.openpty()
     shown = bytearray()

@@ -1,6 +1,6 @@
 """The image `all-in-one` on a real engine: one container that has everything, and a volume that keeps it."""
 
-import re
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.long, pytest.mark.needs("engine"), pytest.mark.timeout
 
 NAME: Final = "cutgate-check-all-in-one"
 IMAGE: Final = f"{NAME}:check"
-KEY: Final = re.compile(r"^  (CUTGATE_\w+)=(\S+)$", re.MULTILINE)
 CONFINED: Final = ("--read-only", "--tmpfs=/tmp:size=256m,mode=1777", "--cap-drop=ALL", "--memory=4g")
 
 
@@ -66,10 +65,11 @@ def container(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_one_container_cuts_out_and_its_volume_keeps_all(container: Container, tmp_path: Path) -> None:
     container.start()
-    keys = dict(KEY.findall(container.logs))
-    assert set(keys) == {"CUTGATE_PUBLIC_KEY", "CUTGATE_PRIVATE_KEY", "CUTGATE_API_KEY"}
+    keys = json.loads(container.execute("cutgate", "env", "--json"))
+    private_key = keys["CUTGATE_PRIVATE_KEY"]
+    assert private_key not in container.logs
     url = f"http://{container.engine.address}:{container.port}"
-    with Client(url, keys["CUTGATE_PUBLIC_KEY"], keys["CUTGATE_PRIVATE_KEY"]) as client:
+    with Client(url, keys["CUTGATE_PUBLIC_KEY"], private_key) as client:
         job = client.remove_background(PHOTOS[0])
         with Image.open(job.save(tmp_path / "first.png", timeout_seconds=JOB_SECONDS)) as picture:
             assert picture.mode == "RGBA"
@@ -81,10 +81,8 @@ def test_one_container_cuts_out_and_its_volume_keeps_all(container: Container, t
         assert container.execute("id", "-u").strip() == "10001"
         container.stop()
         container.start()
-        assert KEY.findall(container.logs) == []
         assert client.job(job.uid).result() == (tmp_path / "first.png").read_bytes()
         assert client.balance().used == 1
-    assert f"export CUTGATE_PRIVATE_KEY={keys['CUTGATE_PRIVATE_KEY']}" in container.execute("cutgate", "env")
     assert "Stopped." not in container.logs
     container.engine.run("stop", "--time=15", NAME)
     assert container.logs.rstrip().endswith("Stopped.")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cutgate.worker.cutout.raster import sampling
-from cutgate.worker.cutout.raster.filters import enlarged, shrunk, to_unit
-from cutgate.worker.cutout.raster.sampling import fill_band, sampled, soft_pixels
+from cutgate.worker.cutout.raster.filters import enlarged, shrunk, supersampled, to_unit
+from cutgate.worker.cutout.raster.sampling import fill_band, reached, sampled, soft_pixels
 
 
 @pytest.mark.parametrize("size", [(40, 57), (41, 200), (13, 17), (1, 90)])
@@ -35,6 +35,26 @@ def test_a_large_picture_of_odd_sides_is_halved_as_well() -> None:
     large = np.asarray(enlarged(coarse, 2999, 4001))
     halves = cv2.resize(large[:2998, :4000], (2000, 1499), interpolation=cv2.INTER_AREA)
     assert np.array_equal(shrunk(large, 750, 1000), cv2.resize(halves, (1000, 750), interpolation=cv2.INTER_AREA))
+
+
+@pytest.mark.parametrize("size", [(803, 1200), (720, 960), (1024, 1024)])
+def test_four_pixels_read_between_the_pictures_say_almost_what_all_do(size: tuple[int, int]) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (150, 200, 3), np.uint8)
+    large = np.asarray(enlarged(coarse, 1417, 2117))
+    apart = np.abs(supersampled(large, *size).astype(int) - shrunk(large, *size))
+    assert supersampled(large, *size).shape == (*size, 3)
+    assert apart.mean() < 0.5
+    assert apart.max() <= 8
+
+
+@pytest.mark.parametrize("size", [(40, 57), (41, 200), (7, 9), (1, 90)])
+def test_reached_holds_every_pixel_that_is_not_0_when_enlarged(size: tuple[int, int]) -> None:
+    small = np.zeros((min(7, size[0]), 9), np.float32)
+    small[0, 4] = small[-1, 8] = 1e-3
+    zone = reached(small, *size)
+    assert not enlarged(small, *size)[zone == 0].any()
+    assert zone.mean() < 0.9
+    assert not reached(np.zeros_like(small), *size).any()
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from cutgate.worker.cutout.mask.segment import Predict, Soft, look_at
 from cutgate.worker.cutout.raster.arrays import LIKELY, SEEN, SURE, ByteMask, RgbImage, strips
 from cutgate.worker.cutout.raster.filters import dilated, reduced, repeated, square
-from cutgate.worker.cutout.raster.geometry import Region
-
-MEASURED_SIDE_PX: Final = 800
-"""Boxes and shares are measured on maps of this size."""
+from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region
 
 UNSURE_SHARE: Final = 0.25
 """A map with a larger share of soft pixels is no cut-out of a sharp subject; those have 0.02 to 0.2."""
@@ -64,7 +61,7 @@ LEAST_KEPT: Final = 0.5
 first. It may lie at the border of the box, for the box is that of the larger components."""
 
 KEPT_AROUND_PX: Final = 4
-"""How far around such a component its soft edge reaches, at the measured size."""
+"""How far around such a component its soft edge reaches, at the working size."""
 
 PLAIN_GROWTH: Final = 1.1
 CLEARLY_SURER: Final = 0.8
@@ -74,7 +71,9 @@ MATTE: Final = CropPolicy(level=LIKELY, most_of_picture=0.6, softness=None, grow
 """As `SMALL`, where softness is transparency: hair that is seen more closely has more of it."""
 
 
-def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = Soft.DOUBT) -> ByteMask:
+def zoom_in(
+    predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = Soft.DOUBT, small: ByteMask | None = None
+) -> ByteMask:
     """The map of a picture, with a closer one in its box where the maps say that this one is better.
 
     The network runs once at most.
@@ -84,6 +83,7 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = So
         picture: (height, width, 3) uint8.
         mask: (height, width) uint8, what the network saw in the whole picture.
         soft: what the network's grey means.
+        small: the mask at the working size, where it is at hand.
 
     Returns:
         (height, width) uint8; `mask` itself where no closer one was taken.
@@ -91,10 +91,12 @@ def zoom_in(predict: Predict, picture: RgbImage, mask: ByteMask, soft: Soft = So
     Raises:
         ValueError: `predict` gave a mask of another size than its picture.
     """
-    small = reduced(mask, MEASURED_SIDE_PX)
+    small = reduced(mask, WORKING_SIDE_PX) if small is None else small
     policy = MATTE if soft is Soft.ALPHA else UNSURE if soft_share(small) > UNSURE_SHARE else SMALL
     region = _box(small, policy.level, mask.shape[0], mask.shape[1])
-    if region is None or not _pays(region, policy, mask):
+    if region is None or min(region.height_px, region.width_px) < LEAST_SIDE_PX:
+        return mask
+    if region.area_px > policy.most_of_picture * mask.size:
         return mask
     closer = look_at(predict, picture, region)
     if not _is_better(closer, mask[region.index], policy):
@@ -136,7 +138,7 @@ def fused(mask: ByteMask, closer: ByteMask, region: Region) -> ByteMask:
 
 def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
     """The fused map, into which each component of the map before it is put back that it would lose."""
-    small, small_before = (reduced(each, MEASURED_SIDE_PX) for each in (whole, before))
+    small, small_before = (reduced(each, WORKING_SIDE_PX) for each in (whole, before))
     count, labels = cv2.connectedComponents((small_before >= LIKELY).view(np.uint8))
     found, kept = (np.bincount(seen, minlength=count) for seen in (labels.ravel(), labels[small >= LIKELY]))
     lost = kept < LEAST_KEPT * found
@@ -150,12 +152,8 @@ def _with_lost_components(whole: ByteMask, before: ByteMask) -> ByteMask:
 def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
     """(length,) float32: 1, or from 0 to 1 over the fade behind an end that lies in the picture."""
     distance = np.arange(1, length_px + 1, dtype=np.float32) / np.float32(fade_px)
-    ramp = np.ones(length_px, np.float32)
-    if rises:
-        ramp = np.minimum(ramp, distance)
-    if falls:
-        ramp = np.minimum(ramp, distance[::-1])
-    return ramp
+    ends = [distance] * rises + [distance[::-1]] * falls
+    return np.asarray(np.minimum.reduce([np.ones_like(distance), *ends]), np.float32)
 
 
 def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
@@ -177,14 +175,8 @@ def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region |
     ).clamped(height_px, width_px)
 
 
-def _pays(region: Region, policy: CropPolicy, mask: ByteMask) -> bool:
-    """Whether the network can see more in the region than it saw in the whole picture."""
-    long_enough = min(region.height_px, region.width_px) >= LEAST_SIDE_PX
-    return long_enough and region.area_px <= policy.most_of_picture * mask.size
-
-
 def _is_better(closer: ByteMask, before: ByteMask, policy: CropPolicy) -> bool:
-    new, old = reduced(closer, MEASURED_SIDE_PX), reduced(before, MEASURED_SIDE_PX)
+    new, old = reduced(closer, WORKING_SIDE_PX), reduced(before, WORKING_SIDE_PX)
     found, found_before = (np.count_nonzero(each >= LIKELY) for each in (new, old))
     if not found_before:
         return soft_share(new) <= UNSURE_SHARE  # sure of a subject, or that there is none

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, reduced, repeated, square, to_unit
-from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, Region, fitted
-from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
+from cutgate.worker.cutout.raster.filters import dilated, eroded, mean, repeated, square, to_unit
+from cutgate.worker.cutout.raster.geometry import Region
+from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, reached, sampled
 
 CLEAR, OPAQUE = 13, 242
 """Levels of alpha between which a pixel is half-transparent: 0.05 and 0.95."""
@@ -41,7 +41,7 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
     What is seen through glass or a veil is mixed with the background, and so likely in neither.
 
     Args:
-        image: (height, width, 3) uint8.
+        image: (rows, columns, 3) uint8, the picture at the working size.
         alpha: (height, width) uint8, straight.
 
     Returns:
@@ -49,8 +49,7 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
         0 or 255 stays.
     """
     # Single pixels, for means would take fine strands beside each other for a broad area.
-    height, width = alpha.shape
-    small = repeated(alpha, *fitted(height, width, WORKING_SIDE_PX))
+    small = repeated(alpha, *image.shape[:2])
     cores = _subjects_own(image, small)
     if not cores.any():
         return alpha
@@ -58,37 +57,41 @@ def made_opaque(image: RgbImage, alpha: ByteMask) -> ByteMask:
     level = mean(to_unit(small) * share, reach_px) / np.maximum(mean(share, reach_px), np.float32(1e-6))
     deep = eroded(cores.view(np.uint8), square(BROAD_PX - NARROW_PX + 1))
     gain = np.where(deep, np.float32(255 / CLEAR), 1 / np.maximum(level, np.float32(CLEAR / 255)))
-    layers = np.dstack([gain, mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)])
+    weight = mean(dilated(share, square(NARROW_PX + BLEND_PX)), BLEND_PX)
+    layers = np.dstack([gain, weight])
 
     def raised(band: Pixels) -> Floats:
         own, (gain, weight) = to_unit(band.of(alpha)), sampled(layers, band).T
         return np.asarray(own + weight * (np.minimum(gain * own, 1) - own))
 
-    return fill_band(alpha, alpha, raised)
+    return fill_band(alpha, alpha * reached(weight, *alpha.shape), raised)
 
 
 def _subjects_own(image: RgbImage, alpha: ByteMask) -> NDArray[np.bool_]:
-    """Where broad areas have the subject's colours, without their rims; `alpha` has the working size."""
+    """Where broad areas have the subject's colours, without their rims; both have the working size."""
     half = ((alpha > CLEAR) & (alpha < OPAQUE)).view(np.uint8)
     own, broad = np.zeros(alpha.shape, np.bool_), eroded(half, square(BROAD_PX)) > 0
     if not broad.any():
         return own
-    lab = cv2.cvtColor(reduced(image, WORKING_SIDE_PX), cv2.COLOR_RGB2LAB).astype(np.int32) >> BIN_BITS
-    bins = (lab[..., 0] << 2 * BIN_BITS) + (lab[..., 1] << BIN_BITS) + lab[..., 2]
     margin_px = (NARROW_PX + 1) // 2 + NEAR_PX
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(eroded(half, square(NARROW_PX)))
     for label in np.unique(labels[broad]):
         left, top, width, height, _ = boxes[label]
-        box = Region(left - margin_px, top - margin_px, left + width + margin_px, top + height + margin_px)
-        seen = box.clamped(*alpha.shape).index
-        core = labels[seen] == label
+        box = Region(left, top, left + width, top + height)
+        seen = box.grown(margin_px, margin_px).clamped(*alpha.shape).index
+        core, bins = labels[seen] == label, _bins(image[seen])
         near = dilated(core.view(np.uint8), square(2 * margin_px + 1)) > 0
         opaque, clear = (
-            _likelihoods(bins[seen][near & known])[bins[seen][core]]
-            for known in (alpha[seen] >= OPAQUE, alpha[seen] <= CLEAR)
+            _likelihoods(bins[near & known])[bins[core]] for known in (alpha[seen] >= OPAQUE, alpha[seen] <= CLEAR)
         )
         own[seen][core] = np.log(opaque / clear).mean() > DECIDED
     return own
+
+
+def _bins(image: RgbImage) -> NDArray[np.int32]:
+    """The bin of each pixel's colour: (rows, columns)."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int32) >> BIN_BITS
+    return np.asarray((lab[..., 0] << 2 * BIN_BITS) + (lab[..., 1] << BIN_BITS) + lab[..., 2], np.int32)
 
 
 def _likelihoods(bins: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -5,9 +5,8 @@ from typing import Final, TypeAlias
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import ByteMask, FloatImage, FloatMask, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import mean, reduced, to_unit
-from cutgate.worker.cutout.raster.geometry import Region
+from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.filters import bounds, channels, mean, reduced, to_unit
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
 
 Planes: TypeAlias = Floats
@@ -36,7 +35,8 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
     """
     small, small_alpha = (reduced(array, WORKING_SIDE_PX, cv2.INTER_LINEAR) for array in (image, alpha))
     needed = _around_soft(small_alpha)
-    colours, share = _planes(to_unit(small[needed])), to_unit(small_alpha[needed])
+    # Colours apart are twice as fast to compute with as colours that lie side by side.
+    colours, share = to_unit(np.stack(channels(small[needed]))), to_unit(small_alpha[needed])
     foreground = background = colours
     for window_px in WINDOWS_PX:
         foreground, background = _blur_fusion(colours, foreground, background, share, window_px)
@@ -54,14 +54,8 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
 def _around_soft(alpha: ByteMask) -> tuple[slice, slice]:
     """The rows and columns that the windows reach from pixels that are neither clear nor opaque."""
     reach_px = sum(WINDOWS_PX) // 2 + 1
-    left, top, width, height = cv2.boundingRect(((alpha > 0) & (alpha < 255)).view(np.uint8))
-    index = Region(left - reach_px, top - reach_px, left + width + reach_px, top + height + reach_px)
-    return index.clamped(*alpha.shape).index
-
-
-def _planes(image: FloatImage) -> Planes:
-    """The image's colours apart: twice as fast to compute with as colours that lie side by side."""
-    return np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    soft = bounds(((alpha > 0) & (alpha < 255)).view(np.uint8))
+    return soft.grown(reach_px, reach_px).clamped(*alpha.shape).index
 
 
 def _blur_fusion(

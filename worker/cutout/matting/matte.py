@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
-from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, Bytes, FloatMask, Floats, RgbImage
 from cutgate.worker.cutout.raster.filters import (
     dilated,
     disc,
@@ -20,11 +20,10 @@ from cutgate.worker.cutout.raster.filters import (
     looked_up,
     repeated,
     shrunk,
-    softened,
     square,
+    supersampled,
     to_levels,
     to_unit,
-    top_hat,
 )
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
 from cutgate.worker.cutout.raster.sampling import Pixels, fill_band, sampled
@@ -117,7 +116,13 @@ class Layer:
         return replace(self, fixed=np.where(unknown < self.unknown, to_levels(alpha), self.fixed), unknown=unknown)
 
 
-def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None = None) -> ByteMask:
+def refine(
+    image: RgbImage,
+    mask: ByteMask,
+    trimap: ByteMask,
+    zones: Zones | None = None,
+    small: tuple[RgbImage, ByteMask] | None = None,
+) -> ByteMask:
     """Estimate alpha in the unknown band: closed-form matting, from coarse to fine.
 
     Each level starts from its own mask plus the residual of the coarser one, not from that one's result: the
@@ -130,11 +135,12 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
         mask: (height, width) uint8.
         trimap: (height, width) uint8 of the trimap's three values.
         zones: of `working(mask)`; where in the band to estimate and how much that counts, None for everywhere.
+        small: `working(image)` and `working(mask)`, where they are at hand.
 
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    layer = _layer(image, mask, trimap, zones, WORKING_SIDE_PX)
+    layer = _layer(*(small or (working(image), working(mask))), working(trimap), zones)
     residual: FloatMask = np.zeros((1, 1), np.float32)
     for level, steps in _pyramid(layer):
         residual = _solve(level, residual, steps)
@@ -143,7 +149,9 @@ def refine(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | Non
         if zones is not None:
             residual *= zones.blend_weight
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
-    layer = _layer(image, mask, trimap, zones, FINEST.long_side_px).narrowed(residual, settled)
+    size = _working_size(mask, FINEST.long_side_px)
+    finer = (supersampled(image, *size), supersampled(mask, *size), supersampled(trimap, *size))
+    layer = _layer(*finer, zones).narrowed(residual, settled)
     residual = _solve(layer, residual, FINEST.steps)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
     return _guided(image, mask, trimap, layer, residual, weight)
@@ -163,7 +171,7 @@ def _guided(
         added, trust, _ = sampled(told, band).T
         values = to_unit(band.of(mask)) + added
         chosen = np.flatnonzero(trust)
-        pixels, trust = band.only(chosen), trust[chosen]
+        pixels, trust = replace(band, places=band.places[chosen]), trust[chosen]
         model = sampled(models, pixels)
         guided = np.einsum("nc,nc->n", model[:, :3], to_unit(pixels.of(image))) + model[:, 3]
         values[chosen] = np.clip(guided, 0, trust) + (1 - trust) * values[chosen]
@@ -172,19 +180,18 @@ def _guided(
     return fill_band(trimap, trimap, alpha)
 
 
-def working(mask: ByteMask) -> ByteMask:
-    """The mask at the size that zones are measured at."""
-    return shrunk(mask, *_working_size(mask, WORKING_SIDE_PX))
+def working(image: Bytes) -> Bytes:
+    """A picture or mask at the size that zones are measured and most of alpha is estimated at."""
+    return shrunk(image, *_working_size(image, WORKING_SIDE_PX))
 
 
-def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None, long_side_px: int) -> Layer:
-    size = _working_size(mask, long_side_px)
-    image, trimap = shrunk(image, *size), shrunk(trimap, *size)
-    mask = zones.mask if zones is not None and zones.mask.shape == size else shrunk(mask, *size)
+def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
     unknown = (trimap > BACKGROUND) & (trimap < FOREGROUND)
     fixed = np.asarray(cv2.threshold(trimap, UNKNOWN - 1, 255, cv2.THRESH_BINARY)[1], np.uint8)
     if zones is not None:
-        near, estimated = (repeated(each, *size) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8)))
+        near, estimated = (
+            repeated(each, *mask.shape) for each in (zones.near, (zones.blend_weight > 0).view(np.uint8))
+        )
         nearer = cv2.threshold(mask, LIKELY - 1, 255, cv2.THRESH_BINARY)[1]
         beside = cv2.copyTo(nearer, estimated, mask.copy())
         fixed = np.asarray(cv2.copyTo(beside, unknown.view(np.uint8), fixed), np.uint8)
@@ -216,9 +223,9 @@ def _models(layer: Layer, residual: FloatMask, weight: FloatMask) -> tuple[Float
     return trusted, models
 
 
-def _working_size(mask: ByteMask, long_side_px: int) -> tuple[int, int]:
+def _working_size(image: Bytes, long_side_px: int) -> tuple[int, int]:
     """(height, width) that the solver can work at."""
-    height, width = mask.shape
+    height, width = image.shape[:2]
     height, width = fitted(height, width, long_side_px)
     return max(MIN_SIDE_PX, height), max(MIN_SIDE_PX, width)
 
@@ -312,12 +319,9 @@ def _without_wash_out(layer: Layer, residual: FloatMask) -> tuple[FloatMask, Byt
 
 def _thin_structures(mask: ByteMask) -> ByteMask:
     """How much the mask shows a thin part of the subject at each pixel (white top-hat)."""
-    return top_hat(mask, disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1)))
-
-
-def apart(mask: ByteMask) -> ByteMask:
-    """Alpha where no pixel is known for sure: the mask with its doubts drawn towards 0 and 255, as a prior."""
-    return looked_up(mask, PRIOR)
+    element = disc(max(3, THIN_PX * max(mask.shape) // WORKING_SIDE_PX | 1))
+    hat = cv2.morphologyEx(mask, cv2.MORPH_TOPHAT, element, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(hat, np.uint8)
 
 
 def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
@@ -335,5 +339,9 @@ def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     span = max(1, thresholds.foreground - thresholds.background)
     stretched = (np.arange(256) - thresholds.background) * (255 / span)
     alpha = looked_up(mask, np.clip(np.rint(stretched), 0, 255).astype(np.uint8))
-    reach_px = (erode_px - 1) // 2
-    return softened(alpha, reach_px) if reach_px > 0 else alpha
+    side_px = erode_px - 1 | 1
+    if side_px < 3:
+        return alpha
+    # Three standard deviations reach to the square's edge.
+    blurred = cv2.GaussianBlur(alpha, (side_px, side_px), side_px // 2 / 3, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.uint8)

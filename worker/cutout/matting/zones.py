@@ -39,8 +39,6 @@ class Zones:
     """1 where alpha is worth estimating."""
     blend_weight: FloatMask
     """How much the estimate counts, 0 to 1; the rest is the mask."""
-    mask: ByteMask
-    """What they were measured on."""
 
 
 def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
@@ -61,7 +59,7 @@ def zones_of(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> Zones:
     # A contour longer than the region's side is one of many strands: it says nothing against softness.
     width = soft_part / np.clip(contour_part, np.float32(1), np.float32(REGION_PX))
     share = np.clip((width - HARD_WIDTH_PX) / (SOFT_WIDTH_PX - HARD_WIDTH_PX), 0, 1)
-    return Zones(near, mean(share.astype(np.float32), BLEND_PX), mask)
+    return Zones(near, mean(share.astype(np.float32), BLEND_PX))
 
 
 def _grown(zone: ByteMask, reach_px: float) -> ByteMask:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, FloatMask
-from cutgate.worker.cutout.raster.geometry import fitted
+from cutgate.worker.cutout.raster.geometry import Region, fitted
 
 Array = TypeVar("Array", NDArray[np.uint8], NDArray[np.float32])
 
@@ -18,9 +18,26 @@ LEAST_ROUNDED_PX: Final = 1000
 def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
     """The image made smaller, each pixel the mean of what it covers.
 
-    A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. Of an odd number
-    of rows or columns the last is left out, where that is too little to be seen. The rest is done
+    A large one is halved first: means of four pixels are fast, those of parts of pixels are slow. The rest is done
     by OpenCV's `interpolation`: `INTER_LINEAR` keeps more contrast than means, and is faster.
+    """
+    image = _halved(image, height_px, width_px)
+    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=interpolation))
+
+
+def supersampled(image: Array, height_px: int, width_px: int) -> Array:
+    """The image made smaller, each pixel the mean of four that are read between the image's.
+
+    It takes half the time of `shrunk` and differs by a fraction of a level.
+    """
+    doubled = enlarged(_halved(image, height_px, width_px), 2 * height_px, 2 * width_px)
+    return cast("Array", cv2.resize(doubled, (width_px, height_px), interpolation=cv2.INTER_AREA))
+
+
+def _halved(image: Array, height_px: int, width_px: int) -> Array:
+    """The image halved as often as it stays as large as this.
+
+    Of an odd number of rows or columns the last is left out, where that is too little to be seen.
     """
     rows, columns = image.shape[0] // 2, image.shape[1] // 2
     while rows >= height_px and columns >= width_px:
@@ -29,7 +46,7 @@ def shrunk(image: Array, height_px: int, width_px: int, interpolation: int = cv2
         whole = image[: 2 * rows, : 2 * columns]
         image = cast("Array", cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
         rows, columns = rows // 2, columns // 2
-    return cast("Array", cv2.resize(image, (width_px, height_px), interpolation=interpolation))
+    return image
 
 
 def reduced(image: Array, long_side_px: int, interpolation: int = cv2.INTER_AREA) -> Array:
@@ -65,11 +82,10 @@ def counted(zone: ByteMask, side_px: int) -> NDArray[np.float32]:
     return np.asarray(counts, np.float32)
 
 
-def softened(mask: ByteMask, reach_px: int) -> ByteMask:
-    """A Gaussian blur that reaches this far, three standard deviations."""
-    side_px = 2 * reach_px + 1
-    blurred = cv2.GaussianBlur(mask, (side_px, side_px), reach_px / 3, borderType=cv2.BORDER_REPLICATE)
-    return cast("ByteMask", blurred)
+def bounds(zone: ByteMask) -> Region:
+    """What bounds the pixels of a (height, width) uint8 array that are not 0; empty where all are."""
+    left, top, width, height = cv2.boundingRect(zone)
+    return Region(left, top, left + width, top + height)
 
 
 def eroded(mask: ByteMask, element: ByteMask) -> ByteMask:
@@ -80,12 +96,6 @@ def eroded(mask: ByteMask, element: ByteMask) -> ByteMask:
 def dilated(mask: Array, element: ByteMask) -> Array:
     """The greatest value under the element around each pixel."""
     return cast("Array", cv2.dilate(mask, element, borderType=cv2.BORDER_REPLICATE))
-
-
-def top_hat(mask: ByteMask, element: ByteMask) -> ByteMask:
-    """What stands out brighter from its surroundings and is narrower than the element."""
-    hat = cv2.morphologyEx(mask, cv2.MORPH_TOPHAT, element, borderType=cv2.BORDER_REPLICATE)
-    return cast("ByteMask", hat)
 
 
 def square(side_px: int) -> ByteMask:

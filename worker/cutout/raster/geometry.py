@@ -14,7 +14,7 @@ CONTEXT_PART: Final = 0.10
 CONTEXT_MIN_PX: Final = 16
 
 WORKING_SIDE_PX: Final = 800
-"""Long side at which edges are measured."""
+"""Long side at which boxes, shares and edges are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class Region:
     def index(self) -> tuple[slice, slice]:
         """What selects the region from an array."""
         return slice(self.top_px, self.bottom_px), slice(self.left_px, self.right_px)
+
+    def grown(self, beside_px: int, above_px: int) -> Region:
+        """The region with so many columns more on its left and right, and so many rows above and below."""
+        top_px, bottom_px = self.top_px - above_px, self.bottom_px + above_px
+        return Region(self.left_px - beside_px, top_px, self.right_px + beside_px, bottom_px)
 
     def clamped(self, height_px: int, width_px: int) -> Region:
         """The part of the region that lies in a picture of this size; it may be empty."""
@@ -80,9 +85,7 @@ def with_context(region: Region, height_px: int, width_px: int) -> Region:
     """The region and some of its surroundings, without which a network finds the subject less well."""
     beside = max(CONTEXT_MIN_PX, round(CONTEXT_PART * region.width_px))
     above = max(CONTEXT_MIN_PX, round(CONTEXT_PART * region.height_px))
-    return Region(
-        region.left_px - beside, region.top_px - above, region.right_px + beside, region.bottom_px + above
-    ).clamped(height_px, width_px)
+    return region.grown(beside, above).clamped(height_px, width_px)
 
 
 def fitted(height_px: int, width_px: int, long_side_px: int) -> tuple[int, int]:

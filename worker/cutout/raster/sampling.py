@@ -4,15 +4,15 @@ A large picture's band of soft pixels is a small part of it; nothing here is as 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, Self, TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats
-from cutgate.worker.cutout.raster.filters import Array
+from cutgate.worker.cutout.raster.filters import Array, dilated, repeated, square
 
 STRIP_PIXELS: Final = 2**17
 """Pixels of the picture that are looked at together: what is computed of them stays in the processor's cache."""
@@ -39,10 +39,6 @@ class Pixels:
         """The values of these pixels in an array as large as the picture: (n,) or (n, channels)."""
         strip = array[self.strip]
         return strip.reshape(-1, *strip.shape[2:]).take(self.places, axis=0)
-
-    def only(self, chosen: Indices) -> Self:
-        """Those of them at some places in their order."""
-        return replace(self, places=self.places[chosen])
 
 
 def soft_pixels(levels: ByteMask, low: int, high: int) -> Iterator[Pixels]:
@@ -74,6 +70,11 @@ def fill_band(levels: Bytes, band: ByteMask, values: Callable[[Pixels], Floats])
     return filled
 
 
+def reached(small: Floats, height_px: int, width_px: int) -> ByteMask:
+    """(height, width) uint8: 1 where a picture enlarged from `small` may be above 0, and 0 elsewhere."""
+    return repeated(dilated((small > 0).view(np.uint8), square(3)), height_px, width_px)
+
+
 def sampled(small: Floats, pixels: Pixels) -> Floats:
     """The values that a picture enlarged from `small` would have at some pixels; linear between its pixels.
 
@@ -88,10 +89,12 @@ def sampled(small: Floats, pixels: Pixels) -> Floats:
     if not count:
         return np.empty((0, *small.shape[2:]), np.float32)
     at = np.zeros((2, -(-count // LINE_PX) * LINE_PX), np.float32)
-    rows, columns = np.divmod(pixels.places.astype(np.int32), np.int32(pixels.width))
+    places, width = pixels.places.astype(np.int32), np.int32(pixels.width)
+    rows = places // width  # which is fast, and `divmod` is not
+    columns = places - rows * width
     scales = small.shape[0] / pixels.height, small.shape[1] / pixels.width
-    for line, places, first, scale in zip(at, (rows, columns), (pixels.strip.start, 0), scales, strict=True):
-        line[:count] = (places + np.float32(first + 0.5)) * np.float32(scale) - np.float32(0.5)
+    for line, steps, first, scale in zip(at, (rows, columns), (pixels.strip.start, 0), scales, strict=True):
+        line[:count] = (steps + np.float32(first + 0.5)) * np.float32(scale) - np.float32(0.5)
     down, across = at.reshape(2, -1, LINE_PX)
     values = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values.reshape(-1, *small.shape[2:])[:count], np.float32)

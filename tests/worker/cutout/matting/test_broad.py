@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cutgate.worker.cutout.matting.broad import made_opaque
-from cutgate.worker.cutout.matting.matte import refine
+from cutgate.worker.cutout.matting.matte import refine, working
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, eroded, square, to_unit
@@ -54,7 +54,7 @@ def test_a_broad_area_with_the_subjects_colours_is_opaque() -> None:
 def test_its_edge_stays_soft_and_other_edges_stay_as_they_were() -> None:
     photo, _, mask = animal()
     before = refine(photo, mask, make_trimap(mask, Thresholds(240, 15), erode_px=15))
-    after = made_opaque(photo, before)
+    after = made_opaque(working(photo), before)
     assert before[CHEST].mean() < 200 < 240 < after[CHEST].mean()
     assert np.abs(after[HAIR].astype(int) - before[HAIR]).max() <= 2
     assert not after[before == 0].any()
@@ -101,7 +101,7 @@ def test_the_edge_of_such_an_area_is_as_soft_as_before(scale: int) -> None:
     truth = np.rint(np.clip((190 - np.arange(200)) / 15, 0, 1) * 255).astype(np.uint8)[None].repeat(400, 0)
     photo, alpha = flanked(own(truth), np.rint(truth * 0.6).astype(np.uint8))
     size = (400 * scale, 600 * scale)
-    after = made_opaque(enlarged(photo, *size), enlarged(alpha, *size))[::scale, ::scale]
+    after = made_opaque(working(enlarged(photo, *size)), enlarged(alpha, *size))[::scale, ::scale]
     assert (after[:, :365] == 255).all()
     assert np.abs(after[:, 375:400].astype(int) - truth[:, 175:]).max() < 0.15 * 255
 

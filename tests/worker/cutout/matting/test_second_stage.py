@@ -39,7 +39,7 @@ def trimap_with_band() -> ByteMask:
 
 
 def weighing(weight: FloatMask) -> Zones:
-    return Zones(np.ones(weight.shape, np.uint8), weight, np.zeros(weight.shape, np.uint8))
+    return Zones(np.ones(weight.shape, np.uint8), weight)
 
 
 def test_the_network_sees_the_bands_box_with_its_surroundings() -> None:
