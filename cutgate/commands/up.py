@@ -17,7 +17,7 @@ from rich.status import Status
 from cutgate.commands.console import json_option, print_json, stop_signals
 from cutgate.commands.options.local import data_option, host_option, port_option
 from cutgate.errors import DiskFull, NotRunning
-from cutgate.local.data_folder import Account, DataDir, default_data_dir
+from cutgate.local.data_folder import DataDir, default_data_dir
 from cutgate.local.figures import Figures, look_at_ledger
 from cutgate.local.parts import running_environment
 from cutgate.local.stack import Stack, StackOptions, run_stack
@@ -53,8 +53,7 @@ def up(data: Path, host: str, port: int, workers: int, verbose: bool, as_json: b
     a terminal what goes on.
     """
     options = StackOptions(data=data, host=host, port=port, workers=workers)
-    folder = DataDir(data)
-    screen = Screen(folder, verbose=verbose, as_json=as_json)
+    screen = Screen(DataDir(data), verbose=verbose, as_json=as_json)
     with stop_signals() as stop:
         with screen.status, run_stack(options, shown=screen.handler, stop=stop) as stack:
             screen.status.stop()
@@ -74,21 +73,17 @@ def env(data: Path, shell: str, as_json: bool) -> None:
     running, account = folder.running(), folder.account()
     if running is None or account is None:
         raise NotRunning(data)
-    variables = {"CUTGATE_URL": running.url, **key_variables(account)}
+    variables = {
+        "CUTGATE_URL": running.url,
+        "CUTGATE_PUBLIC_KEY": account.public_key,
+        "CUTGATE_PRIVATE_KEY": account.private_key,
+        **({} if account.api_key is None else {"CUTGATE_API_KEY": account.api_key}),
+    }
     if as_json:
         print_json(variables)
         return
     for name, value in variables.items():
         click.echo(_SHELLS[shell](name, value))
-
-
-def key_variables(account: Account) -> dict[str, str]:
-    """An account's keys by the variables that hold them."""
-    return {
-        "CUTGATE_PUBLIC_KEY": account.public_key,
-        "CUTGATE_PRIVATE_KEY": account.private_key,
-        **({} if account.api_key is None else {"CUTGATE_API_KEY": account.api_key}),
-    }
 
 
 class Screen:
