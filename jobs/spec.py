@@ -1,9 +1,11 @@
 """What to do with one picture, in terms that belong to no protocol."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, NewType, Self
+from typing import Annotated, Any, Literal, NewType, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from cutgate.jobs.composition import Composition
 
 Lane = NewType("Lane", str)
 """What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
@@ -48,7 +50,9 @@ class FileFormat(StrEnum):
     JPEG = "jpeg"
     """Has no alpha: the result lies over the background colour, or over white."""
     ZIP = "zip"
-    """`colour.jpg` and `alpha.png` in one archive: colours and straight alpha apart."""
+    """`color.jpg` and `alpha.png` in one archive: colours and straight alpha apart."""
+    AUTO = "auto"
+    """PNG if anything is transparent, else JPEG."""
 
 
 class Precision(StrEnum):
@@ -100,6 +104,16 @@ class CutoutSpec(BaseModel):
     file_format: FileFormat = FileFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     """Of lossy formats; None stands for lossless WebP and for the best usual JPEG."""
+    composition: Composition | None = None
+    """What is made of the cut-out before it is a file; None leaves it as it is."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older workers read specs without a composition, and repeats of older requests have the same digest."""
+        fields: dict[str, Any] = dump(self)
+        if self.composition is None:
+            fields.pop("composition", None)
+        return fields
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Self:
