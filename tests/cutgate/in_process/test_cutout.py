@@ -35,7 +35,7 @@ def test_the_suffix_says_the_format(photo: bytes, tmp_path: Path, name: str, kin
 
 def test_a_zip_holds_colours_and_alpha(photo: bytes, tmp_path: Path) -> None:
     with zipfile.ZipFile(remove_background(photo).save(tmp_path / "a.zip")) as archive:
-        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {"a.zip", "b.zip", "c.zip", JOURNAL_NAME}
     with zipfile.ZipFile(tmp_path / "out" / "a.zip") as archive:
-        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
