@@ -37,6 +37,12 @@ def made(pixels: Levels, most_pixels: int | None = None, **options: Any) -> Comp
     return composed(pixels, composition_of(**options) or Composition(), most_pixels)
 
 
+def apart(first: Levels, second: Levels) -> int:
+    """The most levels by which two cut-outs of 8 bits differ where they are seen."""
+    one, other = (premultiplied(pixels.astype(np.uint8)).astype(int) for pixels in (first, second))
+    return int(np.abs(one - other).max())
+
+
 def deep(pixels: RgbaImage, step: int) -> Levels:
     return pixels if step == 1 else pixels.astype(np.uint16) * np.uint16(step)
 
@@ -52,8 +58,7 @@ def test_nothing_asked_is_the_picture_itself() -> None:
 def test_16_bits_are_8_bits_and_finer(options: dict[str, Any]) -> None:
     narrow, wide = (made(deep(drawn(), step), **options).pixels for step in (1, 257))
     assert (str(narrow.dtype), str(wide.dtype)) == ("uint8", "uint16")
-    fine = premultiplied(np.rint(wide / 257).astype(np.uint8)).astype(int)
-    assert np.abs(fine - premultiplied(narrow.astype(np.uint8))).max() <= 1
+    assert apart(np.rint(wide / 257).astype(np.uint8), narrow) <= 1
 
 
 @pytest.mark.parametrize("options", EVERY, ids=str)
@@ -116,13 +121,7 @@ def test_a_strip_is_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [made(drawn(), **options).pixels for options in EVERY]
     monkeypatch.setattr("cutgate.worker.composition.resampling.STRIP_ROWS", 7)
     for expected, options in zip(whole, EVERY, strict=True):
-        seen = made(drawn(), **options).pixels
-        assert (
-            np.abs(
-                premultiplied(seen.astype(np.uint8)).astype(int) - premultiplied(expected.astype(np.uint8))
-            ).max()
-            <= 1
-        )
+        assert apart(made(drawn(), **options).pixels, expected) <= 1
 
 
 class TestShadow:
