@@ -56,7 +56,6 @@ def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_pa
     for options, size, corner in (
         (("--crop-margin", "3"), (10, 10), (0, 0, 0, 0)),
         (("--crop-margin", "50% 0"), (4, 8), (0, 0, 0, 0)),
-        (("--scale", "100%"), (20, 20), (255, 0, 0, 255)),
         (("--position", "0"), (20, 20), (255, 0, 0, 255)),
         (("--shadow", "100%", "--background", "white"), (20, 20), (255, 255, 255, 255)),
         (("--background", "#00ff0080"), (20, 20), (0, 255, 0, 128)),
