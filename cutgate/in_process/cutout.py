@@ -116,7 +116,7 @@ class Cutout:
 
         from cutgate.jobs.errors import CutoutError
         from cutgate.jobs.spec import FileFormat
-        from cutgate.worker.pictures.finish import written
+        from cutgate.worker.pictures.finish import over_background, written
 
         kind = FileFormat(format_for("", file_format))
         if quality is not None and not 1 <= quality <= 100:
@@ -126,7 +126,7 @@ class Cutout:
         result = self._composed if kind is FileFormat.PNG else self._narrowed(self._composed)
         how = replace(self._how, file_format=kind, quality=quality)
         try:
-            return written(result, how, threads=self._settings.thread_count())[0]
+            return written(over_background(result, how), how, threads=self._settings.thread_count())[0]
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
 

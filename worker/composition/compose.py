@@ -11,28 +11,26 @@ from cutgate.worker.cutout.raster.arrays import Levels
 from cutgate.worker.cutout.raster.geometry import Region
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Composed:
-    """What came of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What becomes known of a cut-out when it is composed."""
 
-    Attributes:
-        pixels: as they were given, in channels and depth.
-        full_size_px: width and height, as they would be without `max_pixels`.
-        foreground: the subject's box in the picture that was given; None where there is no subject.
-    """
-
-    pixels: Levels
     full_size_px: tuple[int, int]
+    """Width and height, as they would be without `max_pixels`."""
     foreground: Region | None
+    """The subject's box in the picture that was given; None where there is no subject."""
 
 
-def composed(pixels: Levels, how: Composition, most_pixels: int | None = None) -> Composed:
+def composed(pixels: Levels, how: Composition, most_pixels: int | None = None) -> tuple[Levels, Facts]:
     """Crop, scale, place and shade a cut-out.
 
     Args:
         pixels: (height, width, 4) with straight alpha, or (height, width) of a mask, which has no shadow.
         how: all that needs no network counts, but for the background.
         most_pixels: of the result, whatever is asked for: margins may make it larger than the picture.
+
+    Returns:
+        As many channels, of the same depth; and what became known.
     """
     height_px, width_px = pixels.shape[:2]
     subject = subject_box(pixels if pixels.ndim == 2 else pixels[..., 3])
@@ -44,4 +42,4 @@ def composed(pixels: Levels, how: Composition, most_pixels: int | None = None) -
         on_canvas = subject_box(result[..., 3])
         if on_canvas is not None:
             result = with_shadow(result, on_canvas, how.shadow.opacity)
-    return Composed(pixels=result, full_size_px=full_size_px, foreground=subject)
+    return result, Facts(full_size_px=full_size_px, foreground=subject)

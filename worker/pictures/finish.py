@@ -8,9 +8,8 @@ import numpy as np
 from cutgate.jobs.composition import Composition
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
 from cutgate.worker.composition.backdrop import composite, cover_fit
-from cutgate.worker.composition.compose import Composed, composed
+from cutgate.worker.composition.compose import Facts, composed
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbImage
-from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.pictures.colour import converted_from_srgb
 from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode, format_of
 
@@ -54,10 +53,8 @@ class Finished:
     width_px: int
     height_px: int
     subject_found: bool
-    full_size_px: tuple[int, int]
-    """Width and height, as they would be without `max_pixels`."""
-    foreground: Region | None
-    """The subject's box in the result that was given."""
+    facts: Facts
+    """Of the result that was given."""
 
 
 def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
@@ -66,7 +63,9 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
     Raises:
         ProcessingFailed: the picture is larger than the format can hold.
     """
-    picture, made = compose(picture, how)
+    # Under one name, for each may have hundreds of megabytes.
+    picture, facts = compose(picture, how)
+    picture = over_background(picture, how)
     data, media_type = written(picture, how, threads=threads)
     width_px, height_px = picture.size_px
     return Finished(
@@ -75,20 +74,18 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
         width_px=width_px,
         height_px=height_px,
         subject_found=picture.subject_found,
-        full_size_px=made.full_size_px,
-        foreground=made.foreground,
+        facts=facts,
     )
 
 
-def compose(picture: Picture, how: Finish) -> tuple[Picture, Composed]:
+def compose(picture: Picture, how: Finish) -> tuple[Picture, Facts]:
     """A result as its composition wants it, and what became known of it."""
-    made = composed(picture.pixels, how.composition, how.most_pixels)
-    return replace(picture, pixels=made.pixels), made
+    pixels, facts = composed(picture.pixels, how.composition, how.most_pixels)
+    return replace(picture, pixels=pixels), facts
 
 
 def written(picture: Picture, how: Finish, *, threads: int = 1) -> tuple[bytes, str]:
-    """A composed result as a file over its background, and the media type; otherwise as `finish`."""
-    picture = over_background(picture, how)
+    """A result that is composed and over its background as a file, and the media type; otherwise as `finish`."""
     file_format = format_of(picture, how.file_format)
     return encode(picture, file_format, how.quality, threads=threads), MEDIA_TYPES[file_format]
 

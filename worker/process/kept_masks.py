@@ -48,10 +48,11 @@ class KeptMasks:
         self._lock = threading.Lock()
         self._masks: OrderedDict[str, _Packed] = OrderedDict()
 
-    def of(self, data: bytes, spec: CutoutSpec, *, keeps_16_bit: bool) -> KeptMask | None:
+    def of(self, account: str, data: bytes, spec: CutoutSpec, *, keeps_16_bit: bool) -> KeptMask | None:
         """The place of one picture's mask; None where none is kept, or the spec has no composition.
 
         Args:
+            account: whose item it is: how soon one ends tells nobody what others had cut out.
             data: of the source's file.
             spec: what to do with it.
             keeps_16_bit: whether it is read in that way: its colours at 8 bits may then be others.
@@ -60,6 +61,7 @@ class KeptMasks:
             return None
         region = spec.composition.region_of_interest
         said = (
+            account,
             hashlib.sha256(data).hexdigest(),
             spec.model_dump_json(exclude=_SHOWING),
             "" if region is None else region.model_dump_json(),

@@ -173,7 +173,7 @@ class Runner:
         spec, data = claim.spec, self._insist(lambda: self.blobs.get(claim.source), beat)
         holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
         keeps_16_bit = self.keep_16_bit and holds_16_bit
-        memory = self.masks.of(data, spec, keeps_16_bit=keeps_16_bit)
+        memory = self.masks.of(claim.account, data, spec, keeps_16_bit=keeps_16_bit)
         return cut_out(
             self._read(data, watch, keep_16_bit=keeps_16_bit),
             spec,
@@ -247,8 +247,8 @@ def _facts(spec: CutoutSpec, finished: Finished) -> dict[str, Any]:
     """What a record says of a result that was composed."""
     if spec.composition is None:
         return {}
-    full_width_px, full_height_px = finished.full_size_px
-    limits = finished.foreground
+    full_width_px, full_height_px = finished.facts.full_size_px
+    limits = finished.facts.foreground
     return {
         "full_width_px": full_width_px,
         "full_height_px": full_height_px,

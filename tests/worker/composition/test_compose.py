@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from cutgate.jobs.composition import Composition, composition_of
 from cutgate.worker.composition.backdrop import subject_box
-from cutgate.worker.composition.compose import Composed, composed
+from cutgate.worker.composition.compose import Facts, composed
 from cutgate.worker.cutout.matting.inside import hard_inside
 from cutgate.worker.cutout.raster.arrays import Levels, RgbaImage
-from cutgate.worker.cutout.raster.geometry import Region
 from tests.worker.composition.drawn import HEIGHT_PX, WIDTH_PX, drawn, premultiplied
 
 BOX = subject_box(drawn()[..., 3])
@@ -33,8 +32,12 @@ RESIZED: list[dict[str, Any]] = [
 ]
 
 
-def made(pixels: Levels, most_pixels: int | None = None, **options: Any) -> Composed:
-    return composed(pixels, composition_of(**options) or Composition(), most_pixels)
+def made(pixels: Levels, **options: Any) -> Levels:
+    return composed(pixels, composition_of(**options) or Composition())[0]
+
+
+def known(pixels: Levels, **options: Any) -> Facts:
+    return composed(pixels, composition_of(**options) or Composition())[1]
 
 
 def apart(first: Levels, second: Levels) -> int:
@@ -49,14 +52,14 @@ def deep(pixels: RgbaImage, step: int) -> Levels:
 
 def test_nothing_asked_is_the_picture_itself() -> None:
     pixels = drawn()
-    result = composed(pixels, Composition())
-    assert result.pixels is pixels
-    assert (result.full_size_px, result.foreground) == ((WIDTH_PX, HEIGHT_PX), BOX)
+    result, facts = composed(pixels, Composition())
+    assert result is pixels
+    assert facts == Facts(full_size_px=(WIDTH_PX, HEIGHT_PX), foreground=BOX)
 
 
 @pytest.mark.parametrize("options", EVERY, ids=str)
 def test_16_bits_are_8_bits_and_finer(options: dict[str, Any]) -> None:
-    narrow, wide = (made(deep(drawn(), step), **options).pixels for step in (1, 257))
+    narrow, wide = (made(deep(drawn(), step), **options) for step in (1, 257))
     assert (str(narrow.dtype), str(wide.dtype)) == ("uint8", "uint16")
     assert apart(np.rint(wide / 257).astype(np.uint8), narrow) <= 1
 
@@ -64,21 +67,19 @@ def test_16_bits_are_8_bits_and_finer(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("options", EVERY, ids=str)
 def test_a_mask_is_the_alpha_of_the_cut_out(options: dict[str, Any]) -> None:
     pixels = drawn()
-    mask = made(pixels[..., 3], **options)
-    cutout = made(pixels, **options)
-    np.testing.assert_array_equal(mask.pixels, cutout.pixels[..., 3])
-    assert (mask.full_size_px, mask.foreground) == (cutout.full_size_px, cutout.foreground)
+    np.testing.assert_array_equal(made(pixels[..., 3], **options), made(pixels, **options)[..., 3])
+    assert known(pixels[..., 3], **options) == known(pixels, **options)
 
 
 def test_a_mask_has_no_shadow() -> None:
     mask = np.ascontiguousarray(drawn()[..., 3])
-    assert made(mask, shadow=True).pixels is mask
+    assert made(mask, shadow=True) is mask
 
 
 @DEPTHS
 def test_what_only_moves_keeps_its_levels(step: int) -> None:
     pixels = deep(drawn(), step)
-    moved = made(pixels, position="0 0").pixels
+    moved = made(pixels, position="0 0")
     assert BOX is not None
     np.testing.assert_array_equal(moved[: BOX.height_px, : BOX.width_px], pixels[BOX.index])
 
@@ -86,7 +87,7 @@ def test_what_only_moves_keeps_its_levels(step: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 0.99))
 def test_a_reduced_picture_keeps_the_mean_of_what_is_seen(share: float) -> None:
-    small = made(drawn(), megapixels=share * WIDTH_PX * HEIGHT_PX / 1e6).pixels
+    small = made(drawn(), megapixels=share * WIDTH_PX * HEIGHT_PX / 1e6)
     before, after = (premultiplied(pixels).mean(axis=(0, 1)) for pixels in (drawn(), small.astype(np.uint8)))
     np.testing.assert_allclose(after, before, rtol=0.02, atol=0.3)
 
@@ -96,7 +97,7 @@ def test_no_rim_appears_beside_an_edge() -> None:
     pixels = np.zeros((90, 120, 4), np.uint8)
     pixels[20:70, 30:91] = (240, 130, 20, 255)
     for options in RESIZED:
-        result = made(pixels, **options).pixels
+        result = made(pixels, **options)
         seen = result[..., 3] > 8
         assert np.abs(result[seen][:, :3].astype(int) - (240, 130, 20)).max() <= 1, options
         middle = result[result.shape[0] // 2, :, 3].astype(int)
@@ -112,23 +113,23 @@ def test_at_0_and_100_percent_the_subject_touches_the_edges(
 ) -> None:
     pixels = np.zeros((HEIGHT_PX, WIDTH_PX, 4), np.uint8)
     pixels[40:91, 60:133] = (9, 9, 9, 255)
-    box = subject_box(made(pixels, position=position, scale=scale).pixels[..., 3])
+    box = subject_box(made(pixels, position=position, scale=scale)[..., 3])
     assert box is not None
     assert (edges[0] in {box.left_px, box.right_px}, edges[1] in {box.top_px, box.bottom_px}) == (True, True)
 
 
 def test_a_strip_is_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [made(drawn(), **options).pixels for options in EVERY]
+    whole = [made(drawn(), **options) for options in EVERY]
     monkeypatch.setattr("cutgate.worker.composition.resampling.STRIP_ROWS", 7)
     for expected, options in zip(whole, EVERY, strict=True):
-        assert apart(made(drawn(), **options).pixels, expected) <= 1
+        assert apart(made(drawn(), **options), expected) <= 1
 
 
 class TestShadow:
     @DEPTHS
     def test_it_is_never_over_the_subject(self, step: int) -> None:
         pixels = deep(drawn(), step)
-        shaded = made(pixels, shadow=1).pixels
+        shaded = made(pixels, shadow=1)
         opaque = pixels[..., 3] == np.iinfo(pixels.dtype).max
         np.testing.assert_array_equal(shaded[opaque], pixels[opaque])
         assert (shaded[..., 3] >= pixels[..., 3]).all()
@@ -136,7 +137,7 @@ class TestShadow:
     def test_it_is_black_soft_below_and_as_deep_as_asked(self) -> None:
         pixels = np.zeros((200, 200, 4), np.uint8)
         pixels[60:140, 60:140] = (255, 255, 255, 255)
-        shaded = made(pixels, shadow="40%").pixels
+        shaded = made(pixels, shadow="40%")
         outside = pixels[..., 3] == 0
         assert not shaded[outside][:, :3].any()
         levels = shaded[..., 3].astype(int)
@@ -148,9 +149,9 @@ class TestShadow:
 
     def test_without_a_subject_there_is_none(self) -> None:
         nothing = np.zeros((9, 9, 4), np.uint8)
-        result = made(nothing, shadow=True, crop_margin=0, scale=1)
-        assert not result.pixels.any()
-        assert result.foreground is None
+        options: dict[str, Any] = {"shadow": True, "crop_margin": 0, "scale": 1}
+        assert not made(nothing, **options).any()
+        assert known(nothing, **options).foreground is None
 
 
 class TestOpaqueInside:
@@ -171,11 +172,9 @@ class TestOpaqueInside:
 
 
 def test_the_subjects_limits_are_of_the_picture_that_came_in() -> None:
-    result = made(drawn(), scale="20%", megapixels=0.003, crop_margin="5px")
-    assert result.foreground == BOX
-    assert isinstance(result.foreground, Region)
+    assert known(drawn(), scale="20%", megapixels=0.003, crop_margin="5px").foreground == BOX
 
 
 def test_the_full_size_is_that_without_a_bound_on_pixels() -> None:
-    result = made(drawn(), megapixels=0.003, crop_margin="5px")
-    assert result.full_size_px == made(drawn(), crop_margin="5px").pixels.shape[1::-1]
+    full = made(drawn(), crop_margin="5px")
+    assert known(drawn(), megapixels=0.003, crop_margin="5px").full_size_px == full.shape[1::-1]

@@ -207,6 +207,16 @@ def test_an_item_without_a_composition_keeps_nothing_and_uses_nothing(bench: Ben
     assert network.runs == 3 * once
 
 
+def test_masks_of_an_account_are_for_no_other() -> None:
+    masks = KeptMasks(MEBIBYTE)
+    ours, theirs = (masks.of(account, b"data", asking(), keeps_16_bit=False) for account in ("ada", "bob"))
+    assert ours is not None
+    assert theirs is not None
+    ours.keep(of_size(9))
+    assert ours.recall() is not None
+    assert theirs.recall() is None
+
+
 def of_size(side_px: int) -> Found:
     noise = np.random.default_rng(side_px).integers(0, 256, (side_px, side_px), np.uint8)
     return Found(alpha=noise, refined=True, subject_found=True)
