@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutgate.jobs.presets import Choice, parse_choices
@@ -127,6 +127,9 @@ class WorkerSettings(NetworkSettings, JobSettings):
     """Longest time to decode a picture."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
+    kept_masks_bytes: NonNegativeInt = 32 * 2**20
+    """Memory for masks of the last composed pictures: if only composition, background or format changes, the
+    network does not run again. `0` keeps none."""
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True

@@ -5,28 +5,27 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import structlog
 from pydantic import ValidationError
 
-from cutgate.colours import colour_of
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
 from cutgate.in_process.room import PixelRoom
-from cutgate.in_process.sources import Source, source_of
+from cutgate.in_process.showing import behind_of, finish_for
+from cutgate.in_process.sources import source_of
+from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError, TimedOut
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
-from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
+from cutgate.jobs.spec import Box, CutoutSpec, Output
 from cutgate.pictures import Picture
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.pictures.encoders import Picture as Result
-from cutgate.worker.pictures.finish import cropped
 from cutgate.worker.settings import WorkerSettings
 
 _FIELDS: Final = {
@@ -36,8 +35,6 @@ _FIELDS: Final = {
     "background_threshold": "background_threshold",
     "hair_optimization": "refinement",
     "only_mask": "output",
-    "background": "background",
-    "crop_margin": "crop_margin_px",
 }
 """Options, and the fields of a spec that they fill."""
 _ROOM: Final = PixelRoom()
@@ -81,30 +78,29 @@ class Network:
 
     def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
-        spec, most = self._spec(options), self.settings.pixel_count()
+        if unknown := options.keys() - CutoutOptions.__optional_keys__:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        is_mask, most = bool(options.get("only_mask")), self.settings.pixel_count()
         try:
-            behind = self._background_image(options.get("background_image"), spec)
-            source = source_of(picture, self.settings, keep_16_bit=spec.output is Output.CUTOUT)
+            how = finish_for(options, is_mask=is_mask)
+            spec = self._spec(options, how.composition)
+            behind = behind_of(options, self.settings)
+            source = source_of(picture, self.settings, keep_16_bit=not is_mask)
+            check = deadline(options.get("timeout_seconds"))
             with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
-                result = self._result(source, spec, deadline(options.get("timeout_seconds")))
-                background = behind.decode().rgb if behind else spec.background
+                result = cut_out(source.decode(), spec, self.segmenter, check, reading=self.segmenter.reading)
+                if behind is not None:
+                    how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
-        return Cutout(result, background, self.settings.thread_count())
+        return Cutout(result, how, self.settings)
 
-    def _result(self, source: Source, spec: CutoutSpec, check: Callable[[], None]) -> Result:
-        result = cut_out(source.decode(), spec, self.segmenter, check, reading=self.segmenter.reading)
-        return result if spec.crop_margin_px is None else cropped(result, spec.crop_margin_px)
-
-    def _spec(self, options: CutoutOptions) -> CutoutSpec:
+    def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them.
 
         Raises:
-            TypeError: there is no such option.
             ValueError: one is wrong; the text names it.
         """
-        if unknown := options.keys() - CutoutOptions.__optional_keys__:
-            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
         given: dict[str, Any] = {
             _FIELDS[name]: _READ.get(name, _as_it_is)(value)
             for name, value in options.items()
@@ -112,19 +108,9 @@ class Network:
         }
         choice = self.settings.choice
         try:
-            spec = CutoutSpec(model=choice.model, precision=choice.precision, **given)
+            return CutoutSpec(model=choice.model, precision=choice.precision, composition=composition, **given)
         except ValidationError as error:
             raise ValueError("; ".join(map(_said, error.errors()))) from None
-        if spec.output is Output.MASK and (spec.background or options.get("background_image") is not None):
-            raise ValueError("a mask has no background")
-        return spec
-
-    def _background_image(self, picture: Picture | None, spec: CutoutSpec) -> Source | None:
-        if picture is None:
-            return None
-        if spec.background is not None:
-            raise ValueError("background and background_image exclude each other")
-        return source_of(picture, self.settings, keep_16_bit=False)
 
 
 def deadline(timeout_seconds: float | None) -> Callable[[], None]:
@@ -149,14 +135,9 @@ def _box_of(value: Any) -> Box:
     return Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
-def _colour_of(value: Any) -> Colour:
-    return colour_of(value) if isinstance(value, str) else (*value, 255) if len(value) == 3 else tuple(value)
-
-
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "box": _box_of,
     "only_mask": lambda only_mask: Output.MASK if only_mask else Output.CUTOUT,
-    "background": _colour_of,
 }
 
 
