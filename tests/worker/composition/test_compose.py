@@ -100,7 +100,7 @@ def test_whatever_is_asked_gives_a_picture_that_is_no_larger_than_may_be(data: s
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     pixels = rng.integers(0, 256, (height, width, 4), np.uint8) * (rng.random((height, width, 1)) < 0.1)
     shares, lengths = st.floats(0, 1), st.sampled_from(["0", "3px", "9999px", "2.5%", "400%"])
-    asked = data.draw(
+    asked: dict[str, Any] = data.draw(
         st.fixed_dictionaries(
             {},
             optional={
@@ -146,9 +146,9 @@ def test_at_0_and_100_percent_the_subject_touches_the_edges(
     assert (edges[0] in {box.left_px, box.right_px}, edges[1] in {box.top_px, box.bottom_px}) == (True, True)
 
 
-def test_a_strip_is_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [made(drawn(), **options) for options in EVERY]
-    monkeypatch.setattr("cutgate.worker.composition.resampling.STRIP_ROWS", 7)
+    monkeypatch.setattr("cutgate.worker.composition.resampling.TILE_PX", 7)
     for expected, options in zip(whole, EVERY, strict=True):
         assert apart(made(drawn(), **options), expected) <= 1
 
