@@ -1,16 +1,19 @@
 """What becomes of errands that fetch: a picture that waits for a worker, another try, or a failed item."""
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
 from cutgate.courier.errands import longest_pause
 from cutgate.jobs import errors
+from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import ItemState
 from tests.courier.outside import OutsideServer, Script, Visit, picture, redirect
 from tests.courier.parts import ACCOUNT, CourierParts, answering, reasons
 from tests.fakes import MemoryBlobStore, failing
 from tests.gateway.picture_files import jpeg, png, png_header_only
-from tests.jobs.build import LANE
+from tests.jobs.build import LANE, new_task
 from tests.ledgers import stored_item
 
 PICTURE = png()
@@ -158,3 +161,83 @@ def test_a_full_disk_fails_nothing(parts: CourierParts) -> None:
 )
 def test_pauses_grow_up_to_a_bound(attempt: int, seconds: float) -> None:
     assert longest_pause(attempt, 10, 600) == seconds
+
+
+BEACH = png(16, 9)
+
+
+def with_background(parts: CourierParts, script: Script, *, source: Script | None = None) -> TaskUid:
+    """An item whose background is at a URL, and its source where a script is given."""
+    parts.server.scripts["/beach"] = script
+    if source is not None:
+        parts.server.scripts["/"] = source
+    task = new_task(account=ACCOUNT, source_url=None if source is None else parts.server.url("/"))
+    item = replace(task.items[0], background_url=parts.server.url("/beach?token=secret"))
+    if source is None:
+        parts.blobs.put(item.source, PICTURE)
+    parts.store.create(replace(task, items=(item,)))
+    return task.uid
+
+
+def test_a_background_is_handed_to_the_worker_beside_what_was_sent(parts: CourierParts) -> None:
+    uid = with_background(parts, picture(BEACH))
+    parts.run()
+    assert parts.item(uid).state is ItemState.QUEUED
+    claim = parts.store.next_claim()
+    assert claim.background is not None
+    assert (parts.blobs.get(claim.source), parts.blobs.get(claim.background)) == (PICTURE, BEACH)
+    assert parts.nothing_is_due()
+
+
+def test_a_picture_and_its_background_are_fetched(parts: CourierParts) -> None:
+    with_background(parts, picture(BEACH), source=picture(PICTURE))
+    parts.run()
+    claim = parts.store.next_claim()
+    assert claim.background is not None
+    assert (parts.blobs.get(claim.source), parts.blobs.get(claim.background)) == (PICTURE, BEACH)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (answering(404), errors.SourceUnreachable.kind),
+        (picture(b"<html></html>", "image/png"), errors.SourceUnreadable.kind),
+    ],
+)
+def test_a_background_that_cannot_be_had_fails_the_item_and_says_which(
+    parts: CourierParts, script: Script, kind: str
+) -> None:
+    uid = with_background(parts, script, source=picture(PICTURE))
+    parts.run()
+    error = parts.error(uid)
+    assert (error.kind, error.details["part"]) == (kind, "background")
+    assert error.message.startswith("the background: ")
+    assert list(parts.blobs.tasks()) == []
+    assert parts.nothing_is_due()
+
+
+def test_a_source_that_cannot_be_had_is_not_called_a_background(parts: CourierParts) -> None:
+    uid = with_background(parts, picture(BEACH), source=answering(404))
+    parts.run()
+    assert "part" not in parts.error(uid).details
+
+
+def test_a_background_is_asked_for_again_and_nothing_is_left_meanwhile(parts: CourierParts) -> None:
+    uid = with_background(parts, answering(503), source=picture(PICTURE))
+    parts.run()
+    assert parts.item(uid).state is ItemState.FETCHING
+    assert list(parts.blobs.tasks()) == []
+    parts.server.scripts["/beach"] = picture(BEACH)
+    parts.clock.advance(2)
+    parts.run()
+    assert parts.item(uid).state is ItemState.QUEUED
+
+
+def test_a_background_that_nobody_waits_for_any_more_is_deleted(parts: CourierParts) -> None:
+    def ended_meanwhile(visit: Visit) -> None:
+        parts.store.terminate(uid, ACCOUNT)
+        visit.answer(200, BEACH)
+
+    uid = with_background(parts, ended_meanwhile, source=picture(PICTURE))
+    parts.run()
+    assert list(parts.blobs.tasks()) == []
