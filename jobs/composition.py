@@ -4,10 +4,14 @@ The order of work is fixed: region of interest, cut-out, `max_pixels`, `crop`, `
 background. None of it needs the network but the region of interest, which is what the network looks at.
 """
 
+import re
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_LENGTH: Final = re.compile(r"(?P<amount>\d{1,9}(\.\d{0,9})?)(?P<unit>px|%)?", re.ASCII)
+"""A length as text; a number without a unit is pixels."""
 
 
 class _Part(BaseModel):
@@ -28,6 +32,18 @@ class Length(_Part):
     amount: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     unit: Unit = Unit.PX
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `10px`, `2.5%` or `10`, which is pixels.
+
+        Raises:
+            ValueError: it is nothing of the kind; the text says what would be.
+        """
+        found = _LENGTH.fullmatch(text.strip().lower())
+        if found is None:
+            raise ValueError(f"{text[:40]!r} is no length: use pixels or a percentage, such as 10px or 5%")
+        return cls(amount=float(found["amount"]), unit=Unit(found["unit"] or Unit.PX))
+
     def of_px(self, side_px: float) -> float:
         """How many pixels it is along a side of so many."""
         return self.amount if self.unit is Unit.PX else side_px * self.amount / 100
@@ -41,6 +57,21 @@ class RegionOfInterest(_Part):
     right: Length
     bottom: Length
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read four lengths with spaces between them, such as `10% 0 90% 400px`: left, top, right and bottom.
+
+        Raises:
+            ValueError: as `Length.parse`, or they are not four.
+        """
+        lengths = [Length.parse(part) for part in text.split()]
+        if len(lengths) != 4:
+            raise ValueError(
+                "a region is four lengths, px or %, such as 10% 10% 90% 90%: left, top, right, bottom"
+            )
+        left, top, right, bottom = lengths
+        return cls(left=left, top=top, right=right, bottom=bottom)
+
 
 class Margins(_Part):
     """Room around the subject's box; percentages are of the box. Each counts up to half of the box, or 500 px."""
@@ -50,12 +81,74 @@ class Margins(_Part):
     bottom: Length
     left: Length
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one length for all sides, two (top and bottom, left and right), or four clockwise from the top.
+
+        Raises:
+            ValueError: as `Length.parse`, or there is another number of them.
+        """
+        lengths = [Length.parse(part) for part in text.split()]
+        if len(lengths) not in {1, 2, 4}:
+            raise ValueError("margins are one, two or four lengths, px or %, such as 10px, or 5% 10% 5% 0")
+        top, right, bottom, left = lengths * (4 // len(lengths))
+        return cls(top=top, right=right, bottom=bottom, left=left)
+
 
 class Position(_Part):
     """Where the subject's box lies: shares, 0 to 1, of the room that it leaves on the canvas."""
 
     x: Annotated[float, Field(ge=0, le=1)] = 0.5
     y: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `center`, or one or two percentages, across and down; None stands for `original`.
+
+        Raises:
+            ValueError: it is nothing of the kind; the text says what would be.
+        """
+        words = text.lower().split()
+        if words == ["original"]:
+            return None
+        try:
+            x, y = (_share(word) for word in _both(["50%"] if words == ["center"] else words))
+        except ValueError:
+            raise ValueError(
+                f"{text[:40]!r} is no position: use original, center, or one or two percentages up to 100%"
+            ) from None
+        return cls(x=x, y=y)
+
+
+def parse_scale(text: str) -> float | None:
+    """Read a percentage up to 100%, as a share; None stands for `original`.
+
+    Raises:
+        ValueError: it is nothing of the kind; the text says what would be.
+    """
+    if text.strip().lower() == "original":
+        return None
+    try:
+        share = _share(text)
+    except ValueError:
+        share = 0.0
+    if share == 0:
+        raise ValueError(f"{text[:40]!r} is no scale: use original, or a percentage up to 100%")
+    return share
+
+
+def _both(words: list[str]) -> list[str]:
+    """What is said of both directions, once for each."""
+    return words * 2 if len(words) == 1 else words
+
+
+def _share(text: str) -> float:
+    length = Length.parse(text)
+    if length.unit is not Unit.PERCENT and length.amount != 0:
+        raise ValueError("not a percentage")
+    if length.amount > 100:
+        raise ValueError("more than all")
+    return length.amount / 100
 
 
 class Shadow(_Part):
