@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
@@ -32,7 +33,6 @@ from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
 from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies

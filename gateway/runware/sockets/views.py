@@ -10,11 +10,12 @@ import structlog
 from flask import Response, request
 from websockets.frames import CloseCode
 
+from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.runware.http.views import PATH
+from cutgate.gateway.runware.messages.reading import key_in_header
 from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import Connection
 from cutgate.gateway.sockets.handover import Handover
@@ -56,7 +57,7 @@ class RunwareSockets:
         wanted = request.headers.get("Upgrade", "").lower()
         if request.method != "GET" or request.path not in _PATHS or wanted != "websocket":
             return None
-        self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
+        self.authenticator.check_address(key_in_header(request.headers.get("Authorization")), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         take = partial(self.sockets.take, begin=begin, address=request.remote_addr)
