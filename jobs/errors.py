@@ -6,6 +6,9 @@
     + SourceTooLarge
     + SourceTooCostly
     + BoxOutsidePicture
+    + RegionOutsidePicture
+    + RegionEmpty
+    + SubjectNotFound
     + SourceUnreachable
   x ProcessingFailed
     + SourceUndecodable
@@ -102,6 +105,24 @@ class BoxOutsidePicture(SourceRejected):
     """The box has no area inside the upright picture."""
 
     kind = "box_outside_picture"
+
+
+class RegionOutsidePicture(SourceRejected):
+    """The region of interest goes beyond the upright picture."""
+
+    kind = "region_outside_picture"
+
+
+class RegionEmpty(SourceRejected):
+    """The region of interest holds no pixel of the picture."""
+
+    kind = "region_empty"
+
+
+class SubjectNotFound(SourceRejected):
+    """The picture shows less of a subject than the caller accepts."""
+
+    kind = "subject_not_found"
 
 
 class SourceUnreachable(SourceRejected):

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from cutgate.jobs.ids import BlobKey, TaskUid
-from cutgate.jobs.spec import CutoutSpec, Lane, lane_of
+from cutgate.jobs.spec import Box, CutoutSpec, Lane, lane_of
 
 MAX_MEMO_BYTES: Final = 65_536
 """The longest memo of a task, in UTF-8."""
@@ -91,6 +91,11 @@ class Result:
     size_bytes: int
     subject_found: bool = True
     """Whether the picture shows a subject; where it does not, the result is transparent."""
+    full_width_px: int | None = None
+    full_height_px: int | None = None
+    """The size without `max_pixels`; None where the spec has no composition."""
+    foreground: Box | None = None
+    """Limits of the subject in the oriented picture; None where there is none, or the spec has no composition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,6 +116,16 @@ class CutoutSpec(BaseModel):
         return fields
 
     @model_validator(mode="after")
+    def _one_region(self) -> Self:
+        if (
+            self.box is not None
+            and self.composition is not None
+            and self.composition.region_of_interest is not None
+        ):
+            raise ValueError("a box and a region of interest exclude each other")
+        return self
+
+    @model_validator(mode="after")
     def _thresholds_in_order(self) -> Self:
         if self.background_threshold > self.foreground_threshold:
             raise ValueError("background_threshold must not exceed foreground_threshold")

@@ -24,7 +24,10 @@ from cutgate.jobs.record import (
     Upload,
     status_of,
 )
-from cutgate.jobs.spec import CutoutSpec, Lane
+from cutgate.jobs.spec import Box, CutoutSpec, Lane
+
+_PLAIN_VALUES: Final = 6
+"""Of a result that has no composition."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -44,8 +47,15 @@ def decode_spec(text: str) -> CutoutSpec:
 
 
 def encode_result(result: Result) -> str:
-    """A result as a list in JSON, in the order of its fields: every finished item keeps one."""
-    return json.dumps([str(result.blob), *astuple(result)[1:]], separators=(",", ":"))
+    """A result as a list in JSON, in the order of its fields: every finished item keeps one.
+
+    What only a composition makes known comes last, and is left out without one: older readers know six values.
+    """
+    known = [str(result.blob), *astuple(result)[1:_PLAIN_VALUES]]
+    if result.full_width_px is not None:
+        known += [result.full_width_px, result.full_height_px]
+        known += [] if result.foreground is None else result.foreground.model_dump().values()
+    return json.dumps(known, separators=(",", ":"))
 
 
 def decode_result(text: str) -> Result:
@@ -54,7 +64,8 @@ def decode_result(text: str) -> Result:
 
 
 def _result(values: Sequence[Any]) -> Result:
-    blob, media_type, width_px, height_px, size_bytes, subject_found = values
+    blob, media_type, width_px, height_px, size_bytes, subject_found = values[:_PLAIN_VALUES]
+    full_width_px, full_height_px, *limits = values[_PLAIN_VALUES:] or (None, None)
     return Result(
         blob=BlobKey.parse(blob),
         media_type=media_type,
@@ -62,6 +73,9 @@ def _result(values: Sequence[Any]) -> Result:
         height_px=height_px,
         size_bytes=size_bytes,
         subject_found=subject_found,
+        full_width_px=full_width_px,
+        full_height_px=full_height_px,
+        foreground=Box(**dict(zip(Box.model_fields, limits, strict=True))) if limits else None,
     )
 
 

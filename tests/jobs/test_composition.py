@@ -3,6 +3,7 @@
 import pytest
 
 from cutgate.jobs.composition import Composition, Length, Margins, Position, RegionOfInterest, Unit, parse_scale
+from cutgate.jobs.spec import Box, CutoutSpec
 
 
 def px(amount: float) -> Length:
@@ -87,3 +88,9 @@ def test_a_scale_is_a_percentage() -> None:
 def test_a_region_whose_corners_are_the_wrong_way_round_is_refused() -> None:
     with pytest.raises(ValueError, match="needs an area"):
         Composition(region_of_interest=RegionOfInterest.parse("50% 0 50% 100%"))
+
+
+def test_a_box_and_a_region_exclude_each_other() -> None:
+    region = Composition(region_of_interest=RegionOfInterest.parse("0 0 50% 50%"))
+    with pytest.raises(ValueError, match="exclude each other"):
+        CutoutSpec(model="m", box=Box(left_px=0, top_px=0, right_px=5, bottom_px=5), composition=region)

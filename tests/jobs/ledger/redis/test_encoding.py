@@ -59,6 +59,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         Result,
         blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
         subject_found=st.booleans(),
+    )
+    | builds_picture(
+        Result,
+        blob=st.builds(result_key, st.just(UID), st.just(0), st.builds(new_token)),
+        full_width_px=COUNT,
+        full_height_px=COUNT,
+        foreground=st.none() | BOXES,
     ),
     "upload": builds_picture(Upload, uid=st.just(UID), blob=st.just(upload_key(UID)), account=TEXT),
     "deliveries": st.lists(st.builds(Delivery, kind=st.sampled_from(DeliveryKind), url=TEXT)).map(tuple),
@@ -78,3 +85,11 @@ def test_it_is_read_back(kind: str, data: st.DataObject) -> None:
     value = data.draw(VALUES[kind])
     encode, decode = getattr(codec, f"encode_{kind}"), getattr(codec, f"decode_{kind}")
     assert decode(encode(value)) == value
+
+
+def test_a_result_without_a_composition_is_written_as_ever() -> None:
+    result = Result(
+        blob=result_key(UID, 0, new_token()), media_type="image/png", width_px=3, height_px=2, size_bytes=9
+    )
+    text = codec.encode_result(result)
+    assert text == f'["{result.blob}","image/png",3,2,9,true]'
