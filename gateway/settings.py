@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.settings import JobSettings, MetricsPort
 
@@ -217,6 +218,17 @@ class GatewaySettings(JobSettings):
     """How long a call of Runware's may wait for its result, else 504."""
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task that has not ended."""
+    removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
+    """How long a request of remove.bg's protocol waits for its result, up to 300, else 429; a repeat joins it."""
+    removebg_max_bytes: PositiveInt = 22 * 2**20
+    """Largest picture of remove.bg's protocol in bytes, at most `CUTGATE_MAX_SOURCE_BYTES`."""
+    removebg_units_per_minute: PositiveInt = 500
+    """Units of remove.bg's protocol that an account may use in a minute, a unit for each megapixel begun; for an
+    account with a rate of its own sixty times that."""
+    removebg_previews_per_credit: PositiveInt = 4
+    """Pictures of size `preview` that cost as much as one of any other: one credit of remove.bg's protocol."""
+    removebg_improvement: bool = False
+    """Whether `POST /v1.0/improve` keeps pictures, as uploads of their account; else 403."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """WebSockets; one more is closed with code 1013, as below."""
     sockets_per_account: PositiveInt = 250
@@ -284,6 +296,16 @@ class GatewaySettings(JobSettings):
         if self.max_batch_body_bytes < self.max_body_bytes:
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
+
+    @property
+    def max_removebg_body_bytes(self) -> int:
+        """The largest body of remove.bg's protocol: a picture in Base64, its signs escaped, and one behind it."""
+        return self.removebg_max_bytes * 5 // 2 + _ENVELOPE_BYTES
+
+    def removebg_limits(self) -> SourceLimits:
+        """What pictures of remove.bg's protocol may be."""
+        limits = self.source_limits()
+        return replace(limits, max_bytes=min(limits.max_bytes, self.removebg_max_bytes))
 
     def is_small(self, body_bytes: int | None) -> bool:
         """Whether a body of so many bytes stays in memory; None where the caller does not tell."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from typing_extensions import override
 from werkzeug.exceptions import (
     BadRequest,
@@ -29,6 +29,9 @@ from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.removebg.sources import Sources
+from cutgate.gateway.removebg.submitting import Removals
+from cutgate.gateway.removebg.views import RemoveBgApi, is_below
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
@@ -38,6 +41,7 @@ from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.holding import ThreadHolds
 from cutgate.gateway.sockets.hub import Sockets
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
@@ -90,8 +94,8 @@ def create_app(
 
     Returns:
         A WSGI application: PICPIK's protocol at `/` and its description at `/openapi.json`, Runware's at `/v1`
-        (WebSockets also at `/`), results under `/r/`, `/playground`, where browsers are sent from `/`, `/healthz`
-        and `/readyz`.
+        (WebSockets also at `/`), remove.bg's below `/v1.0`, results under `/r/`, `/playground`, where browsers are
+        sent from `/`, `/healthz` and `/readyz`.
     """
     paths = ResultPaths(settings.master_keys())
     tasks = Tasks(store=store, paths=paths, retention_seconds=settings.retention_seconds)
@@ -129,6 +133,19 @@ def create_app(
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
+    removebg = RemoveBgApi(
+        settings=settings,
+        bodies=bodies,
+        authenticator=runware.authenticator,
+        holds=ThreadHolds(waits),
+        removals=Removals(
+            settings=settings,
+            submissions=submissions,
+            limits=limits,
+            sources=Sources(settings.removebg_limits()),
+            pictures=runware.tasks.services.pictures,
+        ),
+    )
     sockets = Sockets(settings.socket_limits())
     runware_sockets = RunwareSockets(
         settings=settings,
@@ -143,6 +160,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
+    app.register_blueprint(removebg.blueprint())
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     readiness = Readiness(
@@ -160,7 +178,7 @@ def create_app(
         app.register_blueprint(playground.blueprint())
         app.before_request(playground.front)
     app.after_request(_harden)
-    _answer_errors(app, picpik)
+    _answer_errors(app, picpik, removebg)
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -179,10 +197,12 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
+def _answer_errors(app: Flask, picpik: PicpikApi, removebg: RemoveBgApi) -> None:
     """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
 
     def http_error(error: HTTPException) -> Response:
+        if is_below(request.path):
+            return removebg.refuse(error)
         fault = _HTTP_FAULTS.get(type(error), faults.PathUnknown)
         answer = picpik.refuse(fault())
         kept = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
