@@ -1,7 +1,7 @@
 """What becomes of one errand: done, tried again after a pause, or given up."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,23 +73,25 @@ class ErrandRunner:
                 self.store.errand_done(errand)
 
     def _fetch(self, errand: Errand) -> None:
+        if not errand.keep:
+            self._hand_on(errand)
+        elif picture := self._picture(errand, errand.url):
+            self._keep(errand, *picture)
+
+    def _picture(self, errand: Errand, url: str) -> tuple[bytes, PictureHeader] | None:
+        """A picture that can be used; None where the errand was postponed, or has failed its item."""
         try:
-            data = self.fetcher.fetch(errand.url, errand.attempt)
+            data = self.fetcher.fetch(url, errand.attempt)
             header = inspect(data, self.limits)
-            data = header.picture_of(data)
+            return header.picture_of(data), header
         except ExchangeFailed as failure:
             if isinstance(failure, PeerFailed) and errand.attempt < self.patience.fetch_attempts:
                 self._again(errand, failure, self._fetch_pause_seconds(errand))
             else:
-                self._fail(errand, failure.as_source_error(), **_facts(failure))
-            return
+                self._fail(errand, _of_its_part(failure.as_source_error(), errand, url), **_facts(failure))
         except SourceRejected as fault:
-            self._fail(errand, fault)
-            return
-        if errand.keep:
-            self._keep(errand, data, header)
-        else:
-            self._hand_on(errand, data)
+            self._fail(errand, _of_its_part(fault, errand, url))
+        return None
 
     def _keep(self, errand: Errand, data: bytes, header: PictureHeader) -> None:
         """Keep a picture as an upload, which ends its item."""
@@ -101,18 +103,32 @@ class ErrandRunner:
             self.blobs.delete(upload.blob)
             self._fail(errand, refusal)
         else:
-            self._brought(errand, upload.blob, len(data), counts=kept)
+            self._brought(errand, [upload.blob], len(data), counts=kept)
 
-    def _hand_on(self, errand: Errand, data: bytes) -> None:
-        """Let a picture wait for a worker."""
-        assert errand.source is not None
-        self.blobs.put(errand.source, data)
-        self._brought(errand, errand.source, len(data), counts=self.store.fetched(errand))
+    def _hand_on(self, errand: Errand) -> None:
+        """Let an item wait for a worker, once the pictures that it lacks are here."""
+        brought: list[BlobKey] = []
+        size_bytes = 0
+        for key, url in ((errand.source, errand.url), (errand.background, errand.background_url)):
+            if key is None:
+                continue
+            picture = self._picture(errand, url)
+            if picture is None:
+                self._delete(brought)
+                return
+            self.blobs.put(key, picture[0])
+            brought.append(key)
+            size_bytes += len(picture[0])
+        self._brought(errand, brought, size_bytes, counts=self.store.fetched(errand))
 
-    def _brought(self, errand: Errand, blob: BlobKey, size_bytes: int, *, counts: bool) -> None:
-        """Say that a picture is here; it counts unless its item has ended, or another courier has brought it."""
+    def _delete(self, keys: Sequence[BlobKey]) -> None:
+        for key in keys:
+            self.blobs.delete(key)
+
+    def _brought(self, errand: Errand, keys: Sequence[BlobKey], size_bytes: int, *, counts: bool) -> None:
+        """Say that all is here; it counts unless its item has ended, or another courier has brought it."""
         if not counts:
-            self.blobs.delete(blob)
+            self._delete(keys)
             ended(errand, "moot")
             return
         ended(errand, "done")
@@ -178,3 +194,9 @@ def _facts(failure: ExchangeFailed) -> dict[str, object]:
     if isinstance(failure, AddressRefused):
         facts["address"] = failure.kind
     return facts
+
+
+def _of_its_part(error: CutoutError, errand: Errand, url: str) -> CutoutError:
+    """An error of a picture, as one of the background where it was that."""
+    is_background = url == errand.background_url and url != errand.url
+    return error.of_background() if is_background else error

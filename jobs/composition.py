@@ -172,8 +172,6 @@ class Composition(_Part):
     shadow: Shadow | None = None
     hard_inside: bool = False
     """Whether half-transparent areas inside the subject become opaque."""
-    background_blob: str | None = None
-    """Where the picture behind the subject lies (`BlobKey` as text); it is centred and scaled to cover."""
     least_subject_share: Annotated[float, Field(ge=0, le=1)] | None = None
     """With fewer pixels above half opacity, of all, the item fails with `SubjectNotFound`; None never fails."""
 

@@ -35,7 +35,7 @@ Beside it stands `LedgerBroken`, a fault of this program.
 """
 
 import math
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from cutgate.jobs.record import ErrorFacts
 
@@ -57,6 +57,13 @@ class CutoutError(Exception):
     def facts(self) -> ErrorFacts:
         """The error as a record keeps it."""
         return ErrorFacts(kind=self.kind, message=self.message, details=self.details)
+
+    def of_background(self) -> Self:
+        """The same error, said of the picture behind the subject: `details` has it as the `part`."""
+        self.message = f"the background: {self.message}"
+        self.args = (self.message,)
+        self.details["part"] = "background"
+        return self
 
 
 class SourceRejected(CutoutError):

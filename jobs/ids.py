@@ -126,6 +126,11 @@ def fetched_key(task: TaskUid, index: int, errand_token: str) -> BlobKey:
     return BlobKey(task=task, index=index, role="source", token=errand_token)
 
 
+def background_key(task: TaskUid, index: int, token: str) -> BlobKey:
+    """The key of the picture behind the subject: a fresh token for what a caller sent, else the courier's own."""
+    return BlobKey(task=task, index=index, role="background", token=token)
+
+
 def upload_key(upload: TaskUid) -> BlobKey:
     """A fresh key for a picture that is kept for later use."""
     return BlobKey(task=upload, index=0, role="upload", token=new_token())

@@ -111,6 +111,10 @@ class NewItem:
     """Where the picture is to be fetched from first; it may hold a secret. None: the source is in place."""
     keep: bool = False
     """Whether the fetched picture is kept as an upload, which ends the item: no worker sees it, nor its spec."""
+    background: BlobKey | None = None
+    """Where the picture behind the subject lies."""
+    background_url: str | None = field(default=None, repr=False)
+    """Where that one is to be fetched from first; it may hold a secret."""
 
     @property
     def lane(self) -> Lane:
@@ -220,6 +224,8 @@ class NewTask:
                 raise ValueError("a price is not negative")
             if item.keep and item.source_url is None:
                 raise ValueError("what lies here already is kept without a task")
+            if item.background is not None and item.background_url is not None:
+                raise ValueError("a background lies here, or is fetched")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +283,8 @@ class Claim:
     """Time from the claim until the item's hard deadline, which no renewal passes."""
     waited_seconds: float
     """How long the item waited for this claim, since its acceptance or since it was put back."""
+    background: BlobKey | None = None
+    """The picture that is to be behind the subject."""
     request: Request = field(default_factory=Request)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
@@ -65,7 +65,7 @@ class Draft:
     """Without a box; it is set from `corners` once the picture's size is known."""
     corners: Corners | None = None
     background: Source | None = field(default=None, repr=False)
-    """The picture that lies behind the subject."""
+    """The picture behind the subject."""
 
     def __post_init__(self) -> None:
         if isinstance(self.source, SourceUrl) and self.corners is not None:
@@ -82,7 +82,9 @@ class Look:
     data: bytes | None = field(default=None, repr=False)
     """The picture, where it came in the request."""
     fault: SourceRejected | None = None
-    """Why the picture cannot be accepted."""
+    """Why the picture, or its background, cannot be accepted."""
+    background: "Look | None" = None
+    """The same of the background, where there is one."""
 
     @classmethod
     def at(cls, draft: Draft, limits: SourceLimits, *, digests: bool = True) -> Self:
@@ -93,6 +95,15 @@ class Look:
             limits: what it may be.
             digests: whether its digest is asked for; else that of a picture in the request is empty.
         """
+        look = cls._at_source(draft, limits, digests=digests)
+        if draft.background is None:
+            return look
+        behind = cls._at_source(Draft(source=draft.background, spec=draft.spec), limits, digests=digests)
+        fault = look.fault or (behind.fault and behind.fault.of_background())
+        return replace(look, background=behind, fault=fault)
+
+    @classmethod
+    def _at_source(cls, draft: Draft, limits: SourceLimits, *, digests: bool) -> Self:
         source = draft.source
         if isinstance(source, SourceUrl):
             return cls._at_url(source, draft.spec)
@@ -180,6 +191,8 @@ def content_digest(
     for draft, look in zip(drafts, looks, strict=True):
         state.update(f"\0{_asked_of(draft.spec)}\0{draft.corners}\0".encode())
         state.update(look.digest)
+        if look.background is not None:
+            state.update(b"\0background\0" + look.background.digest)
     # Written only where there is any, each under a name that begins no spec.
     for name, value in (("asked", asked), *((delivery.kind.value, delivery.url) for delivery in deliveries)):
         if value:

@@ -22,7 +22,7 @@ from cutgate.jobs.errors import (
     SourceRejected,
     SubmissionRefused,
 )
-from cutgate.jobs.ids import BlobKey, TaskUid, new_task_uid, source_key
+from cutgate.jobs.ids import BlobKey, TaskUid, background_key, new_task_uid, new_token, source_key
 from cutgate.jobs.ledger.answers import Outlook
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
@@ -181,14 +181,20 @@ class Submissions:
 
     def _items(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
         return tuple(
-            self._item(source_key(uid, index), draft.source, look.spec)
+            self._item(source_key(uid, index), draft, look.spec)
             for index, (draft, look) in enumerate(zip(drafts, looks, strict=True))
         )
 
-    def _item(self, key: BlobKey, source: Source, spec: CutoutSpec) -> NewItem:
+    def _item(self, key: BlobKey, draft: Draft, spec: CutoutSpec) -> NewItem:
+        source, behind = draft.source, draft.background
+        item = NewItem(source=key, spec=spec, price=self.price)
         if isinstance(source, SourceUrl):
-            return NewItem(source=key, spec=spec, price=self.price, source_url=source.url, keep=source.keep)
-        return NewItem(source=key, spec=spec, price=self.price)
+            item = replace(item, source_url=source.url, keep=source.keep)
+        if isinstance(behind, SourceUrl):
+            return replace(item, background_url=behind.url)
+        return (
+            item if behind is None else replace(item, background=background_key(key.task, key.index, new_token()))
+        )
 
     def _with_own(self, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
         """The caller's deliveries and the account's callback, none of them twice."""
@@ -198,14 +204,19 @@ class Submissions:
     def _store(self, items: Sequence[NewItem], drafts: Sequence[Draft], looks: Sequence[Look]) -> None:
         """Write the pictures as blobs, but for those that are still to be fetched."""
         for index, (item, draft, look) in enumerate(zip(items, drafts, looks, strict=True)):
-            if look.data is not None:
-                self.blobs.put(item.source, look.data)
-            elif isinstance(draft.source, KeptPicture):
-                try:
-                    self.blobs.copy(draft.source.blob, item.source)
-                except BlobMissing:
-                    self._delete(items[:index])
-                    raise PictureGone(index) from None
+            try:
+                self._store_one(item.source, draft.source, look)
+                if item.background is not None and look.background is not None:
+                    self._store_one(item.background, draft.background, look.background)
+            except BlobMissing:
+                self._delete(items[: index + 1])
+                raise PictureGone(index) from None
+
+    def _store_one(self, key: BlobKey, source: Source | None, look: Look) -> None:
+        if look.data is not None:
+            self.blobs.put(key, look.data)
+        elif isinstance(source, KeptPicture):
+            self.blobs.copy(source.blob, key)
 
     def _create(self, task: NewTask) -> TaskUid:
         try:
@@ -218,13 +229,13 @@ class Submissions:
         return created.uid
 
     def _delete(self, items: Sequence[NewItem]) -> None:
-        for item in items:
-            if item.source_url is not None:
-                continue
+        written = [item.source for item in items if item.source_url is None]
+        written += [item.background for item in items if item.background is not None]
+        for blob in written:
             try:
-                self.blobs.delete(item.source)
+                self.blobs.delete(blob)
             except BlobStoreUnavailable:
-                _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(item.source))
+                _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(blob))
 
 
 def _refuse(refusal: SubmissionRefused | None, kind: type[SubmissionRefused]) -> None:

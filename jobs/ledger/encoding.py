@@ -6,7 +6,7 @@ from dataclasses import asdict, astuple
 from functools import lru_cache
 from typing import Any, Final
 
-from cutgate.jobs.ids import BlobKey, TaskUid, fetched_key
+from cutgate.jobs.ids import BlobKey, TaskUid, background_key, fetched_key
 from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.ledger.errands import Errand, ErrandKind
 from cutgate.jobs.ledger.keys import parse_errand_name
@@ -163,8 +163,10 @@ def decode_errand(name: str, token: str, said: Mapping[str, str]) -> Errand:
         index=index,
         account=said["account"],
         url=said["url"],
-        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and not keep else None,
+        source=fetched_key(task, index, token) if kind is ErrandKind.FETCH and said["url"] and not keep else None,
         keep=keep,
+        background=background_key(task, index, token) if said.get("background_url") else None,
+        background_url=said.get("background_url") or "",
         attempt=int(said["attempt"]),
         first_due_at_ms=int(said["first_due_at_ms"]),
         now_ms=int(said["taken_at_ms"]),

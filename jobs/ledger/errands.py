@@ -38,11 +38,12 @@ class Errand:
     """FETCH: the item; else 0."""
     account: str
     url: str = field(repr=False)
-    """It may hold a secret."""
+    """It may hold a secret. Empty where only a background is fetched."""
     source: BlobKey | None
     """FETCH: where the bytes go. It is this taking's own: when `fetched` refuses, the courier deletes them.
 
-    None where the picture is kept: it lies under the key of an upload that the courier makes.
+    None where the picture is kept: it lies under the key of an upload that the courier makes. None, too, where it
+    is in place.
     """
     keep: bool
     """FETCH: whether the picture is kept as an upload, instead of waiting for a worker."""
@@ -52,5 +53,9 @@ class Errand:
     now_ms: int
     """When it was taken."""
     token: str
+    background: BlobKey | None = None
+    """FETCH: where the bytes of the picture behind the subject go, as `source`; None where none is fetched."""
+    background_url: str = field(default="", repr=False)
+    """FETCH: where that one is; it may hold a secret. Empty where there is none to fetch."""
     request: Request = field(default_factory=Request)
     """That made the task."""

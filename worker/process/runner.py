@@ -20,6 +20,7 @@ from cutgate.jobs.errors import (
     CutoutError,
     ProcessingFailed,
     ServiceUnavailable,
+    SourceRejected,
 )
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
@@ -154,7 +155,7 @@ class Runner:
                 watch.ended,
                 self.reading_for(claim.spec),
             ),
-            Finish.of(claim.spec),
+            self._how(claim, beat),
             threads=self.threads,
         )
         watch.ended("encode")
@@ -183,6 +184,17 @@ class Runner:
         traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source if self.keep_rights else replace(source, rights=None)
+
+    def _how(self, claim: Claim, beat: Heartbeat) -> Finish:
+        """What the result is to look like, with the picture behind it where there is one."""
+        how, where = Finish.of(claim.spec), claim.background
+        if where is None:
+            return how
+        data = self._insist(lambda: self.blobs.get(where), beat)
+        try:
+            return replace(how, background=self.read_image(data, self.limits).rgb)
+        except (SourceRejected, ProcessingFailed) as error:
+            raise error.of_background() from error
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):

@@ -18,7 +18,16 @@ from cutgate.jobs.ledger.refusals import refusal_of
 from cutgate.jobs.record import AccountCaps, ErrorFacts, Upload
 
 _CRASHED: Final = ProcessingFailed("couriers stopped repeatedly on this picture's address").facts()
-_FIELDS: Final = ("request", "account", "url", "keep", "attempt", "first_due_at_ms", "taken_at_ms")
+_FIELDS: Final = (
+    "request",
+    "account",
+    "url",
+    "keep",
+    "attempt",
+    "first_due_at_ms",
+    "taken_at_ms",
+    "background_url",
+)
 """What TAKE_ERRAND answers of an errand, behind its name."""
 
 
@@ -62,7 +71,9 @@ class RedisErrands(RedisUpkeep):
         return decode_errand(name, token, dict(zip(_FIELDS, values, strict=True)))
 
     def fetched(self, errand: Errand) -> bool:
-        """The bytes lie under `errand.source`: the item waits for a worker from now on, and the errand has ended.
+        """What was to be fetched lies under `errand.source` and `errand.background`: the item waits for a worker.
+
+        The errand has ended.
 
         Returns:
             False, and no effect, when the token does not hold.
@@ -75,7 +86,9 @@ class RedisErrands(RedisUpkeep):
             "a delivery ends with `errand_done`, for its task has ended; what is to be kept, with `kept`",
         )
         item = item_name(errand.task, errand.index)
-        return bool(self._with_hold("fetched", errand, item=item, source=str(errand.source)))
+        brought = {"source": errand.source, "background": errand.background}
+        keys = {name: str(key) for name, key in brought.items() if key is not None}
+        return bool(self._with_hold("fetched", errand, item=item, **keys))
 
     def kept(self, errand: Errand, upload: Upload) -> bool:
         """The bytes lie under `upload.blob`: they are an upload from now on, which ends item and errand.
@@ -111,7 +124,8 @@ class RedisErrands(RedisUpkeep):
         """
         _require(errand.kind is ErrandKind.FETCH, "a delivery ends with `errand_done`: its task has ended")
         item = item_name(errand.task, errand.index)
-        return bool(self._with_hold("fetch_failed", errand, item=item, error=encode_error(error)))
+        facts = encode_error(error)
+        return bool(self._with_hold("fetch_failed", errand, item=item, error=facts, source_ms=self._source_ms))
 
     def postpone(self, errand: Errand, seconds: float) -> bool:
         """Let go of an errand, which falls due again after a time.

@@ -168,7 +168,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         )
         if answer is None:
             return None
-        name, account, spec, source, attempt, left_ms, waited_ms, request = answer
+        name, account, spec, source, attempt, left_ms, waited_ms, background, request = answer
         uid, index = name.split(":")
         return Claim(
             token=token,
@@ -178,6 +178,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
             account=account,
             spec=decode_spec(spec),
             source=BlobKey.parse(source),
+            background=None if background is None else BlobKey.parse(background),
             attempt=attempt,
             deadline_in_seconds=left_ms / 1000,
             waited_seconds=waited_ms / 1000,
@@ -341,4 +342,10 @@ def _item(item: NewItem) -> dict[str, Json]:
         "source": str(item.source),
         "price": item.price,
     }
-    return fields if item.source_url is None else fields | {"url": item.source_url, "keep": item.keep}
+    if item.source_url is not None:
+        fields |= {"url": item.source_url, "keep": item.keep}
+    if item.background is not None:
+        fields["background"] = str(item.background)
+    if item.background_url is not None:
+        fields["background_url"] = item.background_url
+    return fields

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cutgate.jobs.ids import TaskUid, new_task_uid, source_key
+from cutgate.jobs.ids import TaskUid, background_key, new_task_uid, new_token, source_key
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
 from cutgate.jobs.record import ErrorFacts, Item, NewItem, NewTask, Result
 from cutgate.jobs.spec import CutoutSpec, Refinement, lane_of
 from cutgate.worker.process.runner import Runner
 from tests.fakes import MemoryBlobStore
+from tests.gateway.harness import there
 from tests.ledgers import FreshLedger
 
 Bytes = npt.NDArray[np.uint8]
@@ -45,11 +46,14 @@ class Bench:
     store: FreshLedger
     blobs: MemoryBlobStore
 
-    def submit(self, data: bytes, spec: CutoutSpec = SPEC) -> TaskUid:
+    def submit(self, data: bytes, spec: CutoutSpec = SPEC, background: bytes | None = None) -> TaskUid:
         uid = new_task_uid()
         source = source_key(uid, 0)
         self.blobs.put(source, data)
         item = NewItem(source=source, spec=spec)
+        if background is not None:
+            item = replace(item, background=background_key(uid, 0, new_token()))
+            self.blobs.put(there(item.background), background)
         self.store.create(NewTask(uid=uid, account="ada", origin="test", items=(item,)))
         return uid
 

@@ -51,6 +51,24 @@ def test_a_picture_without_a_subject_is_said_to_have_none(bench: Bench, spec: Cu
     assert not np.asarray(bench.image(dark_uid)).any()
 
 
+def test_a_cut_out_is_laid_over_its_background(bench: Bench) -> None:
+    uid = bench.submit(picture(), background=picture((0, 0, 255)))
+    assert bench.run()
+    pixels = np.asarray(bench.image(uid))
+    assert pixels[15, 20].tolist() == [250, 200, 220, 255]
+    assert pixels[0, 0].tolist() == [20, 20, 20, 255]
+    assert {key.role for key in spent_sources(bench.store)} == {"source", "background"}
+
+
+def test_a_background_that_cannot_be_decoded_fails_the_item_and_says_so(bench: Bench) -> None:
+    data = bytearray(picture())
+    data[len(data) // 2] ^= 255
+    uid = bench.submit(picture(), background=bytes(data))
+    bench.run()
+    error = bench.error(uid)
+    assert (error.kind, error.details["part"]) == ("source_undecodable", "background")
+
+
 def test_nothing_and_what_is_of_another_lane_is_left_alone(bench: Bench) -> None:
     assert not bench.run()
     uid = bench.submit(picture())

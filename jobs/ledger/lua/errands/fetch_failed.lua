@@ -4,6 +4,7 @@
 --
 --   errand, item, token
 --   error      JSON, as jobs/ledger/encoding.py writes it
+--   source_ms  as END has it
 --
 -- Answers 1, or 0 when the courier's hold has ended.
 local item_key = key('item', args.item)

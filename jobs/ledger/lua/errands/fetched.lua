@@ -1,10 +1,10 @@
 -- needs: errands, queue
 --
--- FETCHED: the bytes of an item's source are in place. The errand ends, and the item waits for a worker at its place by
+-- FETCHED: the bytes that an item lacked are in place. The errand ends, and the item waits for a worker at its place by
 -- acceptance; its age in the queue goes on.
 --
 --   errand, item, token
---   source                where the bytes lie
+--   source, background     where these lie; nil what was in place before, or is not wanted
 --
 -- Answers 1, or 0 when the courier's hold has ended.
 local item_key = key('item', args.item)
@@ -13,6 +13,9 @@ local fields = redis.call('HMGET', item_key, 'lane', 'account', 'number', 'queue
 if fields[5] == args.token then return 1 end
 if redis.call('HGET', key('errand', args.errand), 'token') ~= args.token then return 0 end
 remove_errand(args.errand)
-redis.call('HSET', item_key, 'state', 'queued', 'source', args.source, 'fetched', args.token)
+redis.call('HSET', item_key, 'state', 'queued', 'fetched', args.token)
+for _, field in ipairs({'source', 'background'}) do
+  if args[field] then redis.call('HSET', item_key, field, args[field]) end
+end
 enter_queue(args.item, fields[1], fields[2], fields[3], fields[4])
 return 1

@@ -11,10 +11,10 @@
 --   max_crashes     after so many couriers that died with it an errand ends
 --   crashed         JSON of the error of the item that is then not fetched
 --
--- Answers {errand, request, account, url, keep, attempt, first_due_at_ms, taken_at_ms}, or nil when none is to be had.
+-- Answers {errand, request, account, url, keep, attempt, first_due_at_ms, taken_at_ms, background_url}, or nil when none is to be had.
 local function answer(errand)
   return {errand, request_of(errand), unpack(redis.call('HMGET', key('errand', errand), 'account', 'url', 'keep', 'attempt',
-    'first_due_at_ms', 'taken_at_ms'))}
+    'first_due_at_ms', 'taken_at_ms', 'background_url'))}
 end
 
 -- Whether an errand's courier died with it, as often as is allowed: it ends then, and would kill all others.

@@ -8,16 +8,16 @@
 --   max_strikes, strike_ms
 --
 -- Answers {item, account, spec, source, attempt, milliseconds until the hard deadline, milliseconds that it waited,
--- the request that made the task or nothing}, or nil when nothing waits.
+-- where its background lies or nothing, the request that made the task or nothing}, or nil when nothing waits.
 --
 -- Whoever claims has taken a hint, and leaves another while there is more to do.
 --
 -- A lapsed lease is none of its business: only the reaper can tell a dead worker from a server that was away.
 local function answer(item)
   local fields = redis.call('HMGET', key('item', item), 'account', 'spec', 'source', 'attempts', 'hard_deadline_ms',
-    'claimed_at_ms', 'queued_at_ms')
+    'claimed_at_ms', 'queued_at_ms', 'background')
   return {item, fields[1], fields[2], fields[3], tonumber(fields[4]), tonumber(fields[5]) - now_ms,
-    tonumber(fields[6]) - tonumber(fields[7]), request_of(item)}
+    tonumber(fields[6]) - tonumber(fields[7]), fields[8], request_of(item)}
 end
 
 -- Whether an item of an account that is held back runs already.

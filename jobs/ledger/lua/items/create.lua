@@ -5,7 +5,8 @@
 --   uid, account, origin, memo    of the task
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
---                          and keep where it then becomes an upload
+--                          and keep where it then becomes an upload; background where one lies, background_url
+--                          where it is still to be fetched
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
 --   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name
@@ -38,12 +39,18 @@ for position, item in ipairs(args.items) do
   local id = args.uid .. ':' .. (position - 1)
   local number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
   local reserved = metered and item.price or 0
-  redis.call('HSET', key('item', id), 'state', item.url and 'fetching' or 'queued', 'account', args.account,
+  redis.call('HSET', key('item', id), 'state', (item.url or item.background_url) and 'fetching' or 'queued',
+    'account', args.account,
     'lane', item.lane, 'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
     'number', number, 'attempts', 0, 'queued_at_ms', now_ms)
-  if item.url then
+  if item.background then redis.call('HSET', key('item', id), 'background', item.background) end
+  if item.url or item.background_url then
     redis.call('ZADD', key('queued'), now_ms, id)
-    add_errand(fetch_errand(id), args.account, item.url, item.keep)
+    add_errand(fetch_errand(id), args.account, item.url or '', item.keep)
+    if item.background_url then
+      redis.call('HSET', key('errand', fetch_errand(id)), 'background_url', item.background_url)
+    end
+    if not item.url then redis.call('HSET', key('item', id), 'sent', 1) end
     -- The courier does not know the account's terms.
     if item.keep then
       redis.call('HSET', key('errand', fetch_errand(id)), 'upload_cap', args.upload_cap,

@@ -22,7 +22,7 @@ local function end_item(item, state, outcome, text, keep, charge)
   local item_key = key('item', item)
   local uid, index = string.match(item, '^(.*):(%d+)$')
   local task_key = key('task', uid)
-  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price', 'state', 'source')
+  local fields = redis.call('HMGET', item_key, 'account', 'token', 'reserved', 'price', 'state', 'source', 'sent', 'background')
   local account, token, reserved = fields[1], fields[2], tonumber(fields[3])
   local account_key = key('account', account)
 
@@ -30,9 +30,10 @@ local function end_item(item, state, outcome, text, keep, charge)
   -- The token stays in the item, so that a repeat of END is known as such. What nobody asks for any more goes.
   redis.call('HSET', item_key, 'state', state, outcome, text, 'ended_at_ms', now_ms)
   redis.call('HDEL', item_key, 'account', 'lane', 'spec', 'source', 'reserved', 'number', 'owner', 'queued_at_ms',
-    'claimed_at_ms', 'hard_deadline_ms', 'fetched')
-  if args.source_ms and not keep and fields[5] ~= 'fetching' then
-    redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6])
+    'claimed_at_ms', 'hard_deadline_ms', 'fetched', 'sent', 'background')
+  if args.source_ms and not keep then
+    if fields[5] ~= 'fetching' or fields[7] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[6]) end
+    if fields[8] then redis.call('ZADD', key('spent'), now_ms + args.source_ms, fields[8]) end
   end
 
   -- Not `-reserved`: of 0 Lua would send "-0", which is no number to Redis 7.0.
