@@ -4,11 +4,15 @@ The order of work is fixed: region of interest, cut-out, `max_pixels`, `crop`, `
 background. None of it needs the network but the region of interest, which is what the network looks at.
 """
 
+import math
 import re
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+T = TypeVar("T")
 
 _LENGTH: Final = re.compile(r"(?P<amount>\d{1,9}(\.\d{0,9})?)(?P<unit>px|%)?", re.ASCII)
 """A length as text; a number without a unit is pixels."""
@@ -74,12 +78,18 @@ class RegionOfInterest(_Part):
 
 
 class Margins(_Part):
-    """Room around the subject's box; percentages are of the box. Each counts up to half of the box, or 500 px."""
+    """Room around the subject's box; percentages are of the box. Each counts up to 50 %, or 500 px."""
 
     top: Length
     right: Length
     bottom: Length
     left: Length
+
+    @classmethod
+    def of_px(cls, margin_px: int) -> Self:
+        """The same on all sides."""
+        length = Length(amount=margin_px)
+        return cls(top=length, right=length, bottom=length, left=length)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -182,3 +192,75 @@ class Composition(_Part):
             if low.unit is high.unit and high.amount <= low.amount:
                 raise ValueError("the region of interest needs an area")
         return self
+
+
+def composition_of(
+    *,
+    region_of_interest: str | None = None,
+    megapixels: float | None = None,
+    crop_margin: str | int | None = None,
+    scale: str | float | None = None,
+    position: str | tuple[float, float] | None = None,
+    shadow: str | float | bool | None = None,
+    opaque_inside: bool = False,
+) -> Composition | None:
+    """What a caller says in texts or numbers; None where nothing is asked for.
+
+    Args:
+        region_of_interest: as `RegionOfInterest.parse`.
+        megapixels: the most that the result has.
+        crop_margin: as `Margins.parse`, or pixels.
+        scale: as `parse_scale`, or a share.
+        position: as `Position.parse`, or two shares.
+        shadow: whether there is one; or its opacity, a percentage or a share.
+        opaque_inside: whether half-transparent areas inside the subject become opaque.
+
+    Raises:
+        ValueError: one is wrong; the text names it, and says what would be right.
+    """
+    asked: dict[str, Any] = {"hard_inside": opaque_inside}
+    if region_of_interest is not None:
+        asked["region_of_interest"] = _named("region_of_interest", RegionOfInterest.parse, region_of_interest)
+    if megapixels is not None:
+        asked["max_pixels"] = _named("megapixels", _pixels, megapixels)
+    if crop_margin is not None:
+        asked["crop"] = _named("crop_margin", Margins.parse, str(crop_margin))
+    if scale is not None:
+        asked["scale"] = _named("scale", parse_scale, _percentage(scale))
+    if position is not None:
+        text = position if isinstance(position, str) else " ".join(map(_percentage, position))
+        asked["position"] = _named("position", Position.parse, text)
+    if shadow not in {None, False}:
+        asked["shadow"] = Shadow() if shadow is True else _named("shadow", _shadow, _percentage(shadow))
+    composition = Composition(**asked)
+    return None if composition == Composition() else composition
+
+
+def _named(name: str, read: Callable[[Any], T], value: Any) -> T:
+    """What is read of an option.
+
+    Raises:
+        ValueError: it is wrong; the text begins with its name.
+    """
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _percentage(share: str | float) -> str:
+    return share if isinstance(share, str) else f"{100 * share:.9f}%"
+
+
+def _pixels(megapixels: float) -> int:
+    pixels = round(megapixels * 1e6) if math.isfinite(megapixels) else 0
+    if pixels < 1:
+        raise ValueError(f"{megapixels} is no number of megapixels: use one above 0, such as 0.25")
+    return pixels
+
+
+def _shadow(text: str) -> Shadow:
+    try:
+        return Shadow(opacity=_share(text))
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no opacity: use a percentage up to 100%") from None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NewType, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from cutgate.jobs.composition import Composition
+from cutgate.jobs.composition import Composition, Margins
 
 Lane = NewType("Lane", str)
 """What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
@@ -100,12 +100,20 @@ class CutoutSpec(BaseModel):
     background: Colour | None = None
     """What the cut-out is laid over; None and an alpha of 0 keep it transparent."""
     crop_margin_px: Annotated[int, Field(ge=0)] | None = None
-    """Cut the result down to the subject and so much around it; None keeps the picture's size."""
+    """What `composition.crop` was before it was there: margins that are the same on all sides."""
     file_format: FileFormat = FileFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     """Of lossy formats; None stands for lossless WebP and for the best usual JPEG."""
     composition: Composition | None = None
     """What is made of the cut-out before it is a file; None leaves it as it is."""
+
+    @property
+    def composing(self) -> Composition:
+        """What is made of the cut-out, whichever field says it."""
+        asked = self.composition or Composition()
+        if self.crop_margin_px is None or asked.crop is not None:
+            return asked
+        return asked.model_copy(update={"crop": Margins.of_px(self.crop_margin_px)})
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cutgate.jobs.presets import Choice, parse_choices
@@ -132,6 +132,9 @@ class WorkerSettings(NetworkSettings, JobSettings):
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture, in a process of its own; beyond it the picture fails. Raise it with
     `CUTGATE_MAX_SOURCE_PIXELS`: 22 bytes a pixel at most."""
+    kept_masks_bytes: NonNegativeInt = 32 * 2**20
+    """Memory for packed masks of the last pictures that had a composition, such as a crop or a shadow: where only
+    that, the background or the format is another, the network does not run again. `0` keeps none."""
     keep_rgb_profile: bool = False
     """Keep an RGB colour profile and its values instead of converting to sRGB."""
     keep_rights: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from cutgate.errors import CutoutFailed
 from cutgate.files import write_whole
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from cutgate.jobs.spec import Colour
-    from cutgate.worker.cutout.raster.arrays import RgbImage
+    from cutgate.in_process.options import Showing
     from cutgate.worker.pictures.encoders import Picture
+    from cutgate.worker.pictures.finish import Finish
+    from cutgate.worker.settings import WorkerSettings
 
 
 class Cutout:
     """A subject without its background, or its mask where `only_mask` was set. Made by `remove_background`."""
 
-    def __init__(self, result: Picture, background: Colour | RgbImage | None, threads: int) -> None:
-        self._result, self._background, self._threads = result, background, threads
+    def __init__(self, result: Picture, how: Finish, settings: WorkerSettings) -> None:
+        from cutgate.worker.pictures.finish import compose
+
+        self._result, self._how, self._settings = result, how, settings
+        self._composed, _ = compose(result, how)
 
     def __repr__(self) -> str:
-        width_px, height_px = self._result.size_px
+        width_px, height_px = self._composed.size_px
         subject = "" if self.subject_found else ", no subject found"
         return f"<Cutout of {width_px} x {height_px} px{subject}>"
 
@@ -59,10 +63,42 @@ class Cutout:
     @property
     def mask(self) -> Image.Image:
         """The subject's alpha as a Pillow picture of mode L, whatever lies behind the subject."""
+        from dataclasses import replace
+
         from PIL import Image
 
-        pixels = self._narrowed(self._result).pixels
+        from cutgate.worker.pictures.finish import compose
+
+        shown = self._composed
+        if self._how.composition.shadow is not None:
+            unshaded = self._how.composition.model_copy(update={"shadow": None})
+            shown, _ = compose(self._result, replace(self._how, composition=unshaded))
+        pixels = self._narrowed(shown).pixels
         return Image.fromarray(pixels if pixels.ndim == 2 else pixels[..., 3].copy())
+
+    def composed(self, **options: Unpack[Showing]) -> Cutout:
+        """The same subject, shown another way; the network does not run again.
+
+        Args:
+            options: how, see `Showing`; what is not named is not done, whatever this cut-out shows.
+
+        Raises:
+            CutoutFailed: the background is no picture that can be read, or is over a limit.
+            OSError: its file cannot be read.
+            TypeError: there is no such option.
+            ValueError: an option is wrong.
+        """
+        from cutgate.in_process.options import Showing
+        from cutgate.in_process.showing import finish_for
+        from cutgate.jobs.errors import CutoutError
+
+        if unknown := options.keys() - Showing.__optional_keys__:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        try:
+            how = finish_for(options, self._settings, is_mask=self._result.is_mask)
+        except CutoutError as error:
+            raise CutoutFailed(error.kind, error.message) from error
+        return Cutout(self._result, how, self._settings)
 
     def to_bytes(self, file_format: str = "png", *, quality: int | None = None) -> bytes:
         """The content of a file.
@@ -76,19 +112,21 @@ class Cutout:
                 no background.
             CutoutFailed: the picture is larger than the format can hold.
         """
+        from dataclasses import replace
+
         from cutgate.jobs.errors import CutoutError
         from cutgate.jobs.spec import FileFormat
-        from cutgate.worker.pictures.finish import Finish, finish
+        from cutgate.worker.pictures.finish import over_background, written
 
         kind = FileFormat(format_for("", file_format))
         if quality is not None and not 1 <= quality <= 100:
             raise ValueError(f"quality is 1 to 100, not {quality}")
-        if kind is FileFormat.JPEG and self._background is None and not self._result.is_mask:
+        if kind is FileFormat.JPEG and self._how.background is None and not self._result.is_mask:
             raise ValueError("JPEG has no transparency: pass background='#ffffff', or write PNG or WebP")
-        result = self._result if kind is FileFormat.PNG else self._narrowed(self._result)
-        how = Finish(file_format=kind, quality=quality, background=self._background)
+        result = self._composed if kind is FileFormat.PNG else self._narrowed(self._composed)
+        how = replace(self._how, file_format=kind, quality=quality)
         try:
-            return finish(result, how, threads=self._threads).data
+            return written(over_background(result, how), how, threads=self._settings.thread_count())[0]
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
 
@@ -116,11 +154,9 @@ class Cutout:
         return self.to_bytes("png")
 
     def _shown(self) -> Picture:
-        from cutgate.worker.pictures.finish import Finish, over_background
+        from cutgate.worker.pictures.finish import over_background
 
-        if self._result.is_mask:
-            return self._result
-        return over_background(self._result, Finish(background=self._background))
+        return over_background(self._composed, self._how)
 
     @staticmethod
     def _narrowed(picture: Picture) -> Picture:

@@ -5,28 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import structlog
 from pydantic import ValidationError
 
-from cutgate.colours import colour_of
 from cutgate.errors import CutoutFailed, NetworkUnavailable
 from cutgate.in_process.cutout import Cutout
 from cutgate.in_process.options import CutoutOptions
+from cutgate.in_process.showing import finish_for
 from cutgate.in_process.sources import Picture, source_of
+from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
-from cutgate.jobs.spec import Box, Colour, CutoutSpec, Output
+from cutgate.jobs.spec import Box, CutoutSpec, Output
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
-from cutgate.worker.pictures.finish import cropped
 from cutgate.worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    from cutgate.worker.cutout.raster.arrays import RgbImage
 
 _FIELDS: Final = {
     "box": "box",
@@ -35,8 +32,6 @@ _FIELDS: Final = {
     "background_threshold": "background_threshold",
     "hair_optimization": "refinement",
     "only_mask": "output",
-    "background": "background",
-    "crop_margin": "crop_margin_px",
 }
 """Options, and the fields of a spec that they fill."""
 
@@ -78,27 +73,24 @@ class Network:
 
     def cut_out(self, picture: Picture, options: CutoutOptions) -> Cutout:
         """As `Remover.remove_background`."""
-        spec, behind = self._spec(options), None
+        if unknown := options.keys() - CutoutOptions.__optional_keys__:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        is_mask = bool(options.get("only_mask"))
         try:
-            if "background_image" in options:
-                behind = self._background_image(options["background_image"], spec)
-            source = source_of(picture, self.settings, keep_16_bit=spec.output is Output.CUTOUT)
+            how = finish_for(options, self.settings, is_mask=is_mask)
+            spec = self._spec(options, how.composition)
+            source = source_of(picture, self.settings, keep_16_bit=not is_mask)
             result = cut_out(source, spec, self.segmenter, lambda: None, reading=self.segmenter.reading)
         except CutoutError as error:
             raise CutoutFailed(error.kind, error.message) from error
-        if spec.crop_margin_px is not None:
-            result = cropped(result, spec.crop_margin_px)
-        return Cutout(result, spec.background if behind is None else behind, self.settings.thread_count())
+        return Cutout(result, how, self.settings)
 
-    def _spec(self, options: CutoutOptions) -> CutoutSpec:
+    def _spec(self, options: CutoutOptions, composition: Composition) -> CutoutSpec:
         """The options as a worker takes them.
 
         Raises:
-            TypeError: there is no such option.
             ValueError: one is wrong; the text names it.
         """
-        if unknown := options.keys() - CutoutOptions.__optional_keys__:
-            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
         given: dict[str, Any] = {
             _FIELDS[name]: _READ.get(name, _as_it_is)(value)
             for name, value in options.items()
@@ -106,19 +98,9 @@ class Network:
         }
         choice = self.settings.choice
         try:
-            spec = CutoutSpec(model=choice.model, precision=choice.precision, **given)
+            return CutoutSpec(model=choice.model, precision=choice.precision, composition=composition, **given)
         except ValidationError as error:
             raise ValueError("; ".join(map(_said, error.errors()))) from None
-        if spec.output is Output.MASK and (spec.background or options.get("background_image") is not None):
-            raise ValueError("a mask has no background")
-        return spec
-
-    def _background_image(self, picture: Picture | None, spec: CutoutSpec) -> RgbImage | None:
-        if picture is None:
-            return None
-        if spec.background is not None:
-            raise ValueError("background and background_image exclude each other")
-        return source_of(picture, self.settings, keep_16_bit=False).rgb
 
 
 def _as_it_is(value: Any) -> Any:
@@ -130,14 +112,9 @@ def _box_of(value: Any) -> Box:
     return Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
-def _colour_of(value: Any) -> Colour:
-    return colour_of(value) if isinstance(value, str) else (*value, 255) if len(value) == 3 else tuple(value)
-
-
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "box": _box_of,
     "only_mask": lambda only_mask: Output.MASK if only_mask else Output.CUTOUT,
-    "background": _colour_of,
 }
 
 

@@ -28,7 +28,11 @@ class FinishOptions:
     quality: int | None = None
     background: str | None = None
     background_image: Path | None = None
-    crop_margin: int | None = None
+    megapixels: float | None = None
+    crop_margin: str | None = None
+    scale: str | None = None
+    position: str | None = None
+    shadow: str | None = None
 
     @property
     def any(self) -> bool:
@@ -46,6 +50,8 @@ class FinishOptions:
             raise ValueError("--background and --background-image exclude each other")
         if only_mask and behind:
             raise ValueError("a mask has no background")
+        if only_mask and self.shadow is not None:
+            raise ValueError("a mask has no shadow")
         if self.quality is not None and self.file_format == "png":
             raise ValueError("--quality is for webp, jpeg and zip; png is always lossless")
 
@@ -56,7 +62,11 @@ class FinishOptions:
             "--quality": self.quality,
             "--background": self.background,
             "--background-image": self.background_image,
+            "--megapixels": self.megapixels,
             "--crop-margin": self.crop_margin,
+            "--scale": self.scale,
+            "--position": self.position,
+            "--shadow": self.shadow,
         }
         return [f"{name}={value}" for name, value in named.items() if value is not None]
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cutgate.colours import colour_of
+from cutgate.jobs.composition import Composition, composition_of
 from cutgate.jobs.errors import CutoutError, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import Colour, FileFormat
@@ -52,26 +53,32 @@ class CssColour(click.ParamType[Colour]):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Picture behind the subject, scaled to cover.",
 )
-@click.option(
-    "--crop-margin", type=click.IntRange(min=0), help="Cut down to the subject and so many pixels around."
-)
+@click.option("--megapixels", type=float, help="The result is made smaller to have no more.")
+@click.option("--crop-margin", help="Cut down to the subject and so much around, such as 10px 5%.")
+@click.option("--scale", help="Share of both sides that the subject fits, such as 80%.")
+@click.option("--position", help="Where the subject lies: original, center, or percentages, such as 50% 100%.")
+@click.option("--shadow", help="Opacity of a shadow below the subject, such as 50%.")
 def finish_command(
     file_format: str,
     quality: int | None,
     background: Colour | None,
     background_image: Path | None,
-    crop_margin: int | None,
+    **composing: Any,
 ) -> None:
     """Make other files of delivered PNGs.
 
     Standard input has a line of JSON for each: {"source": "cut.png", "target": "cut.webp"}. Each is answered with
     a line as soon as it is done: {"error": null}, or a text in place of null.
     """
+    try:
+        composition = composition_of(**composing) or Composition()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     how = Finish(
         file_format=FileFormat(file_format),
         quality=quality,
         background=background if background_image is None else _picture_of(background_image),
-        crop_margin_px=crop_margin,
+        composition=composition,
     )
     for answer in finish_files(sys.stdin, how):
         click.echo(answer)

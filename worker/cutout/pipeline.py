@@ -15,6 +15,7 @@ from cutgate.worker.cutout.matting import matte
 from cutgate.worker.cutout.matting.broad import made_opaque
 from cutgate.worker.cutout.matting.compose import combined, compose, with_own_colours
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
+from cutgate.worker.cutout.matting.inside import hard_inside
 from cutgate.worker.cutout.matting.second_stage import Refine, refine_with
 from cutgate.worker.cutout.matting.trimap import (
     NO_THRESHOLDS,
@@ -72,8 +73,22 @@ class StepOutOfOrder(RuntimeError):
     """A step needs what no step before it has filled."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What the network's part of the steps has found of a subject, of the region's size."""
+
+    alpha: ByteMask
+    refined: bool
+    subject_found: bool
+
+
 def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> tuple[Step, ...]:
-    """Every step that a spec asks for, in order.
+    """Every step that a spec asks for, in order: `finding_steps` and `making_steps`."""
+    return (*finding_steps(spec, predict, reading), *making_steps(spec))
+
+
+def finding_steps(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> tuple[Step, ...]:
+    """The steps up to `alpha`, which know nothing of how it is to be shown.
 
     Args:
         spec: what to do.
@@ -87,7 +102,7 @@ def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> t
     thresholds = Thresholds(spec.foreground_threshold, spec.background_threshold)
     raw = spec.refinement is Refinement.RAW
     is_matte = reading.soft is Soft.ALPHA and spec.refinement in {Refinement.AUTO, Refinement.ON}
-    before = (
+    return (
         select_region(spec.box),
         find_subject(predict),
         *(() if spec.box else (zoom_in_pass(predict, reading.soft),)),
@@ -96,9 +111,14 @@ def steps_for(spec: CutoutSpec, predict: Predict, reading: Reading = USUAL) -> t
         choose_refinement(Refinement.ON if is_matte else spec.refinement, thresholds, spec.erode_px),
         take_mask if raw or is_matte else estimate_alpha(thresholds, spec.erode_px, reading.refine),
     )
+
+
+def making_steps(spec: CutoutSpec) -> tuple[Step, ...]:
+    """The steps from `alpha` to `result`."""
+    inside = (harden_inside,) if spec.composing.hard_inside else ()
     if spec.output is Output.MASK:
-        return (*before, give_mask, restore_size)
-    return (*before, clean_colours, give_cutout, restore_size)
+        return (*inside, give_mask, restore_size)
+    return (*inside, clean_colours, give_cutout, restore_size)
 
 
 def run_steps(
@@ -134,6 +154,23 @@ def filled(value: Filled | None) -> Filled:
     if value is None:
         raise StepOutOfOrder("a step ran before the one that it builds on")
     return value
+
+
+def found_in(frame: Frame) -> Found:
+    """What `finding_steps` have found."""
+    return Found(alpha=filled(frame.alpha), refined=frame.refined, subject_found=filled(frame.subject_found))
+
+
+def take_found(found: Found) -> Step:
+    """A step that fills in what was found before, in the same region of the same picture."""
+    return lambda frame: replace(
+        frame, alpha=found.alpha, refined=found.refined, subject_found=found.subject_found
+    )
+
+
+def harden_inside(frame: Frame) -> Frame:
+    """A step that makes `alpha` opaque inside the subject."""
+    return replace(frame, alpha=hard_inside(filled(frame.alpha)))
 
 
 def select_region(box: Box | None) -> Step:

@@ -26,12 +26,14 @@ MEDIA_TYPES: Final = {
 JPEG_QUALITY: Final = 95
 """Where none is asked for: what is above it grows the file and shows nowhere."""
 _WHOLE_CHROMA_QUALITY: Final = 90
-"""From here on colours keep the full resolution: at half of it the subject's edge would bleed."""
+"""From here on colours keep the full resolution: at half of it the subject's edge would bleed. In a ZIP there is
+no edge: the subject's colours go on beyond it."""
 _MOST_SIDE_PX: Final = {FileFormat.WEBP: 16_383, FileFormat.JPEG: 65_535}
 _LOSSLESS_WEBP: Final = {"lossless": True, "method": 0, "quality": 0, "exact": True}
 """The fastest that there is, still smaller than PNG."""
 _LOSSY_WEBP: Final = {"method": 2, "alpha_quality": 100}
-_COLOUR_FILE, _ALPHA_FILE = "colour.jpg", "alpha.png"
+_COLOUR_FILE, _ALPHA_FILE = "color.jpg", "alpha.png"
+"""Clients of remove.bg's look for these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +67,14 @@ class Picture:
         return width_px, height_px
 
 
+def format_of(picture: Picture, asked: FileFormat) -> FileFormat:
+    """The format itself: `AUTO` is JPEG for a cut-out of which nothing is transparent, and else PNG."""
+    if asked is not FileFormat.AUTO:
+        return asked
+    is_opaque = not picture.is_mask and picture.pixels[..., 3].min() == np.iinfo(picture.pixels.dtype).max
+    return FileFormat.JPEG if is_opaque else FileFormat.PNG
+
+
 def encode(picture: Picture, file_format: FileFormat, quality: int | None = None, *, threads: int = 1) -> bytes:
     """A result as a file.
 
@@ -77,6 +87,7 @@ def encode(picture: Picture, file_format: FileFormat, quality: int | None = None
     Raises:
         ProcessingFailed: the picture is larger than the format can hold.
     """
+    file_format = format_of(picture, file_format)
     limit_px = _MOST_SIDE_PX.get(file_format)
     if limit_px is not None and max(picture.size_px) > limit_px:
         raise ProcessingFailed(
@@ -101,7 +112,10 @@ def _encode_webp(picture: Picture, quality: int | None, _threads: int) -> bytes:
 
 def _encode_jpeg(picture: Picture, quality: int | None, _threads: int) -> bytes:
     quality = quality or JPEG_QUALITY
-    subsampling = "4:4:4" if quality >= _WHOLE_CHROMA_QUALITY else "4:2:0"
+    return _jpeg(picture, quality, "4:4:4" if quality >= _WHOLE_CHROMA_QUALITY else "4:2:0")
+
+
+def _jpeg(picture: Picture, quality: int, subsampling: str) -> bytes:
     metadata: dict[str, Any] = {}
     if picture.dpi is not None:
         metadata["dpi"] = tuple(round(value) for value in picture.dpi)
@@ -127,7 +141,7 @@ def _encode_zip(picture: Picture, quality: int | None, threads: int) -> bytes:
                 rights=picture.rights,
             )
             # ZipInfo's own date makes equal results equal files.
-            archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _encode_jpeg(colours, quality, threads))
+            archive.writestr(zipfile.ZipInfo(_COLOUR_FILE), _jpeg(colours, quality or JPEG_QUALITY, "4:2:0"))
         archive.writestr(zipfile.ZipInfo(_ALPHA_FILE), _encode_png(alpha, None, threads))
     return file.getvalue()
 

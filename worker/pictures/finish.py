@@ -1,15 +1,17 @@
-"""What is done with a result before it is a file: cut down to the subject, laid over something, written."""
+"""What is done with a result before it is a file: composed, laid over something, written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import numpy as np
 
+from cutgate.jobs.composition import Composition
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
+from cutgate.worker.composition.backdrop import composite, cover_fit
+from cutgate.worker.composition.compose import Facts, composed
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbImage
-from cutgate.worker.pictures.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.pictures.colour import converted_from_srgb
-from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode
+from cutgate.worker.pictures.encoders import MEDIA_TYPES, Picture, encode, format_of
 
 _OPAQUE: Final = 255
 _WHITE: Final[Colour] = (255, 255, 255, _OPAQUE)
@@ -17,24 +19,28 @@ _WHITE: Final[Colour] = (255, 255, 255, _OPAQUE)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finish:
-    """How a result is to look as a file. A mask has no background, and in a ZIP it is alone."""
+    """How a result is to look as a file. A mask has neither shadow nor background, and in a ZIP it is alone."""
 
     file_format: FileFormat = FileFormat.PNG
     quality: int | None = None
     """1 to 100, of JPEG and WebP; None stands for lossless WebP and for the best usual JPEG."""
     background: Colour | RgbImage | None = None
-    """A colour, or a picture (height, width, 3) uint8 of any size, that is scaled to cover; both are sRGB."""
-    crop_margin_px: int | None = None
-    """Cut down to the subject and so much around it; None keeps the size."""
+    """A colour, or a picture (height, width, 3) uint8 of any size, that is scaled to cover; both are sRGB. A ZIP,
+    which has colours and alpha apart, has none."""
+    composition: Composition = field(default_factory=Composition)
+    """Where and how large; its background is `background`."""
+    most_pixels: int | None = None
+    """Of the result, whatever the composition asks for."""
 
     @classmethod
-    def of(cls, spec: CutoutSpec) -> Self:
-        """What a spec says of it."""
+    def of(cls, spec: CutoutSpec, behind: RgbImage | None = None, most_pixels: int | None = None) -> Self:
+        """What a spec says of it, with the picture behind the subject, where it names one."""
         return cls(
             file_format=spec.file_format,
             quality=spec.quality,
-            background=spec.background,
-            crop_margin_px=spec.crop_margin_px,
+            background=spec.background if behind is None else behind,
+            composition=spec.composing,
+            most_pixels=most_pixels,
         )
 
 
@@ -47,6 +53,8 @@ class Finished:
     width_px: int
     height_px: int
     subject_found: bool
+    facts: Facts
+    """Of the result that was given."""
 
 
 def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
@@ -55,29 +63,37 @@ def finish(picture: Picture, how: Finish, *, threads: int = 1) -> Finished:
     Raises:
         ProcessingFailed: the picture is larger than the format can hold.
     """
-    if how.crop_margin_px is not None:
-        picture = cropped(picture, how.crop_margin_px)
-    if not picture.is_mask:
-        picture = over_background(picture, how)
-    data = encode(picture, how.file_format, how.quality, threads=threads)
+    # Under one name, for each may have hundreds of megabytes.
+    picture, facts = compose(picture, how)
+    picture = over_background(picture, how)
+    data, media_type = written(picture, how, threads=threads)
     width_px, height_px = picture.size_px
     return Finished(
         data=data,
-        media_type=MEDIA_TYPES[how.file_format],
+        media_type=media_type,
         width_px=width_px,
         height_px=height_px,
         subject_found=picture.subject_found,
+        facts=facts,
     )
 
 
-def cropped(picture: Picture, margin_px: int) -> Picture:
-    """A result cut down to its subject and so much around it."""
-    alpha = picture.pixels if picture.is_mask else picture.pixels[..., 3]
-    return replace(picture, pixels=picture.pixels[subject_box(alpha, margin_px).index])
+def compose(picture: Picture, how: Finish) -> tuple[Picture, Facts]:
+    """A result as its composition wants it, and what became known of it."""
+    pixels, facts = composed(picture.pixels, how.composition, how.most_pixels)
+    return replace(picture, pixels=pixels), facts
+
+
+def written(picture: Picture, how: Finish, *, threads: int = 1) -> tuple[bytes, str]:
+    """A result that is composed and over its background as a file, and the media type; otherwise as `finish`."""
+    file_format = format_of(picture, how.file_format)
+    return encode(picture, file_format, how.quality, threads=threads), MEDIA_TYPES[file_format]
 
 
 def over_background(picture: Picture, how: Finish) -> Picture:
-    """A cut-out, not a mask, over what is to be behind it; for a JPEG over white at least."""
+    """A composed cut-out over what is to be behind it, for a JPEG over white at least; a mask as it is."""
+    if picture.is_mask or how.file_format is FileFormat.ZIP:
+        return picture
     width_px, height_px = picture.size_px
     background = how.background
     if how.file_format is FileFormat.JPEG:

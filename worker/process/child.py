@@ -28,6 +28,7 @@ from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
 from cutgate.worker.pictures.decoder import Decoder
 from cutgate.worker.process.faults import Faults
+from cutgate.worker.process.kept_masks import KeptMasks
 from cutgate.worker.process.runner import Runner
 from cutgate.worker.process.several import ConcurrentItems, Deadlines
 from cutgate.worker.settings import NetworkSettings, WorkerSettings
@@ -123,6 +124,7 @@ class Child:
             keep_16_bit=settings.keep_16_bit,
             keep_rights=settings.keep_rights,
             threads=settings.thread_count(),
+            masks=KeptMasks(settings.kept_masks_bytes),
             read_image=decoder.read_image,
         )
         self._faults = runner.faults

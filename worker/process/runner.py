@@ -7,8 +7,8 @@ explicit answer, so a crash or a lost connection leaves at worst a blob that the
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -30,14 +30,17 @@ from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.spans import Kind, Value
 from cutgate.jobs.record import Claim, Result
-from cutgate.jobs.spec import CutoutSpec, FileFormat, Lane, Output, lane_of
+from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.cutout.mask.segment import Predict
+from cutgate.worker.cutout.raster.arrays import RgbImage
 from cutgate.worker.cutout.reading import USUAL, Reading
-from cutgate.worker.pictures.finish import Finish, finish
+from cutgate.worker.pictures.encoders import Picture
+from cutgate.worker.pictures.finish import Finish, Finished, finish
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.process.faults import Faults
 from cutgate.worker.process.heartbeat import ClaimLost, Heartbeat
+from cutgate.worker.process.kept_masks import KeptMasks
 from cutgate.worker.process.metrics import Stopwatch
 
 log = structlog.get_logger(__name__)
@@ -65,6 +68,8 @@ class Runner:
     """`images.read_image`, or a decoder's."""
     reading_for: Callable[[CutoutSpec], Reading] = lambda _: USUAL
     """What the map of that network means."""
+    masks: KeptMasks = field(default_factory=lambda: KeptMasks(0))
+    """Of the last pictures that had a composition."""
     faults: Faults = field(default_factory=Faults)
     """Those in a row that were no picture's own."""
     retry_seconds: float = 0.5
@@ -147,15 +152,8 @@ class Runner:
         """Write the result's blob, without a word to the ledger."""
         # Nothing is kept under a name that the next step has no use for: each may be hundreds of megabytes.
         finished = finish(
-            cut_out(
-                self._read(claim, beat, watch),
-                claim.spec,
-                self.predict_for(claim.spec),
-                beat.check,
-                watch.ended,
-                self.reading_for(claim.spec),
-            ),
-            self._how(claim, beat),
+            self._cut_out(claim, beat, watch),
+            Finish.of(claim.spec, self._behind(claim, beat), self.limits.max_pixels),
             threads=self.threads,
         )
         watch.ended("encode")
@@ -169,32 +167,44 @@ class Runner:
             height_px=finished.height_px,
             size_bytes=len(finished.data),
             subject_found=finished.subject_found,
+            **_facts(claim.spec, finished),
         )
 
-    def _read(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> SourceImage:
-        holds_16_bit = claim.spec.file_format is FileFormat.PNG and claim.spec.output is Output.CUTOUT
+    def _cut_out(self, claim: Claim, beat: Heartbeat, watch: Stopwatch) -> Picture:
+        spec, data = claim.spec, self._insist(lambda: self.blobs.get(claim.source), beat)
+        holds_16_bit = spec.file_format is FileFormat.PNG and spec.output is Output.CUTOUT
+        keeps_16_bit = self.keep_16_bit and holds_16_bit
+        memory = self.masks.of(claim.account, data, spec, keeps_16_bit=keeps_16_bit)
+        return cut_out(
+            self._read(data, watch, keep_16_bit=keeps_16_bit),
+            spec,
+            self.predict_for(spec),
+            beat.check,
+            watch.ended,
+            self.reading_for(spec),
+            memory,
+        )
+
+    def _behind(self, claim: Claim, beat: Heartbeat) -> RgbImage | None:
+        """The picture behind the subject, where there is one."""
+        where = claim.background
+        if where is None:
+            return None
+        data = self._insist(lambda: self.blobs.get(where), beat)
+        try:
+            return self.read_image(data, self.limits).over_backdrop()
+        except (SourceRejected, ProcessingFailed) as error:
+            raise error.of_background() from error
+
+    def _read(self, data: bytes, watch: Stopwatch, *, keep_16_bit: bool) -> SourceImage:
         source = self.read_image(
-            self._insist(lambda: self.blobs.get(claim.source), beat),
-            self.limits,
-            keep_rgb_profile=self.keep_rgb_profile,
-            keep_16_bit=self.keep_16_bit and holds_16_bit,
+            data, self.limits, keep_rgb_profile=self.keep_rgb_profile, keep_16_bit=keep_16_bit
         )
         height_px, width_px = source.rgb.shape[:2]
         count(PIXELS, height_px * width_px)
         traces.say(pixels=height_px * width_px)
         watch.ended("read")
         return source if self.keep_rights else replace(source, rights=None)
-
-    def _how(self, claim: Claim, beat: Heartbeat) -> Finish:
-        """What the result is to look like, with the picture behind it where there is one."""
-        how, where = Finish.of(claim.spec), claim.background
-        if where is None:
-            return how
-        data = self._insist(lambda: self.blobs.get(where), beat)
-        try:
-            return replace(how, background=self.read_image(data, self.limits).rgb)
-        except (SourceRejected, ProcessingFailed) as error:
-            raise error.of_background() from error
 
     def _fail(self, claim: Claim, beat: Heartbeat, error: CutoutError) -> None:
         if self._insist(lambda: self.store.fail(claim, error.facts()), beat):
@@ -235,6 +245,19 @@ class Runner:
             self.blobs.delete(key)
         except BlobStoreUnavailable as error:
             log.warning("blob_kept", blob=str(key), message=error.message)
+
+
+def _facts(spec: CutoutSpec, finished: Finished) -> dict[str, Any]:
+    """What a record says of a result that was composed."""
+    if spec.composition is None:
+        return {}
+    full_width_px, full_height_px = finished.facts.full_size_px
+    limits = finished.facts.foreground
+    return {
+        "full_width_px": full_width_px,
+        "full_height_px": full_height_px,
+        "foreground": None if limits is None else Box(**asdict(limits)),
+    }
 
 
 def _ended(outcome: str) -> None:

@@ -43,6 +43,25 @@ class Colour(click.ParamType[str]):
         return str(value)
 
 
+class Composing(click.ParamType[str]):
+    """The text of a part of a composition, which is read where pydantic is: otherwise as `Colour`."""
+
+    def __init__(self, part: str, form: str) -> None:
+        self.part, self.name = part, form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text of the option."""
+        try:
+            with suppress(ImportError):
+                from cutgate.jobs.composition import composition_of
+
+                parts: dict[str, Any] = {self.part: str(value)}
+                composition_of(**parts)
+        except ValueError as error:
+            self.fail(str(error).removeprefix(f"{self.part}: "), param, ctx)
+        return str(value)
+
+
 data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, cast
 import click
 
 from cutgate.batches.batch import AT_ONCE, Making
-from cutgate.commands.options.local import Box, Colour, existing_file
+from cutgate.commands.options.local import Box, Colour, Composing, existing_file
 from cutgate.errors import WrongSuffix
 from cutgate.formats import SUFFIXES, format_for
 from cutgate.in_process.options import CutoutOptions
@@ -55,7 +55,7 @@ OPTIONS = (
         "file_format",
         type=click.Choice(list(SUFFIXES)),
         help="What to write; as the suffix of --output says otherwise, else png. zip has colours and alpha apart."
-        " This and the next four need Cutgate's worker here.",
+        " This and all down to --opaque-inside need Cutgate's worker here.",
     ),
     click.option(
         "--quality", type=click.IntRange(1, 100), help="Of webp, which is lossless without it, jpeg and zip."
@@ -63,7 +63,35 @@ OPTIONS = (
     click.option("--background", type=Colour(), help="Colour behind the subject."),
     click.option("--background-image", type=existing_file, help="Picture behind the subject, scaled to cover."),
     click.option(
-        "--crop-margin", type=click.IntRange(min=0), help="Cut down to the subject and so many pixels around."
+        "--crop-margin",
+        type=Composing("crop_margin", "lengths"),
+        help="Cut down to the subject and so much around: one, two or four of 10px or 5%, clockwise from the top.",
+    ),
+    click.option(
+        "--scale", type=Composing("scale", "percentage"), help="Share of both sides that the subject fits, as 80%."
+    ),
+    click.option(
+        "--position",
+        type=Composing("position", "place"),
+        help="Where the subject lies: center, or percentages across and down, as '50% 100%'.",
+    ),
+    click.option(
+        "--shadow", type=Composing("shadow", "opacity"), help="Soft shadow below the subject, such as 50% deep."
+    ),
+    click.option(
+        "--megapixels",
+        type=click.FloatRange(0, min_open=True),
+        help="Make the result smaller to have no more of them; it is never enlarged.",
+    ),
+    click.option(
+        "--region-of-interest",
+        "--roi",
+        type=Composing("region_of_interest", "lengths"),
+        help="Look for the subject there alone: left, top, right, bottom, as '10% 0 90% 400px'."
+        " This and the next are not for a service.",
+    ),
+    click.option(
+        "--opaque-inside", is_flag=True, help="Make half-transparent areas inside the subject opaque, as windows."
     ),
     click.option(
         "--at-once",
@@ -88,6 +116,8 @@ class ResultOptions:
     at_once: int
     file_format: str | None
     """The format that was asked for."""
+    region_of_interest: str | None = None
+    opaque_inside: bool = False
 
     def for_file(self, target: Path | None) -> Self:
         """The same for a file whose name says the format, where none was asked for; None for any names.
@@ -95,6 +125,8 @@ class ResultOptions:
         Raises:
             UsageError: the options, or they and the name, contradict each other.
         """
+        if self.region_of_interest is not None and "box" in self.settings:
+            raise click.UsageError("--box and --region-of-interest exclude each other")
         try:
             file_format = format_for(target or "", self.file_format)
             finish = replace(self.finish, file_format=file_format)
@@ -114,9 +146,15 @@ class ResultOptions:
         return Making(
             settings=self.settings,
             suffix=self.suffix,
-            variant=" ".join(self.finish.arguments()) if self.finish.any else "",
+            variant=" ".join([*(self.finish.arguments() if self.finish.any else ()), *self._cutting]),
             timeout_seconds=self.timeout_seconds,
         )
+
+    @property
+    def _cutting(self) -> list[str]:
+        """What only whoever has the network can do, as it was asked for."""
+        region = [] if self.region_of_interest is None else [f"--region-of-interest={self.region_of_interest}"]
+        return [*region, *(["--opaque-inside"] if self.opaque_inside else [])]
 
     @contextmanager
     def making(self) -> Iterator[Making]:
@@ -124,7 +162,10 @@ class ResultOptions:
 
         Raises:
             PartsMissing: the libraries of the worker are not installed.
+            UsageError: an option is for this process alone.
         """
+        if self._cutting:
+            raise click.UsageError("--region-of-interest and --opaque-inside are not for a service; take --box")
         if not self.finish.any:
             yield self.as_made
             return
@@ -140,9 +181,17 @@ class ResultOptions:
             options["background_image"] = finish.background_image
         elif finish.file_format == "jpeg" and not self.settings.get("only_mask"):
             options["background"] = "#ffffff"
-        if finish.crop_margin is not None:
-            options["crop_margin"] = finish.crop_margin
-        return options
+        composing = {
+            "megapixels": finish.megapixels,
+            "crop_margin": finish.crop_margin,
+            "scale": finish.scale,
+            "position": finish.position,
+            "shadow": finish.shadow,
+            "region_of_interest": self.region_of_interest,
+            "opaque_inside": self.opaque_inside or None,
+        }
+        known = {name: value for name, value in composing.items() if value is not None}
+        return cast("CutoutOptions", {**options, **known})
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -155,7 +204,13 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
         quality: int | None,
         background: str | None,
         background_image: Path | None,
-        crop_margin: int | None,
+        megapixels: float | None,
+        crop_margin: str | None,
+        scale: str | None,
+        position: str | None,
+        shadow: str | None,
+        region_of_interest: str | None,
+        opaque_inside: bool,
         timeout: float,
         at_once: int,
         **others: Any,
@@ -166,8 +221,15 @@ def result_options(command: Callable[..., None]) -> Callable[..., None]:
             quality=quality,
             background=background,
             background_image=background_image,
+            megapixels=megapixels,
             crop_margin=crop_margin,
+            scale=scale,
+            position=position,
+            shadow=shadow,
         )
-        command(results=ResultOptions(settings, finish, timeout, at_once, file_format), **others)
+        results = ResultOptions(
+            settings, finish, timeout, at_once, file_format, region_of_interest, opaque_inside=opaque_inside
+        )
+        command(results=results, **others)
 
     return functools.reduce(lambda decorated, option: option(decorated), reversed(OPTIONS), collect)

@@ -114,6 +114,18 @@ def test_options_are_those_of_a_service(folder: Path) -> None:
         assert (picture.size, picture.getpixel((0, 0))) == ((28, 36), (0, 0, 255, 255))
 
 
+def test_what_is_made_of_a_cut_out(folder: Path) -> None:
+    Image.new("RGB", (3, 2), "blue").save("behind.png")
+    options = ("--roi", "0 0 100% 75%", "--crop-margin", "50%", "--scale", "50%", "--position", "0 100%")
+    more = ("--shadow", "30%", "--opaque-inside", "--megapixels", "0.001", "--background-image", "behind.png")
+    result = run("cut", "a.png", "-o", "c.png", *options, *more)
+    assert result.exit_code == 0, result.output
+    with Image.open("c.png") as picture:
+        assert picture.size == (31, 31)
+        assert picture.getpixel((30, 0)) == (0, 0, 255, 255)
+        assert picture.getpixel((2, 28)) == (20, 20, 20, 255)
+
+
 def test_a_pipe_in_and_a_pipe_out(folder: Path) -> None:
     for arguments in (("cut", "-"), ("cut", "a.png", "-o", "-")):
         done = piped(*arguments, content=photo())

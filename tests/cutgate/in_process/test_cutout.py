@@ -3,13 +3,14 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutgate import WrongSuffix, remove_background
+from cutgate import CutoutFailed, WrongSuffix, remove_background
 from cutgate.formats import format_for, require_match
 
 
@@ -35,7 +36,7 @@ def test_the_suffix_says_the_format(photo: bytes, tmp_path: Path, name: str, kin
 
 def test_a_zip_holds_colours_and_alpha(photo: bytes, tmp_path: Path) -> None:
     with zipfile.ZipFile(remove_background(photo).save(tmp_path / "a.zip")) as archive:
-        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) -> None:
@@ -94,3 +95,60 @@ def test_a_content_is_held_to_its_name(tmp_path: Path) -> None:
     require_match(tmp_path / "a.cat", b"\x89PNG")
     with pytest.raises(WrongSuffix, match=r"a\.webp: the result is png; name the file \.png"):
         require_match(tmp_path / "a.webp", b"\x89PNG")
+
+
+def test_it_is_shown_another_way_without_the_network(photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cutout = remove_background(photo, crop_margin="10%", shadow=0.4, background="white")
+    fresh = remove_background(photo, scale=0.5, position=(0, 1), megapixels=0.001)
+    monkeypatch.setattr("cutgate.in_process.job.cut_out", None)
+    again = cutout.composed(scale=0.5, position=(0, 1), megapixels=0.001)
+    assert again.to_bytes() == fresh.to_bytes()
+    assert (
+        cutout.composed(crop_margin="10%", shadow="40%", background=(255, 255, 255)).to_bytes()
+        == cutout.to_bytes()
+    )
+    behind = np.full((3, 3, 3), (9, 8, 7), np.uint8)
+    assert cutout.composed(background_image=behind).image.getpixel((0, 0)) == (9, 8, 7, 255)
+
+
+def test_the_mask_of_what_is_composed_has_its_size_and_no_shadow(photo: bytes) -> None:
+    plain, shaded = (remove_background(photo, crop_margin=5, shadow=shadow) for shadow in (False, True))
+    assert shaded.image.size == shaded.mask.size == plain.mask.size
+    assert shaded.mask.tobytes() == plain.mask.tobytes()
+    assert shaded.array[..., 3].sum() > plain.array[..., 3].sum()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"scale": "120%"}, ValueError, "scale: "),
+        ({"scale": 0}, ValueError, "scale: "),
+        ({"position": (0.5, 2)}, ValueError, "position: "),
+        ({"crop_margin": -3}, ValueError, "crop_margin: '-3' is no length"),
+        ({"megapixels": 0}, ValueError, "megapixels: "),
+        ({"megapixels": float("nan")}, ValueError, "megapixels: "),
+        ({"shadow": 3}, ValueError, "shadow: "),
+        ({"background": (1, 2)}, ValueError, "three or four levels"),
+        ({"background": (1, 2, 300)}, ValueError, "three or four levels"),
+        ({"background_image": b"no picture"}, CutoutFailed, "not a JPEG"),
+        ({"region_of_interest": "0 0 9 9"}, TypeError, "no such option"),
+        ({"opaque_inside": True}, TypeError, "no such option"),
+    ],
+)
+def test_what_cannot_be_shown(photo: bytes, options: dict[str, Any], error: type[Exception], said: str) -> None:
+    cutout = remove_background(photo)
+    with pytest.raises(error) as raised:
+        cutout.composed(**options)
+    assert said in str(raised.value)
+
+
+def test_a_region_and_a_window(photo: bytes) -> None:
+    half = remove_background(photo, region_of_interest="0 0 50% 100%").array[..., 3]
+    assert half[:, :32].any()
+    assert not half[:, 32:].any()
+    with pytest.raises(ValueError, match="exclude each other"):
+        remove_background(photo, region_of_interest="0 0 50% 100%", box=(0, 0, 9, 9))
+    with pytest.raises(CutoutFailed, match="beyond the picture"):
+        remove_background(photo, region_of_interest="0 0 5000px 100%")
+    with pytest.raises(ValueError, match="a mask has no shadow"):
+        remove_background(photo, only_mask=True, shadow=True)

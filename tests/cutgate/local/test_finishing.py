@@ -47,7 +47,7 @@ def test_a_zip_for_each_of_several(worked_service: Service, photos: list[Path], 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {"a.zip", "b.zip", "c.zip", JOURNAL_NAME}
     with zipfile.ZipFile(tmp_path / "out" / "a.zip") as archive:
-        assert archive.namelist() == ["colour.jpg", "alpha.png"]
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_path: Path) -> None:
@@ -55,6 +55,9 @@ def test_crop_and_background(worked_service: Service, photos: list[Path], tmp_pa
     Image.new("RGB", (2, 3), "blue").save(behind, lossless=True)
     for options, size, corner in (
         (("--crop-margin", "3"), (10, 10), (0, 0, 0, 0)),
+        (("--crop-margin", "50% 0"), (4, 8), (0, 0, 0, 0)),
+        (("--position", "0"), (20, 20), (255, 0, 0, 255)),
+        (("--shadow", "100%", "--background", "white"), (20, 20), (255, 255, 255, 255)),
         (("--background", "#00ff0080"), (20, 20), (0, 255, 0, 128)),
         (("--background", "lime"), (20, 20), (0, 255, 0, 255)),
         (("--background-image", behind), (20, 20), (0, 0, 255, 255)),
@@ -99,7 +102,15 @@ def test_without_the_worker_it_says_what_to_install(
         (["--background", "#123456", "--background-image", "a.png"], "exclude each other"),
         (["--background", "#123456", "--mask"], "a mask has no background"),
         (["--quality", "5"], "png is always lossless"),
-        (["--crop-margin", "-1"], "x>=0"),
+        (["--crop-margin", "-1"], "'-1' is no length: use pixels or a percentage"),
+        (["--crop-margin", "1 2 3"], "one, two or four lengths"),
+        (["--scale", "120%"], "is no scale"),
+        (["--position", "left"], "is no position"),
+        (["--shadow", "deep"], "is no opacity"),
+        (["--shadow", "50%", "--mask"], "a mask has no shadow"),
+        (["--megapixels", "0"], "x>0"),
+        (["--region-of-interest", "0 0 9"], "a region is four lengths"),
+        (["--region-of-interest", "0 0 9 9", "--box", "1,1,2,2"], "exclude each other"),
         (["--format", "png", "-o", "out.webp"], "png was asked for; name the file .png"),
         (["-o", "out.tiff"], ".tiff is no format that can be written"),
         (["--quality", "5", "-o", "out.png"], "png is always lossless"),
@@ -118,3 +129,11 @@ def test_wrong_calls_exit_with_2_and_write_nothing(
     result = run("cut", "a.png", "-o", "out", *options)
     assert sorted(folder.iterdir()) == before
     assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
+@pytest.mark.parametrize("option", [("--region-of-interest", "0 0 50% 50%"), ("--opaque-inside",)], ids=str)
+def test_what_needs_the_network_is_not_asked_of_a_service(
+    worked_service: Service, photos: list[Path], tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    result = worked_service.run("cut", photos[0], "-o", tmp_path / "out.png", *option)
+    assert (result.exit_code, "are not for a service" in result.stderr) == (2, True), result.output

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
+from cutgate.worker.composition.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
 from cutgate.worker.cutout.raster.geometry import Region
-from cutgate.worker.pictures.backdrop import composite, cover_fit, subject_box
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
 from tests.worker.pictures.samples import by_cv2, subject, wide_profile
@@ -36,36 +37,22 @@ def test_a_spec_says_how() -> None:
     )
     how = Finish.of(spec)
     assert (how.file_format, how.quality) == (FileFormat.WEBP, 60)
-    assert (how.background, how.crop_margin_px) == ((1, 2, 3, 4), 5)
+    assert (how.background, how.composition.crop) == ((1, 2, 3, 4), Margins.of_px(5))
     assert finish(Picture(pixels=subject()), how).media_type == "image/webp"
 
 
-@pytest.mark.parametrize(
-    ("margin_px", "expected"),
-    [
-        (0, Region(20, 10, 28, 14)),
-        (3, Region(17, 7, 31, 17)),
-        (12, Region(8, 0, 40, 26)),
-        (1000, Region(0, 0, 40, 30)),
-    ],
-)
-def test_the_subjects_box_and_a_margin_within_the_picture(margin_px: int, expected: Region) -> None:
-    assert subject_box(subject()[..., 3], margin_px) == expected
-    wide = subject()[..., 3].astype(np.uint16) * 257
-    assert subject_box(wide, margin_px) == expected
-
-
-def test_haze_is_no_subject() -> None:
+def test_the_subjects_box_without_haze() -> None:
     alpha = subject()[..., 3].copy()
     alpha[0, 0] = 7
-    assert subject_box(alpha, 0) == Region(20, 10, 28, 14)
-    assert subject_box(np.full((5, 9), 7, np.uint8), 2) == Region(0, 0, 9, 5)
+    assert subject_box(alpha) == Region(20, 10, 28, 14)
+    assert subject_box(alpha.astype(np.uint16) * 257) == Region(20, 10, 28, 14)
+    assert subject_box(np.full((5, 9), 7, np.uint8)) is None
 
 
 @pytest.mark.parametrize("mask", [False, True])
 def test_a_cropped_result(mask: bool) -> None:
     pixels = np.ascontiguousarray(subject()[..., 3]) if mask else subject()
-    finished = finish(Picture(pixels=pixels), Finish(crop_margin_px=1))
+    finished = finish(Picture(pixels=pixels), Finish(composition=Composition(crop=Margins.of_px(1))))
     assert (finished.width_px, finished.height_px) == (10, 6)
     np.testing.assert_array_equal(pixels_of(finished, "L" if mask else "RGBA"), pixels[9:15, 19:29])
 
@@ -146,3 +133,23 @@ def test_sixteen_bits_over_a_colour() -> None:
     seen = by_cv2(finish(Picture(pixels=pixels), Finish(background=(0, 0, 255, 255))).data)
     assert seen.dtype == np.uint16
     assert seen[0].tolist() == [[40_001, 3, 65_535, 65_535], [32_768, 0, 32_767, 65_535], [0, 0, 65_535, 65_535]]
+
+
+@pytest.mark.parametrize(
+    ("background", "media_type"),
+    [(None, "image/png"), ((1, 2, 3, 128), "image/png"), ((1, 2, 3, 255), "image/jpeg")],
+)
+def test_the_format_is_png_where_anything_is_transparent(background: Colour | None, media_type: str) -> None:
+    how = Finish(file_format=FileFormat.AUTO, background=background)
+    assert finish(Picture(pixels=subject()), how).media_type == media_type
+
+
+def test_a_mask_of_whatever_levels_is_a_png_where_the_format_is_left_open() -> None:
+    how = Finish(file_format=FileFormat.AUTO)
+    assert finish(Picture(pixels=np.full((3, 3), 255, np.uint8)), how).media_type == "image/png"
+
+
+def test_a_zip_has_no_background() -> None:
+    plain = finish(Picture(pixels=subject()), Finish(file_format=FileFormat.ZIP))
+    how = Finish(file_format=FileFormat.ZIP, background=(0, 0, 255, 255))
+    assert finish(Picture(pixels=subject()), how).data == plain.data

@@ -16,6 +16,7 @@ CODE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
+from cutgate.jobs.composition import Composition, Margins, Shadow
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.cutout.matting.compose import compose
@@ -33,7 +34,10 @@ def peak_mebibytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 limits = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
-how = Finish(file_format=FileFormat(sys.argv[2]), background=(1, 2, 3, 255), crop_margin_px=10_000)
+composition = Composition(crop=Margins.of_px(500), scale=1, shadow=Shadow())
+how = Finish(
+    file_format=FileFormat(sys.argv[2]), background=(1, 2, 3, 255), composition=composition, most_pixels=50_000_000
+)
 before = peak_mebibytes()
 finished = finish(cut(read_image(Path(sys.argv[1]).read_bytes(), limits)), how)
 assert finished.width_px == 6_120, finished.width_px

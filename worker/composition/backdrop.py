@@ -6,34 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cutgate.worker.cutout.raster.arrays import Floats, Levels, RgbImage, strips
+from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, Levels, RgbImage, strips
 from cutgate.worker.cutout.raster.geometry import Region
 
 HAZE_PART: Final = 0.03
 """Alpha up to this share of full is not the subject but what a network is unsure of."""
 
 
-def subject_box(alpha: Levels, margin_px: int) -> Region:
-    """The smallest rectangle around all that is more than haze, and a margin within the picture.
+def subject_box(alpha: Levels) -> Region | None:
+    """The smallest rectangle around all that is more than haze; None where nothing is.
 
     Args:
         alpha: (height, width) of either depth.
-        margin_px: how much more on each side.
-
-    Returns:
-        The box; the whole picture where nothing is more than haze.
     """
-    height_px, width_px = alpha.shape
     haze = HAZE_PART * np.iinfo(alpha.dtype).max
     rows, columns = (np.flatnonzero(alpha.max(axis=axis) > haze) for axis in (1, 0))
     if not rows.size:
-        return Region(0, 0, width_px, height_px)
-    left_px, top_px, right_px, bottom_px = (
-        int(edge) for edge in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    )
-    return Region(left_px - margin_px, top_px - margin_px, right_px + margin_px, bottom_px + margin_px).clamped(
-        height_px, width_px
-    )
+        return None
+    return Region(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
@@ -49,13 +39,13 @@ def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:
     return np.asarray(cv2.resize(middle, (width_px, height_px), interpolation=way), np.uint8)
 
 
-def composite(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
+def composite(pixels: Levels, colours: RgbImage, alpha: int | ByteMask) -> Levels:
     """A cut-out over a background.
 
     Args:
         pixels: (height, width, 4), straight alpha, of either depth.
         colours: (height, width, 3) uint8 of the background, or (1, 1, 3) for one colour.
-        alpha: of the background, 1 to 255.
+        alpha: of the background, 0 to 255; one for all, or (height, width).
 
     Returns:
         (height, width, 4) of the depth of `pixels`, straight alpha.
@@ -67,7 +57,8 @@ def composite(pixels: Levels, colours: RgbImage, alpha: int) -> Levels:
     for strip in strips(height_px):
         behind = np.empty(pixels[strip].shape, pixels.dtype)
         np.multiply(whole[strip], unit, out=behind[..., :3], dtype=pixels.dtype)
-        behind[..., 3] = alpha * unit
+        level = alpha if isinstance(alpha, int) else alpha[strip]
+        np.multiply(level, unit, out=behind[..., 3], dtype=pixels.dtype)
         result[strip] = _blended(pixels[strip], behind)
     return result
 

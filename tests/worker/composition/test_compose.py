@@ -1,0 +1,180 @@
+"""What becomes of pixels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutgate.jobs.composition import Composition, composition_of
+from cutgate.worker.composition.backdrop import subject_box
+from cutgate.worker.composition.compose import Facts, composed
+from cutgate.worker.cutout.matting.inside import hard_inside
+from cutgate.worker.cutout.raster.arrays import Levels, RgbaImage
+from tests.worker.composition.drawn import HEIGHT_PX, WIDTH_PX, drawn, premultiplied
+
+BOX = subject_box(drawn()[..., 3])
+DEPTHS = pytest.mark.parametrize("step", [1, 257], ids=["8 bits", "16 bits"])
+EVERY: list[dict[str, Any]] = [
+    {"megapixels": 0.005},
+    {"crop_margin": "20%"},
+    {"scale": "90%"},
+    {"scale": "30%", "position": "0 100%"},
+    {"position": "100%"},
+    {"crop_margin": 7, "megapixels": 0.004, "scale": 1},
+]
+RESIZED: list[dict[str, Any]] = [
+    {"megapixels": 0.003},
+    {"scale": 1},
+    {"scale": 0.37},
+    {"crop_margin": 9, "scale": 0.7},
+]
+
+
+def made(pixels: Levels, **options: Any) -> Levels:
+    return composed(pixels, composition_of(**options) or Composition())[0]
+
+
+def known(pixels: Levels, **options: Any) -> Facts:
+    return composed(pixels, composition_of(**options) or Composition())[1]
+
+
+def apart(first: Levels, second: Levels) -> int:
+    """The most levels by which two cut-outs of 8 bits differ where they are seen."""
+    one, other = (premultiplied(pixels.astype(np.uint8)).astype(int) for pixels in (first, second))
+    return int(np.abs(one - other).max())
+
+
+def deep(pixels: RgbaImage, step: int) -> Levels:
+    return pixels if step == 1 else pixels.astype(np.uint16) * np.uint16(step)
+
+
+def test_nothing_asked_is_the_picture_itself() -> None:
+    pixels = drawn()
+    result, facts = composed(pixels, Composition())
+    assert result is pixels
+    assert facts == Facts(full_size_px=(WIDTH_PX, HEIGHT_PX), foreground=BOX)
+
+
+@pytest.mark.parametrize("options", EVERY, ids=str)
+def test_16_bits_are_8_bits_and_finer(options: dict[str, Any]) -> None:
+    narrow, wide = (made(deep(drawn(), step), **options) for step in (1, 257))
+    assert (str(narrow.dtype), str(wide.dtype)) == ("uint8", "uint16")
+    assert apart(np.rint(wide / 257).astype(np.uint8), narrow) <= 1
+
+
+@pytest.mark.parametrize("options", EVERY, ids=str)
+def test_a_mask_is_the_alpha_of_the_cut_out(options: dict[str, Any]) -> None:
+    pixels = drawn()
+    np.testing.assert_array_equal(made(pixels[..., 3], **options), made(pixels, **options)[..., 3])
+    assert known(pixels[..., 3], **options) == known(pixels, **options)
+
+
+def test_a_mask_has_no_shadow() -> None:
+    mask = np.ascontiguousarray(drawn()[..., 3])
+    assert made(mask, shadow=True) is mask
+
+
+@DEPTHS
+def test_what_only_moves_keeps_its_levels(step: int) -> None:
+    pixels = deep(drawn(), step)
+    moved = made(pixels, position="0 0")
+    assert BOX is not None
+    np.testing.assert_array_equal(moved[: BOX.height_px, : BOX.width_px], pixels[BOX.index])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 0.99))
+def test_a_reduced_picture_keeps_the_mean_of_what_is_seen(share: float) -> None:
+    small = made(drawn(), megapixels=share * WIDTH_PX * HEIGHT_PX / 1e6)
+    before, after = (premultiplied(pixels).mean(axis=(0, 1)) for pixels in (drawn(), small.astype(np.uint8)))
+    np.testing.assert_allclose(after, before, rtol=0.02, atol=0.3)
+
+
+def test_no_rim_appears_beside_an_edge() -> None:
+    """The subject's one colour stays its colour, at whatever alpha, and alpha never rings."""
+    pixels = np.zeros((90, 120, 4), np.uint8)
+    pixels[20:70, 30:91] = (240, 130, 20, 255)
+    for options in RESIZED:
+        result = made(pixels, **options)
+        seen = result[..., 3] > 8
+        assert np.abs(result[seen][:, :3].astype(int) - (240, 130, 20)).max() <= 1, options
+        middle = result[result.shape[0] // 2, :, 3].astype(int)
+        peak = int(middle.argmax())
+        assert (np.diff(middle[: peak + 1]) >= 0).all()
+        assert not result[result[..., 3] == 0].any()
+
+
+@pytest.mark.parametrize(("position", "edges"), [("0 0", (0, 0)), ("100% 100%", (WIDTH_PX, HEIGHT_PX))])
+@pytest.mark.parametrize("scale", [None, "33%", "100%"])
+def test_at_0_and_100_percent_the_subject_touches_the_edges(
+    position: str, edges: tuple[int, int], scale: str | None
+) -> None:
+    pixels = np.zeros((HEIGHT_PX, WIDTH_PX, 4), np.uint8)
+    pixels[40:91, 60:133] = (9, 9, 9, 255)
+    box = subject_box(made(pixels, position=position, scale=scale)[..., 3])
+    assert box is not None
+    assert (edges[0] in {box.left_px, box.right_px}, edges[1] in {box.top_px, box.bottom_px}) == (True, True)
+
+
+def test_a_strip_is_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [made(drawn(), **options) for options in EVERY]
+    monkeypatch.setattr("cutgate.worker.composition.resampling.STRIP_ROWS", 7)
+    for expected, options in zip(whole, EVERY, strict=True):
+        assert apart(made(drawn(), **options), expected) <= 1
+
+
+class TestShadow:
+    @DEPTHS
+    def test_it_is_never_over_the_subject(self, step: int) -> None:
+        pixels = deep(drawn(), step)
+        shaded = made(pixels, shadow=1)
+        opaque = pixels[..., 3] == np.iinfo(pixels.dtype).max
+        np.testing.assert_array_equal(shaded[opaque], pixels[opaque])
+        assert (shaded[..., 3] >= pixels[..., 3]).all()
+
+    def test_it_is_black_soft_below_and_as_deep_as_asked(self) -> None:
+        pixels = np.zeros((200, 200, 4), np.uint8)
+        pixels[60:140, 60:140] = (255, 255, 255, 255)
+        shaded = made(pixels, shadow="40%")
+        outside = pixels[..., 3] == 0
+        assert not shaded[outside][:, :3].any()
+        levels = shaded[..., 3].astype(int)
+        assert levels[outside].max() <= 0.4 * 255 + 1
+        assert levels[142, 100] > 0.5 * 0.4 * 255
+        assert levels[142, 100] > levels[57, 100]
+        assert (np.diff(levels[140:, 100]) <= 0).all()
+        assert levels[-1].max() == 0
+
+    def test_without_a_subject_there_is_none(self) -> None:
+        nothing = np.zeros((9, 9, 4), np.uint8)
+        options: dict[str, Any] = {"shadow": True, "crop_margin": 0, "scale": 1}
+        assert not made(nothing, **options).any()
+        assert known(nothing, **options).foreground is None
+
+
+class TestOpaqueInside:
+    def test_a_window_becomes_opaque_and_edges_stay(self) -> None:
+        alpha = np.zeros((400, 400), np.uint8)
+        alpha[80:320, 80:320] = 255
+        alpha[140:260, 140:260] = 100
+        alpha[80:320, 74:80] = 128
+        hard = hard_inside(alpha)
+        assert (hard[130:270, 130:270] == 255).all()
+        np.testing.assert_array_equal(hard[:, :80], alpha[:, :80])
+
+    def test_a_hole_stays_a_hole(self) -> None:
+        alpha = np.full((400, 400), 255, np.uint8)
+        alpha[190:210, 190:210] = 0
+        alpha[188:190, 190:210] = 120
+        np.testing.assert_array_equal(hard_inside(alpha), alpha)
+
+
+def test_the_subjects_limits_are_of_the_picture_that_came_in() -> None:
+    assert known(drawn(), scale="20%", megapixels=0.003, crop_margin="5px").foreground == BOX
+
+
+def test_the_full_size_is_that_without_a_bound_on_pixels() -> None:
+    full = made(drawn(), crop_margin="5px")
+    assert known(drawn(), megapixels=0.003, crop_margin="5px").full_size_px == full.shape[1::-1]
