@@ -106,6 +106,8 @@ class NewItem:
     """Where the picture is to be fetched from first; it may hold a secret. None: the source is in place."""
     keep: bool = False
     """Whether the fetched picture is kept as an upload, which ends the item: no worker sees it, nor its spec."""
+    urgent: bool = False
+    """Whether somebody waits, so that it stands before its account's others; accounts keep their turns."""
 
     @property
     def lane(self) -> Lane:
@@ -120,6 +122,19 @@ class Idempotency:
     key: str
     content_digest: str
     """A repeat of the key with another digest is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """A repeat of the same content joins the first task, and waits for it as well, unless it has failed."""
+
+    content_digest: str
+    seconds: float
+    """For how long."""
+
+
+Repeats = Idempotency | Joining
+"""What makes a request a repeat of another one."""
 
 
 class DeliveryKind(StrEnum):
@@ -194,7 +209,7 @@ class NewTask:
     origin: str
     """What the façade calls this kind of task; opaque to everybody else."""
     items: tuple[NewItem, ...]
-    idempotency: Idempotency | None = None
+    idempotency: Repeats | None = None
     caps: AccountCaps = field(default_factory=AccountCaps)
     """Of the account, this task's items among what counts."""
     memo: str = ""
