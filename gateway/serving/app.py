@@ -38,7 +38,10 @@ from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.endings import Endings
+from cutgate.gateway.sockets.holding import ThreadHolds
 from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.sockets.socket_holds import SocketHolds
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
@@ -61,6 +64,8 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
+HOLDS: Final = "cutgate-holds"
+"""Name of the application's extension that holds callers."""
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
@@ -130,12 +135,14 @@ def create_app(
         waits=waits,
     )
     sockets = Sockets(settings.socket_limits())
+    endings = Endings(sockets=sockets, tasks=tasks, events=events)
+    holds = SocketHolds(endings, store, ThreadHolds(waits), settings.hold_limits())
     runware_sockets = RunwareSockets(
         settings=settings,
         authenticator=runware.authenticator,
         tasks=runware.tasks,
         sessions=sessions,
-        events=events,
+        endings=endings,
         sockets=sockets,
     )
     app = _App("gateway", static_folder=None)
@@ -143,6 +150,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
+    app.extensions[HOLDS] = holds
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     readiness = Readiness(
