@@ -118,6 +118,20 @@ class SocketLimits:
     """How slowly a large message may come."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLimits:
+    """What HTTP callers that wait without a thread keep to."""
+
+    at_once: int = 500
+    """Callers of a process."""
+    per_account: int = 250
+    """Of those, what one account may have."""
+    hang_up_seconds: float = 5
+    """How long after its caller has hung up a task that was not begun is terminated."""
+    peers: PeerLimits = PeerLimits()
+    """How slowly an answer may be read."""
+
+
 class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
 
@@ -237,6 +251,12 @@ class GatewaySettings(JobSettings):
     """Threads for what comes over WebSockets."""
     socket_calls: PositiveInt = 100
     """Calls of one WebSocket that may wait for results at once."""
+    held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """HTTP callers that may wait for their results at once without a request thread."""
+    held_callers_per_account: PositiveInt = 250
+    """Most of those for one account."""
+    hang_up_seconds: NonNegativeFloat = 5
+    """How long after such a caller hangs up its task is terminated, unless it was begun or others wait for it."""
     socket_idle_seconds: PositiveFloat = 120
     """A WebSocket silent for this long that waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
@@ -328,6 +348,15 @@ class GatewaySettings(JobSettings):
             connections=self.connections,
             connections_per_address=self.connections_per_address,
             exempt=self.trusted_proxies,
+        )
+
+    def hold_limits(self) -> HoldLimits:
+        """What HTTP callers that wait keep to."""
+        return HoldLimits(
+            at_once=self.held_callers,
+            per_account=self.held_callers_per_account,
+            hang_up_seconds=self.hang_up_seconds,
+            peers=self.peer_limits(),
         )
 
     def socket_limits(self) -> SocketLimits:

@@ -72,7 +72,7 @@ class Rendering:
             raise Refused("result_not_ready")
         [item] = task.items
         if item.error is not None:
-            raise failure(item.error, is_background="background" in item.error.details)
+            raise failure(item.error)
         if item.result is None:
             raise ValueError("an item that has ended has a result or an error")
         try:

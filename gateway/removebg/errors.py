@@ -193,7 +193,7 @@ def failure(facts: ErrorFacts, *, is_background: bool = False, retry_after_secon
         retry_after_seconds: after which a repeat may help, where that is known.
     """
     code = _code_of(facts)
-    if is_background:
+    if is_background or facts.details.get("part") == "background":
         code = _OF_BACKGROUNDS.get(code, code)
     is_said = ROWS[code].status < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SAID_BY_ROW
     detail = f"{facts.message[:1].upper()}{facts.message[1:]}." if is_said else ""

@@ -1,8 +1,6 @@
 """Accepts pictures: to be cut out, or to be kept."""
 
-import hashlib
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +25,8 @@ ORIGIN: Final = "removebg"
 """What the ledger calls tasks of this façade."""
 _IMPROVEMENT: Final = "removebg-improve"
 _MINUTE_SECONDS: Final = 60
+_JOINS_SECONDS: Final = 600
+"""How long an equal request joins the task of the first: one client sends each three times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,11 @@ class Removals:
         own = self.submissions.for_account(account)
         poor: InsufficientCredits | None = None
         for size, draft in drafts.items():
-            key = f"{ORIGIN}:key:{name}" if name else f"{ORIGIN}:content:{_digest(draft)}"
+            key = f"{ORIGIN}:{name}" if name else None
             try:
-                return tariff.submissions(own, size).submit(account.name, ORIGIN, [draft], key)
+                return tariff.submissions(own, size).submit(
+                    account.name, ORIGIN, [draft], key, joins_seconds=_JOINS_SECONDS, urgent=True
+                )
             except InsufficientCredits as error:
                 poor = error
         assert poor is not None
@@ -139,16 +141,3 @@ class Removals:
 
 def _pixels_of(picture: InspectedPicture | SourceUrl) -> int | None:
     return None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px
-
-
-def _digest(draft: Draft) -> str:
-    """A name for what was asked for, so that a repeat joins it."""
-    state = hashlib.sha256(draft.spec.model_dump_json().encode())
-    parts: Sequence[object] = (draft.source, draft.background)
-    for part in parts:
-        state.update(b"\0")
-        if isinstance(part, InspectedPicture):
-            state.update(hashlib.sha256(part.data).digest())
-        elif isinstance(part, SourceUrl):
-            state.update(part.url.encode())
-    return state.hexdigest()

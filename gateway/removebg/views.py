@@ -16,7 +16,7 @@ from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.removebg.answers import Rendering, in_json, preflight, wants_json
 from cutgate.gateway.removebg.errors import Refused, answer, refused
 from cutgate.gateway.removebg.forms import MULTIPART, Fields, read_fields
-from cutgate.gateway.removebg.submitting import Removals
+from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
 
@@ -61,20 +61,11 @@ class RemoveBgApi:
         """Answer with a picture without its background, or with what is in the way of that."""
         account = self._let_in()
         g.allowance = self.removals.counted(account)
-        self.holds.require_place(account.name)
-        with self._fields() as given:
-            accepted = self.removals.accept(account, given, self._name())
-        structlog.contextvars.bind_contextvars(task_uid=accepted.uid)
-        rendering = Rendering(
-            blobs=self.removals.submissions.blobs,
-            environ=request.environ,
-            is_json=wants_json(request.accept_mimetypes),
-            shown_type=accepted.options.shown_type(),
-            tariff=accepted.tariff,
-            allowance=accepted.allowance or g.allowance,
-            retry_after_seconds=self.settings.retry_after_seconds,
-        )
-        return self.holds.hold(account.name, accepted.uid, self.settings.removebg_sync_seconds, rendering)
+        with self.holds.require_place(account.name) as place:
+            with self._fields() as given:
+                accepted = self.removals.accept(account, given, self._name())
+            structlog.contextvars.bind_contextvars(task_uid=accepted.uid)
+            return place.hold(accepted.uid, self.settings.removebg_sync_seconds, self._rendering(accepted))
 
     def account(self) -> Response:
         """Answer with the account's credits."""
@@ -103,6 +94,17 @@ class RemoveBgApi:
         if isinstance(error, HTTPException):
             response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
         return response
+
+    def _rendering(self, accepted: Accepted) -> Rendering:
+        return Rendering(
+            blobs=self.removals.submissions.blobs,
+            environ=request.environ,
+            is_json=wants_json(request.accept_mimetypes),
+            shown_type=accepted.options.shown_type(),
+            tariff=accepted.tariff,
+            allowance=accepted.allowance or g.allowance,
+            retry_after_seconds=self.settings.retry_after_seconds,
+        )
 
     def _let_in(self) -> Account:
         """The caller's account, before anything of the body is read.

@@ -41,8 +41,10 @@ from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.holding import ThreadHolds
 from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.sockets.socket_holds import SocketHolds
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
@@ -65,6 +67,8 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
+HOLDS: Final = "cutgate-holds"
+"""Name of the application's extension that holds callers."""
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
@@ -133,11 +137,14 @@ def create_app(
         tasks=RunwareTasks(services=RunwareServices.of(settings, submissions, tasks), limits=limits),
         waits=waits,
     )
+    sockets = Sockets(settings.socket_limits())
+    endings = Endings(sockets=sockets, tasks=tasks, events=events)
+    holds = SocketHolds(endings, store, ThreadHolds(waits), settings.hold_limits())
     removebg = RemoveBgApi(
         settings=settings,
         bodies=bodies,
         authenticator=runware.authenticator,
-        holds=ThreadHolds(waits),
+        holds=holds,
         removals=Removals(
             settings=settings,
             submissions=submissions,
@@ -146,13 +153,12 @@ def create_app(
             pictures=runware.tasks.services.pictures,
         ),
     )
-    sockets = Sockets(settings.socket_limits())
     runware_sockets = RunwareSockets(
         settings=settings,
         authenticator=runware.authenticator,
         tasks=runware.tasks,
         sessions=sessions,
-        events=events,
+        endings=endings,
         sockets=sockets,
     )
     app = _App("gateway", static_folder=None)
@@ -161,6 +167,7 @@ def create_app(
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
     app.register_blueprint(removebg.blueprint())
+    app.extensions[HOLDS] = holds
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     readiness = Readiness(
