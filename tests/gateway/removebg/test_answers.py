@@ -245,6 +245,12 @@ def test_equal_requests_at_the_same_time_are_one_task(service: RemoveBg) -> None
     assert balance.used == 1
 
 
+def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
+    with service.failing("worker_lost"):
+        assert code_of(service.send()) == "internal_error"
+    assert service.done().status_code == 200
+
+
 @pytest.mark.parametrize(
     ("field", "other"),
     [
