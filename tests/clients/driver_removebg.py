@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import removebg_cli
+import removebg_cli  # type: ignore[import-not-found]
 import requests
-from removebg import removebg
+from removebg import removebg  # type: ignore[import-not-found]
 
 VENDOR = "https://api.remove.bg"
 
@@ -27,7 +27,8 @@ def outcome(call: Callable[[], Any], file: Path) -> dict[str, Any]:
     try:
         call()
     except requests.HTTPError as error:
-        return {"status": error.response.status_code, "error": error.response.json()["errors"][0]}
+        answer: Any = error.response
+        return {"status": answer.status_code, "error": answer.json()["errors"][0]}
     return {"file": base64.b64encode(file.read_bytes()).decode()}
 
 

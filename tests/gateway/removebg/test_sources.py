@@ -1,11 +1,14 @@
 """Where the picture may come from, and the picture behind it."""
 
 import base64
+import io
+import tracemalloc
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from cutgate.gateway.removebg.forms import read_fields
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.tasks.drafts import InspectedPicture, SourceUrl
 from tests.gateway import picture_files as pictures
@@ -42,6 +45,24 @@ def test_base64_whose_plus_signs_a_form_has_made_spaces_is_read(quick: RemoveBg)
     body = f"image_file_b64={quote(text, safe='+/=')}"
     answer = quick.open(PATH, method="POST", data=body, content_type="application/x-www-form-urlencoded")
     assert code_of(answer) == "result_not_ready"
+
+
+def test_escapes_of_a_long_form_field_are_read_wherever_they_stand(quick: RemoveBg) -> None:
+    picture = pictures.bmp(300, 300)
+    escaped = "".join(f"%{ord(letter):02x}" for letter in base64.b64encode(picture).decode())
+    for body in (f"image_file_b64={escaped}", f"image_file_b64={quote(base64.b64encode(picture))}&size=full"):
+        quick.open(PATH, method="POST", data=body, content_type="application/x-www-form-urlencoded")
+    assert quick.stored_pictures() == [picture, picture]
+
+
+def test_a_form_is_read_in_a_few_times_its_size() -> None:
+    for letter in ("%41", "A", "%2B"):
+        body = f"image_file_b64={letter * 1_000_000}".encode()
+        tracemalloc.start()
+        found = read_fields(io.BytesIO(body), "application/x-www-form-urlencoded")
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
+        tracemalloc.stop()
+        assert len(found) == 1
 
 
 @pytest.mark.parametrize("form", FORMS)
