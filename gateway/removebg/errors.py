@@ -178,22 +178,21 @@ def refused(error: Exception) -> Refused:
         return failure(error.reason.facts())
     retry_after_seconds = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
     if isinstance(error, jobs.CutoutError):
-        return failure(error.facts(), retry_after_seconds=retry_after_seconds)
+        return failure(error.facts(), retry_after_seconds)
     code = next((code for kind, code in _RAISED.items() if isinstance(error, kind)), "internal_error")
     title = "Missing API Key" if isinstance(error, KeyMissing) else ""
     return Refused(code, title=title, retry_after_seconds=retry_after_seconds)
 
 
-def failure(facts: ErrorFacts, *, is_background: bool = False, retry_after_seconds: int | None = None) -> Refused:
+def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
     """What a caller is told of an error of the core.
 
     Args:
         facts: as a record has them.
-        is_background: whether they are about the picture behind the subject.
         retry_after_seconds: after which a repeat may help, where that is known.
     """
     code = _code_of(facts)
-    if is_background or facts.details.get("part") == "background":
+    if facts.details.get("part") == "background":
         code = _OF_BACKGROUNDS.get(code, code)
     is_said = ROWS[code].status < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SAID_BY_ROW
     detail = f"{facts.message[:1].upper()}{facts.message[1:]}." if is_said else ""

@@ -58,7 +58,8 @@ class Sources:
         try:
             return InspectedPicture.of(self._bytes_of(value, name), self.limits)
         except SourceRejected as error:
-            raise failure(error.facts(), is_background=name in _BACKGROUNDS) from None
+            told = error.of_background() if name in _BACKGROUNDS else error
+            raise failure(told.facts()) from None
 
     def _bytes_of(self, value: object, name: str) -> bytes:
         if name.endswith("_b64"):

@@ -170,11 +170,12 @@ def test_a_full_queue_is_429_and_says_when() -> None:
     assert service.count() == 1
 
 
-def test_more_callers_than_may_wait_are_refused() -> None:
+def test_more_callers_than_may_wait_are_refused_before_their_work_is_accepted() -> None:
     service = make_removebg(removebg_sync_seconds=2, request_threads=2)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(service.send)
         eventually(service.count)
         error = error_of(service.send(image_file=pictures.png(9, 9)), 429)
+        assert service.count() == 1
         assert code_of(waiting.result()) == "result_not_ready"
     assert error["code"] == "rate_limit_exceeded"
