@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,21 @@ def test_curl_sends_a_large_file_after_it_was_told_to(runware_stack: RunwareStac
         image.save(large)
     told, body = curl(runware_stack, "-F", f"image_file=@{large}", "-F", "format=jpg", "-F", "size=full")
     assert told["http_code"] == 200, body[:300]
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize(
+    ("size_bytes", "key", "status", "code"),
+    [(8 * 2**20, "wrong", 403, "auth_failed"), (64 * 2**20, "", 400, "file_too_large")],
+    ids=["a wrong key", "too large"],
+)
+def test_curl_reads_why_a_large_file_is_refused(
+    runware_stack: RunwareStack, tmp_path: Path, size_bytes: int, key: str, status: int, code: str
+) -> None:
+    file = tmp_path / "large.png"
+    with file.open("wb") as large:
+        large.truncate(size_bytes)
+    stack = replace(runware_stack, api_key=key or runware_stack.api_key)
+    told, body = curl(stack, "-F", f"image_file=@{file}")
+    assert told["http_code"] == status, body[:300]
+    assert json.loads(body)["errors"][0]["code"] == code
