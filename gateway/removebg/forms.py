@@ -1,6 +1,5 @@
 """Bodies of requests, in the three forms that the protocol has, as fields by name."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import IO, Final
 from urllib.parse import unquote_plus, unquote_to_bytes
@@ -10,6 +9,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
 from cutgate.gateway.removebg.errors import Refused
+from cutgate.signing import BodyRejected, parse_value
 
 MULTIPART: Final = "multipart/form-data"
 _URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -45,13 +45,14 @@ def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
             found = _json(file)
         else:
             found = {}
-    except (ValueError, RecursionError, RequestEntityTooLarge):
+    except (ValueError, BodyRejected, RequestEntityTooLarge):
         raise Refused("invalid_request", f"The body cannot be read as {media_type}.") from None
     return {name: value for name, value in found.items() if value is not None and value not in ("", b"")}
 
 
 def _json(file: IO[bytes]) -> Mapping[str, object]:
-    found = json.loads(file.read().decode())
+    # The parser of signed bodies bounds depth and number of values.
+    found = parse_value(file.read().decode("utf-8-sig"))
     if not isinstance(found, dict):
         raise Refused("invalid_request", "Send one JSON object.")
     return found

@@ -128,6 +128,7 @@ def test_a_body_of_no_known_form_holds_no_picture(quick: RemoveBg) -> None:
         ("application/json", b"nonsense"),
         ("application/json", b"\xff\xfe"),
         ("application/json", b"[" * 100_000),
+        ("application/json", b'{"a":[' + b"[]," * 10_000 + b"[]]}"),
         ("application/x-www-form-urlencoded", b"\xff=1"),
         ("application/x-www-form-urlencoded", b"a=1&" * 101),
         ("multipart/form-data", b"--x\r\n"),
