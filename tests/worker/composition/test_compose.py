@@ -92,6 +92,34 @@ def test_a_reduced_picture_keeps_the_mean_of_what_is_seen(share: float) -> None:
     np.testing.assert_allclose(after, before, rtol=0.02, atol=0.3)
 
 
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_whatever_is_asked_gives_a_picture_that_is_no_larger_than_may_be(data: st.DataObject) -> None:
+    sides = st.integers(1, 40)
+    height, width, step = data.draw(sides), data.draw(sides), data.draw(st.sampled_from([1, 257]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    pixels = rng.integers(0, 256, (height, width, 4), np.uint8) * (rng.random((height, width, 1)) < 0.1)
+    shares, lengths = st.floats(0, 1), st.sampled_from(["0", "3px", "9999px", "2.5%", "400%"])
+    asked: dict[str, Any] = data.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "megapixels": st.floats(1e-6, 1e-2),
+                "crop_margin": st.lists(lengths, min_size=4, max_size=4).map(" ".join),
+                "scale": st.floats(0.01, 1),
+                "position": st.tuples(shares, shares),
+                "shadow": shares,
+            },
+        )
+    )
+    most = data.draw(st.integers(1, 3000))
+    how = composition_of(**asked) or Composition()
+    result, facts = composed(deep(pixels.astype(np.uint8), step), how, max(most, height * width))
+    assert result.shape[0] * result.shape[1] <= min(how.max_pixels or np.inf, max(most, height * width))
+    assert (facts.foreground is None) == (subject_box(pixels[..., 3].astype(np.uint8)) is None)
+    assert facts.full_size_px[0] * facts.full_size_px[1] >= result.shape[0] * result.shape[1] * 0.99
+
+
 def test_no_rim_appears_beside_an_edge() -> None:
     """The subject's one colour stays its colour, at whatever alpha, and alpha never rings."""
     pixels = np.zeros((90, 120, 4), np.uint8)
@@ -118,9 +146,9 @@ def test_at_0_and_100_percent_the_subject_touches_the_edges(
     assert (edges[0] in {box.left_px, box.right_px}, edges[1] in {box.top_px, box.bottom_px}) == (True, True)
 
 
-def test_a_strip_is_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [made(drawn(), **options) for options in EVERY]
-    monkeypatch.setattr("cutgate.worker.composition.resampling.STRIP_ROWS", 7)
+    monkeypatch.setattr("cutgate.worker.composition.resampling.TILE_PX", 7)
     for expected, options in zip(whole, EVERY, strict=True):
         assert apart(made(drawn(), **options), expected) <= 1
 

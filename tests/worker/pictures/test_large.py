@@ -13,10 +13,10 @@ WIDTH_PX, HEIGHT_PX = 8_160, 6_120
 MEBIBYTES = 1_500
 
 CODE = """
-import resource, sys
+import sys
 from pathlib import Path
 import numpy as np
-from cutgate.jobs.composition import Composition, Margins, Shadow
+from cutgate.jobs.composition import Composition, Shadow
 from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.spec import FileFormat
 from cutgate.worker.cutout.matting.compose import compose
@@ -31,12 +31,15 @@ def cut(source: SourceImage) -> Picture:
     return Picture(pixels=compose(source.rgb, alpha), dpi=source.dpi)
 
 def peak_mebibytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 limits = SourceLimits(max_bytes=2**25, max_pixels=50_000_000, max_side_px=12_000)
-composition = Composition(crop=Margins.of_px(500), scale=1, shadow=Shadow())
 how = Finish(
-    file_format=FileFormat(sys.argv[2]), background=(1, 2, 3, 255), composition=composition, most_pixels=50_000_000
+    file_format=FileFormat(sys.argv[2]),
+    background=np.zeros((6000, 8000, 3), np.uint8),
+    composition=Composition(scale=1, shadow=Shadow()),
+    most_pixels=50_000_000,
 )
 before = peak_mebibytes()
 finished = finish(cut(read_image(Path(sys.argv[1]).read_bytes(), limits)), how)
