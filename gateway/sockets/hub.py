@@ -53,6 +53,7 @@ class Sockets:
         #: When those that are busy are given up, on the loop's clock; None while nobody has asked to stop.
         self.stop_at: float | None = None
         self._on_stop: list[Callable[[float], None]] = []
+        self._beginning = 0
         self._is_stopping = False
         self._stopped = threading.Event()
 
@@ -85,7 +86,16 @@ class Sockets:
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Start something from any thread; nothing of that thread's request is bound for it."""
-        self._started().call_soon_threadsafe(self.start, work, context=Context())
+        loop = self._started()
+        with self._lock:
+            self._beginning += 1
+            self._stopped.clear()
+        loop.call_soon_threadsafe(self._begin, work, context=Context())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self.start(work)
+        with self._lock:
+            self._beginning -= 1
 
     def on_stop(self, call: Callable[[float], None]) -> None:
         """Have something called in the sockets' thread with `stop_at`, once that is known."""
@@ -158,7 +168,6 @@ class Sockets:
         Idle connections are closed with code 1000 and busy ones once they have their answers; what is busy after
         the grace is closed with 1012, so that its peer tries again elsewhere.
         """
-        self._stopped.clear()  # what was started since then is not over
         if self.stop_at is None:
             self.stop_at = time.monotonic() + grace_seconds
         if self._loop is not None:
@@ -246,8 +255,9 @@ class Sockets:
         self._tell_stopped()
 
     def _tell_stopped(self) -> None:
-        if self.stop_at is not None and not self._connections and not self._running:
-            self._stopped.set()
+        with self._lock:
+            if self.stop_at is not None and not (self._connections or self._running or self._beginning):
+                self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         limits = self._limits

@@ -6,7 +6,8 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+import weakref
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,8 @@ class Caller:
     """Whether it hung up long enough ago."""
     has_left: bool = False
     """Whether its task was terminated for that."""
+    dropped: weakref.finalize[..., TakenOver] | None = None
+    """What gives the place back if its connection is never taken."""
 
 
 class SocketHolds:
@@ -65,7 +68,7 @@ class SocketHolds:
         """
         self._endings, self._sockets, self._store = endings, endings.sockets, store
         self._in_threads, self._limits = in_threads, limits
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a place that is dropped may be left in the middle of anything
         self._places = Places(limits.at_once, limits.per_account)
         self._waits: set[asyncio.Timeout] = set()
         self._sockets.on_stop(self._hurry)
@@ -98,26 +101,41 @@ class SocketHolds:
 
     def take(self, caller: Caller, connection: socket.socket) -> None:
         """Hold a caller, who has a place, from now on."""
+        if caller.dropped is not None:
+            caller.dropped.detach()
         self._sockets.begin(self._serve(caller, connection))
 
     async def _serve(self, caller: Caller, taken: socket.socket) -> None:
         logs.begin(**caller.postponed.kept.bound)
         change(CALLERS_HELD, 1)
         try:
-            connection = await HeldConnection.on(taken, self._limits.peers)
-            try:
-                with closing(await self._answer(caller, connection)) as answer:
-                    if not await connection.send(self._parts(answer)) and not connection.hung_up.is_set():
-                        count(PEERS_CUT_OFF, reason="answer")
-            finally:
-                connection.transport.abort()
+            connection = await self._connection(caller, taken)
+            if connection is not None:
+                await self._serve_on(connection, caller)
         finally:
             change(CALLERS_HELD, -1)
             self.leave(caller.account)
 
+    async def _connection(self, caller: Caller, taken: socket.socket) -> HeldConnection | None:
+        try:
+            return await HeldConnection.on(taken, self._limits.peers)
+        except OSError:  # it is gone already
+            await self._leave_task(caller)
+            await self._sockets.in_thread(caller.postponed.answer, _hung_up)
+            return None
+
+    async def _serve_on(self, connection: HeldConnection, caller: Caller) -> None:
+        try:
+            with closing(await self._answer(caller, connection)) as answer:
+                if not await connection.send(self._parts(answer)) and not connection.hung_up.is_set():
+                    count(PEERS_CUT_OFF, reason="answer")
+        finally:
+            connection.transport.abort()
+
     async def _answer(self, caller: Caller, connection: HeldConnection) -> Generator[bytes]:
         """What is to be sent, once the task has ended, or the time is over of the caller or of this server."""
         leaving = self._sockets.start(self._watch(caller, connection))
+        make: Callable[[], Response]
         try:
             make = partial(caller.render, await self._ended(caller))
         except TimeoutError:
@@ -129,7 +147,7 @@ class SocketHolds:
             await asyncio.wait([leaving])
         leaving.cancel()
         if caller.has_left or connection.is_lost:
-            make = partial(Response, status=HUNG_UP)
+            make = _hung_up
         return await self._sockets.in_thread(caller.postponed.answer, make)
 
     async def _ended(self, caller: Caller) -> Task | None:
@@ -147,7 +165,7 @@ class SocketHolds:
 
     def _hurry(self, stop_at: float) -> None:
         """Have nobody waited for longer than this server may go on."""
-        for wait in self._waits:
+        for wait in [wait for wait in self._waits if not wait.expired()]:
             wait.reschedule(min(stop_at, wait.when() or stop_at))
 
     def _render_as_it_stands(self, caller: Caller) -> Response:
@@ -159,6 +177,9 @@ class SocketHolds:
         await connection.hung_up.wait()
         await asyncio.sleep(self._limits.hang_up_seconds)
         caller.is_leaving = True
+        await self._leave_task(caller)
+
+    async def _leave_task(self, caller: Caller) -> None:
         try:
             caller.has_left = await self._sockets.in_thread(self._store.leave, caller.uid, caller.account)
         except LedgerUnavailable as error:
@@ -167,6 +188,10 @@ class SocketHolds:
     async def _parts(self, answer: Generator[bytes]) -> AsyncIterator[bytes]:
         while part := await self._sockets.in_thread(partial(next, answer, b"")):
             yield part
+
+
+def _hung_up() -> Response:
+    return Response(status=HUNG_UP)
 
 
 @dataclass
@@ -185,5 +210,8 @@ class _Place:
             render=render,
             postponed=Postponed.present(),
         )
+        answer = TakenOver(partial(self.holds.take, caller))
         self.is_used = True
-        return TakenOver(partial(self.holds.take, caller))
+        # What fails between the view and the server would else keep the place for good.
+        caller.dropped = weakref.finalize(answer, self.holds.leave, self.account)
+        return answer

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from flask import Response
 from redis import Redis
 
+from cutgate.gateway.serving.app import HOLDS
+from cutgate.gateway.sockets.handover import SOCKET_KEY
 from cutgate.gateway.sockets.socket_holds import HUNG_UP
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.errors import SourceUndecodable
@@ -25,6 +29,7 @@ from cutgate.jobs.ledger.redis.client import connect as connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Claim, Result
+from tests.end_to_end.observed.collector import collecting
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings, there
 from tests.gateway.installation import Installation, LiveGateway
@@ -353,6 +358,38 @@ def test_a_gateway_that_is_told_to_stop_answers_all_that_it_holds(installation: 
         assert house.gateway.process.wait(PATIENCE_SECONDS) == 0
         assert house.waiting() == 1, "it goes on elsewhere"
         assert len(house.lines()) == 2
+
+
+def test_its_span_lasts_until_its_answer_and_says_its_status(installation: Installation) -> None:
+    with collecting() as collector:
+        with housed(installation, TRACES_URL=collector.url, TRACES_SHARE="1") as house:
+            for data in (b"first", b"second"):
+                with house.ask() as caller:
+                    house.held(1)
+                    time.sleep(0.1)
+                    house.finish(data)
+                    assert answer_of(caller)[0] == 200
+            lines = house.lines()
+        waited = [span for span in collector.spans() if span.name == f"POST {WAIT}"]
+        submits = [span for span in collector.spans() if span.name == "submit"]
+    assert [span.attributes["http.response.status_code"] for span in waited] == [200, 200]
+    assert [span.seconds > 0.1 for span in waited] == [True, True]
+    assert [span.parent for span in submits] == [span.id for span in waited]
+    assert [line["trace_id"] for line in lines] == [span.trace_id for span in waited]
+
+
+def test_an_answer_that_never_gets_to_the_server_leaves_its_place(gateway: Harness) -> None:
+    app = gateway.make_app(make_settings(held_callers=1))
+    holds = app.extensions[HOLDS]
+    for _ in range(2):
+        with (
+            app.test_request_context(environ_overrides={SOCKET_KEY: None}),
+            holds.require_place("shop") as place,
+        ):
+            place.hold(gateway.submit(), 1, Response)
+    with app.test_request_context(environ_overrides={SOCKET_KEY: None}), holds.require_place("shop"):
+        assert len(holds) == 1
+    assert len(holds) == 0
 
 
 def test_where_the_server_gives_no_connection_its_thread_waits(gateway: Harness) -> None:
