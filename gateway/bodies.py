@@ -94,12 +94,13 @@ class Bodies:
     """For the large ones: while one is parsed it takes twice its size."""
 
     @contextmanager
-    def received(self, stream: IO[bytes], told_bytes: int | None) -> Iterator[Body]:
+    def received(self, stream: IO[bytes], told_bytes: int | None, *, is_text: bool = True) -> Iterator[Body]:
         """Receive a body, and keep its room for as long as the block works on what it says.
 
         Args:
             stream: ends where the body does.
             told_bytes: its size as the caller tells it; None or 0 where it does not.
+            is_text: whether it is read as one text; else each of its bytes takes one in memory.
 
         Raises:
             TransferBroken: the stream ends before the body does, or is no HTTP.
@@ -112,7 +113,8 @@ class Bodies:
         else:
             received = self._in_file(source, told_bytes)
         with received as body:
-            cost_bytes = body.size_bytes if body.is_plain else body.size_bytes * _WIDEST_CHARACTER_BYTES
+            is_wide = is_text and not body.is_plain
+            cost_bytes = body.size_bytes * _WIDEST_CHARACTER_BYTES if is_wide else body.size_bytes
             with self.room.taken(cost_bytes) if cost_bytes > self.memory_bytes else nullcontext():
                 yield body
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.presets import Choice
 from cutgate.jobs.settings import JobSettings, MetricsPort
 
@@ -115,6 +116,20 @@ class SocketLimits:
     """Messages above 1 MiB that are received and worked on at once: one of a connection, half of an account."""
     peers: PeerLimits = PeerLimits()
     """How slowly a large message may come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLimits:
+    """What HTTP callers that wait without a thread keep to."""
+
+    at_once: int = 500
+    """Callers of a process."""
+    per_account: int = 250
+    """Of those, what one account may have."""
+    hang_up_seconds: float = 5
+    """How long after its caller has hung up a task that was not begun is terminated."""
+    peers: PeerLimits = PeerLimits()
+    """How slowly an answer may be read."""
 
 
 class GatewaySettings(JobSettings):
@@ -214,6 +229,16 @@ class GatewaySettings(JobSettings):
     """Longest wait for a result, else 504."""
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task's end."""
+    removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
+    """Longest wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
+    removebg_max_bytes: PositiveInt = 22 * 2**20
+    """Largest picture of that protocol, at most `CUTGATE_MAX_SOURCE_BYTES`."""
+    removebg_units_per_minute: PositiveInt = 500
+    """Megapixels an account may send in a minute, each begun one counted; with its own rate, sixty times that."""
+    removebg_previews_per_credit: PositiveInt = 4
+    """Pictures of size `preview` for the price of any other, one credit of that protocol."""
+    removebg_improvement: bool = False
+    """Keep pictures of `POST /v1.0/improve` as uploads of their account; else 403."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
     """WebSockets; one more is closed with code 1013, also below."""
     sockets_per_account: PositiveInt = 250
@@ -222,6 +247,12 @@ class GatewaySettings(JobSettings):
     """Threads for WebSocket messages."""
     socket_calls: PositiveInt = 100
     """Calls of one WebSocket that may wait for results."""
+    held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """HTTP callers that wait for results without a request thread."""
+    held_callers_per_account: PositiveInt = 250
+    """Of these for one account."""
+    hang_up_seconds: NonNegativeFloat = 5
+    """How long after such a caller hangs up its task is terminated, unless begun or joined."""
     socket_idle_seconds: PositiveFloat = 120
     """A WebSocket silent for this long that waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
@@ -281,6 +312,16 @@ class GatewaySettings(JobSettings):
             raise ValueError("max_batch_body_bytes must not be less than max_body_bytes")
         return self
 
+    @property
+    def max_removebg_body_bytes(self) -> int:
+        """The largest body of remove.bg's protocol: a picture in Base64, its signs escaped, and one behind it."""
+        return self.removebg_max_bytes * 5 // 2 + _ENVELOPE_BYTES
+
+    def removebg_limits(self) -> SourceLimits:
+        """What pictures of remove.bg's protocol may be."""
+        limits = self.source_limits()
+        return replace(limits, max_bytes=min(limits.max_bytes, self.removebg_max_bytes))
+
     def is_small(self, body_bytes: int | None) -> bool:
         """Whether a body of so many bytes stays in memory; None where the caller does not tell."""
         return body_bytes is not None and body_bytes <= self.body_memory_bytes
@@ -302,6 +343,15 @@ class GatewaySettings(JobSettings):
             connections=self.connections,
             connections_per_address=self.connections_per_address,
             exempt=self.trusted_proxies,
+        )
+
+    def hold_limits(self) -> HoldLimits:
+        """What HTTP callers that wait keep to."""
+        return HoldLimits(
+            at_once=self.held_callers,
+            per_account=self.held_callers_per_account,
+            hang_up_seconds=self.hang_up_seconds,
+            peers=self.peer_limits(),
         )
 
     def socket_limits(self) -> SocketLimits:

@@ -115,6 +115,8 @@ class NewItem:
     """Where the picture behind the subject lies."""
     background_url: str | None = field(default=None, repr=False)
     """Where that one is to be fetched from first; it may hold a secret."""
+    urgent: bool = False
+    """Whether somebody waits, so that it stands before its account's others; accounts keep their turns."""
 
     @property
     def lane(self) -> Lane:
@@ -129,6 +131,19 @@ class Idempotency:
     key: str
     content_digest: str
     """A repeat of the key with another digest is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """A repeat of the same content joins the first task, and waits for it as well, unless it has failed."""
+
+    content_digest: str
+    seconds: float
+    """For how long."""
+
+
+Repeats = Idempotency | Joining
+"""What makes a request a repeat of another one."""
 
 
 class DeliveryKind(StrEnum):
@@ -203,7 +218,7 @@ class NewTask:
     origin: str
     """What the façade calls this kind of task; opaque to everybody else."""
     items: tuple[NewItem, ...]
-    idempotency: Idempotency | None = None
+    idempotency: Repeats | None = None
     caps: AccountCaps = field(default_factory=AccountCaps)
     """Of the account, this task's items among what counts."""
     memo: str = ""

@@ -183,12 +183,15 @@ def test_the_mathematics_touches_nothing() -> None:
     assert {name for name in used if name.startswith("cutgate") and not name.startswith(pure)} == set()
 
 
-@pytest.mark.parametrize("facade", ["picpik", "runware"])
+FACADES = ("picpik", "removebg", "runware")
+
+
+@pytest.mark.parametrize("facade", FACADES)
 def test_the_facades_do_not_know_each_other(facade: str) -> None:
-    other = {"picpik": "runware", "runware": "picpik"}[facade]
+    others = (f"cutgate.gateway.{other}" for other in FACADES if other != facade)
     inner = imports_of(f"gateway/{facade}")
     assert inner
-    refused = (f"cutgate.gateway.{other}", "cutgate.gateway.serving.app")
+    refused = (*others, "cutgate.gateway.serving.app")
     assert not {name for name in inner if name.startswith(refused)}
 
 

@@ -34,7 +34,11 @@ class Sent:
 
 
 def send(
-    port: int, requests: Sequence[Request], expected: bytes = b'"RetCode":0', or_else: bytes | None = None
+    port: int,
+    requests: Sequence[Request],
+    expected: bytes = b'"RetCode":0',
+    or_else: bytes | None = None,
+    every_seconds: float = 0,
 ) -> Sent:
     """Send requests one after the other over one connection.
 
@@ -43,6 +47,7 @@ def send(
         requests: what to send.
         expected: what each answer holds.
         or_else: what some may hold instead.
+        every_seconds: when one is sent after the one before, if that is answered by then.
 
     Raises:
         Unexpected: an answer holds neither.
@@ -50,8 +55,12 @@ def send(
     sent = Sent()
     with socket.create_connection((_HOST, port)) as connection, connection.makefile("rb") as answers:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        due = time.perf_counter()
         for request in requests:
+            if every_seconds:
+                time.sleep(max(0.0, due - time.perf_counter()))
             started = time.perf_counter()
+            due = max(due + every_seconds, started)
             _write(connection, request)
             length = 0
             while (line := answers.readline()) != b"\r\n":

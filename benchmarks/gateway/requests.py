@@ -90,6 +90,13 @@ def runware_removal(account: Account, picture: Picture) -> Request:
     return _request("/v1", bearer, b'[{"inputImage":"', picture.text(), tail)
 
 
+def waiting_removal(account: Account, picture: Picture) -> Request:
+    """A cut-out over HTTP that is waited for."""
+    return _request(
+        "/v1.0/removebg", f"X-Api-Key: {account.api_key}\r\n", b'{"image_file_b64":"', picture.text(), b'"}'
+    )
+
+
 def details(account: Account, uids: Sequence[str]) -> Request:
     """PICPIK's `ListTasksDetails`."""
     return signed(account, "ListTasksDetails", {"TaskUIDList": list(uids)})

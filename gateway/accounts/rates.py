@@ -36,6 +36,8 @@ class RateExceeded(TooOften):
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(f"the limit is {allowance.limit} requests a second", allowance.frees_in_seconds)
+        #: What the rate says of the request.
+        self.allowance = allowance
 
 
 class KeyChanged(Exception):

@@ -96,7 +96,13 @@ _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 
 @keys.command()
 @click.option("--name", default="default", show_default=True, help="The account that the key belongs to.")
-@click.option("--runware", is_flag=True, help="Add an API key instead, as Runware's clients present one.")
+@click.option(
+    "--api-key",
+    "--runware",
+    "is_api_key",
+    is_flag=True,
+    help="Add an API key instead, as clients of Runware and remove.bg present one.",
+)
 @click.option(
     "--credits",
     "credit_count",
@@ -108,19 +114,19 @@ _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 @terms_options
 @as_json_option
 def add(
-    name: str, *, runware: bool, credit_count: int | None, public_key: str | None, as_json: bool, **terms: Term
+    name: str, *, is_api_key: bool, credit_count: int | None, public_key: str | None, as_json: bool, **terms: Term
 ) -> None:
     """Add a key pair, or an API key. The private key or API key is shown this once.
 
     An account may have several keys of both kinds. One that was never granted credits is not metered. Terms that
     are not given stay as they are; of a new account they are those of the settings.
     """
-    if runware and public_key:
-        raise click.UsageError("--runware makes the whole key: it takes no --public-key")
+    if is_api_key and public_key:
+        raise click.UsageError("--api-key makes the whole key: it takes no --public-key")
     private_key = _brought_along() if public_key else None
     given = TermsChange.of(terms).given
     with _parts() as parts:
-        if runware:
+        if is_api_key:
             shown = asdict(parts.api_keys.add(name, terms=given))
         else:
             shown = asdict(parts.key_pairs.add(name, public_key=public_key, private_key=private_key, terms=given))

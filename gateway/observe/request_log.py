@@ -1,14 +1,19 @@
 """What is told of every request: a line in the log, a count, and a span."""
 
+from __future__ import annotations
+
 import random
 import time
 import uuid
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
+from structlog.contextvars import get_contextvars
 
 from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
@@ -26,6 +31,33 @@ def observe(app: Flask) -> None:
     app.teardown_request(_forget)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What goes with a request that is answered later, in a request context of its own."""
+
+    facts: Mapping[str, Any]
+    """Of `flask.g`."""
+    bound: Mapping[str, Any]
+    """What its lines belong to."""
+    span: Callable[[], AbstractContextManager[object]]
+
+    @classmethod
+    def of_present(cls) -> Kept:
+        """Have the present request told of once it is answered, and not when its view returns."""
+        facts = {name: g.get(name) for name in g if name != "lasting"}
+        kept = cls(facts, dict(get_contextvars()), traces.keep())
+        g.is_kept = True
+        return kept
+
+    def go_on(self) -> None:
+        """Go on with it in the present request context, which tells of it at its end."""
+        for name, value in self.facts.items():
+            setattr(g, name, value)
+        logs.begin(**self.bound)
+        g.lasting = ExitStack()
+        g.lasting.enter_context(self.span())
+
+
 def _begin() -> None:
     # A façade whose protocol gives requests an id binds that one instead. It is no secret.
     logs.begin(request_uuid=str(uuid.UUID(int=random.getrandbits(128), version=4)))
@@ -38,7 +70,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     """Tell. A path is not told: a result's opens it."""
-    if request.blueprint == _UNTOLD:
+    if request.blueprint == _UNTOLD or g.get("is_kept"):
         return response
     seconds = time.monotonic() - g.started_at_seconds
     count_request(response)

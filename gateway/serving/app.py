@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from typing_extensions import override
 from werkzeug.exceptions import (
     BadRequest,
@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.rates import RequestLimits, TooOften
@@ -32,18 +33,23 @@ from cutgate.gateway.picpik.openapi import picpik_part
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.removebg.sources import Sources
+from cutgate.gateway.removebg.submitting import Removals
+from cutgate.gateway.removebg.views import RemoveBgApi, is_below
 from cutgate.gateway.runware.http.openapi import runware_part
 from cutgate.gateway.runware.http.views import RunwareApi
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.sockets.views import RunwareSockets
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Services as RunwareServices
 from cutgate.gateway.serving.health import HealthPages, Readiness, check_reading, check_room
 from cutgate.gateway.serving.proxies import TrustedProxies
 from cutgate.gateway.serving.results import ResultPages
 from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.endings import Endings
+from cutgate.gateway.sockets.holding import ThreadHolds
 from cutgate.gateway.sockets.hub import Sockets
+from cutgate.gateway.sockets.socket_holds import SocketHolds
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.query import Tasks
 from cutgate.gateway.tasks.submit import Submissions
@@ -66,6 +72,8 @@ _HTTP_FAULTS: Final[Mapping[type[HTTPException], type[faults.RequestFault]]] = {
     ClientDisconnected: faults.BodyNotReadable,
     RequestedRangeNotSatisfiable: faults.RangeNotAvailable,
 }
+HOLDS: Final = "cutgate-holds"
+"""Name of the application's extension that holds callers."""
 SOCKETS: Final = "cutgate-sockets"
 """Name of the application's extension that holds its WebSockets."""
 _KEPT_HEADERS: Final = frozenset({"Allow", "Content-Range"})
@@ -94,8 +102,8 @@ def create_app(
         sessions: what lost WebSockets are owed.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), results under
-        `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`, `/postman.json` and `/docs`,
+        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's
+        below `/v1.0`, results under `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`, `/postman.json` and `/docs`,
         and `/playground`, where browsers are sent from `/`.
     """
     paths = ResultPaths(settings.master_keys())
@@ -135,12 +143,27 @@ def create_app(
         waits=waits,
     )
     sockets = Sockets(settings.socket_limits())
+    endings = Endings(sockets=sockets, tasks=tasks, events=events)
+    holds = SocketHolds(endings, store, ThreadHolds(waits), settings.hold_limits())
+    removebg = RemoveBgApi(
+        settings=settings,
+        bodies=bodies,
+        authenticator=runware.authenticator,
+        holds=holds,
+        removals=Removals(
+            settings=settings,
+            submissions=submissions,
+            limits=limits,
+            sources=Sources(settings.removebg_limits()),
+            pictures=runware.tasks.services.pictures,
+        ),
+    )
     runware_sockets = RunwareSockets(
         settings=settings,
         authenticator=runware.authenticator,
         tasks=runware.tasks,
         sessions=sessions,
-        events=events,
+        endings=endings,
         sockets=sockets,
     )
     app = _App("gateway", static_folder=None)
@@ -148,6 +171,8 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_body_bytes
     app.register_blueprint(picpik.blueprint())
     app.register_blueprint(runware.blueprint())
+    app.register_blueprint(removebg.blueprint())
+    app.extensions[HOLDS] = holds
     app.extensions[SOCKETS] = sockets  # whoever serves the application stops them, too
     app.register_blueprint(ResultPages(paths=paths, blobs=blobs).blueprint())
     readiness = Readiness(
@@ -170,7 +195,7 @@ def create_app(
         app.register_blueprint(playground.blueprint())
         app.before_request(playground.front)
     app.after_request(_harden)
-    _answer_errors(app, picpik)
+    _answer_errors(app, picpik, removebg)
     # Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -198,10 +223,12 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _answer_errors(app: Flask, picpik: PicpikApi) -> None:
+def _answer_errors(app: Flask, picpik: PicpikApi, removebg: RemoveBgApi) -> None:
     """Answer whatever a view raises in the protocol's form; never in HTML, never with a trace."""
 
     def http_error(error: HTTPException) -> Response:
+        if is_below(request.path):
+            return removebg.refuse(error)
         fault = _HTTP_FAULTS.get(type(error), faults.PathUnknown)
         answer = picpik.refuse(fault())
         kept = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}

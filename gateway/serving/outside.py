@@ -12,14 +12,17 @@ _MESSAGES: Final[Mapping[HTTPStatus, tuple[int, str]]] = {
     HTTPStatus.REQUEST_TIMEOUT: (160, "Request too slow"),
     HTTPStatus.SERVICE_UNAVAILABLE: (150, "Service unavailable"),
 }
-"""What an answer says beside its status, in PICPIK's words."""
+"""What an answer says beside its status, in PICPIK's words. Which protocol the caller speaks is not known yet."""
 _RETRY_SECONDS: Final = 5
 
 
 def answer_outside(status: HTTPStatus) -> bytes:
     """A whole HTTP answer to what never reaches the application, after which the connection is closed."""
     ret_code, message = _MESSAGES.get(status, (160, "Missing Action"))
+    # Runware's clients read the message of the first error, remove.bg's its title; some fail where there is none.
+    error = {"code": "unavailable", "message": message, "title": message, "detail": "Send the request again."}
     members = {"RetCode": ret_code, "Action": "", "Message": message, "request_uuid": str(uuid.uuid4())}
+    members |= {"errors": [error]}
     body = json.dumps(members)
     retry = (f"Retry-After: {_RETRY_SECONDS}",) if status is HTTPStatus.SERVICE_UNAVAILABLE else ()
     head = (

@@ -70,7 +70,7 @@ def gunicorn_options(settings: GatewaySettings, host: str, port: int) -> dict[st
 def allow_open_files(settings: GatewaySettings) -> None:
     """Let a process open a file for each connection and for its answer, up to the hard limit of the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * settings.connections + settings.sockets + _OTHER_FILES
+    wanted = 2 * (settings.connections + settings.held_callers) + settings.sockets + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,4 +1,7 @@
-"""From a request thread to the sockets' thread: a WSGI answer that takes its connection away from the server."""
+"""From a request thread to the sockets' thread: WSGI answers that take their connections away from the server.
+
+The server has to cope with a socket that was detached: see `cutgate.gateway.serving.server`.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,23 @@ _HEADERS: Final = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-
 """Extensions are not offered: a compressor costs a connection more memory than everything else of it."""
 
 
-class Handover(Response):
-    """The answer to a request for a WebSocket; its connection is no longer the server's once it is sent.
+class TakenOver(Response):
+    """In place of an answer, which whoever takes the connection sends."""
 
-    The server has to cope with a socket that was detached: see `cutgate.gateway.serving.server`.
-    """
+    def __init__(self, take: Callable[[socket.socket], None]) -> None:
+        """Prepare; `take` is given the connection."""
+        super().__init__()
+        self._take = take
+
+    @override
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._take(_taken(environ))
+        # The server's way to be told that there is nothing left to answer on.
+        raise StopIteration
+
+
+class Handover(Response):
+    """The answer to a request for a WebSocket; its connection is no longer the server's once it is sent."""
 
     def __init__(self, environ: WSGIEnvironment, take: Callable[[socket.socket, bytes], None]) -> None:
         """Judge a handshake.
@@ -53,8 +68,10 @@ class Handover(Response):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._take is None:
             return super().__call__(environ, start_response)
-        held: socket.socket = environ[SOCKET_KEY]
-        taken = socket.socket(held.family, held.type, held.proto, fileno=held.detach())
-        self._take(taken, self._head)
-        # The server's way to be told that there is nothing left to answer on.
-        raise StopIteration
+        self._take(_taken(environ), self._head)
+        raise StopIteration  # as above
+
+
+def _taken(environ: WSGIEnvironment) -> socket.socket:
+    held: socket.socket = environ[SOCKET_KEY]
+    return socket.socket(held.family, held.type, held.proto, fileno=held.detach())

@@ -1,12 +1,13 @@
 """Answers that are held back until a task has ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Response
 
-from cutgate.gateway.tasks.wait import NoPlaceToWait, Waits
+from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task
 
@@ -14,24 +15,29 @@ Render = Callable[[Task | None], Response]
 """Makes the answer of a task as it then stands; None where it is not there any more."""
 
 
+class HeldPlace(Protocol):
+    """A place for one caller of an account."""
+
+    def hold(self, uid: TaskUid, wait_seconds: float, render: Render) -> Response:
+        """What the view returns: the answer once the task has ended, or once the time is over.
+
+        Args:
+            uid: of the task.
+            wait_seconds: how long at most.
+            render: makes the answer; called once, perhaps in another thread and after the view has returned. It
+                then has a request context of its own, with the request's head and what `flask.g` held, but without
+                the body, and should hold on to nothing large. What it raises is answered as if the view did.
+        """
+
+
 class Holds(Protocol):
     """Holds callers until a task of theirs has ended."""
 
-    def require_place(self, account: str) -> None:
-        """Make sure that a caller can be held; called before the work is accepted.
+    def require_place(self, account: str) -> AbstractContextManager[HeldPlace]:
+        """Take a place for a caller, in its request and before its work is accepted; the block leaves it again.
 
         Raises:
             NoPlaceToWait: as many are held as may be, of the account or of all.
-        """
-
-    def hold(self, account: str, uid: TaskUid, wait_seconds: float, render: Render) -> Response:
-        """The answer once the task has ended, or once the time is over.
-
-        Args:
-            account: whose task it is.
-            uid: of the task.
-            wait_seconds: how long at most.
-            render: makes the answer; called once, perhaps in another thread and after this call.
         """
 
 
@@ -41,18 +47,21 @@ class ThreadHolds:
 
     waits: Waits
 
-    def require_place(self, account: str) -> None:
-        """See `Holds`: a place that is taken later may be gone by then."""
-
-    def hold(self, account: str, uid: TaskUid, wait_seconds: float, render: Render) -> Response:
-        """See `Holds`.
-
-        Raises:
-            NoPlaceToWait: as many wait as may.
-        """
+    @contextmanager
+    def require_place(self, account: str) -> Iterator[HeldPlace]:
+        """See `Holds`."""
         with self.waits.place() as place:
-            [task] = place.find(account, [uid], wait_seconds)
+            yield _ThreadPlace(account, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _ThreadPlace:
+    account: str
+    place: Place
+
+    def hold(self, uid: TaskUid, wait_seconds: float, render: Render) -> Response:
+        [task] = self.place.find(self.account, [uid], wait_seconds)
         return render(task)
 
 
-__all__ = ["Holds", "NoPlaceToWait", "Render", "ThreadHolds"]
+__all__ = ["HeldPlace", "Holds", "NoPlaceToWait", "Render", "ThreadHolds"]

@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,7 +50,11 @@ class Sockets:
         self._ask_later: dict[Connection, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._lasting: set[asyncio.Task[None]] = set()
-        self._stop_at: float | None = None
+        #: When those that are busy are given up, on the loop's clock; None while nobody has asked to stop.
+        self.stop_at: float | None = None
+        self._on_stop: list[Callable[[float], None]] = []
+        self._beginning = 0
+        self._is_stopping = False
         self._stopped = threading.Event()
 
     def __len__(self) -> int:
@@ -76,10 +81,25 @@ class Sockets:
             begin: makes the handler of its messages, in the sockets' thread.
             address: of the client.
         """
-        loop = self._started()
         connection.setblocking(False)
-        # Nothing of the request that asked for the upgrade is bound for what follows.
-        loop.call_soon_threadsafe(self.start, self._adopt(connection, head, begin, address), context=Context())
+        self.begin(self._adopt(connection, head, begin, address))
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start something from any thread; nothing of that thread's request is bound for it."""
+        loop = self._started()
+        with self._lock:
+            self._beginning += 1
+            self._stopped.clear()
+        loop.call_soon_threadsafe(self._begin, work, context=Context())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self.start(work)
+        with self._lock:
+            self._beginning -= 1
+
+    def on_stop(self, call: Callable[[float], None]) -> None:
+        """Have something called in the sockets' thread with `stop_at`, once that is known."""
+        self._on_stop.append(call)
 
     def admitted(self, connection: Connection) -> None:
         """Give a stranger a caller's place, if its account may have another, in the sockets' thread."""
@@ -148,15 +168,14 @@ class Sockets:
         Idle connections are closed with code 1000 and busy ones once they have their answers; what is busy after
         the grace is closed with 1012, so that its peer tries again elsewhere.
         """
-        loop = self._loop
-        if loop is None:
-            self._stopped.set()
-        else:
-            loop.call_soon_threadsafe(self._begin_to_stop, grace_seconds)
+        if self.stop_at is None:
+            self.stop_at = time.monotonic() + grace_seconds
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_to_stop)
 
     def wait_until_stopped(self, wait_seconds: float) -> bool:
         """Whether every connection is over, and what its end led to; waits at most so long for that."""
-        return self._stopped.wait(wait_seconds)
+        return self._loop is None or self._stopped.wait(wait_seconds)
 
     def close(self, grace_seconds: float = 0) -> None:
         """Stop, wait for it, and end the thread."""
@@ -173,6 +192,8 @@ class Sockets:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._run, args=[self._loop], name="sockets", daemon=True)
                 self._thread.start()
+                if self.stop_at is not None:
+                    self._loop.call_soon_threadsafe(self._begin_to_stop)
             return self._loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -199,7 +220,7 @@ class Sockets:
         address: str | None,
     ) -> None:
         name = subscriber(address)
-        is_full = self._stop_at is not None or len(self._connections) >= self._limits.at_once
+        is_full = self.stop_at is not None or len(self._connections) >= self._limits.at_once
         if is_full or not self._places.take(name):
             with suppress(OSError), taken:
                 taken.send(head + refusal("no place for another connection"))
@@ -225,17 +246,18 @@ class Sockets:
     def _look_over(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in list(self._connections):
-            if self._stop_at is None:
+            if self.stop_at is None:
                 self._look_at(connection, now)
             elif not connection.handler.busy:
                 connection.close(CloseCode.NORMAL_CLOSURE, "the server stops")
-            elif now >= self._stop_at:
+            elif now >= self.stop_at:
                 connection.close(CloseCode.SERVICE_RESTART, "the server stops")
         self._tell_stopped()
 
     def _tell_stopped(self) -> None:
-        if self._stop_at is not None and not self._connections and not self._running:
-            self._stopped.set()
+        with self._lock:
+            if self.stop_at is not None and not (self._connections or self._running or self._beginning):
+                self._stopped.set()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         limits = self._limits
@@ -252,9 +274,11 @@ class Sockets:
         elif now - connection.pinged_at > limits.ping_seconds:
             connection.ping()
 
-    def _begin_to_stop(self, grace_seconds: float) -> None:
-        if self._stop_at is None:
-            self._stop_at = asyncio.get_running_loop().time() + grace_seconds
+    def _begin_to_stop(self) -> None:
+        if not self._is_stopping and self.stop_at is not None:
+            self._is_stopping = True
             for connection in self._connections:
                 connection.handler.stop()
-            self._look_over()
+            for call in self._on_stop:
+                call(self.stop_at)
+        self._look_over()

@@ -41,8 +41,13 @@ class AsyncWaits:
         self._looker = self._loop.create_task(self._look_on())
         events.follow(self._take_news)
 
-    async def wait(self, account: str, uid: TaskUid, wait_seconds: float) -> Task | None:
+    async def wait(self, account: str, uid: TaskUid, wait_seconds: float | None = None) -> Task | None:
         """The task once it has ended; None when it is not there, for nothing will ever happen to it.
+
+        Args:
+            account: whose it is.
+            uid: of the task.
+            wait_seconds: how long at most; None for as long as it takes.
 
         Raises:
             TimeoutError: it has not ended in time.

@@ -11,7 +11,7 @@ from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.web_url import WEB_URL_FORM, is_web_url
 from cutgate.jobs.errors import BoxOutsidePicture, SourceRejected, SourceUnreachable
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.pictures.headers import inspect, require_size
+from cutgate.jobs.pictures.headers import PictureHeader, inspect, require_size
 from cutgate.jobs.record import Delivery
 from cutgate.jobs.spec import Box, CutoutSpec
 
@@ -34,8 +34,26 @@ class SourceUrl:
     """Whether it is kept as an upload once it is here, and nothing else is done with it."""
 
 
-Source: TypeAlias = str | KeptPicture | SourceUrl
-"""A picture in Base64, one that lies with the service already, or one that is still to be fetched."""
+@dataclass(frozen=True, slots=True)
+class InspectedPicture:
+    """A picture whose bytes came as they are, and were looked at."""
+
+    data: bytes = field(repr=False)
+    header: PictureHeader
+
+    @classmethod
+    def of(cls, data: bytes, limits: SourceLimits) -> Self:
+        """Look at the bytes of a picture.
+
+        Raises:
+            SourceRejected: what they show is not acceptable.
+        """
+        header = inspect(data, limits)
+        return cls(header.picture_of(data), header)
+
+
+Source: TypeAlias = str | InspectedPicture | KeptPicture | SourceUrl
+"""A picture in Base64 or in bytes, one that lies with the service already, or one that is still to be fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +109,8 @@ class Look:
             return cls._at_url(source, draft.spec)
         if isinstance(source, KeptPicture):
             return cls._at_kept(source, draft, limits)
+        if isinstance(source, InspectedPicture):
+            return cls._at_bytes(source, draft, digests=digests)
         return cls._at_text(source, draft, limits, digests=digests)
 
     @classmethod
@@ -105,6 +125,14 @@ class Look:
             # It was within the limits when it came, but as a result it may have grown.
             require_size(source.size_bytes, source.width_px, source.height_px, limits)
             return cls(digest, _boxed(draft, source.width_px, source.height_px))
+        except SourceRejected as fault:
+            return cls(digest, draft.spec, fault=fault)
+
+    @classmethod
+    def _at_bytes(cls, source: InspectedPicture, draft: Draft, *, digests: bool) -> Self:
+        digest = hashlib.sha256(source.data).digest() if digests else b""
+        try:
+            return cls(digest, _boxed(draft, source.header.width_px, source.header.height_px), source.data)
         except SourceRejected as fault:
             return cls(digest, draft.spec, fault=fault)
 

@@ -29,7 +29,17 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import SUBMIT_SECONDS
 from cutgate.jobs.observe.metrics import timed
-from cutgate.jobs.record import AccountCaps, Delivery, DeliveryKind, Idempotency, NewItem, NewTask, Request
+from cutgate.jobs.record import (
+    AccountCaps,
+    Delivery,
+    DeliveryKind,
+    Idempotency,
+    Joining,
+    NewItem,
+    NewTask,
+    Repeats,
+    Request,
+)
 from cutgate.jobs.spec import CutoutSpec
 
 MAX_DELIVERIES: Final = 4
@@ -96,6 +106,8 @@ class Submissions:
         drafts: Sequence[Draft],
         idempotency_key: str | None = None,
         *,
+        joins_seconds: float | None = None,
+        urgent: bool = False,
         memo: str = "",
         asked: str = "",
         deliveries: Sequence[Delivery] = (),
@@ -107,6 +119,9 @@ class Submissions:
             origin: what the façade calls this kind of task.
             drafts: the pictures, at least one.
             idempotency_key: the name of this very request; None where the caller gave none.
+            joins_seconds: for how long an equal request without a name joins this task, unless that has failed.
+                Whoever joined, the first one too, and waits no more is to be told to `RedisLedger.leave`.
+            urgent: whether somebody waits, so that the pictures come before the account's others.
             memo: what the façade wants to find again with the task.
             asked: what the caller asked for beside pictures and specs. A repeat has the same.
             deliveries: what the caller wants brought to a URL once the task has ended. A repeat has the same.
@@ -124,7 +139,13 @@ class Submissions:
         """
         _require_deliverable(deliveries)
         with traces.span("submit", account=account, items=len(drafts)):
-            uid = self._submit(account, origin, drafts, idempotency_key, memo, asked, deliveries)
+            named = idempotency_key is not None or joins_seconds is not None
+            looks = [Look.at(draft, self.limits, digests=named) for draft in drafts]
+            repeats: Repeats | None = None
+            if named:
+                digest = content_digest(origin, drafts, looks, asked, deliveries)
+                repeats = _repeats(digest, idempotency_key, joins_seconds)
+            uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
             traces.say(task_uid=uid)
             return uid
 
@@ -133,19 +154,15 @@ class Submissions:
         account: str,
         origin: str,
         drafts: Sequence[Draft],
-        idempotency_key: str | None,
+        looks: Sequence[Look],
+        repeats: Repeats | None,
+        urgent: bool,
         memo: str,
-        asked: str,
         deliveries: Sequence[Delivery],
     ) -> TaskUid:
-        looks = [Look.at(draft, self.limits, digests=idempotency_key is not None) for draft in drafts]
-        idempotency = None
-        if idempotency_key is not None:
-            digest = content_digest(origin, drafts, looks, asked, deliveries)
-            idempotency = Idempotency(key=idempotency_key, content_digest=digest)
         uid = new_task_uid()
-        items = self._items(uid, drafts, looks)
-        outlook = self._look(account, idempotency, items)
+        items = self._items(uid, drafts, looks, urgent)
+        outlook = self._look(account, repeats, items)
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook.refusal, IdempotencyConflict)
@@ -160,7 +177,7 @@ class Submissions:
             account=account,
             origin=origin,
             items=items,
-            idempotency=idempotency,
+            idempotency=repeats,
             caps=self.caps,
             memo=memo,
             request=Request(uuid=logs.bound("request_uuid"), traceparent=traces.traceparent()),
@@ -169,25 +186,27 @@ class Submissions:
         self._store(task.items, drafts, looks)
         return self._create(task)
 
-    def _look(self, account: str, idempotency: Idempotency | None, items: Sequence[NewItem]) -> Outlook:
+    def _look(self, account: str, repeats: Repeats | None, items: Sequence[NewItem]) -> Outlook:
         entry = self.entry
         if entry is None:
-            return self.store.look(account, caps=self.caps, idempotency=idempotency, items=items)
+            return self.store.look(account, caps=self.caps, idempotency=repeats, items=items)
         outlook = self.store.look(
-            account, caps=self.caps, idempotency=idempotency, items=items, use=entry.use, key=entry.key
+            account, caps=self.caps, idempotency=repeats, items=items, use=entry.use, key=entry.key
         )
         entry.answered(outlook)
         return outlook
 
-    def _items(self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look]) -> tuple[NewItem, ...]:
+    def _items(
+        self, uid: TaskUid, drafts: Sequence[Draft], looks: Sequence[Look], urgent: bool
+    ) -> tuple[NewItem, ...]:
         return tuple(
-            self._item(source_key(uid, index), draft, look.spec)
+            self._item(source_key(uid, index), draft, look.spec, urgent)
             for index, (draft, look) in enumerate(zip(drafts, looks, strict=True))
         )
 
-    def _item(self, key: BlobKey, draft: Draft, spec: CutoutSpec) -> NewItem:
+    def _item(self, key: BlobKey, draft: Draft, spec: CutoutSpec, urgent: bool) -> NewItem:
         source, behind = draft.source, draft.background
-        item = NewItem(source=key, spec=spec, price=self.price)
+        item = NewItem(source=key, spec=spec, price=self.price, urgent=urgent)
         if isinstance(source, SourceUrl):
             item = replace(item, source_url=source.url, keep=source.keep)
         if isinstance(behind, SourceUrl):
@@ -236,6 +255,13 @@ class Submissions:
                 self.blobs.delete(blob)
             except BlobStoreUnavailable:
                 _LOG.warning("a blob of a refused task stays for the sweeper", blob=str(blob))
+
+
+def _repeats(content_digest: str, key: str | None, joins_seconds: float | None) -> Repeats | None:
+    """What makes another request a repeat of one: the name that its caller gave it, else its content."""
+    if key is not None:
+        return Idempotency(key=key, content_digest=content_digest)
+    return None if joins_seconds is None else Joining(content_digest=content_digest, seconds=joins_seconds)
 
 
 def _refuse(refusal: SubmissionRefused | None, kind: type[SubmissionRefused]) -> None:

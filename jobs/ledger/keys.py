@@ -5,8 +5,8 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 
 | Key | Type | Holds |
 | --- | --- | --- |
-| `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted); until its end named (its idempotency key, where there is one), booked (the price of its items that are); from its end on items (JSON: for each item in order state, price, attempts, result, error, charged); where it was terminated before anything was begun: terminated (the error that stands for its items, which have no hashes any more), retention_ms |
-| `item:<item>` | hash | state, account, lane, spec, source, background (where a picture behind the subject lies), sent (1 where the source lay here while that was fetched), price, reserved (0 where not metered), number (of acceptance, for life), attempts, queued_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens; once its task has ended only state, ended_at_ms and tokens |
+| `task:<uid>` | hash | account, origin, memo, request (that made it, where it is known), created_at_ms, ended_at_ms; item_count, open_count (not ended), done_count, started (1 from the first claim); deliveries (what falls due at its end, where there are any); hidden (1 once its blobs are being deleted); until its end named (its idempotency key, where there is one), waiters (who joined it and waits, where that is counted), booked (the price of its items that are); from its end on items (JSON: for each item in order state, price, attempts, result, error, charged); where it was terminated before anything was begun: terminated (the error that stands for its items, which have no hashes any more), retention_ms |
+| `item:<item>` | hash | state, account, lane, spec, source, background (where a picture behind the subject lies), sent (1 where the source lay here while that was fetched), price, reserved (0 where not metered), number (of acceptance, for life; less 2^40 where the item is urgent), attempts, queued_at_ms; given_back (token of the claim that did); fetched, kept or fetch_failed (token of the courier that did); from a claim on: token (of the claim that runs or ended it), owner, claimed_at_ms, hard_deadline_ms; at the end: result or error, ended_at_ms, charged (1 where it failed and is booked), and of the rest only state, price, attempts and tokens; once its task has ended only state, ended_at_ms and tokens |
 | `account:<account>` | hash | granted (absent: not metered), used, reserved; booked (price of every item done, metered or not); open (items that wait or run); pace (items that workers ended since pace_since_ms, each counting for less as it ages until pace_at_ms); upload_bytes (of its uploads) |
 | `usage:<account>/<number>` | hash | the account's usage by UTC day, of 32 days from day 32 · number on, days since the epoch: `<day>:done`, `<day>:failed` (items that ended so), `<day>:credits` (that they were charged) |
 | `usages` | zset | the names of all those hashes by their number |
@@ -18,7 +18,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `lane:<lane>` | zset | waiting items by the time since when |
 | `hints:<lane>` | list | Celery's messages to the lane's workers: its queue as the broker keeps it |
 | `turns:<lane>` | zset | accounts with waiting items by their place in the line; the first is served next |
-| `waiting:<lane>/<account>` | zset | the account's waiting items by acceptance number |
+| `waiting:<lane>/<account>` | zset | the account's waiting items by their number |
 | `queued` | zset | waiting items of all lanes, and those that are still to be fetched, by queued_at_ms, for the limit on queue age |
 | `leases` | zset | running items by the end of their lease, which is never past their hard deadline |
 | `claims` | hash | token → running item |
@@ -34,7 +34,7 @@ its place among the task's deliveries. Times are milliseconds since the epoch, c
 | `uploaders` | set | accounts that have uploads |
 | `unfinished:<account>` | zset | tasks with items that have not ended, by acceptance number of the first item |
 | `ended` | zset | ended tasks by ended_at_ms, for retention |
-| `idempotency:<account>/<digest of the key>` | string, expires | uid of the first task or upload, content_digest, until_ms (a repeat of the content counts; the name alone as long as the task is there), with blanks between |
+| `idempotency:<account>/<digest of the key, or = and that of the content>` | string, expires | uid of the first task or upload, content_digest, until_ms (a repeat of the content counts; the name alone as long as the task is there), with blanks between |
 | `answer:<token>` | string, expires | what a call without a claim answered, for its repeat |
 | `leader:<sweep>` | string, expires | token of the process that does a sweep |
 | `spent` | zset | sources of items that have ended, by the time from which they may be deleted |
@@ -87,6 +87,11 @@ def parse_errand_name(name: str) -> tuple[TaskUid, ErrandKind, int]:
 def idempotency_name(account: str, key: str) -> str:
     """The name of an account's idempotency key: of bounded length, and no two pairs share one."""
     return f"{account}/{short_digest(key)}"
+
+
+def joining_name(account: str, content_digest: str) -> str:
+    """The name of what an account asked for, which no key of a caller's is: a digest has no `=`."""
+    return f"{account}/={short_digest(content_digest)}"
 
 
 def short_digest(text: str) -> str:

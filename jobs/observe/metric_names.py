@@ -96,6 +96,13 @@ SOCKETS_OPEN: Final = Metric(
     help="Open WebSockets.",
     unit="sockets",
 )
+CALLERS_HELD: Final = Metric(
+    name="cutgate_callers_held",
+    kind=Kind.GAUGE,
+    parts=(Part.GATEWAY,),
+    help="HTTP callers that wait for their results without a request thread.",
+    unit="callers",
+)
 
 LEDGER_UP: Final = Metric(
     name="cutgate_ledger_up",

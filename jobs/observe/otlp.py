@@ -4,8 +4,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span, use_span
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bound_contextvars
 from typing_extensions import override
@@ -76,16 +77,22 @@ class OtlpTracer(Tracer):
                 self._sending, max_queue_size=WAITING_SPANS, schedule_delay_millis=DELAY_MILLISECONDS
             )
         )
+        self._kept: set[Span] = set()
         self._tracer = self._provider.get_tracer("cutgate")
 
     @override
     @contextmanager
     def span(self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]) -> Iterator[None]:
         begun = self._tracer.start_span(name, _context(parent), _KINDS[kind], _named(attributes))
-        told = {"trace_id": f"{begun.get_span_context().trace_id:032x}"} if begun.is_recording() else {}
+        with self._within(begun):
+            yield
+
+    @contextmanager
+    def _within(self, span: Span) -> Iterator[None]:
+        told = {"trace_id": f"{span.get_span_context().trace_id:032x}"} if span.is_recording() else {}
         # No text of an exception is kept: it may hold a secret.
         with (
-            use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False),
+            use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False),
             bound_contextvars(**told),
         ):
             try:
@@ -93,6 +100,21 @@ class OtlpTracer(Tracer):
             except Exception as error:
                 self.fail(type(error).__name__)
                 raise
+            finally:
+                self._end(span)
+
+    def _end(self, span: Span) -> None:
+        """End a span with its block, or with the later one of two blocks where it was kept."""
+        try:
+            self._kept.remove(span)
+        except KeyError:
+            span.end()
+
+    @override
+    def keep(self) -> Callable[[], AbstractContextManager[object]]:
+        span = get_current_span()
+        self._kept.add(span)
+        return partial(self._within, span)
 
     @override
     def past(

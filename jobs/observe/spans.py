@@ -1,5 +1,6 @@
 """A span's kind and facts, and where spans go: what `traces` speaks to and `otlp` implements."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol
@@ -24,6 +25,9 @@ class Tracer(Protocol):
         self, name: str, kind: Kind, parent: str | None, attributes: dict[str, Value]
     ) -> AbstractContextManager[object]:
         """See `jobs.observe.traces.span`."""
+
+    def keep(self) -> Callable[[], AbstractContextManager[object]]:
+        """See `jobs.observe.traces.keep`."""
 
     def past(
         self, name: str, seconds: float, ended_ns: int | None, parent: str | None, attributes: dict[str, Value]

@@ -5,6 +5,7 @@ whether anybody hears of it. Until it does, a span costs less than a microsecond
 """
 
 import atexit
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -56,6 +57,15 @@ def span(
         attributes: as for `say`.
     """
     return _NO_SPAN if (tracer := _tracer) is None else tracer.span(name, kind, parent, attributes)
+
+
+def keep() -> Callable[[], AbstractContextManager[object]]:
+    """Let the present span go on after its block.
+
+    Returns:
+        Makes the block, perhaps of another thread, with which it ends.
+    """
+    return nullcontext if (tracer := _tracer) is None else tracer.keep()
 
 
 def past(

@@ -123,9 +123,9 @@ def _read(data: bytes) -> tuple[PictureHeader, Walk]:
         else:
             width_px, height_px, orientation, walk = iso_media.read(data)
     except (struct.error, IndexError):
-        raise SourceUnreadable("the picture ends inside its header") from None
+        raise SourceUnreadable("the picture ends inside its header", wrong="size") from None
     if width_px < 1 or height_px < 1:
-        raise SourceUnreadable("the picture's size cannot be read")
+        raise SourceUnreadable("the picture's size cannot be read", wrong="size")
     if orientation in _SWAPPING:
         width_px, height_px = height_px, width_px
     header = PictureHeader(
@@ -141,7 +141,9 @@ def _media_type_of(data: bytes) -> str:
     kind = filetype.match(data, _MATCHERS)
     media_type = iso_media.media_type_of(data) if kind is None else str(kind.mime)
     if media_type is None:
-        raise SourceUnreadable("the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture")
+        raise SourceUnreadable(
+            "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture", wrong="format"
+        )
     return media_type
 
 
@@ -152,7 +154,7 @@ def _size_of(data: bytes) -> tuple[int, int, int]:
             _BoundedReader(data), dpi=False, colors=False, channels=False, exif_rotation=False
         )
     except Exception:  # the parser promises no set of errors for damaged files
-        raise SourceUnreadable("the picture's size cannot be read") from None
+        raise SourceUnreadable("the picture's size cannot be read", wrong="size") from None
     return info.width, info.height, info.rotation
 
 

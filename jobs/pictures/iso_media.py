@@ -62,7 +62,7 @@ def read(data: bytes) -> tuple[int, int, int, Walk]:
     meta = whole[b"meta"]
     parts = {box.kind: box for box in _boxes(data, meta.start + 4, meta.end)}
     if b"pitm" not in parts or b"iprp" not in parts:
-        raise SourceUnreadable("the picture's size cannot be read")
+        raise SourceUnreadable("the picture's size cannot be read", wrong="size")
     main = _number(data, parts[b"pitm"].start + 4, 2 if data[parts[b"pitm"].start] == 0 else 4)
     properties: list[_Box] = []
     indexes: dict[int, list[int]] = {}

@@ -1,6 +1,8 @@
 """A PICPIK client and a Runware client through a proxy that ends TLS, with an authority that only they know."""
 
+import os
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,3 +71,25 @@ def test_a_picpik_client_over_https_gets_urls_of_the_proxy(
 def test_who_does_not_know_the_authority_is_not_connected(proxied: Proxied) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{proxied.url}/healthz")
+
+
+@pytest.mark.needs("curl")
+def test_a_client_whose_host_is_fixed_is_moved_by_name_and_certificate(
+    runware_stack: RunwareStack, picture: Path, tmp_path: Path
+) -> None:
+    authority, certificate, key = write_certificates(tmp_path, "api.remove.bg")
+    upstream = urlsplit(runware_stack.live.url)
+    assert upstream.hostname
+    assert upstream.port
+    with served(HttpsProxy((upstream.hostname, upstream.port), certificate, key)) as proxy:
+        there = urlsplit(proxy.url)
+        command = [
+            *("curl", "--silent", "--fail", "--connect-to", f"api.remove.bg:443:{there.hostname}:{there.port}"),
+            *("-H", f"X-Api-Key: {runware_stack.api_key}", "-F", f"image_file=@{picture}", "-F", "size=auto"),
+            "https://api.remove.bg/v1.0/removebg",
+        ]
+        trust = os.environ | {"CURL_CA_BUNDLE": str(authority)}
+        done = subprocess.run(command, env=trust, capture_output=True, check=True)
+        assert done.stdout.startswith(b"\x89PNG")
+        strangers = subprocess.run(command, env=os.environ, capture_output=True, check=False)
+        assert strangers.returncode == 60  # the certificate is not to be trusted

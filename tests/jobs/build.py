@@ -21,11 +21,11 @@ from cutgate.jobs.record import (
     Delivery,
     DeliveryKind,
     ErrorFacts,
-    Idempotency,
     Item,
     ItemState,
     NewItem,
     NewTask,
+    Repeats,
     Request,
     Result,
     Task,
@@ -56,17 +56,20 @@ def new_task(
     item_count: int = 1,
     price: int = 1,
     spec: CutoutSpec = SPEC,
-    idempotency: Idempotency | None = None,
+    idempotency: Repeats | None = None,
     uid: TaskUid | None = None,
     source_url: str | None = None,
     keep: bool = False,
+    urgent: bool = False,
     deliveries: tuple[Delivery, ...] = (),
     request: Request | None = None,
 ) -> NewTask:
     """A task that no other equals."""
     uid = new_task_uid() if uid is None else uid
     items = tuple(
-        NewItem(source=source_key(uid, index), spec=spec, price=price, source_url=source_url, keep=keep)
+        NewItem(
+            source=source_key(uid, index), spec=spec, price=price, source_url=source_url, keep=keep, urgent=urgent
+        )
         for index in range(item_count)
     )
     return NewTask(
@@ -132,7 +135,7 @@ class Ledger(RedisLedger):
         changed = replace(self.limits, **limits)
         return type(self)(self.client, changed, key_prefix=self.key_prefix, clock=self.clock)
 
-    def recall(self, account: str, idempotency: Idempotency) -> TaskUid | None:
+    def recall(self, account: str, idempotency: Repeats) -> TaskUid | None:
         """The task that a request has made already."""
         outlook = self.look(account, caps=AccountCaps(), idempotency=idempotency)
         if outlook.refusal is not None:

@@ -4,7 +4,7 @@ from cutgate.jobs.errors import DecodingStopped
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.presence import WorkerPresence
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.record import Claim, Idempotency, RateUse
+from cutgate.jobs.record import Claim, Idempotency, Joining, RateUse
 from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, new_upload
 
 WORKER = WorkerPresence(owner="w", lane=LANE, model="m", engine="e 1", provider="CPU", dtype="fp32", threads=2)
@@ -26,6 +26,8 @@ def go_through_every_script(ledger: Ledger, presence: RedisPresence) -> Claim:
     assert ledger.get(done.task, "alice") is not None
     assert ledger.recall("alice", Idempotency(key="0", content_digest="d")) == done.task
     assert ledger.named("alice", "0") == done.task
+    joined = ledger.submit(idempotency=Joining(content_digest="d", seconds=60), urgent=True)
+    assert ledger.leave(joined.uid, "alice")
     go_through_every_errand(ledger)
     go_through_every_upload(ledger)
     ended = ledger.ended_task()

@@ -13,16 +13,16 @@ from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
 from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.bodies import Bodies, TransferBroken
 from cutgate.gateway.observe.metrics import count_no_more
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending, message_of, status_of
 from cutgate.gateway.runware.messages.errors import key_refusal, refusal
-from cutgate.gateway.runware.messages.reading import read_message
+from cutgate.gateway.runware.messages.reading import key_in_header, read_message
 from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, pong
-from cutgate.gateway.runware.tasks.authentication import Authenticator, key_in_header
 from cutgate.gateway.runware.tasks.services import Caller
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
@@ -84,7 +84,7 @@ class RunwareApi:
                     return self._answer([pong() for _ in elements])
                 try:
                     account = self._let_in(elements)
-                except (faults.KeyMissing, faults.KeyUnknown, AddressShutOut, ServiceUnavailable) as error:
+                except (KeyRefused, AddressShutOut, ServiceUnavailable) as error:
                     outcome, body = key_refusal(error)
                     return self._answer([outcome], body)
                 if not elements:
@@ -118,7 +118,9 @@ class RunwareApi:
             LedgerUnavailable: the accounts are away.
         """
         if not self.settings.is_small(request.content_length):
-            self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
+            self.authenticator.check_address(
+                key_in_header(request.headers.get("Authorization")), request.remote_addr
+            )
 
     @contextmanager
     def _received(self) -> Iterator[list[JsonObject]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.accounts.rates import RateExceeded, TooOften
 from cutgate.gateway.runware.messages import faults
@@ -50,13 +51,13 @@ _TOO_OFTEN: Final = Row("rateLimitExceeded", "Too many requests: {error}", HTTPS
 ROWS: Final[Mapping[type[Exception], Row]] = {
     # The request
     faults.RequestFault: _UNREADABLE,
-    faults.KeyMissing: Row(
+    KeyMissing: Row(
         "missingApiKey",
         "An API key is needed: in a first element of taskType authentication, or as Authorization: Bearer",
         HTTPStatus.UNAUTHORIZED,
         "apiKey",
     ),
-    faults.KeyUnknown: Row("invalidApiKey", "Invalid API key", HTTPStatus.UNAUTHORIZED, "apiKey"),
+    KeyUnknown: Row("invalidApiKey", "Invalid API key", HTTPStatus.UNAUTHORIZED, "apiKey"),
     faults.RequestUnreadable: Row("invalidRequest", "{error.reason}"),
     faults.RequestTooLarge: Row("maxMessageSizeExceeded", "The request has more than {error.limit_bytes} bytes"),
     faults.RequestTooSlow: Row(

@@ -11,14 +11,6 @@ class RequestFault(Exception):
     """The caller's request is at fault, or cannot be served now."""
 
 
-class KeyMissing(RequestFault):
-    """There is no API key, or none yet."""
-
-
-class KeyUnknown(RequestFault):
-    """The API key is unknown or revoked."""
-
-
 class RequestUnreadable(RequestFault):
     """The message is no JSON array of objects, or an empty one."""
 

@@ -18,6 +18,7 @@ from typing_extensions import override
 from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.api_keys import hash_of
+from cutgate.gateway.accounts.authentication import Authenticator, KeyMissing, KeyRefused, KeyUnknown
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import AnswerLog, JsonObject, Outcome, Pending
@@ -27,7 +28,6 @@ from cutgate.gateway.runware.messages.requests import TaskType
 from cutgate.gateway.runware.sockets.sender import Frame, Sender
 from cutgate.gateway.runware.sockets.sessions import Opened, Session, Sessions, is_session_uuid
 from cutgate.gateway.runware.tasks.actions import RunwareTasks, authenticated, guarded, pong
-from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.runware.tasks.services import Caller
 from cutgate.gateway.sockets.connection import LARGE_BYTES, Connection, Hold, MessageHandler
 from cutgate.gateway.sockets.hub import Sockets
@@ -230,7 +230,7 @@ class Conversation(MessageHandler):
         elif task_type == TaskType.AUTHENTICATION:
             await self._authenticate(task, log)
         elif self._caller is None:
-            self._answer(refusal(faults.KeyMissing(), task), log)
+            self._answer(refusal(KeyMissing(), task), log)
         elif self._stopping:
             self._answer(refusal(faults.ServerStops(), task), log)
         else:
@@ -240,13 +240,13 @@ class Conversation(MessageHandler):
     async def _authenticate(self, task: JsonObject, log: AnswerLog) -> None:
         try:
             caller, opened = await self._services.sockets.in_thread(self._open, task)
-        except (faults.RequestFault, AddressShutOut, LedgerUnavailable) as error:
+        except (KeyRefused, AddressShutOut, LedgerUnavailable) as error:
             outcome, message = key_refusal(error)
             self._note(outcome, log)
             self._sender.send_now(message)
             # After a wrong key the connection stays until its time is over: one client takes an open one for an
             # answer, and waits for minutes after a closed one. What passes is tried again at once.
-            if not isinstance(error, faults.RequestFault):
+            if not isinstance(error, KeyRefused):
                 self.connection.close(CloseCode.TRY_AGAIN_LATER)
             return
         self._caller = caller
@@ -260,7 +260,7 @@ class Conversation(MessageHandler):
         account = self._services.authenticator.account_of(task.get("apiKey"), self._address)
         if self._caller is not None and self.session is not None:
             if account.name != self._caller.account.name:
-                raise faults.KeyUnknown
+                raise KeyUnknown
             return self._caller, Opened(session=self.session)
         wanted = task.get("connectionSessionUUID")
         opened = self._services.sessions.open(account.name, wanted if is_session_uuid(wanted) else None)
@@ -290,8 +290,8 @@ class Conversation(MessageHandler):
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         try:
             account = self._services.authenticator.account_again(self._key_hash)
-        except (faults.KeyUnknown, LedgerUnavailable) as error:
-            self._is_revoked = isinstance(error, faults.KeyUnknown)
+        except (KeyUnknown, LedgerUnavailable) as error:
+            self._is_revoked = isinstance(error, KeyUnknown)
             return refusal(error, task)
         answer = self._services.runware.begin(task, replace(caller, account=account))
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:

@@ -1,7 +1,6 @@
 """The protocol over WebSockets: upgrades on `/v1` and `/`, whatever their query."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -10,20 +9,18 @@ import structlog
 from flask import Response, request
 from websockets.frames import CloseCode
 
+from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.runware.http.views import PATH
+from cutgate.gateway.runware.messages.reading import key_in_header
 from cutgate.gateway.runware.sockets.conversation import Conversation, SocketServices
 from cutgate.gateway.runware.sockets.sessions import Sessions
 from cutgate.gateway.runware.tasks.actions import RunwareTasks
-from cutgate.gateway.runware.tasks.authentication import Authenticator
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.connection import Connection
+from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.handover import Handover
 from cutgate.gateway.sockets.hub import Sockets
-from cutgate.gateway.tasks.async_wait import AsyncWaits
 from cutgate.jobs.errors import LedgerUnavailable
-from cutgate.jobs.ids import TaskUid
-from cutgate.jobs.ledger.redis.events import RedisTaskEvents
-from cutgate.jobs.record import Task
 
 _PATHS: Final = (PATH, "/")
 _LARGE_AT_ONCE: Final = 2
@@ -39,7 +36,7 @@ class RunwareSockets:
     authenticator: Authenticator
     tasks: RunwareTasks
     sessions: Sessions
-    events: RedisTaskEvents
+    endings: Endings
     sockets: Sockets
     _services: SocketServices | None = field(default=None, init=False)
     _conversations: set[Conversation] = field(default_factory=set, init=False)
@@ -56,7 +53,7 @@ class RunwareSockets:
         wanted = request.headers.get("Upgrade", "").lower()
         if request.method != "GET" or request.path not in _PATHS or wanted != "websocket":
             return None
-        self.authenticator.check_address(request.headers.get("Authorization"), request.remote_addr)
+        self.authenticator.check_address(key_in_header(request.headers.get("Authorization")), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")
         begin = partial(self._begin, address=request.remote_addr, base_url=base_url)
         take = partial(self.sockets.take, begin=begin, address=request.remote_addr)
@@ -74,18 +71,13 @@ class RunwareSockets:
         return conversation
 
     def _new_services(self) -> SocketServices:
-        tasks = self.tasks.services.tasks
-
-        async def find_ended(account: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
-            return await self.sockets.in_thread(tasks.find_ended, account, uids)
-
         return SocketServices(
             sockets=self.sockets,
-            waits=AsyncWaits(find_ended, self.events),
+            waits=self.endings.waits,
             authenticator=self.authenticator,
             runware=self.tasks,
             sessions=self.sessions,
-            tasks=tasks,
+            tasks=self.endings.tasks,
             large=asyncio.Semaphore(_LARGE_AT_ONCE),
             calls=self.settings.socket_calls,
             max_tasks=self.settings.max_runware_tasks,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cutgate.gateway.pictures.kept import KeptPicture
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending
 from cutgate.gateway.runware.messages.errors import refusal
@@ -12,7 +13,7 @@ from cutgate.gateway.runware.messages.reading import begins_as_url, is_uuid, pre
 from cutgate.gateway.runware.messages.rendering import StoredRequest, masked
 from cutgate.gateway.runware.messages.requests import Removal, Settings, TaskType
 from cutgate.gateway.runware.tasks.services import TaskContext
-from cutgate.gateway.tasks.drafts import Draft, Source, SourceUrl
+from cutgate.gateway.tasks.drafts import Draft, SourceUrl
 from cutgate.gateway.tasks.submit import DraftRejected, PictureGone, Submissions
 from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.presets import Choice
@@ -43,7 +44,7 @@ class Picture:
     """The field that carried it."""
     text: str = field(repr=False)
 
-    def source(self, context: TaskContext) -> Source:
+    def source(self, context: TaskContext) -> str | KeptPicture | SourceUrl:
         """Where the picture is: told apart in the protocol's order.
 
         Raises:

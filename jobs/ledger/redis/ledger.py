@@ -32,12 +32,12 @@ from cutgate.jobs.record import (
     AccountCaps,
     Claim,
     ErrorFacts,
-    Idempotency,
     ItemState,
     KnownKey,
     NewItem,
     NewTask,
     RateUse,
+    Repeats,
     Result,
 )
 from cutgate.jobs.spec import Lane
@@ -93,7 +93,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         account: str,
         *,
         caps: AccountCaps,
-        idempotency: Idempotency | None = None,
+        idempotency: Repeats | None = None,
         items: Sequence[NewItem] = (),
         upload_bytes: int | None = None,
         use: RateUse | None = None,
@@ -106,7 +106,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         Args:
             account: who asks.
             caps: the account's.
-            idempotency: names the request, where the caller gave it a name.
+            idempotency: names the request, where the caller gave it a name, or its content does.
             items: of a task.
             upload_bytes: how long a picture is that would be kept.
             use: of the request's rate, unless it was counted before.
@@ -132,7 +132,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         """Count a use of a rate, if there is room for it."""
         return decode_allowance(use, self._scripts.run("take", rate=encode_rate(use)))
 
-    def _admission(self, account: str, caps: AccountCaps, idempotency: Idempotency | None) -> dict[str, Json]:
+    def _admission(self, account: str, caps: AccountCaps, idempotency: Repeats | None) -> dict[str, Json]:
         """What decides whether an account may have something new."""
         limits = self._limits
         return {
@@ -241,16 +241,28 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         Returns:
             False when the task does not exist or belongs to another account.
         """
-        error = encode_error(Terminated("the task was terminated").facts())
+        return self._terminate(uid, account)
+
+    def leave(self, uid: TaskUid, account: str) -> bool:
+        """Learn that one of those that joined a task waits for it no more.
+
+        Returns:
+            Whether it was the last one, and nothing was begun, so that the task is terminated: always False of a
+            task that goes by no `Joining`.
+        """
+        return self._terminate(uid, account, leaves=True)
+
+    def _terminate(self, uid: TaskUid, account: str, **how: Json) -> bool:
         return bool(
             self._run_once(
                 "terminate",
                 uid=uid,
                 account=account,
-                error=error,
+                error=encode_error(Terminated("the task was terminated").facts()),
                 retention_ms=self._retention_ms,
                 terminated_retention_ms=milliseconds(self._limits.terminated_retention_seconds),
                 source_ms=self._source_ms,
+                **how,
             )
         )
 
@@ -342,6 +354,8 @@ def _item(item: NewItem) -> dict[str, Json]:
         "source": str(item.source),
         "price": item.price,
     }
+    if item.urgent:
+        fields["urgent"] = True
     if item.source_url is not None:
         fields |= {"url": item.source_url, "keep": item.keep}
     if item.background is not None:

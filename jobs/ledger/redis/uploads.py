@@ -5,12 +5,12 @@ from typing import Final
 from cutgate.jobs.ids import TaskUid, made_at_seconds, new_token
 from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.ledger.encoding import decode_upload, encode_upload, milliseconds
-from cutgate.jobs.ledger.keys import idempotency_name, short_digest
+from cutgate.jobs.ledger.keys import idempotency_name, joining_name, short_digest
 from cutgate.jobs.ledger.redis.client import Json
 from cutgate.jobs.ledger.redis.upkeep import CALL_MEMORY_SECONDS, RedisUpkeep
 from cutgate.jobs.ledger.refusals import refusal_of
 from cutgate.jobs.limits import LedgerLimits
-from cutgate.jobs.record import AccountCaps, Idempotency, Upload
+from cutgate.jobs.record import AccountCaps, Idempotency, Joining, Repeats, Upload
 
 DELETION_SECONDS: Final = 3_600
 """How long a deletion is known by its request's name: longer than clients repeat it. It costs the caller nothing,
@@ -73,18 +73,26 @@ class RedisUploads(RedisUpkeep):
         )
         return None if picture is None else decode_upload(picture)
 
-    def _repeats(self, account: str, idempotency: Idempotency | None) -> dict[str, Json]:
+    def _repeats(self, account: str, repeats: Repeats | None) -> dict[str, Json]:
         """What the scripts need to know a repeat of a request, and to be known by one."""
         arguments: dict[str, Json] = {
             "retention_ms": self._retention_ms,
             "upload_retention_ms": self._upload_retention_ms,
         }
-        if idempotency is not None:
+        if isinstance(repeats, Idempotency):
             arguments["idempotency"] = {
-                "name": idempotency_name(account, idempotency.key),
-                "content_digest": short_digest(idempotency.content_digest),
+                "name": idempotency_name(account, repeats.key),
+                "content_digest": short_digest(repeats.content_digest),
                 "lifetime_ms": milliseconds(self._limits.idempotency_seconds),
                 "kept_ms": milliseconds(self._limits.name_seconds),
+            }
+        elif isinstance(repeats, Joining):
+            arguments["idempotency"] = {
+                "name": joining_name(account, repeats.content_digest),
+                "content_digest": short_digest(repeats.content_digest),
+                "lifetime_ms": milliseconds(repeats.seconds),
+                "kept_ms": milliseconds(repeats.seconds),
+                "joins": True,
             }
         return arguments
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,13 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp
         (task,) = json.loads(visitor.saved_bytes("save-request"))
         assert task["settings"]["alphaMattingErodeSize"] == 3
         assert quick_stack.api_key not in shown + json.dumps(task)
+        command = visitor.by_id("file-command").inner_text()
+        assert "/v1.0/removebg'" in command
+        (tmp_path / "photo.jpg").write_bytes((tmp_path / "disc.png").read_bytes())
+        key = {"CUTGATE_API_KEY": quick_stack.api_key}
+        subprocess.run(["sh", "-c", f"{command} --silent"], cwd=tmp_path, env=os.environ | key, check=True)
+        with Image.open(tmp_path / "cutout.png") as image:
+            assert image.mode == "RGBA"
 
 
 def test_a_wrong_api_key(browser: Browser, quick_stack: RunwareStack) -> None:

@@ -1,8 +1,9 @@
 """What is recorded, whose word counts for that, and what a collector that is away may cost."""
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -65,6 +66,34 @@ def test_a_span_that_an_error_ends_says_its_kind_alone(collector: Collector) -> 
     [span] = collector.spans()
     assert span.attributes == {"error.type": "ZeroDivisionError"}
     assert b"secret" not in b"".join(collector.requests)
+
+
+@pytest.mark.parametrize("overlaps", [False, True])
+def test_a_span_that_is_kept_ends_once_with_the_later_of_its_blocks(
+    collector: Collector, *, overlaps: bool
+) -> None:
+    def go_on(within: AbstractContextManager[object]) -> None:
+        with within, traces.span("inner"):
+            traces.say(status=200)
+
+    with recording(collector.url):
+        with traces.span("request", parent=""):
+            within = traces.keep()()
+            other = threading.Thread(target=go_on, args=[within])
+            if overlaps:
+                other.start()
+                other.join()
+            began_ns = time.time_ns()
+        if not overlaps:
+            other.start()
+            other.join()
+        with traces.span("next", parent=""):
+            pass
+    inner, request, following = collector.spans()
+    assert [span.name for span in (inner, request, following)] == ["inner", "request", "next"]
+    assert inner.parent == request.id
+    assert request.span.end_time_unix_nano > began_ns
+    assert following.parent == ""
 
 
 def test_a_span_that_took_so_long_ends_now(collector: Collector) -> None:

@@ -144,7 +144,7 @@ def test_a_pair_is_revoked(installation: Installation, accounts: Accounts) -> No
 
 def test_an_api_key_belongs_to_the_same_account(installation: Installation, accounts: Accounts) -> None:
     installation.keys("add", "--name", "gerd", "--credits", "5")
-    made = installation.keys("add", "--runware", "--name", "gerd", "--credits", "4", "--price", "2")
+    made = installation.keys("add", "--api-key", "--name", "gerd", "--credits", "4", "--price", "2")
     assert made.keys() == {"account", "api_key", "available_credits"}
     assert (made["account"], made["available_credits"]) == ("gerd", 9)
     found = there(ApiKeys(accounts).find(made["api_key"]))
@@ -156,7 +156,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
     table = installation.call("keys", "list").stdout
     assert bearer["api_key"] in table
     assert made["api_key"] not in table
-    options = ("add", "--runware", "--public-key", "x")
+    options = ("add", "--api-key", "--public-key", "x")
     assert_refused(installation, 2, "takes no --public-key", *options, given="y\n")
 
 

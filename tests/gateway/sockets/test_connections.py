@@ -1,5 +1,6 @@
 """How connections begin, last and end, and what one may hold."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -13,6 +14,8 @@ from websockets.frames import CloseCode
 
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.records import Terms
+from cutgate.gateway.settings import SocketLimits
+from cutgate.gateway.sockets.hub import Sockets
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.observe.metric_names import SOCKETS_OPEN
 from tests.fakes import failing
@@ -194,6 +197,24 @@ def test_a_stop_lets_calls_end_and_takes_on_nothing_new(
     assert caller.data()["taskUUID"] == task["taskUUID"]
     assert caller.close_code() == CloseCode.NORMAL_CLOSURE
     assert sockets_of(service.app).wait_until_stopped(10)
+
+
+@pytest.mark.parametrize("starts_before", [False, True])
+def test_what_begins_after_the_stop_has_its_time_as_well(*, starts_before: bool) -> None:
+    """A request may have been read before the stop, and its connection be given away after it."""
+    sockets, is_done = Sockets(SocketLimits()), threading.Event()
+
+    async def work() -> None:
+        await asyncio.sleep(0.2)
+        is_done.set()
+
+    if starts_before:
+        sockets.begin(asyncio.sleep(0))
+    sockets.stop(20)
+    assert sockets.wait_until_stopped(10)
+    sockets.begin(work())
+    sockets.close(20)
+    assert is_done.is_set()
 
 
 def test_a_stop_whose_time_is_over_closes_with_1012_what_is_busy(service: Service, caller: Caller) -> None:

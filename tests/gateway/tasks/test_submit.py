@@ -154,6 +154,30 @@ def test_other_content_under_the_same_key_is_told_before_the_faults_of_its_pictu
         house.submit("?", key="other key")
 
 
+def test_an_equal_request_joins_for_a_time_and_any_other_does_not(house: House) -> None:
+    first = house.submit(INLINE, joins_seconds=600)
+    assert house.submit(INLINE, joins_seconds=600).uid == first.uid
+    assert house.events == ["blob", "create"]
+    cropped = Draft(source=INLINE, spec=SPEC, corners=(0, 0, 1, 1))
+    other = pictures.data_uri(pictures.png(9, 9))
+    others = [house.submit(source, joins_seconds=600) for source in (cropped, other)]
+    others += [house.submit(INLINE, joins_seconds=600, asked="more"), house.submit(INLINE)]
+    assert len({first.uid, *(task.uid for task in others)}) == 5
+
+
+def test_a_request_with_a_name_joins_by_its_name_alone(house: House) -> None:
+    first = house.submit(INLINE, joins_seconds=600)
+    named = house.submit(INLINE, key="order 17", joins_seconds=600)
+    assert named.uid != first.uid
+    assert house.submit(INLINE, key="order 17", joins_seconds=600).uid == named.uid
+
+
+def test_what_somebody_waits_for_comes_before_the_rest_of_its_account(house: House) -> None:
+    house.submit(INLINE)
+    urgent = house.submit(INLINE, urgent=True)
+    assert there(house.store.claim([LANE], "worker", "token")).task == urgent.uid
+
+
 def test_a_repeat_is_known_after_the_model_was_changed(house: House) -> None:
     first = house.submit(INLINE, key="key")
     assert house.submit(Draft(source=INLINE, spec=CutoutSpec(model="new")), key="key").uid == first.uid

@@ -7,7 +7,8 @@ import pytest
 from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits, QueueFull, SourceExpired
 from cutgate.jobs.ids import new_task_uid
 from cutgate.jobs.ledger.answers import Balance, Created
-from cutgate.jobs.record import AccountCaps, Idempotency, ItemState, TaskStatus
+from cutgate.jobs.ledger.keys import short_digest
+from cutgate.jobs.record import AccountCaps, Idempotency, ItemState, Joining, TaskStatus
 from tests.jobs.build import ERROR, LANE, OTHER_LANE, SPEC, Ledger, new_task, run_at_once
 from tests.ledgers import stored_item
 
@@ -135,6 +136,62 @@ class TestIdempotency:
         answers = run_at_once(20, lambda _: ledger.create(new_task(idempotency=self.KEY)))
         assert len({answer.uid for answer in answers}) == 1
         assert [answer.repeated for answer in answers].count(False) == 1
+        assert ledger.waiting(LANE) == 1
+
+
+class TestJoining:
+    SAME = Joining(content_digest="aa", seconds=600)
+
+    def test_a_repeat_joins_what_runs_and_what_is_done_for_one_price(self, ledger: Ledger) -> None:
+        ledger.grant("alice", 10)
+        first = ledger.submit(idempotency=self.SAME)
+        assert ledger.recall("alice", self.SAME) == first.uid
+        assert ledger.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
+        ledger.done(ledger.next_claim())
+        assert ledger.recall("alice", self.SAME) == first.uid
+        assert ledger.create(new_task(idempotency=self.SAME)) == Created(uid=first.uid, repeated=True)
+        assert ledger.balance("alice") == Balance(granted=10, used=1, reserved=0)
+        assert ledger.waiting(LANE) == 0
+
+    def test_it_is_the_accounts_own_and_of_this_content_alone(self, ledger: Ledger) -> None:
+        ledger.submit(idempotency=self.SAME)
+        assert not ledger.create(new_task(account="bob", idempotency=self.SAME)).repeated
+        assert not ledger.create(new_task(idempotency=replace(self.SAME, content_digest="bb"))).repeated
+
+    def test_what_has_failed_is_tried_again(self, ledger: Ledger) -> None:
+        ledger.submit(idempotency=self.SAME)
+        ledger.fail(ledger.next_claim(), ERROR)
+        assert ledger.recall("alice", self.SAME) is None
+        again = new_task(idempotency=self.SAME)
+        assert ledger.create(again) == Created(uid=again.uid, repeated=False)
+        assert ledger.recall("alice", self.SAME) == again.uid
+
+    def test_what_was_terminated_is_tried_again(self, ledger: Ledger) -> None:
+        ledger.terminate(ledger.submit(idempotency=self.SAME).uid, "alice")
+        assert not ledger.create(new_task(idempotency=self.SAME)).repeated
+
+    def test_it_lasts_for_a_time_of_its_own(self, ledger: Ledger) -> None:
+        ledger.submit(idempotency=self.SAME)
+        ledger.clock.advance(seconds=590)
+        assert ledger.create(new_task(idempotency=self.SAME)).repeated
+        ledger.clock.advance(seconds=11)
+        assert ledger.recall("alice", self.SAME) is None
+        assert not ledger.create(new_task(idempotency=self.SAME)).repeated
+
+    def test_no_key_of_a_caller_is_its_name(self, ledger: Ledger) -> None:
+        ledger.submit(idempotency=self.SAME)
+        for key in ("aa", "=aa", short_digest("aa"), f"={short_digest('aa')}"):
+            assert not ledger.create(new_task(idempotency=Idempotency(key=key, content_digest="aa"))).repeated
+
+    def test_a_key_of_a_caller_stands_for_what_has_failed_as_before(self, ledger: Ledger) -> None:
+        named = Idempotency(key="order 17", content_digest="aa")
+        first = ledger.submit(idempotency=named)
+        ledger.fail(ledger.next_claim(), ERROR)
+        assert ledger.recall("alice", named) == first.uid
+
+    def test_twenty_at_once_make_one_task(self, ledger: Ledger) -> None:
+        answers = run_at_once(20, lambda _: ledger.create(new_task(idempotency=self.SAME)))
+        assert len({answer.uid for answer in answers}) == 1
         assert ledger.waiting(LANE) == 1
 
 

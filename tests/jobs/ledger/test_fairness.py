@@ -114,6 +114,43 @@ def test_a_stream_of_single_pictures_starves_nobody(line: Line) -> None:
     assert served.count("b") == 4
 
 
+class TestUrgency:
+    """What somebody waits for comes before the rest of its account, and nobody else's."""
+
+    def test_it_comes_before_what_its_account_has_waiting(self, ledger: Ledger) -> None:
+        ledger.submit(item_count=3)
+        urgent = [ledger.submit(urgent=True).uid for _ in range(2)]
+        assert [ledger.next_claim().task for _ in range(3)][:2] == urgent
+
+    def test_other_accounts_keep_their_turns(self, ledger: Ledger) -> None:
+        line = Claims(ledger)
+        line.submit("a", 3)
+        line.submit("b", 3)
+        ledger.submit(account="b", item_count=3, urgent=True)
+        assert line.served(9) == "abababbbb"
+
+    def test_it_keeps_its_place_when_its_worker_dies(self, ledger: Ledger) -> None:
+        ledger.submit(item_count=2)
+        urgent = ledger.submit(urgent=True)
+        claim = ledger.next_claim()
+        assert ledger.give_back_owned(claim.owner, died=True) == 1
+        assert ledger.next_claim().task == urgent.uid
+
+    def test_it_keeps_its_place_when_it_has_to_be_fetched(self, ledger: Ledger) -> None:
+        urgent = ledger.submit(urgent=True, source_url=URL)
+        ledger.submit(item_count=2)
+        assert ledger.fetched(ledger.next_errand())
+        assert ledger.next_claim().task == urgent.uid
+
+    def test_after_a_fault_it_goes_behind_all_others(self, ledger: Ledger) -> None:
+        ledger.submit(urgent=True)
+        assert ledger.give_back(ledger.next_claim(), ERROR)
+        other = ledger.submit()
+        ledger.submit(urgent=True)
+        assert [ledger.next_claim().attempt for _ in range(2)] == [1, 2]
+        assert ledger.next_claim().task == other.uid
+
+
 @pytest.mark.parametrize("end", ["done", "fail", "die"])
 def test_who_comes_while_an_item_is_worked_on_is_served_before_the_next(ledger: Ledger, end: str) -> None:
     """Else it would wait for two items of the other account, of which each may take its whole time."""

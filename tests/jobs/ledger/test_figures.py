@@ -40,6 +40,19 @@ def test_the_oldest_is_found_whoever_is_served_next(ledger: Ledger) -> None:
     assert ledger.figures().lanes == (LaneFigures(lane=LANE, waiting=0, oldest_seconds=0),)
 
 
+def test_the_oldest_is_found_behind_what_is_urgent(ledger: Ledger) -> None:
+    ledger.submit()
+    ledger.clock.advance(5)
+    ledger.submit(urgent=True)
+    assert oldest_seconds(ledger) == pytest.approx(5, abs=1)
+    ledger.next_claim()
+    ledger.submit(urgent=True)
+    assert oldest_seconds(ledger) == pytest.approx(5, abs=1)
+    ledger.next_claim()
+    ledger.clock.advance(3)
+    assert oldest_seconds(ledger) == pytest.approx(8, abs=1)
+
+
 def test_what_was_taken_back_has_waited_all_along(ledger: Ledger) -> None:
     claim = ledger.claimed()
     ledger.clock.advance(5)

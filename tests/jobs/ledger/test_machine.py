@@ -54,6 +54,7 @@ class ModelItem:
     account: str
     state: ItemState
     queued_at: float
+    urgent: bool = False
     attempts: int = 0
     token: str = ""
     owner: str = ""
@@ -96,8 +97,9 @@ class Model:
     def claim(self, claim: Claim) -> None:
         """The first of the account whose turn it is; then the account stands at the end."""
         item = self.items[claim.task, claim.index]
-        mine = (each for each in self.items.values() if each.account == item.account)
-        assert item is next(each for each in mine if each.state is ItemState.QUEUED)
+        mine = [each for each in self.items.values() if each.account == item.account]
+        waiting = [each for each in mine if each.state is ItemState.QUEUED]
+        assert item is next((each for each in waiting if each.urgent), waiting[0])
         assert item.account in self.line[0]
         item.state, item.token, item.owner = ItemState.RUNNING, claim.token, claim.owner
         item.attempts += 1
@@ -201,6 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
         price=st.integers(0, 3),
         source=st.sampled_from([{}, {}, {"source_url": URL}, {"source_url": URL, "keep": True}]),
         deliveries=st.sampled_from([(), DELIVERIES]),
+        urgent=st.booleans(),
     )
     def create(self, source: dict[str, Any], **facts: Any) -> None:
         self._accept(new_task(**facts, **source))
@@ -210,7 +213,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.tasks.append(task)
         fetched = task.items[0].source_url is None
         state = ItemState.QUEUED if fetched else ItemState.FETCHING
-        items = [ModelItem(task.account, state, self.model.now) for _ in task.items]
+        items = [ModelItem(task.account, state, self.model.now, each.urgent) for each in task.items]
         self.model.items |= {(task.uid, index): item for index, item in enumerate(items)}
         if fetched:
             self.model.enter(items)

@@ -3,10 +3,10 @@
 import pytest
 
 from cutgate.jobs.errors import Terminated
-from cutgate.jobs.ids import new_task_uid
+from cutgate.jobs.ids import new_task_uid, new_token
 from cutgate.jobs.ledger.answers import Balance
-from cutgate.jobs.record import Idempotency, ItemState, Task, TaskStatus
-from tests.jobs.build import DELIVERIES, ERROR, LANE, Ledger, run_at_once
+from cutgate.jobs.record import Idempotency, ItemState, Joining, Task, TaskStatus
+from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, run_at_once
 from tests.ledgers import spent_sources
 
 
@@ -158,3 +158,43 @@ class TestWhatNeverRan:
         assert not ledger.fetched(errand)
         assert not ledger.fetch_failed(errand, ERROR)
         assert ledger.error(errand).kind == "terminated"
+
+
+class TestLeaving:
+    """Those who joined a task and wait for it no more."""
+
+    SAME = Joining(content_digest="aa", seconds=600)
+
+    def test_the_last_one_ends_what_was_not_begun_for_free(self, ledger: Ledger) -> None:
+        ledger.grant("alice", 10)
+        uid = ledger.submit(idempotency=self.SAME).uid
+        assert ledger.recall("alice", self.SAME) == uid
+        assert ledger.create(new_task(idempotency=self.SAME)).repeated
+        assert [ledger.leave(uid, "alice") for _ in range(3)] == [False, False, True]
+        assert ledger.task(uid).status is TaskStatus.ERROR
+        assert ledger.balance("alice") == Balance(granted=10, used=0, reserved=0)
+        assert ledger.waiting(LANE) == 0
+
+    def test_a_picture_that_is_still_to_be_fetched_is_not_begun(self, ledger: Ledger) -> None:
+        uid = ledger.submit(idempotency=self.SAME, source_url=URL).uid
+        assert ledger.leave(uid, "alice")
+        assert ledger.take_errand("courier-1", new_token()) is None
+
+    def test_what_runs_or_is_done_goes_on(self, ledger: Ledger) -> None:
+        uid = ledger.submit(idempotency=self.SAME).uid
+        claim = ledger.next_claim()
+        assert not ledger.leave(uid, "alice")
+        assert ledger.done(claim)
+        assert not ledger.leave(uid, "alice")
+        assert ledger.task(uid).status is TaskStatus.FINISHED
+
+    def test_what_goes_by_no_joining_goes_on(self, ledger: Ledger) -> None:
+        """Whoever gave it a name may ask for it later."""
+        for named in (None, Idempotency(key="order 17", content_digest="aa")):
+            assert not ledger.leave(ledger.submit(idempotency=named).uid, "alice")
+        assert ledger.waiting(LANE) == 2
+
+    def test_it_is_the_accounts_own(self, ledger: Ledger) -> None:
+        uid = ledger.submit(idempotency=self.SAME).uid
+        assert not ledger.leave(uid, "bob")
+        assert ledger.leave(uid, "alice")

@@ -23,6 +23,8 @@ export class SentRequest {
     element("save-request").href = this.#url;
     element("curl").textContent = request.curl;
     element("body").textContent = request.shown;
+    element("file-command").textContent = request.fileCommand ?? "";
+    element("by-file").hidden = !request.fileCommand;
   }
 
   async #copy() {

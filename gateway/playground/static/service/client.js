@@ -17,6 +17,7 @@ import { RunwareClient } from "./runware.js";
  * @property {Blob} bytes the body as it is sent
  * @property {string} shown the body with long texts cut, for reading
  * @property {string} curl the command that sends it again from `request.json`; it holds no key
+ * @property {string} [fileCommand] a command that cuts out a file without such a body, where the keys are for that
  */
 
 /**

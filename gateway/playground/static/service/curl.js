@@ -24,6 +24,20 @@ function curlCommand(url, key) {
   return `curl ${words.join(" \\\n  ")}`;
 }
 
+/**
+ * A file cut out by one command, in remove.bg's form.
+ *
+ * @param {URL} url
+ * @param {boolean} onlyMask
+ * @returns {string}
+ */
+export function fileCommand(url, onlyMask) {
+  const fields = ["image_file=@photo.jpg", "size=full", "format=png", ...(onlyMask ? ["channels=alpha"] : [])];
+  const key = '--header "X-Api-Key: $CUTGATE_API_KEY"';
+  const words = [quoted(url.href), key, ...fields.map((field) => `--form ${field}`), "--output cutout.png"];
+  return `curl --fail ${words.join(" \\\n  ")}`;
+}
+
 /** @param {string} text an argument for a POSIX shell */
 function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,10 +1,11 @@
 /** Runware's protocol: tasks sent with an API key. It has no Box, no hair optimization and no end before the end. */
 
-import { prepared } from "./curl.js";
+import { fileCommand, prepared } from "./curl.js";
 import { ServiceError, TransportError } from "./errors.js";
 import { API, polled, post, randomUuid } from "./http.js";
 
 const ENDPOINT = new URL("v1", API);
+const FILE_ENDPOINT = new URL("v1.0/removebg", API);
 const HELD_SECONDS = 2;
 /** The protocol's least threshold and erode size. */
 const LEAST = 1;
@@ -28,7 +29,8 @@ export class RunwareClient {
     };
     const options = { outputFormat: "PNG", deliveryMethod: "async", settings };
     const task = { taskType: "removeBackground", taskUUID: randomUuid(), inputs: { image: picture }, ...options };
-    return prepared(ENDPOINT, [task], "Authorization: Bearer $CUTGATE_API_KEY");
+    const request = prepared(ENDPOINT, [task], "Authorization: Bearer $CUTGATE_API_KEY");
+    return { ...request, fileCommand: fileCommand(FILE_ENDPOINT, onlyMask) };
   }
 
   async submit({ bytes }, signal) {

@@ -1,4 +1,4 @@
--- needs: admission, errands, idempotency, queue
+-- needs: admission, errands, idempotency, queue, urgency
 --
 -- CREATE: accepts a task with its items, or refuses it and stores nothing.
 --
@@ -6,10 +6,11 @@
 --   made_at_ms             when the uid was made, and with it the source blobs
 --   items                  list of {lane, spec, source, price}, with a url where the source is still to be fetched,
 --                          and keep where it then becomes an upload; background where one lies, background_url
---                          where it is still to be fetched
+--                          where it is still to be fetched; urgent where it stands before the account's others
 --   request                nil, or JSON: the request that made the task
 --   deliveries             nil, or JSON: a list of {kind, url}
---   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name
+--   idempotency            nil, or {name, content_digest, lifetime_ms, kept_ms}: how long a repeat counts, and the name;
+--                          joins where repeats join the task unless it fails, and are counted
 --   account_cap, total_cap, source_max_age_ms, retention_ms, upload_retention_ms
 --   upload_cap, upload_cap_bytes    what uploads of the account may be, where an item becomes one
 --   pace_ms                how far back the ends of items count for their pace
@@ -38,11 +39,12 @@ if now_ms - args.made_at_ms > args.source_max_age_ms then return {'expired'} end
 for position, item in ipairs(args.items) do
   local id = args.uid .. ':' .. (position - 1)
   local number = redis.call('HINCRBY', key('totals'), 'accepted', 1)
+  local place = place_of(number, item.urgent)
   local reserved = metered and item.price or 0
   redis.call('HSET', key('item', id), 'state', (item.url or item.background_url) and 'fetching' or 'queued',
     'account', args.account,
     'lane', item.lane, 'spec', item.spec, 'source', item.source, 'price', item.price, 'reserved', reserved,
-    'number', number, 'attempts', 0, 'queued_at_ms', now_ms)
+    'number', place, 'attempts', 0, 'queued_at_ms', now_ms)
   if item.background then redis.call('HSET', key('item', id), 'background', item.background) end
   if item.url or item.background_url then
     redis.call('ZADD', key('queued'), now_ms, id)
@@ -57,7 +59,7 @@ for position, item in ipairs(args.items) do
         'upload_cap_bytes', args.upload_cap_bytes)
     end
   else
-    enter_queue(id, item.lane, args.account, number, now_ms)
+    enter_queue(id, item.lane, args.account, place, now_ms)
   end
   redis.call('HINCRBY', account_key, 'reserved', reserved)
   if position == 1 then redis.call('ZADD', key('unfinished', args.account), number, args.uid) end
@@ -68,7 +70,10 @@ redis.call('HSET', task_key, 'account', args.account, 'origin', args.origin, 'me
   'created_at_ms', now_ms, 'item_count', #args.items, 'open_count', #args.items, 'done_count', 0, 'started', 0)
 if args.request then redis.call('HSET', task_key, 'request', args.request) end
 if args.deliveries then redis.call('HSET', task_key, 'deliveries', args.deliveries) end
-if args.idempotency then redis.call('HSET', task_key, 'named', args.idempotency.name) end
+if args.idempotency then
+  redis.call('HSET', task_key, 'named', args.idempotency.name)
+  if args.idempotency.joins then redis.call('HSET', task_key, 'waiters', 1) end
+end
 
 remember(args.uid)
 return {'created', args.uid}

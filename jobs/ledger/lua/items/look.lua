@@ -1,11 +1,12 @@
 -- needs: admission, entry, idempotency, uploads
 --
 -- LOOK: what CREATE or KEEP_UPLOAD would answer as things stand, so that what must be refused is refused before anything
--- is written. They decide all the same. It changes nothing but the rate of the request, which counts whatever becomes of it.
+-- is written. They decide all the same. It changes nothing but the rate of the request, which counts whatever becomes of it,
+-- and the count of those that wait for a task that the request joins.
 --
 --   account
 --   entry              as `enter` takes it
---   idempotency        nil, or {name, content_digest}
+--   idempotency        nil, or {name, content_digest}, and joins as CREATE takes it
 --   task               nil, or {price, item_count, keeps} of a task
 --   upload_bytes       nil, or the size of an upload
 --   account_cap, total_cap, pace_ms, upload_cap, upload_cap_bytes

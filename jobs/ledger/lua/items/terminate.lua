@@ -3,11 +3,13 @@
 -- TERMINATE: ends every item of a task that has not ended, as failed. Items that are done stay booked.
 --
 --   uid, account
+--   leaves         nil, or true where one of those that joined the task waits for it no more: it is ended if that was the
+--                  last one, and nothing was begun
 --   error          JSON, as jobs/ledger/encoding.py writes it
 --   retention_ms, terminated_retention_ms, source_ms
 --   call, memory_ms    a token of this call, and how long its answer is remembered
 --
--- Answers 1, or 0 when the account has no such task.
+-- Answers 1, or 0 when the account has no such task, or others wait for it.
 local task_key = key('task', args.uid)
 
 -- A task of which nothing was begun says nothing but that it was terminated: one field stands for its items, and it goes
@@ -24,8 +26,16 @@ local function keep_briefly(uid, named)
   redis.call('ZADD', key('ended'), now_ms - args.retention_ms + retention_ms, uid)
 end
 
+-- Whether nobody waits any more for a task that goes for those who joined it.
+local function is_left()
+  local waiters, started, ended_at_ms = unpack(redis.call('HMGET', task_key, 'waiters', 'started', 'ended_at_ms'))
+  if not waiters or started ~= '0' or ended_at_ms then return false end
+  return redis.call('HINCRBY', task_key, 'waiters', -1) <= 0
+end
+
 return once(function()
   if not visible(args.uid) or redis.call('HGET', task_key, 'account') ~= args.account then return 0 end
+  if args.leaves and not is_left() then return 0 end
   local fields = redis.call('HMGET', task_key, 'open_count', 'item_count', 'started', 'ended_at_ms', 'named')
   if fields[4] then return 1 end
   for index = 0, number_of(task_key, 'item_count') - 1 do

@@ -57,7 +57,7 @@ local function end_item(item, state, outcome, text, keep, charge)
     redis.call('HSET', task_key, 'ended_at_ms', now_ms, 'items', gather_items(uid))
     redis.call('ZADD', key('ended'), now_ms, uid)
     redis.call('ZREM', key('unfinished', account), uid)
-    redis.call('HDEL', task_key, 'named', 'booked')
+    redis.call('HDEL', task_key, 'named', 'booked', 'waiters')
     local due = deliveries(uid)
     for _, delivery in ipairs(due) do add_errand(delivery[1], account, delivery[2]) end
     if #due == 0 then redis.call('HDEL', task_key, 'request') end

@@ -1,6 +1,6 @@
 -- needs: hints, turns
 
--- Puts an item where CLAIM finds it, at its acceptance number: put back after a claim, it has its old place again. Tells
+-- Puts an item where CLAIM finds it, at its place by acceptance: put back after a claim, it has its old place again. Tells
 -- one worker of it.
 local function enter_queue(item, lane, account, number, queued_at_ms)
   redis.call('ZADD', key('waiting', lane .. '/' .. account), number, item)

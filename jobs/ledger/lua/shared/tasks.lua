@@ -13,6 +13,12 @@ local function visible(uid)
   return is_visible(unpack(redis.call('HMGET', key('task', uid), 'account', 'ended_at_ms', 'hidden', 'retention_ms')))
 end
 
+-- Whether one of a task's items has failed.
+local function has_failure(uid)
+  local fields = redis.call('HMGET', key('task', uid), 'item_count', 'open_count', 'done_count')
+  return fields[1] - fields[2] - fields[3] > 0
+end
+
 -- What a task's end makes due: {errand, url} of each delivery, in their order.
 local function deliveries(uid)
   local found = cjson.decode(redis.call('HGET', key('task', uid), 'deliveries') or '[]')

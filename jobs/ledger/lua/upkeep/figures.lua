@@ -1,13 +1,20 @@
+-- needs: urgency
+--
 -- FIGURES: how much work there is.
 --
 -- Answers {running, booked, done, {{lane, waiting, milliseconds since the oldest one's task was accepted}, ...}}.
 
--- Acceptance numbers rise in time, so that the lowest of all accounts' first ones is the oldest.
+-- Acceptance numbers rise in time, so that the lowest of all accounts' first ones is the oldest: of those that are urgent,
+-- and of those that are not.
 local function oldest_of(lane)
   local oldest, lowest
   for _, account in ipairs(redis.call('ZRANGE', key('turns', lane), 0, -1)) do
-    local first = redis.call('ZRANGE', key('waiting', lane .. '/' .. account), 0, 0, 'WITHSCORES')
-    if not lowest or tonumber(first[2]) < lowest then oldest, lowest = first[1], tonumber(first[2]) end
+    for _, from in ipairs({'-inf', 0}) do
+      local first = redis.call('ZRANGEBYSCORE', key('waiting', lane .. '/' .. account), from, '+inf', 'WITHSCORES',
+        'LIMIT', 0, 1)
+      local number = number_at(tonumber(first[2] or math.huge))
+      if number < (lowest or math.huge) then oldest, lowest = first[1], number end
+    end
   end
   return oldest
 end

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, refusal, row_for
@@ -34,7 +35,14 @@ def tree(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_no_error_lacks_a_row() -> None:
-    expected = {*tree(CutoutError), *tree(faults.RequestFault), *tree(TooOften), NoPlaceToWait}
+    expected = {
+        *tree(CutoutError),
+        *tree(faults.RequestFault),
+        *tree(TooOften),
+        KeyMissing,
+        KeyUnknown,
+        NoPlaceToWait,
+    }
     assert set(ROWS) == expected
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cutgate.jobs.errors import SubmissionRefused
 from cutgate.jobs.ids import TaskUid, new_token
-from cutgate.jobs.record import AccountCaps, Idempotency, NewTask, RateUse
+from cutgate.jobs.record import AccountCaps, Idempotency, Joining, NewTask, RateUse
 from tests.fakes import ManualClock
 from tests.jobs.build import ERROR, Ledger, new_task
 from tests.ledgers import fresh_prefix, server
@@ -19,7 +19,8 @@ TASKS = st.builds(
     item_count=st.integers(1, 4),
     price=st.integers(0, 3),
     idempotency=st.none()
-    | st.builds(Idempotency, key=st.sampled_from("kl"), content_digest=st.sampled_from("xy")),
+    | st.builds(Idempotency, key=st.sampled_from("kl"), content_digest=st.sampled_from("xy"))
+    | st.builds(Joining, content_digest=st.sampled_from("xy"), seconds=st.sampled_from([50, 150])),
 )
 BETWEEN = st.sampled_from(("nothing", "grant", "finish", "fail", "forget names", "another"))
 

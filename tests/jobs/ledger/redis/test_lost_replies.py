@@ -12,7 +12,7 @@ from cutgate.jobs.ledger.answers import Balance, Created, Reaped, Usage
 from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.presence import RedisPresence
-from cutgate.jobs.record import Claim
+from cutgate.jobs.record import Claim, Joining
 from tests.jobs.build import DELIVERIES, ERROR, LANE, URL, Ledger, new_task, new_upload
 from tests.jobs.every_script import go_through_every_script
 from tests.ledgers import fresh_prefix
@@ -113,6 +113,16 @@ def test_reap(ledger: Ledger, reply_lost: ReplyLost) -> None:
 def test_grant(ledger: Ledger, reply_lost: ReplyLost) -> None:
     with reply_lost():
         assert ledger.grant("alice", 5) == Balance(granted=15, used=0, reserved=0)
+
+
+def test_leave(ledger: Ledger, reply_lost: ReplyLost) -> None:
+    """Of two that wait for a task one leaves."""
+    same = Joining(content_digest="aa", seconds=600)
+    uid = ledger.submit(idempotency=same).uid
+    assert ledger.recall("alice", same) == uid
+    with reply_lost():
+        assert not ledger.leave(uid, "alice")
+    assert ledger.leave(uid, "alice")
 
 
 def test_take_errand(ledger: Ledger, reply_lost: ReplyLost) -> None:

@@ -1,16 +1,24 @@
 """Finds the account behind an API key, and keeps out addresses that try keys."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
-from cutgate.gateway.runware.messages import faults
 
-_SCHEME: Final = "bearer "
+
+class KeyRefused(Exception):
+    """A caller shows no API key that counts."""
+
+
+class KeyMissing(KeyRefused):
+    """There is no API key, or none yet."""
+
+
+class KeyUnknown(KeyRefused):
+    """The API key is unknown or revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +28,11 @@ class Authenticator:
     api_keys: ApiKeys
     addresses: ClientAddresses
 
-    def check_address(self, authorization: str | None, address: str | None) -> None:
-        """Let a large body or a WebSocket pass, or not; a right key in the header opens its address.
+    def check_address(self, api_key: str | None, address: str | None) -> None:
+        """Let a large body or a WebSocket pass, or not; a right key opens its address.
 
         Args:
-            authorization: the header, where there is one.
+            api_key: as a header has it; None where none does.
             address: of the client.
 
         Raises:
@@ -34,7 +42,6 @@ class Authenticator:
         try:
             self.addresses.check(address)
         except AddressShutOut:
-            api_key = key_in_header(authorization)
             if api_key is None or self.api_keys.find(api_key) is None:
                 raise
             self.addresses.prove(address)
@@ -53,11 +60,11 @@ class Authenticator:
             LedgerUnavailable: the accounts are away.
         """
         if api_key is None or api_key == "":
-            raise faults.KeyMissing
+            raise KeyMissing
         account = self.api_keys.find(api_key) if isinstance(api_key, str) else None
         if account is None:
             self.addresses.fail(address)
-            raise faults.KeyUnknown
+            raise KeyUnknown
         self.addresses.prove(address)
         structlog.contextvars.bind_contextvars(account=account.name)
         return account
@@ -71,12 +78,5 @@ class Authenticator:
         """
         account = self.api_keys.find_hashed(key_hash)
         if account is None:
-            raise faults.KeyUnknown
+            raise KeyUnknown
         return account
-
-
-def key_in_header(authorization: str | None) -> str | None:
-    """The key of an `Authorization` header, where it has one."""
-    if authorization is None or not authorization.lower().startswith(_SCHEME):
-        return None
-    return authorization[len(_SCHEME) :].strip()

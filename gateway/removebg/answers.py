@@ -1,0 +1,145 @@
+"""Answers with a picture: its bytes, or JSON that holds them, and what is said beside it."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from flask import Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.wsgi import wrap_file
+
+from cutgate.gateway.accounts.rates import rate_headers
+from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, refused
+from cutgate.gateway.removebg.fields import SIZES
+from cutgate.gateway.removebg.tariff import Tariff, shown
+from cutgate.jobs.blobs.store import BlobStore
+from cutgate.jobs.errors import BlobMissing, CutoutError
+from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.record import Result, Task
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_JSON: Final = "application/json"
+_ANYTHING: Final = "*/*"
+_FOREGROUND: Final = ("Top", "Left", "Width", "Height")
+
+EXPOSED: Final = (
+    *("X-Type", "X-Width", "X-Height", "X-Max-Width", "X-Max-Height", "X-Credits-Charged"),
+    *(f"X-Foreground-{name}" for name in _FOREGROUND),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"),
+)
+"""Headers that programs in a browser may read."""
+
+
+def wants_json(accepted: MIMEAccept) -> bool:
+    """Whether `Accept` asks for JSON: by name, and for nothing else by name rather than that."""
+    named = {media_type: quality for media_type, quality in accepted if media_type != _ANYTHING}
+    quality = max((q for media_type, q in named.items() if media_type.partition(";")[0] == _JSON), default=0)
+    return 0 < quality >= max(named.values(), default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """Makes the answer to one request from its task. It may be called in another thread than the request's."""
+
+    blobs: BlobStore
+    environ: "WSGIEnvironment"
+    is_json: bool
+    shown_type: str | None
+    """What `X-Type` says; None where it is not sent."""
+    tariff: Tariff
+    allowance: Allowance | None
+    """What the rate says of the request."""
+    retry_after_seconds: int
+
+    def __call__(self, task: Task | None) -> Response:
+        """The answer as the task stands."""
+        try:
+            return self._answer(task)
+        except (Refused, CutoutError) as error:
+            return answer(refused(error), self.retry_after_seconds, self.allowance)
+
+    def _answer(self, task: Task | None) -> Response:
+        if task is None:
+            raise Refused("unavailable", "The result is gone: send the request again.")
+        if task.ended_at_ms is None:
+            raise Refused("result_not_ready")
+        [item] = task.items
+        if item.error is not None:
+            raise failure(item.error)
+        if item.result is None:
+            raise ValueError("an item that has ended has a result or an error")
+        try:
+            response = self._in_json(item.result) if self.is_json else self._in_bytes(item.result)
+        except BlobMissing:
+            raise Refused("unavailable", "The result is gone: send the request again.") from None
+        response.headers.update(self._headers(task, item.result))
+        return response
+
+    def _in_json(self, result: Result) -> Response:
+        data: dict[str, str | int] = {"result_b64": base64.b64encode(self.blobs.get(result.blob)).decode("ascii")}
+        data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
+        return Response(json.dumps({"data": data}), content_type="application/json; charset=utf-8")
+
+    def _in_bytes(self, result: Result) -> Response:
+        file = self.blobs.open(result.blob)
+        size_bytes = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        response = Response(wrap_file(self.environ, file), content_type=result.media_type, direct_passthrough=True)
+        response.content_length = size_bytes
+        return response
+
+    def _headers(self, task: Task, result: Result) -> Mapping[str, str]:
+        max_width_px, max_height_px = _full_size(result)
+        known = {
+            "X-Type": self.shown_type,
+            "X-Width": result.width_px,
+            "X-Height": result.height_px,
+            "X-Max-Width": max_width_px,
+            "X-Max-Height": max_height_px,
+            "X-Credits-Charged": shown(self.tariff.credits(task.booked)),
+            **{f"X-Foreground-{name}": px for name, px in _foreground(result).items()},
+        }
+        headers = {name: str(value) for name, value in known.items() if value is not None}
+        rates = {} if self.allowance is None else rate_headers(self.allowance)
+        return {**ALL_ORIGINS, "Access-Control-Expose-Headers": ", ".join(EXPOSED), **headers, **rates}
+
+
+def _foreground(result: Result) -> dict[str, int]:
+    """Where the subject is in the picture that was sent; empty where that is not known."""
+    box = result.foreground
+    if box is None:
+        return {}
+    sizes = (box.top_px, box.left_px, box.right_px - box.left_px, box.bottom_px - box.top_px)
+    return dict(zip(_FOREGROUND, sizes, strict=True))
+
+
+def _full_size(result: Result) -> tuple[int, int]:
+    """The size that `full` would give."""
+    if result.full_width_px is None or result.full_height_px is None:
+        return result.width_px, result.height_px
+    pixels = result.full_width_px * result.full_height_px
+    share = min(1.0, math.sqrt(SIZES["full"] / pixels))
+    return math.floor(result.full_width_px * share), math.floor(result.full_height_px * share)
+
+
+def preflight() -> Response:
+    """What a browser asks before it lets a page of another host call."""
+    allowed = {
+        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Headers": "X-Api-Key, Content-Type, Accept, Idempotency-Key",
+        "Access-Control-Expose-Headers": ", ".join(EXPOSED),
+        "Access-Control-Max-Age": "86400",
+    }
+    return Response(status=HTTPStatus.OK, headers={**ALL_ORIGINS, **allowed}, content_type="text/plain")
+
+
+def in_json(body: object) -> Response:
+    """An answer without a picture."""
+    return Response(json.dumps(body), content_type="application/json; charset=utf-8", headers=ALL_ORIGINS)

@@ -1,0 +1,236 @@
+"""The one table from errors to what remove.bg's clients read: status, code, title and detail."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from flask import Response
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    RequestTimeout,
+)
+
+from cutgate.gateway.accounts.authentication import KeyMissing, KeyRefused
+from cutgate.gateway.accounts.rates import TooOften, rate_headers
+from cutgate.gateway.bodies import TransferBroken
+from cutgate.gateway.tasks.submit import DraftRejected
+from cutgate.gateway.tasks.wait import NoPlaceToWait
+from cutgate.jobs import errors as jobs
+from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.record import ErrorFacts
+
+ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one kind of error is answered."""
+
+    title: str
+    detail: str
+    """What a person can act on, where the error itself says nothing closer."""
+    status: int = HTTPStatus.BAD_REQUEST
+
+
+FIELDS: Final = (
+    *("format", "roi", "crop", "crop_margin", "scale", "position", "channels", "shadow_type", "shadow_opacity"),
+    *("add_shadow", "semitransparency", "bg_color", "size", "type", "type_level"),
+)
+"""The fields that say what is made of a picture, in the order in which they are looked at."""
+
+_TOO_OFTEN: Final = HTTPStatus.TOO_MANY_REQUESTS
+_AWAY: Final = Row("Service unavailable", "Send the request again.", HTTPStatus.SERVICE_UNAVAILABLE)
+_FAULT: Final = Row("Internal error", "The server made a mistake.", HTTPStatus.INTERNAL_SERVER_ERROR)
+_SOURCES: Final = "image_file, image_file_b64 or image_url"
+
+ROWS: Final[Mapping[str, Row]] = {
+    "auth_failed": Row("API Key invalid", "Send a key of this service as X-Api-Key.", HTTPStatus.FORBIDDEN),
+    "missing_source": Row("No image given", f"Send the image in {_SOURCES}."),
+    "multiple_sources": Row("Multiple image sources given", f"Send one of {_SOURCES}."),
+    "multiple_bg_sources": Row(
+        "Multiple background sources given", "Send one of bg_color, bg_image_url and bg_image_file at most."
+    ),
+    "invalid_file_type": Row("Invalid file type", "Send a JPEG, PNG or WebP image."),
+    "invalid_dimensions": Row("Failed to read image dimensions", "Save the image again."),
+    "failed_to_read_image": Row("Error reading the image", "Save the image again."),
+    "file_too_large": Row("File too large", "Send a smaller file."),
+    "resolution_too_high": Row("Image resolution too high", "Send fewer pixels."),
+    "invalid_image_url": Row("Invalid image_url parameter given", "Send a public http or https address."),
+    "invalid_bg_image_url": Row("Invalid bg_image_url parameter given", "Send a public http or https address."),
+    "failed_image_download": Row("Failed to download image", "The server at image_url gave no image."),
+    "failed_bg_download": Row("Failed to download image", "The server at bg_image_url gave no image."),
+    **{
+        f"invalid_{name}": Row(f"Invalid value for parameter {name}", "See the values that it takes.")
+        for name in FIELDS
+    },
+    "roi_exceeds_bounds": Row("ROI exceeds image bounds", "Send a region within the image."),
+    "roi_region_empty": Row("ROI region is empty", "Send a region that has an area."),
+    "unknown_foreground": Row(
+        "Could not identify foreground in image", "Send an image with a person, a product, or another subject."
+    ),
+    "insufficient_credits": Row(
+        "Insufficient credits", "Ask the operator for credits.", HTTPStatus.PAYMENT_REQUIRED
+    ),
+    "rate_limit_exceeded": Row("Rate limit exceeded", "Send the request again later.", _TOO_OFTEN),
+    "not_found": Row("Not found", "There is nothing at this path.", HTTPStatus.NOT_FOUND),
+    "method_not_allowed": Row(
+        "Method not allowed", "See the Allow header.", HTTPStatus.METHOD_NOT_ALLOWED
+    ),
+    "internal_error": _FAULT,
+    "unavailable": _AWAY,
+    # What the vendor has no code for
+    "improvement_disabled": Row(
+        "Improvement program disabled", "This server collects no images.", HTTPStatus.FORBIDDEN
+    ),
+    "result_not_ready": Row(
+        "Result not ready yet", "The image is being worked on: send the same request again.", _TOO_OFTEN
+    ),
+    "idempotency_conflict": Row(
+        "Idempotency-Key used before", "The key was used for another request: take a new one."
+    ),
+    "invalid_request": Row(
+        "Request not readable", "Send multipart/form-data, application/x-www-form-urlencoded or application/json."
+    ),
+    "request_timeout": Row("Request too slow", "Send it over a faster connection.", HTTPStatus.REQUEST_TIMEOUT),
+}  # fmt: skip
+"""By code."""
+
+_KINDS: Final[Mapping[str, str]] = {
+    jobs.SourceRejected.kind: "failed_to_read_image",
+    jobs.SourceTooCostly.kind: "failed_to_read_image",
+    jobs.SourceUndecodable.kind: "failed_to_read_image",
+    jobs.DecodingStopped.kind: "failed_to_read_image",
+    jobs.BoxOutsidePicture.kind: "roi_exceeds_bounds",
+    "region_outside_picture": "roi_exceeds_bounds",
+    "region_empty": "roi_region_empty",
+    "subject_not_found": "unknown_foreground",
+    jobs.InsufficientCredits.kind: "insufficient_credits",
+    jobs.QueueFull.kind: "rate_limit_exceeded",
+    jobs.IdempotencyConflict.kind: "idempotency_conflict",
+    jobs.TimedOut.kind: "unavailable",
+    jobs.Terminated.kind: "unavailable",
+    jobs.SubmissionRefused.kind: "unavailable",
+    jobs.SourceExpired.kind: "unavailable",
+    jobs.UploadsFull.kind: "unavailable",
+    jobs.ModelNotOffered.kind: "unavailable",
+    jobs.ServiceUnavailable.kind: "unavailable",
+    jobs.LedgerUnavailable.kind: "unavailable",
+    jobs.LedgerFull.kind: "unavailable",
+    jobs.BlobStoreUnavailable.kind: "unavailable",
+    jobs.BlobStoreFull.kind: "unavailable",
+}
+"""Codes of the core's errors, whether raised or in a task's record. Others are faults of the server."""
+
+_RAISED: Final[Mapping[type[Exception], str]] = {
+    KeyRefused: "auth_failed",
+    TooOften: "rate_limit_exceeded",
+    NoPlaceToWait: "rate_limit_exceeded",
+    TransferBroken: "invalid_request",
+    NotFound: "not_found",
+    MethodNotAllowed: "method_not_allowed",
+    RequestEntityTooLarge: "file_too_large",
+    RequestTimeout: "request_timeout",
+    HTTPException: "invalid_request",
+}
+"""Codes of what else is raised; the first that fits counts."""
+
+_NO_ADDRESS: Final = frozenset({"url", "address", "host"})
+"""Reasons of a failed fetch that the address itself is at fault for."""
+_OF_BACKGROUNDS: Final = {
+    "invalid_image_url": "invalid_bg_image_url",
+    "failed_image_download": "failed_bg_download",
+}
+_SAID_BY_ROW: Final = frozenset({"unknown_foreground", "insufficient_credits"})
+"""Where the core's own words are not the protocol's."""
+
+
+class Refused(Exception):
+    """The request is answered with an error."""
+
+    def __init__(
+        self, code: str, detail: str = "", *, title: str = "", retry_after_seconds: int | None = None
+    ) -> None:
+        """Choose the answer.
+
+        Args:
+            code: a key of `ROWS`.
+            detail: what is said instead of the row's own.
+            title: the same of the title.
+            retry_after_seconds: after which a repeat may help, where that is known.
+        """
+        super().__init__(f"{code}: {detail}")
+        row = ROWS[code]
+        self.code, self.status = code, int(row.status)
+        self.title, self.detail = title or row.title, detail or row.detail
+        self.retry_after_seconds = retry_after_seconds
+
+
+def refused(error: Exception) -> Refused:
+    """What a caller is told of an error; of one that the table does not know, only that it is there."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, DraftRejected):
+        return failure(error.reason.facts())
+    retry_after_seconds = error.retry_after_seconds if isinstance(error, TooOften | jobs.QueueFull) else None
+    if isinstance(error, jobs.CutoutError):
+        return failure(error.facts(), retry_after_seconds)
+    code = next((code for kind, code in _RAISED.items() if isinstance(error, kind)), "internal_error")
+    title = "Missing API Key" if isinstance(error, KeyMissing) else ""
+    return Refused(code, title=title, retry_after_seconds=retry_after_seconds)
+
+
+def failure(facts: ErrorFacts, retry_after_seconds: int | None = None) -> Refused:
+    """What a caller is told of an error of the core.
+
+    Args:
+        facts: as a record has them.
+        retry_after_seconds: after which a repeat may help, where that is known.
+    """
+    code = _code_of(facts)
+    if facts.details.get("part") == "background":
+        code = _OF_BACKGROUNDS.get(code, code)
+    is_said = ROWS[code].status < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SAID_BY_ROW
+    detail = f"{facts.message[:1].upper()}{facts.message[1:]}." if is_said else ""
+    return Refused(code, detail, retry_after_seconds=retry_after_seconds)
+
+
+def _code_of(facts: ErrorFacts) -> str:
+    match facts.kind:
+        case jobs.SourceUnreadable.kind:
+            wrong = {"format": "invalid_file_type", "size": "invalid_dimensions"}
+            return wrong.get(str(facts.details.get("wrong")), "failed_to_read_image")
+        case jobs.SourceTooLarge.kind:
+            return "file_too_large" if facts.details.get("measure") == "bytes" else "resolution_too_high"
+        case jobs.SourceUnreachable.kind:
+            at_fault = facts.details.get("reason") in _NO_ADDRESS
+            return "invalid_image_url" if at_fault else "failed_image_download"
+        case kind:
+            return _KINDS.get(kind, "internal_error")
+
+
+def answer(error: Refused, retry_after_seconds: int, allowance: Allowance | None = None) -> Response:
+    """The answer to a request that is refused, or has failed.
+
+    Args:
+        error: what it says.
+        retry_after_seconds: when a repeat may help, where the error does not know.
+        allowance: what the rate says of the request, where it was counted.
+    """
+    said = {"title": error.title, "detail": error.detail, "code": error.code}
+    response = Response(
+        json.dumps({"errors": [said]}),
+        status=error.status,
+        content_type="application/json; charset=utf-8",
+        headers=ALL_ORIGINS,
+    )
+    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        response.headers["Retry-After"] = str(error.retry_after_seconds or retry_after_seconds)
+    # One client fails at a 429 without these, whatever it is for.
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS and allowance is not None:
+        response.headers.update(rate_headers(allowance))
+    return response

@@ -1,0 +1,114 @@
+"""Bodies of requests, in the three forms that the protocol has, as fields by name."""
+
+from collections.abc import Iterator, Mapping
+from typing import IO, Final
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+
+from cutgate.gateway.removebg.errors import Refused
+from cutgate.signing import BodyRejected, parse_value
+
+MULTIPART: Final = "multipart/form-data"
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
+_MOST_FIELDS: Final = 100
+_CHUNK_BYTES: Final = 2**16
+
+PICTURES: Final = ("image_file", "image_file_b64", "bg_image_file")
+"""Fields that hold pictures; as they came, since they may be large."""
+Fields = dict[str, object]
+
+
+def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
+    """The fields of a body. Those that are absent, empty or null are left out; of two of a name the first counts.
+
+    Args:
+        file: the body, from its beginning.
+        content_type: as its header says.
+
+    Returns:
+        Texts, and what else JSON has; of a form each of `PICTURES` in bytes.
+
+    Raises:
+        Refused: it cannot be read as what it says it is.
+    """
+    media_type, parameters = parse_options_header(content_type)
+    try:
+        if media_type == MULTIPART:
+            found = _multipart(file, parameters.get("boundary", ""))
+        elif media_type == _URLENCODED:
+            found = _urlencoded(file)
+        elif media_type == _JSON or media_type.endswith("+json"):
+            found = _json(file)
+        else:
+            found = {}
+    except (ValueError, BodyRejected, RequestEntityTooLarge):
+        raise Refused("invalid_request", f"The body cannot be read as {media_type}.") from None
+    return {name: value for name, value in found.items() if value is not None and value not in ("", b"")}
+
+
+def _json(file: IO[bytes]) -> Mapping[str, object]:
+    # The parser of signed bodies bounds depth and number of values.
+    found = parse_value(file.read().decode("utf-8-sig"))
+    if not isinstance(found, dict):
+        raise Refused("invalid_request", "Send one JSON object.")
+    return found
+
+
+def _urlencoded(file: IO[bytes]) -> Mapping[str, object]:
+    found: Fields = {}
+    pairs = file.read().split(b"&", _MOST_FIELDS)
+    if len(pairs) > _MOST_FIELDS:
+        raise ValueError("too many fields")
+    while pairs:
+        # A large pair is let go of as soon as it is taken apart.
+        name, _, value = pairs.pop(0).partition(b"=")
+        _take(found, unquote_plus(name.decode()), _unquoted(value))
+    return found
+
+
+def _unquoted(value: bytes) -> bytes:
+    """A value without escapes; in steps, as a step takes many times its size."""
+    found, start = bytearray(), 0
+    while start < len(value):
+        end = start + _CHUNK_BYTES
+        escape = value.find(b"%", end - 2, end) if end < len(value) else -1
+        end = end if escape < 0 else escape  # which is not cut
+        found += unquote_to_bytes(value[start:end].replace(b"+", b" "))
+        start = end
+    return bytes(found)
+
+
+def _take(found: Fields, name: str, data: bytes) -> None:
+    found.setdefault(name, data if name in PICTURES else data.decode("utf-8", "replace"))
+
+
+def _multipart(file: IO[bytes], boundary: str) -> Mapping[str, object]:
+    """Parts by name, whatever they say of a file's name and type: a picture may come without either."""
+    if not boundary:
+        raise Refused("invalid_request", "Content-Type names no boundary.")
+    found: Fields = {}
+    for name, data in _parts(file, boundary.encode("latin-1")):
+        _take(found, name, data)
+    return found
+
+
+def _parts(file: IO[bytes], boundary: bytes) -> Iterator[tuple[str, bytes]]:
+    decoder = MultipartDecoder(boundary, max_parts=_MOST_FIELDS)
+    name, content = "", bytearray()
+    while True:
+        match decoder.next_event():
+            case Field() | File() as part:
+                name, content = part.name or "", bytearray()
+            case Data(data, more_data):
+                content += data
+                if not more_data:
+                    yield name, bytes(content)
+                    content = bytearray()
+            case Epilogue():
+                return
+            case _:
+                decoder.receive_data(file.read(_CHUNK_BYTES) or None)

@@ -1,0 +1,72 @@
+"""Which of the fields hold pictures, and what is in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cutgate.gateway.pictures.base64 import decode_source
+from cutgate.gateway.removebg.errors import Refused, failure
+from cutgate.gateway.removebg.forms import Fields
+from cutgate.gateway.tasks.drafts import InspectedPicture, Source, SourceUrl
+from cutgate.gateway.web_url import is_web_url
+from cutgate.jobs.errors import SourceRejected
+from cutgate.jobs.limits import SourceLimits
+
+_SOURCES: Final = ("image_file", "image_file_b64", "image_url")
+_BACKGROUNDS: Final = ("bg_image_file", "bg_image_url")
+_COLOUR: Final = "bg_color"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Finds the pictures of a request."""
+
+    limits: SourceLimits
+
+    @staticmethod
+    def check(given: Mapping[str, object]) -> None:
+        """Make sure that there is one picture, and no more than one thing behind it.
+
+        Raises:
+            Refused: it is not so.
+        """
+        sources = sum(name in given for name in _SOURCES)
+        if sources != 1:
+            raise Refused("multiple_sources" if sources else "missing_source")
+        if sum(name in given for name in (*_BACKGROUNDS, _COLOUR)) > 1:
+            raise Refused("multiple_bg_sources")
+
+    def picture(self, given: Fields) -> InspectedPicture | SourceUrl:
+        """The picture, which is taken away from the fields.
+
+        Raises:
+            Refused: what can be seen of it is not acceptable.
+        """
+        return self._taken(given, next(name for name in _SOURCES if name in given))
+
+    def background(self, given: Fields) -> Source | None:
+        """The same of the picture behind the subject; None where there is none."""
+        name = next((name for name in _BACKGROUNDS if name in given), None)
+        return None if name is None else self._taken(given, name)
+
+    def _taken(self, given: Fields, name: str) -> InspectedPicture | SourceUrl:
+        value = given.pop(name)
+        if name.endswith("_url"):
+            if not isinstance(value, str) or not is_web_url(value.strip()):
+                raise Refused(f"invalid_{name}")
+            return SourceUrl(value.strip())
+        try:
+            return InspectedPicture.of(self._bytes_of(value, name), self.limits)
+        except SourceRejected as error:
+            told = error.of_background() if name in _BACKGROUNDS else error
+            raise failure(told.facts()) from None
+
+    def _bytes_of(self, value: object, name: str) -> bytes:
+        if name.endswith("_b64"):
+            # Each byte is one character, so that the text takes no more than it; no Base64 has others.
+            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            # What is not escaped in a form reads as spaces.
+            return decode_source(text.strip().replace(" ", "+"), self.limits.max_bytes)
+        if not isinstance(value, bytes):
+            raise Refused("invalid_file_type", f"{name} is a file: send it as multipart/form-data.")
+        return value

@@ -1,0 +1,143 @@
+"""Accepts pictures: to be cut out, or to be kept."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.rates import Entry, RequestLimits
+from cutgate.gateway.pictures.kept import Pictures
+from cutgate.gateway.removebg.errors import Refused
+from cutgate.gateway.removebg.forms import Fields
+from cutgate.gateway.removebg.options import MEGAPIXEL, Options
+from cutgate.gateway.removebg.sources import Sources
+from cutgate.gateway.removebg.tariff import Tariff, shown
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.errors import InsufficientCredits
+from cutgate.jobs.ids import TaskUid, image_uuid
+from cutgate.jobs.ledger.answers import Allowance
+from cutgate.jobs.record import RateUse
+from cutgate.jobs.spec import CutoutSpec
+
+ORIGIN: Final = "removebg"
+"""What the ledger calls tasks of this façade."""
+_IMPROVEMENT: Final = "removebg-improve"
+_MINUTE_SECONDS: Final = 60
+_JOINS_SECONDS: Final = 600
+"""How long an equal request joins the task of the first: one client sends each three times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a request."""
+
+    uid: TaskUid
+    options: Options
+    tariff: Tariff
+    allowance: Allowance | None
+    """What the rate says of it, where it was counted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removals:
+    """Accepts what requests ask for."""
+
+    settings: GatewaySettings
+    submissions: Submissions
+    limits: RequestLimits
+    sources: Sources
+    pictures: Pictures
+
+    def tariff(self, account: Account) -> Tariff:
+        """What an account pays."""
+        price = self.submissions.for_account(account).price
+        return Tariff(price, self.settings.removebg_previews_per_credit)
+
+    def counted(self, account: Account, megapixels: int = 1) -> Allowance | None:
+        """A request of an account, which is counted here.
+
+        Args:
+            account: whose it is.
+            megapixels: as many units it counts as, at most all of a minute's.
+
+        Raises:
+            RateExceeded: it is one too many.
+            LedgerUnavailable: the ledger is away.
+        """
+        own = account.terms.submits_per_second
+        limit = self.settings.removebg_units_per_minute if own is None else own * _MINUTE_SECONDS
+        weight = min(megapixels, limit)
+        use = RateUse(name=f"{ORIGIN}:{account.name}", limit=limit, seconds=_MINUTE_SECONDS, weight=weight)
+        entry = Entry(account=account.name, use=use, key=account.known_key)
+        self.limits.count(entry)
+        return entry.allowance
+
+    def accept(self, account: Account, given: Fields, name: str | None) -> Accepted:
+        """Accept a picture to be cut out, or find the task that the same request made before.
+
+        Args:
+            account: who asks.
+            given: the request's fields, from which the pictures are taken away.
+            name: what the caller calls this very request; None where it has no name.
+
+        Raises:
+            Refused: what is wrong with the request.
+            CutoutError: it is not accepted now.
+        """
+        self.sources.check(given)
+        options = Options.read(given)
+        choice = account.terms.choice(self.settings.choice)
+        has_background = "bg_image_file" in given or "bg_image_url" in given
+        tariff = self.tariff(account)
+        # Once for what is wrong with it, before a picture is looked at.
+        options.spec(choice, options.size, has_background=has_background)
+        picture, background = self.sources.picture(given), self.sources.background(given)
+        pixels = _pixels_of(picture)
+        # Each request was counted as one megapixel when it came.
+        further = -(-(pixels or 1) // MEGAPIXEL) - 1
+        allowance = self.counted(account, further) if further else None
+        drafts = {
+            size: Draft(
+                source=picture,
+                spec=options.spec(choice, size, has_background=has_background),
+                background=background,
+            )
+            for size in tariff.sizes_for(options.size, pixels)
+        }
+        return Accepted(self._submit(account, drafts, tariff, name), options, tariff, allowance)
+
+    def _submit(self, account: Account, drafts: dict[str, Draft], tariff: Tariff, name: str | None) -> TaskUid:
+        own = self.submissions.for_account(account)
+        poor: InsufficientCredits | None = None
+        for size, draft in drafts.items():
+            key = f"{ORIGIN}:{name}" if name else None
+            try:
+                return tariff.submissions(own, size).submit(
+                    account.name, ORIGIN, [draft], key, joins_seconds=_JOINS_SECONDS, urgent=True
+                )
+            except InsufficientCredits as error:
+                poor = error
+        assert poor is not None
+        price, left = shown(tariff.credits(poor.price)), shown(tariff.credits(max(0, poor.available)))
+        raise Refused("insufficient_credits", f"The image costs {price} credits, {left} are left.")
+
+    def keep(self, account: Account, given: Fields) -> uuid.UUID:
+        """Keep a picture that a caller gives away, as an upload of the account; its id.
+
+        Raises:
+            Refused: what can be seen of it is not acceptable.
+            CutoutError: it is not accepted now.
+        """
+        self.sources.check(given)
+        picture = self.sources.picture(given)
+        if isinstance(picture, InspectedPicture):
+            return self.pictures.keep(account.name, picture.data, caps=account.terms.caps).image
+        draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.settings.model))
+        keeping = self.submissions.for_account(account).for_keeping()
+        return image_uuid(keeping.submit(account.name, _IMPROVEMENT, [draft]))
+
+
+def _pixels_of(picture: InspectedPicture | SourceUrl) -> int | None:
+    return None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px

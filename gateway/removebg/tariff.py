@@ -1,0 +1,64 @@
+"""What pictures cost in the protocol's credits, of which one is several of the account's."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cutgate.gateway.removebg.fields import PREVIEWS, SIZES
+from cutgate.gateway.tasks.submit import Submissions
+from cutgate.jobs.ledger.answers import Balance
+
+_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """An account's prices."""
+
+    preview_price: int
+    """In the account's credits."""
+    previews_per_credit: int
+
+    def of_size(self, size: str) -> int:
+        """The price of a picture in the account's credits."""
+        return self.preview_price * (1 if size in PREVIEWS else self.previews_per_credit)
+
+    def submissions(self, submissions: Submissions, size: str) -> Submissions:
+        """What accepts pictures at the price of a size."""
+        return replace(submissions, price=self.of_size(size))
+
+    def credits(self, account_credits: int) -> float:
+        """The protocol's credits that some of the account's are; 0 where pictures cost nothing."""
+        return account_credits / (self.preview_price * self.previews_per_credit) if self.preview_price else 0
+
+    def sizes_for(self, size: str, pixels: int | None) -> tuple[str, ...]:
+        """What a size may stand for: what comes first counts, if it can be paid.
+
+        Args:
+            size: as it was asked for.
+            pixels: of the picture; None where it is not here yet.
+        """
+        if size != "auto":
+            return (size,)
+        fits = pixels is not None and pixels <= SIZES["preview"]
+        return ("preview",) if fits else ("full", "preview")
+
+    def account(self, balance: Balance | None, unmetered_credits: int) -> dict[str, Any]:
+        """What is shown of an account. Clients hand these names on as they are: no more and no fewer may be there.
+
+        Args:
+            balance: of the account; None where it is not metered.
+            unmetered_credits: what such an account seems to have.
+        """
+        available = unmetered_credits if balance is None else max(0, balance.available)
+        left = shown(self.credits(available) if self.preview_price else available)
+        attributes = {
+            "credits": {"total": left, "subscription": 0, "payg": left, "enterprise": 0},
+            "api": {"free_calls": 0, "sizes": "all"},
+        }
+        return {"data": {"attributes": attributes}}
+
+
+def shown(amount: float) -> float | int:
+    """Credits as they are written, as short as they can be: clients read whole numbers where there are some."""
+    rounded = round(amount, _DIGITS)
+    return int(rounded) if rounded == int(rounded) else rounded

@@ -1,0 +1,141 @@
+"""The protocol over HTTP: the paths below `/v1.0`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from cutgate.gateway.accounts.accounts import Account
+from cutgate.gateway.accounts.authentication import Authenticator
+from cutgate.gateway.accounts.rates import Rate, RateExceeded
+from cutgate.gateway.bodies import Bodies
+from cutgate.gateway.removebg.answers import Rendering, in_json, preflight, wants_json
+from cutgate.gateway.removebg.errors import Refused, answer, refused
+from cutgate.gateway.removebg.forms import MULTIPART, Fields, read_fields
+from cutgate.gateway.removebg.submitting import Accepted, Removals
+from cutgate.gateway.settings import GatewaySettings
+from cutgate.gateway.sockets.holding import Holds
+
+PREFIX: Final = "/v1.0"
+
+_KEY_HEADER: Final = "X-Api-Key"
+_NAME_HEADER: Final = "Idempotency-Key"
+_NAME_CHARACTERS: Final = 255
+_LOG: Final = structlog.get_logger(__name__)
+
+
+def is_below(path: str) -> bool:
+    """Whether a path is the protocol's, also where nothing is there."""
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveBgApi:
+    """The façade over HTTP."""
+
+    settings: GatewaySettings
+    authenticator: Authenticator
+    bodies: Bodies
+    holds: Holds
+    removals: Removals
+
+    def blueprint(self) -> Blueprint:
+        """The routes."""
+        routes = Blueprint("removebg", __name__, url_prefix=PREFIX)
+        views: tuple[tuple[str, str, Callable[[], Response]], ...] = (
+            ("POST", "/removebg", self.remove_background),
+            ("GET", "/account", self.account),
+            ("POST", "/improve", self.improve),
+        )
+        for method, path, view in views:
+            routes.add_url_rule(path, view.__name__, view, methods=[method], provide_automatic_options=False)
+            routes.add_url_rule(path, f"{view.__name__}_preflight", preflight, methods=["OPTIONS"])
+        routes.register_error_handler(Exception, self.refuse)
+        return routes
+
+    def remove_background(self) -> Response:
+        """Answer with a picture without its background, or with what is in the way of that."""
+        account = self._let_in()
+        g.allowance = self.removals.counted(account)
+        with self.holds.require_place(account.name) as place:
+            with self._fields() as given:
+                accepted = self.removals.accept(account, given, self._name())
+            structlog.contextvars.bind_contextvars(task_uid=accepted.uid)
+            return place.hold(accepted.uid, self.settings.removebg_sync_seconds, self._rendering(accepted))
+
+    def account(self) -> Response:
+        """Answer with the account's credits."""
+        account = self._let_in()
+        self.removals.limits.count(self.removals.limits.entry(account, Rate.POLL))
+        balance = self.removals.submissions.store.balance(account.name)
+        return in_json(self.removals.tariff(account).account(balance, self.settings.unmetered_credits))
+
+    def improve(self) -> Response:
+        """Keep a picture that a caller gives away, where this installation collects any."""
+        account = self._let_in()
+        if not self.settings.removebg_improvement:
+            raise Refused("improvement_disabled")
+        g.allowance = self.removals.counted(account)
+        with self._fields() as given:
+            return in_json({"id": str(self.removals.keep(account, given))})
+
+    def refuse(self, error: Exception) -> Response:
+        """An answer to a request that cannot be served."""
+        known = refused(error)
+        if known.code == "internal_error":
+            _LOG.error("a fault of this server", exc_info=error)
+        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
+        response = answer(known, self.settings.retry_after_seconds, allowance)
+        if isinstance(error, HTTPException):
+            response.headers.update({name: value for name, value in error.get_headers() if name == "Allow"})
+        return response
+
+    def _rendering(self, accepted: Accepted) -> Rendering:
+        return Rendering(
+            blobs=self.removals.submissions.blobs,
+            environ=request.environ,
+            is_json=wants_json(request.accept_mimetypes),
+            shown_type=accepted.options.shown_type(),
+            tariff=accepted.tariff,
+            allowance=accepted.allowance or g.allowance,
+            retry_after_seconds=self.settings.retry_after_seconds,
+        )
+
+    def _let_in(self) -> Account:
+        """The caller's account, before anything of the body is read.
+
+        Raises:
+            KeyRefused: the header holds no key that counts.
+            AddressShutOut: too many wrong keys came from there.
+            LedgerUnavailable: the accounts are away.
+        """
+        return self.authenticator.account_of(request.headers.get(_KEY_HEADER), request.remote_addr)
+
+    @staticmethod
+    def _name() -> str | None:
+        name = request.headers.get(_NAME_HEADER) or None
+        if name is not None and len(name) > _NAME_CHARACTERS:
+            raise Refused("invalid_request", f"Idempotency-Key has more than {_NAME_CHARACTERS} characters.")
+        return name
+
+    @contextmanager
+    def _fields(self) -> Iterator[Fields]:
+        """The fields of the request. A large body waits on disk until there is memory for it and its pictures.
+
+        Raises:
+            Refused: it cannot be read.
+            TransferBroken: its transfer is broken.
+            HTTPException: it is too long or too slow, or the caller is gone.
+            ServiceUnavailable: there was no room for it on disk, or none in memory in time.
+        """
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Refused("invalid_request", "Send the body without Content-Encoding.")
+        request.max_content_length = self.settings.max_removebg_body_bytes
+        is_text = request.mimetype != MULTIPART
+        with self.bodies.received(request.stream, request.content_length, is_text=is_text) as body:
+            yield read_fields(body.file, request.content_type)

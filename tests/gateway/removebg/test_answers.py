@@ -1,0 +1,304 @@
+"""Answers with a picture: forms, headers, credits and rates."""
+
+import base64
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from cutgate.gateway.accounts.records import Terms
+from cutgate.jobs.spec import Box
+from tests.gateway import picture_files as pictures
+from tests.gateway.removebg.service import (
+    ACCOUNT,
+    LARGE,
+    TINY_B64,
+    RemoveBg,
+    code_of,
+    error_of,
+    make_removebg,
+    patient,
+)
+from tests.ledgers import stored_item
+
+CREDITS = "X-Credits-Charged"
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp", "application/zip"])
+def test_the_answer_is_the_result_with_its_own_type_and_length(service: RemoveBg, media_type: str) -> None:
+    with service.answering(b"bytes of it", media_type=media_type):
+        answer = service.send()
+    assert (answer.status_code, answer.data) == (200, b"bytes of it")
+    assert answer.headers["Content-Type"] == media_type
+    assert answer.headers["Content-Length"] == "11"
+    assert not {"Content-Encoding", "Transfer-Encoding", "X-Ratio", "Retry-After"} & set(answer.headers.keys())
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        (None, False),
+        ("", False),
+        ("*/*", False),
+        ("image/*", False),
+        ("image/png, */*;q=0.1", False),
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ("application/json, text/plain, */*", True),
+        ("application/json, image/*", True),
+        ("*/*, application/json;q=0.2", True),
+        ("image/*;q=0.5, application/json", True),
+        ("image/png, application/json;q=0.9", False),
+        ("application/json;q=0", False),
+        ("application/zip", False),
+    ],
+)
+def test_accept_chooses_between_bytes_and_json(service: RemoveBg, accept: str | None, is_json: bool) -> None:
+    with service.answering(b"bytes"):
+        answer = service.send(headers={} if accept is None else {"Accept": accept})
+    if not is_json:
+        assert answer.data == b"bytes"
+        return
+    assert answer.content_type == "application/json; charset=utf-8"
+    assert answer.get_json() == {
+        "data": {
+            "result_b64": base64.b64encode(b"bytes").decode(),
+            "foreground_top": 5,
+            "foreground_left": 3,
+            "foreground_width": 20,
+            "foreground_height": 15,
+        }
+    }
+
+
+def test_headers_of_a_result(service: RemoveBg) -> None:
+    answer = service.done(type="person")
+    shown = {name: value for name, value in answer.headers.items() if name.startswith("X-") and "Rate" not in name}
+    shown.pop("X-Content-Type-Options")
+    assert shown == {
+        "X-Type": "person",
+        "X-Width": "40",
+        "X-Height": "30",
+        "X-Max-Width": "40",
+        "X-Max-Height": "30",
+        "X-Foreground-Top": "5",
+        "X-Foreground-Left": "3",
+        "X-Foreground-Width": "20",
+        "X-Foreground-Height": "15",
+        CREDITS: "0.25",
+    }
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert {*shown} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"full_width_px": 4_000, "full_height_px": 3_000}, ("4000", "3000")),
+        ({"full_width_px": 10_000, "full_height_px": 5_000}, ("7071", "3535")),
+        ({"full_width_px": None, "full_height_px": None, "foreground": None}, ("40", "30")),
+    ],
+)
+def test_the_largest_size_is_what_full_would_give(
+    service: RemoveBg, facts: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    with service.answering(**facts):
+        answer = service.send()
+    assert (answer.headers["X-Max-Width"], answer.headers["X-Max-Height"]) == expected
+    assert ("X-Foreground-Top" in answer.headers) == ("foreground" not in facts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "charged"),
+    [
+        *(({"size": size}, "0.25") for size in ("preview", "small", "regular")),
+        *(({"size": size}, "1") for size in ("medium", "hd", "full", "4k", "50MP")),
+        ({"size": "auto"}, "0.25"),
+        ({"size": "auto", "image_file": LARGE}, "1"),
+        ({"size": "preview", "crop": "true", "crop_margin": "5%"}, "0.25"),
+    ],
+    ids=str,
+)
+def test_what_a_size_costs(service: RemoveBg, fields: dict[str, Any], charged: str) -> None:
+    service.store.grant(ACCOUNT, 10)
+    assert service.done(**fields).headers[CREDITS] == charged
+    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert balance.used == float(charged) * 4
+
+
+def test_an_account_with_a_price_of_its_own_and_another_number_of_previews() -> None:
+    service = patient(removebg_previews_per_credit=3)
+    service.accounts.change(ACCOUNT, terms=Terms(price_credits=5))
+    service.store.grant(ACCOUNT, 100)
+    assert service.done(size="full").headers[CREDITS] == "1"
+    assert service.done().headers[CREDITS] == "0.3333"
+    assert attributes(service)["credits"]["total"] == round(80 / 15, 4)
+
+
+def test_pictures_that_cost_nothing_charge_nothing() -> None:
+    service = patient(image_price_credits=0)
+    assert service.done(size="full").headers[CREDITS] == "0"
+
+
+def test_who_cannot_pay_is_told_price_and_balance(quick: RemoveBg) -> None:
+    quick.store.grant(ACCOUNT, 2)
+    error = quick.error(402, size="full")
+    assert error["code"] == "insufficient_credits"
+    assert error["detail"] == "The image costs 1 credits, 0.5 are left."
+    quick.harness.assert_nothing_left()
+
+
+def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service: RemoveBg) -> None:
+    service.store.grant(ACCOUNT, 1)
+    assert service.done(size="auto", image_file=LARGE).headers[CREDITS] == "0.25"
+    error = service.error(402, size="auto", image_file=pictures.png(701, 701))
+    assert error["detail"] == "The image costs 0.25 credits, 0 are left."
+
+
+def attributes(service: RemoveBg) -> Any:
+    answer = service.open("/v1.0/account")
+    assert answer.status_code == 200
+    return answer.get_json()["data"]["attributes"]
+
+
+def test_an_account_has_exactly_the_names_that_clients_hand_on(service: RemoveBg) -> None:
+    service.store.grant(ACCOUNT, 6)
+    service.done()
+    assert service.open("/v1.0/account").get_json() == {
+        "data": {
+            "attributes": {
+                "credits": {"total": 1.25, "subscription": 0, "payg": 1.25, "enterprise": 0},
+                "api": {"free_calls": 0, "sizes": "all"},
+            }
+        }
+    }
+    service.store.grant(ACCOUNT, 3)
+    assert '"total": 2,' in service.open("/v1.0/account").text
+
+
+def test_an_account_that_is_not_metered_has_what_the_settings_say() -> None:
+    assert attributes(make_removebg(unmetered_credits=400))["credits"]["total"] == 100
+    assert attributes(make_removebg(unmetered_credits=400, image_price_credits=0))["credits"]["total"] == 400
+
+
+def test_rate_headers_are_whole_numbers_and_count_megapixels(service: RemoveBg) -> None:
+    pictures_and_left = [(pictures.png(960, 1_000), 499), (pictures.png(1_600, 1_200), 497)]
+    for picture, left in pictures_and_left:
+        answer = service.done(image_file=picture)
+        assert answer.headers["X-RateLimit-Limit"] == "500"
+        assert int(answer.headers["X-RateLimit-Remaining"]) == pytest.approx(left, abs=1)
+        assert abs(int(answer.headers["X-RateLimit-Reset"]) - time.time()) < 120
+
+
+def test_over_the_rate_is_429_with_the_three_headers_and_when_to_come_back() -> None:
+    service = make_removebg(removebg_units_per_minute=2)
+    assert code_of(service.send(image_file=pictures.png(1_600, 1_200))) == "result_not_ready"
+    for picture in (pictures.png(), pictures.png(1_600, 1_200)):
+        answer = service.send(image_file=picture)
+        assert error_of(answer, 429)["code"] == "rate_limit_exceeded"
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert [answer.headers[f"X-RateLimit-{name}"] for name in ("Limit", "Remaining")] == ["2", "0"]
+        assert int(answer.headers["X-RateLimit-Reset"]) > time.time() - 60
+    assert service.count() == 1
+
+
+def test_what_is_wrong_counts_as_well_and_carries_no_rate_headers() -> None:
+    service = make_removebg(removebg_units_per_minute=1)
+    answer = service.send(size="huge")
+    assert code_of(answer) == "invalid_size"
+    assert "X-RateLimit-Limit" not in answer.headers
+    limited = service.send(size="huge")
+    assert code_of(limited) == "rate_limit_exceeded"
+
+
+def test_an_accounts_own_rate_counts_for_a_minute() -> None:
+    service = patient()
+    service.accounts.change(ACCOUNT, terms=Terms(submits_per_second=2))
+    assert service.done().headers["X-RateLimit-Limit"] == "120"
+
+
+def test_a_request_that_takes_too_long_is_429_and_its_repeat_has_the_result_for_one_charge() -> None:
+    service = make_removebg(removebg_sync_seconds=0.3)
+    service.store.grant(ACCOUNT, 8)
+    late = service.send(size="full")
+    assert error_of(late, 429)["code"] == "result_not_ready"
+    assert 2 <= int(late.headers["Retry-After"]) <= 10
+    [uid] = service.store.unfinished(ACCOUNT)
+    with service.answering(b"later"):
+        answers = [service.send(size="full"), service.send(size="full", headers={"Accept": "application/json"})]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.headers[CREDITS] for answer in answers] == ["1", "1"]
+    assert answers[0].data == b"later"
+    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert (balance.used, balance.reserved) == (4, 0)
+    assert service.store.get(uid, ACCOUNT) is not None
+
+
+def test_equal_requests_at_the_same_time_are_one_task(service: RemoveBg) -> None:
+    service.store.grant(ACCOUNT, 8)
+    with service.answering(), ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda _: service.send(), range(3)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert (balance := service.store.balance(ACCOUNT)) is not None
+    assert balance.used == 1
+
+
+def test_a_repeat_of_what_has_failed_is_a_new_task(service: RemoveBg) -> None:
+    with service.failing("worker_lost"):
+        assert code_of(service.send()) == "internal_error"
+    assert service.done().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("size", "full"),
+        ("format", "png"),
+        ("bg_color", "fff"),
+        ("crop", "true"),
+        ("image_file", pictures.png(9, 9)),
+    ],
+)
+def test_another_request_is_another_task(quick: RemoveBg, field: str, other: Any) -> None:
+    quick.send()
+    quick.send(**{field: other})
+    assert quick.count() == 2
+
+
+def test_a_name_of_the_callers_own_is_kept_to(quick: RemoveBg) -> None:
+    headers = {"Idempotency-Key": "order-7"}
+    quick.send(headers=headers)
+    quick.send(headers=headers)
+    assert quick.count() == 1
+    assert code_of(quick.send(headers=headers, size="full")) == "idempotency_conflict"
+    assert code_of(quick.send(headers={"Idempotency-Key": "a" * 256})) == "invalid_request"
+
+
+def test_improvement_keeps_a_picture_where_it_is_switched_on() -> None:
+    service = make_removebg(removebg_improvement=True)
+    answer = service.send("json", path="/v1.0/improve", image_file_b64=TINY_B64, tag="cat", image_filename="a.png")
+    assert answer.status_code == 200
+    assert list(answer.get_json()) == ["id"]
+    [kept] = service.stored_pictures()
+    assert base64.b64encode(kept).decode() == TINY_B64
+    by_url = service.send("json", path="/v1.0/improve", image_url="https://host/a.png")
+    assert by_url.status_code == 200
+    assert code_of(service.send("json", path="/v1.0/improve", has_picture=False)) == "missing_source"
+
+
+def test_the_task_is_what_the_account_chose(quick: RemoveBg) -> None:
+    quick.accounts.change(ACCOUNT, terms=Terms(model="u2netp"))
+    quick.harness.offer(Terms(model="u2netp").choice(quick.settings.choice))
+    quick.send()
+    [uid] = quick.store.unfinished(ACCOUNT)
+    assert stored_item(quick.store, uid).spec.model == "u2netp"
+
+
+def test_the_box_of_the_subject_is_relative_to_the_picture(service: RemoveBg) -> None:
+    with service.answering(foreground=Box(left_px=0, top_px=0, right_px=1, bottom_px=2)):
+        headers = service.send().headers
+    shown = [headers[f"X-Foreground-{name}"] for name in ("Top", "Left", "Width", "Height")]
+    assert shown == ["0", "0", "1", "2"]
+    assert math.prod(map(int, shown[2:])) == 2

@@ -1,0 +1,247 @@
+"""What known clients depend on: one test for each such statement, named after what the client does.
+
+The number in a name is the statement's section.
+"""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes import failing
+from tests.gateway import picture_files as pictures
+from tests.gateway.removebg.service import (
+    FORMS,
+    PATH,
+    TINY,
+    TINY_B64,
+    RemoveBg,
+    code_of,
+    error_of,
+    make_removebg,
+    patient,
+)
+
+PARTS = (
+    b"--frontier\r\n"
+    b'Content-Disposition: form-data; name="image_file"%s\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\n" + TINY + b"\r\n--frontier--\r\n"
+)
+
+
+def test_c_1_the_ruby_gem_asks_for_absolute_paths(service: RemoveBg) -> None:
+    assert service.done().status_code == 200
+    assert service.open("/v1.0/account").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-API-Key", "x-api-key"])
+def test_c_2_samples_write_the_key_header_in_any_case(service: RemoveBg, name: str) -> None:
+    answer = service.app.test_client().get("/v1.0/account", headers={name: service.api_key})
+    assert answer.status_code == 200
+
+
+def test_c_2_a_python_client_knows_no_401(quick: RemoveBg) -> None:
+    for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": f"Bearer {quick.api_key}"}):
+        for path, method in ((PATH, "POST"), ("/v1.0/account", "GET"), ("/v1.0/improve", "POST")):
+            answer = quick.app.test_client().open(path, method=method, headers=headers)
+            assert error_of(answer, 403)["code"] == "auth_failed"
+
+
+def test_c_3_the_command_line_tool_sends_nine_options_as_empty_strings(quick: RemoveBg) -> None:
+    nine = dict.fromkeys(
+        (
+            *("type", "channels", "bg_color", "bg_image_url", "crop_margin", "scale", "position", "roi"),
+            "semitransparency",
+        ),
+        "",
+    )
+    assert quick.spec(size="auto", format="zip", crop="", **nine) == quick.spec(
+        size="auto", format="zip", image_file=pictures.png(41, 30)
+    )
+
+
+def test_c_3_npm_sends_booleans_as_json_and_forms_send_words(quick: RemoveBg) -> None:
+    assert quick.spec("json", crop=True) == quick.spec(crop="true", image_file=pictures.png(41, 30))
+    assert quick.spec("json", crop=False, add_shadow=False) == quick.spec(image_file=pictures.png(43, 30))
+
+
+def test_c_3_clients_pass_on_old_and_unknown_options(quick: RemoveBg) -> None:
+    assert code_of(quick.send(shadow_method="legacy", verbose="1", test="x" * 10_000)) == "result_not_ready"
+
+
+@pytest.mark.parametrize("rest", [b'; filename="image.png"', b"", b'; filename=""'])
+def test_c_3_nodes_sample_sends_no_file_name_and_octet_stream(quick: RemoveBg, rest: bytes) -> None:
+    content_type = "multipart/form-data; boundary=frontier"
+    answer = quick.open(PATH, method="POST", data=PARTS % rest, content_type=content_type)
+    assert code_of(answer) == "result_not_ready"
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_c_3_php_names_every_upload_png(quick: RemoveBg) -> None:
+    quick.spec(image_file=pictures.jpeg())
+    assert quick.stored_pictures() == [pictures.jpeg()]
+
+
+def test_c_3_a_published_example_sends_base64_behind_a_data_uris_head(quick: RemoveBg) -> None:
+    quick.spec("json", image_file_b64=pictures.data_uri(TINY, "image/jpeg"))
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_c_3_a_client_offers_more_types_than_the_vendor(service: RemoveBg) -> None:
+    for kind in ("graphics", "car_interior", "car_part"):
+        assert service.done(type=kind).headers["X-Type"]
+
+
+def test_c_3_a_client_asks_for_zip_where_its_user_wants_png(service: RemoveBg) -> None:
+    with service.answering(b"PK", media_type="application/zip"):
+        answer = service.send(format="zip", size="auto")
+    assert answer.headers["Content-Type"] == "application/zip"
+
+
+def test_c_3_a_clients_default_region_has_zeros_without_a_unit(quick: RemoveBg) -> None:
+    spec = quick.spec(roi="0 0 100% 100%")
+    assert spec.composition is not None
+    assert spec.composition.region_of_interest is None
+
+
+def test_c_3_a_clients_tests_write_colours_with_a_hash(quick: RemoveBg) -> None:
+    assert quick.spec(bg_color="#81d4fa").background == (129, 212, 250, 255)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_c_4_success_is_exactly_200(service: RemoveBg, form: str) -> None:
+    assert service.done(form).status_code == 200
+
+
+def test_c_4_generated_clients_prefer_json_when_both_are_offered(service: RemoveBg) -> None:
+    with service.answering():
+        answer = service.send(headers={"Accept": "application/json, image/*"})
+    assert answer.get_json()["data"]["result_b64"]
+
+
+def test_c_4_php_switches_decoding_off(service: RemoveBg) -> None:
+    with service.answering(b"a" * 100_000):
+        answer = service.send(headers={"Accept-Encoding": "gzip, deflate, br"})
+    assert answer.data == b"a" * 100_000
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_c_4_credits_are_written_so_short_that_an_integer_reads_as_one(service: RemoveBg) -> None:
+    assert int(service.done(size="full").headers["X-Credits-Charged"]) == 1
+    assert service.done().headers["X-Credits-Charged"] == "0.25"
+
+
+def test_c_4_ruby_and_npm_read_sizes_type_and_rates_of_every_picture(service: RemoveBg) -> None:
+    headers = service.done().headers
+    for name in ("X-Width", "X-Height", *(f"X-RateLimit-{part}" for part in ("Limit", "Remaining", "Reset"))):
+        assert int(headers[name]) >= 0
+    assert headers["X-Type"] == "other"
+
+
+def test_c_5_the_gem_reads_when_the_limit_resets() -> None:
+    service = make_removebg(removebg_units_per_minute=1)
+    service.send()
+    answer = service.send()
+    assert error_of(answer, 429)["code"] == "rate_limit_exceeded"
+    assert all(int(answer.headers[f"X-RateLimit-{part}"]) >= 0 for part in ("Limit", "Remaining", "Reset"))
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_c_5_the_gem_hands_the_accounts_names_on_as_arguments(service: RemoveBg) -> None:
+    attributes = service.open("/v1.0/account").get_json()["data"]["attributes"]
+    assert {name: set(value) for name, value in attributes.items()} == {
+        "credits": {"total", "subscription", "payg", "enterprise"},
+        "api": {"free_calls", "sizes"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1.0", 404),
+        ("GET", "/v1.0/", 404),
+        ("POST", "/v1.0/removebg/", 404),
+        ("POST", "/v1.0/account/x", 404),
+        ("DELETE", "/v1.0/nothing", 404),
+        ("GET", "/v1.0/removebg", 405),
+        ("POST", "/v1.0/account", 405),
+        ("PROPFIND", "/v1.0/improve", 405),
+    ],
+)
+def test_c_6_go_parses_json_of_every_answer(quick: RemoveBg, method: str, path: str, status: int) -> None:
+    answer = quick.open(path, method=method)
+    assert error_of(answer, status)["code"] == {404: "not_found", 405: "method_not_allowed"}[status]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_c_6_the_gem_takes_the_first_errors_title_also_of_a_fault(quick: RemoveBg) -> None:
+    failing(quick.store, look=RuntimeError("secret"))
+    error = error_of(quick.send(), 500)
+    assert error["code"] == "internal_error"
+    assert "secret" not in str(error)
+
+
+def test_c_6_php_joins_the_errors_values(quick: RemoveBg) -> None:
+    assert all(isinstance(value, str) for value in quick.error(size="huge").values())
+
+
+def test_c_6_the_command_line_tool_prints_the_detail(quick: RemoveBg) -> None:
+    assert "preview" in quick.error(size="huge")["detail"]
+    assert error_of(quick.send(headers={"X-Api-Key": "wrong"}), 403)["detail"]
+
+
+def test_c_7_2_the_gem_sends_the_same_request_three_times() -> None:
+    service = make_removebg(removebg_sync_seconds=0.2)
+    assert [code_of(service.send()) for _ in range(2)] == ["result_not_ready"] * 2
+    assert service.count() == 1
+    assert service.done().status_code == 200
+
+
+def test_c_7_3_php_and_the_node_tool_know_4xx_alone_for_what_is_not_ready(quick: RemoveBg) -> None:
+    assert quick.send().status_code == 429
+
+
+def test_c_7_4_the_node_tool_repeats_at_once_without_retry_after(quick: RemoveBg) -> None:
+    assert 2 <= int(quick.send().headers["Retry-After"]) <= 10
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_c_7_10_base64_of_several_megabytes_is_one_form_field(form: str) -> None:
+    service = patient(body_memory_bytes=2**20)
+    picture = pictures.bmp(1_500, 1_000)  # 4.5 MB
+    with service.answering():
+        answer = service.send(form, image_file_b64=base64.b64encode(picture).decode())
+    assert answer.status_code == 200, answer.data
+
+
+def test_c_7_11_removd_streams_json_without_a_length(quick: RemoveBg) -> None:
+    body = json.dumps({"image_file_b64": TINY_B64}).encode()
+    overrides: dict[str, Any] = {
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    answer = quick.open(PATH, method="POST", content_type="application/json", environ_overrides=overrides)
+    assert code_of(answer) == "result_not_ready"
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_c_7_11_what_is_streamed_is_counted_while_it_is_read() -> None:
+    service = make_removebg(removebg_max_bytes=1_000)
+    overrides: dict[str, Any] = {
+        "wsgi.input": io.BytesIO(bytes(service.settings.max_removebg_body_bytes + 1)),
+        "wsgi.input_terminated": True,
+    }
+    answer = service.open(PATH, method="POST", content_type="application/json", environ_overrides=overrides)
+    assert (answer.status_code, code_of(answer)) == (400, "file_too_large")
+
+
+def test_a_browser_may_call_and_read_the_headers(quick: RemoveBg) -> None:
+    for path in (PATH, "/v1.0/account", "/v1.0/improve"):
+        answer = quick.app.test_client().options(path, headers={"Origin": "https://page.example"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
+        assert "X-Api-Key" in answer.headers["Access-Control-Allow-Headers"]
+        assert "X-Credits-Charged" in answer.headers["Access-Control-Expose-Headers"]
+    assert quick.send(size="huge").headers["Access-Control-Allow-Origin"] == "*"

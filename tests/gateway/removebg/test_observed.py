@@ -1,0 +1,47 @@
+"""What is counted and logged of requests."""
+
+import pytest
+
+from cutgate.jobs.observe import metric_names as names
+from tests.gateway.observe.test_metrics import requests_of
+from tests.gateway.removebg.service import RemoveBg
+from tests.servers.scrapes import here
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "method", "code"),
+    [
+        ("remove_background", "/v1.0/removebg", "POST", "400"),
+        ("account", "/v1.0/account", "GET", "200"),
+        ("improve", "/v1.0/improve", "POST", "403"),
+    ],
+)
+def test_requests_are_counted_by_view_and_status(
+    quick: RemoveBg, action: str, path: str, method: str, code: str
+) -> None:
+    before = requests_of(action, code, "removebg")
+    assert quick.open(path, method=method).status_code == int(code)
+    assert requests_of(action, code, "removebg") == before + 1
+
+
+def test_the_time_counts_until_the_picture_is_there(service: RemoveBg) -> None:
+    def count() -> float:
+        labels = {"facade": "removebg", "action": "remove_background"}
+        return here().value(names.REQUEST_SECONDS, "_count", **labels) or 0
+
+    before = count()
+    service.done()
+    assert count() == before + 1
+
+
+def test_a_line_names_account_and_task_and_no_secret(quick: RemoveBg, capsys: pytest.CaptureFixture[str]) -> None:
+    quick.send(image_url="https://host/cat.jpg?token=secret")
+    quick.send(image_url="https://user:secret@host/cat.jpg")
+    quick.send(headers={"X-Api-Key": "kc_secret"})
+    said = capsys.readouterr().out
+    [uid] = quick.store.unfinished("shop")
+    assert uid in said
+    assert "account=shop" in said or '"account": "shop"' in said
+    assert "invalid_image_url" in said
+    assert "secret" not in said
+    assert quick.api_key not in said

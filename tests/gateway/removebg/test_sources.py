@@ -1,0 +1,168 @@
+"""Where the picture may come from, and the picture behind it."""
+
+import base64
+import io
+import tracemalloc
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from cutgate.gateway.removebg.forms import read_fields
+from cutgate.gateway.removebg.sources import Sources
+from cutgate.gateway.tasks.drafts import InspectedPicture, SourceUrl
+from tests.gateway import picture_files as pictures
+from tests.gateway.removebg.service import FORMS, PATH, TINY, TINY_B64, RemoveBg, code_of, make_removebg
+
+ADDRESS = "https://pictures.example/cat.jpg?token=secret"
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        ("multipart", {"image_file": TINY}),
+        *((form, {"image_file_b64": TINY_B64}) for form in FORMS),
+        ("json", {"image_file_b64": pictures.data_uri(TINY)}),
+        ("urlencoded", {"image_file_b64": pictures.data_uri(TINY, "image/jpeg")}),
+        ("json", {"image_file_b64": base64.encodebytes(TINY).decode()}),
+        ("multipart", {"image_file_b64": TINY}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_picture_arrives_in_each_form(quick: RemoveBg, form: str, fields: dict[str, Any]) -> None:
+    if fields.get("image_file_b64") == TINY:  # as a file that holds the text
+        fields = {"image_file_b64": TINY_B64.encode()}
+    quick.spec(form, **fields)
+    assert quick.stored_pictures() == [TINY]
+
+
+def test_base64_whose_plus_signs_a_form_has_made_spaces_is_read(quick: RemoveBg) -> None:
+    text = next(
+        text
+        for side_px in range(8, 200)
+        if "+" in (text := base64.b64encode(pictures.png(side_px, side_px)).decode())
+    )
+    body = f"image_file_b64={quote(text, safe='+/=')}"
+    answer = quick.open(PATH, method="POST", data=body, content_type="application/x-www-form-urlencoded")
+    assert code_of(answer) == "result_not_ready"
+
+
+def test_escapes_of_a_long_form_field_are_read_wherever_they_stand(quick: RemoveBg) -> None:
+    picture = pictures.bmp(300, 300)
+    escaped = "".join(f"%{ord(letter):02x}" for letter in base64.b64encode(picture).decode())
+    for body in (f"image_file_b64={escaped}", f"image_file_b64={quote(base64.b64encode(picture))}&size=full"):
+        quick.open(PATH, method="POST", data=body, content_type="application/x-www-form-urlencoded")
+    assert quick.stored_pictures() == [picture, picture]
+
+
+def test_a_form_is_read_in_a_few_times_its_size() -> None:
+    for letter in ("%41", "A", "%2B"):
+        body = f"image_file_b64={letter * 1_000_000}".encode()
+        tracemalloc.start()
+        found = read_fields(io.BytesIO(body), "application/x-www-form-urlencoded")
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
+        tracemalloc.stop()
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_url_is_left_to_the_courier(quick: RemoveBg, form: str) -> None:
+    assert code_of(quick.send(form, image_url=ADDRESS)) == "result_not_ready"
+    assert quick.stored_pictures() == []
+    assert quick.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "code"),
+    [
+        ("json", {"image_url": ADDRESS, "image_file_b64": TINY_B64}, "multiple_sources"),
+        ("multipart", {"image_url": ADDRESS, "image_file": TINY}, "multiple_sources"),
+        ("multipart", {"image_file_b64": TINY_B64, "image_file": TINY}, "multiple_sources"),
+        ("json", {"bg_color": "fff", "bg_image_url": ADDRESS}, "multiple_bg_sources"),
+        ("multipart", {"bg_image_file": TINY, "bg_image_url": ADDRESS}, "multiple_bg_sources"),
+        ("multipart", {"bg_image_file": TINY, "bg_color": "red"}, "multiple_bg_sources"),
+        ("json", {"image_file": TINY_B64}, "invalid_file_type"),
+        *(
+            ("json", {"image_url": address}, "invalid_image_url")
+            for address in ("ftp://host/a.jpg", "no address", "https://", "https://user@host/a.png", 5)
+        ),
+        ("json", {"bg_image_url": "file:///etc/passwd"}, "invalid_bg_image_url"),
+        ("json", {"image_file_b64": "%%%"}, "failed_to_read_image"),
+        ("json", {"image_file_b64": ADDRESS}, "failed_to_read_image"),
+        ("json", {"image_file_b64": ["a"]}, "failed_to_read_image"),
+        ("multipart", {"image_file": b"no picture"}, "invalid_file_type"),
+        ("multipart", {"image_file": TINY[:-4]}, "failed_to_read_image"),
+        ("multipart", {"image_file": pictures.png_header_only(0, 8)}, "invalid_dimensions"),
+        ("multipart", {"image_file": pictures.png_header_only(13_000, 8)}, "resolution_too_high"),
+        ("multipart", {"image_file": pictures.png_header_only(9_000, 9_000)}, "resolution_too_high"),
+        ("multipart", {"bg_image_file": b"no picture"}, "invalid_file_type"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_source_that_cannot_be_used_has_its_code(
+    quick: RemoveBg, form: str, fields: dict[str, Any], code: str
+) -> None:
+    error = quick.error(form=form, **fields)
+    assert error["code"] == code
+    assert "secret" not in str(error)
+    quick.harness.assert_nothing_left()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_without_a_picture_the_three_fields_are_named(quick: RemoveBg, form: str) -> None:
+    error = quick.error(form=form, has_picture=False, image_url="", image_file_b64="", image_file="")
+    assert (error["code"], error["title"]) == ("missing_source", "No image given")
+    assert all(name in error["detail"] for name in ("image_file", "image_file_b64", "image_url"))
+
+
+def test_a_body_of_no_known_form_holds_no_picture(quick: RemoveBg) -> None:
+    for content_type in ("image/png", "text/plain", ""):
+        answer = quick.open(PATH, method="POST", data=TINY, content_type=content_type)
+        assert (answer.status_code, code_of(answer)) == (400, "missing_source")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"[1]"),
+        ("application/json", b"nonsense"),
+        ("application/json", b"\xff\xfe"),
+        ("application/json", b"[" * 100_000),
+        ("application/json", b'{"a":[' + b"[]," * 10_000 + b"[]]}"),
+        ("application/x-www-form-urlencoded", b"\xff=1"),
+        ("application/x-www-form-urlencoded", b"a=1&" * 101),
+        ("multipart/form-data", b"--x\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\nnothing"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 101),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Type: text/plain\r\n\r\n1\r\n--x--\r\n"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_body_that_cannot_be_read_is_refused(quick: RemoveBg, content_type: str, body: bytes) -> None:
+    answer = quick.open(PATH, method="POST", data=body, content_type=content_type)
+    assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
+    quick.harness.assert_nothing_left()
+
+
+def test_of_two_fields_of_a_name_the_first_counts(quick: RemoveBg) -> None:
+    body = f"format=gif&format=png&image_url={quote(ADDRESS)}"
+    answer = quick.open(PATH, method="POST", data=body, content_type="application/x-www-form-urlencoded")
+    assert code_of(answer) == "invalid_format"
+
+
+def test_a_picture_over_the_limit_is_a_bad_request_not_413() -> None:
+    service = make_removebg(removebg_max_bytes=len(TINY) - 1)
+    assert service.error(image_file=TINY)["code"] == "file_too_large"
+    large = service.error(image_file=bytes(service.settings.max_removebg_body_bytes))
+    assert large["code"] == "file_too_large"
+    service.harness.assert_nothing_left()
+
+
+def test_the_background_goes_with_the_draft(quick: RemoveBg) -> None:
+    sources = Sources(quick.settings.removebg_limits())
+    assert sources.background({}) is None
+    assert sources.background({"bg_image_url": ADDRESS}) == SourceUrl(ADDRESS)
+    given: dict[str, object] = {"bg_image_file": TINY}
+    picture = sources.background(given)
+    assert isinstance(picture, InspectedPicture)
+    assert (picture.data, given) == (TINY, {})
