@@ -257,11 +257,15 @@ def test_the_task_of_a_caller_that_hangs_up_is_terminated_for_free(house: House,
     assert [line["status"] for line in house.lines()] == [HUNG_UP]
 
 
-def test_a_caller_that_hangs_up_just_before_its_time_is_over_leaves_nothing_either(house: House) -> None:
-    caller = house.ask(seconds=HANG_UP_SECONDS / 2)
-    eventually(lambda: house.waiting() == 1)
-    hang_up(caller, at_once=False)
-    eventually(lambda: house.waiting() == 0)
+def test_a_caller_that_hangs_up_just_before_its_time_is_over_leaves_nothing_either(
+    installation: Installation,
+) -> None:
+    with housed(installation, HANG_UP_SECONDS="4") as house:
+        caller = house.ask(seconds=3)
+        house.held(1)
+        hang_up(caller, at_once=False)
+        house.held(0)
+        assert house.waiting() == 0
 
 
 def test_what_was_begun_when_its_caller_hung_up_is_done(house: House) -> None:
@@ -348,7 +352,7 @@ def test_a_caller_that_does_not_read_is_cut_off(installation: Installation) -> N
 
 
 def test_a_gateway_that_is_told_to_stop_answers_all_that_it_holds(installation: Installation) -> None:
-    with housed(installation, SHUTDOWN_SECONDS="4") as house, house.ask() as lucky, house.ask() as unlucky:
+    with housed(installation, SHUTDOWN_SECONDS="8") as house, house.ask() as lucky, house.ask() as unlucky:
         house.held(2)
         house.gateway.process.send_signal(signal.SIGTERM)
         eventually(lambda: "Handling signal: term" in house.gateway.log.read_text())
