@@ -34,7 +34,7 @@ SEAMS: Final = (
     ("parse", "gateway.picpik.views", "parse_body"),
     ("parse", "gateway.runware.http.views", "read_message"),
     ("key", "gateway.accounts.key_pairs", "KeyPairs.known"),
-    ("key", "gateway.runware.tasks.authentication", "Authenticator.account_of"),
+    ("key", "gateway.accounts.authentication", "Authenticator.account_of"),
     ("verify", "gateway.picpik.views", "verify"),
     ("fields", "gateway.picpik.views", "read_request"),
     ("decode, look at the header", "gateway.tasks.submit", "Look.at"),

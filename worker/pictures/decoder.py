@@ -48,6 +48,8 @@ _ERRORS: Final[dict[str, type[CutoutError]]] = {
     error.kind: error
     for error in (SourceUnreadable, SourceTooLarge, SourceTooCostly, SourceUndecodable, DecodingStopped)
 }
+_MEASURED: Final = frozenset({SourceTooLarge, SourceTooCostly})
+"""Those whose message follows from their facts."""
 _INHERITED: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 """What of the environment a decoder is told: nothing else, since the rest holds passwords."""
 _ANSWER_CHARACTERS: Final = 65_536
@@ -215,7 +217,7 @@ def _source(answer: dict[str, Any], file: FileIO, limits: SourceLimits) -> Sourc
 
 def _error(answer: dict[str, Any]) -> CutoutError:
     error, details = _ERRORS[answer["kind"]], answer["details"]
-    return error(**details) if details else error(answer["message"])
+    return error(**details) if error in _MEASURED else error(answer["message"], **details)
 
 
 class _Contents:
