@@ -309,13 +309,13 @@ class LedgerUnavailable(ServiceUnavailable):
 
 
 class LedgerFull(LedgerUnavailable):
-    """The ledger's server is out of memory; accepted tasks go on."""
+    """The ledger's server is out of memory."""
 
     kind = "ledger_full"
 
 
 class LedgerUnwritable(LedgerUnavailable):
-    """The ledger's server cannot write its file, as on a full disk, and refuses all that changes something."""
+    """The ledger's server cannot write its file."""
 
     kind = "ledger_unwritable"
 
@@ -327,7 +327,7 @@ class BlobStoreUnavailable(ServiceUnavailable):
 
 
 class BlobStoreFull(BlobStoreUnavailable):
-    """The disk of the pictures is full; once there is room all goes on."""
+    """The disk of the pictures is full."""
 
     kind = "blob_store_full"
 

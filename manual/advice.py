@@ -5,7 +5,7 @@ from typing import Final
 
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Retry once; then tell the operator.",
-    (130, 503): "`/readyz` on the metrics port tells the operator what is down.",
+    (130, 503): "Or one of them is away: `/readyz` on the metrics port says which.",
     (150, 200): "Tell the operator the model that `Detail` names.",
     (150, 503): "Send it again.",
     (153, 429): "Ask the operator for a higher rate or cap.",
@@ -49,7 +49,7 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "taskNotFound": "Send the task under a new `taskUUID`.",
     "rateLimitExceeded": "Ask the operator for a higher rate or cap.",
     "internalServerError": "Retry once; then tell the operator.",
-    "serviceUnavailable": "`/readyz` on the metrics port tells the operator what is down.",
+    "serviceUnavailable": "Or a part is away: `/readyz` on the metrics port says which.",
     "requestTimeout": "Use a faster connection or a smaller picture.",
     "timeoutProvider": "Call `getResponse`, or repeat the same task.",
 }

@@ -128,7 +128,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
     kept_masks_bytes: NonNegativeInt = 32 * 2**20
-    """Memory for masks of the last composed pictures: if only composition, background or format changes, the
+    """Memory for masks of composed pictures: if only composition, background or format changes, the
     network does not run again. `0` keeps none."""
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
