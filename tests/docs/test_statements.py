@@ -39,7 +39,9 @@ def test_the_readmes_figures_are_those_that_were_measured() -> None:
     assert figures(row.format("openvino", "bf16"), speed) == (bf16, bf16_seconds)
 
     gateway, worker = figures(r"add (\d+) MB \(gateway\) and (\d+) MB \(CPU worker, weights included\)", readme)
-    said = figures(r"`gateway` adds (\d+) MB to the base, uncompressed, `worker-cpu` with weights (\d+) MB", images)
+    said = figures(
+        r"`gateway` adds (\d+) MB to the base, uncompressed, `worker-cpu` with weights (\d+) MB", images
+    )
     assert said == (gateway, worker)
 
 
