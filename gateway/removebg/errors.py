@@ -121,6 +121,7 @@ _KINDS: Final[Mapping[str, str]] = {
     jobs.ServiceUnavailable.kind: "unavailable",
     jobs.LedgerUnavailable.kind: "unavailable",
     jobs.LedgerFull.kind: "unavailable",
+    jobs.LedgerUnwritable.kind: "unavailable",
     jobs.BlobStoreUnavailable.kind: "unavailable",
     jobs.BlobStoreFull.kind: "unavailable",
 }
