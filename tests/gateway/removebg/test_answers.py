@@ -159,7 +159,7 @@ def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service:
 
 def test_a_name_stands_for_the_preview_that_auto_fell_back_to(service: RemoveBg) -> None:
     service.store.grant(ACCOUNT, 1)
-    named = {"headers": {"Idempotency-Key": "order-7"}, "size": "auto", "image_file": LARGE}
+    named: dict[str, Any] = {"headers": {"Idempotency-Key": "order-7"}, "size": "auto", "image_file": LARGE}
     first, repeat = service.done(**named), service.done(**named)
     assert (first.headers[CREDITS], repeat.headers[CREDITS]) == ("0.25", "0.25")
     service.store.grant(ACCOUNT, 8)
