@@ -97,7 +97,8 @@ def _multipart(file: IO[bytes], boundary: str) -> Mapping[str, object]:
 
 
 def _parts(file: IO[bytes], boundary: bytes) -> Iterator[tuple[str, bytes]]:
-    decoder = MultipartDecoder(boundary, max_parts=_MOST_FIELDS)
+    # What it holds at a time: contents pass through, but a part's head is taken apart as a whole.
+    decoder = MultipartDecoder(boundary, 2 * _CHUNK_BYTES, max_parts=_MOST_FIELDS)
     name, content = "", bytearray()
     while True:
         match decoder.next_event():

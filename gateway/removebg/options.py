@@ -77,6 +77,15 @@ class Options(BaseModel):
                 names = {"auto": "other", "graphic": "graphics"}
                 return names.get(self.type, self.type)
 
+    @property
+    def _is_mask(self) -> bool:
+        return self.channels == "alpha" and self.format != "zip"
+
+    @property
+    def shows_background(self) -> bool:
+        """Whether what lies behind the subject is in the result."""
+        return not self._is_mask and self.format != "zip"
+
     def spec(self, choice: Choice, size: str, *, has_background: bool) -> CutoutSpec:
         """What is to be done with the picture.
 
@@ -88,13 +97,13 @@ class Options(BaseModel):
         Raises:
             Refused: the region of interest has no area.
         """
-        is_mask = self.channels == "alpha" and self.format != "zip"
+        is_mask = self._is_mask
         file_format = FileFormat.PNG if is_mask and self.format == "auto" else _FORMATS[self.format]
         return CutoutSpec(
             model=choice.model,
             precision=choice.precision,
             output=Output.MASK if is_mask else Output.CUTOUT,
-            background=None if is_mask or file_format is FileFormat.ZIP else self.bg_color,
+            background=self.bg_color if self.shows_background else None,
             file_format=file_format,
             quality=_WEBP_QUALITY if file_format is FileFormat.WEBP else None,
             composition=self._composition(self._max_pixels(file_format, size, has_background=has_background)),

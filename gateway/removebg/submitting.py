@@ -15,7 +15,7 @@ from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.drafts import Draft, InspectedPicture, SourceUrl
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.jobs.errors import InsufficientCredits
+from cutgate.jobs.errors import IdempotencyConflict, InsufficientCredits
 from cutgate.jobs.ids import TaskUid, image_uuid
 from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.record import RateUse
@@ -89,11 +89,12 @@ class Removals:
         self.sources.check(given)
         options = Options.read(given)
         choice = account.terms.choice(self.settings.choice)
-        has_background = "bg_image_file" in given or "bg_image_url" in given
+        has_background = options.shows_background and ("bg_image_file" in given or "bg_image_url" in given)
         tariff = self.tariff(account)
         # Once for what is wrong with it, before a picture is looked at.
         options.spec(choice, options.size, has_background=has_background)
-        picture, background = self.sources.picture(given), self.sources.background(given)
+        picture = self.sources.picture(given)
+        background = self.sources.background(given) if has_background else None
         pixels = _pixels_of(picture)
         # Each request was counted as one megapixel when it came.
         further = -(-(pixels or 1) // MEGAPIXEL) - 1
@@ -110,17 +111,19 @@ class Removals:
 
     def _submit(self, account: Account, drafts: dict[str, Draft], tariff: Tariff, name: str | None) -> TaskUid:
         own = self.submissions.for_account(account)
-        poor: InsufficientCredits | None = None
+        why: InsufficientCredits | IdempotencyConflict | None = None
         for size, draft in drafts.items():
             key = f"{ORIGIN}:{name}" if name else None
             try:
                 return tariff.submissions(own, size).submit(
                     account.name, ORIGIN, [draft], key, joins_seconds=_JOINS_SECONDS, urgent=True
                 )
-            except InsufficientCredits as error:
-                poor = error
-        assert poor is not None
-        price, left = shown(tariff.credits(poor.price)), shown(tariff.credits(max(0, poor.available)))
+            except (InsufficientCredits, IdempotencyConflict) as error:
+                why = error  # the name may stand for what the request fell back to before
+        assert why is not None
+        if isinstance(why, IdempotencyConflict):
+            raise why
+        price, left = shown(tariff.credits(why.price)), shown(tariff.credits(max(0, why.available)))
         raise Refused("insufficient_credits", f"The image costs {price} credits, {left} are left.")
 
     def keep(self, account: Account, given: Fields) -> uuid.UUID:

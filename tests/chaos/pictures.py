@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 Rgb: TypeAlias = tuple[int, int, int]
+Mask: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 WIDTH_PX: Final = 96
 HEIGHT_PX: Final = 64
 _GROUND: Final = (236, 234, 228)
-_SUBJECT: Final = (24, 20, 28)
+SUBJECT: Final = (24, 20, 28)
 _GRID_PX: Final = 8
 _BLUR_PX: Final = 3
 """The network's own resolution is lower, so so many pixels on either side of an edge may be anything."""
@@ -41,7 +42,7 @@ class Picture:
     def png(self) -> bytes:
         """The picture as a file."""
         pixels = np.full((HEIGHT_PX, WIDTH_PX, 3), _GROUND, np.uint8)
-        pixels[self.top_px : self.bottom_px, self.left_px : self.right_px] = _SUBJECT
+        pixels[self.top_px : self.bottom_px, self.left_px : self.right_px] = SUBJECT
         pixels[0, 0] = self.effect.value
         return _encode(pixels)
 
@@ -56,10 +57,15 @@ class Picture:
             return False
         if (mode, size) != ("L" if self.only_mask else "RGBA", (WIDTH_PX, HEIGHT_PX)):
             return False
-        inside, outside = np.zeros(alpha.shape, bool), np.ones(alpha.shape, bool)
+        inside, outside = self.surely()
+        return bool(alpha[inside].min() > 200 and alpha[outside].max() < 55)
+
+    def surely(self) -> tuple[Mask, Mask]:
+        """Where the subject surely is, and where it surely is not."""
+        inside, outside = np.zeros((HEIGHT_PX, WIDTH_PX), bool), np.ones((HEIGHT_PX, WIDTH_PX), bool)
         inside[self._rows(-_BLUR_PX), self._columns(-_BLUR_PX)] = True
         outside[self._rows(_BLUR_PX), self._columns(_BLUR_PX)] = False
-        return bool(alpha[inside].min() > 200 and alpha[outside].max() < 55)
+        return inside, outside
 
     def _rows(self, grown_px: int) -> slice:
         return slice(self.top_px - grown_px, self.bottom_px + grown_px)

@@ -12,6 +12,7 @@ from cutgate.errors import CutgateError
 from cutgate.gateway.accounts.key_pairs import Credentials
 from cutgate.jobs.ids import TaskUid, parse_task_uid
 from cutgate.protocol.connection import Retries
+from tests.chaos.held.callers import hold
 from tests.chaos.pictures import Picture, picture
 from tests.chaos.scenarios import Scenario
 from tests.chaos.service import PRICE_CREDITS, Service
@@ -34,7 +35,10 @@ def run_scenario(service: Service, scenario: Scenario, job_count: int, account: 
     service.wait_until_well()
     began_ms = round(time.time() * 1000)
     with _trouble(service, scenario):
-        accepted, refused = _submit(service, scenario, job_count, credentials)
+        if scenario.held:
+            accepted, refused = hold(service, job_count, account), 0
+        else:
+            accepted, refused = _submit(service, scenario, job_count, credentials)
         service.wait_for_fewer(1, account, TROUBLE_SECONDS)
     service.wait_until_well()
     service.wait_for_fewer(1, account, SETTLE_SECONDS)

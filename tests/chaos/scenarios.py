@@ -14,7 +14,7 @@ from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.worker.settings import NetworkSettings
 from tests.chaos.faultpoints import AFTER_CLAIM, AFTER_FINISH, AFTER_RESULT, BEFORE_ANSWER, RAISING, UNMOUNTED
 from tests.chaos.pictures import Effect
-from tests.chaos.service import AWAY, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
+from tests.chaos.service import AWAY, COURIER, GATEWAY, LEASE_SECONDS, SERVER, WORKERS, Service
 
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 AWAY_SECONDS: Final = 1.0
@@ -38,6 +38,8 @@ class Scenario:
     """What the jobs' pictures do, in turn."""
     settings: tuple[tuple[str, str], ...] = ()
     """Environment variables of the service, where they differ."""
+    held: bool = False
+    """Whether callers are held until their results, over backgrounds by URL, are there: remove.bg's protocol."""
     with_copy: bool = False
     """Whether the server has a copy, and a sentinel that can make it the master."""
 
@@ -100,6 +102,17 @@ def kill_gateway(service: Service) -> None:
     service.wait_for_gateway()  # on a slow machine one would never serve otherwise
     service.faults.note()
     _signal(os.killpg, service.leader(GATEWAY), signal.SIGKILL)
+
+
+def kill_courier(service: Service) -> None:
+    """Kill -9 the courier."""
+    service.faults.note()
+    _signal(os.killpg, service.leader(COURIER), signal.SIGKILL)
+
+
+def kill_a_part(service: Service) -> None:
+    """Kill -9 a worker, the courier or the gateway."""
+    random.choice((kill_worker, kill_courier, kill_gateway))(service)
 
 
 def cut_workers_off(service: Service) -> None:
@@ -195,6 +208,7 @@ ALL_FAULTS: Final[tuple[Fault, ...]] = (
     freeze_worker,
     kill_server,
     kill_gateway,
+    kill_courier,
     cut_workers_off,
     lose_replies,
     fill_disk,
@@ -218,6 +232,9 @@ SCENARIOS: Final = (
     Scenario(name="Redis full and relieved", fault=fill_server, every_seconds=1.5),
     Scenario(name="a node without its volume", fault=unmount_storage, every_seconds=3),
     Scenario(name="a network that raises for ever", fault=break_network, every_seconds=3),
+    Scenario(
+        name="callers held, worker, courier or gateway killed", fault=kill_a_part, every_seconds=2, held=True
+    ),
     Scenario(name="all of these", fault=anything, chances={**_STEPS, BEFORE_ANSWER: 0.05}),
     Scenario(name="Redis's master killed, failover", fault=fail_over, every_seconds=2, with_copy=True),
     Scenario(

@@ -1,4 +1,4 @@
-"""The whole service as processes, each started again when it dies: Redis server, gateway, three workers."""
+"""The whole service as processes, each started again when it dies: server, gateway, courier, three workers."""
 
 import base64
 import json
@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 from redis import Redis
@@ -29,6 +30,7 @@ from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from cutgate.local.supervisor import Backoff, Program, Supervisor
 from tests.chaos.faultpoints import FaultPoints
+from tests.chaos.held.backgrounds import backgrounds
 from tests.chaos.stand_ins import FOLDER_VARIABLE, WORK_SECONDS_VARIABLE
 from tests.pictures.tiny_network import write_tiny_model
 from tests.servers.ports import free_port
@@ -71,6 +73,7 @@ class Wire(Relay):
 ROOT: Final = Path(__file__).parents[2]
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
 GATEWAY: Final = "gateway"
+COURIER: Final = "courier"
 SERVER: Final = "redis"
 PRICE_CREDITS: Final = 3
 LEASE_SECONDS: Final = 2.0
@@ -95,6 +98,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "CUTGATE_ACCOUNT_QUEUE_CAP": "10000",
     "CUTGATE_IMAGE_PRICE_CREDITS": str(PRICE_CREDITS),
     "CUTGATE_REQUEST_THREADS": "8",
+    "CUTGATE_REMOVEBG_UNITS_PER_MINUTE": "1000000",
+    "CUTGATE_COURIER_ALLOWED_NETWORKS": "127.0.0.1",
     "CUTGATE_SHUTDOWN_SECONDS": "2",
     WORK_SECONDS_VARIABLE: "0.1",
 }
@@ -154,6 +159,7 @@ class Service:
             self.redis_url = self.watched.url
         self.client: Redis = opening.enter_context(connect(self.redis_url))
         self.port = free_port()
+        self.backgrounds_url = opening.enter_context(backgrounds())
         self._settings = self._settings_here()
         settings = {name: value for name, value in self._settings.items() if name.startswith("CUTGATE_")}
         self.limits = GatewaySettings.model_validate(
@@ -173,6 +179,7 @@ class Service:
             "CUTGATE_ENGINE_TRIAL_SECONDS": "0",
             "CUTGATE_HOST": "127.0.0.1",
             "CUTGATE_PORT": str(self.port),
+            "CUTGATE_COURIER_PORTS": str(urlsplit(self.backgrounds_url).port),
             FOLDER_VARIABLE: str(self.folder / "faults"),
         }
         return {**kept, **_SETTINGS, **own, **self._own_settings}
@@ -191,8 +198,9 @@ class Service:
             to_gateway, to_workers = self.gateway_wire.url, self.worker_wire.url
         eventually(self.client.ping, START_SECONDS, despite=AWAY)
         gateway = self._part(GATEWAY, "gateway", "serve", to_gateway)
+        courier = self._part(COURIER, "courier", "run", to_gateway)
         workers = [self._part(name, "worker", "run", to_workers) for name in WORKERS]
-        self._supervisor.start(gateway, *workers)
+        self._supervisor.start(gateway, courier, *workers)
         self._supervisor.keep_alive()
         self.wait_until_well()
 
@@ -266,8 +274,8 @@ class Service:
         return Credentials(account=name, public_key=added["public_key"], private_key=added["private_key"])
 
     def add_api_key(self, account: str) -> str:
-        """Add a key of Runware's form to an account, by the operator's command."""
-        return self._add_key("--name", account, "--runware")["api_key"]
+        """Add a key of Runware's and remove.bg's form to an account, by the operator's command."""
+        return self._add_key("--name", account, "--api-key")["api_key"]
 
     def _add_key(self, *options: str) -> dict[str, str]:
         environment = {**self._settings, "CUTGATE_REDIS_URL": self.redis_url}

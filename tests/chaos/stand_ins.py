@@ -38,6 +38,13 @@ def gateway(points: FaultPoints) -> None:
     main()
 
 
+def courier(_points: FaultPoints) -> None:
+    """Fetch and deliver."""
+    from cutgate.courier.__main__ import main
+
+    main()
+
+
 def worker(points: FaultPoints) -> None:
     """Work, and die at the points that are live, or of a picture that is marked so."""
     from cutgate.jobs.blobs.file import FileBlobStore
@@ -109,7 +116,7 @@ def _at_work(cut_out: Callable[..., Any], points: FaultPoints) -> Callable[..., 
 
 def main() -> None:
     """Run the part that the first argument names, with the arguments after it."""
-    part = {"gateway": gateway, "worker": worker}[sys.argv.pop(1)]
+    part = {"gateway": gateway, "courier": courier, "worker": worker}[sys.argv.pop(1)]
     part(FaultPoints(Path(os.environ[FOLDER_VARIABLE])))
 
 

@@ -25,8 +25,8 @@ DISK_FULL_SECONDS = 4
 _accounts = (f"account-{number}" for number in count())
 
 
-SHORT = {"all of these"}
-"""What a short run goes through: a little of all others."""
+SHORT = {"all of these", "callers held, worker, courier or gateway killed"}
+"""What a short run goes through: a little of all others, and callers who are answered with pictures."""
 
 
 @pytest.fixture(scope="module")

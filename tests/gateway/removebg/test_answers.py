@@ -157,6 +157,17 @@ def test_auto_falls_back_to_a_preview_where_a_whole_credit_is_not_there(service:
     assert error["detail"] == "The image costs 0.25 credits, 0 are left."
 
 
+def test_a_name_stands_for_the_preview_that_auto_fell_back_to(service: RemoveBg) -> None:
+    service.store.grant(ACCOUNT, 1)
+    named: dict[str, Any] = {"headers": {"Idempotency-Key": "order-7"}, "size": "auto", "image_file": LARGE}
+    first, repeat = service.done(**named), service.done(**named)
+    assert (first.headers[CREDITS], repeat.headers[CREDITS]) == ("0.25", "0.25")
+    service.store.grant(ACCOUNT, 8)
+    assert service.done(**named).headers[CREDITS] == "0.25"
+    assert attributes(service)["credits"]["total"] == 2
+    assert service.error(**{**named, "image_file": pictures.png(701, 701)})["code"] == "idempotency_conflict"
+
+
 def attributes(service: RemoveBg) -> Any:
     answer = service.open("/v1.0/account")
     assert answer.status_code == 200

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from cutgate.gateway.removebg.errors import Refused
 from cutgate.gateway.removebg.forms import read_fields
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.tasks.drafts import InspectedPicture, SourceUrl
@@ -63,6 +64,33 @@ def test_a_form_is_read_in_a_few_times_its_size() -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
         tracemalloc.stop()
         assert len(found) == 1
+
+
+def test_heads_of_parts_take_no_memory_to_speak_of() -> None:
+    # Each of their lines takes a hundred times its size.
+    head = b'--x\r\nContent-Disposition: form-data; name="size"\r\n'
+    body = head + b"X: y\r\n" * 500_000 + b"\r\nfull\r\n--x--\r\n"
+    tracemalloc.start()
+    with pytest.raises(Refused):
+        read_fields(io.BytesIO(body), "multipart/form-data; boundary=x")
+    assert tracemalloc.get_traced_memory()[1] < len(body)
+    tracemalloc.stop()
+
+
+def test_a_large_picture_passes_through_in_one_part() -> None:
+    data = b"\r\n--\r\n" * 100_000
+    body = b'--x\r\nContent-Disposition: form-data; name="image_file"\r\n\r\n' + data + b"\r\n--x--\r\n"
+    assert read_fields(io.BytesIO(body), "multipart/form-data; boundary=x") == {"image_file": data}
+
+
+@pytest.mark.parametrize("fields", [{"format": "zip"}, {"channels": "alpha"}], ids=str)
+@pytest.mark.parametrize("behind", [{"bg_image_url": ADDRESS}, {"bg_image_file": b"no picture"}], ids=str)
+def test_a_background_that_would_not_be_seen_is_ignored(
+    quick: RemoveBg, fields: dict[str, Any], behind: dict[str, Any]
+) -> None:
+    # Its errand would be waited for, and could fail.
+    assert code_of(quick.send(**fields, **behind)) == "result_not_ready"
+    assert quick.harness.claim().background is None
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -135,6 +163,7 @@ def test_a_body_of_no_known_form_holds_no_picture(quick: RemoveBg) -> None:
         ("multipart/form-data; boundary=x", b"--x\r\nnothing"),
         ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 101),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Type: text/plain\r\n\r\n1\r\n--x--\r\n"),
+        ("multipart/form-data; boundary=x", b"a" * 200_000 + b"\r\n--x--\r\n"),
     ],
     ids=lambda value: str(value)[:50],
 )

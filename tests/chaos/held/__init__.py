@@ -1,0 +1,1 @@
+"""Callers of remove.bg's protocol, and the pictures that their results lie over."""

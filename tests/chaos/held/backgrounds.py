@@ -1,0 +1,48 @@
+"""A server of plain pictures, each of the colour that its path says, such as `/a0b0c0`."""
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from PIL import Image
+from typing_extensions import override
+
+_PAUSE_SECONDS: Final = 0.1
+"""Before each answer: time in which faults meet the fetch."""
+_SIDE_PX: Final = 16
+
+
+@contextmanager
+def backgrounds() -> Iterator[str]:
+    """Serve as long as the block lasts; the server's URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    _over = threading.Event()
+
+    def do_GET(self) -> None:
+        self._over.wait(_PAUSE_SECONDS)
+        file = io.BytesIO()
+        colour = tuple(bytes.fromhex(self.path[1:]))
+        Image.new("RGB", (_SIDE_PX, _SIDE_PX), colour).save(file, "PNG")
+        with suppress(ConnectionError):  # the courier is killed while it reads
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", str(len(file.getvalue())))
+            self.end_headers()
+            self.wfile.write(file.getvalue())
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
