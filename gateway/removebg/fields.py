@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import BeforeValidator
 from pydantic.color import COLORS_BY_NAME
 
+from cutgate.jobs import composition
 from cutgate.jobs.composition import Margins, Position, RegionOfInterest, parse_scale
 from cutgate.jobs.spec import Colour as Rgba
 
@@ -132,7 +133,7 @@ Channels: TypeAlias = Annotated[str, _one_of("rgba", "alpha")]
 Roi: TypeAlias = Annotated[RegionOfInterest, _read(RegionOfInterest.parse)]
 CropMargin: TypeAlias = Annotated[Margins, _read(Margins.parse)]
 Scale: TypeAlias = Annotated[float | None, _read(_scale)]
-Place: TypeAlias = Annotated[Position | None, _read(Position.parse)]
+Place: TypeAlias = Annotated[composition.Place | None, _read(Position.parse)]
 ShadowType: TypeAlias = Annotated[str, _read(_shadow_type)]
 Opacity: TypeAlias = Annotated[float | None, _read(_opacity)]
 Colour: TypeAlias = Annotated[Rgba | None, _read(_colour)]

@@ -102,8 +102,8 @@ def create_app(
         sessions: what lost WebSockets are owed.
 
     Returns:
-        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's below
-        `/v1.0`, results under `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`,
+        A WSGI application: PICPIK's protocol at `/`, Runware's at `/v1` (WebSockets also at `/`), remove.bg's
+        below `/v1.0`, results under `/r/`, `/healthz` and `/readyz`; the description of these at `/openapi.json`,
         `/postman.json` and `/docs`, and `/playground`, where browsers are sent from `/`.
     """
     paths = ResultPaths(settings.master_keys())
