@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -112,15 +112,15 @@ class Position(_Part):
     y: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read `center`, or one or two percentages, across and down; None stands for `original`.
+    def parse(cls, text: str) -> Self | Literal["original"]:
+        """Read `original`, `center`, or one or two percentages, across and down.
 
         Raises:
             ValueError: it is nothing of the kind; the text says what would be.
         """
         words = text.lower().split()
         if words == ["original"]:
-            return None
+            return "original"
         try:
             x, y = (_share(word) for word in _both(["50%"] if words == ["center"] else words))
         except ValueError:
@@ -128,6 +128,10 @@ class Position(_Part):
                 f"{text[:40]!r} is no position: use original, center, or one or two percentages up to 100%"
             ) from None
         return cls(x=x, y=y)
+
+
+Place: TypeAlias = Position | Literal["original"]
+"""Where the subject's box lies; `original`: its middle stays, as far as the canvas has room for the box there."""
 
 
 def parse_scale(text: str) -> float | None:
@@ -177,8 +181,8 @@ class Composition(_Part):
     """Cut down to the subject's box and so much around it; what the picture does not have there is transparent."""
     scale: Annotated[float, Field(gt=0, le=1)] | None = None
     """The subject's box fits this share of both sides of the canvas."""
-    position: Position | None = None
-    """Where the box lies; None leaves it, or centres it where `scale` is given."""
+    position: Place | None = None
+    """Where the box lies; None is `original`, or the centre where `scale` is given."""
     shadow: Shadow | None = None
     hard_inside: bool = False
     """Whether half-transparent areas inside the subject become opaque."""

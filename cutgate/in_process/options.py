@@ -26,8 +26,8 @@ class Showing(TypedDict, total=False):
     """The subject fits this share of both sides of the canvas, which is the picture or what is left of it by
     `crop_margin`: 0.8 or `80%`. As large as it is otherwise."""
     position: str | tuple[float, float]
-    """Where the subject lies: `center`, or shares of the room that is left before it, such as `50% 100%` or
-    (0.5, 1). Where it is otherwise, and in the middle with a `scale`."""
+    """Where the subject lies: `original`, `center`, or shares of the room that is left before it, such as
+    `50% 100%` or (0.5, 1). `original` otherwise, and `center` with a `scale`."""
     shadow: bool | float | str
     """A soft shadow below the subject; its opacity, 0.5 otherwise, may be said: 0.3 or `30%`."""
 

@@ -6,6 +6,7 @@ that shows operations is better served by one for each: `by_call` splits them, u
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from cutgate.gateway.openapi.models import one_of
@@ -31,7 +32,8 @@ def by_call(parts: Sequence[Part]) -> Schema:
         for call in address.calls
     }
     variables = {variable.name: variable.example for part in parts for variable in part.variables}
-    return {**_document(parts, paths, server="../"), "x-variables": variables}
+    shown = [replace(part, paths=with_variables(part.paths, part)) for part in parts]
+    return {**_document(shown, paths, server="../"), "x-variables": variables}
 
 
 def with_variables(example: Any, part: Part) -> Any:

@@ -49,11 +49,21 @@ def model_schema(
     return tidy(schema)
 
 
+def shape_of(example: object) -> Schema:
+    """The schema of objects with the members of an example, of numbers and of texts."""
+    if isinstance(example, list):
+        return {"type": "array", "items": shape_of(example[0])}
+    if not isinstance(example, dict):
+        return {"type": "string" if isinstance(example, str) else "number"}
+    members = {name: shape_of(value) for name, value in example.items()}
+    return {"type": "object", "properties": members, "required": [*members], "additionalProperties": False}
+
+
 def without_null(schema: Schema) -> Schema:
     """A member's schema where null is the same as absent; any other as it is."""
     options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
     if len(options) != 1:
-        return schema
+        return {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     return {**{name: value for name, value in schema.items() if name not in {"anyOf", "default"}}, **options[0]}
 
 

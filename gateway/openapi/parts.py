@@ -1,8 +1,11 @@
 """The terms in which a façade describes itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+JSON: Final = "application/json"
 
 Schema = dict[str, Any]
 """JSON Schema, or an object of OpenAPI."""
@@ -89,9 +92,59 @@ class Part:
 
 def json_content(schema: Schema, **more: Any) -> Schema:
     """A body in JSON."""
-    return {"application/json": {"schema": schema, **more}}
+    return {JSON: {"schema": schema, **more}}
 
 
 def response(description: str, schema: Schema) -> Schema:
     """A response with a body in JSON."""
     return {"description": description, "content": json_content(schema)}
+
+
+def operation(
+    view: Callable[..., object], answer: Schema, refusals: Mapping[str, Schema], body: Schema | None, scheme: str
+) -> Schema:
+    """What a view does, as its docstring says.
+
+    Args:
+        view: what serves it.
+        answer: with HTTP status 200.
+        refusals: by other statuses.
+        body: of the request, if there is one.
+        scheme: how callers prove who they are.
+    """
+    sent = {} if body is None else {"requestBody": body}
+    summary = (inspect.getdoc(view) or "").partition("\n")[0].rstrip(".")
+    responses = {"200": answer, **refusals}
+    return {
+        "operationId": view.__name__,
+        "summary": summary,
+        "security": [{scheme: []}],
+        **sent,
+        "responses": responses,
+    }
+
+
+def refusals(code: str, message: str, rows: Sequence[tuple[int, Any, str]], refusal: Schema) -> dict[str, Schema]:
+    """The responses of errors, by HTTP status.
+
+    Args:
+        code: as `error_table`.
+        message: likewise.
+        rows: likewise, each behind its status.
+        refusal: the schema of all.
+    """
+    statuses = sorted({status for status, *_ in rows})
+    tables = {one: error_table(code, message, (row for status, *row in rows if status == one)) for one in statuses}
+    return {str(status): response(table, refusal) for status, table in tables.items()}
+
+
+def error_table(code: str, message: str, rows: Iterable[Sequence[Any]]) -> str:
+    """Errors with what is said of them, as Markdown.
+
+    Args:
+        code: what the protocol calls the former.
+        message: the same of the latter.
+        rows: both; what is there twice is shown once.
+    """
+    shown = (f"| {name} | {text} |" for name, text in sorted(set(map(tuple, rows))))
+    return "\n".join([f"| {code} | {message} |", "|---|---|", *shown])

@@ -5,11 +5,12 @@ ask about one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cutgate.gateway.openapi.document import with_variables
-from cutgate.gateway.openapi.parts import Address, Call, Part, Schema
+from cutgate.gateway.openapi.forms import FILE, MULTIPART, URLENCODED
+from cutgate.gateway.openapi.parts import JSON, Address, Call, Part, Schema
 
 _FORM: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _KEYS: Final = ("public_key", "private_key", "api_key")
@@ -52,10 +53,11 @@ def _folder(part: Part) -> Schema:
                 for call in address.calls
             ),
             *(
-                _item(operation["summary"], {"method": method.upper(), "url": _url(path), "header": []}, {})
-                for path, item in part.paths.items()
-                for method, operation in item.items()
-                if "requestBody" not in operation and "{" not in path
+                item
+                for path, methods in part.paths.items()
+                if "{" not in path
+                for method, operation in methods.items()
+                for item in _items(path, method, operation, part)
             ),
         ],
     }
@@ -80,6 +82,44 @@ def _item(name: str, request: Schema, gives: Mapping[str, Sequence[str | int]]) 
     return {"name": name, "request": request, "event": [_event("test", "\n".join(lines))] if lines else []}
 
 
+def _items(path: str, method: str, operation: Schema, part: Part) -> Iterator[Schema]:
+    """A request for each form in which the body may come."""
+    request = {"method": method.upper(), "url": _url(path), "header": []}
+    if "requestBody" not in operation:
+        yield _item(operation["summary"], request, {})
+        return
+    forms = operation["requestBody"]["content"]
+    example = with_variables(forms[JSON]["example"], part)
+    for media_type, form in forms.items():
+        mode = {MULTIPART: "formdata", URLENCODED: "urlencoded"}.get(media_type)
+        fields = form["schema"]["properties"]
+        body = {"body": {"mode": mode, mode: _form_fields(fields, example)}} if mode else _json_body(example)
+        yield _item(f"{operation['summary']}: {media_type}", {**request, **body}, {})
+
+
+def _form_fields(fields: Mapping[str, Schema], example: Mapping[str, str]) -> list[Schema]:
+    """The fields of a form, of which the first is sent, and others when they are ticked."""
+    return [
+        {
+            "key": name,
+            **(
+                {"type": "file", "src": []}
+                if field == FILE
+                else {"type": "text", "value": _shown(name, field, example)}
+            ),
+            "description": field.get("description", ""),
+            "disabled": number > 0,
+        }
+        for number, (name, field) in enumerate(fields.items())
+    ]
+
+
+def _shown(name: str, field: Schema, example: Mapping[str, str]) -> str:
+    """What stands in a field of a form at first."""
+    value = example.get(name, field.get("default", ""))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _remembering(variable: str, path: Sequence[str | int]) -> list[str]:
     """JavaScript that keeps what an answer holds."""
     member = "".join(f"?.[{json.dumps(step)}]" for step in path)
@@ -94,17 +134,16 @@ def _event(when: str, script: str) -> Schema:
 
 
 def _post(address: Address, call: Call, part: Part) -> Schema:
-    body: Any = with_variables(call.example, part)
+    request = {"method": "POST", "url": _url(address.path), "description": call.text}
+    return {**request, **_json_body(with_variables(call.example, part))}
+
+
+def _json_body(value: Any) -> Schema:
+    """The members of a request that has a body in JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
     return {
-        "method": "POST",
-        "url": _url(address.path),
-        "description": call.text,
-        "header": [{"key": "Content-Type", "value": "application/json"}],
-        "body": {
-            "mode": "raw",
-            "raw": json.dumps(body, indent=2, ensure_ascii=False),
-            "options": {"raw": {"language": "json"}},
-        },
+        "header": [{"key": "Content-Type", "value": JSON}],
+        "body": {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}},
     }
 
 

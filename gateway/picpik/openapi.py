@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cutgate.gateway.openapi.models import model_schema, ref, without_null
-from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable
+from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable, error_table
 from cutgate.gateway.picpik.actions import ACTIONS, Action
 from cutgate.gateway.picpik.answers import Answer, TaskCreated, TaskDetails
 from cutgate.gateway.picpik.errors import ROWS, Row
@@ -125,8 +125,8 @@ def _statuses() -> list[int]:
 
 def _error_table(status: int) -> str:
     """The errors with an HTTP status, as Markdown."""
-    rows = sorted({(row.ret_code, _shown(row)) for row in ROWS.values() if row.status == status})
-    return "\n".join(["| RetCode | Message |", "|---|---|", *(f"| {code} | {text} |" for code, text in rows)])
+    rows = ((row.ret_code, _shown(row)) for row in ROWS.values() if row.status == status)
+    return error_table("RetCode", "Message", rows)
 
 
 def _shown(row: Row) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.wsgi import wrap_file
 
 from cutgate.gateway.accounts.rates import rate_headers
-from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, refused
+from cutgate.gateway.removebg.errors import ALL_ORIGINS, Refused, answer, failure, in_json, refused
 from cutgate.gateway.removebg.fields import SIZES
 from cutgate.gateway.removebg.tariff import Tariff, shown
 from cutgate.jobs.blobs.store import BlobStore
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _ANYTHING: Final = "*/*"
-_FOREGROUND: Final = ("Top", "Left", "Width", "Height")
+FOREGROUND: Final = ("Top", "Left", "Width", "Height")
 
 EXPOSED: Final = (
     *("X-Type", "X-Width", "X-Height", "X-Max-Width", "X-Max-Height", "X-Credits-Charged"),
-    *(f"X-Foreground-{name}" for name in _FOREGROUND),
+    *(f"X-Foreground-{name}" for name in FOREGROUND),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"),
 )
 """Headers that programs in a browser may read."""
@@ -85,7 +84,7 @@ class Rendering:
     def _in_json(self, result: Result) -> Response:
         data: dict[str, str | int] = {"result_b64": base64.b64encode(self.blobs.get(result.blob)).decode("ascii")}
         data |= {f"foreground_{name.lower()}": px for name, px in _foreground(result).items()}
-        return Response(json.dumps({"data": data}), content_type="application/json; charset=utf-8")
+        return in_json({"data": data})
 
     def _in_bytes(self, result: Result) -> Response:
         file = self.blobs.open(result.blob)
@@ -117,7 +116,7 @@ def _foreground(result: Result) -> dict[str, int]:
     if box is None:
         return {}
     sizes = (box.top_px, box.left_px, box.right_px - box.left_px, box.bottom_px - box.top_px)
-    return dict(zip(_FOREGROUND, sizes, strict=True))
+    return dict(zip(FOREGROUND, sizes, strict=True))
 
 
 def _full_size(result: Result) -> tuple[int, int]:
@@ -138,8 +137,3 @@ def preflight() -> Response:
         "Access-Control-Max-Age": "86400",
     }
     return Response(status=HTTPStatus.OK, headers={**ALL_ORIGINS, **allowed}, content_type="text/plain")
-
-
-def in_json(body: object) -> Response:
-    """An answer without a picture."""
-    return Response(json.dumps(body), content_type="application/json; charset=utf-8", headers=ALL_ORIGINS)

@@ -78,9 +78,7 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "rate_limit_exceeded": Row("Rate limit exceeded", "Send the request again later.", _TOO_OFTEN),
     "not_found": Row("Not found", "There is nothing at this path.", HTTPStatus.NOT_FOUND),
-    "method_not_allowed": Row(
-        "Method not allowed", "See the Allow header.", HTTPStatus.METHOD_NOT_ALLOWED
-    ),
+    "method_not_allowed": Row("Method not allowed", "See the Allow header.", HTTPStatus.METHOD_NOT_ALLOWED),
     "internal_error": _FAULT,
     "unavailable": _AWAY,
     # What the vendor has no code for
@@ -97,33 +95,29 @@ ROWS: Final[Mapping[str, Row]] = {
         "Request not readable", "Send multipart/form-data, application/x-www-form-urlencoded or application/json."
     ),
     "request_timeout": Row("Request too slow", "Send it over a faster connection.", HTTPStatus.REQUEST_TIMEOUT),
-}  # fmt: skip
+}
 """By code."""
 
 _KINDS: Final[Mapping[str, str]] = {
-    jobs.SourceRejected.kind: "failed_to_read_image",
-    jobs.SourceTooCostly.kind: "failed_to_read_image",
-    jobs.SourceUndecodable.kind: "failed_to_read_image",
-    jobs.DecodingStopped.kind: "failed_to_read_image",
+    **{
+        error.kind: "failed_to_read_image"
+        for error in (jobs.SourceRejected, jobs.SourceTooCostly, jobs.SourceUndecodable, jobs.DecodingStopped)
+    },
     jobs.BoxOutsidePicture.kind: "roi_exceeds_bounds",
-    "region_outside_picture": "roi_exceeds_bounds",
-    "region_empty": "roi_region_empty",
-    "subject_not_found": "unknown_foreground",
+    jobs.RegionOutsidePicture.kind: "roi_exceeds_bounds",
+    jobs.RegionEmpty.kind: "roi_region_empty",
+    jobs.SubjectNotFound.kind: "unknown_foreground",
     jobs.InsufficientCredits.kind: "insufficient_credits",
     jobs.QueueFull.kind: "rate_limit_exceeded",
     jobs.IdempotencyConflict.kind: "idempotency_conflict",
-    jobs.TimedOut.kind: "unavailable",
-    jobs.Terminated.kind: "unavailable",
-    jobs.SubmissionRefused.kind: "unavailable",
-    jobs.SourceExpired.kind: "unavailable",
-    jobs.UploadsFull.kind: "unavailable",
-    jobs.ModelNotOffered.kind: "unavailable",
-    jobs.ServiceUnavailable.kind: "unavailable",
-    jobs.LedgerUnavailable.kind: "unavailable",
-    jobs.LedgerFull.kind: "unavailable",
-    jobs.LedgerUnwritable.kind: "unavailable",
-    jobs.BlobStoreUnavailable.kind: "unavailable",
-    jobs.BlobStoreFull.kind: "unavailable",
+    **{
+        error.kind: "unavailable"
+        for error in (
+            *(jobs.TimedOut, jobs.Terminated, jobs.SubmissionRefused, jobs.SourceExpired, jobs.UploadsFull),
+            *(jobs.ModelNotOffered, jobs.ServiceUnavailable, jobs.LedgerUnavailable, jobs.LedgerFull),
+            *(jobs.LedgerUnwritable, jobs.BlobStoreUnavailable, jobs.BlobStoreFull),
+        )
+    },
 }
 """Codes of the core's errors, whether raised or in a task's record. Others are faults of the server."""
 
@@ -214,6 +208,11 @@ def _code_of(facts: ErrorFacts) -> str:
             return _KINDS.get(kind, "internal_error")
 
 
+def in_json(body: object, status: int = HTTPStatus.OK) -> Response:
+    """An answer without a picture's bytes."""
+    return Response(json.dumps(body), status, ALL_ORIGINS, content_type="application/json; charset=utf-8")
+
+
 def answer(error: Refused, retry_after_seconds: int, allowance: Allowance | None = None) -> Response:
     """The answer to a request that is refused, or has failed.
 
@@ -223,12 +222,7 @@ def answer(error: Refused, retry_after_seconds: int, allowance: Allowance | None
         allowance: what the rate says of the request, where it was counted.
     """
     said = {"title": error.title, "detail": error.detail, "code": error.code}
-    response = Response(
-        json.dumps({"errors": [said]}),
-        status=error.status,
-        content_type="application/json; charset=utf-8",
-        headers=ALL_ORIGINS,
-    )
+    response = in_json({"errors": [said]}, error.status)
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         response.headers["Retry-After"] = str(error.retry_after_seconds or retry_after_seconds)
     # One client fails at a 429 without these, whatever it is for.

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic.color import COLORS_BY_NAME
 
+from cutgate.jobs import composition
 from cutgate.jobs.composition import Margins, Position, RegionOfInterest, parse_scale
 from cutgate.jobs.spec import Colour as Rgba
 
@@ -17,31 +18,19 @@ _OPAQUE: Final = "ff"
 _LEAST_SCALE: Final = 0.1
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%?", re.ASCII)
 
+PREVIEWS: Final = ("preview", "small", "regular")
 SIZES: Final = {
-    "preview": 250_000,
-    "small": 250_000,
-    "regular": 250_000,
+    **dict.fromkeys(PREVIEWS, 250_000),
     "medium": 1_500_000,
     "hd": 4_000_000,
-    "full": 25_000_000,
-    "4k": 25_000_000,
+    **dict.fromkeys(("full", "4k", "auto"), 25_000_000),
     "50MP": 50_000_000,
-    "auto": 25_000_000,
 }
 """Most pixels of each size."""
-PREVIEWS: Final = frozenset({"preview", "small", "regular"})
 TYPES: Final = {
-    "auto": "other",
-    "other": "other",
-    "person": "person",
-    "product": "product",
-    "animal": "animal",
-    "car": "car",
-    "car_interior": "car",
-    "car_part": "car",
-    "transportation": "other",
-    "graphic": "other",
-    "graphics": "other",
+    **{name: name for name in ("person", "product", "animal", "car", "other")},
+    **dict.fromkeys(("car_interior", "car_part"), "car"),
+    **dict.fromkeys(("auto", "transportation", "graphic", "graphics"), "other"),
 }
 """What a picture may be said to show, and what `X-Type` calls that at level 1."""
 
@@ -59,38 +48,25 @@ def text_of(value: object) -> str:
     raise ValueError("must be a text, a number, true or false")
 
 
-def _read(read: Callable[[str], Any]) -> BeforeValidator:
-    return BeforeValidator(lambda value: read(text_of(value)))
+def _read(read: Callable[[str], Any], text: str | None = None, kind: type = str, **said: Any) -> BeforeValidator:
+    """What reads a text, and what the service's description says of it."""
+    return BeforeValidator(lambda value: read(text_of(value)), Annotated[kind, Field(description=text, **said)])
 
 
 def _one_of(*names: str) -> BeforeValidator:
     def check(text: str) -> str:
-        if text not in names:
+        name = text.upper() if text.upper() in names else text  # 50MP and 3D are taken in any case
+        if name not in names:
             raise ValueError(f"must be one of {', '.join(names)}")
-        return text
+        return name
 
-    return _read(check)
+    return _read(check, json_schema_extra={"enum": list(names)})
 
 
 def _flag(text: str) -> bool:
-    if text not in _FLAGS:
+    if text.lower() not in _FLAGS:  # Python's forms send `True`
         raise ValueError("must be true or false")
-    return _FLAGS[text]
-
-
-def _size(text: str) -> str:
-    name = "50MP" if text.upper() == "50MP" else text
-    if name not in SIZES:
-        raise ValueError(f"must be one of {', '.join(SIZES)}")
-    return name
-
-
-def _shadow_type(text: str) -> str:
-    names = ("auto", "car", "3D", "drop", "none")
-    name = "3D" if text.upper() == "3D" else text
-    if name not in names:
-        raise ValueError(f"must be one of {', '.join(names)}")
-    return name
+    return _FLAGS[text.lower()]
 
 
 def _opacity(text: str) -> float | None:
@@ -123,16 +99,16 @@ def _colour(text: str) -> Rgba:
     return red, green, blue, alpha
 
 
-Flag: TypeAlias = Annotated[bool, _read(_flag)]
-Size: TypeAlias = Annotated[str, _read(_size)]
+Flag: TypeAlias = Annotated[bool, _read(_flag, kind=bool)]
+Size: TypeAlias = Annotated[str, _one_of(*SIZES)]
 Type: TypeAlias = Annotated[str, _one_of(*TYPES)]
 TypeLevel: TypeAlias = Annotated[str, _one_of("none", "1", "2", "latest")]
 Format: TypeAlias = Annotated[str, _one_of("auto", "png", "jpg", "webp", "zip")]
 Channels: TypeAlias = Annotated[str, _one_of("rgba", "alpha")]
-Roi: TypeAlias = Annotated[RegionOfInterest, _read(RegionOfInterest.parse)]
-CropMargin: TypeAlias = Annotated[Margins, _read(Margins.parse)]
-Scale: TypeAlias = Annotated[float | None, _read(_scale)]
-Place: TypeAlias = Annotated[Position | None, _read(Position.parse)]
-ShadowType: TypeAlias = Annotated[str, _read(_shadow_type)]
-Opacity: TypeAlias = Annotated[float | None, _read(_opacity)]
-Colour: TypeAlias = Annotated[Rgba | None, _read(_colour)]
+ShadowType: TypeAlias = Annotated[str, _one_of("auto", "car", "3D", "drop", "none")]
+Roi: TypeAlias = Annotated[RegionOfInterest, _read(RegionOfInterest.parse, "Left, top, right, bottom; px or %.")]
+CropMargin: TypeAlias = Annotated[Margins, _read(Margins.parse, "With `crop`: one, two or four lengths, px or %.")]
+Scale: TypeAlias = Annotated[float | None, _read(_scale, "`original`, or `10%` to `100%`.")]
+Place: TypeAlias = Annotated[composition.Place | None, _read(Position.parse, "`original`, `center`, `20% 80%`.")]
+Opacity: TypeAlias = Annotated[float | None, _read(_opacity, "`auto`, or 0 to 100.")]
+Colour: TypeAlias = Annotated[Rgba | None, _read(_colour, "`fff`, `81d4fa80`, or a name.")]

@@ -8,11 +8,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
+from cutgate.gateway.openapi.forms import MULTIPART, URLENCODED
 from cutgate.gateway.removebg.errors import Refused
 from cutgate.signing import BodyRejected, parse_value
 
-MULTIPART: Final = "multipart/form-data"
-_URLENCODED: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 _MOST_FIELDS: Final = 100
 _CHUNK_BYTES: Final = 2**16
@@ -39,7 +38,7 @@ def read_fields(file: IO[bytes], content_type: str | None) -> Fields:
     try:
         if media_type == MULTIPART:
             found = _multipart(file, parameters.get("boundary", ""))
-        elif media_type == _URLENCODED:
+        elif media_type == URLENCODED:
             found = _urlencoded(file)
         elif media_type == _JSON or media_type.endswith("+json"):
             found = _json(file)

@@ -17,7 +17,6 @@ _MOST_PNG_PIXELS: Final = 10 * MEGAPIXEL
 _LEAST_SUBJECT_SHARE: Final = 0.000_5
 _WEBP_QUALITY: Final = 90
 """Who asks for WebP wants a small file; its alpha is kept exactly all the same."""
-_NO_MARGINS: Final = Margins.parse("0")
 _WHOLE_SIDE: Final = Length.parse("100%")
 _FORMATS: Final = {
     "auto": FileFormat.AUTO,
@@ -36,7 +35,7 @@ class Options(BaseModel):
     format: fields.Format = "auto"
     roi: fields.Roi | None = None
     crop: fields.Flag = False
-    crop_margin: fields.CropMargin = _NO_MARGINS
+    crop_margin: fields.CropMargin | None = None
     scale: fields.Scale = None
     position: fields.Place = None
     channels: fields.Channels = "rgba"
@@ -119,7 +118,7 @@ class Options(BaseModel):
             return Composition(
                 region_of_interest=None if _is_whole(self.roi) else self.roi,
                 max_pixels=max_pixels,
-                crop=self.crop_margin if self.crop else None,
+                crop=(self.crop_margin or Margins.of_px(0)) if self.crop else None,
                 scale=self.scale,
                 position=self.position,
                 shadow=self._shadow(),

@@ -95,7 +95,7 @@ class Removals:
         options.spec(choice, options.size, has_background=has_background)
         picture = self.sources.picture(given)
         background = self.sources.background(given) if has_background else None
-        pixels = _pixels_of(picture)
+        pixels = None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px
         # Each request was counted as one megapixel when it came.
         further = -(-(pixels or 1) // MEGAPIXEL) - 1
         allowance = self.counted(account, further) if further else None
@@ -140,7 +140,3 @@ class Removals:
         draft = Draft(source=SourceUrl(picture.url, keep=True), spec=CutoutSpec(model=self.settings.model))
         keeping = self.submissions.for_account(account).for_keeping()
         return image_uuid(keeping.submit(account.name, _IMPROVEMENT, [draft]))
-
-
-def _pixels_of(picture: InspectedPicture | SourceUrl) -> int | None:
-    return None if isinstance(picture, SourceUrl) else picture.header.width_px * picture.header.height_px

@@ -31,23 +31,16 @@ class Tariff:
         return account_credits / (self.preview_price * self.previews_per_credit) if self.preview_price else 0
 
     def sizes_for(self, size: str, pixels: int | None) -> tuple[str, ...]:
-        """What a size may stand for: what comes first counts, if it can be paid.
-
-        Args:
-            size: as it was asked for.
-            pixels: of the picture; None where it is not here yet.
-        """
+        """What a size may stand for, the first that can be paid; `pixels` is None where no picture is here yet."""
         if size != "auto":
             return (size,)
         fits = pixels is not None and pixels <= SIZES["preview"]
         return ("preview",) if fits else ("full", "preview")
 
     def account(self, balance: Balance | None, unmetered_credits: int) -> dict[str, Any]:
-        """What is shown of an account. Clients hand these names on as they are: no more and no fewer may be there.
+        """What is shown of an account, which is not metered if `balance` is None and then seems to have so many.
 
-        Args:
-            balance: of the account; None where it is not metered.
-            unmetered_credits: what such an account seems to have.
+        Clients hand these names on as they are: no more and no fewer may be there.
         """
         available = unmetered_credits if balance is None else max(0, balance.available)
         left = shown(self.credits(available) if self.preview_price else available)

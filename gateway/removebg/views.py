@@ -13,16 +13,17 @@ from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.authentication import Authenticator
 from cutgate.gateway.accounts.rates import Rate, RateExceeded
 from cutgate.gateway.bodies import Bodies
-from cutgate.gateway.removebg.answers import Rendering, in_json, preflight, wants_json
-from cutgate.gateway.removebg.errors import Refused, answer, refused
-from cutgate.gateway.removebg.forms import MULTIPART, Fields, read_fields
+from cutgate.gateway.openapi.forms import MULTIPART
+from cutgate.gateway.removebg.answers import Rendering, preflight, wants_json
+from cutgate.gateway.removebg.errors import Refused, answer, in_json, refused
+from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
 
 PREFIX: Final = "/v1.0"
+KEY_HEADER: Final = "X-Api-Key"
 
-_KEY_HEADER: Final = "X-Api-Key"
 _NAME_HEADER: Final = "Idempotency-Key"
 _NAME_CHARACTERS: Final = 255
 _LOG: Final = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ class RemoveBgApi:
             AddressShutOut: too many wrong keys came from there.
             LedgerUnavailable: the accounts are away.
         """
-        return self.authenticator.account_of(request.headers.get(_KEY_HEADER), request.remote_addr)
+        return self.authenticator.account_of(request.headers.get(KEY_HEADER), request.remote_addr)
 
     @staticmethod
     def _name() -> str | None:

@@ -33,6 +33,7 @@ from cutgate.gateway.picpik.openapi import picpik_part
 from cutgate.gateway.picpik.services import Services
 from cutgate.gateway.picpik.views import PicpikApi
 from cutgate.gateway.playground.views import PlaygroundPages
+from cutgate.gateway.removebg.openapi import removebg_part
 from cutgate.gateway.removebg.sources import Sources
 from cutgate.gateway.removebg.submitting import Removals
 from cutgate.gateway.removebg.views import RemoveBgApi, is_below
@@ -206,6 +207,7 @@ def _parts(settings: GatewaySettings) -> list[Part]:
     return [
         picpik_part(max_batch_images=settings.max_batch_images),
         runware_part(max_tasks=settings.max_runware_tasks),
+        removebg_part(),
         service_part(),
     ]
 

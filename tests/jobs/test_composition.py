@@ -2,7 +2,16 @@
 
 import pytest
 
-from cutgate.jobs.composition import Composition, Length, Margins, Position, RegionOfInterest, Unit, parse_scale
+from cutgate.jobs.composition import (
+    Composition,
+    Length,
+    Margins,
+    Place,
+    Position,
+    RegionOfInterest,
+    Unit,
+    parse_scale,
+)
 from cutgate.jobs.spec import Box, CutoutSpec
 
 
@@ -62,13 +71,13 @@ def test_another_number_of_margins_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "position"),
     [
-        ("original", None),
+        ("original", "original"),
         ("Center", Position(x=0.5, y=0.5)),
         ("20%", Position(x=0.2, y=0.2)),
         ("0 100%", Position(x=0, y=1)),
     ],
 )
-def test_a_position_is_percentages_across_and_down(text: str, position: Position | None) -> None:
+def test_a_position_is_percentages_across_and_down(text: str, position: Place) -> None:
     assert Position.parse(text) == position
 
 

@@ -161,14 +161,18 @@ def _positioned(
     down: Axis, across: Axis, rows: tuple[int, int], columns: tuple[int, int], how: Composition
 ) -> Layout:
     """The subject at its size and in its place on the canvas."""
-    if how.scale is not None:
-        sides = ((axis.canvas_px, end - start) for axis, (start, end) in ((down, rows), (across, columns)))
-        by = how.scale * min(canvas_px / subject_px for canvas_px, subject_px in sides)
-        down, across = _scaled(down, rows, by), _scaled(across, columns, by)
-    if how.position is not None or how.scale is not None:
-        x, y = (0.5, 0.5) if how.position is None else (how.position.x, how.position.y)
-        down, across = _moved(down, rows, y), _moved(across, columns, x)
-    return Layout(down, across)
+    place = how.position
+    if how.scale is None:
+        if place is None or place == "original":
+            return Layout(down, across)
+        return Layout(_moved(down, rows, place.y), _moved(across, columns, place.x))
+    sides = ((axis.canvas_px, end - start) for axis, (start, end) in ((down, rows), (across, columns)))
+    by = how.scale * min(canvas_px / subject_px for canvas_px, subject_px in sides)
+    scaled_down, scaled_across = _scaled(down, rows, by), _scaled(across, columns, by)
+    if place == "original":
+        return Layout(_as_before(scaled_down, rows, down), _as_before(scaled_across, columns, across))
+    x, y = (0.5, 0.5) if place is None else (place.x, place.y)
+    return Layout(_moved(scaled_down, rows, y), _moved(scaled_across, columns, x))
 
 
 def _scaled(axis: Axis, subject: tuple[int, int], by: float) -> Axis:
@@ -183,3 +187,11 @@ def _moved(axis: Axis, subject: tuple[int, int], share: float) -> Axis:
     """The subject with so much of the room that it leaves before it."""
     first, end = axis.covers(*subject)
     return replace(axis, offset_px=axis.offset_px - first + round(share * (axis.canvas_px - (end - first))))
+
+
+def _as_before(axis: Axis, subject: tuple[int, int], before: Axis) -> Axis:
+    """The subject with its middle where it was, as far as the canvas has room for it there."""
+    first, end = axis.covers(*subject)
+    wanted_px = round(before.at(sum(subject) / 2) - (end - first) / 2)
+    room_px = axis.canvas_px - (end - first)
+    return replace(axis, offset_px=axis.offset_px - first + min(room_px, max(0, wanted_px)))

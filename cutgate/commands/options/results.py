@@ -78,7 +78,7 @@ OPTIONS = (
     click.option(
         "--position",
         type=Composing("position", "place"),
-        help="Where the subject lies: center, or percentages across and down, as '50% 100%'.",
+        help="Where the subject lies: original, center, or percentages across and down, as '50% 100%'.",
     ),
     click.option(
         "--shadow", type=Composing("shadow", "opacity"), help="Soft shadow below the subject, such as 50% deep."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cutgate.gateway.openapi.models import model_schema, ref
-from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable
+from cutgate.gateway.openapi.parts import PICTURE, Address, Call, Part, Schema, Variable, error_table
 from cutgate.gateway.runware.messages import requests
 from cutgate.gateway.runware.messages.errors import ROWS
 from cutgate.gateway.runware.messages.requests import TaskType
@@ -233,8 +233,8 @@ def _statuses() -> list[int]:
 
 def _error_table(status: int) -> str:
     """The errors with an HTTP status, as Markdown."""
-    rows = sorted({(_shown(row.code), _shown(row.message)) for row in ROWS.values() if row.status == status})
-    return "\n".join(["| code | message |", "|---|---|", *(f"| {code} | {text} |" for code, text in rows)])
+    rows = ((_shown(row.code), _shown(row.message)) for row in ROWS.values() if row.status == status)
+    return error_table("code", "message", rows)
 
 
 def _shown(text: str) -> str:

@@ -15,11 +15,15 @@ from cutgate.gateway.openapi.parts import Part, Schema
 from cutgate.gateway.openapi.service import service_part
 from cutgate.gateway.picpik.actions import ACTIONS
 from cutgate.gateway.picpik.openapi import picpik_part
-from cutgate.gateway.runware.http.openapi import FORMS, runware_part
+from cutgate.gateway.removebg.openapi import removebg_part
+from cutgate.gateway.removebg.options import Options
+from cutgate.gateway.runware.http import openapi as runware
+from cutgate.gateway.runware.http.openapi import runware_part
 from cutgate.gateway.runware.tasks.actions import ACTIONS as TASKS
 from cutgate.signing import take_signature, verify
 from tests.gateway import picpik
 from tests.gateway.harness import PRIVATE_KEY, Answer, Harness, there
+from tests.gateway.removebg.service import FORMS, RemoveBg, patient
 from tests.gateway.runware.service import (
     TINY_PICTURE,
     Service,
@@ -40,21 +44,33 @@ EXAMPLES: list[Answer] = json.loads(
 """Every example of PICPIK's reference, in its order."""
 REQUESTS = [example for example in EXAMPLES if "PublicKey" in example]
 ANSWERS = [example for example in EXAMPLES if "PublicKey" not in example]
-PARTS = [picpik_part(max_batch_images=16), runware_part(max_tasks=10), service_part()]
+PARTS = [picpik_part(max_batch_images=16), runware_part(max_tasks=10), removebg_part(), service_part()]
 DOCUMENT = describe(PARTS)
 SPLIT = by_call(PARTS)
 ACCOUNT = {"taskType": "accountManagement", "taskUUID": new_uuid(), "operation": "getDetails"}
+
+
+def in_json(operation: Answer) -> Answer:
+    """What is said of a body in JSON; empty where there is none."""
+    content: Answer = operation.get("requestBody", {"content": {}})["content"]
+    return dict(content.get("application/json", {}))
+
+
 OPERATIONS = [
     pytest.param(address, example, id=name)
     for address, item in DOCUMENT["paths"].items()
-    if "post" in item
-    for name, example in item["post"]["requestBody"]["content"]["application/json"]["examples"].items()
+    for name, example in in_json(item.get("post", {})).get("examples", {}).items()
 ]
 
 
 @pytest.fixture
 def service() -> Service:
     return make_service()
+
+
+@pytest.fixture
+def removebg() -> RemoveBg:
+    return patient()
 
 
 @pytest.fixture
@@ -148,8 +164,10 @@ def test_every_action_and_every_task_is_described() -> None:
     assert len(REQUESTS) == len(ANSWERS) + 1 == 11
     tasks = mapping_of("/v1", "schema", "items")
     assert set(tasks) == {*TASKS, "ping", "authentication"}
-    assert set(TASKS) == set(FORMS)
+    assert set(TASKS) == set(runware.FORMS)
     assert {path.rpartition("#")[2] for path in SPLIT["paths"] if "#" in path} == {*actions, *tasks}
+    removal = in_json(SPLIT["paths"]["/v1.0/removebg"]["post"])
+    assert removal["example"] == {"image_file_b64": "{{picture}}", "size": "auto"}
 
 
 @pytest.mark.parametrize(("address", "example"), OPERATIONS)
@@ -285,6 +303,74 @@ def test_tasks_that_the_server_refuses_do_not_fit(service: Service, changes: Ans
     assert service.post(task).status_code == 400
 
 
+def fields_of(form: str, path: str = "removebg") -> Answer:
+    """The schema of a body of remove.bg's protocol."""
+    media_types = {
+        "multipart": "multipart/form-data",
+        "urlencoded": "application/x-www-form-urlencoded",
+        "json": "application/json",
+    }
+    body = DOCUMENT["paths"][f"/v1.0/{path}"]["post"]["requestBody"]
+    assert list(body["content"]) == list(media_types.values())
+    return dict(body["content"][media_types[form]]["schema"]["properties"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_removal_has_its_fields_in_each_form(form: str) -> None:
+    texts = {"image_file_b64", "image_url"}
+    files = {"image_file"} if form == "multipart" else set()
+    assert fields_of(form, "improve").keys() == texts | files
+    backgrounds = {"bg_image_url"} | {f"bg_{name}" for name in files}
+    assert fields_of(form).keys() == texts | files | backgrounds | Options.model_fields.keys()
+    assert {name for name, field in fields_of(form).items() if field.get("format") == "binary"} == {
+        *files,
+        *(f"bg_{name}" for name in files),
+    }
+
+
+def test_what_a_field_is_said_to_take_is_taken_and_its_default_is_the_same_as_nothing() -> None:
+    plain = Options.read({})
+    for name, field in fields_of("json").items():
+        if name not in Options.model_fields:
+            continue
+        for value in field.get("enum", []):
+            assert Options.read({name: value}) != plain or value == field.get("default", "none")
+        if "default" in field:
+            assert Options.read({name: field["default"]}) == plain
+
+
+def test_a_picture_in_an_answer_is_described_with_its_headers(removebg: RemoveBg) -> None:
+    response = DOCUMENT["paths"]["/v1.0/removebg"]["post"]["responses"]["200"]
+    answer = removebg.done()
+    assert answer.mimetype in response["content"]
+    own = {name for name in dict(answer.headers) if name.startswith("X-")} - {"X-Content-Type-Options"}
+    assert own == response["headers"].keys()
+    with removebg.answering():
+        answer = removebg.send("json", headers={"Accept": "application/json"})
+    of_answers("/v1.0/removebg").validate(answer.get_json())
+
+
+def test_the_example_of_a_removal_is_done(removebg: RemoveBg) -> None:
+    example = in_json(DOCUMENT["paths"]["/v1.0/removebg"]["post"])["example"]
+    assert removebg.done("json", **example).status_code == 200
+
+
+def test_other_answers_of_remove_bg_are_as_it_says(removebg: RemoveBg) -> None:
+    account = removebg.open("/v1.0/account")
+    schema_of(DOCUMENT["paths"]["/v1.0/account"]["get"], "responses", "200").validate(account.get_json())
+    for answer in (
+        removebg.send(size="huge"),
+        removebg.open("/v1.0/account", headers={"X-Api-Key": "wrong"}),
+        removebg.send("json", path="/v1.0/improve"),
+    ):
+        body = answer.get_json()
+        of_answers("/v1.0/removebg", answer.status_code).validate(body)
+        table = DOCUMENT["paths"]["/v1.0/removebg"]["post"]["responses"][str(answer.status_code)]["description"]
+        assert f"| {body['errors'][0]['code']} |" in table
+    collecting = patient(removebg_improvement=True).send("json", path="/v1.0/improve")
+    of_answers("/v1.0/improve").validate(collecting.get_json())
+
+
 def test_limits_that_are_settings_are_told(gateway: Harness) -> None:
     app = gateway.with_settings(max_batch_images=5, max_runware_tasks=3).app
     document = app.test_client().get("/openapi.json").get_json()
@@ -321,7 +407,7 @@ def test_another_facade_adds_its_part() -> None:
     joined = describe([*PARTS, other])
     assert joined["paths"]["/cut"]["post"] == {"tags": ["Other"], **operation}
     assert {"OtherError", "Error"} <= joined["components"]["schemas"].keys()
-    assert joined["components"]["securitySchemes"].keys() == {"apiKey", "key"}
+    assert joined["components"]["securitySchemes"].keys() == {"apiKey", "removeBgKey", "key"}
     schemathesis.openapi.from_dict(joined).validate()
     with pytest.raises(ValueError, match="share a name"):
         describe([*PARTS, PARTS[0]])

@@ -27,6 +27,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "scale": {"scale": "95%"},
     "scale_to_less": {"scale": "40%"},
     "position": {"position": "100% 0"},
+    "scale_where_it_was": {"scale": "40%", "position": "original"},
     "scale_and_position": {"scale": "50%", "position": "0 100%"},
     "shadow": {"shadow": "60%"},
     "crop_and_shadow": {"crop_margin": "25%", "shadow": "60%"},

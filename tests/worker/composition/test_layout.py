@@ -32,7 +32,7 @@ COMPOSITIONS = st.builds(
     max_pixels=st.none() | st.integers(1, 10**7),
     crop=st.none() | MARGINS,
     scale=st.none() | st.floats(0.01, 1),
-    position=st.none() | st.builds(Position, x=SHARES, y=SHARES),
+    position=st.none() | st.just("original") | st.builds(Position, x=SHARES, y=SHARES),
 )
 
 
@@ -100,6 +100,27 @@ def test_a_position_is_a_share_of_the_room(
         assert low == pytest.approx(share * (axis.canvas_px - (high - low)), abs=0.51)
         if share in {0, 1}:
             assert (low if share == 0 else high) == pytest.approx(share * axis.canvas_px, abs=1e-6)
+
+
+@given(pictures(), st.none() | st.integers(1, 10**7), st.none() | MARGINS, st.floats(0.01, 1))
+def test_a_scaled_subject_keeps_its_place_as_far_as_there_is_room(
+    picture: tuple[int, int, Region], most: int | None, crop: Margins | None, scale: float
+) -> None:
+    height, width, subject = picture
+    # Unbounded at the end, so that both have one canvas.
+    asked = {"max_pixels": most} if crop is None else {"crop": crop}
+    before = layout_of(height, width, subject, Composition.model_validate(asked))
+    after = layout_of(height, width, subject, Composition(position="original", scale=scale, **asked))
+    assert after.size_px == before.size_px
+    places = zip((after.down, after.across), subject_on(before, subject), subject_on(after, subject), strict=True)
+    for axis, (old_low, old_high), (low, high) in places:
+        off = (low + high) / 2 - (old_low + old_high) / 2
+        if abs(off) > 0.51:  # there was no room on the side that it came from
+            assert (low if off > 0 else high) == pytest.approx(0 if off > 0 else axis.canvas_px, abs=1e-6)
+
+
+def test_the_original_place_without_a_scale_changes_nothing() -> None:
+    assert layout_of(30, 40, Region(3, 5, 30, 20), Composition(position="original")).changes_nothing
 
 
 @pytest.mark.parametrize(
