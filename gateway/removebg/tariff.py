@@ -1,13 +1,11 @@
 """What pictures cost in the protocol's credits, of which one is several of the account's."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from cutgate.gateway.removebg.fields import PREVIEWS, SIZES
 from cutgate.gateway.tasks.submit import Submissions
 from cutgate.jobs.ledger.answers import Balance
-
-_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +51,5 @@ class Tariff:
 
 def shown(amount: float) -> float | int:
     """Credits as they are written, as short as they can be: clients read whole numbers where there are some."""
-    rounded = round(amount, _DIGITS)
+    rounded = round(amount, 4)
     return int(rounded) if rounded == int(rounded) else rounded
