@@ -19,9 +19,14 @@ def in_forms(fields: Mapping[str, Schema], example: Mapping[str, Any]) -> Schema
         example: the fields of one in JSON.
     """
     texts = _form({name: field for name, field in fields.items() if field != FILE})
-    content = {MULTIPART: {"schema": _form(fields)}, URLENCODED: {"schema": texts}}
-    return {"required": True, "content": {**content, **json_content(texts, example=example)}}
+    forms = {MULTIPART: {"schema": _form(fields)}, URLENCODED: {"schema": texts}}
+    # Viewers begin with the first, and only JSON has an example of its own.
+    return {"required": True, "content": {**json_content(texts, example=example), **forms}}
 
 
 def _form(fields: Mapping[str, Schema]) -> Schema:
-    return {"type": "object", "properties": dict(fields)}
+    """Viewers fill in what has neither default nor example with a word; an empty field is as good as none."""
+    empty = {
+        name: {"example": ""} for name, field in fields.items() if field != FILE and field.get("default") is None
+    }
+    return {"type": "object", "properties": {name: field | empty.get(name, {}) for name, field in fields.items()}}

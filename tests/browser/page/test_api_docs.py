@@ -17,6 +17,10 @@ from tests.clients.conftest import RunwareStack
 
 pytestmark = pytest.mark.long
 
+# The viewer escapes the dot, and a selector the backslash.
+OF_REMOVE_BG = r"remove\\.bg"
+REMOVAL = f"{OF_REMOVE_BG}-remove_background"
+
 
 @pytest.fixture
 def visitor(browser: Browser, quick_stack: RunwareStack) -> Iterator[Visitor]:
@@ -37,7 +41,7 @@ def type_api_key(visitor: Visitor, api_key: str) -> None:
 
 def opened(visitor: Visitor, name: str) -> Locator:
     """An operation with its body to be edited."""
-    block = visitor.page.locator(f"#operations-{name}")
+    block = visitor.page.locator(f'[id="operations-{name}"]')
     if not block.locator(".opblock-body").count():
         block.locator(".opblock-summary-control").click()
     return block
@@ -93,6 +97,40 @@ def test_a_task_goes_with_the_api_key_which_is_not_shown(visitor: Visitor, quick
     curl = visitor.page.locator("#operations-Runware-removeBackground .curl").inner_text()
     assert "Bearer $CUTGATE_API_KEY" in curl
     assert quick_stack.api_key not in visitor.page.content()
+
+
+def removal_of(visitor: Visitor, media_type: str) -> Locator:
+    """The operation of remove.bg's protocol, with its body in a form."""
+    block = opened(visitor, REMOVAL)
+    block.locator(".opblock-section-request-body select[aria-label='Request content type']").select_option(
+        media_type
+    )
+    return block
+
+
+def shown_picture(visitor: Visitor, block: Locator) -> None:
+    block.locator("button.execute").click()
+    shown = block.locator(".live-responses-table img")
+    expect(shown).to_be_visible(timeout=CUT_MS)
+    assert block.locator(".live-responses-table .response-col_status").nth(1).inner_text().startswith("200")
+
+
+def test_a_removal_of_remove_bgs_goes_with_the_api_key_and_shows_its_picture(
+    visitor: Visitor, quick_stack: RunwareStack, tmp_path: Path
+) -> None:
+    type_api_key(visitor, quick_stack.api_key)
+    block = removal_of(visitor, "multipart/form-data")
+    block.locator("input[type=file]").first.set_input_files(picture(tmp_path / "disc.png"))
+    shown_picture(visitor, block)
+    visitor.keep_picture("docs-removebg")
+    assert quick_stack.api_key not in visitor.page.content()
+
+
+def test_a_removal_in_json_has_the_page_s_picture(visitor: Visitor, quick_stack: RunwareStack) -> None:
+    type_api_key(visitor, quick_stack.api_key)
+    shown_picture(visitor, removal_of(visitor, "application/json"))
+    status, answer = execute(visitor, f"{OF_REMOVE_BG}-account")
+    assert (status, list(answer["data"]["attributes"])) == (200, ["credits", "api"])
 
 
 def test_keys_in_a_body_work_and_are_not_shown(visitor: Visitor, quick_stack: RunwareStack) -> None:
