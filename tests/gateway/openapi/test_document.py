@@ -306,9 +306,9 @@ def test_tasks_that_the_server_refuses_do_not_fit(service: Service, changes: Ans
 def fields_of(form: str, path: str = "removebg") -> Answer:
     """The schema of a body of remove.bg's protocol."""
     media_types = {
+        "json": "application/json",  # first, for it alone has an example
         "multipart": "multipart/form-data",
         "urlencoded": "application/x-www-form-urlencoded",
-        "json": "application/json",
     }
     body = DOCUMENT["paths"][f"/v1.0/{path}"]["post"]["requestBody"]
     assert list(body["content"]) == list(media_types.values())
