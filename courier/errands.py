@@ -1,7 +1,7 @@
 """What becomes of one errand: done, tried again after a pause, or given up."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,25 +107,30 @@ class ErrandRunner:
 
     def _hand_on(self, errand: Errand) -> None:
         """Let an item wait for a worker, once the pictures that it lacks are here."""
-        brought: list[BlobKey] = []
-        size_bytes = 0
+        sizes_bytes: dict[BlobKey, int] = {}
         for key, url in ((errand.source, errand.url), (errand.background, errand.background_url)):
             if key is None:
                 continue
-            picture = self._picture(errand, url)
-            if picture is None:
-                self._delete(brought)
+            size_bytes = self._bring(errand, key, url)
+            if size_bytes is None:
+                self._delete(sizes_bytes)
                 return
-            self.blobs.put(key, picture[0])
-            brought.append(key)
-            size_bytes += len(picture[0])
-        self._brought(errand, brought, size_bytes, counts=self.store.fetched(errand))
+            sizes_bytes[key] = size_bytes
+        self._brought(errand, sizes_bytes, sum(sizes_bytes.values()), counts=self.store.fetched(errand))
 
-    def _delete(self, keys: Sequence[BlobKey]) -> None:
+    def _bring(self, errand: Errand, key: BlobKey, url: str) -> int | None:
+        """Write a picture as a blob and let go of it; how many bytes it has, None as `_picture`."""
+        picture = self._picture(errand, url)
+        if picture is None:
+            return None
+        self.blobs.put(key, picture[0])
+        return len(picture[0])
+
+    def _delete(self, keys: Iterable[BlobKey]) -> None:
         for key in keys:
             self.blobs.delete(key)
 
-    def _brought(self, errand: Errand, keys: Sequence[BlobKey], size_bytes: int, *, counts: bool) -> None:
+    def _brought(self, errand: Errand, keys: Iterable[BlobKey], size_bytes: int, *, counts: bool) -> None:
         """Say that all is here; it counts unless its item has ended, or another courier has brought it."""
         if not counts:
             self._delete(keys)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +21,31 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 """What pages are made of; a file of another kind is not served."""
 
 
-def page_headers(policy: Mapping[str, str]) -> dict[str, str]:
+PAGE: Final = "index.html"
+"""The page itself among its files; it is sent at its own address alone."""
+
+_POLICY: Final[Mapping[str, str]] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    # The visitor's photos, results and a viewer's icons are shown from memory.
+    "img-src": "'self' blob: data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+}
+
+
+def page_headers(trusted_types: str) -> dict[str, str]:
     """What goes with each file of a page.
 
     Args:
-        policy: directives of its Content-Security-Policy.
+        trusted_types: the policies by which the page may turn text into code, as its Content-Security-Policy
+            names them.
     """
+    policy = {**_POLICY, "trusted-types": trusted_types}
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -66,12 +86,25 @@ class StaticFiles:
     """By name: a request's path is looked up here and never on the disk."""
     headers: Mapping[str, str]
 
-    def send(self, name: str) -> Response:
-        """Send one.
+    def page(self) -> Response:
+        """Send the page."""
+        return self._send(PAGE)
+
+    def file(self, name: str) -> Response:
+        """Send what the page loads.
 
         Raises:
             NotFound: there is no such file.
         """
+        if name == PAGE:
+            raise NotFound
+        return self._send(name)
+
+    def moved(self, location: str) -> Response:
+        """Send whoever adds a slash to the page, whose addresses are relative to it."""
+        return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={**self.headers, "Location": location})
+
+    def _send(self, name: str) -> Response:
         file = self._files.get(name)
         if file is None:
             raise NotFound

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound
 
 from cutgate.gateway.openapi.document import by_call, describe
 from cutgate.gateway.openapi.parts import Part
@@ -21,26 +20,11 @@ from cutgate.gateway.openapi.postman import collection
 from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
 from cutgate.gateway.web_url import base_url
 
-PAGE: Final = "index.html"
 STATIC_DIR: Final = Path(__file__).parent / "static"
 VIEWER_FILES: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
 
-_POLICY: Final[Mapping[str, str]] = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    # The viewer's icons, and results.
-    "img-src": "'self' blob: data:",
-    "connect-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-    "require-trusted-types-for": "'script'",
-    # The viewer's sanitizer, and the page's own policy, which takes plain tags alone.
-    "trusted-types": "dompurify default",
-}
-
-HEADERS: Final[Mapping[str, str]] = page_headers(_POLICY)
+# The viewer's sanitizer, and the page's own policy, which takes plain tags alone.
+HEADERS: Final[Mapping[str, str]] = page_headers("dompurify default")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +67,11 @@ class ApiPages:
 
     def page(self) -> Response:
         """Send the page."""
-        return self._files.send(PAGE)
+        return self._files.page()
 
     def moved(self) -> Response:
         """Send whoever adds a slash to the page, whose addresses are relative to it."""
-        return Response(status=308, headers={**HEADERS, "Location": "../docs"})
+        return self._files.moved("../docs")
 
     def file(self, name: str) -> Response:
         """Send what the page loads.
@@ -95,9 +79,7 @@ class ApiPages:
         Raises:
             NotFound: there is no such file.
         """
-        if name == PAGE:
-            raise NotFound
-        return self._files.send(name)
+        return self._files.file(name)
 
     @cached_property
     def _parts(self) -> Sequence[Part]:

@@ -11,28 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound
 
 from cutgate.gateway.static_files import StaticFiles, files_below, page_headers
 
-PAGE: Final = "index.html"
 STATIC_DIR: Final = Path(__file__).parent / "static"
 
-_POLICY: Final[Mapping[str, str]] = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    # The visitor's photos and the results are shown from memory.
-    "img-src": "'self' blob: data:",
-    "connect-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-    "require-trusted-types-for": "'script'",
-    "trusted-types": "'none'",
-}
-
-HEADERS: Final[Mapping[str, str]] = page_headers(_POLICY)
+HEADERS: Final[Mapping[str, str]] = page_headers("'none'")
 
 
 @dataclass(frozen=True)
@@ -68,11 +52,11 @@ class PlaygroundPages:
 
     def page(self) -> Response:
         """Send the page."""
-        return self.files.send(PAGE)
+        return self.files.page()
 
     def moved(self) -> Response:
         """Send whoever adds a slash to the page, whose addresses are relative to it."""
-        return Response(status=308, headers={**HEADERS, "Location": "../playground"})
+        return self.files.moved("../playground")
 
     def file(self, name: str) -> Response:
         """Send what the page loads.
@@ -80,6 +64,4 @@ class PlaygroundPages:
         Raises:
             NotFound: there is no such file.
         """
-        if name == PAGE:
-            raise NotFound
-        return self.files.send(name)
+        return self.files.file(name)

@@ -110,10 +110,9 @@ class Removals:
         return Accepted(self._submit(account, drafts, tariff, name), options, tariff, allowance)
 
     def _submit(self, account: Account, drafts: dict[str, Draft], tariff: Tariff, name: str | None) -> TaskUid:
-        own = self.submissions.for_account(account)
+        own, key = self.submissions.for_account(account), f"{ORIGIN}:{name}" if name else None
         why: InsufficientCredits | IdempotencyConflict | None = None
         for size, draft in drafts.items():
-            key = f"{ORIGIN}:{name}" if name else None
             try:
                 return tariff.submissions(own, size).submit(
                     account.name, ORIGIN, [draft], key, joins_seconds=_JOINS_SECONDS, urgent=True

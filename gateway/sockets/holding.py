@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flask import Response
 
-from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
+from cutgate.gateway.tasks.wait import Place, Waits
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.record import Task
 
@@ -62,6 +62,3 @@ class _ThreadPlace:
     def hold(self, uid: TaskUid, wait_seconds: float, render: Render) -> Response:
         [task] = self.place.find(self.account, [uid], wait_seconds)
         return render(task)
-
-
-__all__ = ["HeldPlace", "Holds", "NoPlaceToWait", "Render", "ThreadHolds"]

@@ -21,8 +21,9 @@ from cutgate.gateway.settings import HoldLimits
 from cutgate.gateway.sockets.endings import Endings
 from cutgate.gateway.sockets.handover import SOCKET_KEY, TakenOver
 from cutgate.gateway.sockets.held_connection import HeldConnection
-from cutgate.gateway.sockets.holding import HeldPlace, NoPlaceToWait, Render, ThreadHolds
+from cutgate.gateway.sockets.holding import HeldPlace, Render, ThreadHolds
 from cutgate.gateway.sockets.postponed import Postponed
+from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.errors import LedgerUnavailable
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.redis.ledger import RedisLedger

@@ -7,9 +7,10 @@ import tomllib
 import pytest
 from flask.testing import FlaskClient
 
-from cutgate.gateway.openapi.views import HEADERS, PAGE, STATIC_DIR, VIEWER_FILES, viewer_folder
+from cutgate.gateway.openapi.views import HEADERS, STATIC_DIR, VIEWER_FILES, viewer_folder
 from cutgate.gateway.playground.views import HEADERS as PLAYGROUND_HEADERS
 from cutgate.gateway.playground.views import STATIC_DIR as PLAYGROUND
+from cutgate.gateway.static_files import PAGE
 from tests.gateway.harness import Harness
 from tests.servers.stack import ROOT
 

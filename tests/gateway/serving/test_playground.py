@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from cutgate.gateway.playground.views import HEADERS, PAGE, STATIC_DIR
+from cutgate.gateway.playground.views import HEADERS, STATIC_DIR
+from cutgate.gateway.static_files import PAGE
 from tests.gateway.harness import Harness
 from tests.servers.stack import ROOT
 

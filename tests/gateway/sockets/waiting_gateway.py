@@ -16,10 +16,11 @@ from cutgate.gateway.__main__ import main
 from cutgate.gateway.serving import wsgi
 from cutgate.gateway.serving.app import HOLDS, create_app
 from cutgate.gateway.settings import GatewaySettings
-from cutgate.gateway.sockets.holding import Holds, NoPlaceToWait
+from cutgate.gateway.sockets.holding import Holds
 from cutgate.gateway.tasks.drafts import Draft
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import DraftRejected, Submissions
+from cutgate.gateway.tasks.wait import NoPlaceToWait
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.record import ItemState, Task
 from cutgate.jobs.spec import CutoutSpec
