@@ -191,14 +191,12 @@ class ResultOptions:
 
     def options(self) -> CutoutOptions:
         """The same for this process; a JPEG without a background lies over white, as a service has it."""
-        finish, options = self.finish, cast("CutoutOptions", dict(self.settings))
-        if finish.background is not None:
-            options["background"] = finish.background
-        elif finish.background_image is not None:
-            options["background_image"] = finish.background_image
-        elif finish.file_format == "jpeg" and not self.settings.get("only_mask"):
-            options["background"] = "#ffffff"
-        composing = {
+        finish = self.finish
+        is_bare = finish.background is None and finish.background_image is None
+        over_white = is_bare and finish.file_format == "jpeg" and not self.settings.get("only_mask")
+        wanted = {
+            "background": "#ffffff" if over_white else finish.background,
+            "background_image": finish.background_image,
             "megapixels": finish.megapixels,
             "crop_margin": finish.crop_margin,
             "scale": finish.scale,
@@ -208,8 +206,8 @@ class ResultOptions:
             "opaque_inside": self.opaque_inside or None,
             "timeout_seconds": self.timeout_seconds,
         }
-        known = {name: value for name, value in composing.items() if value is not None}
-        return cast("CutoutOptions", {**options, **known})
+        known = {name: value for name, value in wanted.items() if value is not None}
+        return cast("CutoutOptions", {**self.settings, **known})
 
 
 def result_options(command: Callable[..., None]) -> Callable[..., None]:
