@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.ledgers import fresh_prefix, server_url, stop_listening
@@ -62,6 +63,13 @@ def _seeded(request: pytest.FixtureRequest) -> None:
 def _quiet_afterwards() -> Iterator[None]:
     yield
     stop_listening()
+
+
+@pytest.fixture(autouse=True)
+def _logging_by_default() -> Iterator[None]:
+    """No test finds the form or the place of log lines that another one chose."""
+    yield
+    structlog.reset_defaults()
 
 
 class OtherHost(BaseException):

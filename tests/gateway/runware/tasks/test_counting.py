@@ -1,6 +1,5 @@
 """Each task of a message is counted once, by its type and code, and has its own ids in the log."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,13 +30,11 @@ def since(before: Counts) -> Counts:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[Any]]:
+def logged() -> list[Any]:
     """Lines with what is bound for them."""
     capture = LogCapture()
-    before = structlog.get_config()["processors"]
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
-    yield capture.entries
-    structlog.configure(processors=before)
+    return capture.entries
 
 
 def test_tasks_of_one_message(service: Service) -> None:
