@@ -11,6 +11,9 @@ PYTEST := $(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
 
+# Without bytecode each process that is started compiles the package anew, and a service consists of a dozen.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-long test-all chaos hostile compose-check images-check image lint docs bench-quality bench-speed lock clean weights
 

@@ -16,6 +16,8 @@ from cutgate.jobs.record import Task
 
 STEP_SECONDS: Final = 1.0
 """Every record is read this often at least, since news can be lost."""
+_SHARES: Final = 20
+"""They are not all read at the same moment: others wait for the interpreter and for the ledger meanwhile."""
 _AT_ONCE: Final = 100
 """Records of one round trip."""
 _LOG: Final = structlog.get_logger(__name__)
@@ -37,6 +39,8 @@ class AsyncWaits:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[TaskUid, _Waited] = {}
         self._news: set[TaskUid] = set()
+        self._in_turn: list[TaskUid] = []
+        """What is still to be read of those that were waited for when the present round began."""
         self._has_news = asyncio.Event()
         self._looker = self._loop.create_task(self._look_on())
         events.follow(self._take_news)
@@ -82,18 +86,25 @@ class AsyncWaits:
         self._has_news.set()
 
     async def _look_on(self) -> None:
-        all_at = self._loop.time() + STEP_SECONDS
+        share_at = self._loop.time()
         while True:
             try:
-                async with asyncio.timeout_at(all_at):
+                async with asyncio.timeout_at(share_at if self._waiting else None):
                     await self._has_news.wait()
-                news, self._news = self._news, set()
-                uids = news & self._waiting.keys()
+                uids, self._news = self._news, set()
             except TimeoutError:
-                all_at = self._loop.time() + STEP_SECONDS
-                uids = set(self._waiting)
+                share_at = self._loop.time() + STEP_SECONDS / _SHARES
+                uids = self._share()
             self._has_news.clear()
-            await self._look(uids)
+            await self._look(uids & self._waiting.keys())
+
+    def _share(self) -> set[TaskUid]:
+        """Those whose turn it is."""
+        if not self._in_turn:
+            self._in_turn = list(self._waiting)
+        size = -(-len(self._waiting) // _SHARES)
+        share, self._in_turn = self._in_turn[:size], self._in_turn[size:]
+        return set(share)
 
     async def _look(self, uids: AbstractSet[TaskUid]) -> None:
         by_account: defaultdict[str, list[TaskUid]] = defaultdict(list)

@@ -4,7 +4,9 @@ Each is a subject laid over a made background by `photo = alpha * foreground + (
 objects, and a portrait with the matte that is kept in `tests/data`.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -82,9 +84,17 @@ def portrait() -> Composite:
     return composited("portrait", own.astype(np.float64), levels / 255, behind, 5)
 
 
-COMPOSITES: Final = (
-    drawn("mug", mug(), 2, (176, 160, 140), (92, 74, 60)),
-    drawn("bottle", bottle(), 3, (196, 190, 178), (150, 132, 110)),
-    drawn("bear", bear(), 4, (120, 150, 130), (170, 160, 150)),
-    portrait(),
-)
+_MAKERS: Final[Mapping[str, Callable[[], Composite]]] = {
+    "mug": lambda: drawn("mug", mug(), 2, (176, 160, 140), (92, 74, 60)),
+    "bottle": lambda: drawn("bottle", bottle(), 3, (196, 190, 178), (150, 132, 110)),
+    "bear": lambda: drawn("bear", bear(), 4, (120, 150, 130), (170, 160, 150)),
+    "portrait": portrait,
+}
+COMPOSITES: Final = tuple(_MAKERS)
+"""Their names."""
+
+
+@cache
+def named(name: str) -> Composite:
+    """One of the composites; it is drawn when it is first asked for."""
+    return _MAKERS[name]()

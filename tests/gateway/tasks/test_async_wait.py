@@ -46,3 +46,27 @@ def test_a_record_that_cannot_be_read_ends_no_other_wait() -> None:
     failed, *found = asyncio.run(waiting())
     assert isinstance(failed, TimeoutError)
     assert found == [None, None]
+
+
+def test_not_all_records_are_read_at_the_same_moment() -> None:
+    many = [new_task_uid() for _ in range(60)]
+    read: list[Sequence[TaskUid]] = []
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        read.append(uids)
+        return {}
+
+    async def waiting() -> None:
+        waits = AsyncWaits(find, cast("RedisTaskEvents", Silence()))
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+            callers = [group.create_task(waits.wait("ada", uid)) for uid in many]
+            while not read:
+                await asyncio.sleep(0)
+            read.clear()  # what is new is looked at at once
+            while {uid for uids in read for uid in uids} != {*many}:
+                await asyncio.sleep(0.01)
+            for caller in callers:
+                caller.cancel()
+
+    asyncio.run(waiting())
+    assert max(map(len, read)) == 3

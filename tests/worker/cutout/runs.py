@@ -9,7 +9,7 @@ from cutgate.worker.cutout.pipeline import Frame, run_steps, steps_for
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import enlarged, to_levels
 from cutgate.worker.cutout.reading import USUAL, Reading
-from tests.pictures.composites import COMPOSITES, Composite
+from tests.pictures.composites import Composite, named
 
 
 def go_on() -> None:
@@ -39,9 +39,5 @@ def alpha_of(picture: RgbImage, mask: FloatMask, **parameters: Any) -> ByteMask:
 
 
 @cache
-def named(name: str) -> Composite:
-    return next(composite for composite in COMPOSITES if composite.name == name)
-
-
 def bear() -> Composite:
     return named("bear")

@@ -27,7 +27,8 @@ from cutgate.worker.pictures.finish import Finish, finish
 from cutgate.worker.pictures.images import read_image
 from cutgate.worker.settings import EngineName, NetworkSettings
 from tests.pictures import scores
-from tests.worker.cutout.runs import given, go_on, named
+from tests.pictures.composites import named
+from tests.worker.cutout.runs import given, go_on
 
 RECORDED: Final = {"mug": (0.281, 0.620), "bear": (1.702, 1.513), "portrait": (0.345, 0.2365)}
 """SAD in thousands of pixels and gradient error in thousands, of the whole pipeline with the default network: of a

@@ -16,8 +16,9 @@ from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels, to_unit
 from cutgate.worker.cutout.reading import Reading
 from cutgate.worker.pictures.images import SourceImage
+from tests.pictures.composites import named
 from tests.pictures.scores import sad
-from tests.worker.cutout.runs import alpha_of, bear, given, go_on, named, run
+from tests.worker.cutout.runs import alpha_of, bear, given, go_on, run
 
 MODES = [Refinement.ON, Refinement.OFF, Refinement.AUTO]
 

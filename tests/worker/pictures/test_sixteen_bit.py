@@ -17,7 +17,7 @@ from cutgate.worker.cutout.raster.filters import enlarged, to_levels
 from cutgate.worker.pictures.encoders import encode
 from cutgate.worker.pictures.images import SourceImage, read_image
 from cutgate.worker.pictures.png import write_png
-from tests.pictures.composites import COMPOSITES
+from tests.pictures.composites import named
 from tests.worker.pictures.samples import LIMITS, SRGB, by_cv2, grey_profile, saved, wide_profile
 
 
@@ -134,7 +134,7 @@ def test_a_profile_stays_with_the_numbers() -> None:
 
 @pytest.mark.parametrize("mode", [Refinement.OFF, Refinement.ON])
 def test_a_deep_cut_out(mode: Refinement) -> None:
-    bear = COMPOSITES[-2]
+    bear = named("bear")
     fine = np.random.default_rng(2).integers(0, 257, bear.photo.shape)
     samples = np.minimum(bear.photo.astype(np.uint16) * 257 + fine, 65535).astype(np.uint16)
 

@@ -10,10 +10,10 @@ from cutgate.worker.cutout.matting.compose import combined, compose
 from cutgate.worker.cutout.matting.foreground import estimate_foreground
 from cutgate.worker.cutout.pipeline import Frame, filled
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
-from tests.pictures.composites import COMPOSITES, Composite
+from tests.pictures.composites import COMPOSITES, Composite, named
 from tests.worker.cutout.runs import run
 
-named = pytest.mark.parametrize("composite", COMPOSITES, ids=lambda composite: composite.name)
+every_composite = pytest.mark.parametrize("name", COMPOSITES)
 
 
 def alpha_of(composite: Composite) -> ByteMask:
@@ -28,14 +28,16 @@ def colour_error(colours: ByteMask, composite: Composite) -> float:
     return float(np.sqrt((weight * off**2).sum() / (3 * weight.sum())))
 
 
-@named
-def test_cleaned_colours_are_nearer_to_the_subjects_own(composite: Composite) -> None:
+@every_composite
+def test_cleaned_colours_are_nearer_to_the_subjects_own(name: str) -> None:
+    composite = named(name)
     cleaned = estimate_foreground(composite.photo, alpha_of(composite))
     assert colour_error(cleaned, composite) < 0.7 * colour_error(composite.photo, composite)
 
 
-@named
-def test_colours_change_only_where_alpha_is_soft(composite: Composite) -> None:
+@every_composite
+def test_colours_change_only_where_alpha_is_soft(name: str) -> None:
+    composite = named(name)
     alpha = alpha_of(composite)
     hard = (alpha == 0) | (alpha == 255)
     cleaned = estimate_foreground(composite.photo, alpha)

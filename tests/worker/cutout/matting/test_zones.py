@@ -8,8 +8,9 @@ from cutgate.worker.cutout.matting.zones import zones_of
 from cutgate.worker.cutout.pipeline import filled
 from cutgate.worker.cutout.raster.arrays import ByteMask, FloatMask, RgbImage
 from cutgate.worker.cutout.raster.filters import to_levels
+from tests.pictures.composites import named
 from tests.pictures.scores import sad
-from tests.worker.cutout.runs import alpha_of, named, run
+from tests.worker.cutout.runs import alpha_of, run
 
 USUAL = Thresholds(foreground=240, background=15)
 CLIPPED_LEVELS = 13

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import rembg
 from PIL import Image
 
 from cutgate.worker.cutout.raster.arrays import Floats, RgbImage
@@ -59,6 +58,8 @@ def picture(row: WeightsFile) -> RgbImage:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_does_what_rembgs_session_does(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import rembg  # which takes seconds
+
     row = ROWS[name]
     path = tmp_path / "models" / name / row.file_name
     path.parent.mkdir(parents=True)
