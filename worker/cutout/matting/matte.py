@@ -22,7 +22,6 @@ from cutgate.worker.cutout.raster.filters import (
     shrunk,
     square,
     supersampled,
-    to_levels,
     to_unit,
 )
 from cutgate.worker.cutout.raster.geometry import WORKING_SIDE_PX, fitted
@@ -47,6 +46,13 @@ the contour."""
 FINEST: Final = Level(1200, 6)
 LARGE_PIXELS: Final = 4_000_000
 """One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
+
+LAST_WHOLE_PX: Final = 200
+"""Levels up to this long side seek alpha in all of the band: no finer one would find again what they leave out."""
+
+FLAT_PX: Final = 5
+FLAT_AT_FINEST_PX: Final = 3
+"""Sides of the squares within which alpha has to vary by `ALPHA_CLIP` to be worth the time of a finer level."""
 
 EPSILON: Final = 1e-6
 """Regularisation of the colour covariance: small, so that fine differences of colour count."""
@@ -107,13 +113,15 @@ class Layer:
         arrays = (self.image, self.mask, self.prior, self.fixed, self.unknown)
         return Layer(*(shrunk(array, *size) for array in arrays))
 
-    def narrowed(self, residual: FloatMask, settled: ByteMask) -> Layer:
-        """With alpha from a coarser level's residual fixed where that is `settled`, or flat with all around it."""
-        alpha = np.clip(to_unit(self.mask) + enlarged(residual, *self.mask.shape), 0, 1)
-        soft = dilated(((alpha > ALPHA_CLIP) & (alpha < 1 - ALPHA_CLIP)).view(np.uint8), square(3))
-        soft &= repeated(1 - settled, *self.mask.shape)
-        unknown = self.unknown * soft
-        return replace(self, fixed=np.where(unknown < self.unknown, to_levels(alpha), self.fixed), unknown=unknown)
+    def narrowed(self, residual: FloatMask, flat_px: int, settled: ByteMask | None = None) -> Layer:
+        """With alpha from a coarser level's residual fixed where it is flat in such a square, or `settled`."""
+        levels = cv2.add(enlarged(255 * residual, *self.mask.shape), self.mask, dtype=cv2.CV_8U)
+        change = cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, square(flat_px), borderType=cv2.BORDER_REPLICATE)
+        varied = (change > 255 * ALPHA_CLIP).view(np.uint8)
+        if settled is not None:
+            varied &= repeated(1 - settled, *self.mask.shape)
+        unknown = self.unknown * varied
+        return replace(self, fixed=np.where(unknown < self.unknown, levels, self.fixed), unknown=unknown)
 
 
 def refine(
@@ -143,6 +151,8 @@ def refine(
     layer = _layer(*(small or (working(image), working(mask))), working(trimap), zones)
     residual: FloatMask = np.zeros((1, 1), np.float32)
     for level, steps in _pyramid(layer):
+        if max(level.mask.shape) > LAST_WHOLE_PX:
+            level = level.narrowed(residual, FLAT_PX)
         residual = _solve(level, residual, steps)
     residual, settled = _without_wash_out(layer, residual)
     if mask.size < LARGE_PIXELS:
@@ -151,7 +161,7 @@ def refine(
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
     size = _working_size(mask, FINEST.long_side_px)
     finer = (supersampled(image, *size), supersampled(mask, *size), supersampled(trimap, *size))
-    layer = _layer(*finer, zones).narrowed(residual, settled)
+    layer = _layer(*finer, zones).narrowed(residual, FLAT_AT_FINEST_PX, settled)
     residual = _solve(layer, residual, FINEST.steps)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
     return _guided(image, mask, trimap, layer, residual, weight)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cutgate.worker.cutout.matting.matte import refine, remap
+from cutgate.worker.cutout.matting.matte import Layer, refine, remap
 from cutgate.worker.cutout.matting.trimap import Thresholds, make_trimap
 from cutgate.worker.cutout.raster.arrays import ByteMask
 from cutgate.worker.cutout.raster.filters import to_levels
@@ -68,6 +68,17 @@ def test_coarse_levels_carry_alpha_across_what_the_mask_does_not_know() -> None:
     alpha = refine(np.clip(photo, 0, 255).astype(np.uint8), mask, make_trimap(mask, USUAL, erode_px=3))
     # Without the levels of 50 and 100 px, or at one size alone, it is more than 100.
     assert scores.sad(alpha / 255, subject.astype(np.float64)) < 1.1
+
+
+def test_a_finer_level_seeks_alpha_only_where_it_varies() -> None:
+    mask = np.full((60, 60), 100, np.uint8)
+    mask[:, 30] = 120  # a strand that a coarser level cannot hold
+    band = np.full_like(mask, 255)
+    residual = np.full((20, 20), 0.2, np.float32)
+    narrowed = Layer(np.zeros((60, 60, 3), np.uint8), mask, mask, 0 * band, band).narrowed(residual, flat_px=5)
+    assert (narrowed.unknown[:, 28:33] == 255).all()
+    assert not np.delete(narrowed.unknown, np.s_[28:33], axis=1).any()
+    assert (narrowed.fixed[narrowed.unknown == 0] == 100 + 0.2 * 255).all()
 
 
 def two_discs(level: int) -> ByteMask:
