@@ -20,10 +20,26 @@ def subject_box(alpha: Levels) -> Region | None:
         alpha: (height, width) of either depth.
     """
     haze = HAZE_PART * np.iinfo(alpha.dtype).max
-    rows, columns = (np.flatnonzero(alpha.max(axis=axis) > haze) for axis in (1, 0))
-    if not rows.size:
+    rows = _shown(alpha, haze)
+    if rows is None:
         return None
-    return Region(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    columns = _shown(alpha[rows].T, haze)
+    assert columns is not None
+    return Region(columns.start, rows.start, columns.stop, rows.stop)
+
+
+def _shown(lines: Levels, haze: float) -> slice | None:
+    """From the first to the last line of pixels that shows more than haze; few of those between are read."""
+
+    def showing(strip: slice) -> NDArray[np.intp]:
+        return np.asarray(strip.start + np.flatnonzero(lines[strip].max(axis=1) > haze))
+
+    blocks = list(strips(len(lines)))
+    first = next((found[0] for found in map(showing, blocks) if found.size), None)
+    if first is None:
+        return None
+    last = next(found[-1] for found in map(showing, reversed(blocks)) if found.size)
+    return slice(int(first), int(last) + 1)
 
 
 def cover_fit(picture: RgbImage, height_px: int, width_px: int) -> RgbImage:

@@ -227,7 +227,7 @@ def estimate_alpha(thresholds: Thresholds, erode_px: int, refine: Refine | None)
         if not tells_apart(trimap) or (frame.refined and min(mask.shape) < matte.MIN_SIDE_PX):
             alpha = keep_known(looked_up(mask, matte.PRIOR), trimap)
         elif not frame.refined:
-            alpha = keep_known(matte.remap(mask, thresholds, erode_px), trimap)
+            alpha = matte.remap(mask, trimap, thresholds, erode_px)
         elif refine is not None:
             alpha = refine_with(refine, _seen(frame), mask, trimap, frame.zones)
         else:

@@ -5,6 +5,7 @@ nothing but plain sRGB pixels. On request its profile or its 16 bits are kept be
 """
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Final
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL._imaging import raw_encoder
 
 from cutgate.jobs.errors import CutoutError, SourceUndecodable
 from cutgate.jobs.limits import SourceLimits
@@ -221,11 +223,18 @@ def of_pillow(picture: Image.Image, *, keep_rgb_profile: bool = False) -> Source
 
 
 def _pixels_of(picture: Image.Image) -> RgbImage:
-    """The array of an RGB picture, in strips: whole, Pillow would hold it twice on the way."""
+    """The array of an RGB picture, in strips: whole, Pillow would hold it twice on the way.
+
+    Pillow has four bytes for a pixel. It hands them over as they are, for OpenCV is faster at taking one away.
+    """
     width_px, height_px = picture.size
     pixels = np.empty((height_px, width_px, 3), np.uint8)
     for strip in strips(height_px):
-        pixels[strip] = np.asarray(picture.crop((0, strip.start, width_px, strip.stop)))
+        size = strip.stop - strip.start, width_px, 4
+        encoder = raw_encoder("RGB", "RGBX")
+        encoder.setimage(picture.im, (0, strip.start, width_px, strip.stop))
+        _, _, data = encoder.encode(math.prod(size))
+        cv2.cvtColor(np.frombuffer(data, np.uint8).reshape(size), cv2.COLOR_RGBA2RGB, dst=pixels[strip])
     return pixels
 
 

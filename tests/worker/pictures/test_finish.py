@@ -12,7 +12,7 @@ from PIL import Image
 from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.spec import Colour, CutoutSpec, FileFormat
 from cutgate.worker.composition.backdrop import composite, cover_fit, subject_box
-from cutgate.worker.cutout.raster.arrays import Bytes, RgbaImage
+from cutgate.worker.cutout.raster.arrays import STRIP_ROWS, Bytes, RgbaImage
 from cutgate.worker.cutout.raster.geometry import Region
 from cutgate.worker.pictures.encoders import Picture
 from cutgate.worker.pictures.finish import Finish, Finished, finish
@@ -47,6 +47,16 @@ def test_the_subjects_box_without_haze() -> None:
     assert subject_box(alpha) == Region(20, 10, 28, 14)
     assert subject_box(alpha.astype(np.uint16) * 257) == Region(20, 10, 28, 14)
     assert subject_box(np.full((5, 9), 7, np.uint8)) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * STRIP_ROWS + 8), st.integers(0, STRIP_ROWS + 8)), max_size=4))
+def test_the_box_of_a_large_pictures_subject(places: list[tuple[int, int]]) -> None:
+    pixels = np.zeros((2 * STRIP_ROWS + 9, STRIP_ROWS + 9, 4), np.uint8)
+    for place in places:
+        pixels[place][3] = 255
+    rows, columns = np.nonzero(pixels[..., 3])
+    box = Region(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if places else None
+    assert subject_box(pixels[..., 3]) == box
 
 
 @pytest.mark.parametrize("mask", [False, True])

@@ -36,6 +36,12 @@ def test_every_format_is_read(kind: str) -> None:
     assert source.icc_profile is None
 
 
+@pytest.mark.parametrize("height_px", [1, 256, 700])
+def test_pixels_of_many_rows_stay_as_they_are(height_px: int) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (height_px, 33, 3), np.uint8)
+    np.testing.assert_array_equal(read_image(saved(Image.fromarray(noise), "PNG"), LIMITS).rgb, noise)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:

@@ -30,7 +30,8 @@ def stretched(output: Floats, least_range: float = 0.0) -> FloatMask:
     low, high = float(output.min()), float(output.max())
     if high - low <= least_range:
         return np.zeros_like(output)
-    full: FloatMask = (output - np.float32(low)) / np.float32(high - low)
+    full: FloatMask = output - np.float32(low)
+    full /= np.float32(high - low)
     small = reduced(to_levels(full), MEASURED_SIDE_PX)
     seen, sure = (np.count_nonzero(small >= level) for level in (SEEN, SURE))
     return full if sure > SURE_SHARE * seen else np.zeros_like(output)

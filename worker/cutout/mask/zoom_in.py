@@ -158,7 +158,9 @@ def _ramp(length_px: int, fade_px: float, rises: bool, falls: bool) -> Ramp:
 
 def _box(small: ByteMask, level: int, height_px: int, width_px: int) -> Region | None:
     """The padded box of the map's larger components, in the pixels of the full size; None where there is none."""
-    components = cv2.connectedComponentsWithStats((small >= level).view(np.uint8))[2][1:]
+    seen = (small >= level).view(np.uint8)
+    # Of OpenCV's algorithms the fastest with few components; the order of these is all that differs.
+    components = cv2.connectedComponentsWithStatsWithAlgorithm(seen, 8, cv2.CV_32S, cv2.CCL_BBDT)[2][1:]
     if not len(components):
         return None
     sizes = components[:, cv2.CC_STAT_AREA]

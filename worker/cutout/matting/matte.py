@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
-from cutgate.worker.cutout.raster.arrays import LIKELY, SURE, ByteMask, Bytes, FloatMask, Floats, RgbImage
+from cutgate.worker.cutout.raster.arrays import (
+    LIKELY,
+    SURE,
+    ByteMask,
+    Bytes,
+    FloatMask,
+    Floats,
+    RgbImage,
+    strips,
+    widened,
+)
 from cutgate.worker.cutout.raster.filters import (
     dilated,
     disc,
@@ -334,24 +344,35 @@ def _thin_structures(mask: ByteMask) -> ByteMask:
     return np.asarray(hat, np.uint8)
 
 
-def remap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
+def remap(mask: ByteMask, trimap: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMask:
     """Alpha without matting: the mask stretched between the thresholds and softened a little.
 
     Args:
         mask: (height, width) uint8.
+        trimap: (height, width) uint8 of the trimap's three values; alpha is written over it.
         thresholds: at or below `background` alpha is 0, at or above `foreground` 255; a step where they are
             equal.
         erode_px: side of the erosion's square; the blur grows with it and reaches less than half as far.
 
     Returns:
-        (height, width) uint8.
+        `trimap`, changed where it was UNKNOWN.
     """
     span = max(1, thresholds.foreground - thresholds.background)
     stretched = (np.arange(256) - thresholds.background) * (255 / span)
-    alpha = looked_up(mask, np.clip(np.rint(stretched), 0, 255).astype(np.uint8))
-    side_px = erode_px - 1 | 1
-    if side_px < 3:
-        return alpha
-    # Three standard deviations reach to the square's edge.
-    blurred = cv2.GaussianBlur(alpha, (side_px, side_px), side_px // 2 / 3, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(blurred, np.uint8)
+    table = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+    side_px = max(1, erode_px - 1 | 1)
+    for strip in strips(len(mask)):
+        unknown = (trimap[strip] == UNKNOWN).view(np.uint8)
+        rows, own = widened(strip, side_px // 2)
+        # Columns that lie together and are read: what is computed of them, side by side, counts for these alone.
+        read = dilated(unknown.max(axis=0, keepdims=True), np.ones((1, side_px), np.uint8))
+        columns = [slice(*ends) for ends in np.flatnonzero(np.diff(read, prepend=0, append=0)).reshape(-1, 2)]
+        if columns:
+            seen = looked_up(np.hstack([mask[rows, each] for each in columns]), table)
+            # Three standard deviations reach to the square's edge.
+            sigma_px = side_px // 2 / 3
+            soft = cv2.GaussianBlur(seen, (side_px, side_px), sigma_px, borderType=cv2.BORDER_REPLICATE)[own]
+            parts = np.hsplit(soft, np.cumsum([each.stop - each.start for each in columns[:-1]]))
+            for each, part in zip(columns, parts, strict=True):
+                cv2.copyTo(part, unknown[:, each], trimap[strip, each])
+    return trimap

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask
+from cutgate.worker.cutout.raster.arrays import LIKELY, ByteMask, strips, widened
 from cutgate.worker.cutout.raster.filters import dilated, eroded, square
 
 BACKGROUND: Final = 0
@@ -53,17 +53,22 @@ def make_trimap(mask: ByteMask, thresholds: Thresholds, erode_px: int) -> ByteMa
     Returns:
         (height, width) uint8 of BACKGROUND, UNKNOWN and FOREGROUND.
     """
-    least = greatest = mask
-    if erode_px > 1:
-        # To erode what lies beyond a threshold is to threshold the least and the greatest level around each pixel.
-        least, greatest = eroded(mask, square(erode_px)), dilated(mask, square(erode_px))
-    foreground = least if least.max() > thresholds.foreground else mask
-    background = greatest if greatest.min() < thresholds.background else mask
-    above = cv2.threshold(foreground, thresholds.foreground, FOREGROUND - UNKNOWN, cv2.THRESH_BINARY)[1]
-    from_there_on = cv2.threshold(background, thresholds.background - 1, UNKNOWN - BACKGROUND, cv2.THRESH_BINARY)[
-        1
-    ]
-    return np.asarray(cv2.add(above, from_there_on, dst=above), np.uint8)
+    trimap = np.empty(mask.shape, np.uint8)
+    for strip in strips(len(mask)):
+        rows, own = widened(strip, erode_px // 2)
+        least = greatest = mask[rows]
+        if erode_px > 1:
+            # To erode what lies beyond a threshold is to threshold the least and the greatest level around.
+            least, greatest = eroded(least, square(erode_px)), dilated(greatest, square(erode_px))
+        above = cv2.threshold(least[own], thresholds.foreground, FOREGROUND - UNKNOWN, cv2.THRESH_BINARY)[1]
+        lowest = thresholds.background - 1
+        from_there_on = cv2.threshold(greatest[own], lowest, UNKNOWN - BACKGROUND, cv2.THRESH_BINARY)[1]
+        cv2.add(above, from_there_on, dst=trimap[strip])
+    if trimap.max() < FOREGROUND:
+        trimap[mask > thresholds.foreground] = FOREGROUND
+    if trimap.min() > BACKGROUND:
+        trimap[mask < thresholds.background] = BACKGROUND
+    return trimap
 
 
 def tells_apart(trimap: ByteMask) -> bool:

@@ -51,3 +51,9 @@ def strips(rows: int) -> Iterator[slice]:
     In strips, what is computed on the way is never as large as a large picture.
     """
     return (slice(top, min(top + STRIP_ROWS, rows)) for top in range(0, rows, STRIP_ROWS))
+
+
+def widened(strip: slice, by_rows: int) -> tuple[slice, slice]:
+    """A strip with so many rows more above and below it, as far as there are such; and its own rows among them."""
+    top = max(0, strip.start - by_rows)
+    return slice(top, strip.stop + by_rows), slice(strip.start - top, strip.stop - top)

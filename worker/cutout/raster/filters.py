@@ -120,4 +120,5 @@ def to_unit(levels: ByteMask) -> FloatMask:
 
 def to_levels(values: FloatMask) -> ByteMask:
     """0 to 1 as 0 to 255, rounded; values beyond are clipped."""
-    return cast("ByteMask", cv2.convertScaleAbs(np.maximum(values, 0), alpha=255))
+    # `convertScaleAbs` would have to be shown no value below 0.
+    return cast("ByteMask", cv2.addWeighted(values, 255, values, 0, 0, dtype=cv2.CV_8U))

@@ -92,7 +92,7 @@ def _table(thresholds: tuple[int, int]) -> Bytes:
 
 def _probability(output: Floats, row: WeightsFile) -> Floats:
     """What the network put out as a probability. A map without contrast, or without numbers, has no subject."""
-    if not np.isfinite(output.sum(dtype=np.float64)):  # which is fast, and `nan_to_num` is not
+    if not np.isfinite(output.sum()):  # which is fast, and `nan_to_num` is not
         output = np.nan_to_num(output, copy=False)
     if row.output is OutputKind.LOGIT:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * output)), np.float32)

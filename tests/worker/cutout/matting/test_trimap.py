@@ -1,5 +1,6 @@
 """The trimap against the protocol's words, on masks small enough to read."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +18,8 @@ from cutgate.worker.cutout.matting.trimap import (
     make_trimap,
     tells_apart,
 )
-from cutgate.worker.cutout.raster.arrays import ByteMask
+from cutgate.worker.cutout.raster.arrays import STRIP_ROWS, ByteMask
+from cutgate.worker.cutout.raster.filters import dilated, eroded, square
 
 USUAL = Thresholds(foreground=240, background=15)
 
@@ -54,6 +56,16 @@ def test_a_subject_cut_by_the_frame_keeps_its_edge_there() -> None:
     trimap = make_trimap(step_edge(), USUAL, erode_px=15)
     assert (trimap[:, -1] == FOREGROUND).all()
     assert (trimap[[0, -1], :20] == BACKGROUND).all()
+
+
+@pytest.mark.parametrize("erode_px", [2, 15, 40])
+def test_a_picture_of_many_rows_is_eroded_as_one(erode_px: int) -> None:
+    mask = np.random.default_rng(0).integers(0, 256, (9, 4), np.uint8)
+    mask = np.asarray(cv2.resize(mask, (300, 3 * STRIP_ROWS + 7), interpolation=cv2.INTER_NEAREST), np.uint8)
+    trimap = make_trimap(mask, USUAL, erode_px)
+    element = square(erode_px)
+    assert np.array_equal(trimap == FOREGROUND, eroded(mask, element) > USUAL.foreground)
+    assert np.array_equal(trimap == BACKGROUND, dilated(mask, element) < USUAL.background)
 
 
 def test_a_subject_thinner_than_the_square_is_not_eroded_away() -> None:
