@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
-from structlog.contextvars import get_contextvars
 
 from cutgate.gateway.observe.metrics import count_request
 from cutgate.jobs.observe import logs, traces
@@ -45,7 +44,7 @@ class Kept:
     def of_present(cls) -> Kept:
         """Have the present request told of once it is answered, and not when its view returns."""
         facts = {name: g.get(name) for name in g if name != "lasting"}
-        kept = cls(facts, dict(get_contextvars()), traces.keep())
+        kept = cls(facts, logs.facts(), traces.keep())
         g.is_kept = True
         return kept
 

@@ -4,8 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import TaskCreated
 from cutgate.gateway.picpik.rendering import BATCH, SINGLE
@@ -14,6 +12,7 @@ from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.tasks.drafts import Corners, Draft
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.observe import logs
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
 
 
@@ -48,7 +47,7 @@ def _submit(
     except DraftRejected as rejected:
         name = "Box" if isinstance(rejected.reason, BoxOutsidePicture) else name_of(rejected.index)
         raise faults.ParameterNotAvailable(name, rejected.reason.message) from rejected
-    structlog.contextvars.bind_contextvars(task_uid=uid)
+    logs.bind(task_uid=uid)
     return TaskCreated(task_uid=uid)
 
 

@@ -6,7 +6,6 @@ from functools import cached_property, partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.failures import ClientAddresses
@@ -115,7 +114,7 @@ class PicpikApi:
 
     def _answer_to(self, params: Params, size_bytes: int) -> Response:
         g.echo = echo = Echo.of(params)
-        structlog.contextvars.bind_contextvars(request_uuid=echo.request_uuid, action=echo.action)
+        logs.bind(request_uuid=echo.request_uuid, action=echo.action)
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
@@ -159,7 +158,7 @@ class PicpikApi:
     def refuse(self, error: Exception) -> Response:
         """An answer that says what is wrong."""
         row = row_for(error)
-        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        logs.bind(reason=f"{type(error).__name__}: {error}")
         detail = row.detail_text(error)
         answer = _answer(row.ret_code, row.text(error), {"Detail": detail} if detail else {})
         answer.status_code = self.settings.throttle_status if row.status == 429 else row.status
@@ -201,7 +200,7 @@ class PicpikApi:
         if account is None:
             self.addresses.fail(request.remote_addr)
             raise faults.UserUnknown
-        structlog.contextvars.bind_contextvars(account=account.name)
+        logs.bind(account=account.name)
         return account
 
 
@@ -221,7 +220,7 @@ def _text(value: JsonValue) -> str:
 
 def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
     echo = g.setdefault("echo", Echo())
-    structlog.contextvars.bind_contextvars(ret_code=ret_code)
+    logs.bind(ret_code=ret_code)
     count_as(echo.action if echo.action in ACTIONS else OTHER, ret_code)
     answer = jsonify(
         {
