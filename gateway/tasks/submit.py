@@ -145,7 +145,12 @@ class Submissions:
             if named:
                 digest = content_digest(origin, drafts, looks, asked, deliveries)
                 repeats = _repeats(digest, idempotency_key, joins_seconds)
-            uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
+            try:
+                uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
+            except SubmissionRefused as refusal:
+                # The frames of its trace hold the ledger's answer, and that the error: with its trace it would
+                # stay, and the request's body, until the collector runs.
+                raise refusal.with_traceback(None) from None
             traces.say(task_uid=uid)
             return uid
 
