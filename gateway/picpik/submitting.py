@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
 
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import TaskCreated
@@ -14,6 +16,9 @@ from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.jobs.errors import BoxOutsidePicture
 from cutgate.jobs.observe import logs
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+
+_spec_of: Final = lru_cache(256)(CutoutSpec)
+"""A spec that was made is known: most requests ask for one of few."""
 
 
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
@@ -52,7 +57,7 @@ def _submit(
 
 
 def _spec(request: Cutting, services: Services) -> CutoutSpec:
-    return CutoutSpec(
+    return _spec_of(
         model=services.choice.model,
         precision=services.choice.precision,
         erode_px=request.erode_size,
