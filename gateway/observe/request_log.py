@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, g, request
 
-from cutgate.gateway.observe.metrics import count_request
+from cutgate.gateway.observe.metrics import OTHER, count_request
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.spans import Kind
 
@@ -69,10 +69,11 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     """Tell. A path is not told: a result's opens it."""
-    if request.blueprint == _UNTOLD or g.get("is_kept"):
+    facade = request.blueprint
+    if facade == _UNTOLD or g.get("is_kept"):
         return response
     seconds = time.monotonic() - g.started_at_seconds
-    count_request(response)
+    count_request(facade or OTHER, response.status_code, seconds)
     _LOG.info(
         "request",
         method=request.method,

@@ -222,7 +222,7 @@ def _text(value: JsonValue) -> str:
 
 
 def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
-    echo = g.setdefault("echo", Echo())
+    echo = g.get("echo") or Echo()
     logs.bind(ret_code=ret_code)
     count_as(echo.action if echo.action in ACTIONS else OTHER, ret_code)
     said = {
