@@ -23,7 +23,7 @@ _spec_of: Final = lru_cache(256)(CutoutSpec)
 
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
     """Accept one picture."""
-    draft = Draft(source=request.raw_image, spec=_spec(request, services), corners=_corners(request.box))
+    draft = Draft(source=request.raw_image, spec=_spec(request, caller, services), corners=_corners(request.box))
     return _submit(SINGLE, [draft], request, caller, services, lambda _: "RawImage")
 
 
@@ -31,7 +31,7 @@ def remove_backgrounds_in_batch(
     request: RemoveBackgroundsInBatch, caller: Caller, services: Services
 ) -> TaskCreated:
     """Accept several pictures as one task; one that is bad refuses them all."""
-    spec = _spec(request, services)
+    spec = _spec(request, caller, services)
     drafts = [Draft(source=picture, spec=spec) for picture in request.raw_images]
     return _submit(BATCH, drafts, request, caller, services, lambda index: f"RawImages.{index}")
 
@@ -46,7 +46,7 @@ def _submit(
 ) -> TaskCreated:
     """Submit pictures; `name_of` says what the one at an index is called."""
     try:
-        uid = services.submissions.submit(
+        uid = services.submissions.for_account(caller.owner, caller.entry).submit(
             caller.account, action, drafts, _idempotency_key(action, request, caller)
         )
     except DraftRejected as rejected:
@@ -56,10 +56,11 @@ def _submit(
     return TaskCreated(task_uid=uid)
 
 
-def _spec(request: Cutting, services: Services) -> CutoutSpec:
+def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
+    choice = caller.owner.terms.choice(services.choice)
     return _spec_of(
-        model=services.choice.model,
-        precision=services.choice.precision,
+        model=choice.model,
+        precision=choice.precision,
         erode_px=request.erode_size,
         foreground_threshold=request.foreground_threshold,
         background_threshold=request.background_threshold,
@@ -82,5 +83,5 @@ def _idempotency_key(action: str, request: Request, caller: Caller) -> str | Non
     """
     if not request.request_uuid:
         return None
-    parts = [caller.public_key, action, request.request_uuid, caller.signature.lower()]
+    parts = [caller.owner.public_key, action, request.request_uuid, caller.signature.lower()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

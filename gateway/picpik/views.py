@@ -138,13 +138,12 @@ class PicpikApi:
             if not action.counts:
                 self.limits.count(entry)
             caller = Caller(
-                account=account.name,
-                public_key=account.public_key,
+                owner=account,
                 signature=signature,
                 base_url=self.settings.public_url or base_url(request.scheme, request.host),
                 entry=entry,
             )
-            answer = action.handle(fields, caller, self.services.for_account(account, entry))
+            answer = action.handle(fields, caller, self.services)
         except (KeyChanged, LedgerUnavailable):
             raise
         except Exception:
