@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from redis.exceptions import NoPermissionError
@@ -122,14 +121,13 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         places, verdict, *facts = self._scripts.run(
             "look", **arguments, **entry_of(use, key), **self._admission(account, caps, idempotency)
         )
-        outlook = outlook_of(use, places, verdict)
         match verdict:
             case "admitted" | "too_often" | "changed":
-                return outlook
+                return outlook_of(use, places, verdict)
             case "repeated":
-                return replace(outlook, first=TaskUid(facts[0]))
+                return outlook_of(use, places, verdict, first=TaskUid(facts[0]))
             case _:
-                return replace(outlook, refusal=refusal_of(verdict, facts))
+                return outlook_of(use, places, verdict, refusal=refusal_of(verdict, facts))
 
     def take(self, use: RateUse) -> Allowance:
         """Count a use of a rate, if there is room for it."""
