@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from structlog.contextvars import bound_contextvars
 
 from cutgate.jobs.ledger.errands import Errand
-from cutgate.jobs.observe import traces
+from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import ERRANDS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.spans import Kind, Value
@@ -29,7 +28,7 @@ def observed(errand: Errand) -> Iterator[None]:
         "host": _host(errand.url),
     }
     with (
-        bound_contextvars(**facts),
+        logs.binding(**facts),
         traces.span(f"errand {errand.kind}", Kind.CONSUMER, parent=errand.request.traceparent, **facts),
     ):
         yield

@@ -1,7 +1,8 @@
 """What to do with one picture, in terms that belong to no protocol."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NewType, Self
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, NewType, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -19,6 +20,10 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 Colour = tuple[Level, Level, Level, Level]
 """Red, green, blue and straight alpha, in sRGB."""
+
+
+_LANES: Final = 256
+"""How many lanes are remembered: each submit asks for the same few several times."""
 
 
 class Refinement(StrEnum):
@@ -145,6 +150,7 @@ def lane_of(spec: CutoutSpec) -> Lane:
     return lane_for(spec.model, spec.precision)
 
 
+@lru_cache(_LANES)
 def lane_for(model: ModelName, precision: Precision) -> Lane:
     """The lane of a model at a precision."""
     return Lane(f"{model}:{precision}")

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import structlog
-
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
+from cutgate.jobs.observe import logs
 
 
 class KeyRefused(Exception):
@@ -66,7 +65,7 @@ class Authenticator:
             self.addresses.fail(address)
             raise KeyUnknown
         self.addresses.prove(address)
-        structlog.contextvars.bind_contextvars(account=account.name)
+        logs.bind(account=account.name)
         return account
 
     def account_again(self, key_hash: str) -> Account:

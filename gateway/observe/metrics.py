@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Response, g, request
+from flask import g, request
 from prometheus_client import make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -41,11 +40,11 @@ def count_no_more() -> None:
     g.is_counted = True
 
 
-def count_request(answer: Response) -> None:
-    """Count the present request, which is about to be answered."""
+def count_request(facade: str, status: int, seconds: float) -> None:
+    """Count the present request of a façade, which is about to be answered, and how long it took."""
     if not g.get("is_counted"):
-        action, code = g.get("counted_as") or (_view(), answer.status_code)
-        count_answer(request.blueprint or OTHER, action, code, time.monotonic() - g.started_at_seconds)
+        action, code = g.get("counted_as") or (_view(), status)
+        count_answer(facade, action, code, seconds)
 
 
 def count_answer(facade: str, action: str, code: int | str, seconds: float) -> None:

@@ -13,9 +13,8 @@ from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
-from structlog.contextvars import get_contextvars
 
-from cutgate.gateway.observe.metrics import count_request
+from cutgate.gateway.observe.metrics import OTHER, count_request
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.spans import Kind
 
@@ -45,7 +44,7 @@ class Kept:
     def of_present(cls) -> Kept:
         """Have the present request told of once it is answered, and not when its view returns."""
         facts = {name: g.get(name) for name in g if name != "lasting"}
-        kept = cls(facts, dict(get_contextvars()), traces.keep())
+        kept = cls(facts, logs.facts(), traces.keep())
         g.is_kept = True
         return kept
 
@@ -70,10 +69,11 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     """Tell. A path is not told: a result's opens it."""
-    if request.blueprint == _UNTOLD or g.get("is_kept"):
+    facade = request.blueprint
+    if facade == _UNTOLD or g.get("is_kept"):
         return response
     seconds = time.monotonic() - g.started_at_seconds
-    count_request(response)
+    count_request(facade or OTHER, response.status_code, seconds)
     _LOG.info(
         "request",
         method=request.method,

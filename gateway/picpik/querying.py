@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from structlog.contextvars import bind_contextvars
-
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import (
     Answer,
@@ -19,6 +17,7 @@ from cutgate.gateway.picpik.rendering import View
 from cutgate.gateway.picpik.requests import ListGenerateTaskDetail, ListTasksDetails, OneTask, Plain
 from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.observe import logs
 from cutgate.jobs.record import Task
 
 _NAMED: Final = 16
@@ -39,7 +38,7 @@ def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
 
 def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answer:
     """End a task."""
-    bind_contextvars(task_uid=request.uid)
+    logs.bind(task_uid=request.uid)
     if not services.store.terminate(request.uid, caller.account):
         raise _unknown_task()
     return Answer()
@@ -47,7 +46,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
 
 def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
     """Show one task in the words of the older interface."""
-    bind_contextvars(task_uid=request.uid)
+    logs.bind(task_uid=request.uid)
     [task] = services.tasks.find(caller.account, [request.uid], caller.entry)
     if task is None:
         raise _unknown_task()
@@ -81,9 +80,9 @@ def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelL
 def _bind(uids: Sequence[TaskUid]) -> None:
     """Have the request's lines say which tasks it is about."""
     if len(uids) == 1:
-        bind_contextvars(task_uid=uids[0])
+        logs.bind(task_uid=uids[0])
     else:
-        bind_contextvars(task_uids=list(uids[:_NAMED]))
+        logs.bind(task_uids=list(uids[:_NAMED]))
 
 
 def _views(

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-
-import structlog
+from functools import lru_cache
+from typing import Final
 
 from cutgate.gateway.picpik import faults
 from cutgate.gateway.picpik.answers import TaskCreated
@@ -14,12 +14,16 @@ from cutgate.gateway.picpik.services import Caller, Services
 from cutgate.gateway.tasks.drafts import Corners, Draft
 from cutgate.gateway.tasks.submit import DraftRejected
 from cutgate.jobs.errors import BoxOutsidePicture
+from cutgate.jobs.observe import logs
 from cutgate.jobs.spec import CutoutSpec, Output, Refinement
+
+_spec_of: Final = lru_cache(256)(CutoutSpec)
+"""A spec that was made is known: most requests ask for one of few."""
 
 
 def remove_background(request: RemoveBackground, caller: Caller, services: Services) -> TaskCreated:
     """Accept one picture."""
-    draft = Draft(source=request.raw_image, spec=_spec(request, services), corners=_corners(request.box))
+    draft = Draft(source=request.raw_image, spec=_spec(request, caller, services), corners=_corners(request.box))
     return _submit(SINGLE, [draft], request, caller, services, lambda _: "RawImage")
 
 
@@ -27,7 +31,7 @@ def remove_backgrounds_in_batch(
     request: RemoveBackgroundsInBatch, caller: Caller, services: Services
 ) -> TaskCreated:
     """Accept several pictures as one task; one that is bad refuses them all."""
-    spec = _spec(request, services)
+    spec = _spec(request, caller, services)
     drafts = [Draft(source=picture, spec=spec) for picture in request.raw_images]
     return _submit(BATCH, drafts, request, caller, services, lambda index: f"RawImages.{index}")
 
@@ -42,20 +46,21 @@ def _submit(
 ) -> TaskCreated:
     """Submit pictures; `name_of` says what the one at an index is called."""
     try:
-        uid = services.submissions.submit(
+        uid = services.submissions.for_account(caller.owner, caller.entry).submit(
             caller.account, action, drafts, _idempotency_key(action, request, caller)
         )
     except DraftRejected as rejected:
         name = "Box" if isinstance(rejected.reason, BoxOutsidePicture) else name_of(rejected.index)
         raise faults.ParameterNotAvailable(name, rejected.reason.message) from rejected
-    structlog.contextvars.bind_contextvars(task_uid=uid)
+    logs.bind(task_uid=uid)
     return TaskCreated(task_uid=uid)
 
 
-def _spec(request: Cutting, services: Services) -> CutoutSpec:
-    return CutoutSpec(
-        model=services.choice.model,
-        precision=services.choice.precision,
+def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
+    choice = caller.owner.terms.choice(services.choice)
+    return _spec_of(
+        model=choice.model,
+        precision=choice.precision,
         erode_px=request.erode_size,
         foreground_threshold=request.foreground_threshold,
         background_threshold=request.background_threshold,
@@ -78,5 +83,5 @@ def _idempotency_key(action: str, request: Request, caller: Caller) -> str | Non
     """
     if not request.request_uuid:
         return None
-    parts = [caller.public_key, action, request.request_uuid, caller.signature.lower()]
+    parts = [caller.owner.public_key, action, request.request_uuid, caller.signature.lower()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

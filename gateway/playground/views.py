@@ -43,7 +43,7 @@ class PlaygroundPages:
 
         As a route this would count among the methods that `/` allows, where programs call the API.
         """
-        if request.path != "/" or request.method not in {"GET", "HEAD"}:
+        if request.method not in {"GET", "HEAD"} or request.path != "/":
             return None
         if "text/html" not in {media_type for media_type, _ in request.accept_mimetypes}:
             return None

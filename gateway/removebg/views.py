@@ -20,6 +20,7 @@ from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
+from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
 KEY_HEADER: Final = "X-Api-Key"
@@ -65,7 +66,7 @@ class RemoveBgApi:
         with self.holds.require_place(account.name) as place:
             with self._fields() as given:
                 accepted = self.removals.accept(account, given, self._name())
-            structlog.contextvars.bind_contextvars(task_uid=accepted.uid)
+            logs.bind(task_uid=accepted.uid)
             return place.hold(accepted.uid, self.settings.removebg_sync_seconds, self._rendering(accepted))
 
     def account(self) -> Response:
@@ -89,7 +90,7 @@ class RemoveBgApi:
         known = refused(error)
         if known.code == "internal_error":
             _LOG.error("a fault of this server", exc_info=error)
-        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        logs.bind(reason=f"{type(error).__name__}: {error}")
         allowance = error.allowance if isinstance(error, RateExceeded) else g.get("allowance")
         response = answer(known, self.settings.retry_after_seconds, allowance)
         if isinstance(error, HTTPException):

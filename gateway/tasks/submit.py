@@ -145,7 +145,12 @@ class Submissions:
             if named:
                 digest = content_digest(origin, drafts, looks, asked, deliveries)
                 repeats = _repeats(digest, idempotency_key, joins_seconds)
-            uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
+            try:
+                uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
+            except SubmissionRefused as refusal:
+                # The frames of its trace hold the ledger's answer, and that the error: with its trace it would
+                # stay, and the request's body, until the collector runs.
+                raise refusal.with_traceback(None) from None
             traces.say(task_uid=uid)
             return uid
 
@@ -160,9 +165,7 @@ class Submissions:
         memo: str,
         deliveries: Sequence[Delivery],
     ) -> TaskUid:
-        uid = new_task_uid()
-        items = self._items(uid, drafts, looks, urgent)
-        outlook = self._look(account, repeats, items)
+        outlook = self._look(account, repeats, drafts)
         if outlook.first is not None:
             return outlook.first
         _refuse(outlook.refusal, IdempotencyConflict)
@@ -172,11 +175,12 @@ class Submissions:
         _refuse_faults(looks)
         _refuse(outlook.refusal, SubmissionRefused)
         self.store.require_room()
+        uid = new_task_uid()
         task = NewTask(
             uid=uid,
             account=account,
             origin=origin,
-            items=items,
+            items=self._items(uid, drafts, looks, urgent),
             idempotency=repeats,
             caps=self.caps,
             memo=memo,
@@ -186,14 +190,20 @@ class Submissions:
         self._store(task.items, drafts, looks)
         return self._create(task)
 
-    def _look(self, account: str, repeats: Repeats | None, items: Sequence[NewItem]) -> Outlook:
+    def _look(self, account: str, repeats: Repeats | None, drafts: Sequence[Draft]) -> Outlook:
         entry = self.entry
-        if entry is None:
-            return self.store.look(account, caps=self.caps, idempotency=repeats, items=items)
         outlook = self.store.look(
-            account, caps=self.caps, idempotency=repeats, items=items, use=entry.use, key=entry.key
+            account,
+            caps=self.caps,
+            idempotency=repeats,
+            item_count=len(drafts),
+            price=self.price * len(drafts),
+            keeps=_is_only_kept(drafts[0].source),
+            use=None if entry is None else entry.use,
+            key=None if entry is None else entry.key,
         )
-        entry.answered(outlook)
+        if entry is not None:
+            entry.answered(outlook)
         return outlook
 
     def _items(

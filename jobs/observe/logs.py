@@ -3,13 +3,15 @@
 import logging.config
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal
 
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["json", "console"]
 
@@ -19,6 +21,9 @@ _NEVER: Final = 100
 _LAYOUT: Final = "\n\t"
 """What a traceback has beside printable characters."""
 _LOG: Final = structlog.get_logger(__name__)
+_FACTS: Final = ContextVar[Mapping[str, object]]("facts", default=MappingProxyType({}))
+"""What is bound. structlog's own way is a variable for each name, all of which it goes over for each line and to
+forget them: ten times the work."""
 
 
 def configure(log_format: LogFormat, level: str) -> None:
@@ -31,7 +36,7 @@ def configure(log_format: LogFormat, level: str) -> None:
     logging.config.dictConfig(logging_config(log_format, level))
     [handler] = logging.getLogger().handlers
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *_common(), *_ending(log_format)],
+        processors=[merge_bound, *_common(), *_ending(log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_Lines(handler),
     )
@@ -48,7 +53,7 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ending(log_format)],
-        "foreign_pre_chain": [structlog.contextvars.merge_contextvars, *_common()],
+        "foreign_pre_chain": [merge_bound, *_common()],
     }
     own = logging.getLevelNamesMapping()[level.upper()]
     return {
@@ -71,13 +76,40 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
 
 def begin(**facts: object) -> None:
     """Bind what all lines of this thread, or task of a loop, belong to from now on, and nothing else."""
-    clear_contextvars()
-    bind_contextvars(**facts)
+    _FACTS.set(facts)
+
+
+def bind(**facts: object) -> None:
+    """Bind more of what all lines belong to from now on."""
+    _FACTS.set({**_FACTS.get(), **facts})
+
+
+@contextmanager
+def binding(**facts: object) -> Iterator[None]:
+    """Bind what the lines of a block belong to."""
+    before = {name: value for name, value in _FACTS.get().items() if name in facts}
+    bind(**facts)
+    try:
+        yield
+    finally:
+        _FACTS.set({name: value for name, value in _FACTS.get().items() if name not in facts} | before)
+
+
+def facts() -> Mapping[str, object]:
+    """What is bound."""
+    return _FACTS.get()
 
 
 def bound(name: str) -> str:
     """What is bound under a name; empty where nothing is."""
-    return str(get_contextvars().get(name, ""))
+    return str(_FACTS.get().get(name, ""))
+
+
+def merge_bound(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Add what is bound to an event, whose own facts count before it: a processor of structlog's."""
+    for name, value in _FACTS.get().items():
+        event.setdefault(name, value)
+    return event
 
 
 def _common() -> list[Processor]:

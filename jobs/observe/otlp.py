@@ -18,9 +18,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from structlog.contextvars import bound_contextvars
 from typing_extensions import override
 
+from cutgate.jobs.observe import logs
 from cutgate.jobs.observe.spans import Kind, Tracer, Value
 
 SEND_SECONDS: Final = 2.0
@@ -93,7 +93,7 @@ class OtlpTracer(Tracer):
         # No text of an exception is kept: it may hold a secret.
         with (
             use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False),
-            bound_contextvars(**told),
+            logs.binding(**told),
         ):
             try:
                 yield

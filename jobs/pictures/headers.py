@@ -1,11 +1,13 @@
 """Format, oriented size, wholeness and price of a picture from its bytes, without decoding it.
 
-`filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads;
+`filetype` names the format and `imagesize` reads sizes and EXIF orientation, each under a bound on its reads
+(a PNG's size stands where it always does, and is read here at a fraction of the cost);
 `wholeness` follows the lengths that the file states of itself. HEIC and AVIF are left to `iso_media`,
 and what only decoding shows to the worker.
 """
 
 import io
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ _WALKERS: Final[dict[str, Callable[[bytes], Walk]]] = {
     "image/gif": wholeness.walk_gif,
     "image/tiff": wholeness.walk_tiff,
 }
+
+_PNG_START: Final = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4}).{2}", re.DOTALL)
+"""Signature and first chunk, with width and height."""
 
 _SWAPPING: Final = range(5, 9)
 """EXIF orientations that exchange width and height."""
@@ -149,6 +154,8 @@ def _media_type_of(data: bytes) -> str:
 
 def _size_of(data: bytes) -> tuple[int, int, int]:
     """Stored width and height in pixels, and the orientation where the format's own place for it is known."""
+    if (png := _PNG_START.match(data)) is not None:
+        return int.from_bytes(png[1], "big"), int.from_bytes(png[2], "big"), -1
     try:
         info = imagesize.get_info(
             _BoundedReader(data), dpi=False, colors=False, channels=False, exif_rotation=False

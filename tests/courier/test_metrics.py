@@ -1,9 +1,9 @@
 """What an errand's end counts as, and what its lines say: what it belongs to, and of its URL the host alone."""
 
 import pytest
-import structlog
 
 from cutgate.courier.observe import observed
+from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
 from cutgate.jobs.record import Delivery, DeliveryKind
 from tests.courier.outside import Script, picture
@@ -59,7 +59,7 @@ def test_a_delivery_to_where_nothing_may_go(parts: CourierParts) -> None:
 def test_what_is_bound(parts: CourierParts, user: str) -> None:
     uid = parts.source_at(parts.server.url("/secret?token=secret", host=f"{user}127.0.0.1"))
     with observed(parts.store.next_errand()):
-        bound = structlog.contextvars.get_contextvars()
+        bound = logs.facts()
     of_task = {"errand": "fetch", "request_uuid": "", "task_uid": uid, "item": 0, "account": ACCOUNT}
     assert bound == of_task | {"attempt": 1, "host": "127.0.0.1"}
-    assert structlog.contextvars.get_contextvars() == {}
+    assert logs.facts() == {}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
 from cutgate.gateway.accounts.tables import KeyTable
+from cutgate.jobs.observe import logs
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.installation import Installation
 from tests.ledgers import FreshLedger, fresh_key_table
@@ -41,4 +41,4 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 @pytest.fixture(autouse=True)
 def _clean_log_context() -> Iterator[None]:
     yield
-    structlog.contextvars.clear_contextvars()
+    logs.begin()

@@ -1,15 +1,18 @@
 """The use cases on parts in memory, without HTTP."""
 
+import gc
 import uuid
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from typing_extensions import override
 
 from cutgate.gateway.pictures.kept import KeptPicture, Pictures
 from cutgate.gateway.tasks.drafts import Draft, Source
 from cutgate.gateway.tasks.offers import Offers
 from cutgate.gateway.tasks.submit import Submissions
-from cutgate.jobs.errors import LedgerUnavailable
+from cutgate.jobs.errors import LedgerUnavailable, SubmissionRefused
 from cutgate.jobs.ids import BlobKey, image_uuid, result_key
 from cutgate.jobs.ledger.answers import Created
 from cutgate.jobs.limits import LedgerLimits, SourceLimits
@@ -27,6 +30,23 @@ SPEC = CutoutSpec(model="m")
 LANE = Lane("m:exact")
 PNG = pictures.png()
 INLINE = pictures.data_uri(PNG)
+
+
+def refusals_left_by(refused: Callable[[], object]) -> int:
+    """How many errors of something that is refused stay in memory until the collector runs."""
+    before = _refusals()
+    gc.disable()
+    try:
+        with pytest.raises(SubmissionRefused) as caught:
+            refused()
+        del caught
+        return _refusals() - before
+    finally:
+        gc.enable()
+
+
+def _refusals() -> int:
+    return sum(isinstance(thing, SubmissionRefused) for thing in gc.get_objects())
 
 
 class WatchedBlobs(MemoryBlobStore):

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from cutgate.jobs.blobs.store import BlobStore
 from cutgate.jobs.errors import (
@@ -25,7 +24,7 @@ from cutgate.jobs.errors import (
 from cutgate.jobs.ids import BlobKey, new_token, result_key
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.limits import SourceLimits
-from cutgate.jobs.observe import traces
+from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
 from cutgate.jobs.observe.spans import Kind, Value
@@ -106,7 +105,7 @@ class Runner:
         parent, lane = claim.request.traceparent, lane_of(claim.spec)
         traces.past("wait", claim.waited_seconds, parent=parent, lane=lane, **facts)
         with (
-            bound_contextvars(**facts),
+            logs.binding(**facts),
             traces.span("item", Kind.CONSUMER, parent=parent, model=claim.spec.model, lane=lane, **facts),
             nullcontext(beat) if beat else Heartbeat(self.store, claim, self.beat_seconds) as kept,
         ):

@@ -28,6 +28,7 @@ from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.tasks.wait import NoPlaceToWait, Place, Waits
 from cutgate.gateway.web_url import base_url
 from cutgate.jobs.errors import LedgerUnavailable, ServiceUnavailable
+from cutgate.jobs.observe import logs
 
 PATH: Final = "/v1"
 
@@ -107,7 +108,7 @@ class RunwareApi:
             error = faults.RequestUnreadable("the body cannot be read")
         elif not isinstance(error, faults.RequestFault | ServiceUnavailable):
             _LOG.error("a fault of this server", exc_info=error)
-        structlog.contextvars.bind_contextvars(reason=f"{type(error).__name__}: {error}")
+        logs.bind(reason=f"{type(error).__name__}: {error}")
         return self._answer([refusal(error, {})])
 
     def _check_address(self) -> None:

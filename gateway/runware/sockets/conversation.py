@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 from websockets.frames import CloseCode
 
@@ -202,7 +201,7 @@ class Conversation(MessageHandler):
         """The log of a message that came now, with an id for all lines of what it leads to."""
         logs.begin(request_uuid=str(uuid.uuid4()))
         if self._caller is not None:
-            bind_contextvars(account=self._caller.account.name)
+            logs.bind(account=self._caller.account.name)
         return AnswerLog()
 
     def _pong(self, count: int) -> None:
@@ -252,7 +251,7 @@ class Conversation(MessageHandler):
         self._caller = caller
         self.connection.admit(caller.account.name)
         self._sender.admit(opened)
-        bind_contextvars(account=caller.account.name)
+        logs.bind(account=caller.account.name)
         self._answer(authenticated(opened.session.uuid), log)
         self._start(self._replay(opened, caller.account.name))
 

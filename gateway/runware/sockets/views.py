@@ -50,8 +50,9 @@ class RunwareSockets:
             AddressShutOut: too many wrong keys came from there, and the header has no right one.
             LedgerUnavailable: the accounts are away.
         """
-        wanted = request.headers.get("Upgrade", "").lower()
-        if request.method != "GET" or request.path not in _PATHS or wanted != "websocket":
+        if request.method != "GET" or request.path not in _PATHS:
+            return None
+        if request.headers.get("Upgrade", "").lower() != "websocket":
             return None
         self.authenticator.check_address(key_in_header(request.headers.get("Authorization")), request.remote_addr)
         base_url = self.settings.public_url or request.host_url.rstrip("/")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from structlog.contextvars import bind_contextvars
 
 from cutgate.gateway.accounts.rates import Rate, RequestLimits, TooOften
 from cutgate.gateway.runware.messages import faults
@@ -77,7 +76,7 @@ class RunwareTasks:
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
         echo = {name: task.get(name) for name in ("taskType", "taskUUID")}
         ids = _ids(echo) | {"account": caller.account.name}
-        bind_contextvars(**ids)
+        logs.bind(**ids)
         with traces.span(f"task {ids['task_type']}"):
             traces.say(request_uuid=logs.bound("request_uuid"), **ids)
             outcome = guarded(echo, lambda: self._answer(task, caller))

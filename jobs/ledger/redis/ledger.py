@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from redis.exceptions import NoPermissionError
@@ -94,7 +93,9 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
         *,
         caps: AccountCaps,
         idempotency: Repeats | None = None,
-        items: Sequence[NewItem] = (),
+        item_count: int = 0,
+        price: int = 0,
+        keeps: bool = False,
         upload_bytes: int | None = None,
         use: RateUse | None = None,
         key: KnownKey | None = None,
@@ -107,26 +108,26 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
             account: who asks.
             caps: the account's.
             idempotency: names the request, where the caller gave it a name, or its content does.
-            items: of a task.
+            item_count: how many pictures a task has, if one is to be created.
+            price: of all of them, in credits.
+            keeps: whether they are only kept.
             upload_bytes: how long a picture is that would be kept.
             use: of the request's rate, unless it was counted before.
             key: of the account, to be confirmed with the use.
         """
         arguments: dict[str, Json] = {"upload_bytes": upload_bytes}
-        if items:
-            price = sum(item.price for item in items)
-            arguments["task"] = {"price": price, "item_count": len(items), "keeps": items[0].keep}
+        if item_count:
+            arguments["task"] = {"price": price, "item_count": item_count, "keeps": keeps}
         places, verdict, *facts = self._scripts.run(
             "look", **arguments, **entry_of(use, key), **self._admission(account, caps, idempotency)
         )
-        outlook = outlook_of(use, places, verdict)
         match verdict:
             case "admitted" | "too_often" | "changed":
-                return outlook
+                return outlook_of(use, places, verdict)
             case "repeated":
-                return replace(outlook, first=TaskUid(facts[0]))
+                return outlook_of(use, places, verdict, first=TaskUid(facts[0]))
             case _:
-                return replace(outlook, refusal=refusal_of(verdict, facts))
+                return outlook_of(use, places, verdict, refusal=refusal_of(verdict, facts))
 
     def take(self, use: RateUse) -> Allowance:
         """Count a use of a rate, if there is room for it."""

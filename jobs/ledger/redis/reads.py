@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
+from cutgate.jobs.errors import SubmissionRefused
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.ledger.answers import Balance, Outlook, Usage
 from cutgate.jobs.ledger.encoding import ITEM_FIELDS, TASK_FIELDS, decode_allowance, decode_task, encode_rate
@@ -83,10 +83,9 @@ class RedisReads(RedisUpkeep):
             **entry_of(use, key),
             **self._reading(account),
         )
-        outlook = outlook_of(use, places, verdict)
         if uid is None:
-            return outlook, None
-        return replace(outlook, first=TaskUid(uid)), decode_task(uid, answers[0])
+            return outlook_of(use, places, verdict), None
+        return outlook_of(use, places, verdict, first=TaskUid(uid)), decode_task(uid, answers[0])
 
     def _in_order(
         self, uids: Sequence[TaskUid], found: dict[TaskUid, Task | None], account: str
@@ -194,7 +193,14 @@ def entry_of(use: RateUse | None, key: KnownKey | None) -> dict[str, Json]:
     return {"entry": {"rate": encode_rate(use), **known}}
 
 
-def outlook_of(use: RateUse | None, places: Sequence[int] | None, verdict: str) -> Outlook:
-    """What the scripts say of a request as such."""
+def outlook_of(
+    use: RateUse | None,
+    places: Sequence[int] | None,
+    verdict: str,
+    *,
+    first: TaskUid | None = None,
+    refusal: SubmissionRefused | None = None,
+) -> Outlook:
+    """What the scripts say of a request, and of what it would have."""
     allowance = None if use is None or places is None else decode_allowance(use, places)
-    return Outlook(allowance=allowance, key_changed=verdict == "changed")
+    return Outlook(allowance=allowance, key_changed=verdict == "changed", first=first, refusal=refusal)

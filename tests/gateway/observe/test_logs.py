@@ -57,7 +57,7 @@ def test_what_strangers_send_is_escaped_on_a_terminal(
 
 def test_json_lines_of_this_package_and_of_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "warning")
-    structlog.contextvars.bind_contextvars(request_uuid="r")
+    logs.bind(request_uuid="r")
     structlog.get_logger("jobs").warning("ours", size=3)
     structlog.get_logger("jobs").info("too quiet")
     logging.getLogger("library").warning("theirs %s", 7)

@@ -6,8 +6,10 @@ import uuid
 from typing import Any
 
 import pytest
+import structlog
 
 from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.jobs.observe import logs
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import PUBLIC_KEY, Harness, signed
 
@@ -196,6 +198,7 @@ def test_an_account_may_have_several_key_pairs(gateway: Harness) -> None:
 
 
 def test_logs_hold_ids_and_no_secrets(gateway: Harness, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.configure(processors=[logs.merge_bound, structlog.processors.LogfmtRenderer(sort_keys=True)])
     uid = gateway.submit(request_uuid="r-77")
     gateway.call("RemoveBackground", private_key="wrong", RawImage=pictures.BASE64_8X8)
     logged = "".join(capsys.readouterr())

@@ -21,6 +21,7 @@ from cutgate.jobs.urls import Address, ResultPaths
 from tests.fakes import ManualClock, MemoryBlobStore, failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import ACCOUNT, Harness, there
+from tests.gateway.use_cases import refusals_left_by
 from tests.jobs.build import ERROR, result_of
 from tests.ledgers import FreshLedger
 
@@ -47,6 +48,12 @@ def blobs() -> MemoryBlobStore:
 @pytest.fixture
 def part(blobs: MemoryBlobStore) -> Pictures:
     return make_pictures(blobs=blobs)
+
+
+def test_what_is_refused_is_not_left_to_the_collector() -> None:
+    part = make_pictures(FreshLedger(LedgerLimits(account_upload_cap=1)))
+    part.keep("anna", PNG)
+    assert refusals_left_by(lambda: part.keep("anna", PNG)) == 0
 
 
 def test_an_upload_is_found_again(part: Pictures) -> None:

@@ -28,7 +28,7 @@ from cutgate.jobs.urls import ResultPaths
 from tests.fakes import failing
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import there
-from tests.gateway.use_cases import INLINE, LANE, SPEC, House
+from tests.gateway.use_cases import INLINE, LANE, SPEC, House, refusals_left_by
 from tests.jobs.build import new_task, take_errand
 from tests.ledgers import noted_calls, stored_item
 
@@ -106,6 +106,13 @@ def test_what_must_be_refused_is_refused_before_anything_is_written(
     assert house.events == []
     house.store.grant("a", 100)
     assert house.store.poll_named("key", "a")[1] is None
+
+
+@pytest.mark.parametrize("make", [full, poor])
+def test_what_is_refused_is_not_left_to_the_collector(make: Callable[[], House]) -> None:
+    """The error would keep the request's body in memory."""
+    house = make()
+    assert refusals_left_by(lambda: house.submit(INLINE, INLINE)) == 0
 
 
 def test_a_picture_that_can_never_be_taken_is_told_before_a_queue_that_is_full() -> None:

@@ -6,6 +6,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from cutgate.jobs.observe import logs
 from cutgate.jobs.observe import metric_names as names
 from tests.gateway.runware.service import Item, Service, authentication, new_removal, new_uuid, poll, removal
 from tests.gateway.sockets.serving import calling, served
@@ -33,7 +34,7 @@ def since(before: Counts) -> Counts:
 def logged() -> list[Any]:
     """Lines with what is bound for them."""
     capture = LogCapture()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    structlog.configure(processors=[logs.merge_bound, capture])
     return capture.entries
 
 
@@ -88,7 +89,7 @@ def test_ids_of_one_task_are_not_the_next_ones(service: Service, logged: list[An
 
 def test_nothing_is_left_to_the_next_request(service: Service, logged: list[Any]) -> None:
     service.post([removal(**ASYNC)])
-    assert structlog.contextvars.get_contextvars() == {}
+    assert logs.facts() == {}
     service.post([removal()], api_key="nobody's")
     *_, last = [line for line in logged if line["event"] == "request"]
     assert "account" not in last

@@ -1,6 +1,7 @@
 """LOOK and CREATE: one says what the other would answer, and CREATE alone decides."""
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -30,13 +31,19 @@ def empty_ledger() -> Ledger:
     return ledger.limited(account_queue_cap=4, total_queue_cap=6, idempotency_seconds=100)
 
 
+def facts_of(task: NewTask) -> dict[str, Any]:
+    """What LOOK is told of a task's items."""
+    price = sum(item.price for item in task.items)
+    return {"item_count": len(task.items), "price": price, "keeps": task.items[0].keep}
+
+
 def seen(ledger: Ledger, task: NewTask) -> str:
     """What LOOK says of a task."""
     outlook = ledger.look(
         task.account,
         caps=task.caps,
         idempotency=task.idempotency,
-        items=task.items,
+        **facts_of(task),
         use=RateUse(name=task.account, limit=1_000_000, seconds=1),
     )
     assert outlook.allowance is not None
@@ -107,6 +114,6 @@ def kind_of(verdict: str) -> str:
 def test_a_request_that_is_refused_has_counted(ledger: Ledger) -> None:
     use = RateUse(name="alice", limit=2, seconds=1_000)
     task = replace(new_task(item_count=2), caps=AccountCaps(queue=1))
-    outlooks = [ledger.look("alice", caps=task.caps, items=task.items, use=use) for _ in range(3)]
+    outlooks = [ledger.look("alice", caps=task.caps, use=use, **facts_of(task)) for _ in range(3)]
     assert [bool(outlook.refusal) for outlook in outlooks] == [True, True, False]
     assert [outlook.allowance and outlook.allowance.granted for outlook in outlooks] == [True, True, False]
