@@ -52,6 +52,8 @@ _MEASURED: Final = frozenset({SourceTooLarge, SourceTooCostly})
 """Those whose message follows from their facts."""
 _INHERITED: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 """What of the environment a decoder is told: nothing else, since the rest holds passwords."""
+_OWN: Final = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""What it is told besides. Each decoder's memory is fresh, and large pages come at less than half the time."""
 _ANSWER_CHARACTERS: Final = 65_536
 _BYTES_PER_PIXEL: Final = 10
 """Colours at 8 bits and at 16, and alpha."""
@@ -147,7 +149,7 @@ class _Server:
         with theirs:
             self._process = subprocess.Popen(
                 command,
-                env=environment | {"OPENBLAS_NUM_THREADS": "1"},
+                env=environment | _OWN,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

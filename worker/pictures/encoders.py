@@ -71,7 +71,9 @@ def format_of(picture: Picture, asked: FileFormat) -> FileFormat:
     """The format itself: `AUTO` is JPEG for a cut-out of which nothing is transparent, and else PNG."""
     if asked is not FileFormat.AUTO:
         return asked
-    is_opaque = not picture.is_mask and picture.pixels[..., 3].min() == np.iinfo(picture.pixels.dtype).max
+    pixels, full = picture.pixels, np.iinfo(picture.pixels.dtype).max
+    # Strip by strip, since the first one tells of most.
+    is_opaque = not picture.is_mask and all(pixels[strip, :, 3].min() == full for strip in strips(len(pixels)))
     return FileFormat.JPEG if is_opaque else FileFormat.PNG
 
 

@@ -372,7 +372,8 @@ def remap(mask: ByteMask, trimap: ByteMask, thresholds: Thresholds, erode_px: in
             # Three standard deviations reach to the square's edge.
             sigma_px = side_px // 2 / 3
             soft = cv2.GaussianBlur(seen, (side_px, side_px), sigma_px, borderType=cv2.BORDER_REPLICATE)[own]
-            parts = np.hsplit(soft, np.cumsum([each.stop - each.start for each in columns[:-1]]))
-            for each, part in zip(columns, parts, strict=True):
-                cv2.copyTo(part, unknown[:, each], trimap[strip, each])
+            for each in columns:
+                width = each.stop - each.start
+                cv2.copyTo(soft[:, :width], unknown[:, each], trimap[strip, each])
+                soft = soft[:, width:]
     return trimap

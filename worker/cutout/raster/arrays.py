@@ -42,7 +42,8 @@ LIKELY: Final = 128
 SURE: Final = 230
 """From here on there is no doubt."""
 
-STRIP_ROWS: Final = 256
+STRIP_ROWS: Final = 128
+"""Few enough for what is made of them to stay in the heap: more is given back to the system, and cleared anew."""
 
 
 def strips(rows: int) -> Iterator[slice]:
