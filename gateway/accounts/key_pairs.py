@@ -76,17 +76,16 @@ class KeyPair:
 class _Found:
     """A pair as its records had it, decoded."""
 
-    known_key: KnownKey
     pair: PairRecord = field(repr=False)
     private_keys: Mapping[SealedKey, str] = field(repr=False)
     owner: Signer | None
-    """Without private keys; None where the pair or its account does not count."""
+    """With all private keys; None where the pair or its account does not count."""
 
-    def signer(self, now_seconds: float, known_key: KnownKey | None = None) -> Signer | None:
-        if self.owner is None:
-            return None
-        live = tuple(self.private_keys[key] for key in self.pair.live_keys(now_seconds))
-        return replace(self.owner, private_keys=live, known_key=known_key)
+    def signer(self, now_seconds: float) -> Signer | None:
+        live = self.pair.live_keys(now_seconds)
+        if self.owner is None or len(live) == len(self.private_keys):
+            return self.owner
+        return replace(self.owner, private_keys=tuple(self.private_keys[key] for key in live))
 
 
 class KeyPairs:
@@ -144,7 +143,10 @@ class KeyPairs:
         if not _PUBLIC_KEY.fullmatch(public_key):
             return None
         records = self._accounts.table.read_key(PAIRS, public_key)
-        return None if records is None else self._found.of(public_key, records).signer(self._accounts.clock())
+        if records is None:
+            return None
+        signer = self._found.of(public_key, records).signer(self._accounts.clock())
+        return None if signer is None else replace(signer, known_key=None)
 
     def known(self, public_key: str) -> Signer | None:
         """As `find`, from memory where it was found before.
@@ -152,25 +154,22 @@ class KeyPairs:
         What it gives holds once the ledger has confirmed its `known_key`.
         """
         found = self._found.last(public_key)
-        signer = None if found is None else found.signer(self._accounts.clock(), found.known_key)
-        return signer or self.find(public_key)
+        return (None if found is None else found.signer(self._accounts.clock())) or self.find(public_key)
 
     def _opened(self, public_key: str, records: tuple[str, str]) -> "_Found":
         pair, account = PairRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
         version = hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest()
+        private_keys = {key: self._seal.open(public_key, key.sealed) for key in pair.private_keys}
         owner = Signer(
             name=pair.account,
             public_key=public_key,
-            private_keys=(),
+            private_keys=tuple(private_keys.values()),
             terms=account.terms,
             callback_url=account.callback_url,
-        )
-        return _Found(
             known_key=KnownKey(public_key=public_key, version=version),
-            pair=pair,
-            private_keys={key: self._seal.open(public_key, key.sealed) for key in pair.private_keys},
-            owner=owner if pair.active and account.active else None,
         )
+        is_live = pair.active and account.active
+        return _Found(pair=pair, private_keys=private_keys, owner=owner if is_live else None)
 
     def rotate(self, public_key: str, grace_seconds: float | None = None) -> Credentials:
         """Give a pair a new private key. The ones before stay live until `finish_rotation`, or for the time given.

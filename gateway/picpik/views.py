@@ -78,26 +78,20 @@ class PicpikApi:
         """Answer one request, checking it in the protocol's order.
 
         Raises:
-            RequestFault, SigningError, CutoutError: what `refuse` turns into an answer.
+            RequestFault, SigningError, TooOften, CutoutError: what `refuse` turns into an answer.
             HTTPException: the body is too large, or the caller is gone.
         """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.EncodingNotSupported
-        self._check_address()
+        told_bytes = request.content_length
+        # A small body is always read: a right signature in it is to pass.
+        if not self.settings.is_small(told_bytes):
+            self.addresses.check(request.remote_addr)
         try:
-            with self.bodies.received(request.stream, request.content_length) as body:
+            with self.bodies.received(request.stream, told_bytes) as body:
                 return self._answer_to(self._parsed(body), body.size_bytes)
         except TransferBroken as error:
             raise faults.BodyNotReadable from error
-
-    def _check_address(self) -> None:
-        """Let a body be read, or not; a small one always is: a right signature in it is to pass.
-
-        Raises:
-            AddressShutOut: too many wrong signatures came from there.
-        """
-        if not self.settings.is_small(request.content_length):
-            self.addresses.check(request.remote_addr)
 
     def _parsed(self, body: Body) -> Params:
         """JSON if it looks like an object, else a form if it is called one.
