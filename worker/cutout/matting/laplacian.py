@@ -97,7 +97,7 @@ def _fitted(colours: Planes, alphas: Floats, epsilon: float) -> Floats:
     mean_colour, mean_alpha = colours.mean(axis=1), alphas.mean(axis=0)
     centred, apart = colours - mean_colour[:, None], (alphas - mean_alpha) / np.float32(len(WINDOW))
     covariance = np.einsum("can,an->cn", centred, apart)
-    slope = np.einsum("can,an->cn", _whitened(centred, epsilon), apart)
+    slope = _whitened(covariance, centred, epsilon)
     variance = np.einsum("an,an->n", apart, apart) * len(WINDOW) + NO_VARIANCE
     models = np.zeros((len(mean_alpha) + 1, 6), np.float32)
     models[:-1, :3], models[:-1, 3] = slope.T, mean_alpha - np.einsum("cn,cn->n", slope, mean_colour)
@@ -162,7 +162,8 @@ def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.flo
         epsilon: regularisation.
     """
     centred = colours - colours.mean(axis=1, keepdims=True)
-    pulled = _whitened(centred, epsilon)
+    # In float32 the inverse loses so much for a small epsilon that the solve diverges.
+    pulled = _whitened(centred, centred.astype(np.float64), epsilon)
     sums = np.zeros((len(NEIGHBOURS), holders.shape[1]), np.float32)
     values = np.zeros((len(WINDOW), colours.shape[2] + 1), np.float32)  # the last stays 0: no window
     value = np.empty(holders.shape[1], np.float32)
@@ -188,12 +189,10 @@ def _neighbour(i: int, j: int) -> int:
     return NEIGHBOURS.index((to_y - y, to_x - x))
 
 
-def _whitened(centred: Planes, epsilon: float) -> Planes:
-    """Each colour times the inverse of its window's covariance, by cofactors."""
-    # In float32 the inverse loses so much for a small epsilon that the solve diverges.
-    exact = centred.astype(np.float64)
+def _whitened(colours: Floats, centred: NDArray[np.floating], epsilon: float) -> Floats:
+    """Colours, (3, ..., n), times the inverse of their windows' covariance, in the precision of `centred`."""
     rr, rg, rb, gg, gb, bb = (
-        np.einsum("an,an->n", exact[c], exact[d]) / len(WINDOW) + (epsilon if c == d else 0)
+        np.einsum("an,an->n", centred[c], centred[d]) / len(WINDOW) + (epsilon if c == d else 0)
         for c, d in combinations_with_replacement(range(3), 2)
     )
     cofactors = (
@@ -206,7 +205,7 @@ def _whitened(centred: Planes, epsilon: float) -> Planes:
     )
     scale = 1 / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
     a, b, c, d, e, f = ((cofactor * scale).astype(np.float32) for cofactor in cofactors)
-    red, green, blue = centred
+    red, green, blue = colours
     return np.stack(
         [
             a * red + b * green + c * blue,

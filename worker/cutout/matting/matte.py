@@ -190,7 +190,7 @@ def _guided(
     def alpha(band: Pixels) -> Floats:
         added, trust, _ = sampled(told, band).T
         values = to_unit(band.of(mask)) + added
-        chosen = np.flatnonzero(trust)
+        chosen = np.flatnonzero(trust > 0)
         pixels, trust = replace(band, places=band.places[chosen]), trust[chosen]
         model = sampled(models, pixels)
         guided = np.einsum("nc,nc->n", model[:, :3], to_unit(pixels.of(image))) + model[:, 3]

@@ -94,7 +94,9 @@ def sampled(small: Floats, pixels: Pixels) -> Floats:
     columns = places - rows * width
     scales = small.shape[0] / pixels.height, small.shape[1] / pixels.width
     for line, steps, first, scale in zip(at, (rows, columns), (pixels.strip.start, 0), scales, strict=True):
-        line[:count] = (steps + np.float32(first + 0.5)) * np.float32(scale) - np.float32(0.5)
+        line[:count] = steps  # in place, for the product of whole numbers and float32 is float64
+        line *= np.float32(scale)
+        line += np.float32((first + 0.5) * scale - 0.5)
     down, across = at.reshape(2, -1, LINE_PX)
     values = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values.reshape(-1, *small.shape[2:])[:count], np.float32)
