@@ -29,7 +29,7 @@ class TestStop:
         worker = team.start_ready()
         uid = team.submit(*[SLOW_PX] * at_once)
         eventually(lambda: team.all_running(uid))
-        assert worker.stop() < 10
+        assert worker.stop() < 40
         assert worker.process.returncode == 0
         assert team.outcomes(uid) == {(ItemState.QUEUED, 0)}
         assert team.presence.alive() == ()
