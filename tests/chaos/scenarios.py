@@ -19,6 +19,8 @@ from tests.chaos.service import AWAY, COURIER, GATEWAY, LEASE_SECONDS, SERVER, W
 PAST_LEASE_SECONDS: Final = LEASE_SECONDS * 1.75
 AWAY_SECONDS: Final = 1.0
 """How long the new master is alone, and takes no writes."""
+SERVES_SECONDS: Final = 1.0
+"""How long a gateway that has started serves at least."""
 
 Fault = Callable[[Service], None]
 
@@ -99,7 +101,8 @@ def fail_over(service: Service) -> None:
 
 def kill_gateway(service: Service) -> None:
     """Kill -9 the gateway, all of it."""
-    service.wait_for_gateway()  # on a slow machine one would never serve otherwise
+    service.wait_for_gateway()
+    time.sleep(SERVES_SECONDS)  # on a slow machine one would never serve otherwise
     service.faults.note()
     _signal(os.killpg, service.leader(GATEWAY), signal.SIGKILL)
 
