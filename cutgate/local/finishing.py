@@ -17,7 +17,6 @@ from cutgate.errors import CommandFailed
 from cutgate.local.parts import last_line, part_command, require_parts
 
 COMMAND: Final = ("worker", "finish")
-GRACE_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +91,9 @@ class Finisher:
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._process.kill()
-        self._process.communicate(timeout=GRACE_SECONDS)
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()  # all that it was asked is answered, and on a slow machine it may still be starting
+        self._process.communicate()
         self._said.close()
         self._folder.cleanup()
 
