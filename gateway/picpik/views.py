@@ -1,13 +1,12 @@
 """The protocol's one address, `POST /`, and the form of every answer: one JSON object, whatever happened."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
@@ -36,8 +35,6 @@ WORDS_BYTES: Final = 2**18
 _FORM: Final = "application/x-www-form-urlencoded"
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _PROBE_BYTES: Final = 1_024
-_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-"""As Flask writes it, by an encoder that is made once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +222,7 @@ def _answer(ret_code: int, message: str, members: dict[str, Any]) -> Response:
         "request_uuid": echo.request_uuid,
         **members,
     }
-    answer = Response(f"{_JSON.encode(said)}\n", mimetype="application/json")
+    answer = jsonify(said)
     entry: Entry | None = g.get("entry")
     if entry is not None and entry.allowance is not None:
         answer.headers.update(rate_headers(entry.allowance))

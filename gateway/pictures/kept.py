@@ -121,10 +121,7 @@ class Pictures:
         upload = new_upload(account, header)
         outlook = self.store.look(account, caps=caps, idempotency=idempotency, upload_bytes=len(data))
         if outlook.refusal is not None:
-            try:
-                raise outlook.refusal
-            finally:
-                del outlook  # which would keep error, trace and picture in a circle
+            raise outlook.refusal()
         if outlook.first is not None:
             upload = self._known(outlook.first, account)
         else:

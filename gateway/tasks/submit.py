@@ -145,12 +145,7 @@ class Submissions:
             if named:
                 digest = content_digest(origin, drafts, looks, asked, deliveries)
                 repeats = _repeats(digest, idempotency_key, joins_seconds)
-            try:
-                uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
-            except SubmissionRefused as refusal:
-                # The frames of its trace hold the ledger's answer, and that the error: with its trace it would
-                # stay, and the request's body, until the collector runs.
-                raise refusal.with_traceback(None) from None
+            uid = self._submit(account, origin, drafts, looks, repeats, urgent, memo, deliveries)
             traces.say(task_uid=uid)
             return uid
 
@@ -168,12 +163,12 @@ class Submissions:
         outlook = self._look(account, repeats, drafts)
         if outlook.first is not None:
             return outlook.first
-        _refuse(outlook.refusal, IdempotencyConflict)
+        _refuse(outlook, IdempotencyConflict)
         self.offers.require(draft.spec for draft in drafts if not _is_only_kept(draft.source))
         # An account that cannot pay learns that before its pictures' faults, and these before what may pass.
-        _refuse(outlook.refusal, InsufficientCredits)
+        _refuse(outlook, InsufficientCredits)
         _refuse_faults(looks)
-        _refuse(outlook.refusal, SubmissionRefused)
+        _refuse(outlook, SubmissionRefused)
         self.store.require_room()
         uid = new_task_uid()
         task = NewTask(
@@ -274,9 +269,9 @@ def _repeats(content_digest: str, key: str | None, joins_seconds: float | None) 
     return None if joins_seconds is None else Joining(content_digest=content_digest, seconds=joins_seconds)
 
 
-def _refuse(refusal: SubmissionRefused | None, kind: type[SubmissionRefused]) -> None:
-    if isinstance(refusal, kind):
-        raise refusal
+def _refuse(outlook: Outlook, kind: type[SubmissionRefused]) -> None:
+    if outlook.refusal is not None and isinstance(outlook.refusal(), kind):
+        raise outlook.refusal()
 
 
 def _refuse_faults(looks: Sequence[Look]) -> None:

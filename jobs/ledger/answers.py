@@ -1,6 +1,6 @@
 """What the ledger's moves answer with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,8 +47,9 @@ class Outlook:
 
     first: TaskUid | None = None
     """The task or upload that the idempotency key stands for already."""
-    refusal: SubmissionRefused | None = None
-    """Why there would be none."""
+    refusal: Callable[[], SubmissionRefused] | None = None
+    """Makes the error that says why there would be none, where that is raised: kept here, it would keep its trace,
+    and that the request's body, until the collector runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,7 @@ class Ledger(RedisLedger):
         """The task that a request has made already."""
         outlook = self.look(account, caps=AccountCaps(), idempotency=idempotency)
         if outlook.refusal is not None:
-            raise outlook.refusal
+            raise outlook.refusal()
         return outlook.first
 
     def named(self, account: str, key: str) -> TaskUid | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from redis.exceptions import NoPermissionError
@@ -127,7 +128,7 @@ class RedisLedger(RedisErrands, RedisUploads, RedisReads):
             case "repeated":
                 return outlook_of(use, places, verdict, first=TaskUid(facts[0]))
             case _:
-                return outlook_of(use, places, verdict, refusal=refusal_of(verdict, facts))
+                return outlook_of(use, places, verdict, refusal=partial(refusal_of, verdict, facts))
 
     def take(self, use: RateUse) -> Allowance:
         """Count a use of a rate, if there is room for it."""

@@ -1,7 +1,7 @@
 """What is asked of the ledger's tasks and accounts. The keys are listed in `cutgate.jobs.ledger.keys`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -199,7 +199,7 @@ def outlook_of(
     verdict: str,
     *,
     first: TaskUid | None = None,
-    refusal: SubmissionRefused | None = None,
+    refusal: Callable[[], SubmissionRefused] | None = None,
 ) -> Outlook:
     """What the scripts say of a request, and of what it would have."""
     allowance = None if use is None or places is None else decode_allowance(use, places)

@@ -91,7 +91,9 @@ class TestCaps:
     def test_what_is_refused_is_foreseen_and_leaves_nothing(self, ledger: Ledger) -> None:
         ledger.keep_upload(new_upload(), caps=self.CAPS)
         assert ledger.look("alice", caps=self.CAPS, upload_bytes=17_655).refusal is None
-        assert isinstance(ledger.look("alice", caps=self.CAPS, upload_bytes=17_656).refusal, UploadsFull)
+        refusal = ledger.look("alice", caps=self.CAPS, upload_bytes=17_656).refusal
+        assert refusal is not None
+        assert isinstance(refusal(), UploadsFull)
         late = replace(new_upload(), size_bytes=17_656)
         idempotency = Idempotency(key="k", content_digest="d")
         with pytest.raises(UploadsFull):

@@ -48,7 +48,7 @@ def seen(ledger: Ledger, task: NewTask) -> str:
     )
     assert outlook.allowance is not None
     assert outlook.allowance.granted
-    return verdict(outlook.refusal, outlook.first)
+    return verdict(outlook.refusal and outlook.refusal(), outlook.first)
 
 
 def decided(ledger: Ledger, task: NewTask) -> str:
