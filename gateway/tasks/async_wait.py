@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -88,14 +89,14 @@ class AsyncWaits:
     async def _look_on(self) -> None:
         share_at = self._loop.time()
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(share_at if self._waiting else None):
                     await self._has_news.wait()
-                uids, self._news = self._news, set()
-            except TimeoutError:
-                share_at = self._loop.time() + STEP_SECONDS / _SHARES
-                uids = self._share()
             self._has_news.clear()
+            uids, self._news = self._news, set()
+            if self._loop.time() >= share_at:  # however much news there is
+                share_at = self._loop.time() + STEP_SECONDS / _SHARES
+                uids |= self._share()
             await self._look(uids & self._waiting.keys())
 
     def _share(self) -> set[TaskUid]:

@@ -70,3 +70,33 @@ def test_not_all_records_are_read_at_the_same_moment() -> None:
 
     asyncio.run(waiting())
     assert max(map(len, read)) == 3
+
+
+class Chatter:
+    """Brings news whenever it is told to."""
+
+    def follow(self, take: Callable[[TaskUid], None]) -> None:
+        self.tell = take
+
+
+def test_however_much_news_there_is_all_records_are_read() -> None:
+    restless, quiet = new_task_uid(), new_task_uid()
+    chatter = Chatter()
+    looks = 0
+
+    async def find(_: str, uids: Sequence[TaskUid]) -> Mapping[TaskUid, Task | None]:
+        nonlocal looks
+        chatter.tell(restless)
+        await asyncio.sleep(0)
+        looks += quiet in uids
+        return {quiet: None} if looks == 2 else {}
+
+    async def waiting() -> object:
+        waits = AsyncWaits(find, cast("RedisTaskEvents", chatter))
+        other = asyncio.create_task(waits.wait("ada", restless))
+        try:
+            return await waits.wait("ada", quiet, PATIENCE_SECONDS)
+        finally:
+            other.cancel()
+
+    assert asyncio.run(waiting()) is None
