@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ class OpenVinoEngine:
         Raises:
             ModelUnavailable: the library does not take the graph.
         """
-        core = openvino.Core()
+        core = _core()
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if floats == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -78,6 +79,17 @@ class OpenVinoEngine:
             for index in range(len(batch))
         ]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+@cache
+def _core() -> openvino.Core:
+    """The process's only one, kept to its end.
+
+    With its first network, a core gives the thread that loads it another stack for signal handlers, and frees that
+    when it goes itself: where this is in another thread, or several cores do not go in reverse order, the thread's
+    next signal kills the process.
+    """
+    return openvino.Core()
 
 
 def compiled_dtype(compiled: Any) -> str:

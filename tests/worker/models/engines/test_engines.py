@@ -161,6 +161,28 @@ assert sys.modules["openvino_telemetry"] is None
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("gone_in", ["another thread", "the order of loading"])
+def test_signals_are_handled_once_openvinos_networks_are_gone(graph: Path, gone_in: str) -> None:
+    code = f"""
+import signal, threading
+from pathlib import Path
+from cutgate.worker.models.engines.openvino_engine import OpenVinoEngine
+engines = [OpenVinoEngine(Path({str(graph)!r}), floats="fp32", threads=1) for _ in range(2)]
+if {gone_in!r} == "another thread":
+    clearing = threading.Thread(target=engines.clear)
+    clearing.start()
+    clearing.join()
+else:
+    engines.pop(0)
+    engines.pop()
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+signal.raise_signal(signal.SIGUSR1)
+assert handled
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_onnxruntime_prepares_no_reports(graph: Path, tmp_path: Path) -> None:
     """It keeps what it is about to report, and an id of the machine, in the user's cache folder."""
     home = tmp_path / "home"
