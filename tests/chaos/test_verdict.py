@@ -22,6 +22,7 @@ from tests.chaos.verdict import Evidence, Verdict, judge
 from tests.jobs.build import LIMITS, Ledger, result_of
 from tests.servers.redis_server import redis_server
 from tests.servers.sentinel import HOST, PASSWORD, watched_server
+from tests.waiting import eventually
 
 RIGHT_RESULT = picture(1)
 
@@ -50,6 +51,7 @@ class Played:
         """A job that waits."""
         uid = self.ledger.submit(price=3).uid
         self.accepted[uid] = shown
+        self._written()
         return uid
 
     def finish(self, shown: Picture = RIGHT_RESULT) -> Result:
@@ -57,7 +59,12 @@ class Played:
         claim, data = self.ledger.next_claim(), drawn(shown)
         self.blobs.put(result_of(claim).blob, data)
         assert self.ledger.done(claim)
+        self._written()
         return result_of(claim)
+
+    def _written(self) -> None:
+        """Wait for the server's own history: while its disk is slow, it writes that after it has answered."""
+        eventually(lambda: self.evidence.client.info("persistence")["aof_buffer_length"] == 0)
 
     def verdict(self, refused: int = 0) -> Verdict:
         return judge(self.evidence, "alice", self.accepted, refused, [], grace_seconds=0)
