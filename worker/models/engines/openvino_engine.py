@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,13 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402 — only after the line above
 
+_CORE: Final = openvino.Core()
+"""The process's only one, kept to its end.
+
+With its first network, a core gives the thread that loads it another stack for signal handlers, and frees that
+when it goes itself. Where that is in another thread, or several cores do not go in reverse order, the thread's
+next signal kills the process.
+"""
 _DTYPES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "u8": "int8", "i8": "int8"}
 """The library's names of number types, and ours."""
 _HEAVY: Final = frozenset({"Convolution", "FullyConnected", "MatMul"})
@@ -47,7 +53,6 @@ class OpenVinoEngine:
         Raises:
             ModelUnavailable: the library does not take the graph.
         """
-        core = _core()
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if floats == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -57,11 +62,11 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            network = core.read_model(graph.as_posix())
+            network = _CORE.read_model(graph.as_posix())
             shape = network.input(0).partial_shape
             shape[0] = 1
             network.reshape(shape)
-            compiled = core.compile_model(network, "CPU", options)
+            compiled = _CORE.compile_model(network, "CPU", options)
         except Exception as error:  # the library raises RuntimeError for whatever it does not like
             raise ModelUnavailable(
                 f"openvino cannot load {graph} (remove it if damaged; CUTGATE_ENGINE=onnxruntime may take it): "
@@ -79,17 +84,6 @@ class OpenVinoEngine:
             for index in range(len(batch))
         ]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-
-
-@cache
-def _core() -> openvino.Core:
-    """The process's only one, kept to its end.
-
-    With its first network, a core gives the thread that loads it another stack for signal handlers, and frees that
-    when it goes itself: where this is in another thread, or several cores do not go in reverse order, the thread's
-    next signal kills the process.
-    """
-    return openvino.Core()
 
 
 def compiled_dtype(compiled: Any) -> str:
