@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,8 +23,10 @@ from prometheus_client import (
     start_http_server,
     values,
 )
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from cutgate.jobs.observe.metric_names import METRICS, OPEN, Kind, Metric, Part
 
@@ -122,7 +125,7 @@ def process_gone(identity: str | int) -> None:
 def registry(further: Iterable[Collector] = ()) -> CollectorRegistry:
     """What a scrape shows: what is counted here, or in all processes that share, and further metrics."""
     shown = CollectorRegistry()
-    shown.register(MultiProcessCollector(None, os.environ[_FOLDER_VARIABLE]) if _shared() else _OWN)
+    shown.register(_Processes(Path(os.environ[_FOLDER_VARIABLE])) if _shared() else _OWN)
     for collector in further:
         shown.register(collector)
     return shown
@@ -151,6 +154,31 @@ def served(host: str, port: int | None) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Processes(Collector):
+    """What processes count in the files of a folder.
+
+    A file is empty until its process sets its size. The library's own collector reads it all the same and fails:
+    once, or for good where that process was killed in between (client_python, issue 1199).
+    """
+
+    folder: Path
+
+    @override
+    def collect(self) -> Iterable[Family]:
+        files = [str(file) for file in self.folder.iterdir() if _size_bytes(file)]
+        merged: Iterable[Family] = MultiProcessCollector.merge(files)
+        return merged
+
+
+def _size_bytes(file: Path) -> int:
+    """The length of a file; 0 where it is gone, as those of gauges go with their processes."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _shared() -> bool:

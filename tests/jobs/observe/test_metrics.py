@@ -157,6 +157,24 @@ class TestSharing:
         assert 'engine="one"' not in printed
         assert {file.stem.rpartition("_")[2] for file in tmp_path.iterdir()} == {"parent", "child"}
 
+    def test_a_process_that_is_killed_before_it_has_sized_its_file_leaves_the_others_counts(
+        self, tmp_path: Path
+    ) -> None:
+        code = """
+import sys
+from pathlib import Path
+from prometheus_client import generate_latest
+from cutgate.jobs.observe import metrics
+from cutgate.jobs.observe.metric_names import HINTS_RESENT
+folder = Path(sys.argv[1])
+metrics.share_between_processes(folder)
+metrics.count(HINTS_RESENT, 3)
+for kind in ("counter", "histogram", "gauge_livesum"):
+    (folder / f"{kind}_1.db").touch()
+print(generate_latest(metrics.registry()).decode())
+"""
+        assert "cutgate_hints_resent_total 3.0" in run(code, str(tmp_path))
+
     def test_it_must_come_first(self, tmp_path: Path) -> None:
         metrics.count(HINTS_RESENT)
         with pytest.raises(RuntimeError, match="before anything is counted"):
