@@ -190,11 +190,14 @@ class RateUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
-    """What is known of a key pair from before, for the ledger to confirm."""
+    """What is known of a key from before, for the ledger to confirm."""
 
-    public_key: str
+    kind: str
+    """Which records it is among."""
+    name: str
+    """Its name there."""
     version: str
-    """SHA-1, in hexadecimal, of the records of the pair and of its account."""
+    """SHA-1, in hexadecimal, of its record and of its account's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, Records, Resealed, Terms
 from cutgate.gateway.accounts.seals import Seal
@@ -31,6 +31,10 @@ class Account:
     """Where the end of each of its tasks is told."""
     known_key: KnownKey | None = field(default=None, repr=False)
     """The key as it was found, where that was some time ago: the ledger is to confirm it."""
+
+    def confirmed(self) -> Self:
+        """The same where that is done."""
+        return replace(self, known_key=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Final
 from cutgate.gateway.accounts.accounts import Account, Accounts
 from cutgate.gateway.accounts.recent import Decoded
 from cutgate.gateway.accounts.records import AccountError, AccountRecord, ApiKeyRecord, Records, Terms
-from cutgate.gateway.accounts.tables import API_KEYS
+from cutgate.gateway.accounts.tables import API_KEYS, known_key
 
 API_KEY_START: Final = "kc_"
 """What every API key begins with, and no public key of a pair."""
@@ -83,7 +83,15 @@ class ApiKeys:
     def find_hashed(self, key_hash: str) -> Account | None:
         """The same by what `hash_of` gives."""
         records = self._accounts.table.read_key(API_KEYS, key_hash)
-        return None if records is None else self._owners.of(key_hash, records)
+        owner = None if records is None else self._owners.of(key_hash, records)
+        return None if owner is None else owner.confirmed()
+
+    def known(self, key_hash: str) -> Account | None:
+        """As `find_hashed`, from memory where it was found before.
+
+        What it gives holds once the ledger has confirmed its `known_key`.
+        """
+        return self._owners.last(key_hash) or self.find_hashed(key_hash)
 
     def revoke(self, key: str) -> ApiKey:
         """End an API key for good.
@@ -119,12 +127,17 @@ class ApiKeys:
         return tuple(sorted(listed, key=lambda key: (key.account, key.created_at_seconds, key.prefix)))
 
 
-def _owner(_: str, records: tuple[str, str]) -> Account | None:
+def _owner(key_hash: str, records: tuple[str, str]) -> Account | None:
     """Who holds a key; None where it or its account does not count."""
     key, account = ApiKeyRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
     if not (key.active and account.active):
         return None
-    return Account(name=key.account, terms=account.terms, callback_url=account.callback_url)
+    return Account(
+        name=key.account,
+        terms=account.terms,
+        callback_url=account.callback_url,
+        known_key=known_key(API_KEYS, key_hash, records),
+    )
 
 
 def _listed(record: ApiKeyRecord, account: AccountRecord) -> ApiKey:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cutgate.gateway.accounts.accounts import Account
-from cutgate.gateway.accounts.api_keys import ApiKeys
+from cutgate.gateway.accounts.api_keys import ApiKeys, hash_of
 from cutgate.gateway.accounts.failures import AddressShutOut, ClientAddresses
 from cutgate.jobs.observe import logs
 
@@ -45,12 +45,13 @@ class Authenticator:
                 raise
             self.addresses.prove(address)
 
-    def account_of(self, api_key: object, address: str | None) -> Account:
+    def account_of(self, api_key: object, address: str | None, *, known: bool = False) -> Account:
         """The account that a key belongs to.
 
         Args:
             api_key: as it was sent; may be anything, or None.
             address: of the client; keys that are wrong count against it.
+            known: whether memory will do, since the ledger is asked to confirm the account's `known_key`.
 
         Raises:
             KeyMissing: there is none.
@@ -60,7 +61,7 @@ class Authenticator:
         """
         if api_key is None or api_key == "":
             raise KeyMissing
-        account = self.api_keys.find(api_key) if isinstance(api_key, str) else None
+        account = self._find(hash_of(api_key), known) if isinstance(api_key, str) else None
         if account is None:
             self.addresses.fail(address)
             raise KeyUnknown
@@ -68,14 +69,21 @@ class Authenticator:
         logs.bind(account=account.name)
         return account
 
-    def account_again(self, key_hash: str) -> Account:
+    def account_again(self, key_hash: str, *, known: bool = False) -> Account:
         """The account behind a key that was found right before, as it stands now.
+
+        Args:
+            key_hash: what `hash_of` gives.
+            known: as `account_of` takes it.
 
         Raises:
             KeyUnknown: the key is revoked since, or the account is suspended.
             LedgerUnavailable: the accounts are away.
         """
-        account = self.api_keys.find_hashed(key_hash)
+        account = self._find(key_hash, known)
         if account is None:
             raise KeyUnknown
         return account
+
+    def _find(self, key_hash: str, known: bool) -> Account | None:
+        return self.api_keys.known(key_hash) if known else self.api_keys.find_hashed(key_hash)

@@ -6,7 +6,6 @@ decoded, for as long as the records are what they were: what one process revokes
 next request.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +24,7 @@ from cutgate.gateway.accounts.records import (
     SealedKey,
     Terms,
 )
-from cutgate.gateway.accounts.tables import PAIRS
-from cutgate.jobs.record import KnownKey
+from cutgate.gateway.accounts.tables import PAIRS, known_key
 
 MAX_LIVE_KEYS: Final = 3
 """Private keys of a pair that may count at a time: each one costs a digest of every picture."""
@@ -146,7 +144,7 @@ class KeyPairs:
         if records is None:
             return None
         signer = self._found.of(public_key, records).signer(self._accounts.clock())
-        return None if signer is None else replace(signer, known_key=None)
+        return None if signer is None else signer.confirmed()
 
     def known(self, public_key: str) -> Signer | None:
         """As `find`, from memory where it was found before.
@@ -158,7 +156,6 @@ class KeyPairs:
 
     def _opened(self, public_key: str, records: tuple[str, str]) -> "_Found":
         pair, account = PairRecord.model_validate_json(records[0]), AccountRecord.model_validate_json(records[1])
-        version = hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest()
         private_keys = {key: self._seal.open(public_key, key.sealed) for key in pair.private_keys}
         owner = Signer(
             name=pair.account,
@@ -166,7 +163,7 @@ class KeyPairs:
             private_keys=tuple(private_keys.values()),
             terms=account.terms,
             callback_url=account.callback_url,
-            known_key=KnownKey(public_key=public_key, version=version),
+            known_key=known_key(PAIRS, public_key, records),
         )
         is_live = pair.active and account.active
         return _Found(pair=pair, private_keys=private_keys, owner=owner if is_live else None)

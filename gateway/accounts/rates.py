@@ -1,16 +1,19 @@
 """How often an account may ask."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.jobs.ledger.answers import Allowance, Outlook
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.record import AccountCaps, KnownKey, RateUse
+
+T = TypeVar("T")
 
 _NO_CAPS: Final = AccountCaps()
 
@@ -42,6 +45,16 @@ class RateExceeded(TooOften):
 
 class KeyChanged(Exception):
     """A key or its account is not any more what it was when the request was checked; nothing was done."""
+
+
+def with_known_key(answer: Callable[[bool], T]) -> T:
+    """What `answer` gives, told whether keys that are remembered will do, since it has the ledger confirm them.
+
+    Where one has changed since, `answer` is called again and told to read it.
+    """
+    with suppress(KeyChanged):  # not handled: what is raised later would keep the first call's request in memory
+        return answer(True)
+    return answer(False)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """Where accounts and their keys lie: in the ledger's server, one hash for each kind of record."""
 
+import hashlib
 from typing import Final, cast
 
 from redis import Redis
 
 from cutgate.jobs.ledger.keys import KEY_PREFIX
 from cutgate.jobs.ledger.redis.client import ledger_errors
+from cutgate.jobs.record import KnownKey
 
 _READ_KEY: Final = """
 local key = redis.call('HGET', KEYS[1], ARGV[1])
@@ -26,6 +28,12 @@ return 1
 ACCOUNTS: Final = "accounts"
 PAIRS: Final = "key_pairs"
 API_KEYS: Final = "bearers"
+
+
+def known_key(kind: str, name: str, records: tuple[str, str]) -> KnownKey:
+    """A key as `KeyTable.read_key` found it, for the ledger to confirm later."""
+    version = hashlib.sha1("".join(records).encode(), usedforsecurity=False).hexdigest()
+    return KnownKey(kind=kind, name=name, version=version)
 
 
 class KeyTable:

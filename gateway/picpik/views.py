@@ -10,7 +10,15 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from cutgate.gateway.accounts.failures import ClientAddresses
 from cutgate.gateway.accounts.key_pairs import KeyPairs, Signer
-from cutgate.gateway.accounts.rates import Entry, KeyChanged, Rate, RequestLimits, TooOften, rate_headers
+from cutgate.gateway.accounts.rates import (
+    Entry,
+    KeyChanged,
+    Rate,
+    RequestLimits,
+    TooOften,
+    rate_headers,
+    with_known_key,
+)
 from cutgate.gateway.bodies import Bodies, Body, TransferBroken
 from cutgate.gateway.observe.metrics import OTHER, count_as
 from cutgate.gateway.picpik import faults
@@ -112,11 +120,8 @@ class PicpikApi:
         action = _action_of(params)
         if size_bytes > self._most_bytes(action):
             raise faults.BodyTooLarge
-        try:
-            return self._answer_as(self.key_pairs.known, action, params)
-        except KeyChanged:
-            # Nothing was done yet, so it begins anew with what the ledger has now.
-            return self._answer_as(self.key_pairs.find, action, params)
+        pairs = self.key_pairs
+        return with_known_key(lambda known: self._answer_as(pairs.known if known else pairs.find, action, params))
 
     def _answer_as(self, find: FindSigner, action: Action[Any, Any], params: Params) -> Response:
         """Answer a request of whoever `find` says its key belongs to."""

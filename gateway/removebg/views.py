@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.authentication import Authenticator
-from cutgate.gateway.accounts.rates import Rate, RateExceeded
+from cutgate.gateway.accounts.rates import Rate, RateExceeded, with_known_key
 from cutgate.gateway.bodies import Bodies
 from cutgate.gateway.openapi.forms import MULTIPART
 from cutgate.gateway.removebg.answers import Rendering, preflight, wants_json
@@ -20,6 +20,7 @@ from cutgate.gateway.removebg.forms import Fields, read_fields
 from cutgate.gateway.removebg.submitting import Accepted, Removals
 from cutgate.gateway.settings import GatewaySettings
 from cutgate.gateway.sockets.holding import Holds
+from cutgate.jobs.ledger.answers import Allowance
 from cutgate.jobs.observe import logs
 
 PREFIX: Final = "/v1.0"
@@ -61,8 +62,7 @@ class RemoveBgApi:
 
     def remove_background(self) -> Response:
         """Answer with a picture without its background, or with what is in the way of that."""
-        account = self._let_in()
-        g.allowance = self.removals.counted(account)
+        account = self._let_in(self.removals.counted)
         with self.holds.require_place(account.name) as place:
             with self._fields() as given:
                 accepted = self.removals.accept(account, given, self._name())
@@ -71,17 +71,15 @@ class RemoveBgApi:
 
     def account(self) -> Response:
         """Answer with the account's credits."""
-        account = self._let_in()
-        self.removals.limits.count(self.removals.limits.entry(account, Rate.POLL))
+        account = self._let_in(self._polled)
         balance = self.removals.submissions.store.balance(account.name)
         return in_json(self.removals.tariff(account).account(balance, self.settings.unmetered_credits))
 
     def improve(self) -> Response:
         """Keep a picture that a caller gives away, where this installation collects any."""
-        account = self._let_in()
+        account = self._let_in(self.removals.counted)
         if not self.settings.removebg_improvement:
             raise Refused("improvement_disabled")
-        g.allowance = self.removals.counted(account)
         with self._fields() as given:
             return in_json({"id": str(self.removals.keep(account, given))})
 
@@ -108,15 +106,29 @@ class RemoveBgApi:
             retry_after_seconds=self.settings.retry_after_seconds,
         )
 
-    def _let_in(self) -> Account:
+    def _let_in(self, count: Callable[[Account], Allowance | None]) -> Account:
         """The caller's account, before anything of the body is read.
+
+        Args:
+            count: counts a request of the account, and so has the ledger confirm its `known_key`.
 
         Raises:
             KeyRefused: the header holds no key that counts.
             AddressShutOut: too many wrong keys came from there.
+            RateExceeded: the request is one too many.
             LedgerUnavailable: the accounts are away.
         """
-        return self.authenticator.account_of(request.headers.get(KEY_HEADER), request.remote_addr)
+
+        def counted(known: bool) -> Account:
+            api_key, address = request.headers.get(KEY_HEADER), request.remote_addr
+            account = self.authenticator.account_of(api_key, address, known=known)
+            g.allowance = count(account)
+            return account.confirmed()
+
+        return with_known_key(counted)
+
+    def _polled(self, account: Account) -> None:
+        self.removals.limits.count(self.removals.limits.entry(account, Rate.POLL))
 
     @staticmethod
     def _name() -> str | None:

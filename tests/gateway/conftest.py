@@ -32,6 +32,20 @@ def gateway(key_table: KeyTable, ledger: FreshLedger) -> Harness:
     return Harness(settings=settings, accounts=accounts, store=ledger, events=ledger.events)
 
 
+@pytest.fixture
+def keys_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the keys whose records are read."""
+    names: list[str] = []
+    read_key = KeyTable.read_key
+
+    def noted(table: KeyTable, kind: str, name: str) -> tuple[str, str] | None:
+        names.append(name)
+        return read_key(table, kind, name)
+
+    monkeypatch.setattr(KeyTable, "read_key", noted)
+    return names
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with redis_server() as redis_url:

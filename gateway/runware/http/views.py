@@ -12,7 +12,6 @@ import structlog
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
-from cutgate.gateway.accounts.accounts import Account
 from cutgate.gateway.accounts.authentication import Authenticator, KeyRefused
 from cutgate.gateway.accounts.failures import AddressShutOut
 from cutgate.gateway.bodies import Bodies, TransferBroken
@@ -84,15 +83,10 @@ class RunwareApi:
                 if all(task.get("taskType") == TaskType.PING for task in elements):
                     return self._answer([pong() for _ in elements])
                 try:
-                    account = self._let_in(elements)
+                    begun = self._begun(elements, place)
                 except (KeyRefused, AddressShutOut, ServiceUnavailable) as error:
                     outcome, body = key_refusal(error)
                     return self._answer([outcome], body)
-                if not elements:
-                    return self._answer([authenticated(str(uuid.uuid4()))])
-                caller = Caller(account=account, base_url=self._base_url(), take_place=place.take)
-                # Each picture is let go of as soon as its task is accepted.
-                begun = [self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements))]
             return self._answer(_settled(begun, place))
 
     def refuse(self, error: Exception) -> Response:
@@ -139,12 +133,23 @@ class RunwareApi:
         except TransferBroken as error:
             raise faults.RequestUnreadable(str(error)) from error
 
-    def _let_in(self, elements: list[JsonObject]) -> Account:
-        """The caller's account; the element that names the key is taken away, and counts before the header."""
+    def _begun(self, elements: list[JsonObject], place: "_LazyPlace") -> list[Outcome | Pending]:
+        """What became of each task of a caller with a key; one in the first element counts before the header's."""
         api_key: object = key_in_header(request.headers.get("Authorization"))
         if elements[0].get("taskType") == TaskType.AUTHENTICATION:
             api_key = elements.pop(0).get("apiKey")
-        return self.authenticator.account_of(api_key, request.remote_addr)
+
+        def find(known: bool) -> Caller:
+            account = self.authenticator.account_of(api_key, request.remote_addr, known=known)
+            return Caller(account=account, base_url=self._base_url(), take_place=place.take)
+
+        if not elements:
+            find(False)
+            return [authenticated(str(uuid.uuid4()))]
+        caller, first = self.tasks.let_in(elements[0], find)
+        # Each picture is let go of as soon as its task is accepted.
+        del elements[0]
+        return [first, *(self.tasks.begin(elements.pop(0), caller) for _ in range(len(elements)))]
 
     def _base_url(self) -> str:
         return self.settings.public_url or base_url(request.scheme, request.host)

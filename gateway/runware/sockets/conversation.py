@@ -287,12 +287,15 @@ class Conversation(MessageHandler):
                 self.connection.close(CloseCode.POLICY_VIOLATION, "the key counts no more")
 
     def _begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
+        def find(known: bool) -> Caller:
+            account = self._services.authenticator.account_again(self._key_hash, known=known)
+            return replace(caller, account=account)
+
         try:
-            account = self._services.authenticator.account_again(self._key_hash)
+            _, answer = self._services.runware.let_in(task, find)
         except (KeyUnknown, LedgerUnavailable) as error:
             self._is_revoked = isinstance(error, KeyUnknown)
             return refusal(error, task)
-        answer = self._services.runware.begin(task, replace(caller, account=account))
         if isinstance(answer, Pending) and answer.is_result and self.session is not None:
             try:
                 self._services.sessions.owe(self.session, answer.uid)

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from cutgate.gateway.accounts.rates import Rate, RequestLimits, TooOften
+from cutgate.gateway.accounts.rates import KeyChanged, Rate, RequestLimits, TooOften, with_known_key
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.answers import JsonObject, Outcome, Pending, shown, task_type_of
 from cutgate.gateway.runware.messages.errors import refusal
@@ -61,12 +61,36 @@ class RunwareTasks:
     services: Services
     limits: RequestLimits
 
+    def let_in(self, task: JsonObject, find: Callable[[bool], Caller]) -> tuple[Caller, Outcome | Pending]:
+        """Begin the first task of a caller, whose key the ledger confirms in the same step where it is known.
+
+        Args:
+            task: as `begin` takes it.
+            find: who asks; from memory, if it is told that the ledger confirms the account's `known_key`.
+
+        Returns:
+            The caller, for further tasks, and what became of this one.
+
+        Raises:
+            KeyRefused, AddressShutOut, LedgerUnavailable: as `find`.
+        """
+
+        def begun(known: bool) -> tuple[Caller, Outcome | Pending]:
+            caller = find(known)
+            outcome = self.begin(task, caller)
+            return replace(caller, account=caller.account.confirmed()), outcome
+
+        return with_known_key(begun) if task_type_of(task) in ACTIONS else begun(False)
+
     def begin(self, task: JsonObject, caller: Caller) -> Outcome | Pending:
-        """Do a task, or as much of it as can be done at once. Nothing is raised: what is wrong is an outcome.
+        """Do a task, or as much of it as can be done at once. What is wrong is an outcome.
 
         Args:
             task: from `read_message`; it is not needed any more when this returns, and may hold a large picture.
             caller: who asks.
+
+        Raises:
+            KeyChanged: what was known of the caller's key is no longer so; nothing was done.
         """
         if task.get("taskType") == TaskType.PING:
             return pong()
@@ -91,21 +115,22 @@ class RunwareTasks:
         action = ACTIONS.get(task_type)
         if action is None:
             raise faults.TaskTypeUnknown
-        context = TaskContext(
-            task_type=task_type,
-            task_uuid=read_task_uuid(task),
-            caller=caller,
-            services=self.services,
-            entry=self.limits.entry(caller.account, action.rate),
-        )
-        if not action.counts:
-            self.limits.count(context.entry)
+        entry = self.limits.entry(caller.account, action.rate)
         try:
+            context = TaskContext(
+                task_type=task_type,
+                task_uuid=read_task_uuid(task),
+                caller=caller,
+                services=self.services,
+                entry=entry,
+            )
+            if not action.counts:
+                self.limits.count(entry)
             return action.handle(task, context)
-        except LedgerUnavailable:
+        except (KeyChanged, LedgerUnavailable):
             raise
         except Exception:
-            self.limits.count(context.entry)  # a bad task counts as well
+            self.limits.count(entry)  # a bad task counts as well
             raise
 
 
@@ -136,9 +161,15 @@ def _ids(echo: Mapping[str, object]) -> dict[str, str]:
 
 
 def guarded(echo: Mapping[str, object], answer: Callable[[], Answer]) -> Answer | Outcome:
-    """What a step answers, or what it ran into, as an answer to the task of which `echo` holds type and UUID."""
+    """What a step answers, or what it ran into, as an answer to the task of which `echo` holds type and UUID.
+
+    Raises:
+        KeyChanged: the step is to be done again.
+    """
     try:
         return answer()
+    except KeyChanged:
+        raise
     except _EXPECTED as error:
         _LOG.info("task_refused", **_ids(echo), reason=f"{type(error).__name__}: {error}")
         return refusal(error, echo)

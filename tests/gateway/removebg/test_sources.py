@@ -119,6 +119,7 @@ def test_a_url_is_left_to_the_courier(quick: RemoveBg, form: str) -> None:
         ("json", {"image_file_b64": ADDRESS}, "failed_to_read_image"),
         ("json", {"image_file_b64": ["a"]}, "failed_to_read_image"),
         ("multipart", {"image_file": b"no picture"}, "invalid_file_type"),
+        ("multipart", {"image_file": pictures.nef()}, "invalid_file_type"),
         ("multipart", {"image_file": TINY[:-4]}, "failed_to_read_image"),
         ("multipart", {"image_file": pictures.png_header_only(0, 8)}, "invalid_dimensions"),
         ("multipart", {"image_file": pictures.png_header_only(13_000, 8)}, "resolution_too_high"),

@@ -148,6 +148,13 @@ class Service:
             beat_seconds=1,
         )
 
+    def end_key(self, how: str) -> None:
+        """End the account's API key: it is `revoked`, or the account `suspended`."""
+        if how == "revoked":
+            ApiKeys(self.accounts).revoke(self.api_key)
+        else:
+            self.accounts.change(ACCOUNT, active=False)
+
     def post(self, body: object, *, api_key: str | None = "", **options: Any) -> TestResponse:
         """Send a body: a text as it is, all else as JSON; with this key, the account's, or (None) without one."""
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key or self.api_key}"}

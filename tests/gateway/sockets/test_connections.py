@@ -12,7 +12,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode
 
-from cutgate.gateway.accounts.api_keys import ApiKeys
 from cutgate.gateway.accounts.records import Terms
 from cutgate.gateway.settings import SocketLimits
 from cutgate.gateway.sockets.hub import Sockets
@@ -257,10 +256,7 @@ def test_a_key_that_counts_no_more_ends_the_connection_with_the_next_message(
     service: Service, caller: Caller, how: str
 ) -> None:
     assert caller.ask(removal(deliveryMethod="async"))
-    if how == "revoked":
-        ApiKeys(service.accounts).revoke(service.api_key)
-    else:
-        service.accounts.change(ACCOUNT, active=False)
+    service.end_key(how)
     task = removal(deliveryMethod="async")
     caller.send(task)
     refused = caller.error()
@@ -277,6 +273,7 @@ def test_terms_that_change_count_with_the_next_message(service: Service, caller:
 
 
 def test_accounts_that_are_away_are_passing(service: Service, caller: Caller) -> None:
+    service.accounts.change(ACCOUNT, terms=Terms(queue_cap=7))
     failing(service.accounts.table, read_key=LedgerUnavailable("away"))
     caller.send(removal())
     assert caller.error()["code"] == "serviceUnavailable"

@@ -180,12 +180,13 @@ def test_a_missing_or_wrong_field_of_each_task_is_named(
         "data:image/png,notbase64",
         "%%%",
         pictures.data_uri(b"no picture"),
+        pictures.data_uri(pictures.nef(), "image/tiff"),
         pictures.data_uri(pictures.png_header_only(13_000, 8)),
         new_uuid(),
         "https://",
         "https://user@host/a.png",
     ],
-    ids=["not Base64", "signs", "no picture", "too large", "unknown UUID", "no host", "user in URL"],
+    ids=["not Base64", "signs", "no picture", "RAW", "too large", "unknown UUID", "no host", "user in URL"],
 )
 @pytest.mark.parametrize(("make", "parameter"), [(removal, "inputImage"), (new_removal, "inputs.image")])
 def test_a_picture_that_cannot_be_used_is_named_by_its_field(
