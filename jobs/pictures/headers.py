@@ -146,9 +146,7 @@ def _media_type_of(data: bytes) -> str:
     kind = filetype.match(data, _MATCHERS)
     media_type = iso_media.media_type_of(data) if kind is None else str(kind.mime)
     if media_type is None:
-        raise SourceUnreadable(
-            "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture", wrong="format"
-        )
+        raise SourceUnreadable(wholeness.UNKNOWN_FORMAT, wrong="format")
     return media_type
 
 

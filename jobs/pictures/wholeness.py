@@ -13,6 +13,8 @@ from typing import Final
 
 from cutgate.jobs.errors import SourceUnreadable
 
+UNKNOWN_FORMAT: Final = "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"
+
 _MAX_PARTS: Final = 2**18
 """Chunks, segments or blocks of one file: 32 MiB in GIF's blocks of 255 bytes, twice."""
 
@@ -41,7 +43,10 @@ _TIFF_TYPE_BYTES: Final = {1: 1, 3: 2, 4: 4}
 _TIFF_STRIPS: Final = (273, 279)
 _TIFF_TILES: Final = (324, 325)
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 256, 257, 259, 322, 323
-_TIFF_READ: Final = frozenset({256, 257, 259, 322, 323, *_TIFF_STRIPS, *_TIFF_TILES})
+_TIFF_SUBFILE_TYPE, _TIFF_DNG_VERSION = 254, 50706
+_TIFF_REDUCED: Final = 1
+"""A bit of the type: the directory holds a smaller copy of another picture in the file."""
+_TIFF_READ: Final = frozenset({254, 256, 257, 259, 322, 323, 50706, *_TIFF_STRIPS, *_TIFF_TILES})
 _TIFF_JPEG: Final = frozenset({6, 7})
 
 
@@ -152,7 +157,7 @@ def walk_bmp(data: bytes) -> Walk:
 
 
 def walk_tiff(data: bytes) -> Walk:
-    """Strips or tiles of the first directory."""
+    """Strips or tiles of the first directory; a camera's RAW file, which has a thumbnail there, is no picture."""
     order = "<" if data[:2] == b"II" else ">"
     directory = struct.unpack_from(order + "I", data, 4)[0]
     count = struct.unpack_from(order + "H", data, directory)[0]
@@ -165,6 +170,9 @@ def walk_tiff(data: bytes) -> Walk:
             if tag in fields:  # decoders differ in which of two counts
                 raise SourceUnreadable("the picture's directory is not understood")
             fields[tag] = _tiff_values(data, order, kind, length, place + 8)
+    is_thumbnail = any(flags & _TIFF_REDUCED for flags in fields.get(_TIFF_SUBFILE_TYPE, ()))
+    if is_thumbnail or _TIFF_DNG_VERSION in fields:
+        raise SourceUnreadable(UNKNOWN_FORMAT, wrong="format")
     for offsets, sizes in (_TIFF_STRIPS, _TIFF_TILES):
         ends = (start + size for start, size in zip(fields.get(offsets, ()), fields.get(sizes, ()), strict=False))
         _reach(data, max(ends, default=0))

@@ -106,6 +106,11 @@ def tiff(
     return _tiff(order, entries, pixels)
 
 
+def nef() -> bytes:
+    """What a camera's RAW file begins with: the TIFF of a thumbnail, which says that it is one."""
+    return tiff(160, 106, further=((254, 4, 1, 1),))
+
+
 def exif_block(orientation: int, order: str = "<") -> bytes:
     """A bare EXIF block that holds an orientation."""
     return _tiff(order, [(274, 3, 1, orientation)], b"")

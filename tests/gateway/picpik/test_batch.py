@@ -12,6 +12,7 @@ from tests.gateway.harness import ACCOUNT, Harness, there
 
 FAILED = ProcessingFailed("x").facts()
 LATE = TimedOut("x").facts()
+UNKNOWN_FORMAT = "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"
 TIMED_OUT = "Task timed out: try again later or send a smaller image"
 
 
@@ -36,7 +37,8 @@ def test_a_batch_is_one_task_with_results_in_order(gateway: Harness) -> None:
     ("bad", "detail"),
     [
         ("not base64!", "the picture is not valid Base64"),
-        ("bm90IGFuIGltYWdl", "the bytes are not a JPEG, PNG, WebP, AVIF, HEIC, BMP, GIF or TIFF picture"),
+        ("bm90IGFuIGltYWdl", UNKNOWN_FORMAT),
+        (pictures.data_uri(pictures.nef(), "image/tiff"), UNKNOWN_FORMAT),
         ("", "must not be empty"),
     ],
 )
