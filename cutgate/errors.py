@@ -24,6 +24,7 @@
     + StartFailed
     + CommandFailed
     + FolderInUse
+    + OutputFull
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +81,8 @@ class ServiceError(CutgateError):
     """The service refused a request."""
 
     def __init__(self, ret_code: int, message: str, action: str, detail: str = "") -> None:
-        text = f"{action} refused: {message} (code {ret_code})" + (f": {detail}" if detail else "")
+        in_protocol = f"{action} refused: {message}"
+        text = f"{detail} ({in_protocol}, code {ret_code})" if detail else f"{in_protocol} (code {ret_code})"
         super().__init__(text, advice=ADVICE.get(ret_code, ""), code=ret_code)
         self.ret_code, self.message, self.action = ret_code, message, action
         #: What is wrong in a sentence, where the service says more than the protocol's text.
@@ -278,6 +280,14 @@ class FolderInUse(LocalError):
             f"another call writes results into {folder}", advice="wait for its end, or choose another output"
         )
         self.folder = folder
+
+
+class OutputFull(LocalError):
+    """There is no room left where results are written."""
+
+    def __init__(self, target: Path, reason: str) -> None:
+        super().__init__(f"{target} cannot be written: {reason}", advice="make room, or choose another output")
+        self.target = target
 
 
 def facts(error: Exception) -> dict[str, object]:

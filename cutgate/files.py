@@ -1,17 +1,23 @@
 """Files that appear whole or not at all, and locks on what is open."""
 
+import errno
 import glob
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from cutgate.errors import OutputFull
 
 if sys.platform != "win32":
     import fcntl
 
 PRIVATE: Final = 0o600
 """Mode of a file that only its owner reads."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
@@ -32,9 +38,25 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # nobody has asked for the other
+    finally:
         part.unlink(missing_ok=True)
-        raise
+
+
+@contextmanager
+def full_disk_told(target: Path) -> Iterator[None]:
+    """Name what is written in the block, where there is no room for it.
+
+    Raises:
+        OutputFull: in place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OutputFull(target, error.strerror or "") from None
 
 
 def remove_parts(path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from cutgate.batches.journal import Entry, Journal
 from cutgate.batches.planning import Order
 from cutgate.errors import ConversionFailed, CutgateError, JobFailed, JobTimeout, ServiceError, TransportError
-from cutgate.files import write_whole
+from cutgate.files import full_disk_told, write_whole
 from cutgate.protocol.conversation import Conversation, Ticket
 from cutgate.protocol.flows import Flow, work
 from cutgate.protocol.picpik import UNKNOWN_TASK, Settings
@@ -172,9 +172,11 @@ class Batch(ABC):
     def cut(self, order: Order) -> Flow[Outcome]:
         """Bring one picture to its end, from wherever an earlier call left it. What is wrong is in the outcome."""
         ticket = Ticket("")
-        outcome = partial(Outcome, source=order.source.path, target=self._journal.folder / order.target)
+        target = self._journal.folder / order.target
+        outcome = partial(Outcome, source=order.source.path, target=target)
         try:
-            state, found = yield from self._cut(order, ticket)
+            with full_disk_told(target):  # of the journal as well; no picture is read with such an error
+                state, found = yield from self._cut(order, ticket)
         except (CutgateError, OSError) as error:
             entry = self._journal.find(order.target)
             # A request that was refused is nothing to the service, so it may be sent again under its id.

@@ -10,13 +10,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
 from cutgate.errors import DataFileBroken, FolderInUse
-from cutgate.files import remove_parts, try_lock, write_whole
+from cutgate.files import full_disk_told, remove_parts, try_lock, write_whole
 
 JOURNAL_NAME: Final = ".cutgate.jsonl"
 
@@ -60,11 +60,17 @@ class Journal:
         Raises:
             FolderInUse: another call has the folder.
             DataFileBroken: the file is not what was written.
+            OutputFull: there is no room in it.
             OSError: the folder cannot be written.
         """
+        with full_disk_told(self._path if self._kept else self.folder):
+            self._open()
+        return self
+
+    def _open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._kept:
-            return self
+            return
         with ExitStack() as undo:
             undo.enter_context(_locked(self.folder))
             self._entries = {entry.target: entry for entry in _read(self._path)}
@@ -73,10 +79,9 @@ class Journal:
             write_whole(self._path, b"".join(lines))  # without what a kill cut off, and what is superseded
             self._file = undo.enter_context(self._path.open("ab"))
             self._undo = undo.pop_all()
-        return self
 
     def __exit__(self, *_: object) -> None:
-        with self._turn:
+        with self._turn, suppress(OSError):  # a line for which there was no room has been told of by `note`
             self._undo.close()
 
     def _clean(self) -> None:

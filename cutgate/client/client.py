@@ -140,6 +140,7 @@ class Client:
             NameTaken: a result's file would be a picture, or the result of another one.
             FolderInUse: another call writes into the folder.
             DataFileBroken: what the folder remembers cannot be read.
+            OutputFull: there is no room in the folder.
             OSError: a folder cannot be read or written.
         """
         making = Making(settings=settings, suffix=suffix, convert=convert, timeout_seconds=timeout_seconds)

@@ -38,9 +38,9 @@ PIPED: Final = Path(STANDARD)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="File, whose suffix says the format; for several pictures or a folder, a folder; - is standard output. "
-    "Default: photo-cutout.png beside photo.jpg.",
+    type=click.Path(),
+    help="File, whose suffix says the format; a folder for several pictures or a folder, and where it ends with /;"
+    " - is standard output. Default: photo-cutout.png beside photo.jpg.",
 )
 @click.option("--again", is_flag=True, help="Make results of an earlier call anew.")
 @click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
@@ -49,7 +49,7 @@ PIPED: Final = Path(STANDARD)
 @json_option
 def cut(
     pictures: tuple[Path, ...],
-    output: Path | None,
+    output: str | None,
     again: bool,
     fail_on_empty: bool,
     results: ResultOptions,
@@ -117,11 +117,9 @@ class Call:
         """
         with Journal(self.folder, kept=self.is_remembered) as journal:
             orders = self.orders(journal)
+            display = Display(len(orders), as_json=as_json, names=self._names())
             try:
-                with (
-                    target.batch(self.results, journal, again=again) as work,
-                    Display(len(orders), as_json=as_json, names=self._names()) as display,
-                ):
+                with target.batch(self.results, journal, display.retries, again=again) as work, display:
                     report = cut_all(
                         work.driver, work.batch, orders, at_once=work.at_once, on_progress=display.progress
                     )
@@ -140,13 +138,14 @@ SPOOL: Final = "cutgate-standard-streams"
 
 @contextmanager
 def destination(
-    pictures: tuple[Path, ...], output: Path | None, results: ResultOptions, *, as_json: bool
+    pictures: tuple[Path, ...], named: str | None, results: ResultOptions, *, as_json: bool
 ) -> Iterator[Call]:
     """What a command line means; what is piped in or out is a file for the length of the block.
 
     Raises:
-        UsageError: it contradicts itself.
+        UsageError: it contradicts itself, or may mean a file or a folder.
     """
+    output, is_folder = (None, False) if named is None else (Path(named), named.endswith("/"))
     several = len(pictures) > 1 or pictures[0].is_dir()
     piped_in = PIPED in pictures
     piped_out = output == PIPED or (output is None and piped_in)
@@ -160,14 +159,18 @@ def destination(
         if any(path.is_dir() for path in pictures):
             raise click.UsageError("a folder of pictures needs a folder for its results: add -o FOLDER")
         yield Call(pictures, results.for_file(None), Path(), beside=True)
-    elif output.is_dir() or several:
+    elif output.is_dir() or several or is_folder:
         if not output.is_dir() and (output.exists() or is_a_results_name(output)):
             raise click.UsageError(
                 f"{output} is the name of one file, and there are several results: name a folder"
             )
         yield Call(pictures, results.for_file(None), output)
     else:
-        yield Call(pictures, results.for_file(output), output.parent, file=output)
+        is_clear = bool(output.suffix or results.file_format or output.exists())
+        results = results.for_file(output)
+        if not is_clear:
+            raise click.UsageError(f"{output} has no suffix: name a file {output}.png, or a folder {output}/")
+        yield Call(pictures, results, output.parent, file=output)
 
 
 def _piped(picture: Path, output: Path | None, results: ResultOptions, spool: Path) -> Iterator[Call]:

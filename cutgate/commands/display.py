@@ -1,6 +1,7 @@
 """What a call with many pictures shows: results on standard output, a bar and what failed on standard error."""
 
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from cutgate.batches.batch import Outcome, Progress, Report
 from cutgate.commands.console import print_json, tell
-from cutgate.errors import facts
+from cutgate.errors import CutgateError, facts
+from cutgate.protocol.connection import Retries
 
 STANDARD: Final = "-"
 """Standard input and output, where files are named."""
@@ -49,6 +51,10 @@ class Display:
             redirect_stdout=sys.stdout.isatty(),  # else the bar's console would take what goes into a pipe
         )
         self._bar = self._bars.add_task("Cutting out", total=total)
+        self.retries = Retries(on_refusal=None if as_json else self._refused)
+        """How the service is asked again; what it says meanwhile is shown, to people."""
+        self._refusals: set[str] = set()
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -90,6 +96,13 @@ class Display:
         if outcome.subject_found is False:
             warning = click.style("Warning:", fg="yellow", bold=True)
             click.echo(f"{warning} {source}: no subject was found, the result is clear; {REMEDY}", err=True)
+
+    def _refused(self, refusal: CutgateError, seconds: float) -> None:
+        """Say what the threads wait for, each thing once."""
+        with self._turn:
+            if refusal.text not in self._refusals:
+                self._refusals.add(refusal.text)
+                click.echo(f"Trying again for {seconds:.0f} s at most: {refusal.text}", err=True)
 
     def summary(self, report: Report) -> None:
         """Show what became of all pictures."""

@@ -43,11 +43,12 @@ def watch(folder: Path, output: Path, once: bool, results: ResultOptions, target
     folder, output, results = folder.resolve(), output.resolve(), results.for_file(None)
     if folder == output:
         raise click.UsageError("the results need a folder of their own")
+    display = Display(None, as_json=as_json)
     with (
         stop_signals(impatient=True) as stop,
         Journal(output) as journal,
-        target.batch(results, journal) as work,
-        Display(None, as_json=as_json) as display,
+        target.batch(results, journal, display.retries) as work,
+        display,
     ):
         display.say(f"Watching {folder}")
         rounds = Rounds(work, journal, results.suffix, display, stop, as_json)

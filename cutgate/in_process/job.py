@@ -23,6 +23,7 @@ from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
 from cutgate.jobs.spec import Box, CutoutSpec, Output
 from cutgate.pictures import Picture
+from cutgate.protocol.picpik import MOST_ERODE_PX
 from cutgate.worker.cut_out import cut_out
 from cutgate.worker.models.engines.runtime import Segmenter, load_segmenter
 from cutgate.worker.models.errors import ModelUnavailable
@@ -88,7 +89,10 @@ class Network:
             source = source_of(picture, self.settings, keep_16_bit=not is_mask)
             check = deadline(options.get("timeout_seconds"))
             with _ROOM.hold(source.pixel_count + (behind.pixel_count if behind else 0), most):
-                result = cut_out(source.decode(), spec, self.segmenter, check, reading=self.segmenter.reading)
+                image = source.decode()
+                if not self.settings.keep_rights:
+                    image = replace(image, rights=None)
+                result = cut_out(image, spec, self.segmenter, check, reading=self.segmenter.reading)
                 if behind is not None:
                     how = replace(how, background=behind.decode().over_backdrop())
         except CutoutError as error:
@@ -135,8 +139,15 @@ def _box_of(value: Any) -> Box:
     return Box(left_px=left, top_px=top, right_px=right, bottom_px=bottom)
 
 
+def _erosion_of(value: Any) -> Any:
+    if isinstance(value, int) and value > MOST_ERODE_PX:  # a spec may have more: Runware's callers ask for it
+        raise ValueError(f"erode_size: Input should be less than or equal to {MOST_ERODE_PX}")
+    return value
+
+
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "box": _box_of,
+    "erode_size": _erosion_of,
     "only_mask": lambda only_mask: Output.MASK if only_mask else Output.CUTOUT,
 }
 

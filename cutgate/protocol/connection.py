@@ -5,15 +5,15 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 
-from cutgate.errors import ServiceError, TransportError
+from cutgate.errors import CutgateError, ServiceError, TransportError
 from cutgate.protocol.flows import Exchange, Flow, Pause
 
 PASSING: Final = frozenset(
@@ -38,6 +38,7 @@ SUBJECTS: Final = {"found": True, "none": False}
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _DOUBLINGS: Final = 60
+T = TypeVar("T")
 _jitter = random.SystemRandom()
 
 
@@ -53,6 +54,8 @@ class Retries:
     """A `Retry-After` above this is not waited for: the fault is reported."""
     total_seconds: float = 120
     """No attempt begins later than this after the first one."""
+    on_refusal: Callable[[CutgateError, float], object] | None = field(default=None, repr=False)
+    """Called before a request that was refused is sent again: what the service said, and the seconds left."""
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
@@ -138,15 +141,18 @@ class Connection:
             TransportError: no answer of PICPIK's protocol came.
         """
         exchange = Exchange("POST", self.url, body, {"Content-Type": "application/json"})
-        response = yield from self._send(exchange, str(self.url))
-        answer = _answer(response)
-        if answer is None:
-            reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
-            raise TransportError(str(self.url), reason, passing=_is_passing(response))
-        if answer["RetCode"] != 0:
-            detail = str(answer.get("Detail") or "")
-            raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
-        return answer
+
+        def read(response: httpx.Response) -> Mapping[str, Any]:
+            answer = _answer(response)
+            if answer is None:
+                reason = f"HTTP {response.status_code} with a body that is not PICPIK's"
+                raise TransportError(str(self.url), reason, passing=_is_passing(response))
+            if answer["RetCode"] != 0:
+                detail = str(answer.get("Detail") or "")
+                raise ServiceError(answer["RetCode"], str(answer.get("Message", "")), action, detail)
+            return answer
+
+        return (yield from self._send(exchange, str(self.url), read))
 
     def download(self, url: str) -> Flow[Download]:
         """Fetch a result; `url` may be relative to the service's address.
@@ -157,29 +163,36 @@ class Connection:
         target = self.url.join(url)
         # A result's address is its own permission, so an error names the place without the path.
         place = f"{target.scheme}://{target.netloc.decode('ascii')}"
-        response = yield from self._send(Exchange("GET", target), place)
-        if response.status_code != HTTPStatus.OK:
-            reason = f"HTTP {response.status_code} for the result"
-            raise TransportError(place, reason, passing=_is_passing(response))
-        return Download(response.content, SUBJECTS.get(response.headers.get(SUBJECT_HEADER, "")))
 
-    def _send(self, exchange: Exchange, place: str) -> Flow[httpx.Response]:
+        def read(response: httpx.Response) -> Download:
+            if response.status_code != HTTPStatus.OK:
+                reason = f"HTTP {response.status_code} for the result"
+                raise TransportError(place, reason, passing=_is_passing(response))
+            return Download(response.content, SUBJECTS.get(response.headers.get(SUBJECT_HEADER, "")))
+
+        return (yield from self._send(Exchange("GET", target), place, read))
+
+    def _send(self, exchange: Exchange, place: str, read: Callable[[httpx.Response], T]) -> Flow[T]:
         started = self.clock()
         for attempt in count(1):
-            fault: httpx.TransportError | None = None
+            error: ServiceError | TransportError
             response: httpx.Response | None = None
             try:
                 response = yield exchange
-                passing = _is_passing(response)
-            except httpx.TransportError as error:
-                fault, passing = error, _passes(error)
-            pause = self._retries.pause_seconds(attempt, self.clock() - started, response) if passing else None
-            if pause is not None:
-                yield Pause(pause)
-            elif response is not None:
-                return response
-            else:
-                raise TransportError(place, str(fault) or type(fault).__name__, passing=passing)
+                return read(response)
+            except httpx.TransportError as fault:
+                passing = _passes(fault)
+                error = TransportError(place, str(fault) or type(fault).__name__, passing=passing)
+            except (ServiceError, TransportError) as refusal:
+                passing = response is not None and _is_passing(response)
+                error = refusal
+            elapsed_seconds = self.clock() - started
+            pause = self._retries.pause_seconds(attempt, elapsed_seconds, response) if passing else None
+            if pause is None:
+                raise error
+            if response is not None and self._retries.on_refusal is not None:
+                self._retries.on_refusal(error, self._retries.total_seconds - elapsed_seconds)
+            yield Pause(pause)
         raise AssertionError("counting has no end")
 
 

@@ -16,6 +16,9 @@ State = Literal["Queuing", "Running", "Finished", "Error"]
 UNKNOWN_TASK: Final = 230
 """Error code of a task that the service does not know, or no longer."""
 
+MOST_ERODE_PX: Final = 40
+"""The largest `erode_size`."""
+
 
 class Settings(TypedDict, total=False):
     """How a picture is cut out. What is left out is as the service has it."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,6 +20,7 @@ from cutgate import Client
 from cutgate.commands.cli import main
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.key_pairs import KeyPairs
+from cutgate.jobs.blobs.store import BlobStore
 from tests.fakes import MemoryBlobStore
 from tests.gateway.harness import ACCOUNT, PRIVATE_KEY, PUBLIC_KEY, Harness, make_settings
 from tests.gateway.picture_files import png
@@ -52,9 +54,15 @@ class Service:
         return "--url", self.url, "--public-key", PUBLIC_KEY
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
-    settings = make_settings()
+@contextmanager
+def served(blobs: BlobStore, **changes: Any) -> Iterator[Service]:
+    """A gateway over HTTP.
+
+    Args:
+        blobs: where it keeps pictures.
+        changes: to its settings.
+    """
+    settings = make_settings(**changes)
     ledger = FreshLedger(settings.ledger_limits())
     accounts = Accounts(fresh_key_table(ledger.key_prefix), settings.master_keys())
     KeyPairs(accounts).add(ACCOUNT, public_key=PUBLIC_KEY, private_key=PRIVATE_KEY)
@@ -64,7 +72,7 @@ def service() -> Iterator[Service]:
         store=ledger,
         events=ledger.events,
         presence=FreshPresence(),
-        blobs=MemoryBlobStore(),
+        blobs=blobs,
     )
     server = make_server("127.0.0.1", 0, gateway.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -76,6 +84,12 @@ def service() -> Iterator[Service]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with served(MemoryBlobStore()) as service:
+        yield service
 
 
 @pytest.fixture

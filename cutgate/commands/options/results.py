@@ -16,7 +16,7 @@ from cutgate.formats import SUFFIXES, format_for
 from cutgate.in_process.options import CutoutOptions
 from cutgate.local.finishing import Finisher, FinishOptions
 from cutgate.protocol.conversation import WAIT_SECONDS
-from cutgate.protocol.picpik import FIELDS, Settings
+from cutgate.protocol.picpik import FIELDS, MOST_ERODE_PX, Settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -31,7 +31,7 @@ def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Comma
 OPTIONS = (
     click.option("--mask", "only_mask", is_flag=True, help="Write the alpha matte as a grey picture."),
     click.option("--box", type=Box(), help="Keep only the subject in this box, in pixels of the upright picture."),
-    _number("--erode-size", most=40, default=15, text="Width of the soft edge in pixels."),
+    _number("--erode-size", most=MOST_ERODE_PX, default=15, text="Width of the soft edge in pixels."),
     _number(
         "--foreground-threshold",
         most=255,

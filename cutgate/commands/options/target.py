@@ -21,6 +21,7 @@ from cutgate.errors import NotRunning
 from cutgate.in_process.batch import InProcessBatch
 from cutgate.in_process.remover import Remover
 from cutgate.local.data_folder import DataDir
+from cutgate.protocol.connection import DEFAULT_RETRIES, Retries
 from cutgate.protocol.flows import Driver
 
 
@@ -43,25 +44,27 @@ class Target:
     data: Path
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self, retries: Retries = DEFAULT_RETRIES) -> Iterator[Client]:
         """A client for the length of a block.
 
         Raises:
             NotRunning: no service was named, and no stack runs.
         """
         if self.url is not None:
-            with self._named(self.url) as client:
+            with self._named(self.url, retries) as client:
                 yield client
             return
         data = DataDir(self.data)
         running, account = data.running(), data.account()
         if running is None or account is None:
             raise NotRunning(self.data)
-        with Client(running.url, account.public_key, account.private_key) as client:
+        with Client(running.url, account.public_key, account.private_key, retries=retries) as client:
             yield client
 
     @contextmanager
-    def batch(self, results: ResultOptions, journal: Journal, *, again: bool = False) -> Iterator[Work]:
+    def batch(
+        self, results: ResultOptions, journal: Journal, retries: Retries, *, again: bool = False
+    ) -> Iterator[Work]:
         """What cuts pictures out for the length of a block: the service, or this process where there is none.
 
         Raises:
@@ -78,11 +81,11 @@ class Target:
                 f"{self.url or f'the stack of {self.data}'}: each of its accounts has a model, which "
                 "`cutgate keys account NAME --model MODEL` changes; leave --model out, or stop the stack"
             )
-        with results.making() as making, self.client() as client:
+        with results.making() as making, self.client(retries) as client:
             batch = ServiceBatch(client.conversation, journal, making, again=again)
             yield Work(client.driver, batch, results.at_once)
 
-    def _named(self, url: str) -> Client:
+    def _named(self, url: str, retries: Retries) -> Client:
         """A client for the service and account that the caller names; the private key is in no argument."""
         private_key = os.environ.get("CUTGATE_PRIVATE_KEY")
         if self.private_key_file is not None:
@@ -90,7 +93,7 @@ class Target:
         if not (self.public_key and private_key):
             raise click.UsageError("--url needs --public-key, and CUTGATE_PRIVATE_KEY or --private-key-file")
         try:
-            return Client(url, self.public_key, private_key)
+            return Client(url, self.public_key, private_key, retries=retries)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
 

@@ -137,6 +137,16 @@ def test_a_request_is_sent_at_least_once() -> None:
         Retries(attempts=0)
 
 
+def test_refusals_that_pass_are_told_to_whoever_asks_and_faults_of_the_network_are_not() -> None:
+    told: list[tuple[object, float]] = []
+    script = Script([httpx.ConnectError("refused"), busy(503), busy(429, Retry_After="2"), busy(429)])
+    retries = Retries(attempts=4, on_refusal=lambda error, seconds: told.append((error, seconds)))
+    with pytest.raises(ServiceError, match="Request throttled"):
+        script.balance(retries)
+    assert [(type(error), getattr(error, "ret_code", 0)) for error, _ in told] == [(ServiceError, 153)] * 2
+    assert all(0 < seconds <= retries.total_seconds for _, seconds in told)
+
+
 def test_dates_are_understood_in_retry_after() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
 

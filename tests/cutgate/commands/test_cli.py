@@ -57,7 +57,8 @@ def test_one_bad_picture_does_not_stop_the_others(
     result = worked_service.run("cut", *photos, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert results(tmp_path / "out") == {"a.png", "c.png"}
-    assert result.stderr.startswith(f"Error: {photos[1]}: RemoveBackground refused: Params [RawImage]")
+    assert result.stderr.startswith(f"Error: {photos[1]}: the bytes are not ")
+    assert "(RemoveBackground refused: Params [RawImage] not available, code 230)" in result.stderr
     assert result.stderr.splitlines()[1:] == ["2 saved, 1 failed."]
 
 

@@ -113,6 +113,29 @@ def test_the_suffix_says_the_format(folder: Path, name: str, kind: str, corner: 
         assert (picture.format, picture.getpixel((0, 0))) == (kind, corner)
 
 
+def test_a_name_without_a_suffix_may_be_a_folders_and_is_asked_for(folder: Path) -> None:
+    result = run("cut", "a.png", "-o", "out")
+    assert (result.exit_code, "name a file out.png, or a folder out/" in result.stderr) == (2, True), result.stderr
+    assert names(folder) == {"a.png", "b.jpg"}
+    assert run("cut", "a.png", "-o", "out/").stdout == "out/a.png\n"
+    assert run("cut", "b.jpg", "-o", "out").stdout == "out/b.png\n"
+    assert run("cut", "a.png", "-o", "named", "--format", "png").stdout == "named\n"
+    assert run("cut", "a.png", "-o", "named", "--again").stdout == "named\n"
+
+
+@pytest.mark.parametrize("keep_rights", [True, False])
+def test_whose_picture_it_is_is_kept_where_it_is_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, keep_rights: bool
+) -> None:
+    monkeypatch.setenv("CUTGATE_KEEP_RIGHTS", str(keep_rights))
+    with Image.open("a.png") as picture:
+        picture.getexif()[315] = "Ann Artist"
+        picture.save("signed.png", exif=picture.getexif())
+    assert run("cut", "signed.png", "-o", "c.png").exit_code == 0
+    with Image.open("c.png") as picture:
+        assert dict(picture.getexif()) == ({315: "Ann Artist"} if keep_rights else {})
+
+
 def test_options_are_those_of_a_service(folder: Path) -> None:
     Image.new("RGB", (3, 2), "blue").save("behind.png")
     options = ("--crop-margin", "2", "--background-image", "behind.png", "--box", "16,16,40,48", "--hair", "off")

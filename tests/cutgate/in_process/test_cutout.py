@@ -55,6 +55,18 @@ def test_what_contradicts_itself_writes_nothing(photo: bytes, tmp_path: Path) ->
     assert cutout.save(tmp_path / "my.cat", file_format="png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_file_that_cannot_be_written_is_named(photo: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "a.png"
+    with pytest.raises(FileNotFoundError) as raised:
+        remove_background(photo).save(path)
+    assert (raised.value.filename, raised.value.filename2) == (str(path), None)
+    folder = tmp_path / "folder.png"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match=r"folder\.png'$"):
+        remove_background(photo).save(folder)
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_quality_and_depth_reach_the_file(levels: NDArray[np.uint8]) -> None:
     deep = remove_background(levels.astype(np.uint16) * 257)
     assert deep.to_bytes("png")[24] == 16  # bits per channel, in the header

@@ -137,7 +137,8 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"erode_size": 999}, ValueError, "erode_size: "),
+        ({"erode_size": 41}, ValueError, "erode_size: Input should be less than or equal to 40"),
+        ({"erode_size": -1}, ValueError, "erode_size: "),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization: "),
         ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "must not exceed"),
         ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
