@@ -17,13 +17,13 @@ pytestmark = pytest.mark.long
 UNMETERED = re.compile(r"^unmetered, [\d,]+ used$")
 
 
-def assert_told(visitor: Visitor, *texts: str) -> None:
+def assert_told(visitor: Visitor, *texts: str, may_try_again: bool = True) -> None:
     """The page says what went wrong, and can be used again."""
     problem = visitor.by_id("problem")
     expect(problem).to_be_visible(timeout=CUT_MS)
     for text in texts:
         expect(problem).to_contain_text(text)
-    expect(visitor.by_id("run")).to_be_enabled()
+    expect(visitor.by_id("run")).to_be_enabled(enabled=may_try_again)
     expect(visitor.by_id("progress")).to_be_hidden()
 
 
@@ -70,14 +70,18 @@ def test_keys_are_asked_for(visitor: Visitor) -> None:
 def test_a_file_that_is_no_picture(visitor: Visitor, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("no picture at all")
-    start(visitor, path)
-    expect(visitor.by_id("unshown")).to_contain_text("cannot show notes.jpg")
+    visitor.type_keys()
+    visitor.choose(path)
+    expect(visitor.by_id("unshown")).to_contain_text("The service may read it all the same.")
+    visitor.by_id("run").click()
     assert_told(
         visitor,
         "This file is not a picture",
         "choose a file of JPEG",
         "Params [RawImage] not available (code 230)",
+        may_try_again=False,
     )
+    expect(visitor.by_id("unshown")).to_have_text("This browser cannot show notes.jpg.")
     expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 

@@ -52,7 +52,10 @@ async function send(request) {
   if (request.loadSpec) return request;
   const operation = operationNamed(shown, request.url);
   const { credentials } = access;
-  if (!(await prepare(request, shown, credentials, variables.values(credentials)))) access.unfold();
+  if (!(await prepare(request, shown, credentials, variables.values(credentials)))) {
+    access.unfold();
+    element("panel").reportValidity(); // takes the visitor to what is missing
+  }
   request.responseInterceptor = (response) => {
     variables.learn(operation?.["x-gives"] ?? {}, response);
     return response;

@@ -16,6 +16,8 @@ import { Stage } from "./stage/stage.js";
 
 /** Of the page and not of one photo. @type {any} */
 let problem = null;
+/** Settles once all that was chosen so far is read. @type {Promise<unknown>} */
+let reading = Promise.resolve();
 
 const album = new Album(show);
 const stage = new Stage((box, isContinued) => {
@@ -67,10 +69,13 @@ function progress() {
 }
 
 async function finish() {
+  const { firstFailed } = run;
   tell(run.summary);
   run.end();
+  if (firstFailed) album.select(firstFailed);
   try {
     showBalance(await access.client.balance());
+    access.fold();
   } catch {
     // What it is about has been said already.
   }
@@ -100,10 +105,16 @@ async function remove(photo) {
  * @param {readonly File[]} files
  * @param {boolean} [isSample] which is cut out at once
  */
-async function add(files, isSample = false) {
+function add(files, isSample = false) {
   const { photos, error } = sorted(files);
   problem = error;
   if (error) show();
+  reading = Promise.all([reading, read(photos)]);
+  if (isSample) cutOut();
+}
+
+/** @param {readonly File[]} photos */
+async function read(photos) {
   for (const [index, file] of photos.entries()) {
     const photo = await album.add(file);
     if (index === 0) {
@@ -114,11 +125,12 @@ async function add(files, isSample = false) {
     if (photos.length > 1) tell(`${index + 1} of ${photos.length} photos are read.`);
     else tell(size ? `${file.name}, ${size.widthPx} × ${size.heightPx} pixels` : file.name);
   }
-  if (isSample) cutOut();
 }
 
-function cutOut() {
+/** Photos that are still being read are meant, too. */
+async function cutOut() {
   if (!element("panel").reportValidity()) return;
+  await reading;
   const { pending } = album;
   problem = null;
   run.add(pending);

@@ -102,6 +102,24 @@ def test_an_api_key_does_it_too(browser: Browser, quick_stack: RunwareStack, tmp
             assert image.mode == "RGBA"
 
 
+@pytest.mark.parametrize("kind", ["Key pair", "API key"])
+def test_keys_that_were_typed_fold_once_a_photo_is_cut_out(
+    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, kind: str
+) -> None:
+    with visiting(browser, quick_stack.live) as visitor:
+        visitor.open()
+        keys = visitor.by_id("keys")
+        expect(keys.get_by_text("cutgate up")).to_be_visible()
+        visitor.type_keys()
+        keys.get_by_text(kind, exact=True).first.click()
+        if kind == "API key":
+            visitor.by_id("api-key").fill(quick_stack.api_key)
+        visitor.choose(picture(tmp_path / "disc.png"))
+        visitor.cut_out()
+        expect(visitor.by_id("check")).to_be_hidden()
+        expect(visitor.by_id("key-name")).not_to_be_empty()
+
+
 def test_a_wrong_api_key(browser: Browser, quick_stack: RunwareStack) -> None:
     with visiting(browser, quick_stack.live) as visitor:
         visitor.expected_complaint = "401"

@@ -1,6 +1,7 @@
 """Many photos: the strip, what is at work at once, and one ZIP."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -36,6 +37,20 @@ DROP_LINK = """
 """
 
 
+HOLD_BACK = """
+(count) => {
+  const decode = window.createImageBitmap;
+  const released = new Promise((release) => (window.release = release));
+  let begun = 0;
+  window.createImageBitmap = async (...picture) => {
+    if (++begun > count) await released;
+    return decode(...picture);
+  };
+}
+"""
+"""All pictures but some stay unread until `release` is called."""
+
+
 def thumb(visitor: Visitor, name: str) -> Locator:
     return visitor.page.locator(f'#thumbs .show[aria-label^="{name}:"]')
 
@@ -68,12 +83,13 @@ def test_forty_photos_at_once(visitor: Visitor, tmp_path: Path) -> None:
 
     thumb(visitor, "wall.jpg").click()
     expect(visitor.by_id("problem-title")).to_have_text("No subject was found")
+    expect(visitor.by_id("problem-detail")).to_have_text("")
     visitor.keep_picture("no-subject")
     thumb(visitor, "notes.jpg").click()
     expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
     thumb(visitor, "photo-07.jpg").click()
     expect(visitor.by_id("problem")).to_be_hidden()
-    expect(visitor.by_id("run")).to_have_text("Try again")
+    expect(visitor.by_id("run")).to_be_disabled()  # what is no picture will not be one the next time
 
     archive = zipfile.ZipFile(io.BytesIO(visitor.saved_bytes("save-all")))
     assert archive.testzip() is None
@@ -103,6 +119,28 @@ def test_many_photos_fit_and_can_be_read(
         visitor.keep_picture(f"many-{size[0]}-{scheme}")
 
 
+@pytest.mark.parametrize(("size", "count"), [((390, 664), 1), ((360, 640), 1), ((320, 640), 1), ((390, 844), 3)])
+def test_a_telephone_shows_the_button_wherever_one_has_scrolled(
+    browser: Browser, quick_stack: RunwareStack, tmp_path: Path, size: tuple[int, int], count: int
+) -> None:
+    with visiting(browser, quick_stack.live, size=size, is_mobile=True, has_touch=True) as visitor:
+        visitor.open(link(quick_stack.live))
+        visitor.by_id("file").set_input_files([picture(tmp_path / f"{number}.png") for number in range(count)])
+        run, status = visitor.by_id("run"), visitor.by_id("status")
+        expect(visitor.by_id("box-keys")).to_have_text(re.compile("^Drag over"), use_inner_text=True)
+        for place in ("0", "document.body.scrollHeight"):
+            visitor.page.evaluate(f"scrollTo(0, {place})")
+            for shown in (run, status):
+                expect(shown).to_be_in_viewport(ratio=1)
+        boxes = [found.bounding_box() for found in (visitor.by_id("box-left"), visitor.page.locator(".action"))]
+        assert boxes[0]
+        assert boxes[1]
+        assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]  # nothing lies under it at the end
+        expect(visitor.by_id("box-keys")).not_to_contain_text("Shift", use_inner_text=True)
+        visitor.cut_out()
+        visitor.keep_picture(f"telephone-{size[0]}x{size[1]}")
+
+
 def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp_path: Path) -> None:
     visitor.expected_complaint = "413"
     put_in(visitor, *(picture(tmp_path / f"{number}.png") for number in range(3)))
@@ -118,6 +156,25 @@ def test_one_that_a_proxy_refuses_does_not_stop_the_others(visitor: Visitor, tmp
     visitor.by_id("run").click()
     expect(visitor.by_id("status")).to_contain_text("Done: 2 of 3", timeout=CUT_MS)
     expect(visitor.page.get_by_text("Failed", exact=True)).to_have_count(1)
+
+
+def test_photos_that_are_still_being_read_are_cut_out_with_the_others(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.page.evaluate(HOLD_BACK, 2)
+    visitor.by_id("file").set_input_files([picture(tmp_path / f"{number}.png") for number in range(5)])
+    expect(visitor.by_id("status")).to_have_text("2 of 5 photos are read.")
+    visitor.by_id("run").click()
+    visitor.page.evaluate("release()")
+    expect(visitor.by_id("status")).to_contain_text("Done: 5 of 5", timeout=CUT_MS)
+    expect(visitor.by_id("run")).to_be_disabled()
+
+
+def test_the_first_that_failed_is_shown_at_the_end(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("no picture at all")
+    discs = [picture(tmp_path / f"{number}.png") for number in range(3)]
+    put_in(visitor, *discs[:2], tmp_path / "notes.jpg", discs[2])
+    visitor.cut_out()
+    expect(thumb(visitor, "notes.jpg")).to_have_attribute("aria-current", "true")
+    expect(visitor.by_id("problem-title")).to_have_text("This file is not a picture")
 
 
 def test_each_is_shown_and_taken_away(visitor: Visitor, tmp_path: Path) -> None:
@@ -174,7 +231,7 @@ def test_a_sample_is_one_click_away(visitor: Visitor) -> None:
     assert samples.count() == 3
     samples.first.click()
     expect(visitor.by_id("status")).to_contain_text("Done", timeout=CUT_MS)
-    assert visitor.saved().suggested_filename == "cat-cutout.png"
+    assert visitor.saved().suggested_filename == "cup-cutout.png"
 
 
 def test_other_files_are_left_out_and_the_photos_go_on(visitor: Visitor, tmp_path: Path) -> None:

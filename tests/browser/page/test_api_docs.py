@@ -156,17 +156,21 @@ def test_a_wrong_key_is_told_as_the_service_tells_it(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "code"),
-    [("PICPIK-GetCreditBalance", 200, 170), ("Runware-accountManagement", 401, "missingApiKey")],
+    ("kind", "missing", "name", "status", "code"),
+    [
+        ("Key pair", "public-key", "PICPIK-GetCreditBalance", 200, 170),
+        ("API key", "api-key", "Runware-accountManagement", 401, "missingApiKey"),
+    ],
 )
 def test_without_keys_the_service_says_so_and_the_page_asks_for_them(
-    visitor: Visitor, name: str, status: int, code: object
+    visitor: Visitor, kind: str, missing: str, name: str, status: int, code: object
 ) -> None:
     visitor.expected_complaint = "401"
+    visitor.page.get_by_text(kind, exact=True).first.click()
     visitor.by_id("keys").evaluate("keys => (keys.open = false)")
     found, answer = execute(visitor, name)
     assert (found, answer.get("RetCode") or answer["errors"][0]["code"]) == (status, code)
-    expect(visitor.by_id("public-key")).to_be_visible()
+    expect(visitor.by_id(missing)).to_be_focused()
 
 
 def test_the_service_is_away(visitor: Visitor) -> None:
@@ -224,7 +228,7 @@ def test_it_fits_the_screen(
 ) -> None:
     with visiting(browser, quick_stack.live, size=size, color_scheme=scheme) as visitor:
         open_docs(visitor)
-        opened(visitor, "PICPIK-RemoveBackground")
+        block = opened(visitor, "PICPIK-RemoveBackground")
         visitor.keep_picture(f"docs-{name}")
         assert visitor.page.evaluate("document.documentElement.scrollWidth") == size[0]
         is_dark = visitor.page.evaluate("document.documentElement.classList.contains('dark-mode')")
@@ -232,3 +236,13 @@ def test_it_fits_the_screen(
         button = visitor.by_id("theme").bounding_box()
         assert button
         assert button["x"] + button["width"] <= size[0]
+        table = block.locator(".responses-table").first
+        table.scroll_into_view_if_needed()
+        visitor.keep_picture(f"docs-{name}-answers")
+        places = [found.bounding_box() for found in (block, table)]
+        assert places[0]
+        assert places[1]
+        assert places[1]["x"] + places[1]["width"] <= places[0]["x"] + places[0]["width"]
+        choose = visitor.by_id("choose")
+        ink = "found => getComputedStyle(found).color"
+        assert choose.evaluate(ink) == visitor.by_id("keys").locator("summary").evaluate(ink)

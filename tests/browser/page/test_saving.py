@@ -1,12 +1,13 @@
 """What is saved is what is seen: its backdrop, its format, its frame."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.page.conftest import SIZE, picture
 from tests.browser.visitor import Visitor
@@ -29,6 +30,12 @@ def opened(data: bytes) -> Image.Image:
 
 def alpha_of(visitor: Visitor) -> np.ndarray:
     return np.asarray(opened(visitor.saved_bytes(as_format="png")).convert("RGBA"))[..., 3]
+
+
+def top_of(shown: Locator) -> float:
+    place = shown.bounding_box()
+    assert place
+    return place["y"]
 
 
 def behind(visitor: Visitor, choice: str) -> None:
@@ -64,6 +71,37 @@ def test_a_jpeg_needs_something_behind_it(done: Visitor) -> None:
         corner = image.getpixel((2, 2))
     assert isinstance(corner, tuple)
     assert max(abs(one - other) for one, other in zip(corner, GREEN, strict=True)) < 6
+
+
+def test_neither_is_a_zip_of_such_jpegs_offered(done: Visitor, tmp_path: Path) -> None:
+    done.choose(picture(tmp_path / "other.png"))
+    done.cut_out()
+    expect(done.by_id("save-all")).to_be_enabled()
+    done.by_id("format").select_option("jpeg")
+    expect(done.by_id("save-all")).to_be_disabled()
+    expect(done.by_id("save-all")).to_have_attribute("title", re.compile("JPEG cannot be transparent"))
+    behind_green(done)
+    expect(done.by_id("save-all")).to_be_enabled()
+    expect(done.by_id("save-all")).to_have_attribute("title", "")
+
+
+def test_a_zip_that_cannot_be_written_leaves_no_progress_behind(done: Visitor, tmp_path: Path) -> None:
+    done.choose(picture(tmp_path / "other.png"))
+    done.cut_out()
+    done.page.evaluate("() => void (HTMLCanvasElement.prototype.toBlob = (take) => take(null))")
+    done.by_id("format").select_option("webp")
+    done.by_id("save-all").click()
+    expect(done.by_id("problem-title")).to_have_text("This browser cannot write this picture so")
+    expect(done.by_id("status")).to_have_text("")
+    expect(done.by_id("save-all")).to_be_enabled()
+
+
+def test_the_hint_leaves_the_row_as_it_is(done: Visitor) -> None:
+    crop, save = done.by_id("crop"), done.by_id("save")
+    gap_px = top_of(save) - top_of(crop)
+    done.by_id("format").select_option("jpeg")
+    expect(done.by_id("save-hint")).to_be_visible()
+    assert top_of(save) - top_of(crop) == gap_px
 
 
 def test_a_mask_is_opaque_by_itself(visitor: Visitor, tmp_path: Path) -> None:

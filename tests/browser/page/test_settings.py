@@ -48,6 +48,43 @@ def test_a_change_waits_to_be_applied(visitor: Visitor, tmp_path: Path, sent: Re
     assert [(body["ErodeSize"], body["OnlyMask"]) for body in sent()] == [(8, False), (9, True)]
 
 
+def test_a_run_that_is_stopped_is_not_called_done(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.expected_complaint = "ERR_INTERNET_DISCONNECTED"
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.cut_out()
+    visitor.slide("erode", 9)
+    visitor.page.context.set_offline(True)
+    visitor.by_id("run").click()
+    expect(visitor.by_id("problem-title")).to_have_text("No usable answer came from the service")
+    expect(visitor.by_id("status")).to_have_text("Nothing was cut out.")
+    visitor.page.context.set_offline(False)
+
+
+def test_the_note_at_a_change_moves_nothing(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.cut_out()
+    controls = [visitor.by_id(name) for name in ("foreground", "background", "erode", "only-mask", "undo")]
+    controls.append(visitor.page.locator('[name="hair"]').first)
+    before = [control.bounding_box() for control in controls]
+    for name in ("foreground", "background", "erode"):
+        visitor.slide(name, 20)
+    visitor.by_id("settings").get_by_text("Off", exact=True).click()
+    visitor.by_id("only-mask").check()
+    expect(unapplied(visitor)).to_have_count(5)
+    assert [control.bounding_box() for control in controls] == before
+
+
+@pytest.mark.parametrize(("typed", "taken"), [("99", "40"), ("-3", "0"), ("", "15")])
+def test_a_number_out_of_range_becomes_the_nearest(visitor: Visitor, typed: str, taken: str) -> None:
+    visitor.by_id("erode-number").fill(typed)
+    visitor.by_id("erode-number").press("Tab")
+    assert (erode(visitor), visitor.by_id("erode").input_value()) == (taken, taken)
+    if typed:
+        visitor.by_id("undo").click()
+    assert erode(visitor) == "15"
+    expect(visitor.by_id("undo")).to_be_disabled()
+
+
 def test_changes_are_undone_one_by_one_and_reset_at_once(visitor: Visitor, tmp_path: Path) -> None:
     undo, reset = visitor.by_id("undo"), visitor.by_id("reset")
     visitor.choose(picture(tmp_path / "disc.png"))

@@ -4,7 +4,6 @@ import { element } from "./dom.js";
 
 const NO_SUBJECT = {
   message: "No subject was found",
-  detail: "The result is empty.",
   advice: "draw a box around the subject, or try another picture",
 };
 

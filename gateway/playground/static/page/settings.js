@@ -20,7 +20,7 @@ export class SettingsForm {
     this.#onChange = onChange;
     const form = element("settings");
     form.addEventListener("input", ({ target }) => this.#input(target));
-    form.addEventListener("change", () => (this.#held = null));
+    form.addEventListener("change", ({ target }) => this.#settle(target));
   }
 
   /**
@@ -49,6 +49,17 @@ export class SettingsForm {
     }
     this.#onChange(this.#read(), this.#held === control);
     this.#held = control;
+  }
+
+  /** A number out of range becomes the nearest that the slider takes. */
+  #settle(control) {
+    const slider = SLIDERS.map(element).find(({ id }) => control.id === `${id}-number`);
+    if (slider && !control.checkValidity()) {
+      if (control.value) slider.value = control.value;
+      control.value = slider.value;
+      this.#input(control);
+    }
+    this.#held = null;
   }
 
   /** A number that is not possible leaves its slider where it was. */

@@ -93,12 +93,12 @@ export class Album {
     this.#onChange();
   }
 
-  /** What is to be cut out next: what is new or changed; where there is nothing else to do, what has failed. */
+  /** What is to be cut out next: what is new or changed; else, once nothing is at work, failures worth another try. */
   get pending() {
     const idle = this.photos.filter((photo) => !photo.isBusy);
     const ready = idle.filter((photo) => photo.state === "new" || photo.isChanged);
     if (ready.length > 0 || idle.length < this.photos.length) return ready;
-    return idle.filter((photo) => photo.state === "failed");
+    return idle.filter((photo) => photo.state === "failed" && !photo.error.isFinal);
   }
 
   get #shown() {

@@ -3,8 +3,8 @@
 /** @typedef {import("./photo.js").Photo} Photo */
 
 export class Run {
-  /** @type {Set<Photo>} */
-  #photos = new Set();
+  /** Each with the result that it had before. @type {Map<Photo, import("./photo.js").Result | null>} */
+  #photos = new Map();
   #startedAtMs = 0;
   #isCancelled = false;
 
@@ -15,7 +15,7 @@ export class Run {
   /** @param {readonly Photo[]} photos join those that are at work */
   add(photos) {
     if (this.isOver) [this.#startedAtMs, this.#isCancelled] = [performance.now(), false];
-    for (const photo of photos) this.#photos.add(photo);
+    for (const photo of photos) this.#photos.set(photo, photo.result);
   }
 
   /** @param {Photo} photo */
@@ -31,16 +31,23 @@ export class Run {
     this.#photos.clear();
   }
 
+  get firstFailed() {
+    return [...this.#photos.keys()].find((photo) => photo.state === "failed");
+  }
+
   get progress() {
     if (this.#isCancelled) return "Cancelling…";
-    const photos = [...this.#photos];
+    const photos = [...this.#photos.keys()];
     if (photos.length === 1) return photos[0].progress;
     return `Cutting out: ${photos.filter((photo) => !photo.isBusy).length} of ${photos.length} done.`;
   }
 
   get summary() {
     if (this.#isCancelled) return "Cancelled.";
-    const states = Array.from(this.#photos, (photo) => photo.state);
+    // One that was stopped rests with the result that it had.
+    const states = Array.from(this.#photos, ([{ state, result }, before]) =>
+      state === "failed" || result !== before ? state : "new",
+    );
     const count = (state) => states.filter((other) => other === state).length;
     const [done, empty, failed] = ["done", "empty", "failed"].map(count);
     if (done + empty === 0) return "Nothing was cut out.";

@@ -45,13 +45,21 @@ export class Saving {
     const colour = typeof backdrop === "string" ? backdrop : "";
     this.#stage.showBackdrop(colour, backdrop && !colour ? this.#sceneUrl : "");
     const done = this.#album.photos.filter((photo) => photo.result);
-    element("save-all").disabled = done.length === 0;
+    const saveAll = element("save-all");
+    saveAll.title = done.map((photo) => this.#hint(photo.result)).find(Boolean) ?? "";
+    saveAll.disabled = done.length === 0 || saveAll.title !== "";
     const result = this.#album.selected?.result;
     if (!result) return;
-    const reason = whyNot(this.#choices, result);
-    element("save-hint").textContent = reason && `${reason}: choose a colour or a picture behind it.`;
-    element("save").disabled = reason !== "";
+    const hint = this.#hint(result);
+    element("save-hint").textContent = hint;
+    element("save").disabled = hint !== "";
     this.#showFrame(result, isCropped);
+  }
+
+  /** @param {import("../photos/photo.js").Result} result */
+  #hint(result) {
+    const reason = whyNot(this.#choices, result);
+    return reason && `${reason}: choose a colour or a picture behind it.`;
   }
 
   get #choices() {
@@ -107,9 +115,10 @@ export class Saving {
     try {
       await act();
     } catch (error) {
+      this.#report.tell("");
       this.#report.problem(error);
     } finally {
-      element(id).disabled = false;
+      this.show();
     }
   }
 }

@@ -71,7 +71,8 @@ export class ServiceError extends Error {
     super(title);
     this.code = code;
     this.advice = advice;
-    this.detail = title === NO_PICTURE[0] ? "" : detail || (isSentence(code) ? text : "");
+    this.isFinal = title === NO_PICTURE[0];
+    this.detail = this.isFinal ? "" : detail || (isSentence(code) ? text : "");
     this.technical = `${text} (code ${code})`;
     this.concernsAll = OF_THE_ACCOUNT.has(code);
   }

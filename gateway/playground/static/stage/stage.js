@@ -49,6 +49,8 @@ export class Stage {
   /** @param {import("../photos/photo.js").Photo | null} photo with its result, where it has one */
   show(photo) {
     const result = photo?.result ?? null;
+    const hope = photo?.state === "failed" ? "" : " The service may read it all the same.";
+    element("unshown").textContent = `This browser cannot show ${photo?.name}.${hope}`;
     if (photo === this.#photo && result === this.#result) return this.#followBox();
     const isOther = photo !== this.#photo;
     [this.#photo, this.#result] = [photo, result];
@@ -115,9 +117,7 @@ export class Stage {
     element("after").hidden = element("saving").hidden = !isDone;
     element("show-result").hidden = isDone || !this.#result;
     element("box-keys").hidden = isDone || !isPhotoShown || !this.#canBox;
-    const unshown = element("unshown");
-    unshown.hidden = isEmpty || isDone || isPhotoShown;
-    unshown.textContent = `This browser cannot show ${this.#photo?.name}. The service may read it all the same.`;
+    element("unshown").hidden = isEmpty || isDone || isPhotoShown;
     this.#compare.show(isDone && isPhotoShown);
     this.#drawFrame();
     this.#boxChanged(this.#box.box);
