@@ -26,7 +26,7 @@ from cutgate.worker.cutout.raster.arrays import ByteMask, Floats, RgbImage
 from cutgate.worker.machine.cpu import Processor, this_processor
 from cutgate.worker.models.engines.plans import ENGINES, Plan, is_installed
 from cutgate.worker.models.engines.processing import Processing
-from cutgate.worker.models.engines.trial import TrialFailed, run_apart
+from cutgate.worker.models.engines.trial import LATE, TrialFailed, run_apart
 from cutgate.worker.models.weights.model import WeightsFile
 from cutgate.worker.settings import Device, EngineName, NetworkSettings
 
@@ -35,6 +35,8 @@ MOST_LEVELS: Final = 12
 """Levels of 255 by which an exact map may differ from single precision's: over all pixels, and in any one."""
 _ENOUGH: Final = 3.0
 """A first run that takes so many times the shortest of the others is not followed by a second."""
+_MOST_TRIALS: Final = 3
+"""Starts that try the engines while time is too short; the first one reads their libraries from the disk, too."""
 _LOOK_SECONDS: Final = 0.1
 _REMEDY: Final = "`models fetch --again` tries anew, CUTGATE_ENGINE decides otherwise"
 
@@ -86,6 +88,14 @@ class Choice(BaseModel):
 
     facts: Facts
     attempts: tuple[Attempt, ...]
+    trials: int = 1
+    """So many were made up to this one."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether another trial is not worth its time: one engine is the best, or time was not what it lacked."""
+        too_late = any(attempt.refused == LATE for attempt in self.attempts)
+        return self.best is not None or not too_late or self.trials >= _MOST_TRIALS
 
     @property
     def best(self) -> Attempt | None:
@@ -136,7 +146,8 @@ def choose(
     """Try the engines on a prepared graph and remember what was found, where that is not known yet.
 
     Processes that start together try them once: the others wait for the first. In a folder that cannot be written
-    nothing is tried, since each start would have to do so anew. That time was too short is remembered as well.
+    nothing is tried, since each start would have to do so anew. Where time was too short for any result, the next
+    starts try again, a few times.
 
     Args:
         plan: what the settings mean as far as the processor's features tell.
@@ -153,19 +164,23 @@ def choose(
     facts = _facts(plan, processor, graph)
     path = _path(graph, facts)
     by_features = f"{plan.engine} {plan.floats} by the processor's features"
-    choice = None if again else _read(graph, facts)
-    if choice is None and settings.engine_trial_seconds > 0:
+    choice = known = None if again else _read(graph, facts)
+    if (known is None or not known.is_settled) and settings.engine_trial_seconds > 0:
         try:
             with _alone(graph.parent, settings.engine_trial_seconds):
                 choice = None if again else _read(graph, facts)
-                choice = choice or _tried(plans, facts, graph, row, settings.engine_trial_seconds)
-                write_whole(path, choice.model_dump_json(indent=2).encode())
+                if choice == known:
+                    trials = 1 if known is None else known.trials + 1
+                    choice = _tried(plans, facts, graph, row, settings.engine_trial_seconds)
+                    choice = choice.model_copy(update={"trials": trials})
+                    write_whole(path, choice.model_dump_json(indent=2).encode())
         except OSError as error:
             say(f"engine: {by_features}: {error}; {_REMEDY}")
             return
     if choice is not None:
         found = str(choice) if choice.best else f"{by_features}: {choice}"
-        say(f"engine: {found}; remembered in {path}; {_REMEDY}")
+        kept = f"remembered in {path}" if choice.is_settled else "the next start tries again"
+        say(f"engine: {found}; {kept}; {_REMEDY}")
 
 
 @contextmanager

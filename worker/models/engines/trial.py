@@ -21,7 +21,8 @@ from cutgate.worker.settings import Device, EngineName
 
 _PICTURE: Final = "picture.npy"
 _OUTCOME: Final = "outcome.npz"
-_LATE: Final = "not done in time"
+LATE: Final = "not done in time"
+"""What `TrialFailed` says where time was too short."""
 _MODULE: Final = "cutgate.worker.models.engines.trial"
 
 
@@ -57,7 +58,7 @@ def run_apart(graph: Path, plan: Plan, batch: Floats, folder: Path, limits: tupl
     """
     most_seconds, enough_seconds = limits
     if most_seconds <= 0:
-        raise TrialFailed(_LATE)
+        raise TrialFailed(LATE)
     np.save(folder / _PICTURE, batch)
     arguments = (graph, plan.engine, plan.floats, plan.threads, enough_seconds, folder)
     command = [sys.executable, "-P", "-m", _MODULE, *map(str, arguments)]
@@ -71,7 +72,7 @@ def run_apart(graph: Path, plan: Plan, batch: Floats, folder: Path, limits: tupl
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise TrialFailed(_LATE) from None
+        raise TrialFailed(LATE) from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise TrialFailed(said[-1] if said else f"its process ended with {done.returncode}")

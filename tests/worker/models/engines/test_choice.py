@@ -307,14 +307,34 @@ def test_in_a_folder_that_cannot_be_written_the_features_decide(bench: Bench, tr
     assert bench.taken == bench.plan
 
 
-def test_what_is_not_done_in_time_is_left_to_the_features(bench: Bench) -> None:
+def test_what_is_not_done_in_time_is_left_to_the_features(bench: Bench, tries: list[Plan]) -> None:
+    each = len(candidates(bench.plan, this_processor()))
+    for start in range(1, 5):
+        bench.choose(engine_trial_seconds=0.01)
+        assert bench.taken == bench.plan
+        assert len(tries) == each * min(start, choice._MOST_TRIALS), "later starts do not wait for it again"
+    assert len(bench.said) == 4
+    for line in bench.said:
+        assert f"engine: {bench.plan.engine} {bench.plan.floats} by the processor's features: " in line
+        assert line.count("(not done in time)") == each
+    assert ["the next start tries again" in line for line in bench.said] == [True, True, False, False]
+
+
+def test_what_was_not_done_in_time_is_done_at_the_next_start(bench: Bench) -> None:
     bench.choose(engine_trial_seconds=0.01)
-    assert bench.taken == bench.plan
-    (line,) = bench.said
-    assert f"engine: {bench.plan.engine} {bench.plan.floats} by the processor's features: " in line
-    assert line.count("(not done in time)") == len(candidates(bench.plan, this_processor()))
     bench.choose()
-    assert bench.said == [line, line], "no start is to wait for it again"
+    assert "(not done in time)" not in bench.said[-1]
+    assert bench.kept()["trials"] == 2
+    fastest = min(bench.kept()["attempts"], key=lambda each: each["seconds"])
+    assert (bench.taken.engine, bench.taken.floats) == (fastest["engine"], fastest["floats"])
+
+
+def test_workers_that_start_together_try_once_more_together(bench: Bench, tries: list[Plan]) -> None:
+    bench.choose(engine_trial_seconds=0.01)
+    tries.clear()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: bench.choose(), range(4)))
+    assert len(tries) == len(candidates(bench.plan, this_processor()))
 
 
 def test_an_engine_that_fails_is_named_with_its_reason(bench: Bench) -> None:
