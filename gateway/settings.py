@@ -153,6 +153,8 @@ class GatewaySettings(JobSettings):
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
     """Request threads; half may wait for results."""
+    thread_affinity: bool = True
+    """Keep a process's threads on one processor at a time, on Linux: only one of them runs Python."""
     shutdown_seconds: PositiveInt = 30
     """How long requests may go on after the stop signal."""
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000

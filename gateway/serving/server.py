@@ -142,10 +142,11 @@ _STATUSES: Final = {
 class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn publishes no types
     """One gunicorn master; each of its workers builds the application for itself."""
 
-    def __init__(self, options: dict[str, Any], peer_limits: PeerLimits) -> None:
+    def __init__(self, options: dict[str, Any], peer_limits: PeerLimits, *, thread_affinity: bool) -> None:
         """Keep gunicorn's options, by gunicorn's names, and what its worker has no options for."""
         self._options = options
         self.peer_limits = peer_limits
+        self.thread_affinity = thread_affinity
         super().__init__()
 
     @override

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from enum import IntEnum
 from functools import partial
 from http import HTTPStatus
@@ -31,6 +32,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from typing_extensions import override
 
 from cutgate.gateway.addresses import Places, subscriber
+from cutgate.gateway.affinity import ThreadAffinity
 from cutgate.gateway.serving.admission import CutOff, Told, counted_as
 from cutgate.gateway.serving.channel import Channel, WatchedBody
 from cutgate.gateway.serving.heads import Head, find_head
@@ -93,6 +95,7 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
 
     limits: PeerLimits
     _told_at_seconds = -math.inf
+    _affinity: ThreadAffinity | None = None
 
     @override
     def notify(self) -> None:
@@ -101,10 +104,13 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
         if now - self._told_at_seconds >= _LOOK_SECONDS:
             self._told_at_seconds = now
             super().notify()
+            if self._affinity is not None:
+                self._affinity.look()
 
     @override
     def init_process(self) -> None:
         self.limits = self.app.peer_limits
+        self._affinity = ThreadAffinity() if self.app.thread_affinity else None
         self._connections: set[PolledConnection] = set()
         self._seats = Places(self.limits.connections, self.limits.connections_per_address)
         self._receivers = Places(self.limits.receiving, self.limits.receiving_per_address)
@@ -181,7 +187,9 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
                 came=partial(self.method_queue.defer, self._leave_receiving, conn),
                 too_slow=partial(self.method_queue.defer, self._told.cut_off, CutOff.BODY, conn.address),
             )
-        answered: bool = super().handle_request(req, conn)
+        # Most of what a large body takes, decoding and digests, needs no interpreter.
+        with self._affinity.apart() if conn.receives and self._affinity is not None else nullcontext():
+            answered: bool = super().handle_request(req, conn)
         return answered
 
     @override
