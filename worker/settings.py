@@ -72,7 +72,7 @@ class NetworkSettings(BaseSettings):
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
     """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, untried."""
-    engine_trial_seconds: NonNegativeFloat = 10
+    engine_trial_seconds: NonNegativeFloat = 20
     """Longest trial of engines for a model; `0`: the processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
     """Folder of weights; missing ones are fetched."""
