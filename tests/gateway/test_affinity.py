@@ -32,7 +32,7 @@ def workers(live: LiveGateway) -> list[int]:
 
 def home(pid: int) -> int | None:
     """The processor of all threads but the main one; None where there is not one for all."""
-    found = set.union(*(allowed for thread, allowed in bound(pid).items() if thread != pid))
+    found = set[int]().union(*(allowed for thread, allowed in bound(pid).items() if thread != pid))
     return found.pop() if len(found) == 1 else None
 
 
