@@ -1,12 +1,14 @@
 """Measure the gateway alone: processor time of each kind of request, how many pass in a second, and memory.
 
-    python -m benchmarks.gateway [--only ROW ...] [--requests N] [--rounds N] [--before CHECKOUT]
+    python -m benchmarks.gateway [--only ROW ...] [--requests N] [--rounds N]
+    python -m benchmarks.gateway --before CHECKOUT | --setting NAME=VALUE
     python -m benchmarks.gateway --parts
     python -m benchmarks.gateway --memory
 
 Processor time holds on busy machines too; requests a second and their times hold on idle ones alone. With
-`--before` another checkout, which has an environment of its own in `.venv`, is measured in turn with this one. The
-exit status is 1 where a goal is missed, 2 where the other checkout or a place for the tables is absent.
+`--before` another checkout, which has an environment of its own in `.venv`, is measured in turn with this one;
+with `--setting` this one with a setting, such as `THREAD_AFFINITY=false`, in turn with its defaults. The exit
+status is 1 where a goal is missed, 2 where the other checkout or a place for the tables is absent.
 """
 
 import argparse
@@ -30,7 +32,14 @@ from benchmarks.pages import require_parts, table, write_part
 
 FIGURES = "gateway"
 PARTS = "gateway, parts"
+SETTING = "gateway, a setting"
 """Places in the page that `--write` names."""
+
+
+def _setting(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError("is NAME=VALUE, such as THREAD_AFFINITY=false")
+    return text
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -42,7 +51,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, nargs="+", default=[16, 64], help="keep-alive connections")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="gateway processes")
     parser.add_argument("--rate", type=int, default=20, help="requests that an account may send in a second")
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, measured in turn")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, measured in turn")
+    other.add_argument("--setting", type=_setting, metavar="NAME=VALUE", help="this one with a setting, in turn")
     parser.add_argument(
         "--parts", action="store_true", help="measure the parts of the path instead, in one process"
     )
@@ -57,15 +68,15 @@ def chosen(options: argparse.Namespace) -> list[Row]:
 
 def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
     """A table for each number of processes and of connections, once it is there; whether goals are met."""
-    checkouts = [Checkout.at(options.before)] if options.before else []
-    checkouts.append(Checkout.at(HERE))
-    commits = " / ".join(checkout.commit() for checkout in checkouts)
+    compared = list(_compared(options))
+    commits = " / ".join(" with ".join([checkout.commit(), *changed]) for checkout, changed in compared)
     for processes in options.processes:
         with ExitStack() as stack:
             clients = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             sides = []
-            for checkout in checkouts:
-                gateway = stack.enter_context(live_gateway(checkout, processes))
+            for checkout, changed in compared:
+                settings = dict(each.split("=", 1) for each in changed)
+                gateway = stack.enter_context(live_gateway(checkout, processes, **settings))
                 cast = Cast.on(gateway, requests=options.requests, rate=options.rate)
                 sides.append(Side(gateway, cast, clients))
             for connections in options.connections:
@@ -77,6 +88,15 @@ def speed(options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
                 title = f"{commits}. Gateway processes: {processes}; connections: {connections}. {disk}"
                 rows = [cells(row, figures) for row, figures in found.items()]
                 yield f"{title}\n\n{table(heads(len(sides)), rows)}", all(map(goals_met, found, found.values()))
+
+
+def _compared(options: argparse.Namespace) -> Iterator[tuple[Checkout, list[str]]]:
+    """What is measured in turn, the last one as it is: checkouts, and settings in which one differs."""
+    if options.before:
+        yield Checkout.at(options.before), []
+    if options.setting:
+        yield Checkout.at(HERE), [options.setting]
+    yield Checkout.at(HERE), []
 
 
 def heads(sides: int) -> list[str]:
@@ -150,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     if options.memory:
         return 0 if measure_memory() else 1
-    part = PARTS if options.parts else FIGURES
+    part = PARTS if options.parts else SETTING if options.setting else FIGURES
     try:
         if options.write:
             require_parts(options.write, [part])
