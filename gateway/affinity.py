@@ -2,7 +2,7 @@
 
 Only one thread of a process runs Python. Where the system spreads the threads, the interpreter goes from one
 processor to another, each time to cold caches, and threads are woken only to find it taken again. On one processor
-a small request costs a fifth to a third less, and more of them pass in a second (benchmarks/results/gateway.md).
+a small request costs an eighth to a quarter less, and more pass in a second (benchmarks/results/gateway.md).
 
 Which processor, the system decides: every few seconds the main thread may run anywhere for a moment, and the
 others follow it to where it is then. So processes that know nothing of each other do not meet for long. Those of
