@@ -9,7 +9,6 @@ others follow it to where it is then. So processes that know nothing of each oth
 one gateway stay apart as long as there are enough processors.
 """
 
-import ctypes
 import os
 import random
 import threading
@@ -28,9 +27,9 @@ together do so at different times."""
 class ThreadAffinity:
     """Keeps the threads of this process together, where the system knows of affinity and there is a choice."""
 
-    def __init__(self) -> None:
-        """Begin; to be called in the main thread."""
-        self._allowed = _allowed()
+    def __init__(self, *, wanted: bool = True) -> None:
+        """Begin, in the main thread; unless it is `wanted`, threads are left to the system."""
+        self._allowed = _allowed() if wanted else frozenset()
         self._looks_left = 1
         self._home: AbstractSet[int] | None = None
         self._apart: set[int] = set()
@@ -66,12 +65,12 @@ class ThreadAffinity:
 
 
 def _allowed() -> AbstractSet[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
 def _free_processor(allowed: AbstractSet[int]) -> int:
-    """The one that the calling thread is on, or one with fewer of this process's elder siblings."""
-    here = ctypes.CDLL(None).sched_getcpu()
+    """The one that the main thread, the caller, is on, or one with fewer of this process's elder siblings."""
+    here = _processor_of(os.getpid())
     taken: Counter[int] = Counter()
     with suppress(OSError):  # a sibling has ended, or the system does not tell
         parent = os.getppid()

@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from enum import IntEnum
 from functools import partial
 from http import HTTPStatus
@@ -93,24 +92,11 @@ class PolledConnection(TConn):  # type: ignore[misc]  # gunicorn publishes no ty
 class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no types
     """The worker. Methods run in the poller's thread unless they say otherwise."""
 
-    limits: PeerLimits
-    _told_at_seconds = -math.inf
-    _affinity: ThreadAffinity | None = None
-
-    @override
-    def notify(self) -> None:
-        """Tell the master that the worker lives: now and then, not with each event."""
-        now = time.monotonic()
-        if now - self._told_at_seconds >= _LOOK_SECONDS:
-            self._told_at_seconds = now
-            super().notify()
-            if self._affinity is not None:
-                self._affinity.look()
-
     @override
     def init_process(self) -> None:
-        self.limits = self.app.peer_limits
-        self._affinity = ThreadAffinity() if self.app.thread_affinity else None
+        self.limits: PeerLimits = self.app.peer_limits
+        self._affinity = ThreadAffinity(wanted=self.app.thread_affinity)
+        self._told_at_seconds = -math.inf
         self._connections: set[PolledConnection] = set()
         self._seats = Places(self.limits.connections, self.limits.connections_per_address)
         self._receivers = Places(self.limits.receiving, self.limits.receiving_per_address)
@@ -128,6 +114,15 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
             State.ANSWER: self._send_on,
         }
         super().init_process()
+
+    @override
+    def notify(self) -> None:
+        """Tell the master that the worker lives: now and then, not with each event."""
+        now = time.monotonic()
+        if now - self._told_at_seconds >= _LOOK_SECONDS:
+            self._told_at_seconds = now
+            super().notify()
+            self._affinity.look()
 
     @override
     def accept(self, listener: socket.socket) -> None:
@@ -181,16 +176,15 @@ class PolledWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn publishes no
     @override
     def handle_request(self, req: Request, conn: PolledConnection) -> bool:
         """Answer a request. Runs in its thread."""
-        if conn.receives:
-            req.body = WatchedBody(
-                req,
-                came=partial(self.method_queue.defer, self._leave_receiving, conn),
-                too_slow=partial(self.method_queue.defer, self._told.cut_off, CutOff.BODY, conn.address),
-            )
-        # Most of what a large body takes, decoding and digests, needs no interpreter.
-        with self._affinity.apart() if conn.receives and self._affinity is not None else nullcontext():
-            answered: bool = super().handle_request(req, conn)
-        return answered
+        if not conn.receives:
+            return bool(super().handle_request(req, conn))
+        req.body = WatchedBody(
+            req,
+            came=partial(self.method_queue.defer, self._leave_receiving, conn),
+            too_slow=partial(self.method_queue.defer, self._told.cut_off, CutOff.BODY, conn.address),
+        )
+        with self._affinity.apart():  # decoding and digests of a large body need no interpreter
+            return bool(super().handle_request(req, conn))
 
     @override
     def finish_request(self, conn: PolledConnection, fs: Future[Any]) -> None:
