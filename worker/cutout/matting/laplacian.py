@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import combinations_with_replacement
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -95,13 +94,14 @@ def affine_models(
 def _fitted(colours: Planes, alphas: Floats, epsilon: float) -> Floats:
     """(n + 1, 6) of n windows: a, b, what these explain, and 1; the last is 0, for no window."""
     mean_colour, mean_alpha = colours.mean(axis=1), alphas.mean(axis=0)
-    centred, apart = colours - mean_colour[:, None], (alphas - mean_alpha) / np.float32(len(WINDOW))
-    covariance = np.einsum("can,an->cn", centred, apart)
-    slope = _whitened(covariance, centred, epsilon)
-    variance = np.einsum("an,an->n", apart, apart) * len(WINDOW) + NO_VARIANCE
+    basis, inverse = _factored(colours, epsilon)
+    apart = alphas - mean_alpha
+    seen = np.einsum("can,an->cn", basis, apart)
+    slope = np.einsum("dcn,dn->cn", inverse, seen)
     models = np.zeros((len(mean_alpha) + 1, 6), np.float32)
     models[:-1, :3], models[:-1, 3] = slope.T, mean_alpha - np.einsum("cn,cn->n", slope, mean_colour)
-    models[:-1, 4], models[:-1, 5] = np.clip(np.einsum("cn,cn->n", covariance, slope) / variance, 0, 1), 1
+    variance = np.einsum("an,an->n", apart, apart) + len(WINDOW) * NO_VARIANCE
+    models[:-1, 4], models[:-1, 5] = np.clip(np.einsum("cn,cn->n", seen, seen) / variance, 0, 1), 1
     return models
 
 
@@ -150,7 +150,7 @@ def _centres(unknown: NDArray[np.bool_]) -> Indices:
     near = dilated(unknown.view(np.uint8), square(3))
     near[[0, -1]] = 0
     near[:, [0, -1]] = 0
-    return np.flatnonzero(near)
+    return np.flatnonzero(near.view(np.bool_))
 
 
 def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.float32]:
@@ -161,9 +161,7 @@ def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.flo
         holders: (9, pixels): in which window a pixel has each of the nine places; n for none.
         epsilon: regularisation.
     """
-    centred = colours - colours.mean(axis=1, keepdims=True)
-    # In float32 the inverse loses so much for a small epsilon that the solve diverges.
-    pulled = _whitened(centred, centred.astype(np.float64), epsilon)
+    basis, _ = _factored(colours, epsilon)
     sums = np.zeros((len(NEIGHBOURS), holders.shape[1]), np.float32)
     values = np.zeros((len(WINDOW), colours.shape[2] + 1), np.float32)  # the last stays 0: no window
     value = np.empty(holders.shape[1], np.float32)
@@ -171,9 +169,9 @@ def _summed(colours: Planes, holders: Indices, epsilon: float) -> NDArray[np.flo
         # The diagonal is not taken from the others, although each row's sum is 0: it would lose what the solve
         # needs.
         products = values[i:, :-1]
-        np.einsum("cn,cjn->jn", pulled[:, i], centred[:, i:], out=products)
-        products += 1
-        products *= np.float32(-1 / len(WINDOW))
+        np.einsum("cn,cjn->jn", basis[:, i], basis[:, i:], out=products)
+        products += np.float32(1 / len(WINDOW))
+        np.negative(products, out=products)
         products[0] += 1
         for j in range(i, len(WINDOW)):
             sums[_neighbour(i, j)] += values[j].take(holder, out=value, mode="clip")
@@ -189,27 +187,32 @@ def _neighbour(i: int, j: int) -> int:
     return NEIGHBOURS.index((to_y - y, to_x - x))
 
 
-def _whitened(colours: Floats, centred: NDArray[np.floating], epsilon: float) -> Floats:
-    """Colours, (3, ..., n), times the inverse of their windows' covariance, in the precision of `centred`."""
-    rr, rg, rb, gg, gb, bb = (
-        np.einsum("an,an->n", centred[c], centred[d]) / len(WINDOW) + (epsilon if c == d else 0)
-        for c, d in combinations_with_replacement(range(3), 2)
-    )
-    cofactors = (
-        gg * bb - gb * gb,
-        rb * gb - rg * bb,
-        rg * gb - rb * gg,
-        rr * bb - rb * rb,
-        rb * rg - rr * gb,
-        rr * gg - rg * rg,
-    )
-    scale = 1 / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
-    a, b, c, d, e, f = ((cofactor * scale).astype(np.float32) for cofactor in cofactors)
-    red, green, blue = colours
-    return np.stack(
-        [
-            a * red + b * green + c * blue,
-            b * red + d * green + e * blue,
-            c * red + e * green + f * blue,
-        ]
-    )
+def _factored(colours: Planes, epsilon: float) -> tuple[Planes, Planes]:
+    """Windows' colours C, less their mean, as C' = Q R: an orthogonal basis that `epsilon` shortens.
+
+    With m pixels in a window, and its covariance S = C C' / m,
+
+        Q Q' = C' (m (S + epsilon U))^-1 C, and R^-1 R'^-1 = (m (S + epsilon U))^-1.
+
+    They are the parts of an orthonormal basis of C' with sqrt(m epsilon) U below it, by the modified Gram-Schmidt
+    process (Björck, "Solving linear least squares problems by Gram-Schmidt orthogonalization", BIT 1967). Float32
+    suffices for it; to invert S with a small epsilon, it does not.
+
+    Args:
+        colours: (3, m, n) of n windows.
+        epsilon: regularisation.
+
+    Returns:
+        (3, m, n) and (3, 3, n) float32: for each column of Q and of R^-1 its rows.
+    """
+    count = colours.shape[1]
+    shortening = np.float32(np.sqrt(count * epsilon))
+    basis = np.zeros((3, count + 3, colours.shape[2]), np.float32)
+    np.subtract(colours, colours.mean(axis=1, keepdims=True), out=basis[:, :count])
+    for column, vectors in enumerate(basis):
+        vectors[count + column] = shortening
+        for before in basis[:column]:
+            vectors -= np.einsum("an,an->n", before, vectors) * before
+        vectors *= 1 / np.sqrt(np.einsum("an,an->n", vectors, vectors))
+    basis[:, count:] /= shortening
+    return basis[:, :count], basis[:, count:]

@@ -7,9 +7,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, affine_models, laplacian_rows, margin
+from cutgate.worker.cutout.matting.laplacian import NEIGHBOURS, Indices, affine_models, laplacian_rows, margin
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, Thresholds
 from cutgate.worker.cutout.matting.zones import Zones
 from cutgate.worker.cutout.raster.arrays import (
@@ -158,7 +158,8 @@ def refine(
     Returns:
         (height, width) uint8, equal to the trimap where that is not UNKNOWN.
     """
-    layer = _layer(*(small or (working(image), working(mask))), working(trimap), zones)
+    trimap_small = supersampled(trimap, *_working_size(trimap, WORKING_SIDE_PX))
+    layer = _layer(*(small or (working(image), working(mask))), trimap_small, zones)
     residual: FloatMask = np.zeros((1, 1), np.float32)
     for level, steps in _pyramid(layer):
         if max(level.mask.shape) > LAST_WHOLE_PX:
@@ -170,7 +171,8 @@ def refine(
             residual *= zones.blend_weight
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
     size = _working_size(mask, FINEST.long_side_px)
-    finer = (supersampled(image, *size), supersampled(mask, *size), supersampled(trimap, *size))
+    # The mask was enlarged from a network's, and has nothing that is lost between the pixels that are read of it.
+    finer = (supersampled(image, *size), shrunk(mask, *size, cv2.INTER_LINEAR), supersampled(trimap, *size))
     layer = _layer(*finer, zones).narrowed(residual, FLAT_AT_FINEST_PX, settled)
     residual = _solve(layer, residual, FINEST.steps)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
@@ -185,10 +187,10 @@ def _guided(
     `residual` is what was found in the finest `layer`, `weight` how much of it counts; both are as large as that.
     """
     trusted, models = _models(layer, residual, weight)
-    told = np.asarray(cv2.merge([residual * weight, trusted, trusted]), np.float32)
+    told = np.asarray(cv2.merge([residual * weight, trusted]), np.float32)
 
     def alpha(band: Pixels) -> Floats:
-        added, trust, _ = sampled(told, band).T
+        added, trust = sampled(told, band).T
         values = to_unit(band.of(mask)) + added
         chosen = np.flatnonzero(trust > 0)
         pixels, trust = replace(band, places=band.places[chosen]), trust[chosen]
@@ -202,7 +204,9 @@ def _guided(
 
 def working(image: Bytes) -> Bytes:
     """A picture or mask at the size that zones are measured and most of alpha is estimated at."""
-    return shrunk(image, *_working_size(image, WORKING_SIDE_PX))
+    size = _working_size(image, WORKING_SIDE_PX)
+    # Which part of the picture the network sees again hangs on single pixels of the mask.
+    return shrunk(image, *size) if image.ndim == 2 else supersampled(image, *size)
 
 
 def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
@@ -262,47 +266,49 @@ def _solve(layer: Layer, coarser_residual: FloatMask, steps: int) -> FloatMask:
         What is to be added to the layer's mask, (height, width) float32.
     """
     mask, field = to_unit(layer.mask), to_unit(layer.fixed)
-    pixels = np.flatnonzero(layer.unknown)
+    unknown = layer.unknown > 0
+    pixels = np.flatnonzero(unknown)
     if pixels.size:
         given = layer.mask, layer.prior, _thin_structures(layer.mask)
-        seen, drawn_to, hat = (to_unit(array.ravel()[pixels]) for array in given)
-        start = seen + enlarged(coarser_residual, *mask.shape).ravel()[pixels]
+        seen, drawn_to, hat = (to_unit(array.take(pixels)) for array in given)
+        start = np.clip(seen + enlarged(coarser_residual, *mask.shape).take(pixels), 0, 1)
         sure, thin = np.square(2 * seen - 1), np.maximum(2 * hat - 1, 0)
         data_weight = (DATA_WEIGHT + DATA_WEIGHT_WHERE_SURE * sure + DATA_WEIGHT_WHERE_THIN * thin).astype(
             np.float32
         )
-        system = _System(layer.image, layer.unknown > 0, data_weight)
-        field.ravel()[pixels] = 0
-        goal = data_weight * drawn_to - system.laplacian @ np.pad(field.ravel(), margin(mask.shape[1]))
-        solution = system.solved(goal, np.clip(start, 0, 1), steps)
-        field.ravel()[pixels] = np.clip(solution, 0, 1)
+        field.put(pixels, start)
+        beside = margin(mask.shape[1])
+        system = _System(laplacian_rows(layer.image, unknown, EPSILON), pixels + beside, data_weight)
+        missing = data_weight * (drawn_to - start) - system.laplacian @ np.pad(field.ravel(), beside)
+        field.put(pixels, np.clip(start + system.solved(missing, steps), 0, 1))
     return np.asarray(field - mask, np.float32)
 
 
 class _System:
-    """The equations of one level."""
+    """The equations of one level: rows of the Laplacian, the places of their pixels in a row, and data weights."""
 
-    def __init__(self, image: RgbImage, unknown: NDArray[np.bool_], data_weight: Floats) -> None:
-        self.laplacian = laplacian_rows(image, unknown, EPSILON)
-        self._pixels = np.flatnonzero(unknown) + margin(unknown.shape[1])
-        self._data_weight = data_weight
-        self._field = np.zeros(self.laplacian.shape[1], np.float32)
+    def __init__(self, laplacian: csr_array, places: Indices, data_weight: Floats) -> None:
+        self.laplacian = laplacian
+        self._places, self._data_weight = places, data_weight
+        self._field = np.zeros(laplacian.shape[1], np.float32)
 
     def product(self, values: Floats) -> Floats:
-        self._field[self._pixels] = values
+        self._field.put(self._places, values)
         return np.asarray(self.laplacian @ self._field + self._data_weight * values)
 
-    def solved(self, goal: Floats, start: Floats, steps: int) -> Floats:
-        """Conjugate gradients with the diagonal as preconditioner."""
-        scale = 1 / (self.laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)] + self._data_weight)
-        solution, residual = start.copy(), goal - self.product(start)
+    def solved(self, goal: Floats, steps: int) -> Floats:
+        """Conjugate gradients from 0 with the diagonal as preconditioner; `goal` is written over."""
+        diagonal = np.asarray(self.laplacian.data[len(NEIGHBOURS) // 2 :: len(NEIGHBOURS)], np.float32)
+        scale = np.reciprocal(diagonal + self._data_weight)
+        solution, residual = np.zeros_like(goal), goal
         direction = scale * residual
         energy = first = float(residual @ direction)
         for _ in range(steps):
+            if energy <= TOLERANCE**2 * first:
+                break
             product = self.product(direction)
             curvature = float(direction @ product)
-            # Rounding may leave a direction without curvature: what is found by then is as good as it gets.
-            if energy <= TOLERANCE**2 * first or curvature <= 0:
+            if curvature <= 0:  # by rounding: what is found by then is as good as it gets
                 break
             solution += np.float32(energy / curvature) * direction
             residual -= np.float32(energy / curvature) * product

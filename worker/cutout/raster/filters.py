@@ -30,7 +30,10 @@ def supersampled(image: Array, height_px: int, width_px: int) -> Array:
 
     It takes half the time of `shrunk` and differs by a fraction of a level.
     """
-    doubled = enlarged(_halved(image, height_px, width_px), 2 * height_px, 2 * width_px)
+    image = _halved(image, height_px, width_px)
+    if image.shape[:2] == (height_px, width_px):
+        return image
+    doubled = enlarged(image, 2 * height_px, 2 * width_px)
     return cast("Array", cv2.resize(doubled, (width_px, height_px), interpolation=cv2.INTER_AREA))
 
 

@@ -10,7 +10,7 @@ from cutgate.jobs.spec import CutoutSpec
 from cutgate.worker.cutout.mask.contrast import stretched
 from cutgate.worker.cutout.matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from cutgate.worker.cutout.raster.arrays import ByteMask, Bytes, Floats, RgbImage
-from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, to_levels
+from cutgate.worker.cutout.raster.filters import channels, enlarged, looked_up, shrunk, supersampled, to_levels
 from cutgate.worker.models.weights.model import OutputKind, WeightsFile
 
 _USUAL_THRESHOLDS: Final = tuple(
@@ -79,9 +79,11 @@ class Processing:
 
 
 def resize(array: Any, height_px: int, width_px: int) -> Any:
-    """Resize a picture or map: averaging where it shrinks, linearly where it grows. Dtype and range are kept."""
-    shrinks = height_px * width_px < array.shape[0] * array.shape[1]
-    return shrunk(array, height_px, width_px) if shrinks else enlarged(array, height_px, width_px)
+    """Resize a picture or map: a picture is averaged where it shrinks. Dtype and range are kept."""
+    if height_px * width_px >= array.shape[0] * array.shape[1]:
+        return enlarged(array, height_px, width_px)
+    # Some networks see another subject where a few levels of a picture's pixels change.
+    return (supersampled if array.ndim == 2 else shrunk)(array, height_px, width_px)
 
 
 def _table(thresholds: tuple[int, int]) -> Bytes:
