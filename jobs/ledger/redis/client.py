@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha1
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -31,7 +32,7 @@ MAX_CONNECTIONS: Final = 1_024
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 0.5
 _WORTH_A_RETRY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
-_REFUSALS: Final = (exceptions.NoPermissionError, exceptions.ReadOnlyError)
+_REFUSALS: Final = (exceptions.NoPermissionError, exceptions.NoScriptError, exceptions.ReadOnlyError)
 """Kinds of which redis-py takes the code away."""
 _UNWRITABLE: Final = "MISCONF"
 """What a server answers to writes that it could not keep."""
@@ -218,7 +219,8 @@ class Scripts:
         """
         self._prefix = key_prefix
         self._clock_offset_ms = clock_offset_ms
-        self._scripts = {name: client.register_script(text) for name, text in script_texts().items()}
+        self._texts = script_texts()
+        self._digests = {name: sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
         self._pool = client.connection_pool
         # They are the pool's, so that all who run scripts share them, and they go when it goes.
         self._kept: deque[tuple[Any, float]] = vars(self._pool).setdefault(_KEPT, deque())
@@ -235,12 +237,12 @@ class Scripts:
         # What is None is left out: Lua would have it as a value, which counts as true.
         given = {argument: value for argument, value in arguments.items() if value is not None}
         sent: list[str | int] = [self._clock_offset_ms(), json.dumps(given)]
-        script = self._scripts[name]
         with ledger_errors(name.upper()):
             try:
-                return self._ask("EVALSHA", script.sha, 1, self._prefix, *sent)
+                return self._ask("EVALSHA", self._digests[name], 1, self._prefix, *sent)
             except exceptions.NoScriptError:
-                return script(keys=[self._prefix], args=sent)
+                # In one step: a server that starts anew would forget what is loaded first and run after.
+                return self._ask("EVAL", self._texts[name], 1, self._prefix, *sent)
 
     def _ask(self, *command: str | int) -> Any:
         """As the client's `execute_command`, in half the time where it has a fresh connection."""

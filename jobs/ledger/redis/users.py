@@ -16,7 +16,7 @@ _COMMAND: Final = re.compile(r"\bredis\.call\('(\w+)'")
 _CONNECTION: Final = ("client", "ping", "select")
 _TAKEN_BACK: Final = ("-@admin", "-@dangerous", "+info")
 """From all that was given before: servers differ in the subcommands that they know by name."""
-_SCRIPTS: Final = ("evalsha", "script|load")
+_SCRIPTS: Final = ("eval", "evalsha", "script|load")
 _HINTS: Final = (f"{KEY_PREFIX}hints:*", "_kombu.binding*")
 """Keys of Celery's queues and of what is bound to them."""
 _EVENTS: Final = (f"{KEY_PREFIX}events:*", f"{KEY_PREFIX}couriers")

@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from types import FrameType
 
 import pytest
@@ -69,6 +71,24 @@ def test_one_that_was_closed_while_it_rested_costs_no_retry(
         assert is_answered(ledger)
         hang_up(client)
         assert is_answered(ledger)
+
+
+def test_a_server_that_forgets_all_scripts_again_and_again_runs_every_call(
+    client: Redis, redis_url: str, key_prefix: str
+) -> None:
+    over = Event()
+
+    def forget() -> None:
+        while not over.is_set():
+            client.script_flush()
+
+    with connect(redis_url) as own, ThreadPoolExecutor() as beside:
+        ledger, forgetting = Ledger(own, key_prefix=key_prefix), beside.submit(forget)
+        try:
+            assert all(is_answered(ledger) for _ in range(CALLS))
+        finally:
+            over.set()
+        forgetting.result()
 
 
 def test_one_whose_answer_nobody_waited_for_is_not_used_again(redis_url: str, key_prefix: str) -> None:

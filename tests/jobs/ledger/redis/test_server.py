@@ -152,3 +152,8 @@ def test_a_refusal_is_named(binary: Path, command: tuple[str, ...], word: str) -
         client.execute_command(*command)
         with pytest.raises(LedgerUnavailable, match=f"refuses to work: {word}"), ledger_errors():
             client.set("a", "b")
+
+
+def test_a_script_that_the_server_has_forgotten_is_no_fault(client: Redis) -> None:
+    with pytest.raises(LedgerUnavailable, match="refuses to work: NoScriptError"), ledger_errors():
+        client.evalsha("0" * 40, 0)

@@ -100,7 +100,7 @@ def test_a_part_reads_no_key_of_an_account_not_by_a_script_either(guarded: Guard
         name = f"{KEY_PREFIX}{table}"
         assert is_refused(client, "HGET", name, "name")
         with pytest.raises(ResponseError, match=r"ACL|can't"):
-            client.register_script(f"return redis.call('HGET', '{name}', 'name')")(keys=[KEY_PREFIX])
+            client.eval(f"return redis.call('HGET', '{name}', 'name')", 1, KEY_PREFIX)
     for key in CALLERS_OWN:
         assert is_refused(client, "GET", key)
 
