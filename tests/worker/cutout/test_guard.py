@@ -36,8 +36,8 @@ hard edge, of fur, and of hair."""
 
 SLACK: Final = 1.02
 
-MOST_OF_WORK: Final = 1.4
-"""A job's processor time, without its network's, over that of `fixed_work`; recorded are 0.81 to 1.07. Kinds and
+MOST_OF_WORK: Final = 1.05
+"""A job's processor time, without its network's, over that of `fixed_work`; recorded are 0.59 to 0.80. Kinds and
 sizes of the work are the job's own, since processors differ in how fast they are at each."""
 
 ROUNDS: Final = 5

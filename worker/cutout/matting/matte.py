@@ -53,9 +53,13 @@ LEVELS: Final = (Level(50, 100), Level(100, 60), Level(200, 40), Level(400, 18),
 """From coarse to fine: the coarse ones carry alpha across parts that the mask is unsure of, the fine ones follow
 the contour."""
 
-FINEST: Final = Level(1200, 6)
 LARGE_PIXELS: Final = 4_000_000
 """One more level, and guided upsampling, for pictures of so many pixels: the others cannot hold their hair."""
+
+FINEST_SIDES_PX: Final = 900, 1200
+FINEST_SHARE: Final = 3
+FINEST_STEPS: Final = 6
+"""That level's long side is this fraction of the picture's, within two bounds: a finer one finds hardly more."""
 
 LAST_WHOLE_PX: Final = 200
 """Levels up to this long side seek alpha in all of the band: no finer one would find again what they leave out."""
@@ -170,11 +174,11 @@ def refine(
         if zones is not None:
             residual *= zones.blend_weight
         return fill_band(trimap, trimap, lambda band: _clipped(to_unit(band.of(mask)) + sampled(residual, band)))
-    size = _working_size(mask, FINEST.long_side_px)
+    size = _working_size(mask, int(np.clip(max(mask.shape) // FINEST_SHARE, *FINEST_SIDES_PX)))
     # The mask was enlarged from a network's, and has nothing that is lost between the pixels that are read of it.
     finer = (supersampled(image, *size), shrunk(mask, *size, cv2.INTER_LINEAR), supersampled(trimap, *size))
     layer = _layer(*finer, zones).narrowed(residual, FLAT_AT_FINEST_PX, settled)
-    residual = _solve(layer, residual, FINEST.steps)
+    residual = _solve(layer, residual, FINEST_STEPS)
     weight = np.ones_like(residual) if zones is None else enlarged(zones.blend_weight, *residual.shape)
     return _guided(image, mask, trimap, layer, residual, weight)
 
