@@ -40,12 +40,14 @@ class Before:
         """Check the commit out under `root`, unless it is there.
 
         Raises:
-            Absent: git does not know it.
+            Absent: git does not know it, or its packages have other names.
         """
         self.commit = _git("rev-parse", "--short=8", f"{reference}^{{commit}}").decode().strip()
         self._tree = root.absolute() / f"tree-{self.commit}"
         if not self._tree.is_dir():
             self._check_out()
+        if not (self._tree / "cutgate").is_dir():
+            raise Absent(f"{reference} has no package `cutgate`: this commit's worker would stand for its own")
 
     def cut_out(self, pairs: PairSet, out: Path, maps: Path) -> None:
         """Write `<name>.png` of each pair."""

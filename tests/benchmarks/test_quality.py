@@ -180,6 +180,13 @@ def test_before_is_another_commit_beside_these_benchmarks(tmp_path: Path) -> Non
         Before("no-such-commit", tmp_path)
 
 
+def test_a_commit_whose_packages_have_other_names_is_none_to_compare_with(tmp_path: Path) -> None:
+    tree = tmp_path / f"tree-{Before('HEAD', tmp_path).commit}"
+    (tree / "cutgate").rename(tree / "keycut")
+    with pytest.raises(Absent, match="has no package `cutgate`"):
+        Before("HEAD", tmp_path)
+
+
 def test_a_map_is_kept_and_taken_again(
     tiny_settings: NetworkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
