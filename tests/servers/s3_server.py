@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from cutgate.jobs.blob_settings import BlobSettings
 from tests.servers.ports import free_port
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,7 +89,7 @@ class Bucket:
 
 
 def s3_settings(url: str) -> BlobSettings:
-    """Settings for a server's URL and a bucket that is not there yet and that no other test uses."""
+    """Patient settings for a server's URL, and a bucket that is not there yet and that no other test uses."""
     parts = urlsplit(url)
     return BlobSettings(
         blob_store="s3",
@@ -97,7 +97,14 @@ def s3_settings(url: str) -> BlobSettings:
         s3_bucket=f"cutgate-{secrets.token_hex(8)}",
         s3_access_key=parts.username or "",
         s3_secret_key=SecretStr(parts.password or ""),
+        s3_timeout_seconds=PATIENCE_SECONDS,
     )
+
+
+def elsewhere(settings: BlobSettings, url: str) -> BlobSettings:
+    """The same bucket at another address, where the server may fall silent: with the usual patience."""
+    usual = BlobSettings.model_fields["s3_timeout_seconds"].default
+    return settings.model_copy(update={"s3_endpoint_url": url, "s3_timeout_seconds": usual})
 
 
 @contextmanager

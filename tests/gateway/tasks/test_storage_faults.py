@@ -18,10 +18,10 @@ from cutgate.jobs.blobs.store import BlobStore
 from tests.gateway import picture_files as pictures
 from tests.gateway.harness import Harness, make_settings
 from tests.servers.relay import relay_to
-from tests.servers.s3_server import Bucket
+from tests.servers.s3_server import Bucket, elsewhere
 from tests.servers.small_disk import small_disk
 
-SECONDS = 2.5
+SECONDS = 6
 PICTURE = base64.b64encode(pictures.bmp(300, 300)).decode("ascii")
 """More than is left on the full disk, so that the write fails half way."""
 LEFT_BYTES = 2**16
@@ -76,7 +76,7 @@ def vanished_bucket(bucket: Bucket) -> Fault:
 @pytest.fixture
 def silent_s3_server(bucket: Bucket) -> Iterator[Fault]:
     with relay_to(bucket.settings.s3_endpoint_url) as relay:
-        blobs = open_blob_store(bucket.settings.model_copy(update={"s3_endpoint_url": relay.url}))
+        blobs = open_blob_store(elsewhere(bucket.settings, relay.url))
         yield Fault(blobs, relay.silent.set, relay.silent.clear, names_of(bucket))
 
 

@@ -17,7 +17,7 @@ from cutgate.jobs.errors import BlobMissing, BlobStoreUnavailable
 from cutgate.jobs.ids import BlobKey, new_task_uid, new_token, result_key, source_key
 from tests.servers.ports import free_port
 from tests.servers.relay import Relay, relay_to
-from tests.servers.s3_server import Bucket
+from tests.servers.s3_server import Bucket, elsewhere
 
 DATA = os.urandom(300_000)
 SECONDS = 6
@@ -55,9 +55,7 @@ def relay(bucket: Bucket) -> Iterator[Relay]:
 
 @pytest.fixture
 def relayed(bucket: Bucket, relay: Relay) -> BlobStore:
-    return S3BlobStore(
-        bucket.settings.model_copy(update={"s3_endpoint_url": relay.url, "s3_timeout_seconds": 0.6})
-    )
+    return S3BlobStore(elsewhere(bucket.settings, relay.url))
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def patient(bucket: Bucket, relay: Relay) -> BlobStore:
 
 
 def at_port(settings: BlobSettings, port: int) -> BlobSettings:
-    return settings.model_copy(update={"s3_endpoint_url": f"http://127.0.0.1:{port}"})
+    return elsewhere(settings, f"http://127.0.0.1:{port}")
 
 
 def assert_given_up_soon(blobs: BlobStore, key: BlobKey, call: Call) -> None:
