@@ -208,9 +208,8 @@ def _guided(
 
 def working(image: Bytes) -> Bytes:
     """A picture or mask at the size that zones are measured and most of alpha is estimated at."""
-    size = _working_size(image, WORKING_SIDE_PX)
-    # Which part of the picture the network sees again hangs on single pixels of the mask.
-    return shrunk(image, *size) if image.ndim == 2 else supersampled(image, *size)
+    # By true means: four reads blur fine hair, and single pixels of a mask decide what the network sees again.
+    return shrunk(image, *_working_size(image, WORKING_SIDE_PX))
 
 
 def _layer(image: RgbImage, mask: ByteMask, trimap: ByteMask, zones: Zones | None) -> Layer:
