@@ -126,18 +126,18 @@ def test_a_server_that_never_falls_silent_ends_with_the_total_time(script: Scrip
     started = time.monotonic()
     with pytest.raises(errors.TooSlow):
         fetch_from(script, total_seconds=0.6, read_seconds=0.5)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 3
 
 
 def test_a_resolver_that_does_not_answer_ends_with_the_total_time() -> None:
     def resolve(host: str, port: int) -> list[str]:
-        time.sleep(6)
+        time.sleep(2)
         return [HERE]
 
     started = time.monotonic()
     with pytest.raises(errors.TooSlow):
         make_fetcher([80], [HERE], resolve=resolve, total_seconds=0.3).fetch("http://slow.example/")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 1.5
 
 
 def test_nobody_listens() -> None:

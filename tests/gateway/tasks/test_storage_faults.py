@@ -21,7 +21,7 @@ from tests.servers.relay import relay_to
 from tests.servers.s3_server import Bucket, elsewhere
 from tests.servers.small_disk import small_disk
 
-SECONDS = 6
+SECONDS = 2.5
 PICTURE = base64.b64encode(pictures.bmp(300, 300)).decode("ascii")
 """More than is left on the full disk, so that the write fails half way."""
 LEFT_BYTES = 2**16

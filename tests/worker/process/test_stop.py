@@ -34,7 +34,7 @@ class TestStop:
         assert team.outcomes(uid) == {(ItemState.QUEUED, 0)}
         assert team.presence.alive() == ()
         team.start_ready(CUTGATE_STOP_GRACE_SECONDS="60")
-        eventually(lambda: team.ended(uid))
+        assert eventually(lambda: team.ended(uid)) < 15
         assert team.outcomes(uid) == {(ItemState.DONE, 1)}
 
     def test_a_rolling_restart_loses_nothing(self, team: Crew) -> None:

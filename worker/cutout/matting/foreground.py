@@ -51,6 +51,7 @@ def estimate_foreground(image: RgbImage, alpha: ByteMask) -> RgbImage:
 
     def own(soft: Pixels) -> Floats:
         foreground, background = (sampled(layer, soft) for layer in layers)
+        # Repeated, for numpy is slower with one share beside three colours.
         share = np.repeat(to_unit(soft.of(alpha)), 3).reshape(-1, 3)
         return _explained(to_unit(soft.of(image)), foreground, background, share)
 

@@ -41,7 +41,10 @@ class Pixels:
         return strip.reshape(-1, *strip.shape[2:]).take(self.places, axis=0)
 
     def put(self, array: Bytes, levels: Bytes) -> None:
-        """Change the values of these pixels in an array as large as the picture, which lies together in memory."""
+        """Change the values of these pixels, (n,) or (n, channels), in an array as large as the picture.
+
+        The array lies together in memory.
+        """
         whole = np.dtype((np.void, levels[0].nbytes))  # colours one by one take twice the time
         array[self.strip].reshape(-1).view(whole)[self.places] = levels.reshape(-1).view(whole)
 
