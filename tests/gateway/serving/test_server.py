@@ -205,18 +205,24 @@ def test_no_worker_no_readiness(live: LiveGateway) -> None:
 
 
 def test_it_stops_in_order_and_its_log_holds_no_secret(
-    live: LiveGateway, keys: dict[str, str], finished: str
+    installation: Installation, keys: dict[str, str], finished: str
 ) -> None:
-    live.process.send_signal(signal.SIGTERM)
-    assert live.process.wait(timeout=START_SECONDS) == 0
-    text = live.log.read_text()
+    with installation.serving() as gateway:
+        body = request(keys, "ListTasksDetails", TaskUIDList=[finished])
+        (entry,) = httpx.post(gateway.url, json=body).json()["TaskDetailList"]
+        assert httpx.get(entry["ImgList"][0]).content == b"picture"
+        body = request(keys, "RemoveBackground", RawImage=pictures.BASE64_8X8, request_uuid="last")
+        task_uid = httpx.post(gateway.url, json=body).json()["TaskUID"]
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(timeout=START_SECONDS) == 0
+    text = gateway.log.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     assert any(line["event"].startswith("Listening at") for line in lines)
-    accepted = next(line for line in lines if line.get("request_uuid") == "round")
+    accepted = next(line for line in lines if line.get("request_uuid") == "last")
     assert (
         accepted.items() >= {"account": "anna", "action": "RemoveBackground", "ret_code": 0, "status": 200}.items()
     )
-    assert accepted["task_uid"] == finished
+    assert accepted["task_uid"] == task_uid
     for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
         assert secret not in text
 

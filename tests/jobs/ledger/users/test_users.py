@@ -71,6 +71,13 @@ class Guarded:
             client.acl_log_reset()
         return [f"{row['username']}: {row['reason']} {row['object']} in {row['context']}" for row in found]
 
+    def begin(self) -> None:
+        """Leave nothing on the server but a record in each table of accounts, and no refusal to tell of."""
+        self.connect("operator").flushall()
+        for table in TABLES:
+            self.connect("gateway").hset(f"{KEY_PREFIX}{table}", "name", "record")
+        self.refusals()
+
 
 @pytest.fixture(scope="module")
 def guarded(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
@@ -80,8 +87,7 @@ def guarded(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     arguments = ("--aclfile", str(users), "--enable-debug-command", "yes")
     with redis_server(*arguments, binary=binary) as url, ExitStack() as undo:
         guarded = Guarded(url, undo)
-        for table in TABLES:
-            guarded.connect("gateway").hset(f"{KEY_PREFIX}{table}", "name", "record")
+        guarded.begin()
         yield guarded
 
 
@@ -152,9 +158,9 @@ def test_every_script_of_a_part_runs_as_its_user(
         return run(as_user, name, **arguments)
 
     monkeypatch.setattr(Scripts, "run", run_as_user)
+    guarded.begin()
     gateway = guarded.connect("gateway")
     tables = {table: gateway.hgetall(f"{KEY_PREFIX}{table}") for table in TABLES}
-    guarded.refusals()
     ledger = Ledger(gateway, clock=clock)
     go_through_every_script(ledger, RedisPresence(gateway, clock_offset_ms=clock.offset_ms))
     expire_everything(ledger)
@@ -162,9 +168,6 @@ def test_every_script_of_a_part_runs_as_its_user(
     assert not guarded.refusals()
     for table, records in tables.items():
         assert gateway.hgetall(f"{KEY_PREFIX}{table}") == records
-    guarded.connect("operator").flushall()
-    for table in TABLES:
-        gateway.hset(f"{KEY_PREFIX}{table}", "name", "record")
 
 
 def expire_everything(ledger: Ledger) -> None:
@@ -177,7 +180,7 @@ def expire_everything(ledger: Ledger) -> None:
 
 
 def test_hints_are_taken_by_workers(guarded: Guarded) -> None:
-    guarded.refusals()
+    guarded.begin()
     lane = Lane("isnet-general-use:exact")
     with connect(guarded.url_of("gateway")) as client:
         RedisLedger(client, LedgerLimits()).create(
