@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from cutgate.worker.cutout.raster.arrays import RgbImage
+from cutgate.worker.cutout.raster.arrays import RgbImage, strips
 
 SRGB_GAMMA: Final = 1 / 2.2
 LIKE_SRGB: Final = 0.05
@@ -52,8 +52,9 @@ def from_gamma(picture: Image.Image, gamma: float) -> Image.Image:
 
 
 def converted_to_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:
-    """Colours that keep to an RGB profile, as sRGB."""
-    return np.asarray(to_srgb(Image.fromarray(pixels), icc))
+    """Colours that keep to an RGB profile, as sRGB; themselves where the profile is sRGB's, or cannot be used."""
+    transform = _transform(icc, "RGB")
+    return pixels if transform is None else _transformed(pixels, transform)
 
 
 def converted_from_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:
@@ -62,7 +63,7 @@ def converted_from_srgb(pixels: RgbImage, icc: bytes) -> RgbImage:
         transform = ImageCms.ImageCmsTransform(_srgb(), ImageCms.ImageCmsProfile(io.BytesIO(icc)), "RGB", "RGB")
     except (OSError, ValueError):  # a profile of an input device may lack the tables for this direction
         return pixels
-    return np.asarray(transform.apply(Image.fromarray(pixels)))
+    return _transformed(pixels, transform)
 
 
 def means_srgb(icc: bytes) -> bool:
@@ -74,6 +75,14 @@ def is_rgb_profile(icc: bytes) -> bool:
     """Whether the bytes are a whole profile for RGB pictures."""
     profile = _profile(icc)
     return profile is not None and _space(profile) == "RGB"
+
+
+def _transformed(pixels: RgbImage, transform: ImageCms.ImageCmsTransform) -> RgbImage:
+    """Strip by strip: whole, Pillow would hold the picture twice, with four bytes for a pixel."""
+    colours = np.empty_like(pixels)
+    for strip in strips(len(pixels)):
+        colours[strip] = np.asarray(transform.apply(Image.fromarray(pixels[strip])))
+    return colours
 
 
 def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:

@@ -1,17 +1,19 @@
+import io
 import warnings
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from cutgate.jobs.errors import SourceTooLarge, SourceUndecodable, SourceUnreadable
 from cutgate.jobs.limits import SourceLimits
-from cutgate.worker.pictures.images import FORMATS, read_image
-from tests.worker.pictures.samples import LIMITS, gradient, saved
+from cutgate.worker.pictures.images import FORMATS, of_pillow, read_image
+from tests.worker.pictures.samples import LIMITS, gradient, saved, wide_profile
 
 EXACT: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
@@ -63,6 +65,42 @@ def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     source = read_image(data, LIMITS)
     assert source.rgb.shape == upright.shape
     assert np.abs(source.rgb.astype(int) - upright).max() <= (12 if kind in {"JPEG", "AVIF"} else 0)
+
+
+JPEGS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "colours in every pixel": {"subsampling": 0},
+    "colours in every second column": {"subsampling": 1},
+    "progressive": {"progressive": True},
+    "with restarts": {"restart_marker_rows": 1},
+    "in RGB": {"keep_rgb": True},
+    "another profile": {"icc_profile": wide_profile()},
+}
+
+
+def jpeg(**options: Any) -> bytes:
+    noise = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)
+    return saved(Image.fromarray(noise), "JPEG", quality=80, **options)
+
+
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
+def test_a_jpeg_in_colour_is_what_pillow_makes_of_it_without_pillow(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jpeg(**options)
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        expected = of_pillow(picture)
+    monkeypatch.delattr("cutgate.worker.pictures.images.of_pillow")
+    np.testing.assert_array_equal(read_image(data, LIMITS).rgb, expected.rgb)
+
+
+def test_a_jpeg_with_an_oddity_that_pillow_puts_up_with_is_read() -> None:
+    data = jpeg()
+    odd = data[:-2] + bytes(99) + data[-2:]
+    with pytest.raises(ValueError, match="extraneous"):
+        simplejpeg.decode_jpeg(odd)
+    np.testing.assert_array_equal(read_image(odd, LIMITS).rgb, read_image(data, LIMITS).rgb)
 
 
 def test_damaged_metadata_does_not_cost_the_picture() -> None:
