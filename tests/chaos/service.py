@@ -158,6 +158,8 @@ class Service:
             self.watched = opening.enter_context(watched_server(None, *_KEPT_WHOLE, *_NEVER_ALONE))
             self.redis_url = self.watched.url
         self.client: Redis = opening.enter_context(connect(self.redis_url))
+        # One for all looks: to make one takes the processor for longer than a look does.
+        self._caller = opening.enter_context(httpx.Client(headers={"Connection": "close"}))
         self.port = free_port()
         self.backgrounds_url = opening.enter_context(backgrounds())
         self._settings = self._settings_here()
@@ -261,7 +263,7 @@ class Service:
         return self._gateway_answers() and len(self.ready_workers()) == len(WORKERS)
 
     def _gateway_answers(self) -> bool:
-        return httpx.get(f"{self.url}/healthz").raise_for_status().is_success
+        return self._caller.get(f"{self.url}/healthz").raise_for_status().is_success
 
     def wait_for_fewer(self, open_count: int, account: str, seconds: float) -> None:
         """Wait until an account has fewer open jobs than so many, or the time for that is over."""

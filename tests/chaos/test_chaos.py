@@ -16,6 +16,8 @@ from tests.chaos.service import Service
 from tests.chaos.stand_ins import WORK_SECONDS_VARIABLE
 from tests.servers.small_disk import small_disk
 
+pytestmark = pytest.mark.timeout(600)  # longer than all that a scenario may wait for
+
 JOBS = 15
 SLOWLY = {WORK_SECONDS_VARIABLE: "0.5"}
 """So that most faults meet a picture at work."""
