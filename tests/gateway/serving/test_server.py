@@ -48,9 +48,20 @@ main()
 
 
 @pytest.fixture(scope="module")
-def live(installation: Installation) -> Iterator[LiveGateway]:
+def live(installation: Installation, keys: dict[str, str]) -> Iterator[LiveGateway]:
+    """One for all tests, whatever they send it; its log holds no secret of theirs."""
     with installation.serving() as gateway:
         yield gateway
+    assert gateway.process.returncode == 0
+    assert lines_of(gateway, keys)
+
+
+def lines_of(gateway: LiveGateway, keys: dict[str, str]) -> list[dict[str, Any]]:
+    """What it has logged: JSON in every line, and no secret."""
+    text = gateway.log.read_text()
+    for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
+        assert secret not in text
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -215,16 +226,13 @@ def test_it_stops_in_order_and_its_log_holds_no_secret(
         task_uid = httpx.post(gateway.url, json=body).json()["TaskUID"]
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.process.wait(timeout=START_SECONDS) == 0
-    text = gateway.log.read_text()
-    lines = [json.loads(line) for line in text.splitlines()]
+    lines = lines_of(gateway, keys)
     assert any(line["event"].startswith("Listening at") for line in lines)
     accepted = next(line for line in lines if line.get("request_uuid") == "last")
     assert (
         accepted.items() >= {"account": "anna", "action": "RemoveBackground", "ret_code": 0, "status": 200}.items()
     )
     assert accepted["task_uid"] == task_uid
-    for secret in (keys["private_key"], MASTER_KEY, pictures.BASE64_8X8[:40], "/r/"):
-        assert secret not in text
 
 
 def test_a_process_that_is_just_starting_hears_that_it_is_to_stop(installation: Installation) -> None:
