@@ -126,11 +126,13 @@ class ComposedService(ExitStack):
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers say that they are ready."""
-        eventually(
-            lambda: len(httpx.get(f"http://127.0.0.1:{self.ports['9101']}/readyz").json()["workers"]) >= count,
-            START_SECONDS,
-            say=lambda: self.log("worker"),
-        )
+        url = f"http://127.0.0.1:{self.ports['9101']}/readyz"
+        with httpx.Client() as caller:
+            eventually(
+                lambda: len(caller.get(url).json()["workers"]) >= count,
+                START_SECONDS,
+                say=lambda: self.log("worker"),
+            )
 
     def add_account(self) -> Mapping[str, Any]:
         """Make an account as an operator does; its key pair."""

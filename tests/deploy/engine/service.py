@@ -120,11 +120,12 @@ class Service(ExitStack):
 
     def wait_until_ready(self) -> None:
         """Wait until the gateway says that jobs can be done."""
-        eventually(
-            lambda: httpx.get(f"{self.url}/readyz").status_code == 200,
-            READY_SECONDS,
-            despite=(httpx.TransportError,),
-        )
+        with httpx.Client() as caller:
+            eventually(
+                lambda: caller.get(f"{self.url}/readyz").status_code == 200,
+                READY_SECONDS,
+                despite=(httpx.TransportError,),
+            )
 
 
 def submitted(client: Client, count: int) -> list[Job]:
