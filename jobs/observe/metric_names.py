@@ -58,8 +58,8 @@ REQUESTS: Final = Metric(
     name="cutgate_requests_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Answered requests, by the protocol's action and code, else by view and HTTP status; of Runware "
-    "each task, by its type.",
+    help="Answered requests, by the protocol's action and code, else by view and HTTP status. Each "
+    "Runware task counts, by its type.",
     unit="requests",
     labels={"facade": OPEN, "action": OPEN, "code": OPEN},
 )
@@ -84,8 +84,8 @@ PEERS_CUT_OFF: Final = Metric(
     name="cutgate_peers_cut_off_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY,),
-    help="Callers that were cut off: too slow a head, body or answer, no free thread for a large body, too "
-    "many connections.",
+    help="Connections that were cut off: too slow a head, body or answer, no free thread for a large body, or "
+    "too many connections.",
     unit="connections",
     labels={"reason": ("head", "body", "answer", "turn", "connections")},
 )
@@ -100,7 +100,7 @@ CALLERS_HELD: Final = Metric(
     name="cutgate_callers_held",
     kind=Kind.GAUGE,
     parts=(Part.GATEWAY,),
-    help="HTTP callers that wait for their results without a request thread.",
+    help="HTTP callers that wait for a result without a request thread.",
     unit="callers",
 )
 
@@ -108,7 +108,7 @@ LEDGER_UP: Final = Metric(
     name="cutgate_ledger_up",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="1 if Redis answered this scrape; else the other ledger metrics are missing.",
+    help="1 if Redis answered this scrape. If not, the other ledger metrics are missing.",
     unit="yes or no",
 )
 LEDGER_MEMORY_BYTES: Final = Metric(
@@ -122,14 +122,14 @@ LEDGER_MEMORY_LIMIT_BYTES: Final = Metric(
     name="cutgate_ledger_memory_limit_bytes",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Its `maxmemory`, 0 for none. At nine tenths new tasks are refused.",
+    help="Redis's `maxmemory`, 0 for none. New tasks are refused at 90 %.",
     unit="bytes",
 )
 ITEMS_WAITING: Final = Metric(
     name="cutgate_items_waiting",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Items that wait for a worker.",
+    help="Items waiting for a worker.",
     unit="items",
     labels={"lane": OPEN},
 )
@@ -145,14 +145,14 @@ ITEMS_RUNNING: Final = Metric(
     name="cutgate_items_running",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Items that a worker has claimed.",
+    help="Items claimed by a worker.",
     unit="items",
 )
 WORKERS_ALIVE: Final = Metric(
     name="cutgate_workers_alive",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Workers that announce themselves.",
+    help="Workers that have announced themselves recently.",
     unit="workers",
     labels={"lane": OPEN},
 )
@@ -160,14 +160,14 @@ ERRANDS_DUE: Final = Metric(
     name="cutgate_errands_due",
     kind=Kind.GAUGE,
     parts=(Part.LEDGER,),
-    help="Errands that wait for a courier.",
+    help="Errands waiting for a courier.",
     unit="errands",
 )
 CREDITS_BOOKED: Final = Metric(
     name="cutgate_credits_booked_total",
     kind=Kind.COUNTER,
     parts=(Part.LEDGER,),
-    help="Price of all items done, of unmetered accounts too.",
+    help="Price of all finished items, unmetered accounts included.",
     unit="credits",
 )
 
@@ -175,7 +175,7 @@ CLAIMS: Final = Metric(
     name="cutgate_claims_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Claimed items; again: after a worker was lost.",
+    help="Claims of items. again: after a worker was lost.",
     unit="claims",
     labels={"attempt": ("first", "again")},
 )
@@ -183,7 +183,7 @@ ITEMS: Final = Metric(
     name="cutgate_items_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Ended claims; lost: the item was taken back or terminated meanwhile.",
+    help="Ended claims. lost: the item was taken back or terminated meanwhile.",
     unit="items",
     labels={"outcome": ("done", "failed", "lost")},
 )
@@ -191,7 +191,7 @@ ITEM_ERRORS: Final = Metric(
     name="cutgate_item_errors_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that a worker failed, by kind of error.",
+    help="Items that failed in a worker, by kind of error.",
     unit="items",
     labels={"kind": OPEN},
 )
@@ -199,7 +199,7 @@ RESULTS: Final = Metric(
     name="cutgate_results_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items done; none: no subject was found, and the result is transparent.",
+    help="Finished items. none: no subject was found, and the result is transparent.",
     unit="items",
     labels={"subject": ("found", "none")},
 )
@@ -207,14 +207,14 @@ PIXELS: Final = Metric(
     name="cutgate_pixels_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Pixels of the pictures that were read.",
+    help="Pixels of the pictures read.",
     unit="pixels",
 )
 ITEM_SECONDS: Final = Metric(
     name="cutgate_item_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
-    help="Time from an item's claim until it was done.",
+    help="Time from an item's claim until it was finished.",
     unit="seconds",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
@@ -222,7 +222,7 @@ STEP_SECONDS: Final = Metric(
     name="cutgate_step_seconds",
     kind=Kind.HISTOGRAM,
     parts=(Part.WORKER,),
-    help="Time of an item by step, without gaps between steps.",
+    help="Time of each step of an item, without gaps between steps.",
     unit="seconds",
     labels={"step": OPEN},
     buckets=_STEP_SECONDS,
@@ -231,7 +231,7 @@ WORKER_INFO: Final = Metric(
     name="cutgate_worker_info",
     kind=Kind.GAUGE,
     parts=(Part.WORKER,),
-    help="1, with what computes the network; missing while none is loaded.",
+    help="1, labelled with what runs the network; missing while none is loaded.",
     unit="1",
     labels=dict.fromkeys(("model", "precision", "engine", "provider", "dtype"), OPEN),
 )
@@ -239,7 +239,7 @@ CHILDREN_GONE: Final = Metric(
     name="cutgate_children_gone_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="A worker's computing processes that ended, replacements included.",
+    help="Computing processes of a worker that ended, replaced ones included.",
     unit="processes",
     labels={"end": ("died", "stopped")},
 )
@@ -247,7 +247,7 @@ ITEMS_TAKEN_BACK: Final = Metric(
     name="cutgate_items_taken_back_total",
     kind=Kind.COUNTER,
     parts=(Part.WORKER,),
-    help="Items that a computing process held when it ended.",
+    help="Items held by a computing process when it ended.",
     unit="items",
 )
 
@@ -255,7 +255,7 @@ REAPED: Final = Metric(
     name="cutgate_reaped_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
-    help="Items whose lease lapsed or time was over, by what the reaper did. Sum over all processes.",
+    help="Items whose lease or time expired, by what the reaper did. Sum over all processes.",
     unit="items",
     labels={"outcome": ("renewed", "requeued", "worker_lost", "too_slow", "too_late")},
 )
@@ -263,7 +263,7 @@ HINTS_RESENT: Final = Metric(
     name="cutgate_hints_resent_total",
     kind=Kind.COUNTER,
     parts=(Part.GATEWAY, Part.WORKER),
-    help="Missing hints that the reaper sent.",
+    help="Lost hints that the reaper sent again.",
     unit="hints",
 )
 
@@ -271,7 +271,7 @@ ERRANDS: Final = Metric(
     name="cutgate_errands_total",
     kind=Kind.COUNTER,
     parts=(Part.COURIER,),
-    help="Errands run. again: put off after a fault of the other side; given_up: for good; moot: nothing "
+    help="Errands run. again: postponed after a fault of the other side; given_up: for good; moot: nothing "
     "left to do; interrupted: a part of this service was down.",
     unit="errands",
     labels={
