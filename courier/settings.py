@@ -20,19 +20,19 @@ class CourierSettings(GatewaySettings):
     """What one courier process reads, once, at its entry point."""
 
     courier_errands: PositiveInt = 32
-    """Errands of a courier at once, besides those below."""
+    """Errands of a courier at once, besides slow ones."""
     courier_slow_errands: PositiveInt = 128
-    """Errands that may wait for slow servers; beyond it some are put back."""
+    """Errands that may wait for slow servers; above it some are put back."""
     courier_memory_bytes: PositiveInt = 512 * 2**20
     """Memory for fetches; at least `CUTGATE_MAX_SOURCE_BYTES`."""
     courier_kept_errands: NonNegativeInt = 2
-    """Places kept for deliveries, and as many for fetches; at most half."""
+    """Places reserved for deliveries, and as many for fetches; at most half."""
     courier_account_errands: PositiveInt = 4
     """Errands of an account at once, over all couriers."""
     courier_max_attempts: PositiveInt = 3
     """An errand ends once this many of its couriers have died."""
     courier_poll_seconds: PositiveFloat = 1
-    """How often an idle courier looks for errands it was not told of."""
+    """How often an idle courier looks for errands it was not notified of."""
     courier_stop_seconds: NonNegativeFloat = 4
     """How long a stopping courier works before it gives errands back."""
 
@@ -40,9 +40,9 @@ class CourierSettings(GatewaySettings):
     """Port of `/metrics`."""
 
     courier_allowed_networks: Networks = ()
-    """Addresses or networks, not public, that may be called."""
+    """Addresses or networks that may be called although they are not public."""
     courier_refused_networks: Networks = ()
-    """Public ones that may not, such as your own."""
+    """Public addresses or networks that may not be called, such as your own."""
     courier_ports: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_535)], ...], NoDecode, BeforeValidator(_split)
     ] = (80, 443, 8_080, 8_443)
@@ -54,24 +54,24 @@ class CourierSettings(GatewaySettings):
         "application/octet-stream",
         "binary/octet-stream",
     )
-    """Media types that a source may declare; the bytes decide."""
+    """Media types that a source may declare; its bytes decide."""
 
     courier_connect_seconds: PositiveFloat = 5
-    """Longest time to connect to an address."""
+    """Connect timeout."""
     courier_read_seconds: PositiveFloat = 10
-    """Longest silence of a server outside."""
+    """Read timeout."""
     courier_total_seconds: Annotated[float, Field(gt=0, le=80)] = 60
-    """Longest time of an errand, 80 at most."""
+    """Timeout of an errand, at most 80."""
     courier_first_seconds: Annotated[float, Field(gt=0, le=80)] = 15
-    """The same for the first try of a fetch."""
+    """Timeout of the first attempt of a fetch."""
     courier_fetch_attempts: PositiveInt = 3
-    """Tries of a source whose server fails."""
+    """Attempts to fetch a source whose server fails."""
     courier_delivery_seconds: PositiveFloat = 3_600
     """How long a callback or upload is retried."""
     courier_first_pause_seconds: PositiveFloat = 10
-    """Longest pause before the first retry of a delivery; it doubles each time."""
+    """Longest pause before the first retry of a delivery; doubles with each retry."""
     courier_longest_pause_seconds: PositiveFloat = 600
-    """Bound of these pauses."""
+    """Upper limit of these pauses."""
 
     @override
     def ledger_limits(self) -> LedgerLimits:

@@ -136,8 +136,8 @@ class GatewaySettings(JobSettings):
     """What one gateway process reads, once, at its entry point."""
 
     master_key: SecretStr
-    """32 bytes in Base64 that encrypt accounts' keys and sign result addresses; or two, split by white space,
-    [while it is replaced](production.md#secrets). Not for workers."""
+    """32 bytes in Base64 that encrypt accounts' keys and sign result addresses; or two, separated by white space,
+    [during replacement](production.md#secrets). Not for workers."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -146,105 +146,106 @@ class GatewaySettings(JobSettings):
     metrics_port: MetricsPort = None
     """Port of `/metrics` and the detailed `/readyz`."""
     readiness_seconds: NonNegativeFloat = 1
-    """How long a finding of `/readyz` is reused."""
+    """How long a result of `/readyz` is cached."""
     least_free_bytes: NonNegativeInt = 64 * 2**20
-    """With less free for pictures, `/readyz` says so; those that fit are still accepted."""
+    """If less is free for pictures, `/readyz` reports it; pictures that fit are still accepted."""
     processes: PositiveInt = 1
     """Gateway processes."""
     request_threads: Annotated[int, Field(ge=2)] = 16
-    """Request threads; half may wait for results."""
+    """Request threads; at most half wait for results."""
     thread_affinity: bool = True
-    """Keep a process's threads on one processor at a time, on Linux: only one of them runs Python."""
+    """On Linux, keep a process's threads on one processor at a time, since only one of them runs Python."""
     shutdown_seconds: PositiveInt = 30
-    """How long requests may go on after the stop signal."""
+    """How long requests may continue after the stop signal."""
     connections: Annotated[int, Field(ge=8, le=100_000)] = 1_000
-    """HTTP connections; beyond it idle ones are closed."""
+    """Maximum HTTP connections; above it idle ones are closed."""
     connections_per_address: PositiveInt = 128
-    """Of these for one address, trusted proxies excepted; else 503."""
+    """Maximum HTTP connections of one address, except trusted proxies; else 503."""
     head_seconds: PositiveFloat = 10
-    """Longest time for a request's head, else 408. Bodies and answers get as much to begin with."""
+    """Timeout of a request's head, else 408. Bodies and answers get as much to begin with."""
     max_head_bytes: Annotated[int, Field(ge=4_096, le=2**20)] = 64 * 2**10
-    """Longest head, else 431."""
+    """Maximum size of a head, else 431."""
     least_bytes_per_second: PositiveInt = 16 * 2**10
-    """Least average speed of a body, else 408, or an answer, else cut off."""
+    """Minimum average speed of a body, else 408, or an answer, else cut off."""
     transfer_seconds: PositiveFloat = 300
-    """Longest time for a body or an answer."""
+    """Timeout of a body or an answer."""
     receiving_threads: PositiveInt = 16
     """Threads that receive large bodies."""
     receiving_threads_per_address: PositiveInt = 8
-    """Of these for one address, trusted proxies excepted."""
+    """Threads that receive large bodies of one address, except trusted proxies."""
     receiving_wait_seconds: PositiveFloat = 30
-    """How long a large body waits for one, else 503."""
+    """How long a large body waits for a receiving thread, else 503."""
 
     playground: bool = True
-    """Serve `/playground`, where browsers are sent from `/`, and `/docs`."""
+    """Serve `/docs` and `/playground`, to which browsers are redirected from `/`."""
     public_url: str | None = None
-    """Base of result addresses, such as `https://cutouts.example.com`; unset, the request's host."""
+    """Base of result addresses, such as `https://cutouts.example.com`; by default the request's host."""
     trusted_proxies: Networks = ()
-    """Addresses or networks whose `X-Forwarded-*` headers count."""
+    """Addresses or networks whose `X-Forwarded-*` headers are trusted."""
     max_body_bytes: PositiveInt = 48 * 2**20
-    """Largest request body, else 413."""
+    """Maximum size of a request body, else 413."""
     max_batch_body_bytes: PositiveInt = 256 * 2**20
-    """The same for `RemoveBackgroundsInBatch`."""
+    """Maximum size of a body of `RemoveBackgroundsInBatch`."""
     body_memory_bytes: PositiveInt = 2 * 2**20
     """Larger bodies go to a temporary file; put `TMPDIR` on a disk."""
     large_bodies_bytes: PositiveInt = 48 * 2**20
-    """Such bodies that are read at once before their senders are known, at twice the memory; a larger body is read
+    """Bytes of such bodies read at once before their senders are known, at twice the memory; a larger body is read
     alone."""
     large_bodies_wait_seconds: PositiveFloat = 30
-    """How long a body waits for its turn, else 503."""
+    """How long such a body waits for its turn, else 503."""
     max_batch_images: Annotated[int, Field(ge=1, le=1_000)] = 16
-    """Most pictures of a batch."""
+    """Maximum pictures of a batch."""
     image_price_credits: NonNegativeInt = 1
-    """Price of a picture."""
+    """Price of a picture in credits."""
     unmetered_credits: NonNegativeInt = 1_000_000_000
     """`TotalCredits` of an account that was never granted credits."""
 
     submits_per_second: PositiveInt = 10
     """Requests with pictures of an account, unless set for it; as many at once."""
     polls_per_second: PositiveInt = 50
-    """The same for its other requests."""
+    """Other requests of an account, unless set for it; as many at once."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Unknown keys, and wrong signatures of one key, from an address; as many at once. Past it large bodies and
+    """Unknown keys, and wrong signatures of one key, from an address; as many at once. Above it, large bodies and
     WebSockets are refused for a while, or until a right key comes in a small body."""
     proven_address_seconds: NonNegativeFloat = 3_600
-    """How long an address that sent a right key is not shut out."""
+    """How long an address that sent a right key is exempt from that."""
 
     go_numbers: bool = True
     """Accept signatures over numbers in Go's exponent notation."""
     ignore_unknown_fields: bool = False
     """Ignore unknown fields of an action."""
     throttle_status: Literal[200, 429] = 429
-    """HTTP status at a cap or rate: 429 or 200."""
+    """HTTP status at a cap or rate limit: 429 or 200."""
     retry_after_seconds: PositiveInt = 2
     """`Retry-After` when a part is down, or none can be computed."""
     max_runware_body_bytes: PositiveInt = 64 * 2**20
-    """Largest body or WebSocket message of Runware's protocol."""
+    """Maximum size of a body or WebSocket message of Runware's protocol."""
     max_runware_tasks: Annotated[int, Field(ge=1, le=1_000)] = 32
-    """Most tasks of one."""
+    """Maximum tasks of one body or message."""
     runware_models: Models = ()
-    """What runs [Runware's models](models.md#choose-a-model), such as
+    """Models that run [Runware's ids](models.md#choose-a-model), such as
     `runware:109@1=fast,runware:112@5=birefnet-general`."""
     offer_memory_seconds: PositiveFloat = 7 * 86_400
-    """How long a model can be asked for after its last worker has gone."""
+    """How long a model can be requested after its last worker has gone."""
     runware_sync_seconds: PositiveFloat = 60
-    """Longest wait for a result, else 504."""
+    """Maximum wait for a result in Runware's protocol, else 504."""
     runware_poll_seconds: NonNegativeFloat = 2
     """How long `getResponse` waits for a task's end."""
     removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
-    """Longest wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
+    """Maximum wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
     removebg_max_bytes: PositiveInt = 22 * 2**20
-    """Largest picture of that protocol, at most `CUTGATE_MAX_SOURCE_BYTES`."""
+    """Maximum size of a picture in remove.bg's protocol, at most `CUTGATE_MAX_SOURCE_BYTES`."""
     removebg_units_per_minute: PositiveInt = 500
-    """Megapixels an account may send in a minute, each begun one counted; with its own rate, sixty times that."""
+    """Megapixels, each request rounded up, that an account may send in a minute; an account with its own rate has
+    sixty times that."""
     removebg_previews_per_credit: PositiveInt = 4
-    """Pictures of size `preview` for the price of any other, one credit of that protocol."""
+    """Pictures of size `preview` for one credit of remove.bg's protocol, the price of any other picture."""
     removebg_improvement: bool = False
-    """Keep pictures of `POST /v1.0/improve` as uploads of their account; else 403."""
+    """Store pictures of `POST /v1.0/improve` as uploads of their account; else 403."""
     sockets: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """WebSockets; one more is closed with code 1013, also below."""
+    """Maximum WebSockets; further ones are closed with code 1013, also below."""
     sockets_per_account: PositiveInt = 250
-    """Of these for one account."""
+    """Maximum WebSockets of one account."""
     socket_threads: PositiveInt = 8
     """Threads for WebSocket messages."""
     socket_calls: PositiveInt = 100
@@ -252,11 +253,12 @@ class GatewaySettings(JobSettings):
     held_callers: Annotated[int, Field(ge=1, le=10_000)] = 500
     """HTTP callers that wait for results without a request thread."""
     held_callers_per_account: PositiveInt = 250
-    """Of these for one account."""
+    """HTTP callers of one account that may wait so."""
     hang_up_seconds: NonNegativeFloat = 5
-    """How long after such a caller hangs up its task is terminated, unless begun or joined."""
+    """How long after such a caller hangs up its task is terminated, unless it has begun or another caller waits
+    for it."""
     socket_idle_seconds: PositiveFloat = 120
-    """A WebSocket silent for this long that waits for nothing is closed."""
+    """A WebSocket that is silent for this long and waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
     """Interval of the server's pings."""
     socket_authentication_seconds: PositiveFloat = 15
@@ -264,18 +266,18 @@ class GatewaySettings(JobSettings):
     sockets_unauthenticated: PositiveInt = 100
     """WebSockets without a key, at most half of all."""
     sockets_unauthenticated_per_address: PositiveInt = 32
-    """Of these for one address."""
+    """WebSockets without a key from one address."""
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
-    """Unread answers of a WebSocket, beside one result; beyond it that is cut off."""
+    """Unread answers of a WebSocket, besides one result; above it the connection is cut off."""
     socket_large_messages: PositiveInt = 8
     """WebSocket messages over 1 MiB at once, at most half from one account; two take a few times their size in
     memory."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
     usd_per_credit: NonNegativeFloat = 0
-    """US dollars, in Runware's `cost` and `balance`."""
+    """Price of a credit in US dollars, for Runware's `cost` and `balance`."""
     redis_timeout_seconds: PositiveFloat = 0.6
-    """Longest time of each of three attempts to reach Redis."""
+    """Timeout of each of three attempts to reach Redis."""
 
     @field_validator("master_key")
     @classmethod

@@ -34,9 +34,9 @@ class BlobSettings(BaseSettings):
     blob_dir: Path = Path("/var/lib/cutgate/blobs")
     """Folder of pictures, shared by all parts."""
     s3_endpoint_url: str | None = None
-    """URL of the S3 server; unset, Amazon's."""
+    """URL of the S3 server; by default Amazon's."""
     s3_region: str = "us-east-1"
-    """Region to sign for."""
+    """Region that requests are signed for."""
     s3_bucket: str = ""
     """Existing bucket; required with `s3`."""
     s3_prefix: str = ""
@@ -46,7 +46,7 @@ class BlobSettings(BaseSettings):
     s3_secret_key: SecretStr = SecretStr("")
     """Secret key; required with `s3`."""
     s3_timeout_seconds: PositiveFloat = 1.5
-    """Longest silence of the S3 server."""
+    """Read timeout of the S3 server."""
 
     @field_validator("blob_store")
     @classmethod

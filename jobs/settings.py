@@ -61,64 +61,65 @@ class JobSettings(BlobSettings):
     max_source_bytes: PositiveInt = 32 * 2**20
     """Largest picture in bytes, after Base64."""
     max_source_pixels: PositiveInt = 50_000_000
-    """Most pixels of a picture."""
+    """Maximum pixels of a picture."""
     max_source_side_px: PositiveInt = 12_000
     """Longest side of a picture."""
     max_decoded_pixels: PositiveInt = 1_000_000_000
-    """Most pixels to decode, counted for each scan of a JPEG."""
+    """Maximum pixels to decode, counted for each scan of a JPEG."""
 
     lease_seconds: PositiveFloat = 15
-    """A worker silent for this long loses its pictures to others."""
+    """A worker that is silent for this long loses its pictures to others."""
     job_timeout_seconds: PositiveFloat = 120
-    """Longest time of a picture in a worker."""
+    """Maximum time of a picture in a worker."""
     max_attempts: PositiveInt = 3
     """A picture fails once this many of its workers have died."""
     max_strikes: PositiveInt = 3
-    """After this many pictures that hit a limit of time or memory, or killed their worker, an account's run one at
-    a time, last."""
+    """An account with this many pictures that hit a limit of time or memory, or killed their worker, has its
+    pictures run one at a time, last."""
     strike_seconds: PositiveFloat = 600
     """How long such a picture counts."""
     charge_strikes: bool = False
-    """Charge for such pictures that fail."""
+    """Charge for failed pictures of this kind."""
     queue_timeout_seconds: PositiveFloat = 3_600
     """A picture that waits longer fails."""
     sweep_seconds: PositiveFloat = 1
-    """Interval of looking for lapsed leases and lost hints."""
+    """Interval between checks for expired leases and lost hints."""
     account_queue_cap: PositiveInt = 500
-    """Waiting and running pictures of an account."""
+    """Maximum waiting and running pictures of an account, unless set for it."""
     total_queue_cap: PositiveInt = 10_000
-    """The same of all accounts."""
+    """Maximum waiting and running pictures of all accounts."""
     idempotency_seconds: PositiveFloat = 86_400
     """How long a repeated request gets the first one's task."""
     orphan_grace_seconds: Annotated[float, Field(ge=60)] = 3_600
     """Age from which a blob without a record may be deleted."""
     delete_source: bool = True
-    """Delete a source a minute after it is done or has failed."""
+    """Delete a source a minute after its picture is done or has failed."""
     keep_poisoned_source: bool = False
     """Keep a source that killed workers, for debugging, until its task's retention ends."""
     retention_seconds: PositiveFloat = 86_400
     """How long an ended task and its results stay."""
     terminated_retention_seconds: PositiveFloat = 3_600
-    """The same for a task terminated before it began, unless a callback is due."""
+    """How long a task terminated before it began stays, unless a callback is due."""
     account_upload_cap: PositiveInt = 1_000
-    """Uploads of an account, unless set for it."""
+    """Maximum uploads of an account, unless set for it."""
     account_upload_bytes: PositiveInt = 2 * 2**30
-    """Their bytes, unless set for it."""
+    """Maximum bytes of an account's uploads, unless set for it."""
     upload_retention_seconds: PositiveFloat = 30 * 86_400
     """How long an upload stays after its last use."""
     usage_retention_seconds: PositiveFloat = 400 * 86_400
-    """How long daily usage is kept, at least; 32 days go together."""
+    """Minimum time that daily usage is kept; it is deleted 32 days at a time."""
 
     metrics_host: str = "127.0.0.1"
-    """Address of the metrics ports, readable to all who reach it."""
+    """Address of the metrics ports, which anyone who reaches it can read."""
     alive_file: Path | None = None
-    """File that a worker or courier keeps fresh for `python -m cutgate.jobs.observe.alive`."""
+    """File that a worker or courier touches for the health check `python -m cutgate.jobs.observe.alive`."""
     log_format: Literal["json", "console"] = "json"
     """`json`, or `console`: text for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """`debug`, `info`, `warning` or `error`."""
     traces_url: SecretStr | None = None
-    """OTLP/HTTP address of a collector, such as `http://127.0.0.1:4318/v1/traces`; unset, no traces. Secret."""
+    """OTLP/HTTP address of a collector, such as `http://127.0.0.1:4318/v1/traces`; by default no traces.
+    Secret."""
     traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of traces recorded, 0 to 1."""
 

@@ -65,25 +65,25 @@ class NetworkSettings(BaseSettings):
     )
 
     model: ModelName = JobSettings.model_fields["model"].default
-    """[Model](models.md) that workers offer and new items ask for, unless their account has one."""
+    """[Model](models.md) that workers offer and new items use, unless their account has one."""
     precision: Precision = JobSettings.model_fields["precision"].default
-    """`exact`, or `fast`: 8-bit integers, for models that have it; as above."""
+    """`exact`, or `fast`: 8-bit integers, for models that have it."""
     worker_models: Choices = ()
     """What this worker offers instead of `CUTGATE_MODEL`, such as `fast,best,u2netp`."""
     engine: EngineName = EngineName.AUTO
-    """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, untried."""
+    """`auto`: the fastest exact one; `onnxruntime` or `openvino`: that one, without a trial."""
     engine_trial_seconds: NonNegativeFloat = 20
-    """Longest trial of engines for a model; `0`: the processor's features decide."""
+    """Maximum time of the engine trial for a model; `0`: the processor's features decide."""
     models_dir: Path = Field(default_factory=lambda: user_cache_dir() / "models")
-    """Folder of weights; missing ones are fetched."""
+    """Folder of weights; missing ones are downloaded."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_dir() / "graphs")
-    """Folder of prepared graphs; may be emptied."""
+    """Folder of prepared graphs; you may empty it."""
     device: Device = Device.CPU
     """`cpu`, or `gpu`, which refuses to start without CUDA."""
     threads: PositiveInt | None = None
-    """Threads of the network on the CPU; unset, the container's processors."""
+    """Threads of the network on the CPU; by default the container's processors."""
     pictures_per_run: PositiveInt | None = None
-    """Pictures in one run of the network; unset, 1, on a GPU 4 if the network can."""
+    """Pictures in one run of the network; by default 1, on a GPU 4 if the network can."""
     run_wait_seconds: NonNegativeFloat = 0.005
     """How long a ready picture waits to share its run with others nearly ready."""
 
@@ -111,20 +111,20 @@ class WorkerSettings(NetworkSettings, JobSettings):
     worker_metrics_port: MetricsPort = None
     """Port of `/metrics`; with `cutgate up` each further worker has the next."""
     start_timeout_seconds: PositiveFloat = 120
-    """Longest time to load a model."""
+    """Timeout of loading a model."""
     stop_grace_seconds: PositiveFloat = 30
     """How long a stopping worker works before it gives pictures back."""
     max_worker_bytes: PositiveInt | None = None
-    """Memory past which the computing process is replaced between pictures; unset, three quarters of the
-    container's, at least 2 GiB."""
+    """If the computing process takes more memory, it is replaced between pictures; by default three quarters of
+    the container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures at once, each with its own thread and memory; unset, 2 on a CPU with two threads; on a GPU one for
-    each processor and a full batch."""
+    """Pictures at once, each with its own thread and memory; by default 2 on a CPU with two threads; on a GPU one
+    for each processor and a full batch."""
     pixels_at_once: PositiveInt | None = None
-    """Pixels of these together: another begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit, one alone
-    always. Unset, that and 16 million; on a GPU no bound."""
+    """Total pixels of these. Another picture begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit; a single
+    one always runs. By default that and 16 million; on a GPU no limit."""
     decode_timeout_seconds: PositiveFloat = 20
-    """Longest time to decode a picture."""
+    """Timeout of decoding a picture."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
     kept_masks_bytes: NonNegativeInt = 32 * 2**20
@@ -133,7 +133,7 @@ class WorkerSettings(NetworkSettings, JobSettings):
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True
-    """Keep EXIF's artist and copyright; of all else only the density is kept."""
+    """Keep EXIF's artist and copyright. The density is always kept, all other metadata is dropped."""
     keep_16_bit: bool = False
     """Write a 16-bit PNG's or TIFF's cut-out in 16 bits, with its profile."""
 
