@@ -95,7 +95,7 @@ class SourceTooLarge(SourceRejected):
 
 
 class SourceTooCostly(SourceRejected):
-    """Decoding would cost far more than the picture's size is worth."""
+    """Decoding costs far more than the picture's size justifies."""
 
     kind = "source_too_costly"
 
@@ -116,13 +116,13 @@ class BoxOutsidePicture(SourceRejected):
 
 
 class RegionOutsidePicture(SourceRejected):
-    """The region of interest goes beyond the upright picture."""
+    """The region of interest extends beyond the upright picture."""
 
     kind = "region_outside_picture"
 
 
 class RegionEmpty(SourceRejected):
-    """The region of interest holds no pixel of the picture."""
+    """The region of interest contains no pixel of the picture."""
 
     kind = "region_empty"
 
@@ -134,7 +134,7 @@ class SubjectNotFound(SourceRejected):
 
 
 class SourceUnreachable(SourceRejected):
-    """The picture's URL may not be called, or gives no picture."""
+    """The picture's URL may not be called, or returns no picture."""
 
     kind = "source_unreachable"
 
@@ -146,13 +146,13 @@ class ProcessingFailed(CutoutError):
 
 
 class SourceUndecodable(ProcessingFailed):
-    """Decoding found the picture truncated or damaged."""
+    """The picture is truncated or damaged."""
 
     kind = "source_undecodable"
 
 
 class DecodingStopped(ProcessingFailed):
-    """Decoding took too much time or memory, or broke the decoder."""
+    """Decoding took too much time or memory, or crashed the decoder."""
 
     kind = "decoding_stopped"
 
@@ -270,13 +270,13 @@ class IdempotencyConflict(SubmissionRefused):
 
 
 class SourceExpired(SubmissionRefused):
-    """The source blobs may be swept before the task exists."""
+    """The stored picture may be swept before its task exists."""
 
     kind = "source_expired"
 
 
 class ModelNotOffered(SubmissionRefused):
-    """No worker has offered the model in this precision of late."""
+    """No worker has offered the model in this precision recently."""
 
     kind = "model_not_offered"
 
@@ -303,19 +303,19 @@ class ServiceUnavailable(CutoutError):
 
 
 class LedgerUnavailable(ServiceUnavailable):
-    """The ledger's server does not answer."""
+    """Redis does not answer."""
 
     kind = "ledger_unavailable"
 
 
 class LedgerFull(LedgerUnavailable):
-    """The ledger's server is out of memory."""
+    """Redis is out of memory."""
 
     kind = "ledger_full"
 
 
 class LedgerUnwritable(LedgerUnavailable):
-    """The ledger's server cannot write its file."""
+    """Redis cannot write its file."""
 
     kind = "ledger_unwritable"
 
@@ -327,7 +327,7 @@ class BlobStoreUnavailable(ServiceUnavailable):
 
 
 class BlobStoreFull(BlobStoreUnavailable):
-    """The disk of the pictures is full."""
+    """The storage of pictures is full."""
 
     kind = "blob_store_full"
 

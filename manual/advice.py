@@ -5,7 +5,7 @@ from typing import Final
 
 PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
     (130, 500): "Retry once; then tell the operator.",
-    (130, 503): "Or one of them is away: `/readyz` on the metrics port says which.",
+    (130, 503): "Or Redis or the storage does not answer: `/readyz` on the metrics port says which.",
     (150, 200): "Tell the operator the model that `Detail` names.",
     (150, 503): "Send it again.",
     (153, 429): "Ask the operator for a higher rate or cap.",
@@ -31,9 +31,9 @@ PICPIK_ADVICE: Final[Mapping[tuple[int, int], str]] = {
 RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "conflictTaskUUID": "Take a new `taskUUID`.",
     "invalid<Field>": "Correct it.",
-    "invalidInputImage": "Upload again what has expired.",
+    "invalidInputImage": "Check its URL and format; upload it again if it has expired.",
     "invalidRequest": "Send a JSON array of task objects, with POST or over a WebSocket.",
-    "invalidTaskUUID": "Send a UUID of your own making.",
+    "invalidTaskUUID": "Send a UUID that you made.",
     "maxMessageSizeExceeded": "Upload large pictures first, and ask for `outputType` `URL`.",
     "missing<Field>": "Send it.",
     "missingTaskType": "Send it.",
@@ -49,7 +49,7 @@ RUNWARE_ADVICE: Final[Mapping[str, str]] = {
     "taskNotFound": "Send the task under a new `taskUUID`.",
     "rateLimitExceeded": "Ask the operator for a higher rate or cap.",
     "internalServerError": "Retry once; then tell the operator.",
-    "serviceUnavailable": "Or a part is away: `/readyz` on the metrics port says which.",
+    "serviceUnavailable": "Or a part does not answer: `/readyz` on the metrics port says which.",
     "requestTimeout": "Use a faster connection or a smaller picture.",
     "timeoutProvider": "Call `getResponse`, or repeat the same task.",
 }

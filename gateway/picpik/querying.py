@@ -32,7 +32,7 @@ def list_tasks_details(request: ListTasksDetails, caller: Caller, services: Serv
 
 
 def list_running_tasks(_: Plain, caller: Caller, services: Services) -> TaskIds:
-    """Name the account's tasks that have not ended, oldest first."""
+    """List the account's tasks that have not ended, oldest first."""
     return TaskIds(task_uid_list=list(services.store.unfinished(caller.account)))
 
 
@@ -45,7 +45,7 @@ def terminate_task(request: OneTask, caller: Caller, services: Services) -> Answ
 
 
 def get_generate_task_detail(request: OneTask, caller: Caller, services: Services) -> GenerateTask:
-    """Show one task in the words of the older interface."""
+    """Show one task with the names of the older interface."""
     logs.bind(task_uid=request.uid)
     [task] = services.tasks.find(caller.account, [request.uid], caller.entry)
     if task is None:
@@ -56,7 +56,7 @@ def get_generate_task_detail(request: OneTask, caller: Caller, services: Service
 def list_generate_task_detail(
     request: ListGenerateTaskDetail, caller: Caller, services: Services
 ) -> GenerateTasks:
-    """Show tasks in the words of the older interface."""
+    """Show tasks with the names of the older interface."""
     _bind(request.uids)
     found = services.tasks.find(caller.account, request.uids, caller.entry)
     return GenerateTasks(
@@ -73,7 +73,7 @@ def get_credit_balance(_: Plain, caller: Caller, services: Services) -> CreditBa
 
 
 def list_models(_request: Plain, _caller: Caller, _services: Services) -> ModelLists:
-    """Show that there are no models of image generation."""
+    """Show that there are no models for generating images."""
     return ModelLists()
 
 

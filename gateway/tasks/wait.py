@@ -18,7 +18,7 @@ STEP_SECONDS: Final = 1.0
 
 
 class NoPlaceToWait(Exception):
-    """As many calls wait as may at a time."""
+    """Too many calls are waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class TaskUuidMissing(RequestFault):
 
 
 class TaskUuidMalformed(RequestFault):
-    """`taskUUID` has not the shape of a UUID."""
+    """`taskUUID` is not a UUID."""
 
 
 class TaskUnknown(RequestFault):
@@ -69,11 +69,11 @@ class TookTooLong(RequestFault):
 
 
 class ServerStops(RequestFault):
-    """The server is stopping; another one answers, or this one in a moment."""
+    """The server is stopping."""
 
 
 class ResultTooLarge(RequestFault):
-    """The caller's side refused the result's frame as too long."""
+    """The client refused the result's frame as too long."""
 
 
 class FieldFault(RequestFault):

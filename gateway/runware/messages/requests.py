@@ -46,7 +46,7 @@ class Settings(Fields):
     rgba: fields.Rgba | None = None
     """Colour and alpha behind the cut-out; in a JPG the colour alone."""
     post_process_mask: fields.Flag | None = None
-    """Clean away specks and frayed edges first."""
+    """First remove specks and frayed edges from the mask."""
     return_only_mask: fields.Flag | None = None
     """Return the mask: white on the subject, the size of the picture."""
     alpha_matting: fields.Flag | None = None
@@ -77,7 +77,7 @@ class Removal(Settings):
     settings: Settings | None = None
     """The settings in the new form."""
     model: fields.Model = DEFAULT_MODEL
-    """Which network runs it is the installation's choice."""
+    """The installation chooses the network that runs it."""
     output_type: fields.OutputTypes = ("URL",)
     """How the result comes back."""
     output_format: fields.OutputFormat = "JPG"

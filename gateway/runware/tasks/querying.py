@@ -16,7 +16,7 @@ _ORGANIZATIONS: Final = uuid.UUID("8f2f7c4e-93b1-4b7a-9a86-4a4b1d0f6f52")
 
 
 def get_response(task: JsonObject, context: TaskContext) -> Outcome | Pending:
-    """Show a task's state, after waiting a moment for its end."""
+    """Show a task's state. The answer waits a moment for the task to end."""
     read_fields(Plain, task)
     found = _find(context)
 

@@ -25,7 +25,7 @@ def image_upload(task: JsonObject, context: TaskContext) -> Outcome | Pending:
 
 
 def media_storage(task: JsonObject, context: TaskContext) -> Outcome | Pending:
-    """Keep a picture, or delete one that is kept."""
+    """Store a picture, or delete a stored one."""
     request = read_fields(MediaStorage, task)
     media = _required("media", request.media)
     if request.operation == "upload":
