@@ -98,7 +98,6 @@ _CALLBACK_SECRETS: Final[Mapping[str, Callable[[], str]]] = {
 @click.option("--name", default="default", show_default=True, help="The account that the key belongs to.")
 @click.option(
     "--api-key",
-    "--runware",
     "is_api_key",
     is_flag=True,
     help="Add an API key instead, as clients of Runware and remove.bg present one.",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from cutgate.jobs.composition import Composition, Margins
 from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ids import BlobKey
 from cutgate.jobs.limits import LedgerLimits
@@ -248,7 +249,12 @@ def test_a_ledger_that_is_away_between_two_steps_does_not_stop_the_work(
 @pytest.mark.parametrize("file_format", [FileFormat.PNG, FileFormat.WEBP, FileFormat.JPEG])
 @pytest.mark.parametrize("output", Output)
 def test_the_record_says_what_was_written(bench: Bench, file_format: FileFormat, output: Output) -> None:
-    asked = {"file_format": file_format, "crop_margin_px": 2, "background": (0, 0, 255, 255), "output": output}
+    asked = {
+        "file_format": file_format,
+        "composition": Composition(crop=Margins.of_px(2)),
+        "background": (0, 0, 255, 255),
+        "output": output,
+    }
     uid = bench.submit(picture(), SPEC.model_copy(update=asked))
     bench.run()
     result, image = bench.result(uid), bench.image(uid)
