@@ -9,7 +9,7 @@ from cutgate.jobs.ledger.errands import Errand
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import ERRANDS
 from cutgate.jobs.observe.metrics import count
-from cutgate.jobs.observe.spans import Kind, Value
+from cutgate.jobs.observe.traces import Kind, Value
 
 
 @contextmanager

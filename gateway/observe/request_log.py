@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 
 from cutgate.gateway.observe.metrics import OTHER, count_request
 from cutgate.jobs.observe import logs, traces
-from cutgate.jobs.observe.spans import Kind
+from cutgate.jobs.observe.traces import Kind
 
 _LOG: Final = structlog.get_logger(__name__)
 _UNTOLD: Final = "health"

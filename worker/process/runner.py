@@ -27,7 +27,7 @@ from cutgate.jobs.limits import SourceLimits
 from cutgate.jobs.observe import logs, traces
 from cutgate.jobs.observe.metric_names import CLAIMS, ITEM_ERRORS, ITEMS, PIXELS, RESULTS
 from cutgate.jobs.observe.metrics import count
-from cutgate.jobs.observe.spans import Kind, Value
+from cutgate.jobs.observe.traces import Kind, Value
 from cutgate.jobs.record import Claim, Result
 from cutgate.jobs.spec import Box, CutoutSpec, FileFormat, Lane, Output, lane_of
 from cutgate.worker.cut_out import cut_out
