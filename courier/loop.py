@@ -1,4 +1,4 @@
-"""The courier's loop: takes errands as they fall due, and runs some of them at a time."""
+"""The courier's loop: takes errands as they fall due and runs several at a time."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What is logged and traced of every errand: what its lines and its span have in common, and how it ended."""
+"""Logs and traces of errands: the fields that all of an errand's lines and its span share, and how it ended."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

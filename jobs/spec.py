@@ -1,4 +1,4 @@
-"""What to do with one picture, in terms that belong to no protocol."""
+"""The specification of one cut-out, independent of any protocol."""
 
 from enum import StrEnum
 from functools import lru_cache

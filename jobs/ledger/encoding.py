@@ -1,4 +1,4 @@
-"""How the parts of a record are written in the stores: hashes of text, with JSON where a part has structure."""
+"""How records are stored: Redis hashes of text, with JSON where a part has structure."""
 
 import json
 from collections.abc import Mapping, Sequence

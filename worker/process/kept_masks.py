@@ -1,4 +1,4 @@
-"""What was found of the last pictures: whoever wants one shown another way does not wait for the network again."""
+"""LRU cache of alpha masks, per account: another composition of a picture needs no run of the network."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class Runner:
 
         The last one of a row does not count as an attempt: then it is this process that cannot work.
         """
-        fault = None if self.faults.note() else error.facts()
+        fault = None if self.faults.record() else error.facts()
         self._insist(lambda: self.store.give_back(claim, fault), beat)
         _ended("lost")
         traces.fail(error.kind)

@@ -1,4 +1,4 @@
-"""The workers' presence in Redis or Valkey. The keys are listed in `cutgate.jobs.ledger.keys`."""
+"""Presence of workers in Redis or Valkey. `cutgate.jobs.ledger.keys` lists the keys."""
 
 from collections.abc import Callable
 

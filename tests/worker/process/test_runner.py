@@ -298,7 +298,7 @@ class TestFaultsThatAreNoPictures:
         uids = [bench.submit(picture()) for _ in range(3)]
         broken = self.broken(bench)
         assert [broken.run() for _ in range(3)] == [True] * 3
-        assert broken.runner.faults.too_many
+        assert broken.runner.faults.should_give_up
         items = [bench.item(uid) for uid in uids]
         assert {item.state for item in items} == {ItemState.QUEUED}
         assert sorted(item.attempts for item in items) == [0, 1, 1]  # the last shows that it is this process
@@ -314,8 +314,8 @@ class TestFaultsThatAreNoPictures:
 
     def test_a_picture_that_goes_well_ends_the_row(self, bench: Bench) -> None:
         faults = Faults()
-        assert [faults.note(), faults.note()] == [False, False]
+        assert [faults.record(), faults.record()] == [False, False]
         assert faults.pause_seconds == 2
         bench.submit(picture())
         assert bench.with_runner(faults=faults).run()
-        assert (faults.note(), faults.pause_seconds) == (False, 1)
+        assert (faults.record(), faults.pause_seconds) == (False, 1)
