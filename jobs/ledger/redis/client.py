@@ -45,7 +45,7 @@ _FRESH_SECONDS: Final = 1.0
 """How long a connection may rest before it is looked at again: whatever lies between may have closed it."""
 _KEPT: Final = "cutgate_kept_connections"
 _NEEDS: Final = "-- needs: "
-_ADDING: Final = frozenset({"create", "keep_upload", "kept"})
+_REFUSED_WHEN_FULL: Final = frozenset({"create", "keep_upload", "kept"})
 """Scripts that a full server refuses, before they have written anything. All others go on: they end, renew, reap,
 delete or read, and without them nothing would ever be freed."""
 _SENTINEL: Final[Callable[..., Any]] = Sentinel
@@ -201,7 +201,7 @@ def script_texts() -> dict[str, str]:
 
 def _flags(name: str) -> str:
     """A script's first line, by which the server knows what it may do."""
-    return "#!lua" if name in _ADDING else "#!lua flags=allow-oom"
+    return "#!lua" if name in _REFUSED_WHEN_FULL else "#!lua flags=allow-oom"
 
 
 def named_parts(text: str) -> list[str]:
