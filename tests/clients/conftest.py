@@ -45,7 +45,7 @@ def tiny_stack(folder: Path, **settings: str) -> Iterator[LiveStack]:
 def add_api_key(stack: LiveStack) -> str:
     """Add an API key as an operator does."""
     command = (sys.executable, "-m", "cutgate", "keys", "--data", str(stack.data))
-    said = run(*command, "add", "--runware", "--name", "shop", "--json", cwd=ROOT)
+    said = run(*command, "add", "--api-key", "--name", "shop", "--json", cwd=ROOT)
     return str(json.loads(said)["api_key"])
 
 

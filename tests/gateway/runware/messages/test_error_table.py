@@ -7,6 +7,7 @@ import pytest
 
 from cutgate.gateway.accounts.authentication import KeyMissing, KeyUnknown
 from cutgate.gateway.accounts.rates import TooOften
+from cutgate.gateway.error_rows import spelt_out
 from cutgate.gateway.runware.messages import faults
 from cutgate.gateway.runware.messages.errors import ROWS, TASK_ROWS, refusal, row_for
 from cutgate.gateway.runware.messages.fields import MODELS
@@ -43,7 +44,7 @@ def test_no_error_lacks_a_row() -> None:
         KeyUnknown,
         NoPlaceToWait,
     }
-    assert set(ROWS) == expected
+    assert set(spelt_out(ROWS)) == expected
 
 
 def test_no_recorded_kind_lacks_a_row() -> None:
