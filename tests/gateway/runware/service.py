@@ -34,7 +34,7 @@ Item = dict[str, Any]
 ACCOUNT = "shop"
 TINY_PICTURE = pictures.data_uri(pictures.png())
 """Black, 8 x 8 pixels."""
-QUICK = {"runware_sync_seconds": 0.2, "runware_poll_seconds": 0.05, "usd_per_credit": 0.0006}
+QUICK = {"runware_sync_seconds": 0.2, "usd_per_credit": 0.0006}
 
 
 def dark(image: Bytes) -> Bytes:
