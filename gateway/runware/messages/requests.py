@@ -53,7 +53,8 @@ class Settings(Fields):
     alpha_matting: fields.Flag | None = None
     """Estimate alpha and colours where the mask is unsure."""
     alpha_matting_foreground_threshold: fields.MatteSetting | None = None
-    """Mask level above which a pixel is certain foreground."""
+    """Mask level above which a pixel is certain foreground. If only one threshold is sent, the other one's default
+    makes room for it."""
     alpha_matting_background_threshold: fields.MatteSetting | None = None
     """Mask level below which a pixel is certain background, at most the foreground's."""
     alpha_matting_erode_size: fields.MatteSetting | None = None

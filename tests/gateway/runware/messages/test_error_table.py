@@ -113,7 +113,7 @@ def test_thresholds_that_clash_are_both_named(service: Service) -> None:
     below, above = "alphaMattingBackgroundThreshold", "alphaMattingForegroundThreshold"
     for fields, parameters in (
         ({above: 20, below: 21}, [above, below]),
-        ({"settings": {above: 9}}, [f"settings.{above}", below]),
+        ({below: 10, "settings": {above: 9}}, [f"settings.{above}", below]),
     ):
         item = service.error(new_removal(**fields))
         assert (item["code"], item["parameter"]) == ("invalidAlphaMattingBackgroundThreshold", parameters)
