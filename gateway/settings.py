@@ -259,8 +259,6 @@ class GatewaySettings(ServiceSettings):
     """How long a model can be requested after its last worker has gone."""
     runware_sync_seconds: PositiveFloat = 60
     """Maximum wait for a result in Runware's protocol, else 504."""
-    runware_poll_seconds: NonNegativeFloat = 2
-    """How long `getResponse` waits for a task's end."""
     removebg_sync_seconds: Annotated[float, Field(gt=0, le=300)] = 18
     """Maximum wait for a result of remove.bg's protocol, up to 300, else 429; a repeat joins it."""
     removebg_max_bytes: PositiveInt = 22 * 2**20

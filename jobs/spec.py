@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final, Literal, NewType, Self
+from typing import Annotated, Final, Literal, NamedTuple, NewType, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,17 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Level = Annotated[int, Field(ge=0, le=255)]
 """A level of an 8-bit mask; 255 is certain foreground."""
+
+
+class Thresholds(NamedTuple):
+    """Levels that split a mask: certain foreground lies above the one, certain background below the other."""
+
+    foreground: int
+    background: int
+
+
+THRESHOLDS: Final = Thresholds(foreground=240, background=15)
+"""Those of a request that names none."""
 
 
 Colour = tuple[Level, Level, Level, Level]
@@ -96,8 +107,8 @@ class CutoutSpec(BaseModel):
     precision: Precision = Precision.EXACT
     box: Box | None = None
     erode_px: Annotated[int, Field(ge=0, le=255)] = 15
-    foreground_threshold: Level = 240
-    background_threshold: Level = 15
+    foreground_threshold: Level = THRESHOLDS.foreground
+    background_threshold: Level = THRESHOLDS.background
     refinement: Refinement = Refinement.AUTO
     tidy_mask: bool = False
     """Whether specks and frayed edges of the mask are cleaned away (opening and smoothing) before it is used."""
@@ -128,8 +139,29 @@ class CutoutSpec(BaseModel):
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Self:
         if self.background_threshold > self.foreground_threshold:
-            raise ValueError("background_threshold must not exceed foreground_threshold")
+            raise ValueError(
+                f"background_threshold ({self.background_threshold}) must not exceed"
+                f" foreground_threshold ({self.foreground_threshold})"
+            )
         return self
+
+
+def thresholds_of(foreground: int | None, background: int | None, defaults: Thresholds = THRESHOLDS) -> Thresholds:
+    """The thresholds that a request means. A default moves to make room for the one that was sent.
+
+    Args:
+        foreground: what was sent, 0 to 255; None if nothing was.
+        background: likewise.
+        defaults: of the protocol.
+
+    Returns:
+        Thresholds in order, unless both were sent and cross.
+    """
+    if foreground is None:
+        foreground = max(defaults.foreground, background or 0)
+    if background is None:
+        background = min(defaults.background, foreground)
+    return Thresholds(foreground, background)
 
 
 def lane_of(spec: CutoutSpec) -> Lane:
