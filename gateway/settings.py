@@ -219,7 +219,7 @@ class GatewaySettings(ServiceSettings):
     body_memory_bytes: PositiveInt = 2 * 2**20
     """Larger bodies go to a temporary file; put `TMPDIR` on a disk."""
     large_bodies_bytes: PositiveInt = 48 * 2**20
-    """Bytes of such bodies read at once before their senders are known, at twice the memory; a larger body is read
+    """Bytes of such bodies read at once before their senders are known, at twice the memory; a larger one is read
     alone."""
     large_bodies_wait_seconds: PositiveFloat = 30
     """How long such a body waits for its turn, else 503."""
@@ -235,8 +235,8 @@ class GatewaySettings(ServiceSettings):
     polls_per_second: PositiveInt = 50
     """Other requests of an account, unless set for it; as many at once."""
     failed_signatures_per_minute: PositiveInt = 30
-    """Unknown keys, and wrong signatures of one key, from an address; as many at once. Above it, large bodies and
-    WebSockets are refused for a while, or until a right key comes in a small body."""
+    """Unknown keys, and wrong signatures of one key, from an address; as many at once. Above it, its large bodies
+    and WebSockets are refused for a while."""
     proven_address_seconds: NonNegativeFloat = 3_600
     """How long an address that sent a right key is exempt from that."""
 
@@ -264,8 +264,7 @@ class GatewaySettings(ServiceSettings):
     removebg_max_bytes: PositiveInt = 22 * 2**20
     """Maximum size of a picture in remove.bg's protocol, at most `CUTGATE_MAX_SOURCE_BYTES`."""
     removebg_units_per_minute: PositiveInt = 500
-    """Megapixels, each request rounded up, that an account may send in a minute; an account with its own rate has
-    sixty times that."""
+    """Megapixels, rounded up, that an account may send in a minute; with its own rate, sixty times that."""
     removebg_previews_per_credit: PositiveInt = 4
     """Pictures of size `preview` for one credit of remove.bg's protocol, the price of any other picture."""
     removebg_improvement: bool = False
@@ -283,8 +282,7 @@ class GatewaySettings(ServiceSettings):
     held_callers_per_account: PositiveInt = 250
     """HTTP callers of one account that may wait so."""
     hang_up_seconds: NonNegativeFloat = 5
-    """How long after such a caller hangs up its task is terminated, unless it has begun or another caller waits
-    for it."""
+    """How long after its last caller hangs up a task that has not begun is terminated."""
     socket_idle_seconds: PositiveFloat = 120
     """A WebSocket that is silent for this long and waits for nothing is closed."""
     socket_ping_seconds: PositiveFloat = 25
@@ -298,8 +296,7 @@ class GatewaySettings(ServiceSettings):
     socket_unsent_bytes: Annotated[int, Field(ge=2**16)] = 2**20
     """Unread answers of a WebSocket, besides one result; above it the connection is cut off."""
     socket_large_messages: PositiveInt = 8
-    """WebSocket messages over 1 MiB at once, at most half from one account; two take a few times their size in
-    memory."""
+    """WebSocket messages over 1 MiB at once, at most half from one account."""
     session_seconds: PositiveFloat = 120
     """How long a lost WebSocket can be resumed."""
 

@@ -74,8 +74,8 @@ class JobSettings(BlobSettings):
     max_attempts: PositiveInt = 3
     """A picture fails once this many of its workers have died."""
     max_strikes: PositiveInt = 3
-    """An account with this many pictures that hit a limit of time or memory, or killed their worker, has its
-    pictures run one at a time, last."""
+    """After this many pictures that hit a limit of time or memory, or killed their worker, an account's pictures
+    run one at a time, last."""
     strike_seconds: PositiveFloat = 600
     """How long such a picture counts."""
     charge_strikes: bool = False

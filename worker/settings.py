@@ -115,21 +115,21 @@ class WorkerSettings(NetworkSettings, JobSettings):
     stop_grace_seconds: PositiveFloat = 30
     """How long a stopping worker works before it gives pictures back."""
     max_worker_bytes: PositiveInt | None = None
-    """If the computing process takes more memory, it is replaced between pictures; by default three quarters of
-    the container's, at least 2 GiB."""
+    """Memory above which the computing process is replaced between pictures; by default three quarters of the
+    container's, at least 2 GiB."""
     items_at_once: PositiveInt | None = None
-    """Pictures at once, each with its own thread and memory; by default 2 on a CPU with two threads; on a GPU one
-    for each processor and a full batch."""
+    """Pictures at once; by default 2 on a CPU with two threads; on a GPU one for each processor and a full
+    batch."""
     pixels_at_once: PositiveInt | None = None
-    """Total pixels of these. Another picture begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit; a single
-    one always runs. By default that and 16 million; on a GPU no limit."""
+    """Total pixels of these: another begins only if one of `CUTGATE_MAX_SOURCE_PIXELS` would fit. By default that
+    and 16 million; on a GPU no limit."""
     decode_timeout_seconds: PositiveFloat = 20
     """Timeout of decoding a picture."""
     max_decoder_bytes: PositiveInt = 3 * 2**29
     """Memory to decode a picture. Raise it with `CUTGATE_MAX_SOURCE_PIXELS`: up to 22 bytes a pixel."""
     kept_masks_bytes: NonNegativeInt = 32 * 2**20
-    """Memory for masks of composed pictures: if only composition, background or format changes, the
-    network does not run again. `0` keeps none."""
+    """Memory for masks of composed pictures, so that another composition, background or format does not run the
+    network again."""
     keep_rgb_profile: bool = False
     """Keep an RGB profile instead of converting to sRGB."""
     keep_rights: bool = True
