@@ -54,29 +54,31 @@ OPTIONS = (
         "--format",
         "file_format",
         type=click.Choice(list(SUFFIXES)),
-        help="Default: by the suffix of --output, else png; zip has colours and alpha apart. This and all down to"
-        " --opaque-inside need Cutgate's worker here.",
+        help="Default: the suffix of --output, else png; a zip has colours and alpha apart. All options from here to"
+        " --opaque-inside need the extra worker.",
     ),
     click.option(
         "--quality",
         type=click.IntRange(1, 100),
         metavar="N",
-        help="Of webp, which is lossless without it, jpeg and zip.",
+        help="For jpeg, zip and webp, which is lossless without it.",
     ),
     click.option("--background", type=Colour(), help="Colour behind the subject."),
     click.option("--background-image", type=existing_file, help="Picture behind the subject, scaled to cover."),
     click.option(
         "--crop-margin",
         type=Composing("crop_margin", "lengths"),
-        help="Cut down to the subject and so much around: one, two or four of 10px or 5%, clockwise from the top.",
+        help="Crop to the subject with margins: one, two or four of 10px or 5%, clockwise from the top.",
     ),
     click.option(
-        "--scale", type=Composing("scale", "percentage"), help="Share of both sides that the subject fits, as 80%."
+        "--scale",
+        type=Composing("scale", "percentage"),
+        help="Size of the subject as a share of the frame, such as 80%.",
     ),
     click.option(
         "--position",
         type=Composing("position", "place"),
-        help="Where the subject lies: original, center, or percentages across and down, as '50% 100%'.",
+        help="Place of the subject: original, center, or percentages across and down, such as '50% 100%'.",
     ),
     click.option(
         "--shadow", type=Composing("shadow", "opacity"), help="Soft shadow below the subject, such as 50% deep."
@@ -84,17 +86,19 @@ OPTIONS = (
     click.option(
         "--megapixels",
         type=click.FloatRange(0, min_open=True),
-        help="Make the result smaller to have no more of them; it is never enlarged.",
+        help="Maximum size of the result; it is never enlarged.",
     ),
     click.option(
         "--region-of-interest",
         "--roi",
         type=Composing("region_of_interest", "lengths"),
-        help="Look for the subject there alone: left, top, right, bottom, as '10% 0 90% 400px'."
-        " This and the next are not for a service.",
+        help="Look for the subject only there: left, top, right, bottom, such as '10% 0 90% 400px'."
+        " Like the next, only without a service.",
     ),
     click.option(
-        "--opaque-inside", is_flag=True, help="Make half-transparent areas inside the subject opaque, as windows."
+        "--opaque-inside",
+        is_flag=True,
+        help="Make half-transparent areas inside the subject opaque, such as windows.",
     ),
     click.option(
         "--at-once",
@@ -102,19 +106,19 @@ OPTIONS = (
         metavar="N",
         default=AT_ONCE,
         show_default=True,
-        help="Pictures at a time; without a service as many as pay here, usually two.",
+        help="Pictures at a time; without a service at most as many as this machine gains from, usually two.",
     ),
     click.option(
         "--timeout",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         show_default=f"{WAIT_SECONDS:.0f} with a service, else none",
-        help="Time for one picture; without a service it is looked at between the steps of the work.",
+        help="Time for one picture; without a service it is checked between steps.",
     ),
     click.option(
         "--model",
-        help="fast, exact, best, a model, or one with its precision, such as isnet-general-use:fast. A service has"
-        " a model for each account, and cannot be asked for one.",
+        help="fast, exact, best, a model, or one with its precision, such as isnet-general-use:fast. Only without"
+        " a service, where each account has a model.",
     ),
 )
 
