@@ -21,7 +21,7 @@ from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError, TimedOut
 from cutgate.jobs.presets import PRESETS, Choice
 from cutgate.jobs.settings import WrongSettings, load_settings
-from cutgate.jobs.spec import Box, CutoutSpec, Output
+from cutgate.jobs.spec import Box, CutoutSpec, Output, thresholds_of
 from cutgate.pictures import Picture
 from cutgate.protocol.picpik import MOST_ERODE_PX
 from cutgate.worker.cut_out import cut_out
@@ -112,7 +112,12 @@ class Network:
         }
         choice = self.settings.choice
         try:
-            return CutoutSpec(model=choice.model, precision=choice.precision, composition=composition, **given)
+            return CutoutSpec(
+                model=choice.model,
+                precision=choice.precision,
+                composition=composition,
+                **_with_room(given),
+            )
         except ValidationError as error:
             raise ValueError("; ".join(map(_said, error.errors()))) from None
 
@@ -128,6 +133,16 @@ def deadline(timeout_seconds: float | None) -> Callable[[], None]:
             raise TimedOut(f"it took longer than {timeout_seconds:g} s")
 
     return check
+
+
+def _with_room(given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a spec, with both thresholds; a sent one that is no level stays, for the spec to refuse."""
+
+    def level(name: str) -> int | None:
+        return given[name] if given.get(name) in range(256) else None
+
+    foreground, background = thresholds_of(level("foreground_threshold"), level("background_threshold"))
+    return {"foreground_threshold": foreground, "background_threshold": background} | given
 
 
 def _as_it_is(value: Any) -> Any:

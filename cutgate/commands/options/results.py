@@ -22,10 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Command], Command]:
-    """An option for a whole number from 0 on."""
-    return click.option(
-        name, type=click.IntRange(0, most), metavar="N", default=default, show_default=True, help=text
-    )
+    """An option for a whole number from 0 on. Its default is only shown: what is not asked for is not sent."""
+    return click.option(name, type=click.IntRange(0, most), metavar="N", show_default=str(default), help=text)
 
 
 OPTIONS = (
@@ -144,6 +142,8 @@ class ResultOptions:
         """
         if self.region_of_interest is not None and "box" in self.settings:
             raise click.UsageError("--box and --region-of-interest exclude each other")
+        if self.settings.get("background_threshold", 0) > self.settings.get("foreground_threshold", 255):
+            raise click.UsageError("--background-threshold must not exceed --foreground-threshold")
         try:
             file_format = format_for(target or "", self.file_format)
             finish = replace(self.finish, file_format=file_format)
