@@ -72,6 +72,7 @@ def set_up_before(block: Block) -> str:
     ],
     ids=str,
 )
+@pytest.mark.timeout(300)  # the first one starts the stack
 def test_block_runs(block: Block, stack: LiveStack, tmp_path: Path) -> None:
     """As for a reader in whose default data folder a stack runs."""
     for folder in ("examples", "deploy"):

@@ -54,7 +54,7 @@ OPTIONS = (
         "--format",
         "file_format",
         type=click.Choice(list(SUFFIXES)),
-        help="Default: the suffix of --output, else png; a zip has colours and alpha apart. All options from here to"
+        help="Default: the suffix of --output, else png; a zip has colours and alpha apart. All options down to"
         " --opaque-inside need the extra worker.",
     ),
     click.option(
