@@ -33,8 +33,8 @@ export class RunwareClient {
     return { ...request, fileCommand: fileCommand(FILE_ENDPOINT, onlyMask) };
   }
 
-  async submit({ bytes }, signal) {
-    return (await this.#send(bytes, signal)).taskUUID;
+  async submit({ bytes }, onSent, signal) {
+    return (await this.#send(bytes, signal, onSent)).taskUUID;
   }
 
   waitFor(task, isRunning, signal) {
@@ -62,10 +62,11 @@ export class RunwareClient {
   /**
    * @param {BodyInit} body of one task
    * @param {AbortSignal} [signal]
+   * @param {(part: number) => void} [onSent]
    * @returns {Promise<Record<string, any>>} its item
    */
-  async #send(body, signal) {
-    const { status, answer } = await post(ENDPOINT, { headers: this.#headers, body, signal });
+  async #send(body, signal, onSent) {
+    const { status, answer } = await post(ENDPOINT, { headers: this.#headers, body, signal, onSent });
     const [error] = answer?.errors ?? [];
     if (error) throw new ServiceError(error.code, error.message);
     const [item] = answer?.data ?? [];
