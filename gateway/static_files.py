@@ -116,7 +116,7 @@ class StaticFiles:
         answer.set_etag(file.etag)
         if file.gzipped is not None:
             answer.vary.add("Accept-Encoding")
-            if "gzip" in request.accept_encodings:
+            if request.accept_encodings.quality("gzip") > 0:
                 answer.data = file.gzipped
                 answer.content_encoding = "gzip"
                 answer.set_etag(f"{file.etag}-gzip")

@@ -89,7 +89,8 @@ class Visitor:
         self.by_id("tuning").evaluate("tuning => (tuning.open = true)")
 
     def slide(self, name: str, value: int) -> None:
-        self.unfold()
+        if not self.by_id(name).is_visible():
+            self.unfold()
         self.by_id(name).fill(str(value))
 
     def saved(self, button: str = "save", *, as_format: str = "") -> Download:

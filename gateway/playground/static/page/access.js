@@ -32,6 +32,8 @@ export class Access {
     element("panel").addEventListener("invalid", ({ target }) => this.#reveal(target), true);
     const arrive = () => this.#arrive(takeFromAddress(), signedIn);
     addEventListener("hashchange", arrive);
+    // Coming back, perhaps from a page that never opened: no keys stay behind.
+    addEventListener("pageshow", takeHandedOver);
     this.#showKind();
     const kept = remembered();
     element("remember").checked = kept !== null;

@@ -61,7 +61,7 @@ export class Strip {
     const button = element("only-failed");
     if (failed === 0) this.#showsOnlyFailed = false;
     button.hidden = failed === 0;
-    button.textContent = this.#showsOnlyFailed ? "Show all" : `Show ${failed} failed`;
+    button.textContent = `Only failed (${failed})`;
     button.setAttribute("aria-pressed", String(this.#showsOnlyFailed));
   }
 
