@@ -18,9 +18,9 @@ import { Stage } from "./stage/stage.js";
 let problem = null;
 /** Settles once all that was chosen so far is read. @type {Promise<unknown>} */
 let reading = Promise.resolve();
-/** Settles once keys that came by themselves are known to be right or wrong. @type {Promise<unknown>} */
+/** Settles once the keys of a link have been checked. @type {Promise<unknown>} */
 let checking = Promise.resolve();
-/** Chosen by the visitor, whatever becomes of it. @type {import("./photos/photo.js").Photo | null} */
+/** The photo that the visitor picked: its failure stays on the stage. @type {import("./photos/photo.js").Photo | null} */
 let picked = null;
 
 const album = new Album(show);
@@ -68,7 +68,7 @@ function buttonText(pending) {
 /** Shows how far the photos at work have come. */
 function progress() {
   const { selected } = album;
-  // A failure is told in the strip; what is looked at is the last that went well, unless the visitor chose otherwise.
+  // The thumbnails tell of failures; the stage shows the last good result, unless the visitor picked another photo.
   if (selected?.state === "failed" && selected !== picked && run.lastDone) album.select(run.lastDone);
   if (!run.isOver || queue.isBusy) {
     if (queue.isBusy) tell(run.progress);
@@ -128,7 +128,8 @@ async function add(files, isSample = false) {
   reading = Promise.all([reading, added]);
   if (isSample) return cutOut();
   await Promise.all([reading, checking]);
-  if (access.isUnmetered) start((await added).filter((photo) => album.pending.includes(photo)));
+  const { pending } = album;
+  if (access.isUnmetered) start((await added).filter((photo) => pending.includes(photo)));
 }
 
 /**

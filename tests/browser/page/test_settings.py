@@ -152,6 +152,20 @@ def test_a_box_that_is_changed_waits_to_be_applied(visitor: Visitor, tmp_path: P
     expect(visitor.by_id("run")).to_be_disabled()
 
 
+def test_a_box_is_in_pixels_of_the_photo_whatever_part_of_it_is_shown(visitor: Visitor, tmp_path: Path) -> None:
+    right = visitor.by_id("box-right")
+    visitor.choose(picture(tmp_path / "disc.png"))
+    visitor.by_id("box-toggle").click()
+    visitor.cut_out()
+    visitor.unfold()
+    visitor.by_id("crop").check()
+    visitor.page.wait_for_function("surface.style.getPropertyValue('--picture-width') !== '100%'")
+    right.fill("230")
+    right.press("Tab")
+    expect(visitor.by_id("run")).to_have_text("Apply")
+    expect(right).to_have_value("230")
+
+
 def test_the_box_is_undone_in_its_turn(visitor: Visitor, tmp_path: Path) -> None:
     left, undo = visitor.by_id("box-left"), visitor.by_id("undo")
     visitor.choose(picture(tmp_path / "disc.png"))

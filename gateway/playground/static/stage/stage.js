@@ -58,7 +58,7 @@ export class Stage {
     if (isOther) this.#showPhoto();
     if (result) element("result").src = result.url;
     else element("result").removeAttribute("src");
-    this.#composition = null;
+    if (isOther) this.#composition = null;
     this.#enter(!photo ? "empty" : result ? "done" : "ready");
   }
 
@@ -110,6 +110,7 @@ export class Stage {
     if (canShow) element("before").src = photo.url;
     this.#view.show(unchanged(photo?.size ?? NOTHING));
     this.#view.fit();
+    this.#box.size = photo?.size ?? NOTHING;
     this.#box.box = photo?.box ?? null;
     this.#surface.tabIndex = photo ? 0 : -1;
   }
