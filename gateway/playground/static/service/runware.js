@@ -6,7 +6,7 @@ import { API, polled, post, randomUuid } from "./http.js";
 
 const ENDPOINT = new URL("v1", API);
 const FILE_ENDPOINT = new URL("v1.0/removebg", API);
-const HELD_SECONDS = 2;
+const HELD_SECONDS = 1;
 /** The protocol's least threshold and erode size. */
 const LEAST = 1;
 
