@@ -22,10 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Command], Command]:
-    """An option for a whole number from 0 on."""
-    return click.option(
-        name, type=click.IntRange(0, most), metavar="N", default=default, show_default=True, help=text
-    )
+    """An option for a whole number from 0 on; whoever cuts out has the default."""
+    return click.option(name, type=click.IntRange(0, most), metavar="N", show_default=str(default), help=text)
 
 
 OPTIONS = (
@@ -81,7 +79,11 @@ OPTIONS = (
         help="Where the subject lies: original, center, or percentages across and down, as '50% 100%'.",
     ),
     click.option(
-        "--shadow", type=Composing("shadow", "opacity"), help="Soft shadow below the subject, such as 50% deep."
+        "--shadow",
+        type=Composing("shadow", "opacity"),
+        is_flag=False,
+        flag_value="50%",
+        help="Soft shadow below the subject; 50% deep if --shadow comes last, without an opacity.",
     ),
     click.option(
         "--megapixels",
@@ -144,6 +146,9 @@ class ResultOptions:
         """
         if self.region_of_interest is not None and "box" in self.settings:
             raise click.UsageError("--box and --region-of-interest exclude each other")
+        below, above = (self.settings.get(f"{side}_threshold") for side in ("background", "foreground"))
+        if isinstance(below, int) and isinstance(above, int) and below > above:
+            raise click.UsageError(f"--background-threshold {below} exceeds --foreground-threshold {above}")
         try:
             file_format = format_for(target or "", self.file_format)
             finish = replace(self.finish, file_format=file_format)
