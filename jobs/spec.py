@@ -1,12 +1,12 @@
-"""What to do with one picture, in terms that belong to no protocol."""
+"""The specification of one cut-out, independent of any protocol."""
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, NewType, Self
+from typing import Annotated, Final, Literal, NamedTuple, NewType, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cutgate.jobs.composition import Composition, Margins
+from cutgate.jobs.composition import Composition
 
 Lane = NewType("Lane", str)
 """What a worker must offer to do an item: model and precision, such as `isnet-general-use:exact`."""
@@ -16,6 +16,17 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Level = Annotated[int, Field(ge=0, le=255)]
 """A level of an 8-bit mask; 255 is certain foreground."""
+
+
+class Thresholds(NamedTuple):
+    """Levels that split a mask: certain foreground lies above the one, certain background below the other."""
+
+    foreground: int
+    background: int
+
+
+THRESHOLDS: Final = Thresholds(foreground=240, background=15)
+"""Those of a request that names none."""
 
 
 Colour = tuple[Level, Level, Level, Level]
@@ -96,16 +107,14 @@ class CutoutSpec(BaseModel):
     precision: Precision = Precision.EXACT
     box: Box | None = None
     erode_px: Annotated[int, Field(ge=0, le=255)] = 15
-    foreground_threshold: Level = 240
-    background_threshold: Level = 15
+    foreground_threshold: Level = THRESHOLDS.foreground
+    background_threshold: Level = THRESHOLDS.background
     refinement: Refinement = Refinement.AUTO
     tidy_mask: bool = False
     """Whether specks and frayed edges of the mask are cleaned away (opening and smoothing) before it is used."""
     output: Output = Output.CUTOUT
     background: Colour | None = None
     """What the cut-out is laid over; None and an alpha of 0 keep it transparent."""
-    crop_margin_px: Annotated[int, Field(ge=0)] | None = None
-    """What `composition.crop` was before it was there: margins that are the same on all sides."""
     file_format: FileFormat = FileFormat.PNG
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     """Of lossy formats; None stands for lossless WebP and for the best usual JPEG."""
@@ -114,19 +123,8 @@ class CutoutSpec(BaseModel):
 
     @property
     def composing(self) -> Composition:
-        """What is made of the cut-out, whichever field says it."""
-        asked = self.composition or Composition()
-        if self.crop_margin_px is None or asked.crop is not None:
-            return asked
-        return asked.model_copy(update={"crop": Margins.of_px(self.crop_margin_px)})
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Older workers read specs without a composition, and repeats of older requests have the same digest."""
-        fields: dict[str, Any] = dump(self)
-        if self.composition is None:
-            fields.pop("composition", None)
-        return fields
+        """The composition; the neutral one if none was asked for."""
+        return self.composition or Composition()
 
     @model_validator(mode="after")
     def _one_region(self) -> Self:
@@ -141,8 +139,29 @@ class CutoutSpec(BaseModel):
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Self:
         if self.background_threshold > self.foreground_threshold:
-            raise ValueError("background_threshold must not exceed foreground_threshold")
+            raise ValueError(
+                f"background_threshold ({self.background_threshold}) must not exceed"
+                f" foreground_threshold ({self.foreground_threshold})"
+            )
         return self
+
+
+def thresholds_of(foreground: int | None, background: int | None, defaults: Thresholds = THRESHOLDS) -> Thresholds:
+    """The thresholds that a request means. A default moves to make room for the one that was sent.
+
+    Args:
+        foreground: what was sent, 0 to 255; None if nothing was.
+        background: likewise.
+        defaults: of the protocol.
+
+    Returns:
+        Thresholds in order, unless both were sent and cross.
+    """
+    if foreground is None:
+        foreground = max(defaults.foreground, background or 0)
+    if background is None:
+        background = min(defaults.background, foreground)
+    return Thresholds(foreground, background)
 
 
 def lane_of(spec: CutoutSpec) -> Lane:

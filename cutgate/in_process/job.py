@@ -19,7 +19,7 @@ from cutgate.in_process.showing import behind_of, finish_for
 from cutgate.in_process.sources import source_of
 from cutgate.jobs.composition import Composition
 from cutgate.jobs.errors import CutoutError, TimedOut
-from cutgate.jobs.spec import Box, CutoutSpec, Output
+from cutgate.jobs.spec import Box, CutoutSpec, Output, thresholds_of
 from cutgate.pictures import Picture
 from cutgate.protocol.picpik import MOST_ERODE_PX, clipped_box, require_known
 from cutgate.worker.cut_out import cut_out
@@ -94,9 +94,13 @@ class Network:
             if name in _FIELDS and value is not None
         }
         choice = self.settings.choice
-        _make_room(given)
         try:
-            return CutoutSpec(model=choice.model, precision=choice.precision, composition=composition, **given)
+            return CutoutSpec(
+                model=choice.model,
+                precision=choice.precision,
+                composition=composition,
+                **_with_room(given),
+            )
         except ValidationError as error:
             raise ValueError("; ".join(map(_said, error.errors()))) from None
 
@@ -114,15 +118,14 @@ def deadline(timeout_seconds: float | None) -> Callable[[], None]:
     return check
 
 
-def _make_room(given: dict[str, Any]) -> None:
-    """Move the threshold that was not given, where its default would cross the one that was."""
-    ends = {"foreground_threshold": min, "background_threshold": max}
-    names = given.keys() & ends.keys()
-    if len(names) == 1:
-        [name] = names
-        [other] = ends.keys() - names
-        if isinstance(given[name], int):
-            given[other] = ends[name](given[name], CutoutSpec.model_fields[other].default)
+def _with_room(given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a spec, with both thresholds; a sent one that is no level stays, for the spec to refuse."""
+
+    def level(name: str) -> int | None:
+        return given[name] if given.get(name) in range(256) else None
+
+    foreground, background = thresholds_of(level("foreground_threshold"), level("background_threshold"))
+    return {"foreground_threshold": foreground, "background_threshold": background} | given
 
 
 def _as_it_is(value: Any) -> Any:

@@ -28,9 +28,11 @@ class Settings(TypedDict, total=False):
     erode_size: int
     """Width of the softened edge zone in pixels, 0 to 40; 15 otherwise."""
     foreground_threshold: int
-    """Mask level above which a pixel is certain foreground, 0 to 255; 240 otherwise."""
+    """Mask level above which a pixel is certain foreground, 0 to 255; otherwise 240, or
+    `background_threshold` where that is higher."""
     background_threshold: int
-    """Mask level below which a pixel is certain background, 0 to 255; 15 otherwise."""
+    """Mask level below which a pixel is certain background, 0 to 255; otherwise 15, or
+    `foreground_threshold` where that is lower."""
     hair_optimization: Literal["auto", "on", "off"]
     """Refinement of fine structure; `auto`, the service's own decision, otherwise."""
     only_mask: bool

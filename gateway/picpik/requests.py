@@ -10,11 +10,10 @@ from functools import cache
 from typing import Annotated, Final, TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_core.core_schema import ValidationInfo
 from typing_extensions import override
 
 from cutgate.gateway.picpik import faults
@@ -33,9 +32,9 @@ from cutgate.gateway.picpik.fields import (
     Uid,
     Uids,
     WaitSeconds,
-    wrong_value,
 )
 from cutgate.jobs.ids import TaskUid
+from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, unflatten
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
@@ -105,21 +104,21 @@ class Cutting(Request):
 
     erode_size: ErodeSize = 15
     """Width of the soft edge zone, in pixels."""
-    foreground_threshold: Level = 240
-    """Mask level above which a pixel is certain foreground."""
-    background_threshold: Annotated[Level, Field(validate_default=True)] = 15
-    """Mask level below which a pixel is certain background; not above `ForegroundThreshold`."""
+    foreground_threshold: Level = THRESHOLDS.foreground
+    """Mask level above which a pixel is certain foreground. If only one threshold is sent, the other one's default
+    makes room for it."""
+    background_threshold: Level = THRESHOLDS.background
+    """Mask level below which a pixel is certain background, at most `ForegroundThreshold`."""
     hair_optimization: Hair = "auto"
     """Whether alpha and colours are estimated at soft edges; `auto` decides region by region."""
     only_mask: Flag = False
     """Return the alpha as a grey PNG."""
 
-    @field_validator("background_threshold")
-    @classmethod
-    def _below_foreground(cls, value: int, info: ValidationInfo) -> int:
-        if value > info.data.get("foreground_threshold", value):
-            raise wrong_value("must not exceed ForegroundThreshold")
-        return value
+    @property
+    def thresholds(self) -> Thresholds:
+        """The two thresholds; they cross only if both were sent."""
+        sent = self.model_dump(include={"foreground_threshold", "background_threshold"}, exclude_unset=True)
+        return thresholds_of(sent.get("foreground_threshold"), sent.get("background_threshold"))
 
 
 # The fields of the last base come first.

@@ -58,12 +58,16 @@ def _submit(
 
 def _spec(request: Cutting, caller: Caller, services: Services) -> CutoutSpec:
     choice = caller.owner.terms.choice(services.choice)
+    foreground, background = request.thresholds
+    if background > foreground:
+        reason = f"BackgroundThreshold ({background}) must not exceed ForegroundThreshold ({foreground})"
+        raise faults.ParameterNotAvailable("BackgroundThreshold", reason)
     return _spec_of(
         model=choice.model,
         precision=choice.precision,
         erode_px=request.erode_size,
-        foreground_threshold=request.foreground_threshold,
-        background_threshold=request.background_threshold,
+        foreground_threshold=foreground,
+        background_threshold=background,
         refinement=Refinement(request.hair_optimization),
         output=Output.MASK if request.only_mask else Output.CUTOUT,
     )

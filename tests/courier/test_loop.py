@@ -17,7 +17,7 @@ from cutgate.jobs.errors import BlobStoreUnavailable, LedgerUnavailable
 from cutgate.jobs.ledger.redis.client import connect
 from cutgate.jobs.ledger.redis.events import RedisErrandEvents
 from cutgate.jobs.record import ItemState
-from tests.courier.outside import OutsideServer, Visit, picture
+from tests.courier.outside import Visit, picture
 from tests.courier.parts import ACCOUNT, CourierParts, confirm
 from tests.fakes import failing
 from tests.gateway.picture_files import png
@@ -120,12 +120,11 @@ def test_news_wakes_it_before_it_looks_by_itself(parts: CourierParts, presence: 
         eventually(lambda: len(parts.server.requests) == 2)
 
 
-def test_an_end_makes_room_for_another_of_its_account(server: OutsideServer, presence: CourierPresence) -> None:
-    parts = CourierParts(server, courier_account_errands=1)
-    for _ in range(5):
+def test_an_end_makes_room_for_another_of_its_account(parts: CourierParts, presence: CourierPresence) -> None:
+    for _ in range(parts.settings.ledger_limits().account_errand_cap + 1):
         parts.source_from(picture(PICTURE))
     with running(parts, presence, poll_seconds=60):
-        eventually(lambda: len(parts.hints) == 5)
+        eventually(lambda: len(parts.hints) == parts.settings.ledger_limits().account_errand_cap + 1)
 
 
 def test_slow_sources_of_many_leave_hands_to_callbacks(parts: CourierParts, presence: CourierPresence) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cutgate.jobs.spec import Box, CutoutSpec, lane_of
+from cutgate.jobs.spec import Box, CutoutSpec, Thresholds, lane_of, thresholds_of
 
 
 def test_the_lane_is_model_and_precision() -> None:
@@ -36,6 +36,24 @@ def test_the_lane_is_model_and_precision() -> None:
 def test_what_a_spec_refuses(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CutoutSpec(**fields)
+
+
+@pytest.mark.parametrize(
+    ("foreground", "background", "expected"),
+    [
+        (None, None, (240, 10)),
+        (9, None, (9, 9)),
+        (None, 241, (241, 241)),
+        (200, 100, (200, 100)),
+        (100, 200, (100, 200)),  # nothing to move: whoever asked for both is told
+        (0, None, (0, 0)),
+        (None, 0, (240, 0)),
+    ],
+)
+def test_a_default_makes_room_for_the_threshold_that_was_sent(
+    foreground: int | None, background: int | None, expected: tuple[int, int]
+) -> None:
+    assert thresholds_of(foreground, background, Thresholds(240, 10)) == expected
 
 
 @pytest.mark.parametrize("corners", [(0, 0, 0, 1), (0, 0, 1, 0), (5, 5, 4, 9), (-1, 0, 2, 2), (0, -1, 2, 2)])

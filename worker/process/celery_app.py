@@ -136,7 +136,7 @@ def run(settings: WorkerSettings, child: Child | None = None) -> int:
     except PortUnavailable as error:
         log.error("worker_cannot_start", reason=str(error))  # noqa: TRY400 — as above
         return 1
-    return 1 if child.useless else worker.exitcode or 0
+    return 1 if child.failed_to_start else worker.exitcode or 0
 
 
 def wait_for(check: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def _number(name: str, *, most: int, default: int, text: str) -> Callable[[Command], Command]:
-    """An option for a whole number from 0 on; whoever cuts out has the default."""
+    """An option for a whole number from 0 on. Its default is only shown: what is not asked for is not sent."""
     return click.option(name, type=click.IntRange(0, most), metavar="N", show_default=str(default), help=text)
 
 
@@ -146,9 +146,8 @@ class ResultOptions:
         """
         if self.region_of_interest is not None and "box" in self.settings:
             raise click.UsageError("--box and --region-of-interest exclude each other")
-        below, above = (self.settings.get(f"{side}_threshold") for side in ("background", "foreground"))
-        if isinstance(below, int) and isinstance(above, int) and below > above:
-            raise click.UsageError(f"--background-threshold {below} exceeds --foreground-threshold {above}")
+        if self.settings.get("background_threshold", 0) > self.settings.get("foreground_threshold", 255):
+            raise click.UsageError("--background-threshold must not exceed --foreground-threshold")
         try:
             file_format = format_for(target or "", self.file_format)
             finish = replace(self.finish, file_format=file_format)

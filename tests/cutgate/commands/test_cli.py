@@ -84,7 +84,6 @@ def test_the_private_key_may_lie_in_a_file(worked_service: Service, photos: list
         (["--box", "1,2,3"], "'1,2,3' is not four whole numbers"),
         (["--box=-9,-9,-5,5"], "-9, -9, -5, 5 has no area in a picture"),
         (["--erode-size", "41"], "0<=x<=40"),
-        (["--foreground-threshold", "9", "--background-threshold", "10"], "10 exceeds --foreground-threshold 9"),
         (["--shadow", "b.png"], "'b.png' is no opacity"),
         (["--url", "http://127.0.0.1:9"], "--url needs --public-key"),
         (["--url", "nowhere", "--public-key", "a", "--private-key-file", "a.png"], "url must start with http"),

@@ -66,6 +66,22 @@ def test_one_photo_goes_beside_itself_and_no_stack_is_started(folder: Path, tmp_
         assert (cutout.mode, cutout.getpixel((0, 0))[3], cutout.getpixel((32, 32))[3]) == ("RGBA", 0, 255)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--foreground-threshold", "10"], ""),
+        (["--background-threshold", "250"], ""),
+        (
+            ["--foreground-threshold", "10", "--background-threshold", "11"],
+            "--background-threshold must not exceed --foreground-threshold",
+        ),
+    ],
+)
+def test_thresholds_clash_only_if_both_are_asked_for(options: list[str], said: str) -> None:
+    result = run("cut", "a.png", *options)
+    assert (result.exit_code != 0, said in result.output) == (bool(said), True), result.output
+
+
 def test_several_go_each_beside_its_own(folder: Path) -> None:
     (folder / "summer").mkdir()
     (folder / "summer" / "c.png").write_bytes(photo())

@@ -140,7 +140,9 @@ def test_what_is_no_picture_says_so(picture: Any, error: type[Exception], said: 
         ({"erode_size": 41}, ValueError, "erode_size: it is 0 to 40, not 41"),
         ({"erode_size": -1}, ValueError, "erode_size: "),
         ({"hair_optimization": "no"}, ValueError, "hair_optimization: "),
-        ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "must not exceed"),
+        ({"background_threshold": 200, "foreground_threshold": 100}, ValueError, "(200) must not exceed"),
+        ({"foreground_threshold": -1}, ValueError, "foreground_threshold: "),
+        ({"background_threshold": 256}, ValueError, "background_threshold: "),
         ({"background": "reddish"}, ValueError, "'reddish' is not a colour such as white"),
         ({"background": "#ffffff", "only_mask": True}, ValueError, "a mask has no background"),
         ({"background": "#ffffff", "background_image": b""}, ValueError, "exclude each other"),
@@ -172,7 +174,7 @@ def test_options_reach_the_pipeline(photo: bytes, levels: NDArray[np.uint8]) -> 
     grey = np.full((40, 40, 3), 130, np.uint8)  # of which the network is not sure
     assert alpha(remove_background(grey, hair_optimization="off")).max() < 200
     assert alpha(remove_background(grey, hair_optimization="off", foreground_threshold=80)).max() == 255
-    assert alpha(remove_background(grey, hair_optimization="off", foreground_threshold=10)).max() == 255
+    assert alpha(remove_background(grey, hair_optimization="off", foreground_threshold=5)).max() == 255
     assert alpha(remove_background(grey, hair_optimization="off", background_threshold=250)).max() == 0
     green = remove_background(photo, background=(0, 255, 0))
     assert tuple(green.array[0, 0]) == (0, 255, 0, 255)

@@ -161,7 +161,7 @@ def test_an_api_key_belongs_to_the_same_account(installation: Installation, acco
 
 
 def test_an_api_key_is_revoked_by_what_the_list_shows(installation: Installation, accounts: Accounts) -> None:
-    key = installation.keys("add", "--runware", "--name", "hans")["api_key"]
+    key = installation.keys("add", "--api-key", "--name", "hans")["api_key"]
     assert installation.keys("revoke", key[:11]) == {"api_key": key[:11], "active": False}
     assert ApiKeys(accounts).find(key) is None
     assert_refused(installation, 1, "Error: the API key is revoked\n", "revoke", key)
@@ -256,7 +256,7 @@ def test_stored_secrets_are_encrypted_anew(installation: Installation, accounts:
 
 def test_people_see_what_they_look_for(installation: Installation) -> None:
     key = installation.keys("add", "--name", "lena", "--credits", "9", "--queue-cap", "7", "--preset", "fast")
-    api_key = installation.keys("add", "--runware", "--name", "mia")["api_key"]
+    api_key = installation.keys("add", "--api-key", "--name", "mia")["api_key"]
     with connect(installation.redis_url) as client:
         ledger = Ledger(client)
         for account in ("lena", "mia"):

@@ -58,7 +58,6 @@ REFUSED = [
         for value in (-1, 256)
     ),
     (f'"RawImage":{IMAGE},"ForegroundThreshold":100,"BackgroundThreshold":101', 230, "BackgroundThreshold"),
-    (f'"RawImage":{IMAGE},"ForegroundThreshold":14', 230, "BackgroundThreshold"),
     # HairOptimization and OnlyMask
     (f'"RawImage":{IMAGE},"HairOptimization":"AUTO"', 230, "HairOptimization"),
     (f'"RawImage":{IMAGE},"HairOptimization":1', 310, "HairOptimization"),
@@ -91,6 +90,12 @@ def test_refused_fields(gateway: Harness, members: str, code: int, name: str) ->
     gateway.assert_nothing_left()
 
 
+def test_thresholds_that_cross_are_both_named(gateway: Harness) -> None:
+    thresholds = '"ForegroundThreshold":15,"BackgroundThreshold":16'
+    answer = gateway.call_text(f'"Action":"RemoveBackground","RawImage":{IMAGE},{thresholds}')
+    assert answer["Detail"] == "BackgroundThreshold (16) must not exceed ForegroundThreshold (15)"
+
+
 def spec(**changes: Any) -> CutoutSpec:
     return CutoutSpec(model="isnet-general-use", **changes)
 
@@ -108,6 +113,14 @@ ACCEPTED = [
             spec(foreground_threshold=n, background_threshold=n),
         )
         for n in (0, 255)
+    ),
+    *(
+        (f',"ForegroundThreshold":{sent}', spec(foreground_threshold=sent, background_threshold=moved))
+        for sent, moved in ((0, 0), (14, 14), (15, 15), (16, 15), (255, 15))
+    ),
+    *(
+        (f',"BackgroundThreshold":{sent}', spec(foreground_threshold=moved, background_threshold=sent))
+        for sent, moved in ((0, 240), (240, 240), (241, 241), (255, 255))
     ),
     (',"HairOptimization":"on","OnlyMask":true', spec(refinement=Refinement.ON, output=Output.MASK)),
     (',"Box":[1,2,7,6]', spec(box=BOX)),

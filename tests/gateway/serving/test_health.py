@@ -13,10 +13,10 @@ import pytest
 from cutgate.gateway.accounts.accounts import Accounts
 from cutgate.gateway.accounts.tables import KeyTable
 from cutgate.gateway.serving.health import Readiness
-from cutgate.gateway.serving.wsgi import connect_ledger
 from cutgate.jobs.blobs.file import FileBlobStore
 from cutgate.jobs.ledger.answers import Memory
 from cutgate.jobs.ledger.presence import WorkerPresence
+from cutgate.jobs.ledger.redis.client import connect_ledger
 from cutgate.jobs.ledger.redis.ledger import RedisLedger
 from cutgate.jobs.ledger.redis.presence import RedisPresence
 from tests.gateway import picture_files as pictures
