@@ -23,7 +23,7 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_w
 DATA = {
     "cutgate/py.typed",
     "cutgate/jobs/ledger/lua/items/claim.lua",
-    "cutgate/gateway/playground/static/samples/cat.jpg",
+    "cutgate/gateway/playground/static/samples/cup.jpg",
     "cutgate/gateway/playground/static/service/errors.js",
     "cutgate/worker/models/graphs/isnet-general-use-fp16.ranges.json",
 }

@@ -139,8 +139,8 @@ def add(
 def list_(as_json: bool) -> None:
     """List keys, and the terms and credits of their accounts.
 
-    Of API keys the first characters are shown, of private keys the number. On a terminal it is a table of the
-    terms that were set; elsewhere every column, with tabs between them, and a dash for what the settings say.
+    A table of the terms that were set; --json has whole public keys, and all terms. Of API keys the first
+    characters are shown, of private keys the number.
     """
     with _parts() as parts:
         listed: list[KeyPair | ApiKey] = [*parts.key_pairs.list(), *parts.api_keys.list()]

@@ -276,6 +276,6 @@ def test_what_is_left_out_is_as_the_service_has_it(service: Service) -> None:
     with service.client() as client:
         client.remove_background(png(20, 10))
         untyped: Any = client
-        with pytest.raises(TypeError, match="no such setting: erode"):
+        with pytest.raises(TypeError, match="no such option: erode; did you mean erode_size"):
             untyped.remove_background(png(20, 10), erode=3)
     assert service.gateway.claim().spec == CutoutSpec(model=service.gateway.settings.model)
