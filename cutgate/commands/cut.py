@@ -41,10 +41,10 @@ PIPED: Final = Path(STANDARD)
     "-o",
     "--output",
     type=click.Path(),
-    help="File, whose suffix says the format; a folder for several pictures or a folder, and where it ends with /;"
-    " - is standard output. Default: photo-cutout.png beside photo.jpg.",
+    help="File, whose suffix is the format; a folder for several pictures, or if it ends with /; or - for standard"
+    " output. Default: photo-cutout.png beside photo.jpg.",
 )
-@click.option("--again", is_flag=True, help="Make results anew, also those that were changed since.")
+@click.option("--again", is_flag=True, help="Make results anew, even edited ones.")
 @click.option("--fail-on-empty", is_flag=True, help="Exit with 3 if no subject was found in one of the pictures.")
 @result_options
 @target_options

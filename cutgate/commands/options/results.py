@@ -85,7 +85,7 @@ OPTIONS = (
         type=Composing("shadow", "opacity"),
         is_flag=False,
         flag_value="50%",
-        help="Soft shadow below the subject; 50% deep if --shadow comes last, without an opacity.",
+        help="Soft shadow below the subject; 50% if --shadow comes last, without an opacity.",
     ),
     click.option(
         "--megapixels",
@@ -110,7 +110,7 @@ OPTIONS = (
         metavar="N",
         default=AT_ONCE,
         show_default=True,
-        help="Pictures at a time; without a service at most as many as this machine gains from, usually two.",
+        help="Pictures at a time; without a service usually two at most.",
     ),
     click.option(
         "--timeout",
@@ -121,8 +121,8 @@ OPTIONS = (
     ),
     click.option(
         "--model",
-        help="fast, exact, best, a model, or one with its precision, such as isnet-general-use:fast. Only without"
-        " a service, where each account has a model.",
+        help="fast, exact, best, a model, or one with its precision, such as isnet-general-use:fast; only without"
+        " a service.",
     ),
 )
 
