@@ -36,6 +36,7 @@ from cutgate.gateway.picpik.fields import (
 from cutgate.jobs.ids import TaskUid
 from cutgate.jobs.spec import THRESHOLDS, Thresholds, thresholds_of
 from cutgate.signing import JsonValue, unflatten
+from cutgate.validation import in_words
 
 ENVELOPE: Final = frozenset({"Action", "PublicKey"})
 """Names that were read before an action's own fields are looked at."""
@@ -267,5 +268,5 @@ def _first_fault(error: ValidationError, model: type[Request]) -> faults.Paramet
     def rank(fault: ErrorDetails) -> tuple[int, int]:
         return _STEPS.get(fault["type"], _VALUE), order.get(path(fault)[0], len(order))
 
-    first = min(error.errors(include_url=False, include_context=False, include_input=False), key=rank)
-    return _FAULTS[rank(first)[0]](".".join(path(first)), first["msg"])
+    first = min(error.errors(include_url=False, include_input=False), key=rank)
+    return _FAULTS[rank(first)[0]](".".join(path(first)), in_words(first, model))

@@ -129,7 +129,7 @@ TOO_OLD = "the pictures were uploaded too long ago; send them again"
 QUEUED = "1 pictures of the account are queued, the cap is 1"
 TOO_MANY = "the task has 2 pictures, of the account 1 may wait or run: send fewer at a time"
 TWO = request("RemoveBackgroundsInBatch", RawImages=[pictures.BASE64_8X8] * 2)
-TOO_GREAT = "Input should be less than or equal to 40"
+TOO_GREAT = "must be 0 to 40"
 GONE = "there is no such task, or its results have expired"
 GAP = "the indices have a gap"
 NO_FLAG = "must be true or false"
@@ -168,7 +168,7 @@ CASES = [
     Case("same signature, other content", 200, 171, WRONG, request(Box=[1, 1, 71, 7]), prepare=sent_before),
     Case("PublicKey unknown", 200, 172, "User Not Exists", altered(PublicKey="nobody")),
     Case("PublicKey absent", 200, 220, "Missing params [PublicKey]", altered(PublicKey=None)),
-    Case("a field is missing", 200, 220, "Missing params [TaskUID]", UNNAMED, "TerminateTask", "Field required"),
+    Case("a field is missing", 200, 220, "Missing params [TaskUID]", UNNAMED, "TerminateTask", "is required"),
     Case("too great", 200, 230, "Params [ErodeSize] not available", request(ErodeSize=41), detail=TOO_GREAT),
     Case("unknown task", 200, 230, "Params [TaskUID] not available", TERMINATION, "TerminateTask", GONE),
     Case("no array", 200, 230, "Params [Box] not available", request(**{"Box.0": 1, "Box.2": 7}), detail=GAP),
