@@ -25,6 +25,8 @@ _UNSAFE: Final = re.compile(r"[^\w .,()@+-]+")
 _NAME_CHARACTERS: Final = 100
 _DEFAULT_NAME: Final = "cutout"
 
+RESULTS: Final = "results"
+"""Name of the blueprint."""
 SUBJECT_HEADER: Final = "Cutgate-Subject"
 """`found`, or `none` where the picture shows no subject and the result is transparent."""
 
@@ -40,7 +42,7 @@ class ResultPages:
 
     def blueprint(self) -> Blueprint:
         """The routes."""
-        routes = Blueprint("results", __name__)
+        routes = Blueprint(RESULTS, __name__)
         routes.add_url_rule(
             "/r/<mac>/<expires>/<task>/<index>/<name>", view_func=self.get, provide_automatic_options=False
         )

@@ -134,6 +134,9 @@ GONE = "there is no such task, or its results have expired"
 GAP = "the indices have a gap"
 NO_FLAG = "must be true or false"
 PRICE = "the price is 1 credits, 0 are available"
+SEE = "see /docs or /openapi.json"
+POSTED = f"/ takes POST; {SEE}"
+NOWHERE = f"there is nothing at /api/remove; {SEE}"
 COMPRESSED = {"headers": {"Content-Encoding": "gzip"}}
 
 CASES = [
@@ -158,8 +161,8 @@ CASES = [
     ),
     Case("no body", 200, 160, "Missing Action", "", action=""),
     Case("Action absent", 200, 160, "Missing Action", altered(Action=None), action=""),
-    Case("another method", 405, 160, "Missing Action", "", action="", options={"method": "PUT"}),
-    Case("another path", 404, 160, "Missing Action", "", action="", options={"path": "/v2"}),
+    Case("another method", 405, 160, "Method not allowed", "", "", POSTED, options={"method": "PUT"}),
+    Case("another path", 404, 160, "No such path", "", "", NOWHERE, options={"path": "/api/remove"}),
     Case("a compressed body", 415, 160, "Content-Encoding not supported", "", action="", options=COMPRESSED),
     Case("unknown action", 200, 161, "Action [Generate] not found", altered(Action="Generate"), "Generate"),
     Case("Signature absent", 200, 170, "Missing signature", altered(Signature=None)),

@@ -58,7 +58,7 @@ def assert_absent(response: TestResponse) -> None:
     assert (response.status_code, response.mimetype) == (404, "application/json")
     body = response.get_json()
     assert body.pop("request_uuid")
-    assert body == {"RetCode": 160, "Action": "", "Message": "Missing Action"}
+    assert body == {"RetCode": 230, "Action": "", "Message": "Result not found"}
 
 
 @pytest.mark.parametrize(("subject_found", "said"), [(True, "found"), (False, "none")])
