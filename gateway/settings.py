@@ -201,8 +201,9 @@ class GatewaySettings(JobSettings):
     """`TotalCredits` of an account that was never granted credits."""
 
     submits_per_second: PositiveInt = 10
-    """Requests with pictures of an account, unless set for it; as many at once."""
-    polls_per_second: PositiveInt = 50
+    """Requests with pictures of an account, unless set for it; as many at once as its queue may hold, see
+    `CUTGATE_ACCOUNT_QUEUE_CAP`."""
+    polls_per_second: PositiveInt = 200
     """The same for its other requests."""
     failed_signatures_per_minute: PositiveInt = 30
     """Unknown keys, and wrong signatures of one key, from an address; as many at once. Past it large bodies and

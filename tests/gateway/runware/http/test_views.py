@@ -109,7 +109,7 @@ def test_the_status_is_that_of_the_first_error_unless_something_succeeded(servic
 
 
 def test_each_task_of_a_request_counts_against_the_rate() -> None:
-    service = make_service(submits_per_second=2)
+    service = make_service(submits_per_second=2, account_queue_cap=2)
     answer = service.answer(*(removal(deliveryMethod="async") for _ in range(4)))
     assert [len(answer["data"]), len(answer["errors"])] == [2, 2]
     assert {item["code"] for item in answer["errors"]} == {"rateLimitExceeded"}

@@ -213,7 +213,7 @@ def test_what_an_account_may_not_do() -> None:
 
 
 def test_rate_limit() -> None:
-    service = make_service(submits_per_second=1)
+    service = make_service(submits_per_second=1, account_queue_cap=1)
     service.result(removal(deliveryMethod="async"))
     answer = service.post([removal(deliveryMethod="async")])
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (429, "rateLimitExceeded")
