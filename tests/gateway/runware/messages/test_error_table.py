@@ -201,7 +201,7 @@ def test_keys(service: Service) -> None:
     for body, code in (([authentication("x")], "invalidApiKey"), ([authentication(None)], "missingApiKey")):
         assert service.error(body, status=401, api_key=None)["code"] == code
     assert service.error(removal(), status=401, api_key=None)["code"] == "missingApiKey"
-    assert service.error(removal(), status=401, api_key="kc_wrong")["code"] == "invalidApiKey"
+    assert service.error(removal(), status=401, api_key="cutgate_wrong")["code"] == "invalidApiKey"
 
 
 def test_what_an_account_may_not_do() -> None:
