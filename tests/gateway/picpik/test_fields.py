@@ -94,6 +94,8 @@ def test_refused_fields(gateway: Harness, members: str, code: int, name: str) ->
     ("members", "detail"),
     [
         ("", "is required"),
+        ('"RawImage":""', "the picture is empty (0 bytes)"),
+        ('"RawImage":"data:image/png;base64,"', "the picture is empty (0 bytes)"),
         (f'"RawImage":{IMAGE},"Foo":1', "is not a field of this request"),
         (f'"RawImage":{IMAGE},"ErodeSize":-1', "must be 0 to 40"),
         (f'"RawImage":{IMAGE},"ErodeSize":"15"', "must be an integer"),
